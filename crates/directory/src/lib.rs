@@ -1,0 +1,1 @@
+//! People, roles, identifiers, credentials, orders and accounts.

@@ -1,0 +1,2 @@
+//! Kakitome.
+fn main() {}

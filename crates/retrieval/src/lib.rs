@@ -1,0 +1,1 @@
+//! MRA: IMAP and POP3 sessions over mailboxes; search.

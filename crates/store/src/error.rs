@@ -1,0 +1,79 @@
+//! What can go wrong in the store.
+
+use std::path::PathBuf;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The disk is full, or its reserve is reached. Try again later.
+    #[error("the disk has no room left for mail")]
+    Full,
+    /// The file system does not let us write.
+    #[error("the store is read-only: {0}")]
+    ReadOnly(String),
+    /// Reading or writing a file failed.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database refused or failed.
+    #[error("database: {0}")]
+    Database(String),
+    /// Stored data is not what was written.
+    #[error("damaged data: {0}")]
+    Corrupt(String),
+    /// There is no such thing.
+    #[error("{0} does not exist")]
+    NotFound(String),
+    /// The key that would open or seal it does not exist (any more).
+    #[error("no key for account {0}")]
+    NoKey(crate::AccountId),
+    /// A rule of the mail store forbids it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store is closing or closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Another process has the store open.
+    #[error("{0} is in use by another process")]
+    Locked(PathBuf),
+    /// A closure given to the store panicked; its changes were undone.
+    #[error("a transaction panicked: {0}")]
+    Panicked(String),
+}
+
+/// Rules of the mail store that a caller can break.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A mailbox of that name exists.
+    #[error("mailbox {0:?} already exists")]
+    MailboxExists(String),
+    /// No mailbox of that name exists.
+    #[error("mailbox {0:?} does not exist")]
+    NoMailbox(String),
+    /// The mailbox may not be deleted or renamed.
+    #[error("mailbox {0:?} cannot be changed so")]
+    MailboxProtected(String),
+    /// The name is not a mailbox name: empty part, too deep, too long, control characters.
+    #[error("{name:?} is not a mailbox name: {reason}")]
+    MailboxName {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Another mailbox already has that special use.
+    #[error("special use {0} is already taken")]
+    SpecialUseTaken(&'static str),
+    /// A limit with a name was reached.
+    #[error("limit reached: {0}")]
+    Limit(&'static str),
+    /// The account's quota would be exceeded.
+    #[error("over quota")]
+    OverQuota,
+}

@@ -1,0 +1,162 @@
+//! The kinds of events, each with the name that the trail keeps for ever.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
+        /// What an event tells. A name, once used, keeps its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub enum Kind { $($(#[$doc])* $variant),* }
+
+        impl Kind {
+            /// Every kind, in the order of this file.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// Its name in the trail.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    // The server.
+    /// The server began to serve.
+    ServerStarted = "server.started",
+    /// The server stopped in order.
+    ServerStopped = "server.stopped",
+    /// Settings were read and took effect; the detail holds their digest.
+    SettingsLoaded = "settings.loaded",
+    /// A person gave a command; the detail holds its words and how it ended.
+    CommandGiven = "command.given",
+
+    // MTA and MSA (clause 4.2(1)a, b).
+    /// An SMTP transaction of the exchange was accepted.
+    TransactionAccepted = "smtp.accepted",
+    /// An SMTP transaction of the exchange, or a recipient of it, was refused.
+    TransactionRefused = "smtp.refused",
+    /// A submission was accepted.
+    SubmissionAccepted = "submission.accepted",
+    /// A submission, or a recipient of it, was refused.
+    SubmissionRefused = "submission.refused",
+    /// A message was put into mailboxes.
+    DeliveryLocal = "delivery.local",
+    /// A recipient was handed to the next server.
+    DeliveryRelayed = "delivery.relayed",
+    /// An attempt failed and will be repeated.
+    DeliveryDeferred = "delivery.deferred",
+    /// A recipient failed for good.
+    DeliveryFailed = "delivery.failed",
+    /// A recipient's time in the queue ran out.
+    DeliveryExpired = "delivery.expired",
+    /// A delivery status notification was made.
+    NotificationMade = "delivery.notification",
+    /// Queued mail was held.
+    QueueHeld = "queue.held",
+    /// Queued mail was released from hold.
+    QueueReleased = "queue.released",
+    /// Queued mail was told to try at once.
+    QueueRetried = "queue.retried",
+    /// Queued mail was discarded without a notification (clause 5.4(2)).
+    QueueDiscarded = "queue.discarded",
+    /// Queued mail was returned by command.
+    QueueBounced = "queue.bounced",
+
+    // Authentication (clauses 4.2(1)b, c).
+    /// An identifier proved itself.
+    AuthenticationSucceeded = "authentication.succeeded",
+    /// A proof was refused.
+    AuthenticationFailed = "authentication.failed",
+
+    // MRA (clause 4.2(1)d) and mailboxes.
+    /// An MRA session ended; the detail holds counts and bytes.
+    RetrievalSession = "retrieval.session",
+    /// A mailbox was made.
+    MailboxCreated = "mailbox.created",
+    /// A mailbox was renamed.
+    MailboxRenamed = "mailbox.renamed",
+    /// A mailbox was deleted with its messages.
+    MailboxDeleted = "mailbox.deleted",
+    /// A mailbox was subscribed to or unsubscribed from.
+    MailboxSubscribed = "mailbox.subscribed",
+    /// Messages were appended by their owner.
+    MessageAppended = "message.appended",
+    /// Messages were copied.
+    MessageCopied = "message.copied",
+    /// Messages were moved.
+    MessageMoved = "message.moved",
+    /// Flags were changed.
+    MessageFlagged = "message.flagged",
+    /// Messages were expunged.
+    MessageExpunged = "message.expunged",
+
+    // People, orders, accounts (clauses 7.1, 9).
+    /// A person was entered.
+    PersonAdded = "person.added",
+    /// A person left.
+    PersonLeft = "person.left",
+    /// A role was granted.
+    RoleGranted = "role.granted",
+    /// A role was revoked.
+    RoleRevoked = "role.revoked",
+    /// An order was issued.
+    OrderIssued = "order.issued",
+    /// An order was approved.
+    OrderApproved = "order.approved",
+    /// An account was issued.
+    AccountIssued = "account.issued",
+    /// An account was deleted, and its key destroyed.
+    AccountDeleted = "account.deleted",
+    /// An account was suspended.
+    AccountSuspended = "account.suspended",
+    /// An account was resumed.
+    AccountResumed = "account.resumed",
+    /// An account's password was set, by its holder or an account manager.
+    PasswordChanged = "account.password",
+    /// A stored secret was rewritten with today's scheme after a login.
+    PasswordUpgraded = "account.password-upgraded",
+    /// An account's quota or addresses were changed.
+    AccountChanged = "account.changed",
+
+    // The trail itself.
+    /// Somebody searched the trail (clause 8.2(1)a).
+    TrailRead = "audit.read",
+
+    // The store.
+    /// Bodies that nobody owns any more were erased.
+    BodiesCollected = "store.collected",
+}
+
+/// A name that no kind has.
+#[derive(Debug, thiserror::Error)]
+#[error("no event kind is called {0:?}")]
+pub struct UnknownKind(pub String);
+
+impl std::str::FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| UnknownKind(name.to_owned()))
+    }
+}
+
+impl From<Kind> for String {
+    fn from(kind: Kind) -> Self {
+        kind.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = UnknownKind;
+
+    fn try_from(name: String) -> Result<Self, UnknownKind> {
+        name.parse()
+    }
+}

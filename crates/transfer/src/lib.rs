@@ -1,0 +1,1 @@
+//! MTA and MSA: receive, route, queue, deliver, bounce.
