@@ -1,1 +1,132 @@
 //! MRA: IMAP and POP3 sessions over mailboxes; search.
+//!
+//! # What it is for
+//!
+//! [`Retrieval::serve`] takes one connection and speaks IMAP4rev1, IMAP4rev2 or POP3 over it until it ends. The words of
+//! the protocols come from `protocol`; who may come in is decided by `directory`; mailboxes and messages live in `store`.
+//!
+//! # How data enters and leaves
+//!
+//! A command that changes something is one commit with its audit event, and its tagged OK needs the receipt. What a
+//! session sees of a mailbox is a list of UIDs and flags, brought up to date by MODSEQ at the moments where the protocol
+//! permits it, and woken by the store: nothing polls. When a session ends, however it ends, one
+//! [`RetrievalSession`](trail::Kind::RetrievalSession) event tells who fetched how much (clause 4.2(1)d).
+//!
+//! # What it never does
+//!
+//! It sends no mail, keeps no password, trusts no length that a client states, and holds no more message text in memory than
+//! [`Settings::memory_budget`].
+//!
+//! ```no_run
+//! # async fn run(store: store::Store, directory: directory::Directory, identity: wire::IdentityHandle,
+//! #   stream: wire::Stream, peer: std::net::SocketAddr, shutdown: wire::Shutdown) {
+//! use std::sync::Arc;
+//! use retrieval::{Listener, Retrieval, Settings};
+//!
+//! let settings = Arc::new(arc_swap::ArcSwap::from_pointee(Settings::default()));
+//! let retrieval = Retrieval::new(store, directory, world::World::system(), settings, identity);
+//! retrieval.serve(stream, peer, Listener::Imaps, shutdown).await;
+//! # }
+//! ```
+
+mod settings;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+
+pub use settings::{Network, NotANetwork, Settings};
+
+/// Settings that a reload can replace under running sessions. Limits that are counted over all sessions
+/// ([`Settings::memory_budget`], [`Settings::concurrent_searches`]) keep the value that [`Retrieval::new`] saw.
+pub type SettingsHandle = Arc<ArcSwap<Settings>>;
+
+/// What to write to an IMAP client that [`wire::Admission`] does not let in, before closing.
+pub const IMAP_BUSY: &[u8] = b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n";
+
+/// What to write to a POP3 client that [`wire::Admission`] does not let in, before closing.
+pub const POP3_BUSY: &[u8] = b"-ERR [SYS/TEMP] Too many connections, try again later\r\n";
+
+/// Which protocol a connection speaks, and whether it begins with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listener {
+    /// IMAP with STARTTLS (port 143).
+    Imap,
+    /// IMAP inside TLS (port 993, RFC 8314).
+    Imaps,
+    /// POP3 with STLS (port 110).
+    Pop3,
+    /// POP3 inside TLS (port 995, RFC 8314).
+    Pop3s,
+}
+
+impl Listener {
+    /// Whether the connection begins with a TLS handshake.
+    #[must_use]
+    pub const fn is_implicit_tls(self) -> bool {
+        matches!(self, Self::Imaps | Self::Pop3s)
+    }
+
+    /// What to write, in the clear, to a client that is not let in; empty inside TLS, where nothing can be said before the
+    /// handshake.
+    #[must_use]
+    pub const fn busy(self) -> &'static [u8] {
+        match self {
+            Self::Imap => IMAP_BUSY,
+            Self::Pop3 => POP3_BUSY,
+            Self::Imaps | Self::Pop3s => b"",
+        }
+    }
+}
+
+/// The retrieval service of one installation. Cheap to clone; clones share their limits.
+#[derive(Clone)]
+pub struct Retrieval {
+    shared: Arc<Shared>,
+}
+
+/// What all sessions share.
+#[allow(dead_code)]
+struct Shared {
+    store: store::Store,
+    directory: directory::Directory,
+    world: world::World,
+    settings: SettingsHandle,
+    identity: wire::IdentityHandle,
+}
+
+impl Retrieval {
+    /// The service over `store` and `directory`, showing the certificate of `identity`.
+    #[must_use]
+    pub fn new(
+        store: store::Store,
+        directory: directory::Directory,
+        world: world::World,
+        settings: SettingsHandle,
+        identity: wire::IdentityHandle,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                directory,
+                world,
+                settings,
+                identity,
+            }),
+        }
+    }
+
+    /// Serves one connection until it ends: by the client, by a time-out, by `shutdown` at the next safe point.
+    ///
+    /// A plain `stream` of a listener with implicit TLS gets its handshake here. The caller admits the connection first
+    /// and holds the permit as long as this runs.
+    pub async fn serve(
+        &self,
+        stream: wire::Stream,
+        peer: SocketAddr,
+        listener: Listener,
+        shutdown: wire::Shutdown,
+    ) {
+        let _ = (&self.shared, stream, peer, listener, shutdown);
+    }
+}
