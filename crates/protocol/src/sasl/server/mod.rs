@@ -1,0 +1,153 @@
+//! The server's side of an exchange: one state machine for all mechanisms.
+
+mod login;
+mod plain;
+mod scram;
+#[cfg(test)]
+mod tests;
+
+use super::{ChannelBindings, Mechanism, Nonce, ScramCredentials, Secret};
+
+/// What the exchange wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this to the client and hand its answer to [`Exchange::respond`]. Empty challenges occur.
+    Challenge(Vec<u8>),
+    /// Check this password. The exchange is over: the driver's verdict is the result.
+    Password(PasswordClaim),
+    /// Hand the SCRAM credentials of this identity to [`Exchange::credentials`]; for an identity that
+    /// does not exist, [`ScramCredentials::decoy`], so that nobody can tell.
+    Credentials {
+        /// Whom the client claims to be, prepared.
+        identity: String,
+    },
+    /// The client has proved that it knows the password. The exchange is over.
+    Proved {
+        /// Who it is.
+        identity: String,
+    },
+    /// The exchange failed and is over.
+    Failed {
+        /// Whom the client claimed to be, as far as that is known.
+        identity: Option<String>,
+        /// What was wrong.
+        failure: Failure,
+    },
+}
+
+/// An identity with the password that shall prove it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordClaim {
+    /// Whom the client claims to be, prepared.
+    pub identity: String,
+    /// The password, prepared ([`super::prepare_password`]).
+    pub password: Secret,
+}
+
+/// Why an exchange failed before a password was checked, or that a proof was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The client's message is not what the mechanism prescribes.
+    #[error("the client's message does not follow the mechanism")]
+    Malformed,
+    /// The client wants to act as somebody else.
+    #[error("the authorisation identity differs from the authentication identity")]
+    OtherAuthorization,
+    /// The client's channel binding is not this connection's, or of a kind that it does not have:
+    /// somebody may stand between.
+    #[error("the channel binding does not match this connection")]
+    ChannelBinding,
+    /// The client believes that no channel binding was offered, though it was: somebody may have
+    /// removed it from the list (RFC 5802, section 6).
+    #[error("the offer of channel binding was removed on its way (downgrade)")]
+    Downgrade,
+    /// The password is wrong, or the identity does not exist.
+    #[error("wrong password or unknown identity")]
+    WrongProof,
+}
+
+/// One authentication, from the mechanism's choice to its result.
+#[derive(Debug)]
+pub struct Exchange {
+    mechanism: Mechanism,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Plain,
+    Login(login::Login),
+    Scram(Box<scram::Scram>),
+    Over,
+}
+
+impl Exchange {
+    /// Begins an exchange.
+    ///
+    /// `bindings` are those of the connection; `plus_offered` tells whether a `-PLUS` mechanism was
+    /// listed to this client. `nonce` is fresh for each exchange; mechanisms other than SCRAM ignore it.
+    #[must_use]
+    pub fn new(
+        mechanism: Mechanism,
+        nonce: Nonce,
+        bindings: ChannelBindings,
+        plus_offered: bool,
+    ) -> Self {
+        let state = match mechanism {
+            Mechanism::Plain => State::Plain,
+            Mechanism::Login => State::Login(login::Login::default()),
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => State::Scram(Box::new(
+                scram::Scram::new(mechanism.binds_channel(), nonce, bindings, plus_offered),
+            )),
+        };
+        Self { mechanism, state }
+    }
+
+    /// The mechanism.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// The first step: with the initial response when the client sent one, else with the first
+    /// challenge.
+    pub fn start(&mut self, initial: Option<&Secret>) -> Step {
+        match (initial, &self.state) {
+            (Some(response), _) => self.respond(response),
+            (None, State::Login(_)) => Step::Challenge(login::ASK_NAME.to_vec()),
+            (None, _) => Step::Challenge(Vec::new()),
+        }
+    }
+
+    /// Takes the client's answer to the last challenge.
+    pub fn respond(&mut self, response: &Secret) -> Step {
+        let step = match &mut self.state {
+            State::Plain => plain::read(response),
+            State::Login(login) => login.respond(response),
+            State::Scram(scram) => scram.respond(response),
+            State::Over => failed(None, Failure::Malformed),
+        };
+        self.close_after(step)
+    }
+
+    /// Takes the credentials that [`Step::Credentials`] asked for. At any other time, the exchange fails.
+    pub fn credentials(&mut self, credentials: ScramCredentials) -> Step {
+        let step = match &mut self.state {
+            State::Scram(scram) => scram.credentials(credentials),
+            State::Plain | State::Login(_) | State::Over => failed(None, Failure::Malformed),
+        };
+        self.close_after(step)
+    }
+
+    /// Nothing may follow a result: a second answer would be judged against old state.
+    fn close_after(&mut self, step: Step) -> Step {
+        if !matches!(step, Step::Challenge(_) | Step::Credentials { .. }) {
+            self.state = State::Over;
+        }
+        step
+    }
+}
+
+fn failed(identity: Option<String>, failure: Failure) -> Step {
+    Step::Failed { identity, failure }
+}
