@@ -1,1 +1,130 @@
 //! MTA and MSA: receive, route, queue, deliver, bounce.
+//!
+//! # What it does
+//!
+//! *Receiving* ([`Listener::Exchange`]): mail for own domains only, decided at RCPT; refused there when nobody
+//! is behind the address. *Submission* ([`Listener::Submission`], [`Listener::Submissions`]): from identifiers
+//! that have proved themselves under TLS, or from explicit networks (clause 6.1(1)b), with a sender that is
+//! theirs. *Queue*: what goes to other servers waits in the store and is tried on a growing schedule.
+//! *Notifications* (RFC 3464) tell senders what became of it.
+//!
+//! # How data enters and leaves
+//!
+//! Sockets are opened elsewhere and come in as [`wire::Stream`]s through [`Transfer::serve`]; names come from a
+//! [`Resolver`], connections to other servers from a [`Dialer`], the time and chance from a [`world::World`].
+//! A message is in memory until one commit puts it, its mailboxes' rows, its queue rows and its audit events on
+//! stable storage; only that commit's receipt makes the reply 250. [`Transfer::run_queue`] takes mail out of
+//! the queue in the same commit as the event that tells how it ended.
+//!
+//! # What it never does
+//!
+//! It reads no mailbox and relays for nobody: the only ways out are a submission and a notification. It makes no
+//! notification for a null sender. It repairs no line ends: a bare CR or LF is refused.
+
+pub mod command;
+mod connect;
+mod network;
+mod notify;
+mod resolver;
+mod settings;
+mod text;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use directory::Directory;
+use store::Store;
+use wire::{IdentityHandle, Shutdown};
+use world::World;
+
+pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
+pub use network::{ExplicitNetwork, NetworkError, SHORTEST_V4, SHORTEST_V6};
+pub use resolver::{
+    Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
+};
+pub use settings::{
+    Credentials, Dns, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles, Settings,
+    SettingsHandle, Times, TlsPolicy, Waits,
+};
+
+/// What the listener writes, before it closes, to a connection that [`wire::Admission`] does not let in.
+pub const REFUSED_BUSY: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";
+
+/// What a session came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listener {
+    /// SMTP between servers (port 25).
+    Exchange,
+    /// Submission with STARTTLS (port 587).
+    Submission,
+    /// Submission with TLS from the first byte (port 465).
+    Submissions,
+}
+
+impl Listener {
+    /// Whether it takes submissions.
+    #[must_use]
+    pub fn is_submission(self) -> bool {
+        matches!(self, Self::Submission | Self::Submissions)
+    }
+}
+
+/// What a [`Transfer`] is made of.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Store,
+    /// Who is who.
+    pub directory: Directory,
+    /// Time and chance.
+    pub world: World,
+    /// Settings; a reload stores new ones.
+    pub settings: SettingsHandle,
+    /// The certificate shown to clients; a reload stores a new one.
+    pub identity: IdentityHandle,
+    /// Names.
+    pub resolver: Arc<dyn Resolver>,
+    /// Connections to other servers.
+    pub dialer: Arc<dyn Dialer>,
+    /// TLS as client.
+    pub tls: ClientTls,
+}
+
+/// The MTA and MSA of one installation. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Transfer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: Parts,
+}
+
+impl Transfer {
+    /// An MTA and MSA of these parts. Nothing runs yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            shared: Arc::new(Shared { parts }),
+        }
+    }
+
+    /// Serves one connection from its greeting to its end. Never fails: what goes wrong is answered, recorded
+    /// and logged. A panic-free future that may be dropped only when the server dies.
+    pub async fn serve(
+        &self,
+        stream: wire::Stream,
+        peer: SocketAddr,
+        listener: Listener,
+        shutdown: Shutdown,
+    ) {
+        let _unused = (stream, peer, listener, shutdown);
+    }
+
+    /// Delivers what is queued until shutdown, then lets deliveries in flight end within their limit.
+    pub async fn run_queue(&self, mut shutdown: Shutdown) {
+        shutdown.begun().await;
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.parts.store
+    }
+}

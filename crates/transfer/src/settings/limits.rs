@@ -1,0 +1,78 @@
+//! What one session may ask for, and how long it may take.
+
+use std::time::Duration;
+
+/// Limits on what one session may ask for. Each has its reply; none closes a session that keeps to RFC 5321.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message in octets (SIZE). Default 50 MiB.
+    pub message_octets: u64,
+    /// Recipients of one transaction; RFC 5321, section 4.5.3.1.8, demands 100. Default 1000.
+    pub recipients: usize,
+    /// Transactions of one session. Default 1000.
+    pub transactions: usize,
+    /// Commands of one session. Default 20,000.
+    pub commands: usize,
+    /// Errors of one session (5xx replies) before it is closed. Default 50.
+    pub errors: usize,
+    /// Failed authentications of one session before it is closed. Default 5.
+    pub authentication_failures: usize,
+    /// Octets of one command line without AUTH data. Default 2048, for RFC 5321, section 4.5.3.1.4, with extensions.
+    pub line_octets: usize,
+    /// Received lines of a message before it counts as looping (RFC 5321, section 6.3). Default 50.
+    pub received_lines: usize,
+    /// Events of refusal that one session may write; what follows is counted into the session's last one. Default 20.
+    pub refusal_events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_octets: 50 << 20,
+            recipients: 1000,
+            transactions: 1000,
+            commands: 20_000,
+            errors: 50,
+            authentication_failures: 5,
+            line_octets: 2048,
+            received_lines: 50,
+            refusal_events: 20,
+        }
+    }
+}
+
+/// Time that each phase of a session may take, as a server (RFC 5321, section 4.5.3.2.7, wishes 5 minutes for commands).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The TLS handshake. Default 30 s.
+    pub handshake: Duration,
+    /// From the greeting to EHLO. Default 1 minute.
+    pub greeting: Duration,
+    /// One command. Default 5 minutes.
+    pub command: Duration,
+    /// Silence while a message is sent. Default 3 minutes.
+    pub data_silence: Duration,
+    /// A whole message, however it trickles. Default 30 minutes.
+    pub data: Duration,
+    /// A whole session. Default 4 hours.
+    pub session: Duration,
+    /// Writing a reply to a client that does not read. Default 1 minute.
+    pub write: Duration,
+    /// How long a session in the middle of a message may go on after shutdown began. Default 20 s.
+    pub drain: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(30),
+            greeting: Duration::from_secs(60),
+            command: Duration::from_secs(300),
+            data_silence: Duration::from_secs(180),
+            data: Duration::from_secs(1800),
+            session: Duration::from_secs(4 * 3600),
+            write: Duration::from_secs(60),
+            drain: Duration::from_secs(20),
+        }
+    }
+}

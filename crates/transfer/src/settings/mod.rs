@@ -1,0 +1,172 @@
+//! Everything that can be set, with its meaning, unit and default.
+//!
+//! The binary reads `kakitome.toml` into these values and stores new ones on SIGHUP. A session takes the
+//! settings once when it begins; the queue takes them for each attempt.
+
+mod limits;
+mod outbound;
+
+pub use limits::{Limits, Times};
+pub use outbound::{Credentials, NextHop, Outbound, Retry, TlsPolicy, Waits};
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use message::address::Domain;
+
+use crate::ExplicitNetwork;
+
+/// Settings that a reload can replace under running sessions.
+pub type SettingsHandle = Arc<ArcSwap<Settings>>;
+
+/// What this server is (regulation, articles 5 and 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roles {
+    /// Meets the outside world; hands own-domain mail to the mailbox server.
+    Exchange,
+    /// Holds the mailboxes; takes own-domain mail from the named exchange servers only.
+    Mailbox,
+    /// Both: own-domain mail goes straight into mailboxes.
+    Both,
+}
+
+impl Roles {
+    /// Whether mailboxes are here.
+    #[must_use]
+    pub fn has_mailboxes(self) -> bool {
+        matches!(self, Self::Mailbox | Self::Both)
+    }
+}
+
+/// Settings of receiving, submission, queue and delivery.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The name of this server, in greetings, Received lines and notifications. Default `localhost`.
+    pub hostname: Domain,
+    /// What this server is. Default both.
+    pub roles: Roles,
+    /// Limits on what one session may ask for.
+    pub limits: Limits,
+    /// Time that each phase of a session may take.
+    pub times: Times,
+    /// Octets of messages that may be in memory at once in all sessions; a session that would pass it
+    /// waits. Never below one message of the largest size. Default 512 MiB.
+    pub memory: u64,
+    /// Networks that may submit without authentication (clause 6.1(1)b). Default none.
+    pub submission_networks: Vec<ExplicitNetwork>,
+    /// Whether networks of [`Settings::submission_networks`] may use any sender of own domains. They have no
+    /// identifier that a sender could belong to. Senders of foreign domains are refused always. Default true.
+    pub submission_requires_own_domain: bool,
+    /// Exchange servers that may hand mail to a server with the mailbox role only (clause 6.1(1)a). Default none.
+    pub exchange_peers: Vec<ExplicitNetwork>,
+    /// Whether exchange peers must use TLS. Default true.
+    pub exchange_peers_need_tls: bool,
+    /// Where a server with the exchange role only hands own-domain mail; verified TLS is demanded. Default none.
+    pub mailbox_server: Option<NextHop>,
+    /// How long an exchange server remembers that the mailbox server knows an address: used in place of
+    /// a question, and at length while the mailbox server cannot be asked. Default 10 minutes and 7 days.
+    pub recipient_memory: RecipientMemory,
+    /// Next hops by destination domain; subdomains are not included. Default none.
+    pub routes: BTreeMap<Domain, NextHop>,
+    /// Next hop for all domains without a route. Default none: MX records decide.
+    pub default_route: Option<NextHop>,
+    /// Lowest TLS by destination domain. Default none.
+    pub minimum_tls: BTreeMap<Domain, TlsPolicy>,
+    /// TLS for domains without an entry. Default opportunistic.
+    pub default_tls: TlsPolicy,
+    /// When to try again, to warn, and to give up.
+    pub retry: Retry,
+    /// How mail leaves.
+    pub outbound: Outbound,
+}
+
+/// How long an exchange server believes what the mailbox server said of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecipientMemory {
+    /// A known address is not asked for again within this time. Default 10 minutes.
+    pub fresh: Duration,
+    /// While the mailbox server does not answer, a known address counts as known for this time. Default 7 days.
+    pub stale: Duration,
+    /// An unknown address is not asked for again within this time. Default 1 minute.
+    pub unknown: Duration,
+    /// Addresses remembered at most. Default 100,000.
+    pub entries: usize,
+}
+
+impl Default for RecipientMemory {
+    fn default() -> Self {
+        Self {
+            fresh: Duration::from_secs(600),
+            stale: Duration::from_secs(7 * 86_400),
+            unknown: Duration::from_secs(60),
+            entries: 100_000,
+        }
+    }
+}
+
+/// How names are looked up; read once, when the resolver is made.
+#[derive(Clone, Debug, Default)]
+pub struct Dns {
+    /// Name servers to ask. Empty: those of the operating system.
+    pub servers: Vec<SocketAddr>,
+    /// How long one question may take. Default 5 s.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hostname: crate::text::localhost(),
+            roles: Roles::Both,
+            limits: Limits::default(),
+            times: Times::default(),
+            memory: 512 << 20,
+            submission_networks: Vec::new(),
+            submission_requires_own_domain: true,
+            exchange_peers: Vec::new(),
+            exchange_peers_need_tls: true,
+            mailbox_server: None,
+            recipient_memory: RecipientMemory::default(),
+            routes: BTreeMap::new(),
+            default_route: None,
+            minimum_tls: BTreeMap::new(),
+            default_tls: TlsPolicy::default(),
+            retry: Retry::default(),
+            outbound: Outbound::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// What cannot work together, in words for the operator. Empty: the settings can be used.
+    #[must_use]
+    pub fn problems(&self) -> Vec<&'static str> {
+        let mut problems = Vec::new();
+        if self.roles == Roles::Exchange && self.mailbox_server.is_none() {
+            problems.push(
+                "a server with the exchange role only needs a mailbox server to hand mail to",
+            );
+        }
+        if self.roles == Roles::Mailbox && self.exchange_peers.is_empty() {
+            problems.push(
+                "a server with the mailbox role only needs the networks of its exchange servers, or it receives nothing",
+            );
+        }
+        if self.memory < self.limits.message_octets {
+            problems.push("the memory for messages is below the size of one message");
+        }
+        if self.retry.delays.is_empty() {
+            problems.push("the retry schedule is empty");
+        }
+        problems
+    }
+
+    /// The TLS that mail for `domain` needs at least.
+    #[must_use]
+    pub fn tls_for(&self, domain: &Domain) -> TlsPolicy {
+        self.minimum_tls
+            .get(domain)
+            .copied()
+            .unwrap_or(self.default_tls)
+    }
+}
