@@ -1,8 +1,12 @@
 //! Mail as data: addresses, headers, MIME, charsets, delivery status notifications.
 
 pub mod address;
-
-pub mod status;
+pub mod charset;
+pub mod header;
+mod limits;
+mod status;
+pub mod transfer;
 
 pub use address::{Address, AddressError, Domain, Host};
+pub use limits::Limits;
 pub use status::{StatusClass, StatusCode};
