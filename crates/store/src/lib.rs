@@ -22,6 +22,7 @@
 //! Domain modules ([`mailbox`], [`queue`], [`event`]) speak the narrow SQL of [`sql`], which SQLite
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
+mod batch;
 mod error;
 pub mod event;
 pub mod id;
@@ -119,6 +120,8 @@ pub enum Topic {
     Account(AccountId),
     /// The queue: something new, released or told to retry.
     Queue,
+    /// A message came into any mailbox: what the search index follows.
+    Arrivals,
 }
 
 impl Store {
@@ -278,6 +281,15 @@ impl Tx<'_> {
     /// # Errors
     /// When the database refuses it.
     pub fn destroy_key(&mut self, _account: AccountId) -> Result<(), Error> {
+        unimplemented!()
+    }
+
+    /// A key for keyed hashes that belong to `account`, derived from its key: without it nobody can tell
+    /// what was hashed.
+    ///
+    /// # Errors
+    /// [`Error::NoKey`] when the account's key is gone.
+    pub fn account_hash_key(&mut self, _account: AccountId) -> Result<[u8; 32], Error> {
         unimplemented!()
     }
 

@@ -4,10 +4,19 @@
 //! how it ended; the message leaves with its last recipient, and its body is released. Every operation
 //! that gives the scheduler work touches [`Topic::Queue`](crate::Topic::Queue).
 
+mod change;
+mod due;
+mod row;
+mod select;
+
 use jiff::Timestamp;
 use message::address::Address;
 
-use crate::{BodyId, Error, QueueId, Tx, sql::Sql};
+use crate::{BodyId, QueueId};
+
+pub use change::{defer, delay_notified, discard, enqueue, finish, purge, retry, set_state};
+pub use due::{due, next_due};
+pub use select::{load, select, select_all, totals};
 
 /// A message for the queue. Its body was sealed for [`AccountId::QUEUE`](crate::AccountId::QUEUE).
 #[derive(Clone, Debug)]
@@ -142,114 +151,6 @@ pub struct Due {
     pub recipients: Vec<u32>,
 }
 
-/// Puts a message into the queue: retains its body for the queue.
-///
-/// # Errors
-/// When the database fails.
-pub fn enqueue(_tx: &mut Tx<'_>, _message: &NewQueued) -> Result<(), Error> {
-    unimplemented!()
-}
-
-/// Messages with due waiting recipients, oldest due first, at most `limit`, leaving out `busy` destinations
-/// and messages in `in_hand`. A row that cannot be read is reported through `damaged` and passed over: it
-/// never stops the rest.
-///
-/// # Errors
-/// When the database fails.
-pub fn due(
-    _sql: &mut dyn Sql,
-    _now: Timestamp,
-    _limit: usize,
-    _busy: &[String],
-    _in_hand: &[(QueueId, String)],
-    _damaged: &mut dyn FnMut(QueueId, Error),
-) -> Result<Vec<Due>, Error> {
-    unimplemented!()
-}
-
-/// When the next waiting recipient will be due.
-///
-/// # Errors
-/// When the database fails.
-pub fn next_due(_sql: &mut dyn Sql) -> Result<Option<Timestamp>, Error> {
-    unimplemented!()
-}
-
-/// A message with its waiting recipients.
-///
-/// # Errors
-/// When the database fails or the row is damaged.
-pub fn load(_sql: &mut dyn Sql, _id: QueueId) -> Result<Option<Queued>, Error> {
-    unimplemented!()
-}
-
-/// Messages of which at least one recipient is selected (only those recipients are listed), oldest first.
-///
-/// # Errors
-/// When the database fails.
-pub fn select(
-    _sql: &mut dyn Sql,
-    _selection: &Selection,
-    _limit: usize,
-) -> Result<Vec<Queued>, Error> {
-    unimplemented!()
-}
-
-/// Puts a recipient off after a failed attempt.
-///
-/// # Errors
-/// When the database fails.
-pub fn defer(
-    _tx: &mut Tx<'_>,
-    _id: QueueId,
-    _number: u32,
-    _next: Timestamp,
-    _reply: &str,
-) -> Result<(), Error> {
-    unimplemented!()
-}
-
-/// Notes that a delay notification was made.
-///
-/// # Errors
-/// When the database fails.
-pub fn delay_notified(_tx: &mut Tx<'_>, _id: QueueId, _number: u32) -> Result<(), Error> {
-    unimplemented!()
-}
-
-/// Takes a recipient out of the queue, however it ended; the last one releases the body. `false` when it
-/// was not there (any more).
-///
-/// # Errors
-/// When the database fails.
-pub fn finish(_tx: &mut Tx<'_>, _id: QueueId, _number: u32) -> Result<bool, Error> {
-    unimplemented!()
-}
-
-/// Holds or releases the selected recipients; returns how many.
-///
-/// # Errors
-/// When the database fails.
-pub fn set_state(_tx: &mut Tx<'_>, _selection: &Selection, _state: State) -> Result<u64, Error> {
-    unimplemented!()
-}
-
-/// Makes the selected waiting recipients due at once; returns how many.
-///
-/// # Errors
-/// When the database fails.
-pub fn retry(_tx: &mut Tx<'_>, _selection: &Selection) -> Result<u64, Error> {
-    unimplemented!()
-}
-
-/// Takes the selected recipients out without a notification (clause 5.4(2)); returns what was taken.
-///
-/// # Errors
-/// When the database fails.
-pub fn discard(_tx: &mut Tx<'_>, _selection: &Selection) -> Result<Vec<(QueueId, Address)>, Error> {
-    unimplemented!()
-}
-
 /// Size of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -263,12 +164,4 @@ pub struct Totals {
     pub bytes: u64,
     /// When the oldest was queued.
     pub oldest: Option<Timestamp>,
-}
-
-/// Size of the queue now.
-///
-/// # Errors
-/// When the database fails.
-pub fn totals(_sql: &mut dyn Sql) -> Result<Totals, Error> {
-    unimplemented!()
 }

@@ -1,0 +1,228 @@
+//! What stands in a mailbox.
+
+use crate::{
+    AccountId, BodyId, EmailId, Error, MailboxId, Snapshot, ThreadId, batch, params, sql,
+    sql::{Row, Sql, Value},
+};
+
+use super::{
+    Entry, Flags,
+    head::{number, signed},
+    keywords,
+};
+
+const COLUMNS: &str =
+    "uid, email, thread, body, modseq, flags, keywords, size, internal_date, save_date";
+
+/// A range this many times wider than the list of UIDs in it is still read as a range.
+const SPARSE: u64 = 8;
+
+/// Entries with `from <= uid <= to`, ascending.
+///
+/// # Errors
+/// When the database fails.
+pub fn entries(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    from: u32,
+    to: u32,
+) -> Result<Vec<Entry>, Error> {
+    let statement = format!(
+        "SELECT {COLUMNS} FROM message WHERE mailbox = ?1 AND uid >= ?2 AND uid <= ?3 ORDER BY uid"
+    );
+    sql::rows(sql, &statement, params![mailbox, from, to], entry)
+}
+
+/// The entries of `uids`, ascending; those gone are left out.
+///
+/// # Errors
+/// When the database fails.
+pub fn entries_of(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    uids: &[u32],
+) -> Result<Vec<Entry>, Error> {
+    let uids = batch::ascending(uids);
+    let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else {
+        return Ok(Vec::new());
+    };
+    let width = u64::from(last - first);
+    if width <= SPARSE.saturating_mul(uids.len() as u64) {
+        let mut found = entries(sql, mailbox, first, last)?;
+        found.retain(|entry| uids.binary_search(&entry.uid).is_ok());
+        return Ok(found);
+    }
+    let mut found = Vec::with_capacity(uids.len());
+    for list in batch::lists(&widened(&uids)) {
+        let statement = format!(
+            "SELECT {COLUMNS} FROM message WHERE mailbox = ?1 AND uid IN ({}) ORDER BY uid",
+            batch::marks(2, list.len())
+        );
+        let params = with_list(Value::from(mailbox), &list);
+        found.extend(sql::rows(sql, &statement, &params, entry)?);
+    }
+    Ok(found)
+}
+
+/// Entries changed after `modseq`, ascending by UID.
+///
+/// # Errors
+/// When the database fails.
+pub fn changed_since(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    modseq: u64,
+) -> Result<Vec<Entry>, Error> {
+    let Ok(modseq) = signed(modseq) else {
+        return Ok(Vec::new());
+    };
+    let statement =
+        format!("SELECT {COLUMNS} FROM message WHERE mailbox = ?1 AND modseq > ?2 ORDER BY uid");
+    sql::rows(sql, &statement, params![mailbox, modseq], entry)
+}
+
+/// UIDs expunged after `modseq`, ascending.
+///
+/// # Errors
+/// When the database fails.
+pub fn vanished_since(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    modseq: u64,
+) -> Result<Vec<u32>, Error> {
+    let Ok(modseq) = signed(modseq) else {
+        return Ok(Vec::new());
+    };
+    let mut uids: Vec<u32> = Vec::new();
+    let ranges = sql::rows(
+        sql,
+        "SELECT first, last FROM expunged WHERE mailbox = ?1 AND modseq > ?2",
+        params![mailbox, modseq],
+        |row| Ok((number(row, 0)?, number(row, 1)?)),
+    )?;
+    for (first, last) in ranges {
+        uids.extend(first..=last);
+    }
+    uids.sort_unstable();
+    Ok(uids)
+}
+
+/// The opened summaries of `uids`, ascending by UID; those gone are left out.
+///
+/// # Errors
+/// When the database fails or a summary does not open.
+pub fn summaries(
+    snapshot: &mut Snapshot<'_>,
+    mailbox: MailboxId,
+    uids: &[u32],
+) -> Result<Vec<(u32, Vec<u8>)>, Error> {
+    let account = sql::first(
+        snapshot,
+        "SELECT account FROM mailbox WHERE id = ?1",
+        params![mailbox],
+        |row| Ok(AccountId(row.int(0)?)),
+    )?;
+    let Some(account) = account else {
+        return Ok(Vec::new());
+    };
+    let uids = batch::ascending(uids);
+    let mut opened = Vec::with_capacity(uids.len());
+    for list in batch::lists(&widened(&uids)) {
+        let statement = format!(
+            "SELECT m.uid, e.summary FROM message m JOIN email e ON e.id = m.email \
+             WHERE m.mailbox = ?1 AND m.uid IN ({}) ORDER BY m.uid",
+            batch::marks(2, list.len())
+        );
+        let params = with_list(Value::from(mailbox), &list);
+        let sealed = sql::rows(snapshot, &statement, &params, |row| {
+            Ok((number(row, 0)?, row.blob(1)?))
+        })?;
+        for (uid, summary) in sealed {
+            opened.push((uid, snapshot.open_note(account, &summary)?));
+        }
+    }
+    Ok(opened)
+}
+
+/// The UIDs in `mailbox` of the messages `emails`, ascending: what a search in the index found.
+///
+/// # Errors
+/// When the database fails.
+pub fn uids_of_emails(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    emails: &[EmailId],
+) -> Result<Vec<u32>, Error> {
+    let emails: Vec<i64> = batch::ascending(emails)
+        .iter()
+        .map(|email| email.0)
+        .collect();
+    let mut uids = Vec::new();
+    for list in batch::lists(&emails) {
+        let statement = format!(
+            "SELECT uid FROM message WHERE email IN ({}) AND mailbox = ?1",
+            batch::marks(2, list.len())
+        );
+        let params = with_list(Value::from(mailbox), &list);
+        uids.extend(sql::rows(sql, &statement, &params, |row| number(row, 0))?);
+    }
+    Ok(batch::ascending(&uids))
+}
+
+/// The UIDs in `mailbox` of the messages with `bodies`, ascending. One scan of the mailbox: where the
+/// EMAILIDs are known, [`uids_of_emails`] is faster.
+///
+/// # Errors
+/// When the database fails.
+pub fn uids_of_bodies(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    bodies: &[BodyId],
+) -> Result<Vec<u32>, Error> {
+    let bodies = batch::ascending(bodies);
+    if bodies.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut uids = Vec::new();
+    sql.query(
+        "SELECT uid, body FROM message WHERE mailbox = ?1 ORDER BY uid",
+        params![mailbox],
+        &mut |row| {
+            if bodies.binary_search(&BodyId(row.int(1)?)).is_ok() {
+                uids.push(number(row, 0)?);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(uids)
+}
+
+/// UIDs as parameters of a list.
+pub(super) fn widened(uids: &[u32]) -> Vec<i64> {
+    uids.iter().copied().map(i64::from).collect()
+}
+
+/// `first` and then the values of `list`.
+pub(super) fn with_list<'a>(first: Value<'a>, list: &[i64]) -> Vec<Value<'a>> {
+    let mut params = vec![first];
+    params.extend(list.iter().map(|value| Value::Int(*value)));
+    params
+}
+
+fn entry(row: &dyn Row) -> Result<Entry, Error> {
+    Ok(Entry {
+        uid: number(row, 0)?,
+        email: EmailId(row.int(1)?),
+        thread: ThreadId(row.int(2)?),
+        body: BodyId(row.int(3)?),
+        modseq: row.count(4)?,
+        flags: Flags(
+            u8::try_from(row.int(5)?)
+                .map_err(|_| Error::Corrupt("flags of a message are out of range".to_owned()))?,
+        ),
+        keywords: keywords::split(&row.text(6)?),
+        size: row.count(7)?,
+        internal_date: row.time(8)?,
+        save_date: row.time(9)?,
+    })
+}
