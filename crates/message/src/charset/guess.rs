@@ -14,36 +14,31 @@ pub fn decode_unlabelled(octets: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(octets) {
         return text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
     }
-    let candidates = [SHIFT_JIS, EUC_JP]
-        .map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(octets));
-    candidates
+    if let Some(text) = damaged_utf8(octets) {
+        return text;
+    }
+    [SHIFT_JIS, EUC_JP]
         .into_iter()
-        .flatten()
+        .filter_map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(octets))
         .min_by_key(|text| text.chars().map(strangeness).sum::<u64>())
-        .map_or_else(
-            || {
-                cut_utf8(octets).unwrap_or_else(|| {
-                    WINDOWS_1252
-                        .decode_without_bom_handling(octets)
-                        .0
-                        .into_owned()
-                })
-            },
-            std::borrow::Cow::into_owned,
-        )
+        .unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(octets).0)
+        .into_owned()
 }
 
-/// Text that was UTF-8 until something cut it in the middle or damaged a little of it.
-fn cut_utf8(octets: &[u8]) -> Option<String> {
+/// Text that was UTF-8 until something cut it inside a character, or damaged a little of it. Only characters of
+/// three octets or more prove it: half-width kana of Shift_JIS can look like those of two.
+fn damaged_utf8(octets: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(octets);
-    let (good, bad) = text
+    let bad = text
         .chars()
-        .fold((0_usize, 0_usize), |(good, bad), c| match c {
-            '\u{fffd}' => (good, bad.saturating_add(1)),
-            c if c.is_ascii() => (good, bad),
-            _ => (good.saturating_add(1), bad),
-        });
-    (good > bad.saturating_mul(2)).then(|| text.into_owned())
+        .filter(|c| *c == char::REPLACEMENT_CHARACTER)
+        .count();
+    let good = text
+        .chars()
+        .filter(|c| c.len_utf8() >= 3)
+        .count()
+        .saturating_sub(bad);
+    (good >= bad.saturating_mul(3)).then(|| text.into_owned())
 }
 
 /// How unlikely a character is in Japanese mail. Kana and common kanji cost least.

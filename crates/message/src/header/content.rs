@@ -92,6 +92,13 @@ impl Disposition {
         let mut lexer = Lexer::new(value);
         lexer.skip_comments();
         let kind = token(&mut lexer);
+        if lexer.peek() == Some('=') {
+            // The kind was forgotten: `filename=x`.
+            return Some(Self {
+                kind: "attachment".to_owned(),
+                params: Params::read(&mut Lexer::new(&format!(";{value}")), limits),
+            });
+        }
         let params = Params::read(&mut lexer, limits);
         if kind.is_empty() && params.is_empty() {
             return None;

@@ -100,10 +100,10 @@ impl Parts {
         }
         if let Some(month) = month(word) {
             self.month.get_or_insert(month);
-        } else if word.contains(':') {
-            self.time.get_or_insert(time(word)?);
         } else if self.time.is_some() && word.starts_with(['+', '-']) {
             self.offset.get_or_insert(numeric_zone(word)?);
+        } else if word.contains(':') {
+            self.time.get_or_insert(time(word)?);
         } else if word.bytes().all(|b| b.is_ascii_digit()) {
             self.number(word)?;
         } else if self.time.is_some()

@@ -29,4 +29,4 @@ pub use ids::{parse_id, parse_ids};
 pub use params::Params;
 pub use words::{decode_words, encode_words};
 
-pub(crate) use fields::{is_blank, line_end, unfold};
+pub(crate) use fields::{is_blank, line_end};
