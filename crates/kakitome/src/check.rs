@@ -1,0 +1,244 @@
+//! `check`: would this site work? Settings, certificate, ports and DNS, with what to publish.
+
+use std::{net::IpAddr, path::Path};
+
+use message::address::Domain;
+use miette::{IntoDiagnostic, Result, miette};
+use serde_json::json;
+use transfer::{Answer, HickoryResolver, Resolver};
+
+use crate::{
+    settings::{Role, Service, Settings},
+    tell, tls,
+};
+
+/// What was found, in the order that it is told.
+#[derive(Default)]
+struct Findings {
+    lines: Vec<Finding>,
+}
+
+struct Finding {
+    level: Level,
+    subject: String,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Good,
+    Warning,
+    Error,
+    Publish,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Error => "error",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+impl Findings {
+    fn add(&mut self, level: Level, subject: impl Into<String>, text: impl Into<String>) {
+        self.lines.push(Finding {
+            level,
+            subject: subject.into(),
+            text: text.into(),
+        });
+    }
+}
+
+/// Days before the certificate's end that are worth a warning.
+const CERTIFICATE_WARNING_DAYS: i64 = 21;
+
+/// Checks the site in `path` and prints what was found. An error when anything is wrong.
+pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
+    let settings = Settings::load(path)?;
+    let mut found = Findings::default();
+    found.add(Level::Good, "settings", "kakitome.toml is in order");
+    check_certificate(path, &settings, &mut found);
+    check_ports(path, &settings, &mut found);
+    let dns = settings.dns().map_err(|error| miette!("{error}"))?;
+    match HickoryResolver::new(&dns) {
+        Ok(resolver) => check_dns(&resolver, &settings, &mut found).await?,
+        Err(error) => found.add(Level::Error, "dns", error.to_string()),
+    }
+    print(&found, json)?;
+    let errors = found.lines.iter().filter(|line| line.level == Level::Error).count();
+    if errors > 0 {
+        return Err(miette!("{errors} errors; what to do stands beside each"));
+    }
+    Ok(())
+}
+
+fn print(found: &Findings, json: bool) -> Result<()> {
+    let lines: Vec<String> = found
+        .lines
+        .iter()
+        .map(|line| {
+            if json {
+                json!({"level": line.level.as_str(), "subject": line.subject, "text": line.text}).to_string()
+            } else {
+                format!("{:8} {}: {}", line.level.as_str(), line.subject, line.text)
+            }
+        })
+        .collect();
+    tell(&lines)
+}
+
+fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
+    let certificate = path.join(&settings.tls.certificate);
+    let identity = match tls::load(&certificate, &path.join(&settings.tls.key)) {
+        Ok(identity) => identity,
+        Err(error) => return found.add(Level::Error, "certificate", error.to_string()),
+    };
+    let days = (identity.not_after - jiff::Timestamp::now().as_second()) / 86_400;
+    if days < 0 {
+        found.add(Level::Error, "certificate", format!("it ended {} days ago: get a new one", -days));
+    } else if days < CERTIFICATE_WARNING_DAYS {
+        found.add(Level::Warning, "certificate", format!("it ends in {days} days: renew it"));
+    } else {
+        found.add(Level::Good, "certificate", format!("it is readable and good for {days} days"));
+    }
+    match tls::describe(&certificate) {
+        Ok(facts) => {
+            let hostname = settings.server.hostname.get_ref();
+            if !facts.names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
+                let names = facts.names.join(", ");
+                found.add(
+                    Level::Error,
+                    "certificate",
+                    format!("it is for {names}, not for {hostname}: mail programs will refuse it"),
+                );
+            }
+            if facts.self_signed {
+                found.add(
+                    Level::Warning,
+                    "certificate",
+                    "it is self-signed: mail programs will ask; install one of a public authority",
+                );
+            }
+        }
+        Err(error) => found.add(Level::Error, "certificate", error.to_string()),
+    }
+}
+
+fn check_ports(path: &Path, settings: &Settings, found: &mut Findings) {
+    if std::os::unix::net::UnixStream::connect(crate::control::socket_path(path)).is_ok() {
+        return found.add(Level::Good, "ports", "the site is being served");
+    }
+    for service in Service::ALL {
+        let Some(port) = settings.listen.port(service) else {
+            continue;
+        };
+        if !settings.has(Role::Mailbox) && !matches!(service, Service::Smtp | Service::Metrics) {
+            continue;
+        }
+        for address in settings.listen.addresses.get_ref() {
+            let subject = format!("port {port} ({})", service.name());
+            match std::net::TcpListener::bind((*address, port)) {
+                Ok(_) => found.add(Level::Good, subject, format!("free on {address}")),
+                Err(error) => found.add(
+                    Level::Error,
+                    subject,
+                    format!("cannot be had on {address}: {error}"),
+                ),
+            }
+        }
+    }
+}
+
+async fn check_dns(
+    resolver: &HickoryResolver,
+    settings: &Settings,
+    found: &mut Findings,
+) -> Result<()> {
+    let hostname = Domain::parse(settings.server.hostname.get_ref()).into_diagnostic()?;
+    check_host(resolver, &hostname, found).await;
+    for keys in &settings.domains {
+        let domain = Domain::parse(keys.name.get_ref()).into_diagnostic()?;
+        if settings.has(Role::Exchange) {
+            check_domain(resolver, &hostname, &domain, found).await;
+        }
+    }
+    Ok(())
+}
+
+/// A and AAAA of the server's name, and their PTR.
+async fn check_host(resolver: &HickoryResolver, hostname: &Domain, found: &mut Findings) {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    if let Answer::Found(v4) = resolver.a(hostname).await {
+        addresses.extend(v4.into_iter().map(IpAddr::V4));
+    }
+    if let Answer::Found(v6) = resolver.aaaa(hostname).await {
+        addresses.extend(v6.into_iter().map(IpAddr::V6));
+    }
+    if addresses.is_empty() {
+        let text = format!("{hostname} has no address that a name server tells");
+        found.add(Level::Error, "A/AAAA", text);
+        let record = format!("{hostname}. A <the server's IPv4 address>  and, if it has one, AAAA");
+        return found.add(Level::Publish, "A/AAAA", record);
+    }
+    for address in addresses {
+        match resolver.ptr(address).await {
+            Answer::Found(names) if names.iter().any(|n| n.eq_ignore_ascii_case(hostname.as_str())) => {
+                found.add(Level::Good, "PTR", format!("{address} is {hostname}"));
+            }
+            Answer::Found(names) => found.add(
+                Level::Warning,
+                "PTR",
+                format!("{address} is {}, not {hostname}: many servers distrust that", names.join(", ")),
+            ),
+            _ => found.add(
+                Level::Warning,
+                "PTR",
+                format!("{address} has no name: ask whoever runs its network for a PTR to {hostname}"),
+            ),
+        }
+    }
+}
+
+/// MX, SPF and DMARC of an own domain.
+async fn check_domain(
+    resolver: &HickoryResolver,
+    hostname: &Domain,
+    domain: &Domain,
+    found: &mut Findings,
+) {
+    match resolver.mx(domain).await {
+        Answer::Found(records)
+            if records.iter().any(|mx| mx.host.as_ref() == Some(hostname)) =>
+        {
+            found.add(Level::Good, "MX", format!("{domain} is served by {hostname}"));
+        }
+        Answer::Temporary(why) => found.add(Level::Error, "MX", why),
+        _ => {
+            found.add(Level::Error, "MX", format!("{domain} does not name {hostname} as its server"));
+            found.add(Level::Publish, "MX", format!("{domain}. MX 10 {hostname}."));
+        }
+    }
+    let spf = resolver.txt(domain.as_str()).await;
+    if begins(&spf, "v=spf1") {
+        found.add(Level::Good, "SPF", format!("{domain} has a policy"));
+    } else {
+        found.add(Level::Warning, "SPF", format!("{domain} has no policy"));
+        found.add(Level::Publish, "SPF", format!("{domain}. TXT \"v=spf1 mx -all\""));
+    }
+    let name = format!("_dmarc.{domain}");
+    if begins(&resolver.txt(&name).await, "v=DMARC1") {
+        found.add(Level::Good, "DMARC", format!("{domain} has a policy"));
+    } else {
+        found.add(Level::Warning, "DMARC", format!("{domain} has no policy"));
+        let record = format!("{name}. TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"");
+        found.add(Level::Publish, "DMARC", record);
+    }
+}
+
+fn begins(answer: &Answer<String>, tag: &str) -> bool {
+    matches!(answer, Answer::Found(texts) if texts.iter().any(|text| text.starts_with(tag)))
+}

@@ -1,0 +1,373 @@
+//! The words of the command line. The client and the server parse the same definitions, so what one
+//! sends the other understands.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
+#[derive(Debug, Parser)]
+#[command(name = "kakitome", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// The site's directory, for commands to a running server.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+    /// Machine-readable output: one JSON object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// All verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a whole site on loopback with sample people and mail, until ^C
+    Demo(DemoArgs),
+    /// Make a new installation: settings, keys, certificate, first role holder
+    Init(InitArgs),
+    /// Run a site in the foreground (SIGTERM drains, SIGHUP reloads settings and certificates)
+    Serve {
+        /// The site's directory
+        #[arg(value_name = "DIR")]
+        site: PathBuf,
+    },
+    /// Check settings, certificates, ports and DNS of a site, and print the records to publish
+    Check {
+        /// The site's directory
+        #[arg(value_name = "DIR")]
+        site: PathBuf,
+    },
+    /// Commands to a running site
+    #[command(flatten)]
+    Site(SiteCommand),
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where the demo's site is made [default: a new temporary directory, removed at the end]
+    #[arg(value_name = "DIR")]
+    pub(crate) site: Option<PathBuf>,
+    /// Ports are this plus the standard port modulo 1000
+    #[arg(long, value_name = "N", default_value_t = 20000, value_parser = clap::value_parser!(u16).range(1024..=64000))]
+    pub(crate) port_base: u16,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The directory to make; refused when it is not empty
+    #[arg(value_name = "DIR")]
+    pub(crate) site: PathBuf,
+    /// A domain whose mail is this site's; may be repeated
+    #[arg(long = "domain", value_name = "D", required = true)]
+    pub(crate) domains: Vec<String>,
+    /// The server's name in the DNS [default: mail.<first domain>]
+    #[arg(long, value_name = "H")]
+    pub(crate) hostname: Option<String>,
+    /// What the server does
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', default_value = "exchange,mailbox")]
+    pub(crate) roles: Vec<String>,
+    /// The address to listen on [default: all]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<IpAddr>,
+    /// Ports are this plus the standard port modulo 1000 [default: the standard ports]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1024..=64000))]
+    pub(crate) port_base: Option<u16>,
+}
+
+/// Commands that a running server carries out.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteCommand {
+    /// Roles, listeners, queue, disk, and what needs attention
+    Status,
+    /// People and their roles
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Orders by an officer
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Accounts, issued and deleted on orders
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Mail that waits for other servers
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// The audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Check every body, index and counter, online
+    Verify,
+}
+
+/// `person`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// Enter a person
+    Add {
+        /// Short name, unique
+        name: String,
+        /// Full name, as it should appear in documents
+        #[arg(long)]
+        full_name: Option<String>,
+        /// The operating-system user that this person is
+        #[arg(long, value_name = "USER")]
+        os_user: Option<String>,
+    },
+    /// List people
+    List,
+    /// Show one person
+    Show {
+        /// Short name
+        name: String,
+    },
+    /// Grant or revoke a role
+    #[command(subcommand)]
+    Role(RoleCommand),
+    /// Note that a person has left
+    Leave {
+        /// Short name
+        name: String,
+    },
+}
+
+/// `person role`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoleCommand {
+    /// Grant a role: administrator, account-manager, system-officer, security-officer, staff, personnel-clerk
+    Grant {
+        /// Short name
+        person: String,
+        /// The role
+        role: String,
+    },
+    /// Revoke a role
+    Revoke {
+        /// Short name
+        person: String,
+        /// The role
+        role: String,
+    },
+}
+
+/// `order`
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// Order an address for a person; prints the order's number
+    Issue {
+        /// Whom it is for
+        #[arg(long = "for", value_name = "PERSON")]
+        person: String,
+        /// The address to issue
+        #[arg(long)]
+        address: String,
+        /// Quota, for example 2GiB
+        #[arg(long)]
+        quota: Option<String>,
+    },
+    /// Order the deletion of an address
+    Delete {
+        /// Whose it is
+        #[arg(long = "for", value_name = "PERSON")]
+        person: String,
+        /// The address to delete
+        #[arg(long)]
+        address: String,
+    },
+    /// Order the import of exactly this file
+    Import {
+        /// CSV with the header address,name,password_hash,quota
+        file: PathBuf,
+    },
+    /// Approve an order of somebody else
+    Approve {
+        /// Its number
+        number: i64,
+    },
+    /// List orders
+    List,
+    /// Show one order
+    Show {
+        /// Its number
+        number: i64,
+    },
+}
+
+/// `account`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Issue the account that an approved order permits; prints its initial password once
+    Issue {
+        /// The order's number
+        #[arg(long)]
+        order: i64,
+    },
+    /// Delete the account that an approved order names, and erase its mail
+    Delete {
+        /// The order's number
+        #[arg(long)]
+        order: i64,
+    },
+    /// Suspend an account: no login anywhere; mail keeps arriving
+    Suspend {
+        /// Its address
+        address: String,
+    },
+    /// Resume a suspended account (refused until its password was changed)
+    Resume {
+        /// Its address
+        address: String,
+    },
+    /// List accounts
+    List,
+    /// Show one account
+    Show {
+        /// Its address
+        address: String,
+    },
+    /// Set a new password: generated and printed once, or read from standard input
+    Password {
+        /// Its address
+        address: String,
+        /// Read the password from standard input (one line)
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Add another address to an account
+    Alias {
+        /// Its main address
+        address: String,
+        /// The address to add
+        alias: String,
+        /// Remove it instead
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Import accounts with existing password hashes, under an order for exactly this file
+    Import {
+        /// CSV with the header address,name,password_hash,quota
+        file: PathBuf,
+        /// The order's number
+        #[arg(long)]
+        order: i64,
+    },
+}
+
+/// `queue`
+#[derive(Debug, Subcommand)]
+pub(crate) enum QueueCommand {
+    /// List queued mail
+    List(SelectionArgs),
+    /// Show one queued message with its recipients
+    Show {
+        /// Queue id
+        id: String,
+    },
+    /// Try now
+    Retry(SelectionArgs),
+    /// Hold: do not try until released
+    Hold(SelectionArgs),
+    /// Release from hold
+    Release(SelectionArgs),
+    /// Throw away without a notification (clause 5.4(2))
+    Discard {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Why; kept in the audit trail
+        #[arg(long)]
+        reason: String,
+    },
+    /// Return to the senders with a notification
+    Bounce {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Why; told to the sender
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+/// Which queued mail is meant; conditions are joined by AND.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SelectionArgs {
+    /// Queue ids
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Return path; `<>` is the null sender
+    #[arg(long)]
+    pub(crate) sender: Option<String>,
+    /// Recipient
+    #[arg(long)]
+    pub(crate) recipient: Option<String>,
+    /// Recipient's domain
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// Queued longer ago than this, for example 4h
+    #[arg(long, value_name = "AGE")]
+    pub(crate) older_than: Option<String>,
+    /// waiting or held
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Submitted by this identifier
+    #[arg(long)]
+    pub(crate) identifier: Option<String>,
+    /// Everything in the queue (needed when nothing else is selected)
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `audit`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Find events, in order of time
+    Search(SearchArgs),
+}
+
+/// `audit search`
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// Not before this time (RFC 3339, or a date in the server's time zone)
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Before this time
+    #[arg(long)]
+    pub(crate) to: Option<String>,
+    /// Who did it: a person, an identifier, `system`, `peer`
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// A network address, or a mail address in the envelope
+    #[arg(long)]
+    pub(crate) address: Option<String>,
+    /// Kind of event; may be repeated
+    #[arg(long = "kind")]
+    pub(crate) kinds: Vec<String>,
+    /// success, refused, failure or deferred
+    #[arg(long)]
+    pub(crate) result: Option<String>,
+    /// What it was done to: an account, a queue id, an order's number
+    #[arg(long)]
+    pub(crate) subject: Option<String>,
+    /// At most this many events
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) limit: u32,
+}
+
+impl SiteCommand {
+    /// The file whose text goes with the command, if there is one.
+    pub(crate) fn attachment(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Order(OrderCommand::Import { file })
+            | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Whether one line of standard input goes with the command.
+    pub(crate) fn reads_line(&self) -> bool {
+        matches!(
+            self,
+            Self::Account(AccountCommand::Password { stdin: true, .. })
+        )
+    }
+}

@@ -1,0 +1,126 @@
+//! `audit`: only those with a role that reads the trail may (clause 8.2(1)a), and reading is an event.
+
+use directory::Role;
+use serde_json::{Map, Value, json};
+use store::event::{self, Filter};
+use trail::{Actor, Event, Kind, Outcome, Recorded};
+use world::Timestamp;
+
+use super::{Answer, Failure, need};
+use crate::{
+    cli::{AuditCommand, SearchArgs},
+    site::Site,
+};
+
+/// Who may read the trail.
+const READERS: &[Role] = &[Role::Administrator, Role::SystemOfficer, Role::SecurityOfficer];
+
+/// Events read from the store at a time.
+const PAGE: usize = 500;
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &directory::Person,
+    command: AuditCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    need(caller, READERS)?;
+    let AuditCommand::Search(words) = command;
+    let filter = filter(&words)?;
+    let mut left = words.limit as usize;
+    let mut after = None;
+    let mut found = 0_u64;
+    // Before the first row leaves, the trail knows that it was read.
+    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone()))
+        .detail("filter", described(&words));
+    site.record(reading).await?;
+    while left > 0 {
+        let page = Filter { after, ..filter.clone() };
+        let wanted = left.min(PAGE);
+        let events = site
+            .store
+            .read(move |snapshot| event::search(snapshot, &page, wanted))
+            .await?;
+        let last = events.last().map(|event| event.id);
+        for event in &events {
+            answer.row(&shown(event)).await?;
+        }
+        found += events.len() as u64;
+        left -= events.len();
+        match last {
+            Some(id) if events.len() == wanted => after = Some(id),
+            _ => break,
+        }
+    }
+    if left == 0 {
+        answer
+            .note(format!("{found} events are shown; --limit shows more"))
+            .await;
+    }
+    Ok(())
+}
+
+/// An event as a row: the fixed fields first, then the details by name.
+fn shown(recorded: &Recorded) -> Value {
+    let event = &recorded.event;
+    let mut row = Map::new();
+    row.insert("id".into(), json!(recorded.id));
+    row.insert("at".into(), json!(recorded.at));
+    row.insert("kind".into(), json!(event.kind.as_str()));
+    row.insert("result".into(), json!(event.outcome.as_str()));
+    row.insert("actor".into(), json!(event.actor.to_text()));
+    row.insert("address".into(), json!(event.address));
+    row.insert("subject".into(), json!(event.subject));
+    if let Some(order) = event.order {
+        row.insert("order".into(), json!(order));
+    }
+    row.insert("detail".into(), Value::Object(event.detail.clone()));
+    Value::Object(row)
+}
+
+fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
+    Ok(Filter {
+        from: words.from.as_deref().map(time).transpose()?,
+        to: words.to.as_deref().map(time).transpose()?,
+        actor: words.actor.clone(),
+        address: words.address.clone(),
+        kinds: words
+            .kinds
+            .iter()
+            .map(|kind| kind.parse().map_err(|error| Failure::Words(format!("{error}"))))
+            .collect::<Result<_, _>>()?,
+        outcome: match words.result.as_deref() {
+            None => None,
+            Some(name) => Some(Outcome::from_name(name).ok_or_else(|| {
+                Failure::Words(format!(
+                    "{name:?} is no result: success, refused, failure or deferred"
+                ))
+            })?),
+        },
+        subject: words.subject.clone(),
+        after: None,
+    })
+}
+
+/// A time as typed: RFC 3339, or a date or time of day in the server's zone.
+fn time(text: &str) -> Result<Timestamp, Failure> {
+    let unclear =
+        || Failure::Words(format!("{text:?} is no time such as 2026-11-22T09:00:00+09:00 or 2026-11-22"));
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let zone = jiff::tz::TimeZone::system();
+    if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
+        return at.to_zoned(zone).map(|at| at.timestamp()).map_err(|_| unclear());
+    }
+    let date: jiff::civil::Date = text.parse().map_err(|_| unclear())?;
+    date.to_zoned(zone).map(|at| at.timestamp()).map_err(|_| unclear())
+}
+
+/// The filter in words, for the event.
+fn described(words: &SearchArgs) -> Value {
+    json!({
+        "from": words.from, "to": words.to, "actor": words.actor, "address": words.address,
+        "kinds": words.kinds, "result": words.result, "subject": words.subject, "limit": words.limit,
+    })
+}

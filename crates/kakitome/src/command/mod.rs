@@ -1,0 +1,167 @@
+//! Commands to a running site: who calls is mapped to a person, the room's own authorised function is
+//! called, and what was asked is an event, however it ended.
+
+mod account;
+mod audit;
+mod order;
+mod person;
+mod queue;
+mod status;
+mod verify;
+
+use std::sync::Arc;
+
+use directory::Person;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{
+    cli::SiteCommand,
+    control::{Record, Reply, Request},
+    site::{self, Site},
+};
+
+/// Why a command was not carried out, for the person who gave it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The caller is nobody in the directory.
+    #[error(
+        "the operating-system user {0} is no person of this site: ask an officer for `person add … --os-user {0}`"
+    )]
+    Nobody(String),
+    /// The words cannot be meant.
+    #[error("{0}")]
+    Words(String),
+    /// The rule of a room forbids it.
+    #[error("{0}")]
+    Refused(String),
+    /// It was tried, and failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<transfer::command::CommandError> for Failure {
+    fn from(error: transfer::command::CommandError) -> Self {
+        match error {
+            transfer::command::CommandError::Store(error) => error.into(),
+            refused => Self::Refused(refused.to_string()),
+        }
+    }
+}
+
+/// Where a command puts what it has to say. A caller that is gone does not stop the command.
+pub(crate) struct Answer {
+    replies: mpsc::Sender<Reply>,
+}
+
+impl Answer {
+    pub(crate) fn new(replies: mpsc::Sender<Reply>) -> Self {
+        Self { replies }
+    }
+
+    /// One row of the result.
+    pub(crate) async fn row(&mut self, row: &impl Serialize) -> Result<(), Failure> {
+        let value = serde_json::to_value(row).map_err(|e| Failure::Failed(e.to_string()))?;
+        let record = match value {
+            Value::Object(record) => record,
+            other => Record::from_iter([("value".to_owned(), other)]),
+        };
+        self.send(Reply::Row(record)).await;
+        Ok(())
+    }
+
+    /// A sentence for the person.
+    pub(crate) async fn note(&mut self, text: impl Into<String>) {
+        self.send(Reply::Note(text.into())).await;
+    }
+
+    /// The end.
+    pub(crate) async fn end(&mut self, last: Reply) {
+        self.send(last).await;
+    }
+
+    async fn send(&mut self, reply: Reply) {
+        if self.replies.send(reply).await.is_err() {
+            tracing::debug!("the caller of a command is gone; the command goes on");
+        }
+    }
+}
+
+/// Carries out `command` for the operating-system user `uid`.
+pub(crate) async fn run(
+    site: &Arc<Site>,
+    uid: u32,
+    command: SiteCommand,
+    request: Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let user = site::user_name(uid);
+    let caller = match site.directory.person_of_user(&user).await? {
+        Some(person) => person,
+        None => {
+            note_command(site, Actor::Person(user.clone()), &request, Outcome::Refused).await?;
+            return Err(Failure::Nobody(user));
+        }
+    };
+    let ended = dispatch(site, &caller, command, &request, answer).await;
+    let outcome = match &ended {
+        Ok(()) => Outcome::Success,
+        Err(Failure::Failed(_)) => Outcome::Failure,
+        Err(_) => Outcome::Refused,
+    };
+    note_command(site, Actor::Person(caller.name), &request, outcome).await?;
+    ended
+}
+
+/// What was asked and how it ended (clause 8.2: the acts of administrators are in the trail too). The
+/// words hold no secret: passwords travel beside them.
+async fn note_command(
+    site: &Site,
+    actor: Actor,
+    request: &Request,
+    outcome: Outcome,
+) -> Result<(), Failure> {
+    let event = Event::new(Kind::CommandGiven, actor)
+        .outcome(outcome)
+        .detail("words", request.words.clone());
+    Ok(site.record(event).await?)
+}
+
+async fn dispatch(
+    site: &Arc<Site>,
+    caller: &Person,
+    command: SiteCommand,
+    request: &Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        SiteCommand::Status => status::run(site, answer).await,
+        SiteCommand::Person(command) => person::run(site, caller, command, answer).await,
+        SiteCommand::Order(command) => order::run(site, caller, command, request, answer).await,
+        SiteCommand::Account(command) => account::run(site, caller, command, request, answer).await,
+        SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
+        SiteCommand::Audit(command) => audit::run(site, caller, command, answer).await,
+        SiteCommand::Verify => verify::run(site, caller, answer).await,
+    }
+}
+
+/// One of several roles, or a refusal that names them.
+pub(crate) fn need(caller: &Person, roles: &[directory::Role]) -> Result<(), Failure> {
+    if roles.iter().any(|role| caller.has(*role)) {
+        return Ok(());
+    }
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    Err(Failure::Refused(format!(
+        "{} may not do this: it needs the role of {}",
+        caller.name,
+        names.join(" or ")
+    )))
+}

@@ -1,0 +1,116 @@
+//! `queue`: clause 5.4.
+
+use message::address::Address;
+use serde_json::json;
+use store::queue::{Selection, State};
+use transfer::command::{self, Which};
+
+use super::{Answer, Failure};
+use crate::{
+    cli::{QueueCommand, SelectionArgs},
+    settings::Time,
+    site::Site,
+};
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &directory::Person,
+    command: QueueCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let store = &site.store;
+    let changed = match command {
+        QueueCommand::List(words) => {
+            for message in command::list(store, caller, selection(site, &words)?).await? {
+                answer.row(&brief(&message)).await?;
+            }
+            return Ok(());
+        }
+        QueueCommand::Show { id } => {
+            let id = id.parse().map_err(|error| Failure::Words(format!("{id:?} is {error}")))?;
+            return answer.row(&command::show(store, caller, id).await?).await;
+        }
+        QueueCommand::Retry(words) => command::retry(store, caller, which(site, &words)?).await?,
+        QueueCommand::Hold(words) => command::hold(store, caller, which(site, &words)?).await?,
+        QueueCommand::Release(words) => {
+            command::release(store, caller, which(site, &words)?).await?
+        }
+        QueueCommand::Discard { selection, reason } => {
+            command::discard(store, caller, which(site, &selection)?, &reason).await?
+        }
+        QueueCommand::Bounce { selection, reason } => {
+            let reason = reason.unwrap_or_else(|| "returned by the administrator".to_owned());
+            site.transfer
+                .bounce(caller, which(site, &selection)?, &reason)
+                .await?
+        }
+    };
+    answer.row(&json!({ "recipients": changed })).await
+}
+
+/// A queued message on one line.
+fn brief(message: &command::Listed) -> serde_json::Value {
+    let recipients: Vec<&str> = message
+        .recipients
+        .iter()
+        .map(|recipient| recipient.address.as_str())
+        .collect();
+    let first = message.recipients.first();
+    json!({
+        "id": message.id,
+        "queued_at": message.queued_at,
+        "size": message.size,
+        "sender": if message.sender.is_empty() { "<>" } else { message.sender.as_str() },
+        "recipients": recipients,
+        "state": first.map(|recipient| recipient.state),
+        "attempts": first.map(|recipient| recipient.attempts),
+        "next_attempt": first.map(|recipient| recipient.next_attempt),
+        "last_reply": first.map(|recipient| recipient.last_reply.as_str()),
+    })
+}
+
+fn which(site: &Site, words: &SelectionArgs) -> Result<Which, Failure> {
+    if words.all {
+        return Ok(Which::All);
+    }
+    Ok(Which::Selected(selection(site, words)?))
+}
+
+fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
+    let address = |text: &str| {
+        Address::parse(text.trim_matches(['<', '>']))
+            .map_err(|error| Failure::Words(format!("{text:?} is no address: {error}")))
+    };
+    Ok(Selection {
+        ids: words
+            .ids
+            .iter()
+            .map(|id| id.parse().map_err(|error| Failure::Words(format!("{id:?} is {error}"))))
+            .collect::<Result<_, _>>()?,
+        sender: match words.sender.as_deref() {
+            None => None,
+            Some("<>" | "") => Some(None),
+            Some(text) => Some(Some(address(text)?)),
+        },
+        recipient: words.recipient.as_deref().map(address).transpose()?,
+        domain: words.domain.as_ref().map(|domain| domain.to_ascii_lowercase()),
+        queued_before: match &words.older_than {
+            None => None,
+            Some(age) => {
+                let age = Time::parse(age).ok_or_else(|| {
+                    Failure::Words(format!("{age:?} is no time such as 30m, 4h or 2d"))
+                })?;
+                Some(site.world.now() - age.0)
+            }
+        },
+        state: match words.state.as_deref() {
+            None => None,
+            Some("waiting") => Some(State::Waiting),
+            Some("held") => Some(State::Held),
+            Some(other) => {
+                return Err(Failure::Words(format!("{other:?} is no state: waiting or held")));
+            }
+        },
+        identifier: words.identifier.clone(),
+    })
+}

@@ -1,0 +1,118 @@
+//! The server's side: see who calls, carry the command out, answer.
+
+use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+
+use clap::Parser;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::{Semaphore, mpsc},
+    time::timeout,
+};
+use wire::Shutdown;
+
+use super::{REQUEST_LIMIT, Reply, Request, socket_path};
+use crate::{
+    cli::{Cli, Verb},
+    command::{self, Answer},
+    files,
+    site::Site,
+};
+
+/// Commands carried out at once; more wait.
+const CONCURRENT_COMMANDS: usize = 16;
+/// How long a caller may take to say what it wants.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// How long a caller may leave an answer unread.
+const REPLY_TIME: Duration = Duration::from_secs(60);
+
+/// Makes the socket. A left-over of an earlier run is removed: the store's lock already says that no other
+/// server runs here.
+pub(crate) fn bind(directory: &Path) -> io::Result<UnixListener> {
+    let path = socket_path(directory);
+    if let Some(parent) = path.parent() {
+        files::make_private_directory(parent)?;
+    }
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    // Every user may connect, since each is known by the system and needs a role for what they ask;
+    // the directory above decides who gets this far.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+/// Answers commands until `shutdown`.
+pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown: Shutdown) {
+    let slots = Arc::new(Semaphore::new(CONCURRENT_COMMANDS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.begun() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (site, slots) = (Arc::clone(&site), Arc::clone(&slots));
+                tokio::spawn(async move {
+                    let Ok(_slot) = slots.acquire_owned().await else {
+                        return;
+                    };
+                    if let Err(error) = converse(stream, &site).await {
+                        tracing::warn!(%error, "a command's connection broke");
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot accept on the control socket");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, site: &Arc<Site>) -> io::Result<()> {
+    let user = stream.peer_cred()?.uid();
+    let (read, mut write) = stream.into_split();
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(read).take(REQUEST_LIMIT);
+    timeout(REQUEST_TIME, reader.read_until(b'\n', &mut line))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let (answer, mut replies) = mpsc::channel(64);
+    let work = tokio::spawn(carry_out(line, user, Arc::clone(site), Answer::new(answer)));
+    while let Some(reply) = replies.recv().await {
+        let mut text = serde_json::to_vec(&reply)?;
+        text.push(b'\n');
+        timeout(REPLY_TIME, write.write_all(&text))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    }
+    work.await.map_err(io::Error::other)
+}
+
+/// Carries the command out and ends the answer with `Done` or `Error`.
+async fn carry_out(line: Vec<u8>, user: u32, site: Arc<Site>, mut answer: Answer) {
+    let last = match understand(&line) {
+        Ok((verb, request)) => match command::run(&site, user, verb, request, &mut answer).await {
+            Ok(()) => Reply::Done,
+            Err(error) => Reply::Error(error.to_string()),
+        },
+        Err(error) => Reply::Error(error),
+    };
+    answer.end(last).await;
+}
+
+fn understand(line: &[u8]) -> Result<(crate::cli::SiteCommand, Request), String> {
+    let request: Request =
+        serde_json::from_slice(line).map_err(|e| format!("the request is not understood: {e}"))?;
+    let words = std::iter::once("kakitome".to_owned()).chain(request.words.iter().cloned());
+    let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
+    match cli.verb {
+        Verb::Site(command) => Ok((command, request)),
+        Verb::Demo(_) | Verb::Init(_) | Verb::Serve { .. } | Verb::Check { .. } => {
+            Err("this is not a command for a running server".to_owned())
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Kakitome (書留): exchange server and mailbox server in one program, and the regulation that such a
+//! service must live by.
+//!
+//! This is the binary's body: settings, wiring by role, command line. It holds no logic of its own: mail is
+//! received and sent by `transfer`, read by `retrieval`, kept by `store`; people and orders are in
+//! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
+
+mod check;
+mod cli;
+mod command;
+mod control;
+mod demo;
+mod files;
+mod init;
+mod listen;
+mod metrics;
+mod serve;
+mod settings;
+mod site;
+mod tls;
+
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
+
+use cli::{Cli, SiteCommand, Verb};
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(report) => {
+            let written = writeln!(io::stderr().lock(), "{report:?}");
+            // Status 1 tells of the failure even where standard error is closed.
+            drop(written);
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// What is wrong with the text of a `kakitome.toml`, as a person would read it; `None` when it can be used.
+#[must_use]
+pub fn settings_fault(text: &str) -> Option<String> {
+    let error = settings::Settings::parse(settings::FILE, text).err()?;
+    Some(format!("{:?}", miette::Report::new(error)))
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.verb {
+        Verb::Init(arguments) => {
+            let made = runtime()?.block_on(init::init(&arguments, ""))?;
+            tell(&[
+                format!("{} is ready to serve as {}.", arguments.site.display(), made.hostname),
+                format!("{} holds every officer's role (allow_single_person).", made.person),
+                format!("Start it:   kakitome serve {}", arguments.site.display()),
+                format!("Check it:   kakitome check {}", arguments.site.display()),
+            ])
+        }
+        Verb::Serve { site } => {
+            log_to_standard_error();
+            runtime()?.block_on(serve::serve(&site))?;
+            Ok(())
+        }
+        Verb::Demo(arguments) => {
+            log_to_standard_error();
+            runtime()?.block_on(demo::run(&arguments))
+        }
+        Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),
+        Verb::Site(command) => {
+            let directory = cli.directory.ok_or_else(|| {
+                miette!(
+                    help = "for example: kakitome -C /var/lib/kakitome status",
+                    "name the site's directory with -C DIR"
+                )
+            })?;
+            call(&directory, &command, cli.json)
+        }
+    }
+}
+
+/// Sends the command, as it was typed, to the running server.
+fn call(directory: &Path, command: &SiteCommand, json: bool) -> Result<()> {
+    let attachment = match command.attachment() {
+        Some(file) => Some(
+            std::fs::read_to_string(file)
+                .into_diagnostic()
+                .wrap_err_with(|| format!("cannot read {}", file.display()))?,
+        ),
+        None => None,
+    };
+    let line = if command.reads_line() {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).into_diagnostic()?;
+        Some(line.trim_end_matches(['\r', '\n']).to_owned())
+    } else {
+        None
+    };
+    let request = control::Request {
+        words: std::env::args().skip(1).collect(),
+        attachment,
+        line,
+    };
+    control::call(directory, &request, json)?;
+    Ok(())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .into_diagnostic()
+        .wrap_err("cannot start the runtime")
+}
+
+/// Structured lines on standard error; `KAKITOME_LOG` chooses what (default `info`), and
+/// `KAKITOME_LOG_FORMAT=json` how.
+fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("KAKITOME_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    if std::env::var("KAKITOME_LOG_FORMAT").is_ok_and(|format| format == "json") {
+        builder.json().init();
+    } else {
+        builder.with_ansi(false).init();
+    }
+}
+
+/// Prints lines for the person.
+pub(crate) fn tell(lines: &[String]) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}").into_diagnostic()?;
+    }
+    out.flush().into_diagnostic()
+}
+
+/// The path as it is from anywhere.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).into_diagnostic()
+}

@@ -1,0 +1,185 @@
+//! `serve`: run a site until it is told to stop.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use store::Store;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+    time::timeout,
+};
+use trail::{Actor, Event, Kind};
+use wire::ShutdownHandle;
+
+use crate::{
+    control, listen, metrics,
+    settings::Service,
+    site::{Site, SiteError},
+};
+
+/// How long sessions may take to end after SIGTERM.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+
+/// Why a site cannot be served.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum ServeError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Site(#[from] SiteError),
+    #[error("cannot listen for {service} on {address} port {port}: {source}")]
+    #[diagnostic(help("is another program there? [listen] in kakitome.toml sets addresses and ports"))]
+    Listen {
+        service: &'static str,
+        address: String,
+        port: u16,
+        source: std::io::Error,
+    },
+    #[error("cannot make the control socket: {0}")]
+    Control(std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(std::io::Error),
+    #[error("the store: {0}")]
+    Store(#[from] store::Error),
+}
+
+/// A site that serves; [`Running::stop`] ends it.
+pub(crate) struct Running {
+    pub(crate) site: Arc<Site>,
+    shutdown: ShutdownHandle,
+    tasks: JoinSet<()>,
+}
+
+/// Serves the site in `path` until SIGTERM or SIGINT; SIGHUP reloads.
+pub(crate) async fn serve(path: &Path) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let running = start(path).await?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&running.site).await,
+        }
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    running.stop().await
+}
+
+async fn reload(site: &Site) {
+    notify(&[sd_notify::NotifyState::Reloading]);
+    match site.reload().await {
+        Ok(need_restart) if need_restart.is_empty() => {
+            tracing::info!("settings and certificates were reloaded");
+        }
+        Ok(need_restart) => {
+            tracing::warn!(
+                keys = need_restart.join(", "),
+                "settings and certificates were reloaded, but these take effect only after a restart"
+            );
+        }
+        Err(error) => {
+            tracing::error!(
+                error = format!("{:?}", miette::Report::new(error)),
+                "the settings were not reloaded; the old ones stay in force"
+            );
+        }
+    }
+    notify(&[sd_notify::NotifyState::Ready]);
+}
+
+/// Opens the site, binds its listeners and begins to serve.
+pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
+    let metrics_handle = metrics::install();
+    let site = Arc::new(Site::open(path)?);
+    let (shutdown, watch) = ShutdownHandle::new();
+    let mut tasks = JoinSet::new();
+    let settings = site.settings();
+    for (service, port) in site.services() {
+        let addresses = match service {
+            Service::Metrics => std::slice::from_ref(&settings.listen.metrics_address),
+            _ => settings.listen.addresses.get_ref().as_slice(),
+        };
+        for address in addresses {
+            let bound = listen::bind(service, *address, port).map_err(|source| ServeError::Listen {
+                service: service.name(),
+                address: address.to_string(),
+                port,
+                source,
+            })?;
+            site.note_listener(&bound);
+            if service == Service::Metrics {
+                tasks.spawn(metrics::serve(
+                    bound.listener,
+                    metrics_handle.clone(),
+                    Arc::clone(&site),
+                    watch.clone(),
+                ));
+            } else {
+                let admission = site.admission(service);
+                tasks.spawn(listen::run(bound, Arc::clone(&site), admission, watch.clone()));
+            }
+        }
+    }
+    let socket = control::bind(path).map_err(ServeError::Control)?;
+    tasks.spawn(control::serve(socket, Arc::clone(&site), watch.clone()));
+    let queue = site.transfer.clone();
+    tasks.spawn(async move { queue.run_queue(watch).await });
+    site.record_settings(&settings).await?;
+    let listeners: Vec<String> = site
+        .listeners()
+        .iter()
+        .map(|(service, address)| format!("{} {address}", service.name()))
+        .collect();
+    site.record(
+        Event::new(Kind::ServerStarted, Actor::System)
+            .subject(settings.server.hostname.get_ref().clone())
+            .detail("version", env!("CARGO_PKG_VERSION"))
+            .detail("listeners", listeners.clone()),
+    )
+    .await?;
+    tracing::info!(
+        hostname = settings.server.hostname.get_ref().as_str(),
+        listeners = listeners.join(", "),
+        "serving"
+    );
+    Ok(Running {
+        site,
+        shutdown,
+        tasks,
+    })
+}
+
+impl Running {
+    /// Ends sessions politely, then closes the store.
+    pub(crate) async fn stop(mut self) -> Result<(), ServeError> {
+        self.shutdown.begin();
+        let drained = timeout(DRAIN_TIME, async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a part of the server panicked");
+                }
+            }
+        })
+        .await;
+        if drained.is_err() {
+            tracing::warn!("some sessions did not end in time; what they were told is kept");
+            self.tasks.abort_all();
+        }
+        self.site
+            .record(Event::new(Kind::ServerStopped, Actor::System))
+            .await?;
+        let store: &Store = &self.site.store;
+        store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// Tells systemd, when it listens.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd does not listen");
+    }
+}

@@ -1,0 +1,231 @@
+//! Limits, times and the tables that are mostly numbers.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{
+    SettingsError,
+    policy::{At, HopKeys, TlsKeys, name_server, networks},
+    units::{Size, Time},
+};
+
+/// `[limits]`: what one session may ask for, and how many there may be.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitKeys {
+    /// Largest message.
+    pub(crate) message_size: Option<Size>,
+    /// Recipients of one transaction.
+    pub(crate) recipients: Option<usize>,
+    /// Transactions of one SMTP session.
+    pub(crate) transactions: Option<usize>,
+    /// Commands of one SMTP session.
+    pub(crate) commands: Option<usize>,
+    /// Errors of one SMTP session.
+    pub(crate) errors: Option<usize>,
+    /// Failed authentications of one SMTP session.
+    pub(crate) authentication_failures: Option<usize>,
+    /// Octets of one SMTP command line.
+    pub(crate) line_length: Option<usize>,
+    /// Received lines of a message before it counts as looping.
+    pub(crate) received_lines: Option<usize>,
+    /// Octets of messages in memory at once.
+    pub(crate) memory: Option<Size>,
+    /// SMTP connections in all.
+    pub(crate) smtp_connections: Option<usize>,
+    /// SMTP connections from one address.
+    pub(crate) smtp_connections_per_address: Option<usize>,
+    /// Submission connections in all.
+    pub(crate) submission_connections: Option<usize>,
+    /// Submission connections from one address.
+    pub(crate) submission_connections_per_address: Option<usize>,
+    /// IMAP and POP3 connections in all.
+    pub(crate) retrieval_connections: Option<usize>,
+    /// IMAP and POP3 connections from one address.
+    pub(crate) retrieval_connections_per_address: Option<usize>,
+    /// Time for a TLS handshake.
+    pub(crate) handshake_time: Option<Time>,
+    /// Time from the greeting to EHLO.
+    pub(crate) greeting_time: Option<Time>,
+    /// Time for one SMTP command.
+    pub(crate) command_time: Option<Time>,
+    /// Silence while a message is sent.
+    pub(crate) data_silence: Option<Time>,
+    /// Time for a whole message.
+    pub(crate) data_time: Option<Time>,
+    /// Time for a whole SMTP session.
+    pub(crate) session_time: Option<Time>,
+}
+
+/// `[retrieval]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RetrievalKeys {
+    /// Networks whose clients may log in without TLS (option of clause 4.1(2)).
+    pub(crate) plaintext_networks: Vec<Spanned<String>>,
+    /// Time from connection to login.
+    pub(crate) login_time: Option<Time>,
+    /// Silence of an IMAP client.
+    pub(crate) imap_silence: Option<Time>,
+    /// Silence of a POP3 client.
+    pub(crate) pop3_silence: Option<Time>,
+    /// Sessions of one identifier.
+    pub(crate) sessions_per_identifier: Option<usize>,
+    /// Failed logins of one session.
+    pub(crate) failed_logins: Option<u32>,
+    /// Searches that read message text at once.
+    pub(crate) concurrent_searches: Option<usize>,
+}
+
+/// `[delivery]`: how mail leaves.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DeliveryKeys {
+    /// The port of MX hosts.
+    pub(crate) port: Option<u16>,
+    /// The address to connect from.
+    pub(crate) bind: Option<IpAddr>,
+    /// Next hop by destination domain.
+    pub(crate) route: BTreeMap<String, Spanned<HopKeys>>,
+    /// Next hop for all other domains.
+    pub(crate) smarthost: Option<Spanned<HopKeys>>,
+    /// Lowest TLS for domains without an entry in `minimum_tls`.
+    pub(crate) default_tls: Option<TlsKeys>,
+    /// Lowest TLS by destination domain.
+    pub(crate) minimum_tls: BTreeMap<String, Spanned<TlsKeys>>,
+    /// Waits after failed attempts; the last repeats.
+    pub(crate) retry: Option<Spanned<Vec<Time>>>,
+    /// The sender is told of a delay after this time.
+    pub(crate) warn_after: Option<Time>,
+    /// Mail is returned after this time.
+    pub(crate) expire_after: Option<Time>,
+    /// Deliveries at once.
+    pub(crate) concurrency: Option<usize>,
+    /// Deliveries at once to one destination.
+    pub(crate) concurrency_per_destination: Option<usize>,
+    /// How long an idle connection is kept.
+    pub(crate) idle: Option<Time>,
+    /// Time to connect.
+    pub(crate) connect_time: Option<Time>,
+}
+
+impl DeliveryKeys {
+    pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
+        for hop in self.route.values().chain(&self.smarthost) {
+            hop.get_ref().check(at)?;
+        }
+        for (domain, hop) in &self.route {
+            message::address::Domain::parse(domain)
+                .map_err(|e| at(hop.span(), format!("{domain:?} is not a domain: {e}")))?;
+        }
+        for (domain, tls) in &self.minimum_tls {
+            message::address::Domain::parse(domain)
+                .map_err(|e| at(tls.span(), format!("{domain:?} is not a domain: {e}")))?;
+        }
+        match &self.retry {
+            Some(retry) if retry.get_ref().is_empty() => {
+                Err(at(retry.span(), "the retry schedule is empty".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `[dns]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DnsKeys {
+    /// Name servers to ask. Default: the system's.
+    pub(crate) servers: Vec<Spanned<String>>,
+    /// Time for one question.
+    pub(crate) time: Option<Time>,
+}
+
+/// `[directory]`: identifiers and proofs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DirectoryKeys {
+    /// Divides a local part from its sub-address; empty: no sub-addresses.
+    pub(crate) tag_separator: String,
+    /// How long a proof is remembered.
+    pub(crate) proof_lifetime: Time,
+    /// Failed logins before answers slow down.
+    pub(crate) free_failures: u32,
+    /// The longest that an answer is held back.
+    pub(crate) longest_delay: Time,
+    /// Argon2id memory.
+    pub(crate) argon2_memory: Size,
+    /// Argon2id passes.
+    pub(crate) argon2_passes: u32,
+    /// SCRAM iterations.
+    pub(crate) scram_iterations: u32,
+    /// Quota of new accounts.
+    pub(crate) default_quota: Option<Size>,
+    /// One person may do what the regulation splits between two.
+    pub(crate) allow_single_person: bool,
+    /// How long an approved order can be used.
+    pub(crate) order_lifetime: Time,
+}
+
+impl Default for DirectoryKeys {
+    fn default() -> Self {
+        Self {
+            tag_separator: "+".to_owned(),
+            proof_lifetime: Time::seconds(600),
+            free_failures: 3,
+            longest_delay: Time::seconds(30),
+            argon2_memory: Size(19_456 << 10),
+            argon2_passes: 2,
+            scram_iterations: 10_000,
+            default_quota: None,
+            allow_single_person: false,
+            order_lifetime: Time::seconds(30 * 86_400),
+        }
+    }
+}
+
+/// `[store]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StoreKeys {
+    /// Segments are closed at this size.
+    pub(crate) segment_size: Size,
+    /// Free room on the disk below which mail is put off.
+    pub(crate) reserve: Size,
+    /// Connections kept for readers.
+    pub(crate) readers: usize,
+}
+
+impl Default for StoreKeys {
+    fn default() -> Self {
+        Self {
+            segment_size: Size::mebibytes(256),
+            reserve: Size::mebibytes(64),
+            readers: 8,
+        }
+    }
+}
+
+impl StoreKeys {
+    /// As the store takes them.
+    pub(crate) fn options(&self) -> store::Options {
+        store::Options {
+            segment_size: self.segment_size.0,
+            reserve_bytes: self.reserve.0,
+            readers: self.readers.max(1),
+            ..store::Options::default()
+        }
+    }
+}
+
+impl super::Settings {
+    /// Checks what `[dns]` and `[retrieval]` name; called with the rest of the settings.
+    pub(super) fn check_names(&self, at: At<'_>) -> Result<(), SettingsError> {
+        for server in &self.dns.servers {
+            name_server(server.get_ref()).map_err(|reason| at(server.span(), reason))?;
+        }
+        networks(&self.retrieval.plaintext_networks, at).map(drop)
+    }
+}

@@ -1,0 +1,254 @@
+//! `kakitome.toml`: every setting, with its meaning, unit, default and, where one governs it, its clause.
+//!
+//! An unknown key, a wrong type or an impossible combination is an error that points at its line. Times
+//! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
+
+mod error;
+mod limits;
+mod listen;
+mod rooms;
+mod policy;
+mod template;
+mod units;
+
+use std::path::{Path, PathBuf};
+
+use message::address::{Address, Domain};
+use serde::Deserialize;
+use toml::Spanned;
+
+pub(crate) use error::SettingsError;
+pub(crate) use limits::{DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys};
+pub(crate) use listen::{ListenKeys, Port, Service};
+pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
+pub(crate) use template::{Template, render};
+pub(crate) use units::{Size, Time};
+
+/// The file's name within the site's directory.
+pub(crate) const FILE: &str = "kakitome.toml";
+
+/// All of `kakitome.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) server: ServerKeys,
+    #[serde(rename = "domain")]
+    pub(crate) domains: Vec<DomainKeys>,
+    #[serde(default)]
+    pub(crate) listen: ListenKeys,
+    #[serde(default)]
+    pub(crate) tls: TlsKeys,
+    #[serde(default)]
+    pub(crate) exchange: ExchangeKeys,
+    #[serde(default)]
+    pub(crate) mailbox: MailboxKeys,
+    #[serde(default)]
+    pub(crate) submission: SubmissionKeys,
+    #[serde(default)]
+    pub(crate) retrieval: RetrievalKeys,
+    #[serde(default)]
+    pub(crate) delivery: DeliveryKeys,
+    #[serde(default)]
+    pub(crate) limits: LimitKeys,
+    #[serde(default)]
+    pub(crate) dns: DnsKeys,
+    #[serde(default)]
+    pub(crate) directory: DirectoryKeys,
+    #[serde(default)]
+    pub(crate) store: StoreKeys,
+    /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
+    #[serde(skip)]
+    pub(crate) digest: String,
+}
+
+/// Who the server is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerKeys {
+    /// The name in the banner, in EHLO and in Received.
+    pub(crate) hostname: Spanned<String>,
+    /// `exchange`, `mailbox` or both.
+    pub(crate) roles: Spanned<Vec<Role>>,
+}
+
+/// What this process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// Meets the outside world.
+    Exchange,
+    /// Keeps mailboxes, which staff connect to.
+    Mailbox,
+}
+
+impl std::str::FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "exchange" => Ok(Self::Exchange),
+            "mailbox" => Ok(Self::Mailbox),
+            other => Err(format!("{other:?} is no role: exchange or mailbox is expected")),
+        }
+    }
+}
+
+impl Role {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Mailbox => "mailbox",
+        }
+    }
+}
+
+/// A domain whose mail is ours.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DomainKeys {
+    pub(crate) name: Spanned<String>,
+    /// Where mail for unknown addresses of the domain goes. Default: it is refused.
+    #[serde(default)]
+    pub(crate) catch_all: Option<Spanned<String>>,
+}
+
+/// The certificate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct TlsKeys {
+    /// PEM chain, leaf first; relative to the site's directory.
+    pub(crate) certificate: PathBuf,
+    /// PEM private key; relative to the site's directory.
+    pub(crate) key: PathBuf,
+}
+
+impl Default for TlsKeys {
+    fn default() -> Self {
+        Self {
+            certificate: "keys/tls.crt".into(),
+            key: "keys/tls.key".into(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks the settings of the site in `directory`.
+    pub(crate) fn load(directory: &Path) -> Result<Self, SettingsError> {
+        let path = directory.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Unreadable {
+            path: path.clone(),
+            source,
+        })?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Checks `text`, which came from the file `name`.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, SettingsError> {
+        let mut settings: Self =
+            toml::from_str(text).map_err(|error| SettingsError::syntax(name, text, &error))?;
+        let at = |span: std::ops::Range<usize>, message: String| {
+            SettingsError::at(name, text, span, message)
+        };
+        settings.check(&at)?;
+        settings.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+        Ok(settings)
+    }
+
+    fn check(
+        &self,
+        at: &dyn Fn(std::ops::Range<usize>, String) -> SettingsError,
+    ) -> Result<(), SettingsError> {
+        let hostname = &self.server.hostname;
+        Domain::parse(hostname.get_ref())
+            .map_err(|e| at(hostname.span(), format!("this is not a host name: {e}")))?;
+        if self.server.roles.get_ref().is_empty() {
+            let span = self.server.roles.span();
+            return Err(at(span, "at least one role is needed: \"exchange\", \"mailbox\"".into()));
+        }
+        for domain in &self.domains {
+            Domain::parse(domain.name.get_ref())
+                .map_err(|e| at(domain.name.span(), format!("this is not a domain: {e}")))?;
+            if let Some(catch_all) = &domain.catch_all {
+                Address::parse(catch_all.get_ref())
+                    .map_err(|e| at(catch_all.span(), format!("this is not an address: {e}")))?;
+            }
+        }
+        self.check_duplicates(at)?;
+        self.listen.check(at)?;
+        self.exchange.check(self, at)?;
+        self.mailbox.check(self, at)?;
+        self.submission.check(at)?;
+        self.delivery.check(at)?;
+        self.check_names(at)
+    }
+
+    fn check_duplicates(
+        &self,
+        at: &dyn Fn(std::ops::Range<usize>, String) -> SettingsError,
+    ) -> Result<(), SettingsError> {
+        let mut seen = std::collections::BTreeSet::new();
+        for domain in &self.domains {
+            if !seen.insert(domain.name.get_ref().to_ascii_lowercase()) {
+                return Err(at(domain.name.span(), "this domain is named twice".into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this process has `role`.
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.server.roles.get_ref().contains(&role)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const LEAST: &str = "[server]\nhostname = \"mail.example.org\"\nroles = [\"exchange\", \"mailbox\"]\n\n[[domain]]\nname = \"example.org\"\n";
+
+    fn fault(extra: &str) -> String {
+        let text = format!("{LEAST}\n{extra}");
+        let error = Settings::parse("kakitome.toml", &text).unwrap_err();
+        format!("{:?}", miette::Report::new(error))
+    }
+
+    #[test]
+    fn the_least_that_is_needed_is_enough() {
+        let settings = Settings::parse("kakitome.toml", LEAST).unwrap();
+        assert!(settings.has(Role::Exchange) && settings.has(Role::Mailbox));
+    }
+
+    #[test]
+    fn an_unknown_key_is_pointed_at() {
+        let shown = fault("[limits]\nmesage_size = \"1MiB\"\n");
+        assert!(shown.contains("mesage_size"), "{shown}");
+        assert!(shown.contains("kakitome.toml:9"), "{shown}");
+    }
+
+    #[test]
+    fn a_network_that_means_everyone_is_an_error() {
+        for everyone in ["0.0.0.0/0", "::/0", "0.0.0.0/1", "10.0.0.0/33"] {
+            let shown = fault(&format!("[submission]\nunauthenticated_networks = [\"{everyone}\"]\n"));
+            assert!(shown.contains("kakitome.toml:9"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_the_template_writes_is_read_back() {
+        let text = render(&Template {
+            hostname: "mail.example.org".into(),
+            domains: vec!["example.org".into(), "example.jp".into()],
+            roles: vec![Role::Exchange, Role::Mailbox],
+            listen: "127.0.0.1".parse().unwrap(),
+            port_base: Some(20000),
+            allow_single_person: true,
+            extra: String::new(),
+        });
+        let settings = Settings::parse("kakitome.toml", &text).unwrap();
+        assert_eq!(settings.domains.len(), 2);
+        assert_eq!(settings.listen.port(Service::Smtp), Some(20025));
+        assert_eq!(settings.listen.port(Service::Metrics), Some(20090));
+    }
+}

@@ -1,0 +1,178 @@
+//! The settings as each room takes them.
+
+use std::{path::Path, time::Duration};
+
+use message::address::{Address, Domain};
+
+use super::{Role, Settings, limits::RetrievalKeys, policy::name_server, units::Time};
+
+/// Puts `value` into `place` when it was set.
+fn put<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn put_time(place: &mut Duration, value: Option<Time>) {
+    put(place, value.map(|time| time.0));
+}
+
+/// A text that was checked when the settings were read.
+fn domain(text: &str) -> Result<Domain, String> {
+    Domain::parse(text).map_err(|error| format!("{text:?} is not a domain: {error}"))
+}
+
+impl Settings {
+    /// For the directory.
+    pub(crate) fn directory_options(&self) -> directory::Options {
+        let keys = &self.directory;
+        directory::Options {
+            domains: self
+                .domains
+                .iter()
+                .filter_map(|keys| {
+                    Some(directory::OwnDomain {
+                        name: Domain::parse(keys.name.get_ref()).ok()?,
+                        catch_all: keys
+                            .catch_all
+                            .as_ref()
+                            .and_then(|address| Address::parse(address.get_ref()).ok()),
+                    })
+                })
+                .collect(),
+            tag_separator: keys.tag_separator.chars().next(),
+            proof_lifetime: keys.proof_lifetime.0,
+            free_failures: keys.free_failures,
+            longest_delay: keys.longest_delay.0,
+            argon2_memory_kib: u32::try_from(keys.argon2_memory.0 >> 10).unwrap_or(u32::MAX),
+            argon2_passes: keys.argon2_passes,
+            concurrent_checks: std::thread::available_parallelism().map_or(1, usize::from),
+            scram_iterations: keys.scram_iterations,
+            default_quota: keys.default_quota.map(|size| size.0),
+            allow_single_person: keys.allow_single_person,
+            order_lifetime: keys.order_lifetime.0,
+        }
+    }
+
+    /// For the transfer room. `directory` is the site's; files that the settings name are read.
+    pub(crate) fn transfer_settings(&self, directory: &Path) -> Result<transfer::Settings, String> {
+        let mut made = transfer::Settings {
+            hostname: domain(self.server.hostname.get_ref())?,
+            roles: match (self.has(Role::Exchange), self.has(Role::Mailbox)) {
+                (true, false) => transfer::Roles::Exchange,
+                (false, true) => transfer::Roles::Mailbox,
+                _ => transfer::Roles::Both,
+            },
+            ..transfer::Settings::default()
+        };
+        self.put_limits(&mut made);
+        let parse = |texts: &[toml::Spanned<String>]| {
+            texts
+                .iter()
+                .map(|text| text.get_ref().parse().map_err(|e: transfer::NetworkError| e.to_string()))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        made.submission_networks = parse(&self.submission.unauthenticated_networks)?;
+        made.exchange_peers = parse(&self.mailbox.exchange_servers)?;
+        made.exchange_peers_need_tls = self.mailbox.exchange_servers_need_tls;
+        if let Some(hop) = &self.exchange.mailbox_server {
+            let mut hop = hop.get_ref().next_hop(directory)?;
+            hop.tls = transfer::TlsPolicy::Verified;
+            made.mailbox_server = Some(hop);
+        }
+        self.put_delivery(&mut made, directory)?;
+        match made.problems().first() {
+            None => Ok(made),
+            Some(problem) => Err((*problem).to_owned()),
+        }
+    }
+
+    fn put_limits(&self, made: &mut transfer::Settings) {
+        let keys = &self.limits;
+        let limits = &mut made.limits;
+        put(&mut limits.message_octets, keys.message_size.map(|size| size.0));
+        put(&mut limits.recipients, keys.recipients);
+        put(&mut limits.transactions, keys.transactions);
+        put(&mut limits.commands, keys.commands);
+        put(&mut limits.errors, keys.errors);
+        put(&mut limits.authentication_failures, keys.authentication_failures);
+        put(&mut limits.line_octets, keys.line_length);
+        put(&mut limits.received_lines, keys.received_lines);
+        put(&mut made.memory, keys.memory.map(|size| size.0));
+        let times = &mut made.times;
+        put_time(&mut times.handshake, keys.handshake_time);
+        put_time(&mut times.greeting, keys.greeting_time);
+        put_time(&mut times.command, keys.command_time);
+        put_time(&mut times.data_silence, keys.data_silence);
+        put_time(&mut times.data, keys.data_time);
+        put_time(&mut times.session, keys.session_time);
+    }
+
+    fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {
+        let keys = &self.delivery;
+        for (name, hop) in &keys.route {
+            made.routes.insert(domain(name)?, hop.get_ref().next_hop(directory)?);
+        }
+        if let Some(hop) = &keys.smarthost {
+            made.default_route = Some(hop.get_ref().next_hop(directory)?);
+        }
+        put(&mut made.default_tls, keys.default_tls.map(Into::into));
+        for (name, tls) in &keys.minimum_tls {
+            made.minimum_tls.insert(domain(name)?, (*tls.get_ref()).into());
+        }
+        let retry = &mut made.retry;
+        if let Some(delays) = &keys.retry {
+            retry.delays = delays.get_ref().iter().map(|time| time.0).collect();
+        }
+        put_time(&mut retry.warn_after, keys.warn_after);
+        put_time(&mut retry.expire_after, keys.expire_after);
+        let outbound = &mut made.outbound;
+        put(&mut outbound.relay_port, keys.port);
+        outbound.bind = keys.bind;
+        put(&mut outbound.concurrency, keys.concurrency);
+        put(&mut outbound.destination_concurrency, keys.concurrency_per_destination);
+        put_time(&mut outbound.idle, keys.idle);
+        put_time(&mut outbound.waits.connect, keys.connect_time);
+        Ok(())
+    }
+
+    /// For the resolver.
+    pub(crate) fn dns(&self) -> Result<transfer::Dns, String> {
+        Ok(transfer::Dns {
+            servers: self
+                .dns
+                .servers
+                .iter()
+                .map(|server| name_server(server.get_ref()))
+                .collect::<Result<_, _>>()?,
+            timeout: self.dns.time.map(|time| time.0),
+        })
+    }
+
+    /// For the retrieval room.
+    pub(crate) fn retrieval_settings(&self) -> Result<retrieval::Settings, String> {
+        let mut made = retrieval::Settings::default();
+        let RetrievalKeys {
+            plaintext_networks,
+            login_time,
+            imap_silence,
+            pop3_silence,
+            sessions_per_identifier,
+            failed_logins,
+            concurrent_searches,
+        } = &self.retrieval;
+        made.plaintext_networks = plaintext_networks
+            .iter()
+            .map(|text| text.get_ref().parse().map_err(|e| format!("{e}")))
+            .collect::<Result<_, _>>()?;
+        put_time(&mut made.login_timeout, *login_time);
+        put_time(&mut made.imap_timeout, *imap_silence);
+        put_time(&mut made.pop3_timeout, *pop3_silence);
+        put(&mut made.sessions_per_identifier, *sessions_per_identifier);
+        put(&mut made.failed_logins, *failed_logins);
+        put(&mut made.concurrent_searches, *concurrent_searches);
+        put_time(&mut made.handshake_timeout, self.limits.handshake_time);
+        put(&mut made.append_limit, self.limits.message_size.map(|size| size.0));
+        Ok(made)
+    }
+}

@@ -1,0 +1,320 @@
+//! One running site: the rooms, wired together, and what a reload replaces.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use directory::Directory;
+use parking_lot::Mutex;
+use retrieval::Retrieval;
+use store::{Recorded, Store};
+use trail::{Actor, Event, Kind};
+use transfer::Transfer;
+use wire::{Admission, IdentityHandle, Shutdown, Stream};
+use world::{Timestamp, World};
+
+use crate::{
+    listen::Bound,
+    settings::{Role, Service, Settings, SettingsError},
+    tls,
+};
+
+/// A running site.
+pub(crate) struct Site {
+    /// Its directory.
+    pub(crate) path: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) directory: Directory,
+    pub(crate) transfer: Transfer,
+    pub(crate) retrieval: Retrieval,
+    pub(crate) world: World,
+    /// When it began to serve.
+    pub(crate) started: Timestamp,
+    pub(crate) identity: IdentityHandle,
+    settings: ArcSwap<Settings>,
+    transfer_settings: transfer::SettingsHandle,
+    retrieval_settings: retrieval::SettingsHandle,
+    admissions: Admissions,
+    listeners: Mutex<Vec<(Service, SocketAddr)>>,
+}
+
+/// Why a site cannot be opened or reloaded.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum SiteError {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("kakitome.toml: {0}")]
+    Values(String),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tls(#[from] tls::TlsError),
+    #[error("the store: {0}")]
+    Store(#[from] store::Error),
+    #[error("the name servers: {0}")]
+    Resolver(String),
+}
+
+/// Connections that each group of listeners may have.
+struct Admissions {
+    smtp: Admission,
+    submission: Admission,
+    retrieval: Admission,
+}
+
+/// Connections in all and from one address, by default.
+const SMTP_CONNECTIONS: (usize, usize) = (1000, 50);
+const SUBMISSION_CONNECTIONS: (usize, usize) = (1000, 100);
+const RETRIEVAL_CONNECTIONS: (usize, usize) = (20_000, 500);
+
+impl Site {
+    /// Opens the site in `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, SiteError> {
+        let settings = Settings::load(path)?;
+        let world = World::system();
+        let transfer_settings = Arc::new(ArcSwap::from_pointee(
+            settings.transfer_settings(path).map_err(SiteError::Values)?,
+        ));
+        let retrieval_settings = Arc::new(ArcSwap::from_pointee(
+            settings.retrieval_settings().map_err(SiteError::Values)?,
+        ));
+        let dns = settings.dns().map_err(SiteError::Values)?;
+        let resolver = transfer::HickoryResolver::new(&dns)
+            .map_err(|error| SiteError::Resolver(error.to_string()))?;
+        let client_tls = transfer::ClientTls::system()
+            .map_err(|error| SiteError::Resolver(error.to_string()))?;
+        let identity = load_identity(path, &settings)?.into_handle();
+        let store = Store::open(path, &settings.store.options(), world.clone())?;
+        let directory = Directory::new(store.clone(), world.clone(), settings.directory_options());
+        let transfer = Transfer::new(transfer::Parts {
+            store: store.clone(),
+            directory: directory.clone(),
+            world: world.clone(),
+            settings: Arc::clone(&transfer_settings),
+            identity: Arc::clone(&identity),
+            resolver: Arc::new(resolver),
+            dialer: Arc::new(transfer::TcpDialer),
+            tls: client_tls,
+        });
+        let retrieval = Retrieval::new(
+            store.clone(),
+            directory.clone(),
+            world.clone(),
+            Arc::clone(&retrieval_settings),
+            Arc::clone(&identity),
+        );
+        Ok(Self {
+            path: path.to_owned(),
+            started: world.now(),
+            admissions: Admissions::new(&settings),
+            settings: ArcSwap::from_pointee(settings),
+            store,
+            directory,
+            transfer,
+            retrieval,
+            world,
+            identity,
+            transfer_settings,
+            retrieval_settings,
+            listeners: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// The services that this site's roles and settings ask for, each with its port.
+    pub(crate) fn services(&self) -> Vec<(Service, u16)> {
+        let settings = self.settings();
+        Service::ALL
+            .into_iter()
+            .filter(|service| match service {
+                Service::Smtp | Service::Metrics => true,
+                _ => settings.has(Role::Mailbox),
+            })
+            .filter_map(|service| Some((service, settings.listen.port(service)?)))
+            .collect()
+    }
+
+    /// The admission that `service` shares.
+    pub(crate) fn admission(&self, service: Service) -> Admission {
+        match service {
+            Service::Smtp => &self.admissions.smtp,
+            Service::Submission | Service::Submissions => &self.admissions.submission,
+            _ => &self.admissions.retrieval,
+        }
+        .clone()
+    }
+
+    /// Notes where a service listens.
+    pub(crate) fn note_listener(&self, bound: &Bound) {
+        self.listeners.lock().push((bound.service, bound.address));
+    }
+
+    /// Where services listen.
+    pub(crate) fn listeners(&self) -> Vec<(Service, SocketAddr)> {
+        self.listeners.lock().clone()
+    }
+
+    /// Serves one connection.
+    pub(crate) async fn session(
+        &self,
+        service: Service,
+        stream: Stream,
+        peer: SocketAddr,
+        shutdown: Shutdown,
+    ) {
+        match kind(service) {
+            SessionKind::Transfer(listener) => {
+                self.transfer.serve(stream, peer, listener, shutdown).await;
+            }
+            SessionKind::Retrieval(listener) => {
+                self.retrieval.serve(stream, peer, listener, shutdown).await;
+            }
+            SessionKind::None => {}
+        }
+    }
+
+    /// What a client hears that is not let in.
+    pub(crate) fn busy(&self, service: Service) -> &'static [u8] {
+        match kind(service) {
+            SessionKind::Transfer(listener) => match listener {
+                // Nothing can be said before the handshake.
+                transfer::Listener::Submissions => b"",
+                _ => transfer::REFUSED_BUSY,
+            },
+            SessionKind::Retrieval(listener) => listener.busy(),
+            SessionKind::None => b"",
+        }
+    }
+
+    /// Reads settings and certificates again. When anything is wrong, all stays as it was. Listeners,
+    /// roles and the store's own settings need a restart; `Ok` says which of them changed.
+    pub(crate) async fn reload(&self) -> Result<Vec<&'static str>, SiteError> {
+        let fresh = Settings::load(&self.path)?;
+        let transfer_settings = fresh
+            .transfer_settings(&self.path)
+            .map_err(SiteError::Values)?;
+        let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
+        let identity = load_identity(&self.path, &fresh)?;
+        let old = self.settings();
+        let mut need_restart = Vec::new();
+        if old.server.roles.get_ref() != fresh.server.roles.get_ref() {
+            need_restart.push("[server] roles");
+        }
+        if Service::ALL
+            .iter()
+            .any(|service| old.listen.port(*service) != fresh.listen.port(*service))
+            || old.listen.addresses.get_ref() != fresh.listen.addresses.get_ref()
+        {
+            need_restart.push("[listen]");
+        }
+        let options = fresh.directory_options();
+        self.record_settings(&fresh).await?;
+        self.directory.reload(options);
+        self.transfer_settings.store(Arc::new(transfer_settings));
+        self.retrieval_settings.store(Arc::new(retrieval_settings));
+        self.identity.store(Arc::new(identity));
+        self.admissions.set_limits(&fresh);
+        self.settings.store(Arc::new(fresh));
+        Ok(need_restart)
+    }
+
+    /// Records that the settings in the file take effect.
+    pub(crate) async fn record_settings(&self, settings: &Settings) -> Result<(), store::Error> {
+        let event = Event::new(Kind::SettingsLoaded, Actor::System)
+            .subject(crate::settings::FILE)
+            .detail("digest", settings.digest.clone())
+            .detail("allow_single_person", settings.directory.allow_single_person);
+        self.record(event).await
+    }
+
+    /// Records an event that stands for itself.
+    pub(crate) async fn record(&self, event: Event) -> Result<(), store::Error> {
+        let done = self
+            .store
+            .commit(Vec::new(), move |tx| -> Result<Recorded<()>, store::Error> {
+                tx.record(&event, ())
+            })
+            .await?;
+        let () = done.value;
+        Ok(())
+    }
+}
+
+enum SessionKind {
+    Transfer(transfer::Listener),
+    Retrieval(retrieval::Listener),
+    None,
+}
+
+fn kind(service: Service) -> SessionKind {
+    match service {
+        Service::Smtp => SessionKind::Transfer(transfer::Listener::Exchange),
+        Service::Submission => SessionKind::Transfer(transfer::Listener::Submission),
+        Service::Submissions => SessionKind::Transfer(transfer::Listener::Submissions),
+        Service::Imap => SessionKind::Retrieval(retrieval::Listener::Imap),
+        Service::Imaps => SessionKind::Retrieval(retrieval::Listener::Imaps),
+        Service::Pop3 => SessionKind::Retrieval(retrieval::Listener::Pop3),
+        Service::Pop3s => SessionKind::Retrieval(retrieval::Listener::Pop3s),
+        Service::Metrics => SessionKind::None,
+    }
+}
+
+impl Admissions {
+    fn new(settings: &Settings) -> Self {
+        let [smtp, submission, retrieval] = Self::limits(settings);
+        Self {
+            smtp: Admission::new(smtp.0, smtp.1),
+            submission: Admission::new(submission.0, submission.1),
+            retrieval: Admission::new(retrieval.0, retrieval.1),
+        }
+    }
+
+    fn set_limits(&self, settings: &Settings) {
+        let [smtp, submission, retrieval] = Self::limits(settings);
+        self.smtp.set_limits(smtp.0, smtp.1);
+        self.submission.set_limits(submission.0, submission.1);
+        self.retrieval.set_limits(retrieval.0, retrieval.1);
+    }
+
+    fn limits(settings: &Settings) -> [(usize, usize); 3] {
+        let keys = &settings.limits;
+        [
+            (
+                keys.smtp_connections.unwrap_or(SMTP_CONNECTIONS.0),
+                keys.smtp_connections_per_address.unwrap_or(SMTP_CONNECTIONS.1),
+            ),
+            (
+                keys.submission_connections.unwrap_or(SUBMISSION_CONNECTIONS.0),
+                keys.submission_connections_per_address
+                    .unwrap_or(SUBMISSION_CONNECTIONS.1),
+            ),
+            (
+                keys.retrieval_connections.unwrap_or(RETRIEVAL_CONNECTIONS.0),
+                keys.retrieval_connections_per_address
+                    .unwrap_or(RETRIEVAL_CONNECTIONS.1),
+            ),
+        ]
+    }
+}
+
+fn load_identity(path: &Path, settings: &Settings) -> Result<wire::Identity, tls::TlsError> {
+    tls::load(
+        &path.join(&settings.tls.certificate),
+        &path.join(&settings.tls.key),
+    )
+}
+
+/// The operating system's name for a user; its number when it has none.
+pub(crate) fn user_name(uid: u32) -> String {
+    uzers::get_user_by_uid(uid).map_or_else(
+        || uid.to_string(),
+        |user| user.name().to_string_lossy().into_owned(),
+    )
+}

@@ -1,0 +1,87 @@
+//! The site's certificate and key: read from files, or made self-signed for a start.
+
+use std::{fs, io, path::Path};
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use wire::{Identity, IdentityError};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use crate::files;
+
+/// Why the certificate cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(crate) enum TlsError {
+    #[error("cannot read {path}: {reason}")]
+    #[diagnostic(help("[tls] in kakitome.toml names the certificate and key files"))]
+    Unreadable { path: String, reason: String },
+    #[error("{path}: {source}")]
+    Unusable { path: String, source: IdentityError },
+    #[error("cannot make a self-signed certificate: {0}")]
+    Making(#[from] rcgen::Error),
+    #[error("cannot write the certificate: {0}")]
+    Writing(#[from] io::Error),
+}
+
+/// Reads the identity that `certificate` and `key` hold.
+pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Identity, TlsError> {
+    let unreadable = |path: &Path, reason: String| TlsError::Unreadable {
+        path: path.display().to_string(),
+        reason,
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| unreadable(certificate, e.to_string()))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|e| unreadable(key, e.to_string()))?;
+    Identity::new(chain, private).map_err(|source| TlsError::Unusable {
+        path: certificate.display().to_string(),
+        source,
+    })
+}
+
+/// Makes a self-signed certificate for `names`, so that TLS works before a real one is there.
+pub(crate) fn make_self_signed(
+    certificate: &Path,
+    key: &Path,
+    names: Vec<String>,
+) -> Result<(), TlsError> {
+    let made = rcgen::generate_simple_self_signed(names)?;
+    files::write_new(key, made.signing_key.serialize_pem().as_bytes(), 0o600)?;
+    fs::write(certificate, made.cert.pem())?;
+    Ok(())
+}
+
+/// What a certificate says of itself.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// DNS names it is for.
+    pub(crate) names: Vec<String>,
+    /// Whether it vouches for itself.
+    pub(crate) self_signed: bool,
+}
+
+/// Reads what the first certificate of the file says of itself.
+pub(crate) fn describe(certificate: &Path) -> Result<Facts, TlsError> {
+    let unreadable = |reason: String| TlsError::Unreadable {
+        path: certificate.display().to_string(),
+        reason,
+    };
+    let leaf = CertificateDer::from_pem_file(certificate).map_err(|e| unreadable(e.to_string()))?;
+    let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|e| unreadable(e.to_string()))?;
+    let names = match parsed.subject_alternative_name() {
+        Ok(Some(extension)) => extension
+            .value
+            .general_names
+            .iter()
+            .filter_map(|name| match name {
+                GeneralName::DNSName(name) => Some((*name).to_owned()),
+                _ => None,
+            })
+            .collect(),
+        Ok(None) => Vec::new(),
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
+    Ok(Facts {
+        names,
+        self_signed: parsed.issuer() == parsed.subject(),
+    })
+}
