@@ -1,6 +1,9 @@
 //! What can go wrong in the store.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +21,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The database refused or failed.
     #[error("database: {0}")]
@@ -39,11 +42,69 @@ pub enum Error {
     #[error("the store is closed")]
     Closed,
     /// Another process has the store open.
-    #[error("{0} is in use by another process")]
-    Locked(PathBuf),
+    #[error("{directory} is in use by another process{}", holder(*.process))]
+    Locked {
+        /// The store's directory.
+        directory: PathBuf,
+        /// The number of the process that holds it, if it left one.
+        process: Option<u32>,
+    },
+    /// A key file is missing, readable by others, or not the one this store was made with.
+    #[error("{path}: {reason}")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        reason: String,
+    },
+    /// The store was written by a later version of Kakitome.
+    #[error(
+        "the store has format {found}, this program knows formats up to {known}: use the program that wrote it, or a later one"
+    )]
+    LaterFormat {
+        /// What the store says.
+        found: i64,
+        /// What this program knows.
+        known: i64,
+    },
     /// A closure given to the store panicked; its changes were undone.
     #[error("a transaction panicked: {0}")]
     Panicked(String),
+}
+
+fn holder(process: Option<u32>) -> String {
+    process.map_or_else(String::new, |id| format!(" (number {id})"))
+}
+
+impl Error {
+    /// `source` at `path`, with the two causes that have a variant of their own told apart.
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly(format!("{}", path.display())),
+            _ => Self::Io {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+
+    /// The same error for another caller of the same batch.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::ReadOnly(why) => Self::ReadOnly(why.clone()),
+            Self::Io { path, source } => Self::Io {
+                path: path.clone(),
+                source: source
+                    .raw_os_error()
+                    .map_or_else(|| source.kind().into(), io::Error::from_raw_os_error),
+            },
+            Self::Corrupt(what) => Self::Corrupt(what.clone()),
+            Self::Closed => Self::Closed,
+            other => Self::Database(other.to_string()),
+        }
+    }
 }
 
 /// Rules of the mail store that a caller can break.

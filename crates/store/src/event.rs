@@ -1,9 +1,21 @@
 //! The audit events: written by [`Tx::record`](crate::Tx::record), read here.
 
-use jiff::Timestamp;
-use trail::{Kind, Outcome, Recorded};
+mod envelope;
+mod search;
 
-use crate::{Error, sql::Sql};
+use jiff::Timestamp;
+use trail::{Event, Kind, Outcome};
+
+use crate::{Error, params, sql::Engine};
+
+pub use search::search;
+
+/// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.
+pub const DETAIL_LIMIT: usize = 16 << 10;
+/// Bytes of an event's subject and of its actor; what is longer ends in `…`.
+pub const TEXT_LIMIT: usize = 1024;
+/// Addresses of one event that searches find.
+pub const ADDRESS_LIMIT: usize = 2048;
 
 /// Which events a search means; conditions are joined by AND.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +38,40 @@ pub struct Filter {
     pub after: Option<i64>,
 }
 
-/// Events that match, in order of time, at most `limit`.
-///
-/// # Errors
-/// When the database fails.
-pub fn search(_sql: &mut dyn Sql, _filter: &Filter, _limit: usize) -> Result<Vec<Recorded>, Error> {
-    unimplemented!()
+/// Writes `event` and what it is found by.
+pub(crate) fn insert(
+    engine: &mut dyn Engine,
+    id: i64,
+    at: Timestamp,
+    event: &Event,
+) -> Result<(), Error> {
+    let address = event
+        .address
+        .map(|address| address.to_canonical().to_string());
+    let actor = envelope::cut(event.actor.to_text(), TEXT_LIMIT);
+    let subject = envelope::cut(event.subject.clone(), TEXT_LIMIT);
+    let detail = envelope::detail(&event.detail);
+    let statement = "INSERT INTO event
+        (id, at, version, kind, actor, outcome, address, subject, ord, detail)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    engine.execute(
+        statement,
+        params![
+            id,
+            at,
+            trail::SCHEMA_VERSION,
+            event.kind.as_str(),
+            &actor,
+            event.outcome.as_str(),
+            address.as_ref(),
+            &subject,
+            event.order,
+            &detail
+        ],
+    )?;
+    for address in envelope::addresses(event, address) {
+        let statement = "INSERT INTO event_address (address, event) VALUES (?1, ?2)";
+        engine.execute(statement, params![&address, id])?;
+    }
+    Ok(())
 }

@@ -3,6 +3,10 @@
 //! Layout, from the top: 43 bits of milliseconds since 1970, 6 bits of node, 14 bits of sequence. Time
 //! order keeps inserts at the end of every index, which is what makes the engine fast.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use world::World;
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
@@ -85,6 +89,56 @@ fn read_text(text: &str) -> Result<i64, NotAnId> {
     i64::try_from(id).map_err(|_| NotAnId)
 }
 
+/// Bits below the milliseconds: 6 of node, 14 of sequence.
+const BELOW_TIME: u32 = 20;
+/// Bits of the sequence.
+const SEQUENCE: u32 = 14;
+
+/// The smallest id that can have been given at `at` or later.
+pub(crate) fn not_before(at: jiff::Timestamp) -> i64 {
+    let milliseconds = at.as_millisecond().clamp(0, (1 << 43) - 1);
+    milliseconds << BELOW_TIME
+}
+
+/// Gives ids that ascend, whatever the clock does.
+pub(crate) struct Generator {
+    /// The last id given.
+    last: AtomicI64,
+    world: World,
+}
+
+impl Generator {
+    /// Gives only ids above `last`.
+    pub(crate) fn above(last: i64, world: World) -> Self {
+        Self {
+            last: AtomicI64::new(last),
+            world,
+        }
+    }
+
+    /// The next id: of this millisecond, or just above the last one when the clock stands or went back.
+    pub(crate) fn next(&self) -> i64 {
+        let floor = not_before(self.world.now());
+        let given = |last: i64| -> i64 {
+            let after = if (last + 1) & ((1 << SEQUENCE) - 1) == 0 {
+                // The sequence is used up: borrow the next millisecond, never another node's numbers.
+                ((last >> BELOW_TIME) + 1) << BELOW_TIME
+            } else {
+                last + 1
+            };
+            after.max(floor)
+        };
+        self.last
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |last| Some(given(last)))
+            .map_or_else(given, given)
+    }
+
+    /// The last id given.
+    pub(crate) fn last(&self) -> i64 {
+        self.last.load(Ordering::SeqCst)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -100,5 +154,30 @@ mod tests {
         }
         assert!("ZZZZZZZZZZZZZ".parse::<QueueId>().is_err());
         assert!("short".parse::<QueueId>().is_err());
+    }
+
+    #[test]
+    fn ids_ascend_though_the_clock_stands() {
+        let clock = world::ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap());
+        struct Zero;
+        impl world::Random for Zero {
+            fn fill(&self, bytes: &mut [u8]) {
+                bytes.fill(0);
+            }
+        }
+        let generator = Generator::above(0, World::new(clock.clone(), Zero));
+        let mut last = 0;
+        for _ in 0..40_000 {
+            let id = generator.next();
+            assert!(id > last);
+            assert_eq!((id >> SEQUENCE) & 63, 0, "another node's number");
+            last = id;
+        }
+        clock.advance(std::time::Duration::from_secs(1));
+        assert!(generator.next() >= not_before(clock_now(&clock)));
+    }
+
+    fn clock_now(clock: &world::ManualClock) -> jiff::Timestamp {
+        world::Clock::now(clock)
     }
 }

@@ -23,14 +23,29 @@
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
 mod batch;
+mod cipher;
+mod collect;
+mod commit;
+mod disk;
 mod error;
 pub mod event;
+mod facts;
 pub mod id;
+pub mod index;
+mod keys;
 pub mod mailbox;
+mod open;
 pub mod queue;
+mod read;
+mod schema;
+mod seal;
+mod segment;
+mod shared;
 pub mod sql;
+mod sqlite;
+mod tx;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -39,12 +54,29 @@ use world::World;
 pub use error::{Error, Refusal};
 pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
 
-use sql::{Row, Sql, Value};
+use collect::{Chore, Chores};
+use commit::Entrance;
+pub use facts::Facts;
+use parking_lot::Mutex;
+use shared::Shared;
+pub use tx::{Snapshot, Tx};
 
 /// The store of one installation. Cheap to clone; all clones speak to the same committer.
 #[derive(Clone)]
 pub struct Store {
-    _inner: (),
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    entrance: Entrance,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    stages: [std::thread::JoinHandle<()>; 2],
+    keeper: std::thread::JoinHandle<()>,
+    chores: Chores,
 }
 
 /// Settings of the store.
@@ -86,6 +118,7 @@ pub struct SealedBody {
     pub id: BodyId,
     /// Size of the raw message in octets.
     pub size: u64,
+    pub(crate) sealed: seal::Sealed,
 }
 
 /// Proof that a transaction recorded its audit event. Only [`Tx::record`] makes it.
@@ -130,19 +163,37 @@ impl Store {
     ///
     /// # Errors
     /// When another process has it open, when a file is damaged or of a later format, or on I/O errors.
-    pub fn open(_directory: &Path, _options: &Options, _world: World) -> Result<Self, Error> {
-        unimplemented!()
+    pub fn open(directory: &Path, options: &Options, world: World) -> Result<Self, Error> {
+        let opened = open::open(directory, options, world, Arc::new(disk::RealDisk))?;
+        let threads = Threads {
+            stages: opened.stages,
+            keeper: opened.keeper,
+            chores: opened.chores,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared: opened.shared,
+                entrance: opened.entrance,
+                threads: Mutex::new(Some(threads)),
+            }),
+        })
     }
 
     /// Waits for all commits submitted, then closes. Later commits are refused with [`Error::Closed`].
+    ///
+    /// Dropping the last clone does the same, but makes its thread wait.
     pub async fn close(&self) {
-        unimplemented!()
+        let inner = Arc::clone(&self.inner);
+        let closing = tokio::task::spawn_blocking(move || inner.close());
+        if closing.await.is_err() {
+            tracing::error!("closing the store panicked");
+        }
     }
 
     /// Fresh, time-ordered ids. Unique for ever in this installation.
     #[must_use]
     pub fn next_id(&self) -> i64 {
-        unimplemented!()
+        self.inner.shared.ids.next()
     }
 
     /// Compresses and seals `raw` for `owners` (each an account whose key exists, or
@@ -150,8 +201,28 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NoKey`] when an owner has no key (any more).
-    pub fn seal(&self, _raw: &[u8], _owners: &[AccountId]) -> Result<SealedBody, Error> {
-        unimplemented!()
+    pub fn seal(&self, raw: &[u8], owners: &[AccountId]) -> Result<SealedBody, Error> {
+        let shared = &self.inner.shared;
+        let mut keyed: Vec<(AccountId, Arc<cipher::Key>)> = Vec::with_capacity(owners.len());
+        for owner in owners {
+            if keyed.iter().any(|(have, _)| have == owner) {
+                continue;
+            }
+            let key = match shared.keys.known(*owner)? {
+                Some(key) => key,
+                None => shared
+                    .readers
+                    .with(|sql| shared.keys.find(sql, *owner, true))?,
+            };
+            keyed.push((*owner, key));
+        }
+        let id = BodyId(shared.ids.next());
+        let level = shared.options.compression_level;
+        Ok(SealedBody {
+            id,
+            size: raw.len() as u64,
+            sealed: seal::seal(id, raw, &keyed, level, &shared.world)?,
+        })
     }
 
     /// Commits `bodies` and the changes that `work` makes, durably, in one transaction.
@@ -164,14 +235,14 @@ impl Store {
     /// of this call is in the store.
     pub async fn commit<T, E>(
         &self,
-        _bodies: Vec<SealedBody>,
-        _work: impl FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
+        bodies: Vec<SealedBody>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
     ) -> Result<Receipt<T>, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        unimplemented!()
+        self.inner.entrance.commit(bodies, work).await
     }
 
     /// Runs `work` over a consistent view, on a thread where blocking is allowed.
@@ -180,172 +251,81 @@ impl Store {
     /// Those of `work`, or [`Error`] when the database cannot be read.
     pub async fn read<T, E>(
         &self,
-        _work: impl FnOnce(&mut Snapshot<'_>) -> Result<T, E> + Send + 'static,
+        work: impl FnOnce(&mut Snapshot<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        unimplemented!()
+        let permits = Arc::clone(&self.inner.shared.readers.permits);
+        let permit = permits.acquire_owned().await.map_err(|_| Error::Closed)?;
+        let shared = Arc::clone(&self.inner.shared);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            shared.readers.with(|sql| {
+                work(&mut Snapshot {
+                    sql,
+                    keys: &shared.keys,
+                })
+            })
+        });
+        match reading.await {
+            Ok(result) => result,
+            Err(failed) if failed.is_panic() => {
+                let said = commit::words(failed.into_panic().as_ref());
+                Err(Error::Panicked(said).into())
+            }
+            Err(_) => Err(Error::Closed.into()),
+        }
     }
 
     /// Opens a body for one of its owners: the raw message, checked against its digest.
     ///
     /// # Errors
     /// [`Error::NotFound`] when `account` does not own it; [`Error::Corrupt`] when it does not open.
-    pub async fn body(&self, _account: AccountId, _body: BodyId) -> Result<Bytes, Error> {
-        unimplemented!()
+    pub async fn body(&self, account: AccountId, body: BodyId) -> Result<Bytes, Error> {
+        let shared = Arc::clone(&self.inner.shared);
+        self.read(move |snapshot| read::body(&shared, snapshot, account, body))
+            .await
     }
 
     /// A receiver whose value changes after each commit that touched `topic`.
     #[must_use]
-    pub fn watch(&self, _topic: Topic) -> watch::Receiver<u64> {
-        unimplemented!()
+    pub fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
+        self.inner.shared.topics.watch(topic)
+    }
+
+    /// What the store takes and what it has done since it was opened: for `status` and metrics.
+    ///
+    /// # Errors
+    /// When the disk cannot be asked.
+    pub fn facts(&self) -> Result<Facts, Error> {
+        facts::gather(&self.inner.shared)
     }
 }
 
-/// A consistent, read-only view of the tables.
-pub struct Snapshot<'a> {
-    _sql: &'a mut dyn Sql,
-}
-
-impl Snapshot<'_> {
-    /// Opens a blob that was sealed for `account` with [`Tx::seal_note`].
-    ///
-    /// # Errors
-    /// [`Error::NoKey`] when the account's key is gone, [`Error::Corrupt`] when the blob does not open.
-    pub fn open_note(&mut self, _account: AccountId, _sealed: &[u8]) -> Result<Vec<u8>, Error> {
-        unimplemented!()
+impl Inner {
+    fn close(&self) {
+        self.entrance.shut();
+        let Some(threads) = self.threads.lock().take() else {
+            return;
+        };
+        let mut ended = true;
+        for stage in threads.stages {
+            ended &= stage.join().is_ok();
+        }
+        threads.chores.ask(Chore::Stop);
+        ended &= threads.keeper.join().is_ok();
+        if !ended {
+            tracing::error!("a thread of the store had panicked");
+        }
+        self.shared.readers.close();
+        self.shared.lock.lock().take();
     }
 }
 
-impl Sql for Snapshot<'_> {
-    fn query(
-        &mut self,
-        _sql: &str,
-        _params: &[Value<'_>],
-        _each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-}
-
-/// One transaction: reads, writes and, at its end, the audit event.
-pub struct Tx<'a> {
-    _sql: &'a mut dyn Sql,
-}
-
-impl Tx<'_> {
-    /// Executes one changing statement of portable SQL; returns how many rows it changed.
-    ///
-    /// # Errors
-    /// When the database refuses it.
-    pub fn execute(&mut self, _sql: &str, _params: &[Value<'_>]) -> Result<u64, Error> {
-        unimplemented!()
-    }
-
-    /// The instant of this batch: the same for all its events.
-    #[must_use]
-    pub fn now(&self) -> jiff::Timestamp {
-        unimplemented!()
-    }
-
-    /// A fresh id, above all given before.
-    pub fn next_id(&mut self) -> i64 {
-        unimplemented!()
-    }
-
-    /// Records `event` in the trail, in this transaction, and makes the proof that `work` must return.
-    ///
-    /// # Errors
-    /// When the database refuses it.
-    pub fn record<T>(&mut self, _event: &trail::Event, _value: T) -> Result<Recorded<T>, Error> {
-        unimplemented!()
-    }
-
-    /// Wakes those who watch `topic`, once this transaction is durable.
-    pub fn touch(&mut self, _topic: Topic) {
-        unimplemented!()
-    }
-
-    /// Makes the key of a new account. Its id comes from [`Tx::next_id`].
-    ///
-    /// # Errors
-    /// When the account already has one.
-    pub fn create_key(&mut self, _account: AccountId) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Destroys an account's key: what was sealed under it cannot be read any more (clause 7.1(3)).
-    ///
-    /// # Errors
-    /// When the database refuses it.
-    pub fn destroy_key(&mut self, _account: AccountId) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// A key for keyed hashes that belong to `account`, derived from its key: without it nobody can tell
-    /// what was hashed.
-    ///
-    /// # Errors
-    /// [`Error::NoKey`] when the account's key is gone.
-    pub fn account_hash_key(&mut self, _account: AccountId) -> Result<[u8; 32], Error> {
-        unimplemented!()
-    }
-
-    /// Seals a small blob (cached envelope, script) under `account`'s key.
-    ///
-    /// # Errors
-    /// [`Error::NoKey`] when the account's key is gone.
-    pub fn seal_note(&mut self, _account: AccountId, _plain: &[u8]) -> Result<Vec<u8>, Error> {
-        unimplemented!()
-    }
-
-    /// Opens a blob that was sealed for `account`. As [`Snapshot::open_note`].
-    ///
-    /// # Errors
-    /// [`Error::NoKey`], [`Error::Corrupt`].
-    pub fn open_note(&mut self, _account: AccountId, _sealed: &[u8]) -> Result<Vec<u8>, Error> {
-        unimplemented!()
-    }
-
-    /// Adds `count` references of `owner` to `body` (as many as messages or queue entries name it). An
-    /// owner that did not share the body at sealing gets its key re-wrapped from `from`.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when neither owns the body.
-    pub fn retain_body(
-        &mut self,
-        _body: BodyId,
-        _owner: AccountId,
-        _from: AccountId,
-        _count: u64,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Drops `count` references. The last one of the last owner frees the body: its room is given back
-    /// to the disk after this transaction is durable.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when `owner` holds no such reference.
-    pub fn release_body(
-        &mut self,
-        _body: BodyId,
-        _owner: AccountId,
-        _count: u64,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-}
-
-impl Sql for Tx<'_> {
-    fn query(
-        &mut self,
-        _sql: &str,
-        _params: &[Value<'_>],
-        _each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        unimplemented!()
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
     }
 }

@@ -198,6 +198,12 @@ pub trait Sql {
     ) -> Result<(), Error>;
 }
 
+/// What a database engine does for a transaction that writes.
+pub(crate) trait Engine: Sql {
+    /// Executes one changing statement; how many rows it changed.
+    fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error>;
+}
+
 /// All rows of a query, mapped.
 ///
 /// # Errors

@@ -1,0 +1,252 @@
+//! Housekeeping beside the committer: room given back to the disk, the database's log moved along and, after
+//! a key was destroyed, emptied.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use trail::{Actor, Event, Kind};
+
+use crate::{
+    Error,
+    commit::Entrance,
+    params,
+    segment::Extent,
+    shared::Shared,
+    sql::{self, Sql},
+    sqlite::Connection,
+    tx::{self, signed},
+};
+
+/// Extents given back in one go.
+const AT_ONCE: i64 = 512;
+/// How long to wait before the log is emptied again, when a reader was in the way.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// What housekeeping can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Give free room back.
+    Collect,
+    /// Move the log into the database.
+    Checkpoint,
+    /// Empty the log: it holds a destroyed key.
+    Erase,
+    /// Go home.
+    Stop,
+}
+
+/// Where chores are asked for.
+#[derive(Clone)]
+pub(crate) struct Chores(mpsc::Sender<Chore>);
+
+impl Chores {
+    /// A list of chores, and who works it off.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Chore>) {
+        let (sender, receiver) = mpsc::channel();
+        (Self(sender), receiver)
+    }
+
+    /// Asks; nobody waits for it.
+    pub(crate) fn ask(&self, chore: Chore) {
+        if self.0.send(chore).is_err() {
+            tracing::warn!(
+                ?chore,
+                "housekeeping has ended; it is done at the next start"
+            );
+        }
+    }
+}
+
+/// Starts the thread.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    entrance: Entrance,
+    chores: mpsc::Receiver<Chore>,
+) -> Result<JoinHandle<()>, Error> {
+    let database = shared.database();
+    let checkpointer = Connection::checkpointer(&database)?;
+    let keeper = Keeper {
+        shared: Arc::clone(shared),
+        entrance,
+        checkpointer,
+        erase: false,
+    };
+    std::thread::Builder::new()
+        .name("store-keeper".to_owned())
+        .spawn(move || keeper.run(&chores))
+        .map_err(|error| Error::io(&shared.directory, error))
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    entrance: Entrance,
+    checkpointer: Connection,
+    /// The log is still to be emptied.
+    erase: bool,
+}
+
+impl Keeper {
+    fn run(mut self, chores: &mpsc::Receiver<Chore>) {
+        loop {
+            let first = if self.erase {
+                match chores.recv_timeout(AGAIN) {
+                    Err(mpsc::RecvTimeoutError::Timeout) => Chore::Erase,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Ok(chore) => chore,
+                }
+            } else {
+                match chores.recv() {
+                    Ok(chore) => chore,
+                    Err(_) => return,
+                }
+            };
+            // What was asked for twice is done once.
+            let mut asked = vec![first];
+            asked.extend(chores.try_iter());
+            let wanted = |chore| asked.contains(&chore);
+            self.erase |= wanted(Chore::Erase);
+            let stop = wanted(Chore::Stop);
+            if wanted(Chore::Collect) && !stop {
+                self.collect();
+            }
+            if self.erase {
+                self.empty_log();
+            } else if wanted(Chore::Checkpoint)
+                && let Err(error) = self.checkpointer.checkpoint()
+            {
+                tracing::warn!(%error, "the database's log could not be moved into the database");
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    fn empty_log(&mut self) {
+        match self.checkpointer.empty_log() {
+            Ok(done) => self.erase = !done,
+            Err(error) => {
+                tracing::warn!(%error, "the database's log still holds a destroyed key; trying again");
+            }
+        }
+    }
+
+    fn collect(&self) {
+        loop {
+            match self.collect_some() {
+                Ok(0) | Err(Error::Closed) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "room of erased bodies is not given back yet; trying again after the next deletion");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gives back what one transaction can note; how many extents that was.
+    fn collect_some(&self) -> Result<usize, Error> {
+        let shared = &self.shared;
+        let (free, gaps) = shared.readers.with(|sql| free_room(sql))?;
+        if free.is_empty() {
+            return Ok(0);
+        }
+        for (segment, gaps) in &gaps {
+            shared.segments.punch(*segment, gaps)?;
+        }
+        // Only now may the rows go: until here, a crash repeats what was done, to no harm.
+        let count = free.len();
+        let active = shared.segments.active();
+        let noted = free.clone();
+        let empty = self
+            .entrance
+            .commit_blocking(move |tx| note(tx, &noted, active))?;
+        for segment in empty {
+            shared.segments.remove(segment)?;
+        }
+        shared
+            .counters
+            .collected
+            .fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+type Gaps = BTreeMap<u64, Vec<(u64, u64)>>;
+
+/// Free extents, and the gaps between living records around them: a block of the disk that several dead
+/// records share is only given back when it is freed as a whole.
+fn free_room(sql: &mut Connection) -> Result<(Vec<Extent>, Gaps), Error> {
+    let list = "SELECT segment, start, length FROM body_free ORDER BY segment, start LIMIT ?1";
+    let free = sql::rows(sql, list, params![AT_ONCE], tx::extent)?;
+    let mut gaps = Gaps::new();
+    for extent in &free {
+        let gap = gap_around(sql, *extent)?;
+        let gaps = gaps.entry(extent.segment).or_default();
+        if gaps.last() != Some(&gap) {
+            gaps.push(gap);
+        }
+    }
+    Ok((free, gaps))
+}
+
+fn gap_around(sql: &mut dyn Sql, extent: Extent) -> Result<(u64, u64), Error> {
+    let segment = signed(extent.segment)?;
+    let start = signed(extent.start)?;
+    let before = "SELECT start + length FROM body WHERE segment = ?1 AND start < ?2 ORDER BY start DESC LIMIT 1";
+    let after = "SELECT start FROM body WHERE segment = ?1 AND start > ?2 ORDER BY start LIMIT 1";
+    let before = sql::first(sql, before, params![segment, start], |row| row.count(0))?;
+    let after = sql::first(sql, after, params![segment, start], |row| row.count(0))?;
+    // Behind the last living record there may be others that are about to be committed.
+    Ok((
+        before.unwrap_or(crate::segment::PREAMBLE),
+        after.unwrap_or(extent.end()),
+    ))
+}
+
+/// Takes the extents out of the tables and records it; returns segments in which nothing lives any more.
+fn note(
+    tx: &mut crate::Tx<'_>,
+    free: &[Extent],
+    active: u64,
+) -> Result<crate::Recorded<Vec<u64>>, Error> {
+    let mut bytes = 0u64;
+    let mut segments = Vec::new();
+    for extent in free {
+        let statement = "DELETE FROM body_free WHERE segment = ?1 AND start = ?2";
+        let place = params![signed(extent.segment)?, signed(extent.start)?];
+        tx.execute(statement, place)?;
+        bytes = bytes.saturating_add(extent.length);
+        if segments.last() != Some(&extent.segment) {
+            segments.push(extent.segment);
+        }
+    }
+    let mut empty = Vec::new();
+    for segment in segments {
+        // Commits arrive here in the order of the segments: nothing on its way can lie in an older one.
+        if segment < active && !is_used(tx, segment)? {
+            empty.push(segment);
+        }
+    }
+    let event = Event::new(Kind::BodiesCollected, Actor::System)
+        .detail("bodies", free.len())
+        .detail("bytes", bytes)
+        .detail("segments-removed", empty.len());
+    tx.record(&event, empty)
+}
+
+/// Whether anything of segment `segment` is in the tables.
+pub(crate) fn is_used(sql: &mut dyn Sql, segment: u64) -> Result<bool, Error> {
+    let segment = signed(segment)?;
+    for table in ["body", "body_free"] {
+        let statement = format!("SELECT start FROM {table} WHERE segment = ?1 LIMIT 1");
+        if sql::first(sql, &statement, params![segment], |row| row.int(0))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

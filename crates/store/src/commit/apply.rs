@@ -1,0 +1,235 @@
+//! The second stage: one transaction a batch.
+
+use std::sync::{Arc, atomic::Ordering, mpsc::Receiver};
+
+use jiff::Timestamp;
+
+use super::gather::{Batch, Entry};
+use crate::{
+    AccountId, Error, Topic, Tx,
+    collect::{Chore, Chores},
+    params,
+    segment::Extent,
+    shared::Shared,
+    sql::Engine as _,
+    sqlite::Connection,
+    tx::{self, Effects},
+};
+
+/// Ids above the last one that are marked as used ahead of time: one minute of them.
+pub(crate) const IDS_AHEAD: i64 = 60_000 << 20;
+/// Batches after which housekeeping is asked to move the log into the database.
+const CHECKPOINT_EVERY: u32 = 64;
+/// Batches after which the writer itself moves the log along: a busy writer otherwise outruns housekeeping.
+const CHECKPOINT_SELF: u32 = 2048;
+
+/// The state of the second stage between batches.
+pub(crate) struct Applier {
+    /// The instant of the last batch.
+    pub(crate) last: Timestamp,
+    /// Ids up to this one are marked as used.
+    pub(crate) ids_marked: i64,
+    /// Extents that are to be noted as free in the next transaction.
+    pub(crate) lost: Vec<Extent>,
+    /// Batches since the log was last moved.
+    pub(crate) since_checkpoint: u32,
+}
+
+/// What a batch leaves to be done after its commit.
+#[derive(Default)]
+struct Outcome {
+    touched: Vec<Topic>,
+    destroyed: Vec<AccountId>,
+    freed: bool,
+}
+
+impl Applier {
+    /// Runs until the first stage ends.
+    pub(super) fn run(
+        mut self,
+        shared: &Arc<Shared>,
+        mut writer: Connection,
+        batches: &Receiver<Batch>,
+        chores: &Chores,
+    ) {
+        while let Ok(batch) = batches.recv() {
+            self.batch(shared, &mut writer, batch, chores);
+        }
+        if let Err(error) = self.last_words(shared, &mut writer) {
+            tracing::warn!(%error, "the store could not note its last id; ids skip a minute at the next start");
+        }
+    }
+
+    fn batch(
+        &mut self,
+        shared: &Shared,
+        writer: &mut Connection,
+        mut batch: Batch,
+        chores: &Chores,
+    ) {
+        self.lost.append(&mut batch.abandoned);
+        let mut outcome = Outcome::default();
+        let result = self.transact(shared, writer, &mut batch.entries, &mut outcome);
+        match result {
+            Ok(()) => self.succeeded(shared, &outcome, chores),
+            Err(error) => self.failed(shared, writer, &mut batch.entries, &outcome, &error),
+        }
+        shared.counters.batch(batch.entries.len() as u64);
+        shared.counters.waited(batch.gathered.elapsed());
+        for entry in batch.entries {
+            entry.job.answer();
+        }
+        self.move_log(writer, chores);
+    }
+
+    fn transact(
+        &mut self,
+        shared: &Shared,
+        writer: &mut Connection,
+        entries: &mut [Entry],
+        outcome: &mut Outcome,
+    ) -> Result<(), Error> {
+        writer.begin()?;
+        // The trail's times ascend even when the clock is put back.
+        let now = shared.world.now().max(self.last);
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        self.last = now;
+        let mut freed = self.lost.clone();
+        for entry in entries.iter_mut() {
+            if !run_entry(shared, writer, entry, now, outcome)? {
+                freed.extend(&entry.extents);
+            }
+        }
+        for extent in &freed {
+            tx::insert_free(writer, *extent)?;
+        }
+        outcome.freed |= !freed.is_empty();
+        let last = shared.ids.last();
+        let marked = (last > self.ids_marked - IDS_AHEAD / 2).then_some(last + IDS_AHEAD);
+        if let Some(marked) = marked {
+            mark_ids(writer, marked)?;
+        }
+        writer.commit()?;
+        self.lost.clear();
+        self.ids_marked = marked.unwrap_or(self.ids_marked);
+        Ok(())
+    }
+
+    fn succeeded(&mut self, shared: &Shared, outcome: &Outcome, chores: &Chores) {
+        for topic in &outcome.touched {
+            shared.topics.publish(*topic);
+        }
+        if !outcome.destroyed.is_empty() {
+            chores.ask(Chore::Erase);
+        }
+        if outcome.freed {
+            chores.ask(Chore::Collect);
+        }
+    }
+
+    /// Undoes the whole batch. The store goes on: the next batch may find the disk in better health.
+    fn failed(
+        &mut self,
+        shared: &Shared,
+        writer: &mut Connection,
+        entries: &mut [Entry],
+        outcome: &Outcome,
+        error: &Error,
+    ) {
+        tracing::error!(%error, commits = entries.len(), "a batch could not be committed and was undone");
+        shared
+            .counters
+            .failed_batches
+            .fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = writer.rollback() {
+            tracing::error!(%error, "undoing it failed too");
+        }
+        for account in &outcome.destroyed {
+            shared.keys.recall(*account);
+        }
+        for entry in entries {
+            entry.job.fail(error.again());
+            self.lost.append(&mut entry.extents);
+        }
+    }
+
+    fn move_log(&mut self, writer: &Connection, chores: &Chores) {
+        self.since_checkpoint += 1;
+        if self.since_checkpoint % CHECKPOINT_EVERY == 0 {
+            chores.ask(Chore::Checkpoint);
+        }
+        if self.since_checkpoint >= CHECKPOINT_SELF {
+            self.since_checkpoint = 0;
+            if let Err(error) = writer.checkpoint() {
+                tracing::warn!(%error, "the database's log could not be moved into the database");
+            }
+        }
+    }
+
+    /// A store closed in order gives the next ids right after its last.
+    fn last_words(&self, shared: &Shared, writer: &mut Connection) -> Result<(), Error> {
+        writer.begin()?;
+        let noted = self
+            .lost
+            .iter()
+            .try_for_each(|extent| tx::insert_free(writer, *extent))
+            .and_then(|()| mark_ids(writer, shared.ids.last()))
+            .and_then(|()| writer.commit());
+        if noted.is_err() {
+            writer.rollback()?;
+        }
+        noted
+    }
+}
+
+/// Marks ids up to `marked` as used, whatever happens next.
+pub(crate) fn mark_ids(writer: &mut Connection, marked: i64) -> Result<(), Error> {
+    let statement = "INSERT INTO meta (name, value) VALUES ('ids', ?1)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let marked = marked.to_string();
+    writer.execute(statement, params![&marked]).map(|_| ())
+}
+
+/// Runs one commit in a savepoint of its own; whether its changes are kept. An error is the whole batch's.
+fn run_entry(
+    shared: &Shared,
+    writer: &mut Connection,
+    entry: &mut Entry,
+    now: Timestamp,
+    outcome: &mut Outcome,
+) -> Result<bool, Error> {
+    writer.begin_job()?;
+    let effects = Effects {
+        bodies: entry.bodies.drain(..).collect(),
+        ..Effects::default()
+    };
+    let mut tx = Tx {
+        engine: writer,
+        shared,
+        now,
+        effects,
+    };
+    let mut keep = entry.job.run(&mut tx);
+    if keep && let Err(error) = tx.settle_bodies() {
+        entry.job.fail(error);
+        keep = false;
+    }
+    let effects = tx.effects;
+    // Some failures undo the whole transaction, whatever the closure made of them.
+    if !writer.in_transaction() {
+        outcome.destroyed.extend(effects.destroyed);
+        return Err(Error::Full);
+    }
+    if !keep {
+        for account in effects.destroyed {
+            shared.keys.recall(account);
+        }
+        writer.undo_job()?;
+        return Ok(false);
+    }
+    writer.keep_job()?;
+    outcome.touched.extend(effects.touched);
+    outcome.destroyed.extend(effects.destroyed);
+    outcome.freed |= effects.freed;
+    Ok(true)
+}

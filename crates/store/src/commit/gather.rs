@@ -1,0 +1,137 @@
+//! The first stage: takes what has arrived and makes its bodies durable.
+
+use std::{
+    sync::{atomic::Ordering, mpsc::SyncSender},
+    time::Instant,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::{Job, Submission};
+use crate::{
+    BodyId, Error,
+    segment::{Appender, Extent},
+    shared::Shared,
+    tx::Pending,
+};
+
+/// What goes to the second stage together.
+pub(super) struct Batch {
+    pub(super) entries: Vec<Entry>,
+    /// Written but not trusted: to be noted as free.
+    pub(super) abandoned: Vec<Extent>,
+    pub(super) gathered: Instant,
+}
+
+/// One commit with its bodies in place.
+pub(super) struct Entry {
+    pub(super) job: Box<dyn Job>,
+    pub(super) bodies: Vec<(BodyId, Pending)>,
+    pub(super) extents: Vec<Extent>,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs until the queue is closed and empty.
+pub(super) fn run(
+    shared: &Shared,
+    mut appender: Appender,
+    mut queue: mpsc::Receiver<Submission>,
+    hand_over: &SyncSender<Batch>,
+) {
+    while let Some(first) = queue.blocking_recv() {
+        let gathered = Instant::now();
+        let submissions = gather(shared, first, &mut queue);
+        let entries = place(shared, &mut appender, submissions);
+        let batch = Batch {
+            entries,
+            abandoned: appender.abandoned(),
+            gathered,
+        };
+        if let Err(refused) = hand_over.send(batch) {
+            // The second stage is gone: it can only have panicked. Nobody may believe in a commit.
+            for mut entry in refused.0.entries {
+                entry.job.fail(Error::Closed);
+                entry.job.answer();
+            }
+            return;
+        }
+    }
+}
+
+fn gather(
+    shared: &Shared,
+    first: Submission,
+    queue: &mut mpsc::Receiver<Submission>,
+) -> Vec<Submission> {
+    let size = |submission: &Submission| -> usize {
+        let records = submission
+            .bodies
+            .iter()
+            .map(|body| body.sealed.record.len());
+        records.sum()
+    };
+    let mut bytes = size(&first);
+    let mut submissions = vec![first];
+    while submissions.len() < shared.options.batch_limit && bytes < shared.options.batch_bytes {
+        let Ok(next) = queue.try_recv() else {
+            break;
+        };
+        bytes += size(&next);
+        submissions.push(next);
+    }
+    submissions
+}
+
+/// Writes all bodies; those whose bodies cannot be kept are answered here.
+fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>) -> Vec<Entry> {
+    let records: Vec<&[u8]> = submissions
+        .iter()
+        .flat_map(|submission| &submission.bodies)
+        .map(|body| body.sealed.record.as_slice())
+        .collect();
+    let placed = if records.is_empty() {
+        Ok(Vec::new())
+    } else {
+        check_room(shared, &records).and_then(|()| appender.append(&records))
+    };
+    if placed.is_ok() {
+        let bytes: usize = records.iter().map(|record| record.len()).sum();
+        let counters = &shared.counters;
+        counters
+            .bodies
+            .fetch_add(records.len() as u64, Ordering::Relaxed);
+        counters
+            .body_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+    let mut extents = placed.as_deref().unwrap_or_default().iter().copied();
+    let mut entries = Vec::with_capacity(submissions.len());
+    for mut submission in submissions {
+        if let (Err(error), false) = (&placed, submission.bodies.is_empty()) {
+            submission.job.fail(error.again());
+            submission.job.answer();
+            continue;
+        }
+        let places: Vec<Extent> = extents.by_ref().take(submission.bodies.len()).collect();
+        let bodies = submission.bodies.iter().zip(&places);
+        entries.push(Entry {
+            job: submission.job,
+            bodies: bodies
+                .map(|(body, extent)| (body.id, Pending::new(body, *extent)))
+                .collect(),
+            extents: places,
+            _room: submission.room,
+        });
+    }
+    entries
+}
+
+/// New mail must leave room for what frees room.
+fn check_room(shared: &Shared, records: &[&[u8]]) -> Result<(), Error> {
+    let bytes: usize = records.iter().map(|record| record.len()).sum();
+    let needed = shared.options.reserve_bytes.saturating_add(bytes as u64);
+    if shared.segments.free()? < needed {
+        return Err(Error::Full);
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! Opening a store: lock, key, tables, and what a crash left behind.
+
+use std::{
+    fs,
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use rustix::fs::FlockOperation;
+use world::World;
+
+use crate::{
+    AccountId, Error, Options,
+    collect::{self, Chore, Chores},
+    commit::{self, Applier, Entrance},
+    disk::{Disk, make_directory},
+    id::{self, Generator},
+    keys::Keyring,
+    params, schema,
+    segment::{Appender, PREAMBLE, Segments},
+    shared::{Counters, Readers, Shared, Topics},
+    sql::{self, Engine as _, Sql},
+    sqlite::Connection,
+    tx::signed,
+};
+
+/// The database's file in the store's directory.
+pub(crate) const DATABASE: &str = "store.db";
+/// The file whose lock says that a process has the store open.
+pub(crate) const LOCK: &str = "store.lock";
+/// The directory of the segments.
+pub(crate) const SEGMENTS: &str = "segments";
+/// The directory of the installation key.
+pub(crate) const KEYS: &str = "keys";
+
+/// An open store's threads and the way to them.
+pub(crate) struct Opened {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) entrance: Entrance,
+    pub(crate) stages: [std::thread::JoinHandle<()>; 2],
+    pub(crate) keeper: std::thread::JoinHandle<()>,
+    pub(crate) chores: Chores,
+}
+
+/// Opens the store under `directory` on `disk`.
+pub(crate) fn open(
+    directory: &Path,
+    options: &Options,
+    world: World,
+    disk: Arc<dyn Disk>,
+) -> Result<Opened, Error> {
+    for part in [directory, &directory.join(SEGMENTS), &directory.join(KEYS)] {
+        make_directory(part).map_err(|error| Error::io(part, error))?;
+    }
+    let lock = lock(directory)?;
+    let database = directory.join(DATABASE);
+    let mut writer = Connection::writer(&database)?;
+    let found = writer.format()?;
+    if found > schema::newest() {
+        return Err(Error::LaterFormat {
+            found,
+            known: schema::newest(),
+        });
+    }
+    let keys = Keyring::open(&directory.join(KEYS), found == 0, world.clone())?;
+    prepare(&mut writer, found, &keys)?;
+    check_key(&mut writer, directory, &keys)?;
+
+    let segments = Arc::new(Segments::new(directory.join(SEGMENTS), disk));
+    let tail = recover_segments(&mut writer, &segments)?;
+    let appender = Appender::new(Arc::clone(&segments), options.segment_size, tail)?;
+    let applier = resume(&mut writer, &world)?;
+    let shared = Arc::new(Shared {
+        directory: directory.to_owned(),
+        options: options.clone(),
+        ids: Generator::above(applier.ids_marked, world.clone()),
+        world,
+        keys,
+        segments,
+        readers: Readers::new(database, options.readers),
+        topics: Topics::default(),
+        counters: Counters::default(),
+        lock: Mutex::new(Some(lock)),
+    });
+    let applier = begin_ids(&mut writer, &shared, applier)?;
+    let (chores, todo) = Chores::new();
+    let (entrance, stages) = commit::start(&shared, writer, appender, chores.clone(), applier)?;
+    let keeper = collect::start(&shared, entrance.clone(), todo)?;
+    // A crash may have come between a deletion and its consequences.
+    chores.ask(Chore::Erase);
+    chores.ask(Chore::Collect);
+    Ok(Opened {
+        shared,
+        entrance,
+        stages,
+        keeper,
+        chores,
+    })
+}
+
+fn lock(directory: &Path) -> Result<fs::File, Error> {
+    let path = directory.join(LOCK);
+    let io_error = |error| Error::io(&path, error);
+    let mut file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io_error)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            let mut text = String::new();
+            let read = file.read_to_string(&mut text);
+            return Err(Error::Locked {
+                directory: directory.to_owned(),
+                process: read.ok().and_then(|_| text.trim().parse().ok()),
+            });
+        }
+        Err(error) => return Err(io_error(error.into())),
+    }
+    let mut note = || -> io::Result<()> {
+        file.set_len(0)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())
+    };
+    // The number only makes a message better; the lock itself holds without it.
+    match note() {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+        other => other.map_err(io_error)?,
+    }
+    Ok(file)
+}
+
+/// Brings the tables to today's format, in one transaction.
+fn prepare(writer: &mut Connection, found: i64, keys: &Keyring) -> Result<(), Error> {
+    let newest = schema::newest();
+    if found == newest {
+        return Ok(());
+    }
+    writer.begin()?;
+    let mut steps = || -> Result<(), Error> {
+        for step in schema::STEPS.iter().filter(|step| step.format > found) {
+            writer.apply(step)?;
+        }
+        put(writer, "format", &newest.to_string())?;
+        if found == 0 {
+            put(writer, "installation-key", &keys.fingerprint())?;
+            let wrapped = keys.make(AccountId::QUEUE)?;
+            let statement = "INSERT INTO account_key (account, wrapped) VALUES (?1, ?2)";
+            writer.execute(statement, params![AccountId::QUEUE, &wrapped])?;
+        }
+        writer.commit()
+    };
+    let done = steps();
+    if done.is_err() {
+        writer.rollback()?;
+    }
+    done
+}
+
+fn put(writer: &mut Connection, name: &str, value: &str) -> Result<(), Error> {
+    let statement = "INSERT INTO meta (name, value) VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    writer.execute(statement, params![name, value]).map(|_| ())
+}
+
+fn get(sql: &mut dyn Sql, name: &str) -> Result<Option<String>, Error> {
+    let statement = "SELECT value FROM meta WHERE name = ?1";
+    sql::first(sql, statement, params![name], |row| row.text(0))
+}
+
+fn check_key(writer: &mut Connection, directory: &Path, keys: &Keyring) -> Result<(), Error> {
+    if get(writer, "installation-key")? == Some(keys.fingerprint()) {
+        return Ok(());
+    }
+    Err(Error::KeyFile {
+        path: directory.join(KEYS),
+        reason:
+            "this is the key of another store: bring back the one that belongs to this database"
+                .to_owned(),
+    })
+}
+
+/// Where the last batch and its ids stood.
+fn resume(writer: &mut Connection, world: &World) -> Result<Applier, Error> {
+    let marked: i64 = match get(writer, "ids")? {
+        Some(text) => text
+            .parse()
+            .map_err(|_| Error::Corrupt("the mark of used ids is not a number".to_owned()))?,
+        None => 0,
+    };
+    let statement = "SELECT at FROM event ORDER BY id DESC LIMIT 1";
+    let last = sql::first(writer, statement, &[], |row| row.time(0))?;
+    let last = last.unwrap_or(Timestamp::MIN);
+    if last > world.now() {
+        tracing::warn!(%last, "the clock is behind the last event: events keep its time until the clock has caught up");
+    }
+    Ok(Applier {
+        last,
+        ids_marked: marked.max(id::not_before(world.now())),
+        lost: Vec::new(),
+        since_checkpoint: 0,
+    })
+}
+
+/// Marks the first ids of this run as used before any is given.
+fn begin_ids(
+    writer: &mut Connection,
+    shared: &Shared,
+    mut applier: Applier,
+) -> Result<Applier, Error> {
+    let marked = shared.ids.last() + commit::IDS_AHEAD;
+    writer.begin()?;
+    let done = commit::mark_ids(writer, marked).and_then(|()| writer.commit());
+    match done {
+        Ok(()) => applier.ids_marked = marked,
+        // A full disk must not keep the store shut: the mark is set with the first commit instead.
+        Err(Error::Full) => writer.rollback()?,
+        Err(error) => {
+            writer.rollback()?;
+            return Err(error);
+        }
+    }
+    Ok(applier)
+}
+
+/// Cuts off what a crash left behind the last record that the tables know, segment by segment (bodies are
+/// written before their rows), and removes segments in which nothing lives. The last segment and its length.
+fn recover_segments(
+    writer: &mut Connection,
+    segments: &Segments,
+) -> Result<Option<(u64, u64)>, Error> {
+    let numbers = segments.numbers()?;
+    let highest = highest_used(writer)?;
+    segments.highest(numbers.last().copied().unwrap_or(0).max(highest));
+    let mut last = None;
+    for number in numbers {
+        let end = end_of(writer, number)?;
+        if end == 0 {
+            segments.remove(number)?;
+            continue;
+        }
+        let cut = segments.cut(number, end.max(PREAMBLE))?;
+        if cut > 0 {
+            tracing::info!(
+                segment = number,
+                bytes = cut,
+                "bodies that were never acknowledged were cut off"
+            );
+        }
+        last = Some((number, end));
+    }
+    Ok(last)
+}
+
+fn highest_used(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let mut highest = 0;
+    for table in ["body", "body_free"] {
+        let statement = format!("SELECT segment FROM {table} ORDER BY segment DESC LIMIT 1");
+        let found = sql::first(sql, &statement, &[], |row| row.count(0))?;
+        highest = highest.max(found.unwrap_or(0));
+    }
+    Ok(highest)
+}
+
+/// The first byte behind the last record of a segment that the tables know; 0 when they know none.
+fn end_of(sql: &mut dyn Sql, number: u64) -> Result<u64, Error> {
+    let mut end = 0;
+    for table in ["body", "body_free"] {
+        let statement = format!(
+            "SELECT start + length FROM {table} WHERE segment = ?1 ORDER BY start DESC LIMIT 1"
+        );
+        let found = sql::first(sql, &statement, params![signed(number)?], |row| {
+            row.count(0)
+        })?;
+        end = end.max(found.unwrap_or(0));
+    }
+    Ok(end)
+}

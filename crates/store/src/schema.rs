@@ -1,0 +1,52 @@
+//! The tables, in numbered steps from an empty database to today's format.
+
+/// A step of the format: what it does to the step before, in portable SQL.
+pub(crate) struct Step {
+    /// The format that a database has after it.
+    pub(crate) format: i64,
+    /// The files, in order.
+    pub(crate) files: &'static [&'static str],
+}
+
+/// Every step, ascending. A step that was released never changes; the next change is a new one.
+pub(crate) const STEPS: &[Step] = &[Step {
+    format: 1,
+    files: &[
+        include_str!("schema/core.sql"),
+        include_str!("schema/mail.sql"),
+        include_str!("schema/directory.sql"),
+    ],
+}];
+
+/// The format that this build writes.
+pub(crate) fn newest() -> i64 {
+    STEPS.iter().map(|step| step.format).max().unwrap_or(0)
+}
+
+/// The statements of a file, without comments.
+pub(crate) fn statements(file: &str) -> Vec<String> {
+    let code: Vec<&str> = file
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("--"))
+        .collect();
+    code.join("\n")
+        .split(";\n")
+        .map(|statement| statement.trim().trim_end_matches(';').trim().to_owned())
+        .filter(|statement| !statement.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_split_into_statements() {
+        let found =
+            statements("-- a; b\nCREATE TABLE x (\n  a BIGINT\n);\nCREATE INDEX y ON x (a);");
+        assert_eq!(
+            found,
+            ["CREATE TABLE x (\n  a BIGINT\n)", "CREATE INDEX y ON x (a)"]
+        );
+    }
+}

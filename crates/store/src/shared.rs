@@ -1,0 +1,153 @@
+//! What all threads and tasks of one store share.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, watch};
+use world::World;
+
+use crate::{Error, Options, Topic, id::Generator, keys::Keyring, segment::Segments, sqlite};
+
+/// Shared state. It outlives the committer's threads.
+pub(crate) struct Shared {
+    /// The installation's directory.
+    pub(crate) directory: PathBuf,
+    /// Settings.
+    pub(crate) options: Options,
+    pub(crate) world: World,
+    pub(crate) ids: Generator,
+    pub(crate) keys: Keyring,
+    pub(crate) segments: Arc<Segments>,
+    pub(crate) readers: Readers,
+    pub(crate) topics: Topics,
+    pub(crate) counters: Counters,
+    /// Held as long as the store is open.
+    pub(crate) lock: Mutex<Option<std::fs::File>>,
+}
+
+impl Shared {
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.directory.join(crate::open::DATABASE)
+    }
+}
+
+/// Connections for snapshots.
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<sqlite::Connection>>,
+    /// One permit a connection.
+    pub(crate) permits: Arc<Semaphore>,
+    closed: AtomicBool,
+}
+
+impl Readers {
+    pub(crate) fn new(path: PathBuf, count: usize) -> Self {
+        Self {
+            path,
+            idle: Mutex::default(),
+            permits: Arc::new(Semaphore::new(count.max(1))),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs `work` over a consistent view, on this thread.
+    pub(crate) fn with<T, E: From<Error>>(
+        &self,
+        work: impl FnOnce(&mut sqlite::Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(Error::Closed.into());
+        }
+        let idle = self.idle.lock().pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => sqlite::Connection::reader(&self.path)?,
+        };
+        connection.begin_reading()?;
+        let result = work(&mut connection);
+        // A connection that cannot end its view is dropped, and the view with it.
+        if connection.rollback().is_ok() && !self.closed.load(Ordering::SeqCst) {
+            self.idle.lock().push(connection);
+        }
+        result
+    }
+
+    /// Refuses further snapshots and drops the connections.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.idle.lock().clear();
+    }
+}
+
+/// Who watches what.
+#[derive(Default)]
+pub(crate) struct Topics {
+    watched: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    senders: HashMap<Topic, watch::Sender<u64>>,
+    /// Senders at which those that nobody listens to are dropped.
+    sweep_at: usize,
+}
+
+impl Topics {
+    pub(crate) fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
+        let mut watched = self.watched.lock();
+        if watched.senders.len() >= watched.sweep_at.max(64) {
+            watched
+                .senders
+                .retain(|_, sender| sender.receiver_count() > 0);
+            watched.sweep_at = watched.senders.len() * 2;
+        }
+        let sender = watched
+            .senders
+            .entry(topic)
+            .or_insert_with(|| watch::Sender::new(0));
+        sender.subscribe()
+    }
+
+    pub(crate) fn publish(&self, topic: Topic) {
+        if let Some(sender) = self.watched.lock().senders.get(&topic) {
+            sender.send_modify(|value| *value = value.wrapping_add(1));
+        }
+    }
+}
+
+/// Counts since the store was opened.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) batches: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) failed_batches: AtomicU64,
+    pub(crate) largest_batch: AtomicU64,
+    pub(crate) bodies: AtomicU64,
+    pub(crate) body_bytes: AtomicU64,
+    pub(crate) waited_microseconds: AtomicU64,
+    pub(crate) longest_microseconds: AtomicU64,
+    pub(crate) collected: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn batch(&self, commits: u64) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
+        self.commits.fetch_add(commits, Ordering::Relaxed);
+        self.largest_batch.fetch_max(commits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn waited(&self, time: Duration) {
+        let time = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.waited_microseconds.fetch_add(time, Ordering::Relaxed);
+        self.longest_microseconds.fetch_max(time, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,277 @@
+//! What a commit promises.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::sync::{Arc, Barrier};
+
+use site::{account, count, done, event, open, put};
+use store::{AccountId, Error, Topic, event::Filter, params, sql::Sql};
+
+const ITEMS: &str = "SELECT count(*) FROM meta WHERE name LIKE 'item-%'";
+
+fn item(tx: &mut store::Tx<'_>, name: &str) -> Result<(), Error> {
+    let statement = "INSERT INTO meta (name, value) VALUES (?1, 'x')";
+    tx.execute(statement, params![&format!("item-{name}")])
+        .map(|_| ())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_many_commit_is_there_once_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let owner = account(&store).await;
+    let mut tasks = Vec::new();
+    for task in 0..64 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut bodies = Vec::new();
+            for turn in 0..5 {
+                let raw = format!("message {task} {turn}").repeat(50);
+                let body = put(&store, raw.as_bytes(), &[owner]).await;
+                let name = format!("{task}-{turn}");
+                let commit = store
+                    .commit(Vec::new(), move |tx| {
+                        item(tx, &name)?;
+                        done(tx, &name, ())
+                    })
+                    .await;
+                commit.unwrap();
+                bodies.push((body, raw));
+            }
+            bodies
+        }));
+    }
+    let mut bodies = Vec::new();
+    for task in tasks {
+        bodies.extend(task.await.unwrap());
+    }
+    let facts = store.facts().unwrap();
+    assert!(
+        facts.batches < facts.commits,
+        "commits were gathered: {facts:?}"
+    );
+    store.close().await;
+    let store = open(directory.path());
+    assert_eq!(count(&store, ITEMS).await, 320);
+    assert_eq!(count(&store, "SELECT count(*) FROM body").await, 320);
+    for (body, raw) in bodies {
+        assert_eq!(store.body(owner, body).await.unwrap(), raw.as_bytes());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_or_panicking_closure_leaves_nothing_and_harms_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let owner = account(&store).await;
+    // All in one batch or not: the outcome is the same for each.
+    let mut tasks = Vec::new();
+    for task in 0..30 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            let body = store.seal(format!("{task}").as_bytes(), &[owner]).unwrap();
+            let id = body.id;
+            store
+                .commit(vec![body], move |tx| {
+                    item(tx, &format!("{task}"))?;
+                    tx.retain_body(id, owner, owner, 1)?;
+                    let recorded = done(tx, "fate", ())?;
+                    match task % 3 {
+                        0 => Ok(recorded),
+                        1 => Err(Error::NotFound("sense".to_owned())),
+                        _ => panic!("task {task} panics"),
+                    }
+                })
+                .await
+        }));
+    }
+    for (task, handle) in tasks.into_iter().enumerate() {
+        match (task % 3, handle.await.unwrap()) {
+            (0, Ok(_)) | (1, Err(Error::NotFound(_))) => {}
+            (2, Err(Error::Panicked(said))) => assert_eq!(said, format!("task {task} panics")),
+            (_, other) => panic!("task {task}: {other:?}"),
+        }
+    }
+    assert_eq!(count(&store, ITEMS).await, 10);
+    assert_eq!(count(&store, "SELECT count(*) FROM body").await, 10);
+    let fates = "SELECT count(*) FROM event WHERE subject = 'fate'";
+    assert_eq!(count(&store, fates).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_is_found_with_its_effect_and_times_ascend() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for n in 0..10 {
+        let commit = store
+            .commit(Vec::new(), move |tx| {
+                item(tx, &format!("{n}"))?;
+                let event = event("effect").detail("recipients", vec!["A@Example.JP"]);
+                tx.record(&event, ())
+            })
+            .await;
+        let _: store::Receipt<()> = commit.map_err(|error: Error| error).unwrap();
+    }
+    let filter = Filter {
+        address: Some("a@example.jp".to_owned()),
+        ..Filter::default()
+    };
+    let events = store
+        .read(move |sql| store::event::search(sql, &filter, 100))
+        .await
+        .unwrap();
+    assert_eq!(events.len(), 10);
+    assert!(events.is_sorted_by(|a, b| a.id < b.id && a.at <= b.at));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_do_not_wait_for_the_writer_and_see_no_half() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let inside = Arc::new(Barrier::new(2));
+    let leave = Arc::new(Barrier::new(2));
+    let (enter, exit) = (Arc::clone(&inside), Arc::clone(&leave));
+    let writer = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store
+                .commit(Vec::new(), move |tx| {
+                    item(tx, "slow")?;
+                    enter.wait();
+                    exit.wait();
+                    done(tx, "slow", ())
+                })
+                .await
+        })
+    };
+    tokio::task::spawn_blocking(move || inside.wait())
+        .await
+        .unwrap();
+    assert_eq!(count(&store, ITEMS).await, 0, "the writer is in the middle");
+    tokio::task::spawn_blocking(move || leave.wait())
+        .await
+        .unwrap();
+    writer.await.unwrap().unwrap();
+    assert_eq!(count(&store, ITEMS).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_stays_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let (begun, begin) = tokio::sync::oneshot::channel();
+    let (go_on, wait) = std::sync::mpsc::channel();
+    let reader = {
+        let store = store.clone();
+        tokio::spawn(async move {
+            store
+                .read(move |sql| -> Result<(u64, u64), Error> {
+                    let before = site::count_in(sql, ITEMS)?;
+                    begun.send(()).unwrap();
+                    wait.recv().unwrap();
+                    Ok((before, site::count_in(sql, ITEMS)?))
+                })
+                .await
+        })
+    };
+    begin.await.unwrap();
+    let commit = store
+        .commit(Vec::new(), |tx| {
+            item(tx, "later")?;
+            done(tx, "later", ())
+        })
+        .await;
+    commit.unwrap();
+    go_on.send(()).unwrap();
+    assert_eq!(reader.await.unwrap().unwrap(), (0, 0));
+    assert_eq!(count(&store, ITEMS).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_cannot_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let written = store
+        .read(|sql| sql.query("DELETE FROM meta RETURNING name", &[], &mut |_| Ok(())))
+        .await;
+    assert!(matches!(written, Err(Error::ReadOnly(_))), "{written:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_wake_after_the_commit_they_wait_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut queue = store.watch(Topic::Queue);
+    let mut other = store.watch(Topic::Account(AccountId(7)));
+    let refused = store
+        .commit(Vec::new(), |tx| {
+            tx.touch(Topic::Queue);
+            done(tx, "no", ())?;
+            Err::<store::Recorded<()>, _>(Error::NotFound("no".to_owned()))
+        })
+        .await;
+    refused.unwrap_err();
+    assert!(!queue.has_changed().unwrap(), "nothing happened yet");
+    let commit = store
+        .commit(Vec::new(), |tx| {
+            item(tx, "queued")?;
+            tx.touch(Topic::Queue);
+            done(tx, "queued", ())
+        })
+        .await;
+    commit.unwrap();
+    assert!(queue.has_changed().unwrap());
+    queue.mark_unchanged();
+    assert!(!other.has_changed().unwrap());
+    other.mark_unchanged();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_refuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    store.close().await;
+    let late = store.commit(Vec::new(), |tx| done(tx, "late", ())).await;
+    assert!(matches!(late, Err(Error::Closed)));
+    let read = store.read(|sql| site::count_in(sql, ITEMS)).await;
+    assert!(matches!(read, Err(Error::Closed)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_ascend_across_restarts_though_the_clock_goes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = world::ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
+    let world = world::World::new(clock, SystemRandom);
+    let store = store::Store::open(directory.path(), &site::options(), world).unwrap();
+    let first = store.next_id();
+    put_event(&store).await;
+    let last = store.next_id();
+    assert!(last > first);
+    drop(store);
+    let clock = world::ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap());
+    let world = world::World::new(clock, SystemRandom);
+    let store = store::Store::open(directory.path(), &site::options(), world).unwrap();
+    assert!(store.next_id() > last);
+    put_event(&store).await;
+    let filter = Filter::default();
+    let events = store
+        .read(move |sql| store::event::search(sql, &filter, 100))
+        .await
+        .unwrap();
+    assert_eq!(events.len(), 2);
+    assert!(events.is_sorted_by(|a, b| a.id < b.id && a.at <= b.at));
+}
+
+async fn put_event(store: &store::Store) {
+    let commit = store.commit(Vec::new(), |tx| done(tx, "tick", ())).await;
+    commit.unwrap();
+}
+
+struct SystemRandom;
+
+impl world::Random for SystemRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        world::World::system().fill(bytes);
+    }
+}
