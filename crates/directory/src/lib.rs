@@ -18,20 +18,48 @@
 //! It speaks no protocol, stores no password (Argon2id and SCRAM secrets only), and tells nobody whether an
 //! identifier exists: an unknown one costs the same time and gets the same answer.
 
-use std::net::IpAddr;
+mod exchange;
+mod hash;
+mod login;
+mod options;
+mod proof;
+mod role;
+mod route;
+mod tables;
+mod throttle;
+
+pub mod command;
+pub mod password;
+
+use std::{net::IpAddr, sync::Arc};
 
 use message::address::{Address, Domain};
+use parking_lot::RwLock;
 use protocol::sasl::ScramCredentials;
 use store::{AccountId, Store};
 use trail::Event;
 use world::World;
+use zeroize::Zeroizing;
 
-pub mod command;
+pub use command::bootstrap;
+pub use role::UnknownRole;
 
 /// The directory of one installation. Cheap to clone.
 #[derive(Clone)]
 pub struct Directory {
-    _inner: (),
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    world: World,
+    options: RwLock<Arc<Options>>,
+    hasher: hash::Hasher,
+    proofs: proof::Proofs,
+    throttle: throttle::Throttle,
+    exchanges: exchange::Exchanges,
+    /// Makes up SCRAM salts until the installation has a secret of its own for that.
+    process_key: Zeroizing<[u8; 32]>,
 }
 
 /// Settings of the directory.
@@ -131,6 +159,8 @@ pub struct Login {
     pub identifier: String,
     /// Its main address.
     pub address: Address,
+    /// The account's generation at the login: [`Directory::still_valid`] compares it.
+    pub generation: i64,
 }
 
 /// Why a proof was refused. A peer is told no more than [`Refusal::Credentials`] or [`Refusal::Temporary`].
@@ -179,19 +209,39 @@ impl Person {
 impl Directory {
     /// The directory over `store`.
     #[must_use]
-    pub fn new(_store: Store, _world: World, _options: Options) -> Self {
-        unimplemented!()
+    pub fn new(store: Store, world: World, options: Options) -> Self {
+        let inner = Inner {
+            hasher: hash::Hasher::new(world.clone(), options.concurrent_checks),
+            proofs: proof::Proofs::new(&world),
+            throttle: throttle::Throttle::default(),
+            exchanges: exchange::Exchanges::default(),
+            process_key: Zeroizing::new(world.bytes()),
+            options: RwLock::new(Arc::new(options)),
+            store,
+            world,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Takes new settings; caches that they touch are dropped.
-    pub fn reload(&self, _options: Options) {
-        unimplemented!()
+    pub fn reload(&self, options: Options) {
+        self.inner.hasher.set_limit(options.concurrent_checks);
+        *self.inner.options.write() = Arc::new(options);
+        self.inner.proofs.clear();
     }
 
     /// Whether `domain` is ours.
     #[must_use]
-    pub fn is_own(&self, _domain: &Domain) -> bool {
-        unimplemented!()
+    pub fn is_own(&self, domain: &Domain) -> bool {
+        self.options().own(domain).is_some()
+    }
+
+    /// The first of our domains: where mail for `postmaster` without a domain goes.
+    #[must_use]
+    pub fn first_domain(&self) -> Option<Domain> {
+        self.options().domains.first().map(|own| own.name.clone())
     }
 
     /// Where mail of `size` octets (0: unknown) for `address` goes. Known, unknown and aliased addresses of
@@ -199,12 +249,8 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn resolve(
-        &self,
-        _address: &Address,
-        _size: u64,
-    ) -> Result<Resolution, store::Error> {
-        unimplemented!()
+    pub async fn resolve(&self, address: &Address, size: u64) -> Result<Resolution, store::Error> {
+        route::resolve(&self.inner.store, self.options(), address, size).await
     }
 
     /// Checks a password. Held back after failures; costs one Argon2id, or less when the proof is remembered.
@@ -214,19 +260,19 @@ impl Directory {
     /// [`Refusal`].
     pub async fn authenticate(
         &self,
-        _attempt: &Attempt,
-        _identifier: &str,
-        _password: &[u8],
+        attempt: &Attempt,
+        identifier: &str,
+        password: &[u8],
     ) -> Result<Login, Refusal> {
-        unimplemented!()
+        self.check_password(attempt, identifier, password).await
     }
 
     /// The SCRAM secrets of an identifier; evenly made-up ones when it has none.
     ///
     /// # Errors
     /// [`Refusal::Temporary`] when the store cannot be read.
-    pub async fn scram_credentials(&self, _identifier: &str) -> Result<ScramCredentials, Refusal> {
-        unimplemented!()
+    pub async fn scram_credentials(&self, identifier: &str) -> Result<ScramCredentials, Refusal> {
+        self.scram_secrets(identifier).await
     }
 
     /// Ends a SCRAM exchange: `proved` says whether the proof was right. Records the event, slows down failures.
@@ -235,11 +281,11 @@ impl Directory {
     /// [`Refusal`].
     pub async fn scram_finished(
         &self,
-        _attempt: &Attempt,
-        _identifier: &str,
-        _proved: bool,
+        attempt: &Attempt,
+        identifier: &str,
+        proved: bool,
     ) -> Result<Login, Refusal> {
-        unimplemented!()
+        self.end_scram(attempt, identifier, proved).await
     }
 
     /// Whether the login's identifier may use `address` as sender (main address, alias, sub-address of one).
@@ -248,35 +294,63 @@ impl Directory {
     /// When the store cannot be read.
     pub async fn may_send_as(
         &self,
-        _login: &Login,
-        _address: &Address,
+        login: &Login,
+        address: &Address,
     ) -> Result<bool, store::Error> {
-        unimplemented!()
+        route::may_send_as(&self.inner.store, self.options(), login.account, address).await
     }
 
     /// Whether the login still holds: its account neither suspended, deleted nor given a new password since.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn still_valid(&self, _login: &Login) -> Result<bool, store::Error> {
-        unimplemented!()
+    pub async fn still_valid(&self, login: &Login) -> Result<bool, store::Error> {
+        self.holds(login).await
     }
 
     /// The person that an operating-system user is, if any.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn person_of_user(&self, _user: &str) -> Result<Option<Person>, store::Error> {
-        unimplemented!()
+    pub async fn person_of_user(&self, user: &str) -> Result<Option<Person>, store::Error> {
+        let user = user.to_owned();
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let Some(entry) = tables::person::of_user(snapshot, &user)? else {
+                return Ok(None);
+            };
+            let roles = tables::person::roles(snapshot, entry.id)?;
+            Ok(Some(Person {
+                name: entry.name,
+                roles,
+            }))
+        };
+        self.inner.store.read(read).await
     }
 
     /// The event of an authentication, as [`Directory::authenticate`] records it.
     #[must_use]
     pub fn authentication_event(
-        _attempt: &Attempt,
-        _identifier: &str,
-        _result: Result<(), &str>,
+        attempt: &Attempt,
+        identifier: &str,
+        result: Result<(), &str>,
     ) -> Event {
-        unimplemented!()
+        login::event(attempt, identifier, result)
+    }
+
+    /// Argon2id computations since the start, for metrics.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.inner.hasher.computed()
+    }
+
+    /// The most password checks that ran at the same time, for metrics.
+    #[must_use]
+    pub fn most_checks_at_once(&self) -> u64 {
+        self.inner.hasher.peak()
+    }
+
+    /// The settings as they are now.
+    pub(crate) fn options(&self) -> Arc<Options> {
+        Arc::clone(&self.inner.options.read())
     }
 }

@@ -1,1 +1,0 @@
-//! Commands on people, orders and accounts: authorised, audited functions shared by CLI and console.

@@ -1,0 +1,300 @@
+//! `account issue | delete | suspend | resume | list | show | password`
+
+use jiff::Timestamp;
+use message::address::Address;
+use protocol::sasl::Secret;
+use serde::Serialize;
+use store::{Topic, mailbox, sql::Sql};
+use trail::Kind;
+
+use super::{Caller, CommandError, plain_text};
+use crate::{
+    Options, Role, password as rule,
+    tables::{
+        account::{self, AccountState},
+        address, credential,
+    },
+};
+
+pub use super::{
+    delete::{Deleted, delete},
+    issue::{Issue, Issued, issue},
+};
+
+const MAY_SUSPEND: &[Role] = &[
+    Role::Administrator,
+    Role::AccountManager,
+    Role::SecurityOfficer,
+];
+/// Longest reason, in characters.
+const MOST_REASON: usize = 500;
+
+/// An account, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountView {
+    /// The identifier (識別コード).
+    pub identifier: String,
+    /// Its main address.
+    pub address: Address,
+    /// The holder's short name.
+    pub person: String,
+    /// The order it was issued on.
+    pub order: i64,
+    /// The order it was deleted on.
+    pub delete_order: Option<i64>,
+    /// Whether it can be used.
+    pub state: AccountState,
+    /// Whether it may submit mail.
+    pub msa: bool,
+    /// Whether it may fetch mail.
+    pub mra: bool,
+    /// Whether the password is still the one that was issued.
+    pub must_change_password: bool,
+    /// How the password is stored: the scheme's name.
+    pub scheme: Option<&'static str>,
+    /// Aliases.
+    pub aliases: Vec<Address>,
+    /// Role addresses routed here by command.
+    pub roles: Vec<Address>,
+    /// Octets kept.
+    pub used: u64,
+    /// Messages kept.
+    pub messages: u64,
+    /// Octets permitted.
+    pub quota: Option<u64>,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it was suspended.
+    pub suspended_at: Option<Timestamp>,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Every account, the deleted ones too: the register (clause 7.1(5)).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller) -> Result<Vec<AccountView>, CommandError> {
+    caller
+        .look("account list", &Role::OFFICERS, |snapshot, _| {
+            let all = account::all(snapshot)?;
+            all.into_iter().map(|entry| view(snapshot, entry)).collect()
+        })
+        .await
+}
+
+/// One account.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn show(caller: &Caller, name: &str) -> Result<AccountView, CommandError> {
+    let words = format!("account show {name}");
+    let identifier = caller.directory.options().canonical_identifier(name);
+    caller
+        .look(&words, &[], move |snapshot, me| {
+            let entry = account::by_identifier(snapshot, &identifier)?;
+            let mine = entry.as_ref().is_some_and(|entry| entry.person.0 == me.id);
+            if !mine && !Role::OFFICERS.iter().any(|role| me.has(*role)) {
+                return Err(CommandError::NotPermitted(&Role::OFFICERS));
+            }
+            let entry = entry.ok_or(CommandError::NoSuch {
+                what: "account",
+                name: identifier,
+            })?;
+            view(snapshot, entry)
+        })
+        .await
+}
+
+/// Suspends an identifier at once (clause 4.1(1)a): no login, and no session that began before is valid any more;
+/// mail keeps arriving.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn suspend(caller: &Caller, name: &str, reason: &str) -> Result<(), CommandError> {
+    let words = format!("account suspend {name}");
+    let options = caller.directory.options();
+    let name = name.to_owned();
+    let work = async {
+        let reason = plain_text("the reason", reason, MOST_REASON)?;
+        caller
+            .change(&words, MAY_SUSPEND, move |tx, me| {
+                let account = present(tx, &options, &name)?;
+                if account.state == AccountState::Suspended {
+                    return Err(CommandError::State(format!(
+                        "{} is suspended already",
+                        account.identifier
+                    )));
+                }
+                account::suspend(tx, account.id)?;
+                tx.touch(Topic::Account(account.id));
+                let event = me
+                    .event(Kind::AccountSuspended, account.identifier)
+                    .detail("reason", reason);
+                Ok(((), vec![event]))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Resumes a suspended identifier: refused until a new password has been set (clause 4.1(1)b).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
+    let words = format!("account resume {name}");
+    let options = caller.directory.options();
+    let name = name.to_owned();
+    let work = caller.change(&words, MAY_SUSPEND, move |tx, me| {
+        let account = present(tx, &options, &name)?;
+        if account.state != AccountState::Suspended {
+            return Err(CommandError::State(format!(
+                "{} is not suspended",
+                account.identifier
+            )));
+        }
+        if !account.renewed {
+            return Err(CommandError::NotRenewed(account.identifier));
+        }
+        account::resume(tx, account.id)?;
+        tx.touch(Topic::Account(account.id));
+        let event = me
+            .event(Kind::AccountResumed, account.identifier)
+            .detail("suspended_at", account.suspended_at);
+        Ok(((), vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// Sets a password: the holder's own, or by an account manager anybody's. Without `chosen` one is made and
+/// returned, once. One set by another than the holder has to be changed by the holder.
+///
+/// # Errors
+/// [`CommandError`]; the present password again is refused.
+pub async fn password(
+    caller: &Caller,
+    name: &str,
+    chosen: Option<Secret>,
+) -> Result<Option<Secret>, CommandError> {
+    let words = format!("account password {name}");
+    caller
+        .run(&words, set_password(caller, &words, name, chosen))
+        .await
+}
+
+async fn set_password(
+    caller: &Caller,
+    words: &str,
+    name: &str,
+    chosen: Option<Secret>,
+) -> Result<Option<Secret>, CommandError> {
+    let directory = &caller.directory;
+    let options = directory.options();
+    let (name, settings) = (name.to_owned(), options.clone());
+    let (account, held) = caller
+        .peek(&[], move |snapshot, me| {
+            let account = settable(snapshot, &settings, &name, me)?;
+            let held = credential::of(snapshot, account.id)?;
+            Ok((account, held))
+        })
+        .await?;
+    let made = chosen.is_none();
+    let password = chosen.unwrap_or_else(|| rule::generate(&directory.inner.world));
+    let text = password
+        .expose_str()
+        .ok_or_else(|| CommandError::Argument("the password is not UTF-8 text".to_owned()))?;
+    rule::check(text, &account.address)?;
+    let hasher = &directory.inner.hasher;
+    let failed = |problem: crate::hash::HashFailure| CommandError::Hash(problem.to_string());
+    if let Some(held) = held {
+        let check = hasher.check(held.stored, true, password.clone(), options.cost());
+        if check.await.map_err(failed)?.matches {
+            return Err(CommandError::SamePassword);
+        }
+    }
+    let secrets = hasher
+        .derive(password.clone(), options.cost())
+        .await
+        .map_err(failed)?;
+    let (name, generation) = (account.identifier, account.generation);
+    caller
+        .change(words, &[], move |tx, me| {
+            let account = settable(tx, &options, &name, me)?;
+            if account.generation != generation {
+                return Err(CommandError::Changed);
+            }
+            let own = account.person.0 == me.id;
+            credential::set(tx, account.id, &secrets)?;
+            account::renew(tx, account.id, !own)?;
+            tx.touch(Topic::Account(account.id));
+            let event = me
+                .event(Kind::PasswordChanged, account.identifier)
+                .detail("by", if own { "holder" } else { "account-manager" })
+                .detail("made", made);
+            Ok(((), vec![event]))
+        })
+        .await?;
+    Ok(made.then_some(password))
+}
+
+/// The account, if the executor may set its password.
+fn settable(
+    sql: &mut dyn Sql,
+    options: &Options,
+    name: &str,
+    me: &super::Executor,
+) -> Result<account::Entry, CommandError> {
+    let identifier = options.canonical_identifier(name);
+    let entry = account::by_identifier(sql, &identifier)?;
+    let own = entry.as_ref().is_some_and(|entry| entry.person.0 == me.id);
+    if !own && !me.has(Role::AccountManager) {
+        return Err(CommandError::NotHolder(identifier));
+    }
+    present(sql, options, name)
+}
+
+/// An account that is not deleted.
+pub(super) fn present(
+    sql: &mut dyn Sql,
+    options: &Options,
+    name: &str,
+) -> Result<account::Entry, CommandError> {
+    let identifier = options.canonical_identifier(name);
+    match account::by_identifier(sql, &identifier)? {
+        Some(entry) if entry.state != AccountState::Deleted => Ok(entry),
+        Some(_) | None => Err(CommandError::NoSuch {
+            what: "account",
+            name: identifier,
+        }),
+    }
+}
+
+fn view(sql: &mut dyn Sql, entry: account::Entry) -> Result<AccountView, CommandError> {
+    let usage = if entry.state == AccountState::Deleted {
+        mailbox::Usage::default()
+    } else {
+        mailbox::usage(sql, entry.id)?
+    };
+    let time = |at: Option<i64>| at.and_then(|at| Timestamp::from_microsecond(at).ok());
+    Ok(AccountView {
+        scheme: credential::of(sql, entry.id)?.map(|held| held.stored.scheme.as_str()),
+        aliases: address::aliases(sql, entry.id)?,
+        roles: address::roles_of(sql, entry.id)?,
+        used: usage.bytes,
+        messages: usage.messages,
+        quota: usage.limit,
+        identifier: entry.identifier,
+        address: entry.address,
+        person: entry.person.1,
+        order: entry.order,
+        delete_order: entry.delete_order,
+        state: entry.state,
+        msa: entry.msa,
+        mra: entry.mra,
+        must_change_password: entry.must_change_password,
+        issued_at: entry.issued_at,
+        suspended_at: time(entry.suspended_at),
+        deleted_at: time(entry.deleted_at),
+    })
+}

@@ -1,0 +1,127 @@
+//! `account delete`: an identifier goes, with everything of it, on an approved order (clause 7.1(3)).
+
+use serde::Serialize;
+use store::{
+    Topic, Tx, mailbox,
+    queue::{self, Selection},
+    sql::Sql,
+};
+use trail::{Event, Kind};
+
+use super::{Caller, CommandError, Executor, account::present, issue::MAY, order};
+use crate::{
+    Options,
+    tables::{
+        account, address, credential,
+        order::{OrderKind, OrderState, mark},
+    },
+};
+
+/// Queued messages that are counted at most.
+const MOST_COUNTED: usize = 1000;
+
+/// An account just deleted.
+#[derive(Clone, Debug, Serialize)]
+pub struct Deleted {
+    /// The identifier, retired for ever.
+    pub identifier: String,
+    /// What referred to it, in words: removed with it, or left for somebody to put in order.
+    pub references: Vec<String>,
+}
+
+/// Deletes the account that an order is for: login, mailboxes, addresses, and the key, so that copies of its mail
+/// cannot be read any more. The identifier is never given again.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn delete(caller: &Caller, order: i64) -> Result<Deleted, CommandError> {
+    let words = format!("account delete --order {order}");
+    let options = caller.directory.options();
+    let work = caller.change(&words, MAY, move |tx, me| {
+        carry_out(tx, me, &options, order)
+    });
+    caller.run(&words, work).await
+}
+
+fn carry_out(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    options: &Options,
+    number: i64,
+) -> Result<(Deleted, Vec<Event>), CommandError> {
+    let (order, single) = order::usable(tx, number, OrderKind::Delete, me, options)?;
+    let ordered = order
+        .details
+        .address
+        .ok_or_else(|| CommandError::State(format!("order {number} names no address")))?;
+    let account = present(tx, options, &ordered.to_string())?;
+    let references = references(tx, options, &account)?;
+    let usage = mailbox::usage(tx, account.id)?;
+
+    address::remove_all(tx, account.id)?;
+    credential::delete(tx, account.id)?;
+    mailbox::remove_account(tx, account.id)?;
+    tx.destroy_key(account.id)?;
+    account::delete(tx, account.id, number)?;
+    mark(tx, number, OrderState::Used, me.id, &account.identifier)?;
+    tx.touch(Topic::Account(account.id));
+
+    let event = me
+        .event(Kind::AccountDeleted, &account.identifier)
+        .order(number)
+        .detail("account", account.id.to_string())
+        .detail("person", account.person.1)
+        .detail("messages", usage.messages)
+        .detail("bytes", usage.bytes)
+        .detail("references", references.clone());
+    let deleted = Deleted {
+        identifier: account.identifier,
+        references,
+    };
+    Ok((deleted, vec![order::mark_single(event, single)]))
+}
+
+/// What refers to the account.
+fn references(
+    sql: &mut dyn Sql,
+    options: &Options,
+    account: &account::Entry,
+) -> Result<Vec<String>, CommandError> {
+    let mut found = Vec::new();
+    for alias in address::aliases(sql, account.id)? {
+        let others = address::targets(sql, &alias, 2)?.len() > 1;
+        found.push(if others {
+            format!("alias {alias}: goes on to its other accounts")
+        } else {
+            format!("alias {alias}: removed and retired")
+        });
+    }
+    for role in address::roles_of(sql, account.id)? {
+        found.push(format!(
+            "role address {role}: goes to the default account again"
+        ));
+    }
+    for own in &options.domains {
+        let caught = own
+            .catch_all
+            .as_ref()
+            .map(message::address::Address::canonical);
+        if caught.as_ref() == Some(&account.address) {
+            found.push(format!(
+                "catch-all of {}: leads nowhere now; change the setting",
+                own.name
+            ));
+        }
+    }
+    let selection = Selection {
+        identifier: Some(account.identifier.clone()),
+        ..Selection::default()
+    };
+    let queued = queue::select(sql, &selection, MOST_COUNTED)?.len();
+    if queued > 0 {
+        found.push(format!(
+            "queue: {queued} messages that it submitted are still to be delivered"
+        ));
+    }
+    Ok(found)
+}

@@ -1,0 +1,163 @@
+//! Why a command was not carried out, in words for the person who gave it.
+
+use message::address::Address;
+
+use super::OrderKind;
+use crate::{Role, password::Weakness};
+
+/// Why a command was not carried out. Nothing was changed, unless the message says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The operating-system user is nobody of the directory.
+    #[error(
+        "the user {0:?} is no person of this directory; an officer adds one with `person add NAME --user {0}`"
+    )]
+    Nobody(String),
+    /// The person holds none of the roles that the command needs.
+    #[error("this needs the role {}", names(.0))]
+    NotPermitted(&'static [Role]),
+    /// Somebody else's account.
+    #[error("this is only for the holder of {0} or an account manager")]
+    NotHolder(String),
+    /// There is no such thing.
+    #[error("{what} {name} does not exist")]
+    NoSuch {
+        /// Person, order, account, …
+        what: &'static str,
+        /// As named in the command.
+        name: String,
+    },
+    /// There is one already.
+    #[error("{what} {name} exists already")]
+    Exists {
+        /// Person, address, …
+        what: &'static str,
+        /// As named in the command.
+        name: String,
+    },
+    /// The address or identifier was another's and is never given again (clause 7.1(6)).
+    #[error("{0} belonged to an account before and is never given to another")]
+    Retired(Address),
+    /// The address is not of an own domain.
+    #[error("{0} is not an address of an own domain")]
+    NotOwn(Address),
+    /// The order does not permit this.
+    #[error("order {number} {problem}")]
+    Order {
+        /// Its number.
+        number: i64,
+        /// Why not.
+        problem: OrderProblem,
+    },
+    /// The password breaks the rule (clause 7.1(1)a).
+    #[error(transparent)]
+    Password(#[from] Weakness),
+    /// The new password is the old one.
+    #[error("the new password is the present one; choose another")]
+    SamePassword,
+    /// Resumption before a new password (clause 4.1(1)b).
+    #[error("{0} cannot be resumed before a new password has been set since the suspension")]
+    NotRenewed(String),
+    /// The account or person is not in the state that the command needs.
+    #[error("{0}")]
+    State(String),
+    /// The argument cannot be used.
+    #[error("{0}")]
+    Argument(String),
+    /// Rows of a file that cannot be used; nothing of the file was taken.
+    #[error("{}", lines(.0))]
+    Lines(Vec<LineProblem>),
+    /// Something changed while the command ran.
+    #[error("the account changed while the command ran; give it again")]
+    Changed,
+    /// A password hash could not be computed.
+    #[error("{0}")]
+    Hash(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl CommandError {
+    /// Whether the machine failed, as opposed to a rule that refused.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Changed | Self::Hash(_) | Self::Store(_))
+    }
+}
+
+/// Why an order does not permit what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderProblem {
+    /// Not approved yet.
+    #[error("is not approved yet")]
+    NotApproved,
+    /// Approved already.
+    #[error("is approved already")]
+    Approved,
+    /// Too late.
+    #[error("has expired; ask for a new one")]
+    Expired,
+    /// Each order is used once.
+    #[error("has been used already")]
+    Used,
+    /// For something else.
+    #[error("is an order to {}, not to {}", .found.as_str(), .wanted.as_str())]
+    Kind {
+        /// What it is for.
+        found: OrderKind,
+        /// What was asked.
+        wanted: OrderKind,
+    },
+    /// For another address.
+    #[error("is for {0}")]
+    Address(String),
+    /// Not before the day it names.
+    #[error("may not be carried out before {0}")]
+    TooEarly(jiff::Timestamp),
+    /// For another file.
+    #[error("is for a file with another digest ({0})")]
+    File(String),
+    /// Who ordered may not approve; who ordered or approved may not carry out.
+    #[error(
+        "needs another person: whoever issued it cannot approve it, and neither can carry it out"
+    )]
+    SecondPerson,
+    /// The person it is for has left.
+    #[error("is for a person who has left")]
+    PersonLeft,
+}
+
+/// What is wrong with a line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LineProblem {
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub problem: String,
+}
+
+fn names(roles: &[Role]) -> String {
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    names.join(" or ")
+}
+
+/// Lines shown in the message; the rest is counted.
+const SHOWN: usize = 20;
+
+fn lines(problems: &[LineProblem]) -> String {
+    let shown = problems
+        .iter()
+        .take(SHOWN)
+        .map(|p| format!("line {}: {}", p.line, p.problem));
+    let mut text = shown.collect::<Vec<_>>().join("\n");
+    if problems.len() > SHOWN {
+        text.push_str(&format!(
+            "\nand {} more",
+            problems.len().saturating_sub(SHOWN)
+        ));
+    }
+    text
+}

@@ -1,0 +1,285 @@
+//! Commands on people, orders and accounts: authorised, audited functions shared by CLI and console.
+//!
+//! Each takes the [`Caller`] who gives it and its arguments. The caller's roles are read in the transaction that
+//! makes the change, and the change, its own event and the event of the command are one commit. A command that
+//! is refused, or fails, leaves an event too. Secrets never stand in an event.
+//!
+//! | command | role (any of) |
+//! |---|---|
+//! | `person add` | system-officer, security-officer, personnel-clerk |
+//! | `person leave` | system-officer, security-officer, personnel-clerk |
+//! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
+//! | `person list`, `person show` | any officer's role (all but staff) |
+//! | `order issue`, `order delete`, `order import` | system-officer |
+//! | `order approve` | system-officer, and not the one who issued it |
+//! | `order list`, `order show` | any officer's role |
+//! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
+//! | `account suspend`, `account resume` | administrator, account-manager, security-officer |
+//! | `account password` | the holder for the own account; account-manager for any |
+//! | `account list` | any officer's role |
+//! | `account show` | any officer's role; the holder for the own account |
+//! | `address alias add`, `address alias remove` | account-manager |
+//! | `address role` | administrator, account-manager |
+//!
+//! Where a site permits one person to do what the regulation gives to two (`allow_single_person`), the events say
+//! that it happened (`single_person`).
+
+pub mod account;
+pub mod address;
+mod bootstrap;
+mod delete;
+mod error;
+pub mod import;
+mod issue;
+pub mod order;
+pub mod person;
+pub mod role;
+
+use std::future::Future;
+
+use store::{PersonId, Recorded, Snapshot, Tx};
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{Directory, Person, Role, tables};
+
+pub use crate::tables::{
+    account::AccountState,
+    order::{OrderDetails, OrderKind, OrderState},
+};
+pub use bootstrap::bootstrap;
+pub use error::{CommandError, LineProblem, OrderProblem};
+
+/// Who gives a command, and by what way.
+#[derive(Clone)]
+pub struct Caller {
+    directory: Directory,
+    user: String,
+    person: Option<String>,
+    via: String,
+}
+
+impl Caller {
+    /// The caller that an operating-system user is. One who is nobody of the directory can still call; every
+    /// command is then refused, and recorded. `via` is `control`, `console`, ….
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn of_user(
+        directory: &Directory,
+        user: &str,
+        via: &str,
+    ) -> Result<Self, store::Error> {
+        let person = directory
+            .person_of_user(user)
+            .await?
+            .map(|person| person.name);
+        Ok(Self {
+            directory: directory.clone(),
+            user: user.to_owned(),
+            person,
+            via: via.to_owned(),
+        })
+    }
+
+    /// A caller who has shown to be `person` in another way than by an operating-system user.
+    #[must_use]
+    pub fn of_person(directory: &Directory, person: &Person, via: &str) -> Self {
+        Self {
+            directory: directory.clone(),
+            user: String::new(),
+            person: Some(person.name.clone()),
+            via: via.to_owned(),
+        }
+    }
+
+    /// The person's name, if the caller is one.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
+    }
+
+    /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal
+    /// and failure is recorded with `words` (the command as given, without secrets). What `work` changes, and
+    /// the events of it, the room commits itself; it gets the person who gave the command.
+    ///
+    /// # Errors
+    /// Those of `work`, or [`CommandError::NotPermitted`] and [`CommandError::Nobody`].
+    pub async fn permit<T, F>(
+        &self,
+        words: &str,
+        needs: &'static [Role],
+        work: impl FnOnce(String) -> F + Send,
+    ) -> Result<T, CommandError>
+    where
+        F: Future<Output = Result<T, CommandError>> + Send,
+    {
+        self.run(words, async {
+            let caller = self.clone();
+            let me = self
+                .directory
+                .inner
+                .store
+                .read(move |snapshot: &mut Snapshot<'_>| executor(snapshot, &caller, needs))
+                .await?;
+            work(me.name).await
+        })
+        .await
+    }
+
+    /// Awaits a command; when it was refused or failed, records that.
+    async fn run<T>(
+        &self,
+        words: &str,
+        work: impl Future<Output = Result<T, CommandError>> + Send,
+    ) -> Result<T, CommandError> {
+        let error = match work.await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let outcome = if error.is_failure() {
+            Outcome::Failure
+        } else {
+            Outcome::Refused
+        };
+        let event = self
+            .given(words)
+            .outcome(outcome)
+            .detail("reason", error.to_string());
+        let record = move |tx: &mut Tx<'_>| tx.record(&event, ());
+        // The command's own error is what the caller must see; a refusal changed nothing that needs evidence.
+        if let Err(problem) = self.directory.inner.store.commit(Vec::new(), record).await {
+            tracing::error!(%problem, command = words, "a refused command could not be recorded");
+        }
+        Err(error)
+    }
+
+    /// Makes a change: roles, change, events and the command's own event in one commit.
+    async fn change<T: Send + 'static>(
+        &self,
+        words: &str,
+        needs: &'static [Role],
+        work: impl FnOnce(&mut Tx<'_>, &Executor) -> Result<(T, Vec<Event>), CommandError>
+        + Send
+        + 'static,
+    ) -> Result<T, CommandError> {
+        let caller = self.clone();
+        let given = self.given(words);
+        let work = move |tx: &mut Tx<'_>| -> Result<Recorded<T>, CommandError> {
+            let me = executor(tx, &caller, needs)?;
+            let (value, events) = work(tx, &me)?;
+            for event in &events {
+                drop(tx.record(event, ())?);
+            }
+            Ok(tx.record(&given, value)?)
+        };
+        Ok(self
+            .directory
+            .inner
+            .store
+            .commit(Vec::new(), work)
+            .await?
+            .value)
+    }
+
+    /// Reads for a command that changes nothing, and records that it was given.
+    async fn look<T: Send + 'static>(
+        &self,
+        words: &str,
+        needs: &'static [Role],
+        work: impl FnOnce(&mut Snapshot<'_>, &Executor) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        self.run(words, async {
+            let value = self.peek(needs, work).await?;
+            let given = self.given(words);
+            let record = move |tx: &mut Tx<'_>| tx.record(&given, ());
+            self.directory
+                .inner
+                .store
+                .commit(Vec::new(), record)
+                .await?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Reads within a command.
+    async fn peek<T: Send + 'static>(
+        &self,
+        needs: &'static [Role],
+        work: impl FnOnce(&mut Snapshot<'_>, &Executor) -> Result<T, CommandError> + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let caller = self.clone();
+        let read = move |snapshot: &mut Snapshot<'_>| {
+            let me = executor(snapshot, &caller, needs)?;
+            work(snapshot, &me)
+        };
+        self.directory.inner.store.read(read).await
+    }
+
+    /// The event of a command that was carried out.
+    fn given(&self, words: &str) -> Event {
+        let actor = match &self.person {
+            Some(name) => Actor::Person(name.clone()),
+            None => Actor::Person(format!("user:{}", self.user)),
+        };
+        let subject = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let mut event = Event::new(Kind::CommandGiven, actor)
+            .subject(subject)
+            .detail("command", words)
+            .detail("via", self.via.as_str());
+        if !self.user.is_empty() {
+            event = event.detail("user", self.user.as_str());
+        }
+        event
+    }
+}
+
+/// The person who gives a command, as the transaction sees it.
+struct Executor {
+    id: PersonId,
+    name: String,
+    roles: Vec<Role>,
+}
+
+impl Executor {
+    fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
+        Event::new(kind, Actor::Person(self.name.clone())).subject(subject)
+    }
+}
+
+/// Reads the caller's roles and demands one of `needs`; none named: any person will do.
+fn executor(
+    sql: &mut dyn store::sql::Sql,
+    caller: &Caller,
+    needs: &'static [Role],
+) -> Result<Executor, CommandError> {
+    let nobody = || CommandError::Nobody(caller.user.clone());
+    let name = caller.person.as_deref().ok_or_else(nobody)?;
+    let entry = tables::person::by_name(sql, name)?
+        .filter(|p| p.active)
+        .ok_or_else(nobody)?;
+    let roles = tables::person::roles(sql, entry.id)?;
+    if !needs.is_empty() && !needs.iter().any(|role| roles.contains(role)) {
+        return Err(CommandError::NotPermitted(needs));
+    }
+    Ok(Executor {
+        id: entry.id,
+        name: entry.name,
+        roles,
+    })
+}
+
+/// Text for people: not empty, bounded, on one line.
+fn plain_text(what: &str, text: &str, most: usize) -> Result<String, CommandError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
+        return Err(CommandError::Argument(format!(
+            "{what} must have 1 to {most} characters and no control characters"
+        )));
+    }
+    Ok(text.to_owned())
+}

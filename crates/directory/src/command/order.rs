@@ -1,0 +1,397 @@
+//! `order issue | delete | import | approve | list | show`
+
+use jiff::Timestamp;
+use message::address::Address;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use store::{Tx, sql::Sql};
+use trail::{Event, Kind};
+
+use super::{Caller, CommandError, Executor, OrderProblem, person, plain_text};
+use crate::{
+    Options, Role,
+    tables::{
+        account, address,
+        order::{self, Entry, New, OrderDetails, OrderKind, OrderState},
+    },
+};
+
+const MAY: &[Role] = &[Role::SystemOfficer];
+/// Longest name on an order, in characters.
+const MOST_NAME: usize = 200;
+
+/// An order, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderView {
+    /// Its number.
+    pub number: i64,
+    /// What it permits.
+    pub kind: OrderKind,
+    /// How far it has come.
+    pub state: OrderState,
+    /// Whether it is too late to use it.
+    pub expired: bool,
+    /// Whom it concerns; nobody in particular for an import.
+    pub for_person: Option<String>,
+    /// What exactly is ordered.
+    pub details: OrderDetails,
+    /// SHA-256 of the file to import, in hexadecimal.
+    pub digest: Option<String>,
+    /// Who ordered.
+    pub issued_by: String,
+    /// When.
+    pub issued_at: Timestamp,
+    /// Who approved.
+    pub approved_by: Option<String>,
+    /// When.
+    pub approved_at: Option<Timestamp>,
+    /// Until when it can be used.
+    pub expires_at: Option<Timestamp>,
+    /// Who carried it out.
+    pub used_by: Option<String>,
+    /// When.
+    pub used_at: Option<Timestamp>,
+    /// What came of it.
+    pub used_for: Option<String>,
+}
+
+/// Orders an address for a person (clauses 7.1(1), 9.1(1)).
+#[derive(Clone, Debug)]
+pub struct IssueOrder {
+    /// The person.
+    pub for_person: String,
+    /// The address.
+    pub address: Address,
+    /// The name as shown; the person's full name when not given.
+    pub name: Option<String>,
+    /// Quota in octets; the setting's when not given.
+    pub quota: Option<u64>,
+}
+
+/// Orders an account deleted (clauses 7.1(3), 9.2(1)).
+#[derive(Clone, Debug)]
+pub struct DeleteOrder {
+    /// The person.
+    pub for_person: String,
+    /// The account's address; may be left out when the person has one only.
+    pub address: Option<Address>,
+    /// Not to be carried out before this.
+    pub not_before: Option<Timestamp>,
+}
+
+/// Issues an order for an address; returns its number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandError> {
+    let words = format!(
+        "order issue --for {} --address {}",
+        args.for_person, args.address
+    );
+    let options = caller.directory.options();
+    let work = async {
+        let name = args
+            .name
+            .as_deref()
+            .map(|name| plain_text("the name", name, MOST_NAME))
+            .transpose()?;
+        caller
+            .change(&words, MAY, move |tx, me| {
+                let person = person::find(tx, &args.for_person)?;
+                free(tx, &options, &args.address)?;
+                let details = OrderDetails {
+                    address: Some(args.address.canonical()),
+                    name: Some(name.unwrap_or(person.full_name)),
+                    quota: args.quota,
+                    ..OrderDetails::default()
+                };
+                enter(
+                    tx,
+                    me,
+                    OrderKind::Issue,
+                    Some((person.id, &person.name)),
+                    &details,
+                    None,
+                )
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Issues an order to delete an account; returns its number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn delete(caller: &Caller, args: DeleteOrder) -> Result<i64, CommandError> {
+    let words = format!("order delete --for {}", args.for_person);
+    let work = caller.change(&words, MAY, move |tx, me| {
+        // One who has left is the usual case.
+        let person = person::any(tx, &args.for_person)?;
+        let accounts = account::of_person(tx, person.id)?;
+        let wanted = args.address.as_ref().map(Address::canonical);
+        let account = match (&wanted, accounts.as_slice()) {
+            (None, [only]) => Some(only),
+            (None, []) => None,
+            (None, _) => {
+                return Err(CommandError::Argument(format!(
+                    "{} has several accounts; name one with --address",
+                    person.name
+                )));
+            }
+            (Some(address), all) => all.iter().find(|account| account.address == *address),
+        };
+        let account = account.ok_or_else(|| CommandError::NoSuch {
+            what: "an account of",
+            name: person.name.clone(),
+        })?;
+        let details = OrderDetails {
+            address: Some(account.address.clone()),
+            not_before: args.not_before,
+            ..OrderDetails::default()
+        };
+        enter(
+            tx,
+            me,
+            OrderKind::Delete,
+            Some((person.id, &person.name)),
+            &details,
+            None,
+        )
+    });
+    caller.run(&words, work).await
+}
+
+/// Issues an order to import exactly this file of accounts; returns its number. The file is checked first.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn import(caller: &Caller, file: &[u8]) -> Result<i64, CommandError> {
+    let digest = digest(file);
+    let words = format!("order import (sha256 {digest})");
+    let options = caller.directory.options();
+    let work = async {
+        let rows = super::import::parse(file, &options)?;
+        let rows = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        caller
+            .change(&words, MAY, move |tx, me| {
+                let details = OrderDetails {
+                    rows: Some(rows),
+                    ..OrderDetails::default()
+                };
+                enter(tx, me, OrderKind::Import, None, &details, Some(&digest))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Approves an order: by a system officer who did not issue it.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandError> {
+    let words = format!("order approve {number}");
+    let options = caller.directory.options();
+    let work = caller.change(&words, MAY, move |tx, me| {
+        let order = by_number(tx, number)?;
+        if order.state != OrderState::Issued {
+            return Err(CommandError::Order {
+                number,
+                problem: OrderProblem::Approved,
+            });
+        }
+        let single = order.issued_by.0 == me.id;
+        if single && !options.allow_single_person {
+            return Err(CommandError::Order {
+                number,
+                problem: OrderProblem::SecondPerson,
+            });
+        }
+        let expires_at = tx
+            .now()
+            .checked_add(options.order_lifetime)
+            .unwrap_or(Timestamp::MAX);
+        order::approve(tx, number, me.id, expires_at)?;
+        let event = me
+            .event(Kind::OrderApproved, number.to_string())
+            .order(number)
+            .detail("issued_by", order.issued_by.1.as_str())
+            .detail("expires_at", expires_at.to_string());
+        let now = tx.now();
+        Ok((
+            view(by_number(tx, number)?, now),
+            vec![mark_single(event, single)],
+        ))
+    });
+    caller.run(&words, work).await
+}
+
+/// All orders.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller) -> Result<Vec<OrderView>, CommandError> {
+    let now = caller.directory.inner.world.now();
+    caller
+        .look("order list", &Role::OFFICERS, move |snapshot, _| {
+            Ok(order::all(snapshot)?
+                .into_iter()
+                .map(|entry| view(entry, now))
+                .collect())
+        })
+        .await
+}
+
+/// One order.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn show(caller: &Caller, number: i64) -> Result<OrderView, CommandError> {
+    let now = caller.directory.inner.world.now();
+    let words = format!("order show {number}");
+    caller
+        .look(&words, &Role::OFFICERS, move |snapshot, _| {
+            Ok(view(by_number(snapshot, number)?, now))
+        })
+        .await
+}
+
+/// SHA-256 in hexadecimal.
+#[must_use]
+pub fn digest(file: &[u8]) -> String {
+    Sha256::digest(file)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// An order that the executor may use now, and whether one person plays two parts in it.
+pub(super) fn usable(
+    tx: &mut Tx<'_>,
+    number: i64,
+    kind: OrderKind,
+    me: &Executor,
+    options: &Options,
+) -> Result<(Entry, bool), CommandError> {
+    let refused = |problem| CommandError::Order { number, problem };
+    let order = by_number(tx, number)?;
+    if order.kind != kind {
+        return Err(refused(OrderProblem::Kind {
+            found: order.kind,
+            wanted: kind,
+        }));
+    }
+    match order.state {
+        OrderState::Issued => return Err(refused(OrderProblem::NotApproved)),
+        OrderState::Used => return Err(refused(OrderProblem::Used)),
+        // What has begun may be ended whatever the day.
+        OrderState::Executing => {}
+        OrderState::Approved if order.expires_at.is_none_or(|at| at <= tx.now()) => {
+            return Err(refused(OrderProblem::Expired));
+        }
+        OrderState::Approved => {}
+    }
+    if let Some(day) = order.details.not_before.filter(|day| *day > tx.now()) {
+        return Err(refused(OrderProblem::TooEarly(day)));
+    }
+    let approver = order.approved_by.as_ref().map(|(id, _)| *id);
+    let single = order.issued_by.0 == me.id
+        || approver == Some(me.id)
+        || approver == Some(order.issued_by.0);
+    let mine = order.issued_by.0 == me.id || approver == Some(me.id);
+    if mine && !options.allow_single_person {
+        return Err(refused(OrderProblem::SecondPerson));
+    }
+    Ok((order, single))
+}
+
+/// Says in the event that one person did what the regulation gives to two.
+pub(super) fn mark_single(event: Event, single: bool) -> Event {
+    if single {
+        event.detail("single_person", true)
+    } else {
+        event
+    }
+}
+
+/// Refuses an address that is not ours, is taken, or was another's.
+pub(super) fn free(
+    sql: &mut dyn Sql,
+    options: &Options,
+    wanted: &Address,
+) -> Result<(), CommandError> {
+    if options.own(wanted.domain()).is_none() {
+        return Err(CommandError::NotOwn(wanted.clone()));
+    }
+    let canonical = wanted.canonical();
+    let text = canonical.to_string();
+    if !address::targets(sql, &canonical, 1)?.is_empty() {
+        return Err(CommandError::Exists {
+            what: "address",
+            name: text,
+        });
+    }
+    let retired = address::was_anothers(sql, &canonical, None)?
+        || account::by_identifier(sql, &text)?.is_some();
+    if retired {
+        Err(CommandError::Retired(canonical))
+    } else {
+        Ok(())
+    }
+}
+
+fn enter(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    kind: OrderKind,
+    person: Option<(store::PersonId, &str)>,
+    details: &OrderDetails,
+    digest: Option<&str>,
+) -> Result<(i64, Vec<Event>), CommandError> {
+    let new = New {
+        kind,
+        for_person: person.map(|p| p.0),
+        details,
+        digest,
+        issued_by: me.id,
+    };
+    let number = order::insert(tx, &new)?;
+    let told = serde_json::to_value(details).unwrap_or_default();
+    let event = me
+        .event(Kind::OrderIssued, number.to_string())
+        .order(number)
+        .detail("order_kind", kind.as_str())
+        .detail("for", person.map(|p| p.1))
+        .detail("details", told)
+        .detail("digest", digest);
+    Ok((number, vec![event]))
+}
+
+fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
+    order::by_number(sql, number)?.ok_or_else(|| CommandError::NoSuch {
+        what: "order",
+        name: number.to_string(),
+    })
+}
+
+fn view(entry: Entry, now: Timestamp) -> OrderView {
+    let waiting = matches!(entry.state, OrderState::Issued | OrderState::Approved);
+    OrderView {
+        expired: waiting && entry.expires_at.is_some_and(|at| at <= now),
+        number: entry.number,
+        kind: entry.kind,
+        state: entry.state,
+        for_person: entry.for_person.map(|(_, name)| name),
+        details: entry.details,
+        digest: entry.digest,
+        issued_by: entry.issued_by.1,
+        issued_at: entry.issued_at,
+        approved_by: entry.approved_by.map(|(_, name)| name),
+        approved_at: entry.approved_at,
+        expires_at: entry.expires_at,
+        used_by: entry.used_by,
+        used_at: entry.used_at,
+        used_for: entry.used_for,
+    }
+}

@@ -1,0 +1,253 @@
+//! `person add | list | show | leave | map`
+
+use jiff::Timestamp;
+use serde::Serialize;
+use store::sql::Sql;
+use trail::Kind;
+use unicode_normalization::UnicodeNormalization;
+
+use super::{Caller, CommandError, plain_text};
+use crate::{Role, tables};
+
+/// Longest short name, in characters.
+const MOST_NAME: usize = 128;
+/// Longest full name, in characters.
+const MOST_FULL_NAME: usize = 200;
+/// Longest name of an operating-system user, in octets.
+const MOST_USER: usize = 64;
+
+const MAY_ADD: &[Role] = &[
+    Role::SystemOfficer,
+    Role::SecurityOfficer,
+    Role::PersonnelClerk,
+];
+const MAY_MAP: &[Role] = &[Role::SystemOfficer, Role::SecurityOfficer];
+
+/// A person to enter.
+#[derive(Clone, Debug, Default)]
+pub struct Add {
+    /// Short name, unique for ever.
+    pub name: String,
+    /// Full name; the short name when not given.
+    pub full_name: Option<String>,
+    /// The operating-system user that the person is.
+    pub os_user: Option<String>,
+}
+
+/// A person, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct PersonView {
+    /// Short name.
+    pub name: String,
+    /// Full name.
+    pub full_name: String,
+    /// Whether the person has left.
+    pub left: bool,
+    /// Roles held.
+    pub roles: Vec<Role>,
+    /// Operating-system users that the person is.
+    pub users: Vec<String>,
+    /// Identifiers of accounts not deleted.
+    pub accounts: Vec<String>,
+    /// When the person was entered.
+    pub added_at: Timestamp,
+    /// When the person left.
+    pub left_at: Option<Timestamp>,
+}
+
+/// What remains to be done after a person left.
+#[derive(Clone, Debug, Serialize)]
+pub struct Left {
+    /// Accounts that still exist: each needs an order to delete it (clause 9.2(1)).
+    pub accounts: Vec<String>,
+}
+
+/// Enters a person. Names are never used again, since the trail refers to them.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn add(caller: &Caller, person: Add) -> Result<PersonView, CommandError> {
+    let words = format!("person add {}", person.name);
+    let work = async {
+        let name = short_name(&person.name)?;
+        let full_name = plain_text(
+            "the full name",
+            person.full_name.as_deref().unwrap_or(&name),
+            MOST_FULL_NAME,
+        )?;
+        let user = person.os_user.as_deref().map(user_name).transpose()?;
+        caller
+            .change(&words, MAY_ADD, move |tx, me| {
+                if tables::person::by_name(tx, &name)?.is_some() {
+                    return Err(CommandError::Exists {
+                        what: "person",
+                        name,
+                    });
+                }
+                let id = tables::person::insert(tx, &name, &full_name)?;
+                let mut event = me
+                    .event(Kind::PersonAdded, &name)
+                    .detail("full_name", full_name.as_str());
+                if let Some(user) = user {
+                    if !tables::person::map_user(tx, id, &user)? {
+                        return Err(CommandError::Exists {
+                            what: "a person for user",
+                            name: user,
+                        });
+                    }
+                    event = event.detail("user", user);
+                }
+                Ok((view(tx, &name)?, vec![event]))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Says which operating-system user a person is.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), CommandError> {
+    let words = format!("person map {name} --user {os_user}");
+    let name = name.to_owned();
+    let work = async {
+        let user = user_name(os_user)?;
+        caller
+            .change(&words, MAY_MAP, move |tx, me| {
+                let person = find(tx, &name)?;
+                if !tables::person::map_user(tx, person.id, &user)? {
+                    return Err(CommandError::Exists {
+                        what: "a person for user",
+                        name: user,
+                    });
+                }
+                let event = me.event(Kind::PersonAdded, &name).detail("user", user);
+                Ok(((), vec![event]))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Everybody, those who left too.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller) -> Result<Vec<PersonView>, CommandError> {
+    caller
+        .look("person list", &Role::OFFICERS, |snapshot, _| {
+            let everybody = tables::person::all(snapshot)?;
+            everybody
+                .into_iter()
+                .map(|entry| view(snapshot, &entry.name))
+                .collect()
+        })
+        .await
+}
+
+/// One person.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn show(caller: &Caller, name: &str) -> Result<PersonView, CommandError> {
+    let words = format!("person show {name}");
+    let name = name.to_owned();
+    caller
+        .look(&words, &Role::OFFICERS, move |snapshot, _| {
+            view(snapshot, &name)
+        })
+        .await
+}
+
+/// Notes that a person has left: all roles and operating-system users end at once. Accounts stay until they are
+/// deleted by order.
+///
+/// # Errors
+/// [`CommandError`]; the last system officer cannot leave.
+pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
+    let words = format!("person leave {name}");
+    let name = name.to_owned();
+    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+        let person = find(tx, &name)?;
+        let roles = tables::person::roles(tx, person.id)?;
+        super::role::keep_one_officer(tx, &roles)?;
+        tables::person::leave(tx, person.id)?;
+        let accounts: Vec<String> = tables::account::of_person(tx, person.id)?
+            .into_iter()
+            .map(|account| account.identifier)
+            .collect();
+        let roles: Vec<&str> = roles.into_iter().map(Role::as_str).collect();
+        let event = me
+            .event(Kind::PersonLeft, &name)
+            .detail("roles", roles)
+            .detail("accounts", accounts.clone());
+        Ok((Left { accounts }, vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// An active person of that name.
+pub(super) fn find(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entry, CommandError> {
+    let person = any(sql, name)?;
+    if person.active {
+        Ok(person)
+    } else {
+        Err(CommandError::State(format!("{name} has left")))
+    }
+}
+
+/// A person of that name, gone or not.
+pub(super) fn any(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entry, CommandError> {
+    tables::person::by_name(sql, name)?.ok_or_else(|| CommandError::NoSuch {
+        what: "person",
+        name: name.to_owned(),
+    })
+}
+
+fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandError> {
+    let person = any(sql, name)?;
+    let accounts = tables::account::of_person(sql, person.id)?;
+    Ok(PersonView {
+        roles: tables::person::roles(sql, person.id)?,
+        users: tables::person::users(sql, person.id)?,
+        accounts: accounts
+            .into_iter()
+            .map(|account| account.identifier)
+            .collect(),
+        name: person.name,
+        full_name: person.full_name,
+        left: !person.active,
+        added_at: person.added_at,
+        left_at: person.left_at,
+    })
+}
+
+/// A short name: letters and digits of any script, `.`, `_`, `-` and `@`.
+pub(super) fn short_name(text: &str) -> Result<String, CommandError> {
+    let name: String = text.nfc().collect();
+    let fits = (1..=MOST_NAME).contains(&name.chars().count())
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || "._-@+".contains(c))
+        && !name.starts_with('-');
+    if fits {
+        Ok(name)
+    } else {
+        Err(CommandError::Argument(format!(
+            "a person's short name has 1 to {MOST_NAME} letters, digits, or . _ - @ +, and does not begin with -"
+        )))
+    }
+}
+
+pub(super) fn user_name(text: &str) -> Result<String, CommandError> {
+    if text.is_empty()
+        || text.len() > MOST_USER
+        || text.chars().any(|c| c.is_control() || c.is_whitespace())
+    {
+        return Err(CommandError::Argument(format!(
+            "{text:?} is no operating-system user"
+        )));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,416 @@
+//! Authentication: an identifier's proof is checked, slowed down, and recorded, whichever way it ends.
+
+use std::sync::Arc;
+
+use protocol::sasl::{ScramCredentials, Secret};
+use store::{AccountId, Recorded, Tx};
+use tokio::time::sleep;
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{
+    Attempt, Directory, Login, Options, Refusal, Service,
+    hash::NewSecrets,
+    options::MOST_CLAIMED,
+    tables::{
+        account::{self, AccountState},
+        credential,
+    },
+};
+
+/// How often a check is repeated because the account changed while it ran.
+const MOST_REPEATS: usize = 3;
+
+/// Why a proof was refused, as the trail tells it; the peer never learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Unknown,
+    WrongPassword,
+    Suspended,
+    NotPermitted,
+    Crowded,
+    Changed,
+    Failed,
+}
+
+impl Reason {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::WrongPassword => "wrong password",
+            Self::Suspended => "suspended",
+            Self::NotPermitted => "not permitted for this service",
+            Self::Crowded => "too many attempts at once",
+            Self::Changed => "the account changed during the check",
+            Self::Failed => "the check failed",
+        }
+    }
+
+    /// Whether it counts as a guess.
+    const fn is_guess(self) -> bool {
+        matches!(self, Self::Unknown | Self::WrongPassword)
+    }
+
+    const fn refusal(self) -> Refusal {
+        match self {
+            Self::Unknown | Self::WrongPassword | Self::Suspended | Self::NotPermitted => {
+                Refusal::Credentials
+            }
+            Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
+        }
+    }
+}
+
+/// How one check ended.
+enum Ended {
+    In(Login),
+    Refused(Reason),
+    /// The account changed while the check ran.
+    Moved,
+}
+
+/// What the commit of a login can end in.
+enum CommitFailure {
+    Refused(Reason),
+    Moved,
+    Store(store::Error),
+}
+
+impl From<store::Error> for CommitFailure {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What the store knows of a claimed identifier.
+struct Found {
+    account: Option<account::Entry>,
+    credential: Option<credential::Entry>,
+    decoy_key: Option<Vec<u8>>,
+}
+
+impl Directory {
+    pub(crate) async fn check_password(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        password: &[u8],
+    ) -> Result<Login, Refusal> {
+        let options = self.options();
+        let identifier = options.canonical_identifier(claimed);
+        // Taken here so that the attempt counts as under way until it has ended.
+        let Ok(held) = self
+            .inner
+            .throttle
+            .hold(&identifier, attempt.peer, options.pace())
+        else {
+            return self
+                .refuse(attempt, claimed, &identifier, Reason::Crowded)
+                .await;
+        };
+        if !held.delay.is_zero() {
+            sleep(held.delay).await;
+        }
+        let password = Secret::new(password.to_vec());
+        for _ in 0..MOST_REPEATS {
+            match self
+                .check_once(attempt, &identifier, &password, &options)
+                .await?
+            {
+                Ended::In(login) => {
+                    self.inner.throttle.succeeded(&identifier, attempt.peer);
+                    return Ok(login);
+                }
+                Ended::Refused(reason) => {
+                    return self.refuse(attempt, claimed, &identifier, reason).await;
+                }
+                Ended::Moved => {}
+            }
+        }
+        self.refuse(attempt, claimed, &identifier, Reason::Changed)
+            .await
+    }
+
+    async fn check_once(
+        &self,
+        attempt: &Attempt,
+        identifier: &str,
+        password: &Secret,
+        options: &Arc<Options>,
+    ) -> Result<Ended, Refusal> {
+        let found = self.find(identifier).await?;
+        let known = found
+            .account
+            .as_ref()
+            .map(|account| (account.id, account.generation));
+        let remembered = known.is_some_and(|(id, generation)| {
+            let lifetime = options.proof_lifetime;
+            self.inner
+                .proofs
+                .holds(id, generation, password.expose(), lifetime)
+        });
+        let mut upgrade = None;
+        if !remembered {
+            let has_scram = found.credential.as_ref().is_none_or(|c| c.scram.is_some());
+            let stored = found
+                .credential
+                .map_or_else(|| self.inner.hasher.decoy(options.cost()), |c| c.stored);
+            let check =
+                self.inner
+                    .hasher
+                    .check(stored, has_scram, password.clone(), options.cost());
+            let checked = match check.await {
+                Ok(checked) => checked,
+                Err(problem) => {
+                    tracing::error!(%problem, "a password could not be checked");
+                    return Ok(Ended::Refused(Reason::Failed));
+                }
+            };
+            if !checked.matches {
+                let reason = known.map_or(Reason::Unknown, |_| Reason::WrongPassword);
+                return Ok(Ended::Refused(reason));
+            }
+            upgrade = checked.upgrade;
+        }
+        let Some(account) = found.account else {
+            return Ok(Ended::Refused(Reason::Unknown));
+        };
+        let ended = self.commit_login(attempt, &account, upgrade).await?;
+        if let (Ended::In(login), false) = (&ended, remembered) {
+            self.inner
+                .proofs
+                .remember(login.account, login.generation, password.expose());
+        }
+        Ok(ended)
+    }
+
+    /// Commits the success of a proof that was made for `account` as it was read: in one commit with the check
+    /// that nothing has changed since, with the upgrade of an old hash, and with the events.
+    async fn commit_login(
+        &self,
+        attempt: &Attempt,
+        account: &account::Entry,
+        upgrade: Option<NewSecrets>,
+    ) -> Result<Ended, Refusal> {
+        let (id, generation, service) = (account.id, account.generation, attempt.service);
+        let success = event(attempt, &account.identifier, Ok(()));
+        let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Login>, CommitFailure> {
+            let account = account::by_id(tx, id)?.ok_or(CommitFailure::Moved)?;
+            if account.generation != generation {
+                return Err(CommitFailure::Moved);
+            }
+            permitted(&account, service).map_err(CommitFailure::Refused)?;
+            if let Some(new) = upgrade {
+                upgrade_credential(tx, &account, &new)?;
+            }
+            let login = Login {
+                account: id,
+                identifier: account.identifier,
+                address: account.address,
+                generation,
+            };
+            Ok(tx.record(&success, login)?)
+        };
+        match self.inner.store.commit(Vec::new(), work).await {
+            Ok(receipt) => Ok(Ended::In(receipt.value)),
+            Err(CommitFailure::Moved) => Ok(Ended::Moved),
+            Err(CommitFailure::Refused(reason)) => Ok(Ended::Refused(reason)),
+            Err(CommitFailure::Store(error)) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Records a refusal and counts guesses. A refusal that cannot be recorded is temporary.
+    async fn refuse(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        identifier: &str,
+        reason: Reason,
+    ) -> Result<Login, Refusal> {
+        if reason.is_guess() {
+            self.inner.throttle.failed(identifier, attempt.peer);
+        }
+        let failure = event(attempt, claimed, Err(reason.as_str()));
+        let work = move |tx: &mut Tx<'_>| tx.record(&failure, ());
+        match self.inner.store.commit(Vec::new(), work).await {
+            Ok(_) => Err(reason.refusal()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Asks the same questions of the store for any text.
+    async fn find(&self, identifier: &str) -> Result<Found, Refusal> {
+        let identifier = identifier.to_owned();
+        let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Found, store::Error> {
+            let account = account::by_identifier(snapshot, &identifier)?
+                .filter(|account| account.state != AccountState::Deleted);
+            let id = account.as_ref().map_or(AccountId(0), |account| account.id);
+            Ok(Found {
+                credential: credential::of(snapshot, id)?,
+                decoy_key: credential::decoy_key(snapshot)?,
+                account,
+            })
+        };
+        self.inner
+            .store
+            .read(read)
+            .await
+            .map_err(|error| unavailable(&error))
+    }
+
+    pub(crate) async fn scram_secrets(&self, claimed: &str) -> Result<ScramCredentials, Refusal> {
+        let options = self.options();
+        let identifier = options.canonical_identifier(claimed);
+        let found = self.find(&identifier).await?;
+        if let (Some(account), Some(scram)) =
+            (found.account, found.credential.and_then(|c| c.scram))
+        {
+            self.inner.exchanges.begin(account.id, account.generation);
+            return Ok(scram);
+        }
+        let key = found
+            .decoy_key
+            .as_deref()
+            .unwrap_or(self.inner.process_key.as_slice());
+        Ok(ScramCredentials::decoy(
+            key,
+            &identifier,
+            options.scram_iterations,
+        ))
+    }
+
+    pub(crate) async fn end_scram(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        proved: bool,
+    ) -> Result<Login, Refusal> {
+        let options = self.options();
+        let identifier = options.canonical_identifier(claimed);
+        let Ok(held) = self
+            .inner
+            .throttle
+            .hold(&identifier, attempt.peer, options.pace())
+        else {
+            return self
+                .refuse(attempt, claimed, &identifier, Reason::Crowded)
+                .await;
+        };
+        if !held.delay.is_zero() {
+            sleep(held.delay).await;
+        }
+        let Some(account) = self.find(&identifier).await?.account else {
+            return self
+                .refuse(attempt, claimed, &identifier, Reason::Unknown)
+                .await;
+        };
+        let unchanged = self.inner.exchanges.end(account.id, account.generation);
+        if !proved {
+            return self
+                .refuse(attempt, claimed, &identifier, Reason::WrongPassword)
+                .await;
+        }
+        if !unchanged {
+            return self
+                .refuse(attempt, claimed, &identifier, Reason::Changed)
+                .await;
+        }
+        match self.commit_login(attempt, &account, None).await? {
+            Ended::In(login) => {
+                self.inner.throttle.succeeded(&identifier, attempt.peer);
+                Ok(login)
+            }
+            Ended::Refused(reason) => self.refuse(attempt, claimed, &identifier, reason).await,
+            Ended::Moved => {
+                self.refuse(attempt, claimed, &identifier, Reason::Changed)
+                    .await
+            }
+        }
+    }
+
+    pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {
+        let (id, generation) = (login.account, login.generation);
+        let read = move |snapshot: &mut store::Snapshot<'_>| account::by_id(snapshot, id);
+        let account = self.inner.store.read(read).await?;
+        Ok(account.is_some_and(|account| {
+            account.state == AccountState::Active && account.generation == generation
+        }))
+    }
+}
+
+/// Whether an account that has proved itself may use the service.
+fn permitted(account: &account::Entry, service: Service) -> Result<(), Reason> {
+    let open = match service {
+        Service::Msa => account.msa,
+        Service::Mra => account.mra,
+    };
+    match account.state {
+        AccountState::Active if open => Ok(()),
+        AccountState::Active => Err(Reason::NotPermitted),
+        AccountState::Suspended => Err(Reason::Suspended),
+        AccountState::Deleted => Err(Reason::Unknown),
+    }
+}
+
+/// Replaces a hash of old with today's. Nothing changes for sessions: it is the same password.
+fn upgrade_credential(
+    tx: &mut Tx<'_>,
+    account: &account::Entry,
+    new: &NewSecrets,
+) -> Result<(), store::Error> {
+    let Some(old) = credential::of(tx, account.id)? else {
+        return Ok(());
+    };
+    credential::set(tx, account.id, new)?;
+    let upgraded = Event::new(
+        Kind::PasswordUpgraded,
+        Actor::Identifier(account.identifier.clone()),
+    )
+    .subject(account.identifier.clone())
+    .order(account.order)
+    .detail("from", old.stored.scheme.as_str())
+    .detail("to", new.stored.scheme.as_str())
+    .detail("scram", true);
+    drop(tx.record(&upgraded, ())?);
+    Ok(())
+}
+
+pub(crate) fn event(attempt: &Attempt, claimed: &str, result: Result<(), &str>) -> Event {
+    let claimed: String = claimed
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MOST_CLAIMED)
+        .collect();
+    let (kind, outcome) = match result {
+        Ok(()) => (Kind::AuthenticationSucceeded, Outcome::Success),
+        Err(_) => (Kind::AuthenticationFailed, Outcome::Refused),
+    };
+    let service = match attempt.service {
+        Service::Msa => "msa",
+        Service::Mra => "mra",
+    };
+    let mut event = Event::new(kind, Actor::Identifier(claimed.clone()))
+        .outcome(outcome)
+        .address(attempt.peer)
+        .subject(claimed)
+        .detail("service", service)
+        .detail("protocol", attempt.protocol)
+        .detail("mechanism", attempt.mechanism)
+        .detail("tls", attempt.tls);
+    if let Some(client) = &attempt.client {
+        let client: String = client
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MOST_CLAIMED)
+            .collect();
+        event = event.detail("client", client);
+    }
+    if let Err(reason) = result {
+        event = event.detail("reason", reason);
+    }
+    event
+}
+
+fn unavailable(error: &store::Error) -> Refusal {
+    tracing::error!(%error, "an authentication could not be read or recorded");
+    Refusal::Temporary
+}

@@ -1,0 +1,278 @@
+//! The rule for passwords (clause 7.1(1)a): made ones satisfy it, chosen ones are checked by it.
+//!
+//! At least 8 characters, 2 letters, 1 non-letter and 4 different characters, and not a dictionary or common
+//! word alone: nor with digits or signs before or after it, nor in the spellings that guessing programs try
+//! first (`p@ssw0rd1`), nor the address it belongs to. Common English and Japanese words (in romaji) are built in.
+
+use message::address::Address;
+use protocol::sasl::{MAX_PASSWORD, Secret};
+use unicode_normalization::UnicodeNormalization;
+use world::World;
+
+/// Fewest characters.
+pub const MIN_CHARACTERS: usize = 8;
+/// Fewest letters.
+pub const MIN_LETTERS: usize = 2;
+/// Fewest different characters.
+pub const MIN_DIFFERENT: usize = 4;
+
+const WORDS: &str = include_str!("common.txt");
+/// What fingers and counting produce; any part of 4 characters or more is as bad as the whole.
+const RUNS: [&str; 5] = [
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qazwsxedcrfvtgbyhnujm",
+];
+/// A part of the address shorter than this may stand in a password.
+const MIN_NAME: usize = 3;
+/// What must be left of a password without its address.
+const MIN_BESIDE_NAME: usize = 6;
+
+/// What is wrong with a password, in words for the person who chose it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Weakness {
+    /// Fewer than 8 characters.
+    #[error("the password needs at least {MIN_CHARACTERS} characters")]
+    TooShort,
+    /// More than can be checked at a login.
+    #[error("the password may not be longer than {MAX_PASSWORD} octets")]
+    TooLong,
+    /// Fewer than 2 letters.
+    #[error("the password needs at least {MIN_LETTERS} letters")]
+    FewLetters,
+    /// Letters only.
+    #[error("the password needs at least one character that is not a letter")]
+    OnlyLetters,
+    /// Fewer than 4 different characters.
+    #[error("the password needs at least {MIN_DIFFERENT} different characters")]
+    FewDifferent,
+    /// A control character, which no login form can type.
+    #[error("the password may not contain control characters")]
+    Control,
+    /// A word, a name of the list, or a run of keys, alone or with digits or signs around it.
+    #[error("the password is a common word or a run of keys with little added")]
+    Common,
+    /// The address or a part of it.
+    #[error("the password is made of the address it is for")]
+    Address,
+}
+
+/// Checks a chosen password against the rule. `address` is the account's main address.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check(password: &str, address: &Address) -> Result<(), Weakness> {
+    if password.len() > MAX_PASSWORD {
+        return Err(Weakness::TooLong);
+    }
+    if password.chars().any(char::is_control) {
+        return Err(Weakness::Control);
+    }
+    if password.chars().count() < MIN_CHARACTERS {
+        return Err(Weakness::TooShort);
+    }
+    let letters = password.chars().filter(|c| c.is_alphabetic()).count();
+    if letters < MIN_LETTERS {
+        return Err(Weakness::FewLetters);
+    }
+    if letters == password.chars().count() {
+        return Err(Weakness::OnlyLetters);
+    }
+    let mut different: Vec<char> = password.chars().collect();
+    different.sort_unstable();
+    different.dedup();
+    if different.len() < MIN_DIFFERENT {
+        return Err(Weakness::FewDifferent);
+    }
+    let plain: String = password.nfkc().flat_map(char::to_lowercase).collect();
+    if is_address(&plain, address) {
+        return Err(Weakness::Address);
+    }
+    // Spelled out (`p4ssw0rd`), with digits taken off first (`sakura2024`), and both.
+    let respelled: String = plain.chars().map(unleet).collect();
+    let stripped: String = bare(&plain).chars().map(unleet).collect();
+    if [bare(&plain), bare(&respelled), bare(&stripped)]
+        .into_iter()
+        .any(is_common)
+    {
+        return Err(Weakness::Common);
+    }
+    Ok(())
+}
+
+/// Makes a password for a new account: `k7mq-…`, four groups of four characters that cannot be taken for
+/// one another when read aloud or from paper. About 2⁶⁷ are possible. Satisfies the rule by construction:
+/// each group begins with a letter, ends with a digit, and has four different characters.
+#[must_use]
+pub fn generate(world: &World) -> Secret {
+    const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
+    const DIGITS: &[u8] = b"23456789";
+    let mut text = String::with_capacity(19);
+    for group in 0..4 {
+        if group > 0 {
+            text.push('-');
+        }
+        let mut both: Vec<u8> = [LETTERS, DIGITS].concat();
+        let first = draw(world, LETTERS);
+        let last = draw(world, DIGITS);
+        both.retain(|c| *c != first && *c != last);
+        let second = draw(world, &both);
+        both.retain(|c| *c != second);
+        let third = draw(world, &both);
+        text.extend([first, second, third, last].map(char::from));
+    }
+    Secret::from(text)
+}
+
+fn draw(world: &World, from: &[u8]) -> u8 {
+    let bound = u32::try_from(from.len()).unwrap_or(u32::MAX);
+    let at = usize::try_from(world.below(bound)).unwrap_or_default();
+    from.get(at).copied().unwrap_or(b'x')
+}
+
+/// The text without digits and signs at its ends.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| !c.is_alphabetic())
+}
+
+/// The letter that a digit or sign commonly stands for.
+fn unleet(c: char) -> char {
+    match c {
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        c => c,
+    }
+}
+
+fn is_common(core: &str) -> bool {
+    let letters = core.chars().count();
+    if letters < 3 {
+        // Nothing but digits and signs around a letter or two: `a1234567b` has its digits inside.
+        return letters == 0;
+    }
+    WORDS
+        .split_ascii_whitespace()
+        .any(|word| is_repeated(core, word))
+        || letters >= 4 && RUNS.iter().any(|run| run.contains(core))
+}
+
+/// Whether `core` is `word`, once or several times.
+fn is_repeated(core: &str, word: &str) -> bool {
+    let rest = core.replace(word, "");
+    rest.is_empty() || rest.len() < core.len() && rest.chars().all(|c| !c.is_alphabetic())
+}
+
+fn is_address(plain: &str, address: &Address) -> bool {
+    let local = address.local().to_lowercase();
+    let label = address
+        .domain()
+        .as_str()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let mut rest = plain.to_owned();
+    let mut found = false;
+    for name in [address.to_string().to_lowercase(), local, label] {
+        if name.chars().count() >= MIN_NAME && rest.contains(&name) {
+            rest = rest.replace(&name, "");
+            found = true;
+        }
+    }
+    found && rest.chars().count() < MIN_BESIDE_NAME
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn verdict(password: &str) -> Result<(), Weakness> {
+        check(
+            password,
+            &Address::parse("tanaka.taro@soumu.example.jp").unwrap(),
+        )
+    }
+
+    #[test]
+    fn each_rule_is_told() {
+        for (password, weakness) in [
+            ("abc1234", Weakness::TooShort),
+            ("12345678a", Weakness::FewLetters),
+            ("correcthorse", Weakness::OnlyLetters),
+            ("aaaa1111", Weakness::FewDifferent),
+            ("abc\t12345", Weakness::Control),
+            ("password1", Weakness::Common),
+            ("P@ssw0rd!", Weakness::Common),
+            ("Sakura2024", Weakness::Common),
+            ("sakurasakura1", Weakness::Common),
+            ("sakura-sakura", Weakness::Common),
+            ("2024arigatou!!", Weakness::Common),
+            ("qwertyu1", Weakness::Common),
+            ("abcdefg1", Weakness::Common),
+            ("ｓａｋｕｒａ２０２４", Weakness::Common),
+            ("tanaka.taro1", Weakness::Address),
+            ("tanaka.taro@soumu.example.jp", Weakness::Address),
+            ("soumu2024", Weakness::Address),
+        ] {
+            assert_eq!(verdict(password), Err(weakness), "{password}");
+        }
+        assert_eq!(verdict(&"a1b2".repeat(300)), Err(Weakness::TooLong));
+    }
+
+    #[test]
+    fn good_ones_pass() {
+        for password in [
+            "sakura mochi 7",
+            "k7mq-x2vt",
+            "Nagai-Michi-9",
+            "雨の日は本を読む3",
+            "tanaka.taro likes tea 3",
+        ] {
+            assert_eq!(verdict(password), Ok(()), "{password}");
+        }
+    }
+
+    struct Constant(u8);
+    impl world::Random for Constant {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    #[test]
+    fn made_ones_pass_whatever_chance_gives() {
+        for n in 0..=255 {
+            let world = World::new(world::ManualClock::default(), Constant(n));
+            let made = generate(&world);
+            assert_eq!(verdict(made.expose_str().unwrap()), Ok(()), "{n}");
+        }
+        let world = World::system();
+        for _ in 0..500 {
+            let made = generate(&world);
+            let text = made.expose_str().unwrap();
+            assert!(text.len() >= 16 && !text.contains(['0', '1', 'o', 'l', 'i']));
+            assert_eq!(verdict(text), Ok(()), "{text}");
+        }
+        assert_ne!(generate(&world), generate(&world));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_passes_keeps_the_count_rules(password in ".{0,20}") {
+            if verdict(&password).is_ok() {
+                prop_assert!(password.chars().count() >= 8);
+                prop_assert!(password.chars().filter(|c| c.is_alphabetic()).count() >= 2);
+                prop_assert!(password.chars().any(|c| !c.is_alphabetic()));
+            }
+        }
+    }
+}
