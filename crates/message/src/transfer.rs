@@ -124,11 +124,10 @@ pub fn decode_quoted_printable(encoded: &[u8]) -> Vec<u8> {
         let end = memchr(b'\n', rest).map_or(rest.len(), |at| at.saturating_add(1));
         let (line, after) = rest.split_at(end);
         rest = after;
-        let content = line.strip_suffix(b"\n").unwrap_or(line);
-        let (content, ending) = match content.strip_suffix(b"\r") {
-            Some(content) => (content, b"\r\n".as_slice()),
-            None if line.ends_with(b"\n") => (content, b"\n".as_slice()),
-            None => (content, b"".as_slice()),
+        let (content, ending) = match (line.strip_suffix(b"\r\n"), line.strip_suffix(b"\n")) {
+            (Some(content), _) => (content, b"\r\n".as_slice()),
+            (None, Some(content)) => (content, b"\n".as_slice()),
+            (None, None) => (line, b"".as_slice()),
         };
         let content = content.trim_ascii_end();
         match content.strip_suffix(b"=") {

@@ -1,0 +1,11 @@
+//! Text for searching, sorting and threading.
+
+mod fold;
+mod html;
+mod search;
+mod subject;
+
+pub use fold::fold;
+pub use html::html_to_text;
+pub use search::{searchable_body, searchable_headers};
+pub use subject::{BaseSubject, base_subject};
