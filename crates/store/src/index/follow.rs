@@ -1,0 +1,261 @@
+//! The index follows the store.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::MissedTickBehavior};
+
+use crate::{
+    AccountId, BodyId, EmailId, Error, Topic, params, sql,
+    sql::{Sql, Value},
+};
+
+use super::{Shared, blocking, extract, sqlite_index::Document};
+
+/// Messages of one transaction of the index, and octets of raw mail after which it ends early.
+const BATCH: usize = 64;
+const BATCH_OCTETS: usize = 8 << 20;
+/// Messages compared at once when expunged ones are looked for.
+const SWEEP: usize = 1000;
+/// How often expunged messages are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How long after a failure the account is tried again.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Follows the store until it closes or `stopped` says so.
+pub(super) async fn run(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = follow(&shared) => {}
+    }
+}
+
+async fn follow(shared: &Arc<Shared>) {
+    let mut arrivals = shared.store.watch(Topic::Arrivals);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once: the first look is at all accounts.
+    let mut position = EmailId(0);
+    let mut behind: BTreeSet<AccountId> = BTreeSet::new();
+    loop {
+        arrivals.mark_unchanged();
+        let looked = arrived(shared, position, &mut behind).await;
+        let mut failed = BTreeSet::new();
+        let ended = match looked {
+            Ok(newest) => {
+                position = newest;
+                false
+            }
+            Err(Error::Closed) => true,
+            Err(error) => {
+                tracing::warn!(%error, "the search index cannot read the store");
+                false
+            }
+        };
+        for account in std::mem::take(&mut behind) {
+            match catch_up(shared, account).await {
+                Ok(()) => {}
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%account, %error, "the search index stays behind");
+                    failed.insert(account);
+                }
+            }
+        }
+        if ended {
+            return;
+        }
+        let retry = !failed.is_empty();
+        behind = failed;
+        tokio::select! {
+            changed = arrivals.changed() => if changed.is_err() { return },
+            _ = sweep.tick() => {
+                if let Err(error) = sweep_all(shared, &mut behind).await {
+                    tracing::warn!(%error, "expunged messages stay in the search index for now");
+                }
+            }
+            () = tokio::time::sleep(RETRY), if retry => {}
+        }
+    }
+}
+
+/// Adds the accounts that got mail after `position` to `behind`; returns the newest message.
+async fn arrived(
+    shared: &Shared,
+    position: EmailId,
+    behind: &mut BTreeSet<AccountId>,
+) -> Result<EmailId, Error> {
+    let (newest, accounts) = shared
+        .store
+        .read(move |snapshot| {
+            let newest = sql::first(
+                snapshot,
+                "SELECT id FROM email ORDER BY id DESC LIMIT 1",
+                &[],
+                |row| Ok(EmailId(row.int(0)?)),
+            )?;
+            let accounts = if position.0 == 0 {
+                sql::rows(snapshot, "SELECT account FROM account_usage", &[], |row| {
+                    Ok(AccountId(row.int(0)?))
+                })?
+            } else {
+                sql::rows(
+                    snapshot,
+                    "SELECT DISTINCT account FROM email WHERE id > ?1",
+                    params![position],
+                    |row| Ok(AccountId(row.int(0)?)),
+                )?
+            };
+            Ok::<_, Error>((newest.unwrap_or(position), accounts))
+        })
+        .await?;
+    behind.extend(accounts);
+    Ok(newest.max(position))
+}
+
+/// Indexes all messages of `account` that are past its watermark.
+pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result<(), Error> {
+    let Some(files) = shared.account(account) else {
+        return Ok(());
+    };
+    let _following = files.following.lock().await;
+    loop {
+        let at = Arc::clone(shared);
+        let watermark = blocking(move || at.write(account, |file| file.watermark())).await?;
+        let Some(watermark) = watermark else {
+            return Ok(());
+        };
+        let rows = newer(shared, account, watermark).await?;
+        let Some((last, documents)) = documents(shared, account, rows).await? else {
+            return Ok(());
+        };
+        let at = Arc::clone(shared);
+        blocking(move || at.write(account, |file| file.add(&documents, last))).await?;
+    }
+}
+
+async fn newer(
+    shared: &Shared,
+    account: AccountId,
+    watermark: EmailId,
+) -> Result<Vec<(EmailId, BodyId)>, Error> {
+    let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+    shared
+        .store
+        .read(move |snapshot| {
+            sql::rows(
+                snapshot,
+                "SELECT id, body FROM email WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                params![account, watermark, limit],
+                |row| Ok((EmailId(row.int(0)?), BodyId(row.int(1)?))),
+            )
+        })
+        .await
+}
+
+/// The grams of the first of `rows`, as many as a batch takes, and the last of them. `None`: there are none.
+async fn documents(
+    shared: &Shared,
+    account: AccountId,
+    rows: Vec<(EmailId, BodyId)>,
+) -> Result<Option<(EmailId, Vec<Document>)>, Error> {
+    let mut last = None;
+    let mut octets: usize = 0;
+    let mut documents = Vec::with_capacity(rows.len());
+    for (email, body) in rows {
+        last = Some(email);
+        let grams = match shared.store.body(account, body).await {
+            Ok(raw) => {
+                octets = octets.saturating_add(raw.len());
+                blocking(move || Ok(extract::marked_grams(&raw))).await?
+            }
+            // Expunged since, or the account is gone: nothing will ask for it.
+            Err(Error::NotFound(_) | Error::NoKey(_)) => continue,
+            // Its owner is told when the message is read; the index must not hide it.
+            Err(Error::Corrupt(_)) => None,
+            Err(error) => return Err(error),
+        };
+        documents.push(Document { email, body, grams });
+        if octets > BATCH_OCTETS {
+            break;
+        }
+    }
+    Ok(last.map(|last| (last, documents)))
+}
+
+/// Removes what was expunged from all files, and the files of accounts that are gone.
+async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Result<(), Error> {
+    let at = Arc::clone(shared);
+    let accounts = blocking(move || at.accounts_with_files()).await?;
+    for account in accounts {
+        if exists(shared, account).await? {
+            sweep(shared, account).await?;
+            behind.insert(account);
+        } else {
+            let at = Arc::clone(shared);
+            blocking(move || at.forget(account)).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
+    shared
+        .store
+        .read(move |snapshot| {
+            let found = sql::first(
+                snapshot,
+                "SELECT account FROM account_usage WHERE account = ?1",
+                params![account],
+                |row| row.int(0),
+            )?;
+            Ok(found.is_some())
+        })
+        .await
+}
+
+/// Removes the account's messages that no mailbox holds any more.
+pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<(), Error> {
+    let mut after = EmailId(0);
+    loop {
+        let at = Arc::clone(shared);
+        let indexed =
+            blocking(move || at.write(account, |file| file.documents(after, SWEEP))).await?;
+        let indexed = indexed.unwrap_or_default();
+        let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else {
+            return Ok(());
+        };
+        let alive = alive(shared, account, first, last).await?;
+        let gone: Vec<EmailId> = indexed
+            .into_iter()
+            .filter(|email| !alive.contains(email))
+            .collect();
+        if !gone.is_empty() {
+            let at = Arc::clone(shared);
+            blocking(move || at.write(account, |file| file.remove(&gone))).await?;
+        }
+        after = last;
+    }
+}
+
+async fn alive(
+    shared: &Shared,
+    account: AccountId,
+    first: EmailId,
+    last: EmailId,
+) -> Result<BTreeSet<EmailId>, Error> {
+    shared
+        .store
+        .read(move |snapshot| {
+            let mut alive = BTreeSet::new();
+            snapshot.query(
+                "SELECT id FROM email WHERE account = ?1 AND id >= ?2 AND id <= ?3",
+                &[Value::from(account), Value::from(first), Value::from(last)],
+                &mut |row| {
+                    alive.insert(EmailId(row.int(0)?));
+                    Ok(())
+                },
+            )?;
+            Ok(alive)
+        })
+        .await
+}

@@ -1,0 +1,337 @@
+//! The search index: which messages can hold a text.
+//!
+//! IMAP SEARCH means substring, so an index can only narrow: [`Index::candidates`] gives every indexed message that
+//! could hold the needle (and some that do not), and says up to which message the index reaches. The caller
+//! verifies the candidates and all later messages against their text.
+//!
+//! The index follows the store by itself, some moments behind, in the order of EMAILIDs. It holds plain text in
+//! pieces, so it has rules of its own: a directory apart that no backup takes, a file for each account, and
+//! [`Index::forget`] removes that file as soon as the account is deleted. It can be removed at any time while
+//! nothing runs; it is made again from the store.
+
+mod extract;
+mod follow;
+mod gram;
+mod sqlite_index;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{AccountId, BodyId, EmailId, Error, Store};
+
+use sqlite_index::File;
+
+/// Accounts whose files are kept open at most.
+const OPEN_ACCOUNTS: usize = 64;
+/// Octets of a needle that are looked at; the caller verifies the whole.
+const MAX_NEEDLE: usize = 1024;
+
+/// Where a needle is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Headers and body (IMAP `TEXT`).
+    Text,
+    /// The body with its decoded parts (`BODY`).
+    Body,
+    /// Any header (`HEADER`, `SUBJECT`, `FROM` …): verification tells which.
+    Headers,
+}
+
+/// What the index can say of a needle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Candidates {
+    /// Nothing: the needle has no letters or digits enough. Every message must be verified.
+    All,
+    /// Only these, and all messages that the index has not reached.
+    These(Found),
+}
+
+/// The messages that could hold a needle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Their EMAILIDs, ascending. Some may be expunged by now.
+    pub emails: Vec<EmailId>,
+    /// Their bodies, ascending, each once.
+    pub bodies: Vec<BodyId>,
+    /// Messages with a higher EMAILID are not indexed yet: each may hold the needle.
+    pub covered_up_to: EmailId,
+}
+
+/// The search index of an installation. Cheap to clone.
+#[derive(Clone)]
+pub struct Index {
+    shared: Arc<Shared>,
+    stop: Arc<watch::Sender<bool>>,
+    follower: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Index {
+    /// Opens the index under `directory` (making it if there is none) and starts to follow `store`. To be called
+    /// in a tokio runtime.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn open(directory: &Path, store: Store) -> Result<Self, Error> {
+        make_directory(directory)?;
+        let shared = Arc::new(Shared {
+            directory: directory.to_owned(),
+            store,
+            files: Mutex::new(Files::default()),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let follower = tokio::spawn(follow::run(Arc::clone(&shared), stopped));
+        Ok(Self {
+            shared,
+            stop: Arc::new(stop),
+            follower: Arc::new(Mutex::new(Some(follower))),
+        })
+    }
+
+    /// The messages of `account` whose text could hold `needle` in `field`. The needle is folded here.
+    ///
+    /// # Errors
+    /// When the index cannot be read: every message must be verified then, as with [`Candidates::All`].
+    pub async fn candidates(
+        &self,
+        account: AccountId,
+        needle: &str,
+        field: Field,
+    ) -> Result<Candidates, Error> {
+        let needle = needle
+            .get(..needle.floor_char_boundary(MAX_NEEDLE))
+            .unwrap_or_default();
+        let folded = extract::fold(needle);
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.candidates(account, &folded, field)).await
+    }
+
+    /// Removes all that the index holds of `account`, at once and for good. To be called when the commit that
+    /// deleted the account is durable; should the process die in between, the next start does it.
+    ///
+    /// # Errors
+    /// When a file cannot be removed.
+    pub async fn forget(&self, account: AccountId) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || shared.forget(account)).await
+    }
+
+    /// Waits until all messages of `account` that are in the store now are indexed. For tests and for commands
+    /// that rebuild.
+    ///
+    /// # Errors
+    /// When the store or the index cannot be read or written.
+    pub async fn catch_up(&self, account: AccountId) -> Result<(), Error> {
+        follow::catch_up(&self.shared, account).await
+    }
+
+    /// Stops following and waits for what is under way.
+    pub async fn close(&self) {
+        self.stop.send_replace(true);
+        let follower = self.follower.lock().take();
+        if let Some(follower) = follower
+            && let Err(error) = follower.await
+        {
+            tracing::error!(%error, "the search index's follower ended in a panic");
+        }
+        self.shared.files.lock().open.clear();
+    }
+}
+
+/// What the index and its follower share.
+struct Shared {
+    directory: PathBuf,
+    store: Store,
+    files: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Files {
+    open: HashMap<AccountId, Open>,
+    /// Ascends with every use: the lowest leaves first.
+    clock: u64,
+    /// Accounts deleted while this process runs. Ids are never reused.
+    forgotten: HashSet<AccountId>,
+}
+
+struct Open {
+    account: Arc<AccountFiles>,
+    used: u64,
+}
+
+/// The connections of one account: readers do not wait for the follower.
+struct AccountFiles {
+    writer: Mutex<Connection>,
+    reader: Mutex<Connection>,
+    /// Held while the follower brings this account up to date.
+    following: tokio::sync::Mutex<()>,
+}
+
+enum Connection {
+    Unopened,
+    Open(File),
+    Forgotten,
+}
+
+impl Shared {
+    fn path(&self, account: AccountId) -> PathBuf {
+        self.directory.join(format!("{account}.db"))
+    }
+
+    /// The account's connections; `None` when it was forgotten.
+    fn account(&self, account: AccountId) -> Option<Arc<AccountFiles>> {
+        let mut files = self.files.lock();
+        if files.forgotten.contains(&account) {
+            return None;
+        }
+        files.clock += 1;
+        let now = files.clock;
+        if let Some(open) = files.open.get_mut(&account) {
+            open.used = now;
+            return Some(Arc::clone(&open.account));
+        }
+        if files.open.len() >= OPEN_ACCOUNTS {
+            // One that somebody works with stays: two sets of connections would not know of each other.
+            let idle = files
+                .open
+                .iter()
+                .filter(|(_, open)| Arc::strong_count(&open.account) == 1)
+                .min_by_key(|(_, open)| open.used)
+                .map(|(account, _)| *account);
+            if let Some(idle) = idle {
+                files.open.remove(&idle);
+            }
+        }
+        let opened = Arc::new(AccountFiles {
+            writer: Mutex::new(Connection::Unopened),
+            reader: Mutex::new(Connection::Unopened),
+            following: tokio::sync::Mutex::new(()),
+        });
+        files.open.insert(
+            account,
+            Open {
+                account: Arc::clone(&opened),
+                used: now,
+            },
+        );
+        Some(opened)
+    }
+
+    /// Works with the connection that writes, making the file if need be. `None` when the account was forgotten.
+    fn write<T>(
+        &self,
+        account: AccountId,
+        work: impl FnOnce(&mut File) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let Some(files) = self.account(account) else {
+            return Ok(None);
+        };
+        let mut writer = files.writer.lock();
+        if matches!(*writer, Connection::Unopened) {
+            *writer = Connection::Open(File::open(&self.path(account))?);
+        }
+        match &mut *writer {
+            Connection::Open(file) => work(file).map(Some),
+            Connection::Unopened | Connection::Forgotten => Ok(None),
+        }
+    }
+
+    fn candidates(
+        &self,
+        account: AccountId,
+        folded: &str,
+        field: Field,
+    ) -> Result<Candidates, Error> {
+        let conditions = gram::conditions(folded);
+        if conditions.is_empty() {
+            return Ok(Candidates::All);
+        }
+        let nothing = Candidates::These(Found {
+            emails: Vec::new(),
+            bodies: Vec::new(),
+            covered_up_to: EmailId(0),
+        });
+        let Some(files) = self.account(account) else {
+            return Ok(nothing);
+        };
+        let mut reader = files.reader.lock();
+        if matches!(*reader, Connection::Unopened)
+            && let Some(file) = File::open_existing(&self.path(account))?
+        {
+            *reader = Connection::Open(file);
+        }
+        let Connection::Open(file) = &mut *reader else {
+            return Ok(nothing);
+        };
+        let (found, covered_up_to) = file.candidates(&conditions, field)?;
+        let mut bodies: Vec<BodyId> = found.iter().map(|(_, body)| *body).collect();
+        bodies.sort_unstable();
+        bodies.dedup();
+        Ok(Candidates::These(Found {
+            emails: found.into_iter().map(|(email, _)| email).collect(),
+            bodies,
+            covered_up_to,
+        }))
+    }
+
+    fn forget(&self, account: AccountId) -> Result<(), Error> {
+        let open = {
+            let mut files = self.files.lock();
+            files.forgotten.insert(account);
+            files.open.remove(&account)
+        };
+        // Whoever works with a connection ends first, and finds it forgotten the next time.
+        let held = open.map(|open| open.account);
+        let locks = held.as_ref().map(|files| {
+            let mut writer = files.writer.lock();
+            let mut reader = files.reader.lock();
+            *writer = Connection::Forgotten;
+            *reader = Connection::Forgotten;
+            (writer, reader)
+        });
+        let removed = sqlite_index::remove(&self.path(account));
+        drop(locks);
+        removed
+    }
+
+    /// The accounts that have a file.
+    fn accounts_with_files(&self) -> Result<Vec<AccountId>, Error> {
+        let listed = std::fs::read_dir(&self.directory)
+            .map_err(|error| Error::io(&self.directory, error))?;
+        let mut accounts = Vec::new();
+        for entry in listed {
+            let entry = entry.map_err(|error| Error::io(&self.directory, error))?;
+            let name = entry.file_name();
+            let account: Option<AccountId> = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".db"))
+                .and_then(|text| text.parse().ok());
+            accounts.extend(account);
+        }
+        Ok(accounts)
+    }
+}
+
+fn make_directory(directory: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| Error::io(directory, error))
+}
+
+/// Runs `work` where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(Error::Panicked(error.to_string())),
+    }
+}
