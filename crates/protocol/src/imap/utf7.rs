@@ -8,7 +8,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
 
 /// Decodes a name; `None` when it is not canonical modified UTF-7.
 #[must_use]
-pub fn decode(encoded: &[u8]) -> Option<String> {
+pub(super) fn decode(encoded: &[u8]) -> Option<String> {
     let mut decoded = String::with_capacity(encoded.len());
     let mut rest = encoded;
     let mut after_shift = false;
@@ -63,7 +63,7 @@ fn decode_shifted(shifted: &[u8], decoded: &mut String) -> Option<()> {
 /// Encodes a name. The result is printable ASCII, except that nothing is done to keep control characters out of a
 /// shift: [`MailboxName`](super::MailboxName) has none.
 #[must_use]
-pub fn encode(name: &str) -> String {
+pub(super) fn encode(name: &str) -> String {
     let mut encoded = String::with_capacity(name.len());
     let mut pending: Vec<u8> = Vec::new();
     for character in name.chars() {

@@ -4,6 +4,7 @@ mod code;
 mod fetch;
 mod mailbox;
 mod search;
+mod structure;
 
 pub use code::ResponseCode;
 pub use fetch::FetchWriter;
