@@ -26,6 +26,9 @@ const AT_ONCE: i64 = 512;
 /// How long to wait before the log is emptied again, when a reader was in the way.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// Pages of the database's log beyond which the writer must help to move it: 64 MiB.
+const LONG_LOG: u64 = 16 << 10;
+
 /// What housekeeping can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
@@ -115,13 +118,21 @@ impl Keeper {
             }
             if self.erase {
                 self.empty_log();
-            } else if wanted(Chore::Checkpoint)
-                && let Err(error) = self.checkpointer.checkpoint()
-            {
-                tracing::warn!(%error, "the database's log could not be moved into the database");
+            } else if wanted(Chore::Checkpoint) {
+                self.move_log();
             }
             if stop {
                 return;
+            }
+        }
+    }
+
+    fn move_log(&self) {
+        match self.checkpointer.checkpoint() {
+            Ok(pages) if pages > LONG_LOG => self.shared.log_is_long.store(true, Ordering::Relaxed),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the database's log could not be moved into the database");
             }
         }
     }
@@ -151,6 +162,7 @@ impl Keeper {
     /// Gives back what one transaction can note; how many extents that was.
     fn collect_some(&self) -> Result<usize, Error> {
         let shared = &self.shared;
+        let _alone = shared.collecting.lock();
         let (free, gaps) = shared.readers.with(|sql| free_room(sql))?;
         if free.is_empty() {
             return Ok(0);

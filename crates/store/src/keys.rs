@@ -26,7 +26,8 @@ use crate::{
 /// Account keys kept unwrapped in memory at most.
 const CACHED: usize = 4096;
 const FIRST_LINE: &str = "kakitome installation key 1";
-const FILE: &str = "installation.key";
+/// The name of the installation key's file.
+pub(crate) const FILE: &str = "installation.key";
 
 /// The keys of this installation, unwrapped as they are needed.
 pub(crate) struct Keyring {

@@ -22,6 +22,7 @@
 //! Domain modules ([`mailbox`], [`queue`], [`event`]) speak the narrow SQL of [`sql`], which SQLite
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
+mod backup;
 mod batch;
 mod cipher;
 mod collect;
@@ -44,6 +45,7 @@ mod shared;
 pub mod sql;
 mod sqlite;
 mod tx;
+mod verify;
 
 use std::{path::Path, sync::Arc};
 
@@ -60,6 +62,7 @@ pub use facts::Facts;
 use parking_lot::Mutex;
 use shared::Shared;
 pub use tx::{Snapshot, Tx};
+pub use verify::Progress;
 
 /// The store of one installation. Cheap to clone; all clones speak to the same committer.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use jiff::Timestamp;
@@ -84,6 +84,8 @@ pub(crate) fn open(
         readers: Readers::new(database, options.readers),
         topics: Topics::default(),
         counters: Counters::default(),
+        collecting: Mutex::new(()),
+        log_is_long: AtomicBool::new(false),
         lock: Mutex::new(Some(lock)),
     });
     let applier = begin_ids(&mut writer, &shared, applier)?;
@@ -205,7 +207,7 @@ fn resume(writer: &mut Connection, world: &World) -> Result<Applier, Error> {
         last,
         ids_marked: marked.max(id::not_before(world.now())),
         lost: Vec::new(),
-        since_checkpoint: 0,
+        batches: 0,
     })
 }
 
@@ -246,6 +248,7 @@ fn recover_segments(
             segments.remove(number)?;
             continue;
         }
+        segments.check_preamble(number)?;
         let cut = segments.cut(number, end.max(PREAMBLE))?;
         if cut > 0 {
             tracing::info!(

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -127,9 +127,24 @@ impl Segments {
         self.directory.join(format!("{number:08}.seg"))
     }
 
-    /// The directory of the segments.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    /// Checks what a segment says of itself at its beginning.
+    pub(crate) fn check_preamble(&self, number: u64) -> Result<(), Error> {
+        let mut preamble = [0; PREAMBLE as usize];
+        let path = self.path(number);
+        self.file(number)?
+            .read_at(&mut preamble, 0)
+            .map_err(|error| Error::io(&path, error))?;
+        if preamble.first_chunk::<8>() != Some(SEGMENT_MAGIC) {
+            let what = format!("{} is not a segment", path.display());
+            return Err(Error::Corrupt(what));
+        }
+        match preamble[8] {
+            VERSION => Ok(()),
+            found => Err(Error::LaterFormat {
+                found: i64::from(found),
+                known: i64::from(VERSION),
+            }),
+        }
     }
 
     /// The segment that is appended to: higher ones do not exist.

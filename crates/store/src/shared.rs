@@ -29,6 +29,10 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) topics: Topics,
     pub(crate) counters: Counters,
+    /// Held while bodies are erased, and by whoever needs them not to be.
+    pub(crate) collecting: Mutex<()>,
+    /// The database's log has outgrown housekeeping: the writer is to help.
+    pub(crate) log_is_long: AtomicBool,
     /// Held as long as the store is open.
     pub(crate) lock: Mutex<Option<std::fs::File>>,
 }

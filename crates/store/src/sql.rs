@@ -198,6 +198,12 @@ pub trait Sql {
     ) -> Result<(), Error>;
 }
 
+/// What a database engine does for a snapshot.
+pub(crate) trait View: Sql {
+    /// The engine's own examination of its file: what it complains about.
+    fn examine(&mut self) -> Result<Vec<String>, Error>;
+}
+
 /// What a database engine does for a transaction that writes.
 pub(crate) trait Engine: Sql {
     /// Executes one changing statement; how many rows it changed.

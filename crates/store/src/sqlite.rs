@@ -14,7 +14,7 @@ use rusqlite::{
 use crate::{
     Error,
     schema::{self, Step},
-    sql::{Engine, Row, Sql, Value},
+    sql::{Engine, Row, Sql, Value, View},
 };
 
 /// Prepared statements kept by each connection.
@@ -46,7 +46,8 @@ impl Connection {
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
                  PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536;
-                 PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
+                 PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
+                 PRAGMA journal_size_limit = 67108864;",
             )
             .map_err(database)?;
         Ok(Self { handle })
@@ -75,28 +76,29 @@ impl Connection {
         Ok(Self { handle })
     }
 
-    /// Moves what it can of the log into the database without making anybody wait.
-    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
-        self.pragma_checkpoint("PRAGMA wal_checkpoint(PASSIVE)")
-            .map(|_| ())
+    /// Moves what it can of the log into the database without making anybody wait; how many pages the log has.
+    pub(crate) fn checkpoint(&self) -> Result<u64, Error> {
+        let (_, pages) = self.move_log("PRAGMA wal_checkpoint(PASSIVE)")?;
+        Ok(pages)
     }
 
     /// Moves the whole log into the database and empties it, so that nothing deleted survives there.
     /// `false` when a reader was in the way.
     pub(crate) fn empty_log(&self) -> Result<bool, Error> {
-        self.pragma_checkpoint("PRAGMA wal_checkpoint(TRUNCATE)")
+        let (done, _) = self.move_log("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        Ok(done)
     }
 
-    fn pragma_checkpoint(&self, pragma: &str) -> Result<bool, Error> {
-        match self
-            .handle
-            .query_row(pragma, [], |row| row.get::<_, i64>(0))
-        {
-            Ok(busy) => Ok(busy == 0),
+    fn move_log(&self, pragma: &str) -> Result<(bool, u64), Error> {
+        let moved = self.handle.query_row(pragma, [], |row| {
+            Ok((row.get::<_, i64>(0)? == 0, row.get::<_, i64>(1)?))
+        });
+        match moved {
+            Ok((done, pages)) => Ok((done, u64::try_from(pages).unwrap_or(0))),
             Err(rusqlite::Error::SqliteFailure(failure, _))
                 if failure.code == ErrorCode::DatabaseBusy =>
             {
-                Ok(false)
+                Ok((false, 0))
             }
             Err(error) => Err(database(error)),
         }
@@ -204,19 +206,6 @@ impl Connection {
             )))
         }
     }
-
-    /// The engine's own examination of the file: what it complains about.
-    pub(crate) fn examine(&mut self) -> Result<Vec<String>, Error> {
-        let mut said = Vec::new();
-        self.query("PRAGMA integrity_check(50)", &[], &mut |row| {
-            let line = row.text(0)?;
-            if line != "ok" {
-                said.push(line);
-            }
-            Ok(())
-        })?;
-        Ok(said)
-    }
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Handle, Error> {
@@ -259,6 +248,20 @@ impl Sql for Connection {
             each(&Found(row))?;
         }
         Ok(())
+    }
+}
+
+impl View for Connection {
+    fn examine(&mut self) -> Result<Vec<String>, Error> {
+        let mut said = Vec::new();
+        self.query("PRAGMA integrity_check(50)", &[], &mut |row| {
+            let line = row.text(0)?;
+            if line != "ok" {
+                said.push(line);
+            }
+            Ok(())
+        })?;
+        Ok(said)
     }
 }
 

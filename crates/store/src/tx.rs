@@ -13,12 +13,12 @@ use crate::{
     params, seal,
     segment::Extent,
     shared::Shared,
-    sql::{self, Engine, Row, Sql, Value},
+    sql::{self, Engine, Row, Sql, Value, View},
 };
 
 /// A consistent, read-only view of the tables.
 pub struct Snapshot<'a> {
-    pub(crate) sql: &'a mut dyn Sql,
+    pub(crate) sql: &'a mut dyn View,
     pub(crate) keys: &'a Keyring,
 }
 

@@ -19,9 +19,7 @@ use crate::{
 /// Ids above the last one that are marked as used ahead of time: one minute of them.
 pub(crate) const IDS_AHEAD: i64 = 60_000 << 20;
 /// Batches after which housekeeping is asked to move the log into the database.
-const CHECKPOINT_EVERY: u32 = 64;
-/// Batches after which the writer itself moves the log along: a busy writer otherwise outruns housekeeping.
-const CHECKPOINT_SELF: u32 = 2048;
+const CHECKPOINT_EVERY: u32 = 256;
 
 /// The state of the second stage between batches.
 pub(crate) struct Applier {
@@ -31,8 +29,8 @@ pub(crate) struct Applier {
     pub(crate) ids_marked: i64,
     /// Extents that are to be noted as free in the next transaction.
     pub(crate) lost: Vec<Extent>,
-    /// Batches since the log was last moved.
-    pub(crate) since_checkpoint: u32,
+    /// Batches since the log was last to be moved.
+    pub(crate) batches: u32,
 }
 
 /// What a batch leaves to be done after its commit.
@@ -79,7 +77,7 @@ impl Applier {
         for entry in batch.entries {
             entry.job.answer();
         }
-        self.move_log(writer, chores);
+        self.move_log(shared, writer, chores);
     }
 
     fn transact(
@@ -153,16 +151,18 @@ impl Applier {
         }
     }
 
-    fn move_log(&mut self, writer: &Connection, chores: &Chores) {
-        self.since_checkpoint += 1;
-        if self.since_checkpoint % CHECKPOINT_EVERY == 0 {
+    /// Housekeeping moves the log beside the writer, which for ever adds to its end; only when the writer
+    /// itself moves the rest can the log begin anew.
+    fn move_log(&mut self, shared: &Shared, writer: &Connection, chores: &Chores) {
+        self.batches += 1;
+        if self.batches >= CHECKPOINT_EVERY {
+            self.batches = 0;
             chores.ask(Chore::Checkpoint);
         }
-        if self.since_checkpoint >= CHECKPOINT_SELF {
-            self.since_checkpoint = 0;
-            if let Err(error) = writer.checkpoint() {
-                tracing::warn!(%error, "the database's log could not be moved into the database");
-            }
+        if shared.log_is_long.swap(false, Ordering::Relaxed)
+            && let Err(error) = writer.checkpoint()
+        {
+            tracing::warn!(%error, "the database's log could not be moved into the database");
         }
     }
 

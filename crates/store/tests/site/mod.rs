@@ -1,5 +1,9 @@
 //! A store in a directory of its own, and events for its commits.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    reason = "each test file uses some of it; a test may panic"
+)]
 
 use std::path::Path;
 
@@ -7,27 +11,27 @@ use store::{AccountId, BodyId, Error, Options, Recorded, Store, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 use world::World;
 
-pub fn open(directory: &Path) -> Store {
+pub(crate) fn open(directory: &Path) -> Store {
     Store::open(directory, &options(), World::system()).expect("the store opens")
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options {
         reserve_bytes: 0,
         ..Options::default()
     }
 }
 
-pub fn event(subject: impl Into<String>) -> Event {
+pub(crate) fn event(subject: impl Into<String>) -> Event {
     Event::new(Kind::CommandGiven, Actor::System).subject(subject)
 }
 
-pub fn done<T>(tx: &mut Tx<'_>, subject: &str, value: T) -> Result<Recorded<T>, Error> {
+pub(crate) fn done<T>(tx: &mut Tx<'_>, subject: &str, value: T) -> Result<Recorded<T>, Error> {
     tx.record(&event(subject), value)
 }
 
 /// Issues an account.
-pub async fn account(store: &Store) -> AccountId {
+pub(crate) async fn account(store: &Store) -> AccountId {
     let made = store
         .commit(Vec::new(), |tx| {
             let account = AccountId(tx.next_id());
@@ -39,7 +43,7 @@ pub async fn account(store: &Store) -> AccountId {
 }
 
 /// Stores `raw` with one reference for each owner.
-pub async fn put(store: &Store, raw: &[u8], owners: &[AccountId]) -> BodyId {
+pub(crate) async fn put(store: &Store, raw: &[u8], owners: &[AccountId]) -> BodyId {
     let body = store.seal(raw, owners).expect("sealed");
     let id = body.id;
     let owners = owners.to_vec();
@@ -54,7 +58,7 @@ pub async fn put(store: &Store, raw: &[u8], owners: &[AccountId]) -> BodyId {
     kept.expect("kept").value
 }
 
-pub async fn release(store: &Store, body: BodyId, owner: AccountId) {
+pub(crate) async fn release(store: &Store, body: BodyId, owner: AccountId) {
     let released = store
         .commit(Vec::new(), move |tx| {
             tx.release_body(body, owner, 1)?;
@@ -65,20 +69,20 @@ pub async fn release(store: &Store, body: BodyId, owner: AccountId) {
 }
 
 /// How many rows a query counts.
-pub async fn count(store: &Store, statement: &'static str) -> u64 {
+pub(crate) async fn count(store: &Store, statement: &'static str) -> u64 {
     store
         .read(move |sql| -> Result<u64, Error> { count_in(sql, statement) })
         .await
         .expect("counted")
 }
 
-pub fn count_in(sql: &mut dyn Sql, statement: &str) -> Result<u64, Error> {
+pub(crate) fn count_in(sql: &mut dyn Sql, statement: &str) -> Result<u64, Error> {
     let found = store::sql::first(sql, statement, &[], |row| row.count(0))?;
     found.ok_or_else(|| Error::NotFound("a count".to_owned()))
 }
 
 /// Waits until `holds`, looking again and again; fails after ten seconds.
-pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let start = std::time::Instant::now();
     while !holds().await {
         assert!(start.elapsed().as_secs() < 10, "not in ten seconds: {what}");

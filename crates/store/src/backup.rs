@@ -1,0 +1,148 @@
+//! A copy of the store while it runs. A restore is a plain copy back.
+
+use std::{
+    fs,
+    io::{self, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use crate::{
+    Error, Store, disk::make_directory, open, segment::Extent, segment::PREAMBLE, shared::Shared,
+    sql, sqlite::Connection, tx,
+};
+
+impl Store {
+    /// Copies the store as it is at one instant into `to`, an empty or missing directory, while commits go
+    /// on: database, the bodies it names, and at the end the installation key (so a copy that was cut
+    /// short does not open). The copy is as secret as the store.
+    ///
+    /// # Errors
+    /// When `to` holds something, or on I/O errors; what was copied until then stays.
+    pub async fn backup(&self, to: &Path) -> Result<(), Error> {
+        let shared = std::sync::Arc::clone(&self.inner.shared);
+        let to = to.to_owned();
+        let copying = tokio::task::spawn_blocking(move || copy(&shared, &to));
+        copying
+            .await
+            .unwrap_or_else(|panic| Err(Error::Panicked(panic.to_string())))
+    }
+}
+
+fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
+    let io_error = |error| Error::io(to, error);
+    make_directory(to).map_err(io_error)?;
+    if fs::read_dir(to).map_err(io_error)?.next().is_some() {
+        return Err(io_error(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a backup goes into an empty directory",
+        )));
+    }
+    for part in [open::SEGMENTS, open::KEYS] {
+        make_directory(&to.join(part)).map_err(io_error)?;
+    }
+    // What the copied database names must not be erased before it is copied itself.
+    let _held = shared.collecting.lock();
+    let database = to.join(open::DATABASE);
+    private_file(&database).map_err(io_error)?;
+    Connection::reader(&shared.database())?.copy_to(&database)?;
+    sync(&database).map_err(io_error)?;
+    let mut copied = Connection::reader(&database)?;
+    for number in shared.segments.numbers()? {
+        copy_segment(shared, &mut copied, number, to)?;
+    }
+    drop(copied);
+    let key = shared.directory.join(open::KEYS).join(crate::keys::FILE);
+    let copy_key = || -> io::Result<()> {
+        let target = to.join(open::KEYS).join(crate::keys::FILE);
+        let mut file = private_file(&target)?;
+        file.write_all(&zeroize::Zeroizing::new(fs::read(&key)?))?;
+        file.sync_all()?;
+        for part in [open::SEGMENTS, open::KEYS, "."] {
+            sync(&to.join(part))?;
+        }
+        Ok(())
+    };
+    copy_key().map_err(io_error)
+}
+
+/// Copies the living records of a segment to the same places; the rest stays a hole.
+fn copy_segment(
+    shared: &Shared,
+    copied: &mut Connection,
+    number: u64,
+    to: &Path,
+) -> Result<(), Error> {
+    let statement = "SELECT segment, start, length FROM body WHERE segment = ?1 AND start >= ?2 ORDER BY start LIMIT 4096";
+    let path = shared.segments.path(number);
+    let target = to
+        .join(open::SEGMENTS)
+        .join(path.file_name().unwrap_or_default());
+    let io_error = |error| Error::io(&target, error);
+    let mut files = None;
+    let mut from = 0;
+    loop {
+        let params = crate::params![tx::signed(number)?, tx::signed(from)?];
+        let found: Vec<Extent> = sql::rows(copied, statement, params, tx::extent)?;
+        let Some(last) = found.last() else {
+            break;
+        };
+        from = last.end();
+        if files.is_none() {
+            let source = fs::File::open(&path).map_err(|error| Error::io(&path, error))?;
+            let target = private_file(&target).map_err(io_error)?;
+            files = Some((source, target));
+        }
+        let Some((source, target)) = &mut files else {
+            break;
+        };
+        copy_range(source, target, 0, PREAMBLE).map_err(io_error)?;
+        for (start, end) in runs(&found) {
+            copy_range(source, target, start, end - start).map_err(io_error)?;
+        }
+    }
+    match files {
+        Some((_, target)) => target.sync_all().map_err(io_error),
+        None => Ok(()),
+    }
+}
+
+/// Neighbours joined.
+fn runs(extents: &[Extent]) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for extent in extents {
+        match runs.last_mut() {
+            Some((_, end)) if *end == extent.start => *end = extent.end(),
+            _ => runs.push((extent.start, extent.end())),
+        }
+    }
+    runs
+}
+
+fn copy_range(
+    source: &mut fs::File,
+    target: &mut fs::File,
+    start: u64,
+    length: u64,
+) -> io::Result<()> {
+    source.seek(SeekFrom::Start(start))?;
+    target.seek(SeekFrom::Start(start))?;
+    let copied = io::copy(&mut io::Read::take(&mut *source, length), target)?;
+    if copied == length {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+fn private_file(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()
+}
