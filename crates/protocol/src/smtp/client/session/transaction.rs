@@ -217,6 +217,10 @@ impl Client {
     pub(super) fn job_answered(&mut self, reply: Reply) {
         let Some(job) = &mut self.job else { return };
         let Some(ask) = job.asked.pop_front() else {
+            // Some servers refuse in the middle of the content, and close.
+            if reply.is_transient() || reply.is_permanent() {
+                return self.refused(Stage::Body, reply, false);
+            }
             return self.lose(Loss::Reply(ReplyError::Unexpected));
         };
         match ask {

@@ -272,6 +272,12 @@ impl Session {
         self.signals
     }
 
+    /// Octets that are held between two reads.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.input.len()
+    }
+
     /// Reads one line, of a command or of an authentication. Whether there was anything to do.
     fn read_line(&mut self) -> bool {
         let limits = &self.config.limits;
