@@ -1,0 +1,347 @@
+//! Who may come in: every way in, every way it is refused, what it costs, and what the trail says.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::time::Duration;
+
+use directory::{Attempt, Refusal, Service, command::account};
+use protocol::sasl::{ScramCredentials, Secret};
+use site::{PEER, Site, attempt};
+use tokio::time::Instant;
+use trail::{Actor, Kind, Outcome};
+
+const TARO: &str = "taro@example.jp";
+
+#[tokio::test]
+async fn every_attempt_leaves_its_event() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    site.login("Taro@example.jp", &password).await.unwrap();
+    let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
+    assert_eq!(event.actor, Actor::Identifier(TARO.into()));
+    assert_eq!(event.address, Some(PEER));
+    for (name, value) in [
+        ("service", "mra"),
+        ("protocol", "imap"),
+        ("mechanism", "PLAIN"),
+        ("client", "test"),
+    ] {
+        assert_eq!(event.detail.get(name).unwrap(), value);
+    }
+    assert_eq!(event.detail.get("tls"), Some(&true.into()));
+
+    let wrong = Secret::from("wrong");
+    assert_eq!(
+        site.login(TARO, &wrong).await.unwrap_err(),
+        Refusal::Credentials
+    );
+    let event = site.last_event(Kind::AuthenticationFailed).await.event;
+    assert_eq!(
+        (event.subject.as_str(), event.outcome),
+        (TARO, Outcome::Refused)
+    );
+    assert_eq!(site.last_reason().await, "wrong password");
+    assert!(!format!("{event:?}").contains("\"wrong\""));
+    assert_eq!(
+        site.login("hanako@example.jp", &wrong).await.unwrap_err(),
+        Refusal::Credentials
+    );
+    assert_eq!(site.last_reason().await, "unknown");
+    let evil = "x\r\ny".repeat(1000);
+    assert_eq!(
+        site.login(&evil, &wrong).await.unwrap_err(),
+        Refusal::Credentials
+    );
+    let event = site.last_event(Kind::AuthenticationFailed).await.event;
+    assert!(event.subject.len() <= 320 && !event.subject.contains('\n'));
+    // A bare local part means nothing while there are two domains.
+    assert!(site.login("taro", &password).await.is_err());
+    let mut one = site.options.clone();
+    one.domains.truncate(1);
+    site.directory.reload(one);
+    site.login("taro", &password).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_success_that_cannot_be_recorded_is_no_success() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    site.store.close().await;
+    assert_eq!(
+        site.login(TARO, &password).await.unwrap_err(),
+        Refusal::Temporary
+    );
+}
+
+#[tokio::test]
+async fn unknown_and_known_identifiers_cost_the_same() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let wrong = Secret::from("wrong");
+    let mut costs = Vec::new();
+    for identifier in [
+        TARO,
+        "nobody@example.jp",
+        "no address at all",
+        "a@elsewhere.jp",
+    ] {
+        let before = site.directory.hashes_computed();
+        assert_eq!(
+            site.login(identifier, &wrong).await.unwrap_err(),
+            Refusal::Credentials
+        );
+        costs.push(site.directory.hashes_computed() - before);
+    }
+    assert_eq!(costs, [1, 1, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_remembered_proof_saves_the_hash_until_anything_changes() {
+    let site = Site::open().await;
+    let first = site.issue("taro", TARO).await;
+    site.login(TARO, &first).await.unwrap();
+    let before = site.directory.hashes_computed();
+    for _ in 0..5 {
+        site.login(TARO, &first).await.unwrap();
+    }
+    assert_eq!(site.directory.hashes_computed(), before, "remembered");
+    assert_eq!(
+        site.events(Kind::AuthenticationSucceeded).await.len(),
+        6,
+        "each has its event"
+    );
+
+    let second = Secret::from("Nagai-Michi-9");
+    account::password(&site.caller("taro").await, TARO, Some(second.clone()))
+        .await
+        .unwrap();
+    assert!(site.login(TARO, &first).await.is_err());
+    site.login(TARO, &second).await.unwrap();
+    // Changed by another process: what this one remembers is void too.
+    let other = site.restarted();
+    let taro = directory::command::Caller::of_user(&other, "taro", "test")
+        .await
+        .unwrap();
+    account::password(&taro, TARO, Some(Secret::from("Mijikai-Michi-8")))
+        .await
+        .unwrap();
+    assert!(site.login(TARO, &second).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_login_passes_with_the_old_password_after_the_change() {
+    let site = std::sync::Arc::new(Site::open().await);
+    let old = site.issue("taro", TARO).await;
+    site.login(TARO, &old).await.unwrap();
+    for round in 0..5 {
+        let new = Secret::from(format!("Nagai-Michi-{round}"));
+        let old = if round == 0 {
+            old.clone()
+        } else {
+            Secret::from(format!("Nagai-Michi-{}", round - 1))
+        };
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let (site, old) = (site.clone(), old.clone());
+            tasks.push(tokio::spawn(
+                async move { site.login(TARO, &old).await.is_ok() },
+            ));
+        }
+        let taro = site.caller("taro").await;
+        account::password(&taro, TARO, Some(new.clone()))
+            .await
+            .unwrap();
+        let changed = site.last_event(Kind::PasswordChanged).await.id;
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let passed_after = site
+            .events(Kind::AuthenticationSucceeded)
+            .await
+            .into_iter()
+            .filter(|event| event.id > changed)
+            .count();
+        assert_eq!(passed_after, 0, "round {round}");
+        site.login(TARO, &new).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn scram_ends_in_a_login_only_with_todays_secrets() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let scram = attempt("SCRAM-SHA-256");
+    let secrets = site.directory.scram_credentials(TARO).await.unwrap();
+    assert_eq!(
+        secrets,
+        ScramCredentials::derive(&password, &secrets.salt, secrets.iterations)
+    );
+    let login = site
+        .directory
+        .scram_finished(&scram, TARO, true)
+        .await
+        .unwrap();
+    assert!(site.directory.still_valid(&login).await.unwrap());
+    assert!(
+        site.directory
+            .may_send_as(&login, &site::address(TARO))
+            .await
+            .unwrap()
+    );
+    let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
+    assert_eq!(event.detail.get("mechanism").unwrap(), "SCRAM-SHA-256");
+
+    site.directory.scram_credentials(TARO).await.unwrap();
+    let refused = site
+        .directory
+        .scram_finished(&scram, TARO, false)
+        .await
+        .unwrap_err();
+    assert_eq!(refused, Refusal::Credentials);
+    assert_eq!(site.last_reason().await, "wrong password");
+
+    // The password changes while an exchange is under way.
+    site.directory.scram_credentials(TARO).await.unwrap();
+    let taro = site.caller("taro").await;
+    account::password(&taro, TARO, Some("Nagai-Michi-9".into()))
+        .await
+        .unwrap();
+    let refused = site
+        .directory
+        .scram_finished(&scram, TARO, true)
+        .await
+        .unwrap_err();
+    assert_eq!(refused, Refusal::Temporary);
+    // No exchange, no login.
+    assert!(
+        site.directory
+            .scram_finished(&scram, TARO, true)
+            .await
+            .is_err()
+    );
+
+    account::suspend(&site.caller("guard").await, TARO, "lost")
+        .await
+        .unwrap();
+    site.directory.scram_credentials(TARO).await.unwrap();
+    let refused = site
+        .directory
+        .scram_finished(&scram, TARO, true)
+        .await
+        .unwrap_err();
+    assert_eq!(refused, Refusal::Credentials);
+    assert_eq!(site.last_reason().await, "suspended");
+}
+
+#[tokio::test]
+async fn made_up_scram_secrets_look_real_and_stay() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let real = site.directory.scram_credentials(TARO).await.unwrap();
+    let made_up = site
+        .directory
+        .scram_credentials("nobody@example.jp")
+        .await
+        .unwrap();
+    assert_eq!(
+        (made_up.salt.len(), made_up.iterations),
+        (real.salt.len(), real.iterations)
+    );
+    let again = site
+        .restarted()
+        .scram_credentials("Nobody@example.jp")
+        .await
+        .unwrap();
+    assert_eq!(again, made_up, "the same after a restart");
+    let other = site
+        .directory
+        .scram_credentials("noone@example.jp")
+        .await
+        .unwrap();
+    assert_ne!(other.salt, made_up.salt);
+    let scram = attempt("SCRAM-SHA-256");
+    let refused = site
+        .directory
+        .scram_finished(&scram, "nobody@example.jp", true)
+        .await
+        .unwrap_err();
+    assert_eq!(refused, Refusal::Credentials);
+}
+
+#[tokio::test(start_paused = true)]
+async fn guessing_gets_slower_and_success_ends_it() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let wrong = Secret::from("wrong");
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let begun = Instant::now();
+        assert_eq!(
+            site.login(TARO, &wrong).await.unwrap_err(),
+            Refusal::Credentials
+        );
+        waits.push(begun.elapsed().as_millis() / 1000);
+    }
+    assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 30]);
+    // From elsewhere the identifier is as slow; another identifier from elsewhere is not.
+    let elsewhere = Attempt {
+        peer: "198.51.100.1".parse().unwrap(),
+        ..attempt("PLAIN")
+    };
+    let begun = Instant::now();
+    site.directory
+        .authenticate(&elsewhere, TARO, password.expose())
+        .await
+        .unwrap();
+    assert!(
+        begun.elapsed() >= Duration::from_secs(30),
+        "slow, and never locked out"
+    );
+    let begun = Instant::now();
+    site.directory
+        .authenticate(&elsewhere, TARO, password.expose())
+        .await
+        .unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let begun = Instant::now();
+    let scram = attempt("SCRAM-SHA-256");
+    assert!(
+        site.directory
+            .scram_finished(&scram, "other@example.jp", false)
+            .await
+            .is_err()
+    );
+    assert!(
+        begun.elapsed() >= Duration::from_secs(30),
+        "by address, for SCRAM too"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_at_once_are_limited() {
+    let site = std::sync::Arc::new(Site::open().await);
+    let password = site.issue("taro", TARO).await;
+    let mut tasks = Vec::new();
+    for n in 0..40u8 {
+        let (site, password) = (site.clone(), password.clone());
+        tasks.push(tokio::spawn(async move {
+            let peer = std::net::Ipv4Addr::new(203, 0, 113, n).into();
+            let attempt = Attempt {
+                peer,
+                service: Service::Msa,
+                ..attempt("PLAIN")
+            };
+            let identifier = format!("user{n}@example.jp");
+            site.directory
+                .authenticate(&attempt, &identifier, password.expose())
+                .await
+                .is_err()
+        }));
+    }
+    for task in tasks {
+        assert!(task.await.unwrap());
+    }
+    assert!(site.directory.most_checks_at_once() <= 2);
+}

@@ -1,0 +1,217 @@
+//! No address without an approved order, and each order is good for one thing, once, in time (clause 7.1(1)).
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use directory::{
+    Directory, Options,
+    command::{CommandError, OrderProblem, OrderState, account, order},
+};
+use site::{Site, address};
+use trail::Kind;
+
+async fn try_issue(site: &Site, number: i64) -> Result<account::Issued, CommandError> {
+    account::issue(
+        &site.caller("manager").await,
+        account::Issue {
+            order: number,
+            address: None,
+        },
+    )
+    .await
+}
+
+fn problem<T: std::fmt::Debug>(result: Result<T, CommandError>) -> OrderProblem {
+    match result {
+        Err(CommandError::Order { problem, .. }) => problem,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_used_once_after_approval_and_in_time() {
+    let site = Site::open().await;
+    assert!(matches!(
+        try_issue(&site, 1).await,
+        Err(CommandError::NoSuch { .. })
+    ));
+    let number = site.order_issue("taro", "taro@example.jp").await;
+    assert_eq!(number, 1);
+    assert_eq!(
+        problem(try_issue(&site, number).await),
+        OrderProblem::NotApproved
+    );
+    site.approve(number).await;
+    let deputy = site.caller("deputy").await;
+    assert_eq!(
+        problem(order::approve(&deputy, number).await),
+        OrderProblem::Approved
+    );
+
+    let manager = site.caller("manager").await;
+    let other = account::Issue {
+        order: number,
+        address: Some(address("jiro@example.jp")),
+    };
+    assert_eq!(
+        problem(account::issue(&manager, other).await),
+        OrderProblem::Address("taro@example.jp".into())
+    );
+    assert!(matches!(
+        problem(account::delete(&manager, number).await),
+        OrderProblem::Kind { .. }
+    ));
+    try_issue(&site, number).await.unwrap();
+    assert_eq!(problem(try_issue(&site, number).await), OrderProblem::Used);
+    let view = order::show(&deputy, number).await.unwrap();
+    assert_eq!(view.state, OrderState::Used);
+    assert_eq!(view.used_for.as_deref(), Some("taro@example.jp"));
+    assert_eq!(view.used_by.as_deref(), Some("manager"));
+
+    let late = site.order_issue("jiro", "jiro@example.jp").await;
+    assert_eq!(late, 2);
+    site.approve(late).await;
+    site.days(31);
+    assert_eq!(problem(try_issue(&site, late).await), OrderProblem::Expired);
+    assert!(order::show(&deputy, late).await.unwrap().expired);
+}
+
+#[tokio::test]
+async fn it_takes_two_and_a_third_to_carry_out() {
+    let site = Site::open().await;
+    let chief = site.caller("chief").await;
+    let number = site.order_issue("taro", "taro@example.jp").await;
+    assert_eq!(
+        problem(order::approve(&chief, number).await),
+        OrderProblem::SecondPerson
+    );
+    site.approve(number).await;
+    for officer in ["chief", "deputy"] {
+        directory::command::role::grant(&chief, officer, directory::Role::AccountManager)
+            .await
+            .unwrap();
+        let caller = site.caller(officer).await;
+        let args = account::Issue {
+            order: number,
+            address: None,
+        };
+        assert_eq!(
+            problem(account::issue(&caller, args).await),
+            OrderProblem::SecondPerson
+        );
+    }
+    assert!(site.events(Kind::AccountIssued).await.is_empty());
+
+    // A site may permit it; then the events say that it happened.
+    let lone = Options {
+        allow_single_person: true,
+        ..site::options()
+    };
+    let lone = Directory::new(
+        site.store.clone(),
+        world::World::new(site.clock.clone(), Zero),
+        lone,
+    );
+    let chief = directory::command::Caller::of_user(&lone, "chief", "test")
+        .await
+        .unwrap();
+    let args = order::IssueOrder {
+        for_person: "jiro".into(),
+        address: address("jiro@example.jp"),
+        name: None,
+        quota: Some(1 << 20),
+    };
+    let number = order::issue(&chief, args).await.unwrap();
+    order::approve(&chief, number).await.unwrap();
+    account::issue(
+        &chief,
+        account::Issue {
+            order: number,
+            address: None,
+        },
+    )
+    .await
+    .unwrap();
+    for kind in [Kind::OrderApproved, Kind::AccountIssued] {
+        let event = site.last_event(kind).await.event;
+        assert_eq!(
+            event.detail.get("single_person"),
+            Some(&true.into()),
+            "{}",
+            kind.as_str()
+        );
+    }
+}
+
+struct Zero;
+impl world::Random for Zero {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+#[tokio::test]
+async fn addresses_are_own_free_and_never_second_hand() {
+    let site = Site::open().await;
+    site.issue("taro", "taro@example.jp").await;
+    let chief = site.caller("chief").await;
+    let wish = |what: &str| order::IssueOrder {
+        for_person: "jiro".into(),
+        address: address(what),
+        name: None,
+        quota: None,
+    };
+    assert!(matches!(
+        order::issue(&chief, wish("a@elsewhere.jp")).await,
+        Err(CommandError::NotOwn(_))
+    ));
+    assert!(matches!(
+        order::issue(&chief, wish("TARO@example.jp")).await,
+        Err(CommandError::Exists { .. })
+    ));
+    let nobody = order::IssueOrder {
+        for_person: "nobody".into(),
+        ..wish("b@example.jp")
+    };
+    assert!(matches!(
+        order::issue(&chief, nobody).await,
+        Err(CommandError::NoSuch { .. })
+    ));
+
+    // Two orders for one address: the second finds it taken.
+    let one = site.order_issue("jiro", "shared@example.jp").await;
+    let two = site.order_issue("taro", "shared@example.jp").await;
+    site.approve(one).await;
+    site.approve(two).await;
+    try_issue(&site, one).await.unwrap();
+    assert!(matches!(
+        try_issue(&site, two).await,
+        Err(CommandError::Exists { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_its_day() {
+    let site = Site::open().await;
+    site.issue("taro", "taro@example.jp").await;
+    let day = world::Clock::now(&site.clock)
+        .checked_add(std::time::Duration::from_secs(86_400 * 5))
+        .unwrap();
+    let args = order::DeleteOrder {
+        for_person: "taro".into(),
+        address: Some(address("taro@example.jp")),
+        not_before: Some(day),
+    };
+    let number = order::delete(&site.caller("chief").await, args)
+        .await
+        .unwrap();
+    site.approve(number).await;
+    let manager = site.caller("manager").await;
+    assert_eq!(
+        problem(account::delete(&manager, number).await),
+        OrderProblem::TooEarly(day)
+    );
+    site.days(6);
+    account::delete(&manager, number).await.unwrap();
+}

@@ -1,0 +1,187 @@
+//! Where mail for an address goes, and who may send as what.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use directory::{
+    OwnDomain, Resolution,
+    command::{CommandError, account, address as alias, order},
+};
+use message::address::Domain;
+use site::{Site, address};
+use store::{AccountId, mailbox};
+use trail::{Actor, Event, Kind};
+
+const TARO: &str = "taro@example.jp";
+const JIRO: &str = "jiro@example.jp";
+
+/// The main addresses that mail for `to` reaches, with its tag.
+async fn reached(site: &Site, to: &str) -> (Vec<String>, Option<String>) {
+    match site.directory.resolve(&address(to), 100).await.unwrap() {
+        Resolution::Local(found) => {
+            let tag = found.first().and_then(|r| r.tag.clone());
+            (
+                found.into_iter().map(|r| r.address.to_string()).collect(),
+                tag,
+            )
+        }
+        other => panic!("{to}: {other:?}"),
+    }
+}
+
+async fn only(site: &Site, to: &str) -> String {
+    let (found, _) = reached(site, to).await;
+    assert_eq!(found.len(), 1, "{to}: {found:?}");
+    found.into_iter().next().unwrap()
+}
+
+#[tokio::test]
+async fn main_tag_alias_role_catch_all() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    site.issue("jiro", JIRO).await;
+    let resolve = async |to: &str| site.directory.resolve(&address(to), 1).await.unwrap();
+    assert_eq!(resolve("a@elsewhere.jp").await, Resolution::Foreign);
+    assert_eq!(resolve("nobody@example.jp").await, Resolution::Unknown);
+    assert_eq!(resolve("nobody+tag@example.jp").await, Resolution::Unknown);
+    assert_eq!(resolve("taro@branch.example.jp").await, Resolution::Unknown);
+    assert_eq!(
+        reached(&site, "TARO@EXAMPLE.JP").await,
+        (vec![TARO.into()], None)
+    );
+    assert_eq!(
+        reached(&site, "taro+News@example.jp").await,
+        (vec![TARO.into()], Some("News".into()))
+    );
+    // Role addresses of every own domain: the first person's account until one is named.
+    for role in [
+        "postmaster@example.jp",
+        "Abuse@branch.example.jp",
+        "postmaster+x@example.jp",
+    ] {
+        assert_eq!(only(&site, role).await, TARO, "{role}");
+    }
+    let manager = site.caller("manager").await;
+    alias::role(&manager, &address("Postmaster@example.jp"), JIRO)
+        .await
+        .unwrap();
+    assert_eq!(only(&site, "postmaster@example.jp").await, JIRO);
+    assert_eq!(only(&site, "postmaster@branch.example.jp").await, TARO);
+    assert!(
+        alias::role(&manager, &address("info@example.jp"), JIRO)
+            .await
+            .is_err()
+    );
+
+    // An alias of several accounts; the exact address goes before the tag.
+    let team = address("team@example.jp");
+    alias::add_alias(&manager, &team, TARO).await.unwrap();
+    alias::add_alias(&manager, &team, JIRO).await.unwrap();
+    assert_eq!(reached(&site, "team@example.jp").await.0, [TARO, JIRO]);
+    alias::add_alias(&manager, &address("taro+vip@example.jp"), JIRO)
+        .await
+        .unwrap();
+    assert_eq!(only(&site, "taro+vip@example.jp").await, JIRO);
+    alias::remove_alias(&manager, &team, TARO).await.unwrap();
+    assert_eq!(only(&site, "team@example.jp").await, JIRO);
+    let taken = alias::add_alias(&manager, &address(TARO), JIRO).await;
+    assert!(matches!(taken, Err(CommandError::Exists { .. })));
+
+    let mut options = site.options.clone();
+    options.domains = vec![OwnDomain {
+        name: Domain::parse("example.jp").unwrap(),
+        catch_all: Some(address(JIRO)),
+    }];
+    site.directory.reload(options);
+    assert_eq!(only(&site, "nobody@example.jp").await, JIRO);
+    assert_eq!(only(&site, TARO).await, TARO);
+    assert!(
+        !site
+            .directory
+            .is_own(&Domain::parse("branch.example.jp").unwrap())
+    );
+}
+
+#[tokio::test]
+async fn senders_are_ones_own_addresses() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    site.issue("jiro", JIRO).await;
+    let manager = site.caller("manager").await;
+    alias::add_alias(&manager, &address("sales@example.jp"), TARO)
+        .await
+        .unwrap();
+    alias::add_alias(&manager, &address("taro+vip@example.jp"), JIRO)
+        .await
+        .unwrap();
+    let login = site.login(TARO, &password).await.unwrap();
+    for (sender, expected) in [
+        (TARO, true),
+        ("Taro@EXAMPLE.jp", true),
+        ("taro+x@example.jp", true),
+        ("sales@example.jp", true),
+        ("sales+x@example.jp", true),
+        (JIRO, false),
+        ("taro+vip@example.jp", false),
+        ("jiro+taro@example.jp", false),
+        ("postmaster@example.jp", false),
+        ("taro@branch.example.jp", false),
+        ("taro@elsewhere.jp", false),
+    ] {
+        let may = site
+            .directory
+            .may_send_as(&login, &address(sender))
+            .await
+            .unwrap();
+        assert_eq!(may, expected, "{sender}");
+    }
+    alias::role(&manager, &address("postmaster@example.jp"), TARO)
+        .await
+        .unwrap();
+    assert!(
+        site.directory
+            .may_send_as(&login, &address("postmaster@example.jp"))
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn full_mailboxes_refuse_at_once_but_role_mail_comes_in() {
+    let site = Site::open().await;
+    let args = order::IssueOrder {
+        for_person: "taro".into(),
+        address: address(TARO),
+        name: None,
+        quota: Some(1000),
+    };
+    let number = order::issue(&site.caller("chief").await, args)
+        .await
+        .unwrap();
+    site.approve(number).await;
+    let manager = site.caller("manager").await;
+    let args = account::Issue {
+        order: number,
+        address: None,
+    };
+    let password = account::issue(&manager, args).await.unwrap().password;
+    let account: AccountId = site.login(TARO, &password).await.unwrap().account;
+    let resolve = async |to: &str, size| site.directory.resolve(&address(to), size).await.unwrap();
+    assert!(matches!(resolve(TARO, 1000).await, Resolution::Local(_)));
+    assert_eq!(resolve(TARO, 1001).await, Resolution::OverQuota);
+    assert!(matches!(
+        resolve("postmaster@example.jp", 1001).await,
+        Resolution::Local(_)
+    ));
+    // Size unknown: refused when nothing fits any more.
+    let event = Event::new(Kind::AccountChanged, Actor::System);
+    site.store
+        .commit(Vec::new(), move |tx| -> Result<_, store::Error> {
+            mailbox::set_quota(tx, account, Some(0))?;
+            tx.record(&event, ())
+        })
+        .await
+        .unwrap();
+    assert_eq!(resolve(TARO, 0).await, Resolution::OverQuota);
+}
