@@ -135,6 +135,15 @@ proptest! {
     }
 
     #[test]
+    fn a_domain_reads_back_in_both_forms(text in "[a-z日本語ßÄ。.\\-_0-9]{1,30}") {
+        if let Ok(domain) = Domain::parse(&text) {
+            prop_assert_eq!(&Domain::parse(domain.as_str()).unwrap(), &domain);
+            prop_assert!(domain.as_str().is_ascii());
+            prop_assert_eq!(&Domain::parse(&domain.to_unicode()).unwrap(), &domain);
+        }
+    }
+
+    #[test]
     fn arbitrary_text_never_panics(text in any::<String>()) {
         let _ignored = Address::parse(&text);
         let _ignored = Host::parse(&text);

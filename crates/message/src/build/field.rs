@@ -5,6 +5,9 @@ use crate::header::encode_words;
 /// Longest line that folding aims at, in octets without the line end (RFC 5322, section 2.1.1).
 const LINE: usize = 78;
 
+/// Longest word that is written in one piece, so that no line is longer than mail allows (998).
+const WORD: usize = 900;
+
 /// `name: value` with its line end, folded at white space. Line ends and control characters in the value become
 /// spaces. `name` is a constant of the caller's.
 #[must_use]
@@ -15,7 +18,7 @@ pub fn field(name: &str, value: &str) -> String {
         .collect();
     let mut text = format!("{name}:");
     let mut column = text.len();
-    for word in clean.split(' ').filter(|w| !w.is_empty()) {
+    for word in clean.split(' ').filter(|w| !w.is_empty()).flat_map(pieces) {
         let width = word.len().saturating_add(1);
         if column.saturating_add(width) > LINE && column > name.len().saturating_add(1) {
             text.push_str("\r\n");
@@ -27,6 +30,16 @@ pub fn field(name: &str, value: &str) -> String {
     }
     text.push_str("\r\n");
     text
+}
+
+/// A word cut into pieces of at most [`WORD`] octets.
+fn pieces(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at_checked(rest.floor_char_boundary(WORD))?;
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// As [`field`], for human text: what is not ASCII becomes encoded words.
@@ -48,6 +61,11 @@ mod tests {
 
     #[test]
     fn long_values_are_folded() {
+        assert!(
+            field("X", &"会".repeat(2000))
+                .lines()
+                .all(|l| l.len() <= 998)
+        );
         let text = field("X", &"word ".repeat(40));
         assert!(text.lines().all(|l| l.len() <= 78), "{text}");
         assert_eq!(

@@ -80,7 +80,10 @@ impl Charset {
             Kind::Utf16 => encoding_rs::UTF_16BE.decode(octets).0.into_owned(),
             Kind::Table(encoding) => {
                 let (text, had_errors) = encoding.decode_with_bom_removal(octets);
-                // A wrong label is commoner than damage: text that is valid UTF-8 all the same is UTF-8.
+                // A wrong label is commoner than damage.
+                if had_errors && encoding == UTF_8 {
+                    return decode_unlabelled(octets);
+                }
                 if had_errors && let Ok(utf8) = std::str::from_utf8(octets) {
                     return utf8.to_owned();
                 }
@@ -154,6 +157,8 @@ mod tests {
         assert_eq!(decode("会議".as_bytes(), "us-ascii"), "会議");
         assert_eq!(decode("会議".as_bytes(), "no-such-thing"), "会議");
         assert_eq!(decode(b"\xef\xbb\xbfa", "utf-8"), "a");
+        assert_eq!(decode(b"\x89\xef\x8bc", "utf-8"), "会議");
+        assert_eq!(decode("会議".as_bytes(), "euc-jp"), "会議");
         assert!(!is_known("no-such-thing"));
         assert!(is_known("utf-7"));
     }

@@ -115,8 +115,33 @@ fn people_can_read_it_in_two_languages() {
 }
 
 #[test]
+fn a_delay_says_until_when() {
+    let mut case = Case::new("a@x.jp", "b@z.jp");
+    case.recipients[0].action = Action::Delayed;
+    case.recipients[0].will_retry_until = Some("2024-01-06T01:00:00Z".parse().unwrap());
+    let built = case.build(Returned::Header(ORIGINAL));
+    let raw = String::from_utf8(built.message.clone()).unwrap();
+    assert!(raw.contains("Will-Retry-Until: Sat, 06 Jan 2024 10:00:00 +0900"));
+    let s = Structure::parse(&built.message, &Limits::default());
+    let text = s
+        .part(&[1])
+        .unwrap()
+        .decoded_body(&built.message)
+        .unwrap()
+        .into_owned();
+    assert!(
+        String::from_utf8(text)
+            .unwrap()
+            .contains("再送の期限: 2024-01-06 01:00 UTC")
+    );
+}
+
+#[test]
 fn every_line_can_be_sent() {
-    let built = Case::new("a@x.jp", "b@z.jp").build(Returned::Full(ORIGINAL));
+    let mut case = Case::new("a@x.jp", "b@z.jp");
+    let long: &'static str = Box::leak("x".repeat(3000).into_boxed_str());
+    case.recipients[0].diagnostic = Some(long);
+    let built = case.build(Returned::Full(ORIGINAL));
     for line in built.message.split_inclusive(|b| *b == b'\n') {
         assert!(
             line.ends_with(b"\r\n") && line.len() <= 1000,

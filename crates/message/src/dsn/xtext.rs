@@ -28,10 +28,8 @@ pub fn xtext_decode(text: &str) -> Option<String> {
     let well_formed = text.len() <= MAX_VALUE
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b'=')
         && text.split('+').skip(1).all(|rest| {
-            rest.get(..2).is_some_and(|hex| {
-                hex.bytes()
-                    .all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F' | b'a'..=b'f'))
-            })
+            rest.get(..2)
+                .is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
         });
     if !well_formed {
         return None;

@@ -166,6 +166,9 @@ mod tests {
             "utf-8"
         );
         assert!(parse("text").is("text", "plain"));
+        let commented = parse("text/plain; charset=us-ascii (Plain text); x=y");
+        assert_eq!(commented.params.get("charset").unwrap(), "us-ascii");
+        assert_eq!(commented.params.get("x").unwrap(), "y");
         assert!(parse("pdf").is("application", "octet-stream"));
         assert_eq!(parse(""), ContentType::plain_text());
         assert!(parse("multipart / mixed (c); boundary=(d) \"a b\"").is("multipart", "mixed"));

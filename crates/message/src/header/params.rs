@@ -35,8 +35,7 @@ impl Params {
             let value = if lexer.peek() == Some('"') {
                 lexer.quoted()
             } else {
-                // Spaces belong to unquoted values of broken mailers: `name=my file.txt`.
-                lexer.until(&[';']).trim().to_owned()
+                unquoted(lexer.until(&[';']))
             };
             raw.push((name, value));
         }
@@ -120,6 +119,16 @@ impl Params {
         } else {
             text
         })
+    }
+}
+
+/// A value without quotes. Spaces belong to it in what broken mailers write (`name=my file.txt`), but a comment
+/// does not (`charset=us-ascii (plain text)`).
+fn unquoted(text: &str) -> String {
+    let text = text.trim();
+    match text.split_once([' ', '\t']) {
+        Some((token, rest)) if rest.trim_start().starts_with('(') => token.to_owned(),
+        _ => text.to_owned(),
     }
 }
 

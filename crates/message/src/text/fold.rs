@@ -45,6 +45,15 @@ mod tests {
         assert_ne!(fold("かな"), fold("カナ"));
     }
 
+    #[test]
+    fn every_character_settles() {
+        // The unified ideographs of plane 2 stay as they are.
+        for c in ('\0'..='\u{1ffff}').chain('\u{2f800}'..='\u{2fa1f}') {
+            let folded = fold(c.encode_utf8(&mut [0; 4]));
+            assert_eq!(fold(&folded), folded, "{c:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn folding_twice_is_folding_once(text in "\\PC{0,20}") {
