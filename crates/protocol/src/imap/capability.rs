@@ -15,7 +15,14 @@ pub struct CapabilityState<'a> {
     pub append_limit: u64,
 }
 
-const ALWAYS: &[&str] = &["IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE"];
+const ALWAYS: &[&str] = &[
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL+",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+];
 
 const MAILBOXES: &[&str] = &[
     "IDLE",
@@ -58,7 +65,12 @@ pub fn capabilities(state: &CapabilityState<'_>) -> Vec<String> {
         if !state.login {
             names.push("LOGINDISABLED".to_owned());
         }
-        names.extend(state.mechanisms.iter().map(|mechanism| format!("AUTH={mechanism}")));
+        names.extend(
+            state
+                .mechanisms
+                .iter()
+                .map(|mechanism| format!("AUTH={mechanism}")),
+        );
     }
     names.extend(MAILBOXES.iter().map(|&name| name.to_owned()));
     names.push(format!("APPENDLIMIT={}", state.append_limit));
@@ -72,20 +84,35 @@ mod tests {
 
     #[test]
     fn a_plain_connection_offers_no_way_to_tell_a_password() {
-        let state =
-            CapabilityState { authenticated: false, starttls: true, mechanisms: &[], login: false, append_limit: 10 };
+        let state = CapabilityState {
+            authenticated: false,
+            starttls: true,
+            mechanisms: &[],
+            login: false,
+            append_limit: 10,
+        };
         let names = capabilities(&state);
-        assert!(names.iter().any(|name| name == "LOGINDISABLED") && names.iter().any(|name| name == "STARTTLS"));
+        assert!(
+            names.iter().any(|name| name == "LOGINDISABLED")
+                && names.iter().any(|name| name == "STARTTLS")
+        );
         assert!(!names.iter().any(|name| name.starts_with("AUTH=")));
         assert_eq!(names.last().unwrap(), "APPENDLIMIT=10");
     }
 
     #[test]
     fn an_authenticated_client_sees_no_mechanisms() {
-        let state =
-            CapabilityState { authenticated: true, starttls: true, mechanisms: &["PLAIN"], login: true, append_limit: 1 };
+        let state = CapabilityState {
+            authenticated: true,
+            starttls: true,
+            mechanisms: &["PLAIN"],
+            login: true,
+            append_limit: 1,
+        };
         let names = capabilities(&state);
-        assert!(!names.iter().any(|name| name.starts_with("AUTH=") || name == "STARTTLS" || name == "LOGINDISABLED"));
+        assert!(!names.iter().any(|name| name.starts_with("AUTH=")
+            || name == "STARTTLS"
+            || name == "LOGINDISABLED"));
         assert!(names.iter().any(|name| name == "QRESYNC"));
     }
 }

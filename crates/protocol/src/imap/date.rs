@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// A moment with the zone it was written in: APPEND's `date-time` and INTERNALDATE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +21,10 @@ impl DateTime {
     /// An instant told in UTC.
     #[must_use]
     pub const fn utc(at: Timestamp) -> Self {
-        Self { at, offset: Offset::UTC }
+        Self {
+            at,
+            offset: Offset::UTC,
+        }
     }
 
     /// Reads `date-time` without its quotes: `17-Jul-1996 02:44:25 -0700`, the day with a space or zero before it.
@@ -30,15 +35,39 @@ impl DateTime {
             Some(short) => parse_date(short)?,
             None => parse_date(date)?,
         };
-        let [b' ', h1, h2, b':', m1, m2, b':', s1, s2, b' ', sign, z1, z2, z3, z4] = *rest else { return None };
+        let [
+            b' ',
+            h1,
+            h2,
+            b':',
+            m1,
+            m2,
+            b':',
+            s1,
+            s2,
+            b' ',
+            sign,
+            z1,
+            z2,
+            z3,
+            z4,
+        ] = *rest
+        else {
+            return None;
+        };
         let (hour, minute, second) = (two(h1, h2)?, two(m1, m2)?, two(s1, s2)?);
         let (zone_hours, zone_minutes) = (two(z1, z2)?, two(z3, z4)?);
         // A leap second is the second before it; jiff knows none.
-        let time = jiff::civil::Time::new(hour, minute, second.min(59), 0).ok().filter(|_| second <= 60)?;
+        let time = jiff::civil::Time::new(hour, minute, second.min(59), 0)
+            .ok()
+            .filter(|_| second <= 60)?;
         if zone_minutes > 59 {
             return None;
         }
-        let seconds = i32::from(zone_hours).saturating_mul(60).saturating_add(i32::from(zone_minutes)).saturating_mul(60);
+        let seconds = i32::from(zone_hours)
+            .saturating_mul(60)
+            .saturating_add(i32::from(zone_minutes))
+            .saturating_mul(60);
         let offset = match sign {
             b'+' => Offset::from_seconds(seconds),
             b'-' => Offset::from_seconds(seconds.saturating_neg()),
@@ -84,16 +113,22 @@ pub fn parse_date(text: &[u8]) -> Option<Date> {
         [tens, units] => two(tens, units)?,
         _ => return None,
     };
-    let month = MONTHS.iter().position(|name| name.as_bytes().eq_ignore_ascii_case(month))?;
+    let month = MONTHS
+        .iter()
+        .position(|name| name.as_bytes().eq_ignore_ascii_case(month))?;
     let month = i8::try_from(month.saturating_add(1)).ok()?;
     let [y1, y2, y3, y4] = *year else { return None };
-    let year = i16::from(two(y1, y2)?).saturating_mul(100).saturating_add(i16::from(two(y3, y4)?));
+    let year = i16::from(two(y1, y2)?)
+        .saturating_mul(100)
+        .saturating_add(i16::from(two(y3, y4)?));
     Date::new(year, month, day).ok()
 }
 
 fn two(tens: u8, units: u8) -> Option<i8> {
     let value = |octet: u8| octet.is_ascii_digit().then(|| octet.saturating_sub(b'0'));
-    let number = value(tens)?.saturating_mul(10).saturating_add(value(units)?);
+    let number = value(tens)?
+        .saturating_mul(10)
+        .saturating_add(value(units)?);
     i8::try_from(number).ok()
 }
 
@@ -134,20 +169,40 @@ mod tests {
         let moment = DateTime::parse(b"17-Jul-1996 02:44:25 -0730").unwrap();
         assert_eq!(moment.at.to_string(), "1996-07-17T10:14:25Z");
         assert_eq!(printed(moment), "17-Jul-1996 02:44:25 -0730");
-        assert_eq!(printed(DateTime::parse(b" 1-feb-2024 00:00:60 +0900").unwrap()), " 1-Feb-2024 00:00:59 +0900");
-        assert_eq!(DateTime::parse(b"01-Feb-2024 00:00:00 +0000"), DateTime::parse(b" 1-Feb-2024 00:00:00 +0000"));
+        assert_eq!(
+            printed(DateTime::parse(b" 1-feb-2024 00:00:60 +0900").unwrap()),
+            " 1-Feb-2024 00:00:59 +0900"
+        );
+        assert_eq!(
+            DateTime::parse(b"01-Feb-2024 00:00:00 +0000"),
+            DateTime::parse(b" 1-Feb-2024 00:00:00 +0000")
+        );
     }
 
     #[test]
     fn refuses_what_is_no_date() {
         for bad in [
-            "", "17-Jul-1996", "32-Jul-1996 02:44:25 -0700", "17-Jux-1996 02:44:25 -0700", "17-Jul-1996 24:44:25 -0700",
-            "17-Jul-1996 02:44:25 -0760", "17-Jul-1996 02:44:61 -0700", "17-Jul-1996 02:44:25 0700 ", "30-Feb-2024 00:00:00 +0000",
-            "17-Jul-1996 02:44:25 -9900", "1--Feb-1994 02:44:25 +0000",
+            "",
+            "17-Jul-1996",
+            "32-Jul-1996 02:44:25 -0700",
+            "17-Jux-1996 02:44:25 -0700",
+            "17-Jul-1996 24:44:25 -0700",
+            "17-Jul-1996 02:44:25 -0760",
+            "17-Jul-1996 02:44:61 -0700",
+            "17-Jul-1996 02:44:25 0700 ",
+            "30-Feb-2024 00:00:00 +0000",
+            "17-Jul-1996 02:44:25 -9900",
+            "1--Feb-1994 02:44:25 +0000",
         ] {
             assert_eq!(DateTime::parse(bad.as_bytes()), None, "{bad}");
         }
-        for bad in ["1-Feb-94", "Feb-1-1994", "1-Feb-1994-", "0-Feb-1994", "001-Feb-1994"] {
+        for bad in [
+            "1-Feb-94",
+            "Feb-1-1994",
+            "1-Feb-1994-",
+            "0-Feb-1994",
+            "001-Feb-1994",
+        ] {
             assert_eq!(parse_date(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(parse_date(b"1-FEB-1994"), Date::new(1994, 2, 1).ok());

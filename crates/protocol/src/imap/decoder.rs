@@ -204,8 +204,14 @@ impl Decoder {
                 }
                 Mode::Line(awaited) => return self.awaited_line(awaited),
                 Mode::Drain(left) => {
-                    let here = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX).min(left);
-                    self.buffer.advance(usize::try_from(here).unwrap_or(usize::MAX).min(self.buffer.len()));
+                    let here = u64::try_from(self.buffer.len())
+                        .unwrap_or(u64::MAX)
+                        .min(left);
+                    self.buffer.advance(
+                        usize::try_from(here)
+                            .unwrap_or(usize::MAX)
+                            .min(self.buffer.len()),
+                    );
                     if here < left {
                         self.mode = Mode::Drain(left.saturating_sub(here));
                         return None;
@@ -222,7 +228,11 @@ impl Decoder {
         let unread = self.buffer.get(self.scanned..).unwrap_or_default();
         let Some(offset) = memchr::memchr(b'\n', unread) else {
             self.scanned = self.buffer.len();
-            let so_far = self.buffer.len().saturating_sub(self.line).saturating_add(self.text);
+            let so_far = self
+                .buffer
+                .len()
+                .saturating_sub(self.line)
+                .saturating_add(self.text);
             return (so_far > self.limits.line).then(|| self.line_too_long(self.buffer.len()));
         };
         let end = self.scanned.saturating_add(offset).saturating_add(1);
@@ -232,7 +242,10 @@ impl Decoder {
             return Some(self.line_too_long(end.saturating_sub(1)));
         }
         let line = self.buffer.get(self.line..end).unwrap_or_default();
-        let Some(content) = line.strip_suffix(b"\r\n").filter(|content| memchr::memchr2(b'\r', 0, content).is_none()) else {
+        let Some(content) = line
+            .strip_suffix(b"\r\n")
+            .filter(|content| memchr::memchr2(b'\r', 0, content).is_none())
+        else {
             let error = self.bad("a line must end with CR LF and hold no other control of lines");
             self.forget(end);
             return Some(Step::Emit(error));
@@ -244,7 +257,11 @@ impl Decoder {
     }
 
     fn line_too_long(&mut self, upto: usize) -> Step {
-        let error = self.error(Status::Bad, Some(ResponseCode::Limit), "the command line is too long");
+        let error = self.error(
+            Status::Bad,
+            Some(ResponseCode::Limit),
+            "the command line is too long",
+        );
         // A little stays: it may announce a literal that has to be thrown away as well.
         self.forget(upto.saturating_sub(ANNOUNCEMENT));
         self.mode = Mode::Skip;
@@ -255,23 +272,34 @@ impl Decoder {
         let append = self.authenticated && self.command_is(b"APPEND");
         self.literal_count = self.literal_count.saturating_add(1);
         self.literal_octets = self.literal_octets.saturating_add(literal.size);
-        let end = usize::try_from(literal.size).ok().and_then(|size| line_end.checked_add(size));
+        let end = usize::try_from(literal.size)
+            .ok()
+            .and_then(|size| line_end.checked_add(size));
         let refusal = self.refusal(append, literal.size);
         let end = match (refusal, end) {
             (None, Some(end)) => end,
             (refusal, _) => {
-                let (code, text) = refusal.unwrap_or((ResponseCode::TooBig, "the literal is too large"));
+                let (code, text) =
+                    refusal.unwrap_or((ResponseCode::TooBig, "the literal is too large"));
                 let error = self.error(Status::No, Some(code), text);
                 self.forget(line_end);
                 // Without a continuation the client sends nothing; with `+` it is sending already.
-                self.mode = if literal.synchronising { Mode::Text } else { Mode::Drain(literal.size) };
+                self.mode = if literal.synchronising {
+                    Mode::Text
+                } else {
+                    Mode::Drain(literal.size)
+                };
                 return Step::Emit(error);
             }
         };
         self.mode = Mode::Literal(end);
         self.line = line_end;
         if literal.synchronising {
-            let event = Literal { tag: self.tag(), size: literal.size, append };
+            let event = Literal {
+                tag: self.tag(),
+                size: literal.size,
+                append,
+            };
             return Step::Emit(Event::NeedContinuation(event));
         }
         Step::Continue
@@ -285,17 +313,24 @@ impl Decoder {
                 return Some((ResponseCode::Limit, "too many messages in one APPEND"));
             }
             if size > limits.append_message {
-                return Some((ResponseCode::TooBig, "the message is larger than APPENDLIMIT"));
+                return Some((
+                    ResponseCode::TooBig,
+                    "the message is larger than APPENDLIMIT",
+                ));
             }
             if self.literal_octets > limits.append_total {
-                return Some((ResponseCode::Limit, "the messages of one APPEND are too large together"));
+                return Some((
+                    ResponseCode::Limit,
+                    "the messages of one APPEND are too large together",
+                ));
             }
             return None;
         }
         if self.literal_count > limits.literal_count {
             return Some((ResponseCode::Limit, "too many literals in one command"));
         }
-        (self.literal_octets > limits.literals).then_some((ResponseCode::Limit, "the literals are too large"))
+        (self.literal_octets > limits.literals)
+            .then_some((ResponseCode::Limit, "the literals are too large"))
     }
 
     /// Cuts the present command out and parses it.
@@ -312,7 +347,12 @@ impl Decoder {
             Ok(tagged) => Event::Command(tagged),
             Err((tag, error)) => {
                 let status = if error.no { Status::No } else { Status::Bad };
-                Event::Error(CommandError { tag, status, code: error.code, text: error.text })
+                Event::Error(CommandError {
+                    tag,
+                    status,
+                    code: error.code,
+                    text: error.text,
+                })
             }
         }
     }
@@ -329,7 +369,12 @@ impl Decoder {
             self.mode = Mode::Skip;
             let text = "the line is too long";
             let code = Some(ResponseCode::Limit);
-            return Some(Event::Error(CommandError { tag: None, status: Status::Bad, code, text }));
+            return Some(Event::Error(CommandError {
+                tag: None,
+                status: Status::Bad,
+                code,
+                text,
+            }));
         }
         found?;
         let mut line = self.buffer.split_to(length.min(self.buffer.len()));
@@ -337,7 +382,12 @@ impl Decoder {
         self.mode = Mode::Text;
         if !line.ends_with(b"\r\n") {
             let text = "a line must end with CR LF";
-            return Some(Event::Error(CommandError { tag: None, status: Status::Bad, code: None, text }));
+            return Some(Event::Error(CommandError {
+                tag: None,
+                status: Status::Bad,
+                code: None,
+                text,
+            }));
         }
         line.truncate(line.len().saturating_sub(2));
         Some(Event::Line(line.freeze()))
@@ -348,10 +398,16 @@ impl Decoder {
             self.forget(self.buffer.len().saturating_sub(ANNOUNCEMENT));
             return None;
         };
-        let tail = self.buffer.get(offset.saturating_sub(ANNOUNCEMENT)..offset).unwrap_or_default();
+        let tail = self
+            .buffer
+            .get(offset.saturating_sub(ANNOUNCEMENT)..offset)
+            .unwrap_or_default();
         let tail = tail.strip_suffix(b"\r").unwrap_or(tail);
         self.mode = match announced_at_end(tail) {
-            Some(Announced { size, synchronising: false }) => Mode::Drain(size),
+            Some(Announced {
+                size,
+                synchronising: false,
+            }) => Mode::Drain(size),
             _ => Mode::Text,
         };
         self.forget(offset.saturating_add(1));
@@ -373,13 +429,21 @@ impl Decoder {
     }
 
     fn tag(&self) -> Option<Tag> {
-        let start = self.buffer.get(..self.buffer.len().min(256)).unwrap_or_default();
-        let end = start.iter().position(|octet| matches!(octet, b' ' | b'\r' | b'\n'))?;
+        let start = self
+            .buffer
+            .get(..self.buffer.len().min(256))
+            .unwrap_or_default();
+        let end = start
+            .iter()
+            .position(|octet| matches!(octet, b' ' | b'\r' | b'\n'))?;
         Tag::new(std::str::from_utf8(start.get(..end)?).ok()?)
     }
 
     fn command_is(&self, name: &[u8]) -> bool {
-        let start = self.buffer.get(..self.buffer.len().min(300)).unwrap_or_default();
+        let start = self
+            .buffer
+            .get(..self.buffer.len().min(300))
+            .unwrap_or_default();
         let word = start.split(|&octet| octet == b' ').nth(1);
         word.is_some_and(|word| word.eq_ignore_ascii_case(name))
     }
@@ -389,7 +453,12 @@ impl Decoder {
     }
 
     fn error(&self, status: Status, code: Option<ResponseCode>, text: &'static str) -> Event {
-        Event::Error(CommandError { tag: self.tag(), status, code, text })
+        Event::Error(CommandError {
+            tag: self.tag(),
+            status,
+            code,
+            text,
+        })
     }
 }
 
@@ -422,8 +491,14 @@ fn announced_at_end(line: &[u8]) -> Option<Announced> {
         return None;
     }
     // A size beyond any number is refused like one that is merely too large.
-    let size = std::str::from_utf8(digits).ok()?.parse().unwrap_or(u64::MAX);
-    Some(Announced { size, synchronising })
+    let size = std::str::from_utf8(digits)
+        .ok()?
+        .parse()
+        .unwrap_or(u64::MAX);
+    Some(Announced {
+        size,
+        synchronising,
+    })
 }
 
 fn ends_quoted(line: &[u8]) -> bool {

@@ -82,13 +82,19 @@ impl SystemFlags {
 
     /// The names, with their backslash.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMED.into_iter().filter(move |&(flag, _)| self.contains(flag)).map(|(_, name)| name)
+        Self::NAMED
+            .into_iter()
+            .filter(move |&(flag, _)| self.contains(flag))
+            .map(|(_, name)| name)
     }
 
     /// The flag of this name (with its backslash, any case).
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        Self::NAMED.into_iter().find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name)).map(|(flag, _)| flag)
+        Self::NAMED
+            .into_iter()
+            .find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name))
+            .map(|(flag, _)| flag)
     }
 }
 
@@ -142,7 +148,13 @@ impl PartialOrd for Keyword {
 
 impl Ord for Keyword {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let fold = |keyword: &Self| keyword.0.bytes().map(|octet| octet.to_ascii_lowercase()).collect::<Vec<_>>();
+        let fold = |keyword: &Self| {
+            keyword
+                .0
+                .bytes()
+                .map(|octet| octet.to_ascii_lowercase())
+                .collect::<Vec<_>>()
+        };
         fold(self).cmp(&fold(other))
     }
 }
@@ -175,7 +187,10 @@ impl FlagList {
     /// System flags alone.
     #[must_use]
     pub const fn system(system: SystemFlags) -> Self {
-        Self { system, keywords: Vec::new() }
+        Self {
+            system,
+            keywords: Vec::new(),
+        }
     }
 
     /// Whether there is no flag.
@@ -215,7 +230,8 @@ impl FlagList {
     /// Takes every flag of another list away.
     pub fn remove(&mut self, other: &Self) {
         self.system = self.system.without(other.system);
-        self.keywords.retain(|keyword| !other.keywords.contains(keyword));
+        self.keywords
+            .retain(|keyword| !other.keywords.contains(keyword));
     }
 
     /// Every flag's name.
@@ -236,14 +252,22 @@ mod tests {
         flags.insert(Flag::Keyword(Keyword::new("$Forwarded").unwrap()));
         flags.insert(Flag::Keyword(Keyword::new("$FORWARDED").unwrap()));
         flags.insert(Flag::System(SystemFlags::DRAFT));
-        assert_eq!(flags.names().collect::<Vec<_>>(), ["\\Seen", "\\Draft", "$Forwarded"]);
-        flags.remove(&FlagList { system: SystemFlags::SEEN, keywords: vec![Keyword::new("$forwarded").unwrap()] });
+        assert_eq!(
+            flags.names().collect::<Vec<_>>(),
+            ["\\Seen", "\\Draft", "$Forwarded"]
+        );
+        flags.remove(&FlagList {
+            system: SystemFlags::SEEN,
+            keywords: vec![Keyword::new("$forwarded").unwrap()],
+        });
         assert_eq!(flags, FlagList::system(SystemFlags::DRAFT));
     }
 
     #[test]
     fn a_keyword_is_an_atom() {
-        for bad in ["", "\\Seen", "a b", "a(b", "a*", "a%", "\"", "a]", "日本", "a\r\n"] {
+        for bad in [
+            "", "\\Seen", "a b", "a(b", "a*", "a%", "\"", "a]", "日本", "a\r\n",
+        ] {
             assert_eq!(Keyword::new(bad), None, "{bad:?}");
         }
     }

@@ -75,9 +75,9 @@ mod utf7;
 
 pub use capability::{CapabilityState, capabilities};
 pub use command::{
-    Append, AppendMessage, Command, Fetch, FetchItem, List, ListReturn, ListSelection, MessageSet, QResync, Search,
-    SearchKey, SearchReturn, Select, Sort, SortCriterion, SortKey, SpecialUse, StatusItem, Store, StoreAction, Tag,
-    Tagged, Thread, ThreadAlgorithm,
+    Append, AppendMessage, Command, Fetch, FetchItem, List, ListReturn, ListSelection, MessageSet,
+    QResync, Search, SearchKey, SearchReturn, Select, Sort, SortCriterion, SortKey, SpecialUse,
+    StatusItem, Store, StoreAction, Tag, Tagged, Thread, ThreadAlgorithm,
 };
 pub use date::{DateTime, parse_date};
 pub use decoder::{AwaitedLine, CommandError, Decoder, Event, Literal};
@@ -86,8 +86,8 @@ pub use limits::Limits;
 pub use name::{DELIMITER, INBOX, ListPattern, MailboxName};
 pub use parse::ParseError;
 pub use response::{
-    Encoder, FetchWriter, ListAttributes, ListEntry, QuotaResource, ResponseCode, SearchResult, Status, StatusData,
-    ThreadNode,
+    Encoder, FetchWriter, ListAttributes, ListEntry, QuotaResource, ResponseCode, SearchResult,
+    Status, StatusData, ThreadNode,
 };
 pub use secret::Secret;
 pub use section::{Partial, Section, SectionText};

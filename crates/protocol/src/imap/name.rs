@@ -56,14 +56,23 @@ impl MailboxName {
     /// The name for the wire, to be quoted or sent as a literal.
     #[must_use]
     pub fn to_wire(&self, utf8: bool) -> Cow<'_, str> {
-        let plain = self.0.bytes().all(|octet| octet.is_ascii() && octet != b'&');
-        if utf8 || plain { Cow::Borrowed(&self.0) } else { Cow::Owned(utf7::encode(&self.0)) }
+        let plain = self
+            .0
+            .bytes()
+            .all(|octet| octet.is_ascii() && octet != b'&');
+        if utf8 || plain {
+            Cow::Borrowed(&self.0)
+        } else {
+            Cow::Owned(utf7::encode(&self.0))
+        }
     }
 
     /// The names above this one, nearest first: `a/b/c` gives `a/b` and `a`.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
-        std::iter::successors(self.0.rsplit_once(DELIMITER), |(parent, _)| parent.rsplit_once(DELIMITER))
-            .map(|(parent, _)| parent)
+        std::iter::successors(self.0.rsplit_once(DELIMITER), |(parent, _)| {
+            parent.rsplit_once(DELIMITER)
+        })
+        .map(|(parent, _)| parent)
     }
 }
 
@@ -103,7 +112,9 @@ impl ListPattern {
     /// Reads a pattern as it came, by the rules of [`MailboxName::from_wire`]; it may be empty.
     #[must_use]
     pub fn from_wire(octets: &[u8], utf8: bool) -> Option<Self> {
-        decode_name(octets, utf8).filter(|text| !text.chars().any(is_forbidden)).map(|text| Self::new(&text))
+        decode_name(octets, utf8)
+            .filter(|text| !text.chars().any(is_forbidden))
+            .map(|text| Self::new(&text))
     }
 
     /// A pattern that is already Unicode.
@@ -132,7 +143,10 @@ impl ListPattern {
                 *part = Part::Char(letter);
             }
         }
-        Self { text: text.to_owned(), parts }
+        Self {
+            text: text.to_owned(),
+            parts,
+        }
     }
 
     fn inbox_prefix(parts: &[Part]) -> bool {
@@ -146,7 +160,11 @@ impl ListPattern {
     /// with the delimiter stands by itself.
     #[must_use]
     pub fn under(&self, reference: &str) -> Self {
-        if reference.is_empty() || self.text.starts_with(DELIMITER) { self.clone() } else { Self::new(&format!("{reference}{}", self.text)) }
+        if reference.is_empty() || self.text.starts_with(DELIMITER) {
+            self.clone()
+        } else {
+            Self::new(&format!("{reference}{}", self.text))
+        }
     }
 
     /// The pattern as written.
@@ -203,7 +221,10 @@ impl ListPattern {
     fn skip_wildcards(&self, reachable: &mut [bool]) {
         for (position, part) in self.parts.iter().enumerate() {
             let here = reachable.get(position).copied().unwrap_or(false);
-            if here && !matches!(part, Part::Char(_)) && let Some(slot) = reachable.get_mut(position.saturating_add(1)) {
+            if here
+                && !matches!(part, Part::Char(_))
+                && let Some(slot) = reachable.get_mut(position.saturating_add(1))
+            {
                 *slot = true;
             }
         }
@@ -219,8 +240,18 @@ mod tests {
 
     #[test]
     fn inbox_is_one_mailbox_however_it_is_spelt() {
-        for (given, held) in [("inbox", "INBOX"), ("InBox/Sent", "INBOX/Sent"), ("inboxes", "inboxes"), ("a/inbox", "a/inbox")] {
-            assert_eq!(MailboxName::from_wire(given.as_bytes(), false).unwrap().as_str(), held);
+        for (given, held) in [
+            ("inbox", "INBOX"),
+            ("InBox/Sent", "INBOX/Sent"),
+            ("inboxes", "inboxes"),
+            ("a/inbox", "a/inbox"),
+        ] {
+            assert_eq!(
+                MailboxName::from_wire(given.as_bytes(), false)
+                    .unwrap()
+                    .as_str(),
+                held
+            );
         }
     }
 
@@ -230,9 +261,18 @@ mod tests {
         assert_eq!(name.as_str(), "日本語");
         assert_eq!(name.to_wire(false), "&ZeVnLIqe-");
         assert_eq!(name.to_wire(true), "日本語");
-        assert_eq!(MailboxName::from_wire("日本語".as_bytes(), false), Some(name.clone()));
-        assert_eq!(MailboxName::from_wire("日本語".as_bytes(), true), Some(name));
-        assert_eq!(MailboxName::from_wire(b"a&b", true).unwrap().to_wire(false), "a&-b");
+        assert_eq!(
+            MailboxName::from_wire("日本語".as_bytes(), false),
+            Some(name.clone())
+        );
+        assert_eq!(
+            MailboxName::from_wire("日本語".as_bytes(), true),
+            Some(name)
+        );
+        assert_eq!(
+            MailboxName::from_wire(b"a&b", true).unwrap().to_wire(false),
+            "a&-b"
+        );
         for bad in [&b""[..], b"a\x01b", b"a&b", b"\xff\xfe", b"a\r\nb"] {
             assert_eq!(MailboxName::from_wire(bad, false), None, "{bad:?}");
         }
@@ -240,7 +280,13 @@ mod tests {
 
     #[test]
     fn ancestors_from_the_nearest() {
-        assert_eq!(MailboxName::new("a/b/c").unwrap().ancestors().collect::<Vec<_>>(), ["a/b", "a"]);
+        assert_eq!(
+            MailboxName::new("a/b/c")
+                .unwrap()
+                .ancestors()
+                .collect::<Vec<_>>(),
+            ["a/b", "a"]
+        );
         assert_eq!(MailboxName::new("a").unwrap().ancestors().count(), 0);
     }
 
@@ -264,7 +310,11 @@ mod tests {
             ("", "", true),
             ("日%", "日本", true),
         ] {
-            assert_eq!(ListPattern::new(pattern).matches(name), expected, "{pattern} {name}");
+            assert_eq!(
+                ListPattern::new(pattern).matches(name),
+                expected,
+                "{pattern} {name}"
+            );
         }
         assert!(ListPattern::new("%").under("a/").matches("a/b"));
         assert!(!ListPattern::new("%").under("a/").matches("b"));
@@ -282,9 +332,9 @@ mod tests {
         match pattern.split_first() {
             None => name.is_empty(),
             Some((b'*', rest)) => (0..=name.len()).any(|skip| reference(rest, &name[skip..])),
-            Some((b'%', rest)) => {
-                (0..=name.len()).take_while(|&skip| !name[..skip].contains(&b'/')).any(|skip| reference(rest, &name[skip..]))
-            }
+            Some((b'%', rest)) => (0..=name.len())
+                .take_while(|&skip| !name[..skip].contains(&b'/'))
+                .any(|skip| reference(rest, &name[skip..])),
             Some((first, rest)) => name.first() == Some(first) && reference(rest, &name[1..]),
         }
     }

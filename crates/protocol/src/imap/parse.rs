@@ -22,11 +22,19 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) const fn bad(text: &'static str) -> Self {
-        Self { text, code: None, no: false }
+        Self {
+            text,
+            code: None,
+            no: false,
+        }
     }
 
     pub(crate) const fn no(code: ResponseCode, text: &'static str) -> Self {
-        Self { text, code: Some(code), no: true }
+        Self {
+            text,
+            code: Some(code),
+            no: true,
+        }
     }
 
     pub(crate) const fn limit(text: &'static str) -> Self {
@@ -38,7 +46,12 @@ pub(crate) type Parse<T> = Result<T, ParseError>;
 
 /// `ATOM-CHAR` of RFC 9051, section 9.
 pub(crate) const fn is_atom_char(octet: u8) -> bool {
-    octet > b' ' && octet < 0x7f && !matches!(octet, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']')
+    octet > b' '
+        && octet < 0x7f
+        && !matches!(
+            octet,
+            b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\' | b']'
+        )
 }
 
 /// `ASTRING-CHAR`: an atom character or `]`.
@@ -62,7 +75,13 @@ pub(crate) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(crate) const fn new(frame: &'a Bytes, limits: &'a Limits, utf8: bool) -> Self {
-        Self { frame, position: 0, limits, utf8, depth: 0 }
+        Self {
+            frame,
+            position: 0,
+            limits,
+            utf8,
+            depth: 0,
+        }
     }
 
     pub(crate) fn rest(&self) -> &'a [u8] {
@@ -98,7 +117,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn expect(&mut self, octet: u8, text: &'static str) -> Parse<()> {
-        if self.take(octet) { Ok(()) } else { Err(ParseError::bad(text)) }
+        if self.take(octet) {
+            Ok(())
+        } else {
+            Err(ParseError::bad(text))
+        }
     }
 
     pub(crate) fn space(&mut self) -> Parse<()> {
@@ -106,14 +129,23 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn end(&self) -> Parse<()> {
-        if self.at_end() { Ok(()) } else { Err(ParseError::bad("unexpected text after the command")) }
+        if self.at_end() {
+            Ok(())
+        } else {
+            Err(ParseError::bad("unexpected text after the command"))
+        }
     }
 
     /// Takes the word if it is next, in any case, and not merely the start of a longer one.
     pub(crate) fn take_word(&mut self, word: &str) -> bool {
         let rest = self.rest();
-        let found = rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
-            && !rest.get(word.len()).copied().is_some_and(|next| is_atom_char(next) && !matches!(next, b'[' | b'<'));
+        let found = rest
+            .get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+            && !rest
+                .get(word.len())
+                .copied()
+                .is_some_and(|next| is_atom_char(next) && !matches!(next, b'[' | b'<'));
         if found {
             self.advance(word.len());
         }
@@ -122,7 +154,10 @@ impl<'a> Parser<'a> {
 
     fn run(&mut self, belongs: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = self.rest();
-        let length = rest.iter().position(|&octet| !belongs(octet)).unwrap_or(rest.len());
+        let length = rest
+            .iter()
+            .position(|&octet| !belongs(octet))
+            .unwrap_or(rest.len());
         self.advance(length);
         rest.get(..length).unwrap_or_default()
     }
@@ -140,18 +175,28 @@ impl<'a> Parser<'a> {
 
     /// An atom in capitals, of letters, digits, `-`, `.`, `_` and `=`: names of commands, items and options.
     pub(crate) fn name(&mut self) -> Parse<String> {
-        let belongs = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'=' | b'+');
-        self.text_run(belongs, "a name is missing").map(str::to_ascii_uppercase)
+        let belongs = |octet: u8| {
+            octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'=' | b'+')
+        };
+        self.text_run(belongs, "a name is missing")
+            .map(str::to_ascii_uppercase)
     }
 
     pub(crate) fn tag(&mut self) -> Parse<&'a str> {
-        self.text_run(|octet| is_astring_char(octet) && octet != b'+', "a tag is missing")
+        self.text_run(
+            |octet| is_astring_char(octet) && octet != b'+',
+            "a tag is missing",
+        )
     }
 
     pub(crate) fn number64(&mut self) -> Parse<u64> {
         const WHAT: &str = "a number is missing or out of range";
         let digits = self.text_run(|octet| octet.is_ascii_digit(), WHAT)?;
-        digits.parse().ok().filter(|&number| i64::try_from(number).is_ok()).ok_or(ParseError::bad(WHAT))
+        digits
+            .parse()
+            .ok()
+            .filter(|&number| i64::try_from(number).is_ok())
+            .ok_or(ParseError::bad(WHAT))
     }
 
     pub(crate) fn number(&mut self) -> Parse<u32> {
@@ -179,10 +224,16 @@ impl<'a> Parser<'a> {
                     used = used.saturating_add(1);
                     match rest.next().copied() {
                         Some(escaped @ (b'"' | b'\\')) => text.push(escaped),
-                        _ => return Err(ParseError::bad("only \" and \\ can follow a \\ in a quoted string")),
+                        _ => {
+                            return Err(ParseError::bad(
+                                "only \" and \\ can follow a \\ in a quoted string",
+                            ));
+                        }
                     }
                 }
-                None | Some(b'\r' | b'\n' | 0) => return Err(ParseError::bad("a quoted string does not end")),
+                None | Some(b'\r' | b'\n' | 0) => {
+                    return Err(ParseError::bad("a quoted string does not end"));
+                }
                 Some(octet) => text.push(octet),
             }
         }
@@ -206,7 +257,9 @@ impl<'a> Parser<'a> {
         self.expect(b'}', "a literal's size does not end")?;
         self.expect(b'\r', "a literal's line does not end")?;
         self.expect(b'\n', "a literal's line does not end")?;
-        let end = usize::try_from(size).ok().and_then(|size| self.position.checked_add(size));
+        let end = usize::try_from(size)
+            .ok()
+            .and_then(|size| self.position.checked_add(size));
         let Some(end) = end.filter(|&end| end <= self.frame.len()) else {
             return Err(ParseError::bad("a literal is shorter than its size"));
         };
@@ -227,7 +280,11 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn nstring(&mut self) -> Parse<Option<Bytes>> {
-        if self.take_word("NIL") { Ok(None) } else { self.string().map(Some) }
+        if self.take_word("NIL") {
+            Ok(None)
+        } else {
+            self.string().map(Some)
+        }
     }
 
     fn string_or(&mut self, belongs: impl Fn(u8) -> bool) -> Parse<Bytes> {
@@ -250,13 +307,18 @@ impl<'a> Parser<'a> {
     /// An `astring` that has to be UTF-8.
     pub(crate) fn text(&mut self) -> Parse<String> {
         let octets = self.astring()?;
-        std::str::from_utf8(&octets).map(str::to_owned).map_err(|_| ParseError::bad("a string is not UTF-8"))
+        std::str::from_utf8(&octets)
+            .map(str::to_owned)
+            .map_err(|_| ParseError::bad("a string is not UTF-8"))
     }
 
     pub(crate) fn mailbox(&mut self) -> Parse<MailboxName> {
         let octets = self.astring()?;
         let name = MailboxName::from_wire(&octets, self.utf8);
-        let name = name.ok_or(ParseError::no(ResponseCode::Cannot, "this mailbox name is not possible"))?;
+        let name = name.ok_or(ParseError::no(
+            ResponseCode::Cannot,
+            "this mailbox name is not possible",
+        ))?;
         if name.as_str().len() > self.limits.mailbox_name {
             return Err(ParseError::limit("a mailbox name is too long"));
         }
@@ -266,7 +328,8 @@ impl<'a> Parser<'a> {
     /// A mailbox name as text that may be empty or end with the delimiter: LIST's reference.
     pub(crate) fn reference(&mut self) -> Parse<String> {
         let octets = self.astring()?;
-        self.pattern_of(&octets).map(|pattern| pattern.as_str().to_owned())
+        self.pattern_of(&octets)
+            .map(|pattern| pattern.as_str().to_owned())
     }
 
     pub(crate) fn list_mailbox(&mut self) -> Parse<ListPattern> {
@@ -279,7 +342,10 @@ impl<'a> Parser<'a> {
             return Err(ParseError::limit("a mailbox pattern is too long"));
         }
         let pattern = ListPattern::from_wire(octets, self.utf8);
-        pattern.ok_or(ParseError::no(ResponseCode::Cannot, "this mailbox pattern is not possible"))
+        pattern.ok_or(ParseError::no(
+            ResponseCode::Cannot,
+            "this mailbox pattern is not possible",
+        ))
     }
 
     pub(crate) fn sequence_set(&mut self) -> Parse<SequenceSet> {
@@ -302,7 +368,9 @@ impl<'a> Parser<'a> {
             let name = self.atom()?;
             let whole = rest.get(..name.len().saturating_add(1)).unwrap_or_default();
             let known = SystemFlags::from_name(whole).filter(|&flag| flag != SystemFlags::RECENT);
-            return known.map(Flag::System).ok_or(ParseError::bad("this system flag does not exist or cannot be set"));
+            return known.map(Flag::System).ok_or(ParseError::bad(
+                "this system flag does not exist or cannot be set",
+            ));
         }
         self.keyword().map(Flag::Keyword)
     }
@@ -360,9 +428,16 @@ impl<'a> Parser<'a> {
     }
 
     /// A list that must hold something.
-    pub(crate) fn full_list<T>(&mut self, item: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
+    pub(crate) fn full_list<T>(
+        &mut self,
+        item: impl FnMut(&mut Self) -> Parse<T>,
+    ) -> Parse<Vec<T>> {
         let items = self.list(item)?;
-        if items.is_empty() { Err(ParseError::bad("a list is empty")) } else { Ok(items) }
+        if items.is_empty() {
+            Err(ParseError::bad("a list is empty"))
+        } else {
+            Ok(items)
+        }
     }
 
     /// Runs a reader one level deeper.

@@ -42,8 +42,12 @@ impl Partial {
     /// The octets of `whole` that are meant; none beyond its end.
     #[must_use]
     pub fn of<'a>(&self, whole: &'a [u8]) -> &'a [u8] {
-        let start = usize::try_from(self.offset).unwrap_or(usize::MAX).min(whole.len());
-        let end = start.saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX)).min(whole.len());
+        let start = usize::try_from(self.offset)
+            .unwrap_or(usize::MAX)
+            .min(whole.len());
+        let end = start
+            .saturating_add(usize::try_from(self.length).unwrap_or(usize::MAX))
+            .min(whole.len());
         whole.get(start..end).unwrap_or_default()
     }
 }
@@ -64,7 +68,10 @@ impl Section {
             out.push(b'.');
         }
         out.extend_from_slice(name);
-        let (SectionText::HeaderFields(fields) | SectionText::HeaderFieldsNot(fields)) = &self.text else { return };
+        let (SectionText::HeaderFields(fields) | SectionText::HeaderFieldsNot(fields)) = &self.text
+        else {
+            return;
+        };
         out.extend_from_slice(b" (");
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {

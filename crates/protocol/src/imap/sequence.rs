@@ -87,8 +87,13 @@ fn bound(octets: &[u8]) -> Result<Bound, SequenceSetError> {
         Some(b'1'..=b'9') if octets.len() <= 10 && octets.iter().all(u8::is_ascii_digit) => {}
         _ => return Err(SequenceSetError::Malformed),
     }
-    let value = octets.iter().fold(0u64, |sum, &digit| sum.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0'))));
-    u32::try_from(value).map(Bound::Number).map_err(|_| SequenceSetError::Malformed)
+    let value = octets.iter().fold(0u64, |sum, &digit| {
+        sum.saturating_mul(10)
+            .saturating_add(u64::from(digit.saturating_sub(b'0')))
+    });
+    u32::try_from(value)
+        .map(Bound::Number)
+        .map_err(|_| SequenceSetError::Malformed)
 }
 
 impl fmt::Display for SequenceSet {
@@ -173,14 +178,23 @@ impl NumberSet {
     #[must_use]
     pub fn contains(&self, number: u32) -> bool {
         let after = self.ranges.partition_point(|&(low, _)| low <= number);
-        after.checked_sub(1).and_then(|index| self.ranges.get(index)).is_some_and(|&(_, high)| number <= high)
+        after
+            .checked_sub(1)
+            .and_then(|index| self.ranges.get(index))
+            .is_some_and(|&(_, high)| number <= high)
     }
 
     /// The part of the set inside `low..=high`.
     #[must_use]
     pub fn clip(&self, low: u32, high: u32) -> Self {
-        let clipped = self.ranges.iter().map(|&(a, b)| (a.max(low), b.min(high))).filter(|&(a, b)| a <= b);
-        Self { ranges: clipped.collect() }
+        let clipped = self
+            .ranges
+            .iter()
+            .map(|&(a, b)| (a.max(low), b.min(high)))
+            .filter(|&(a, b)| a <= b);
+        Self {
+            ranges: clipped.collect(),
+        }
     }
 
     /// The ranges, ascending.
@@ -202,7 +216,10 @@ impl NumberSet {
     /// How many numbers there are.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.ranges.iter().map(|&(low, high)| u64::from(high.saturating_sub(low)).saturating_add(1)).sum()
+        self.ranges
+            .iter()
+            .map(|&(low, high)| u64::from(high.saturating_sub(low)).saturating_add(1))
+            .sum()
     }
 
     /// The smallest number.
@@ -231,7 +248,11 @@ impl FromIterator<u32> for NumberSet {
                 }
             }
         }
-        if sorted { Self { ranges } } else { Self::from_ranges(ranges) }
+        if sorted {
+            Self { ranges }
+        } else {
+            Self::from_ranges(ranges)
+        }
     }
 }
 
@@ -264,7 +285,11 @@ mod tests {
     #[test]
     fn resolves_star_reversed_and_overlapping_ranges() {
         assert_eq!(set("*").resolve(7).to_string(), "7");
-        assert_eq!(set("5:*").resolve(3).to_string(), "3:5", "the largest is always included");
+        assert_eq!(
+            set("5:*").resolve(3).to_string(),
+            "3:5",
+            "the largest is always included"
+        );
         assert_eq!(set("*:4,2,3,1").resolve(5).to_string(), "1:5");
         assert_eq!(set("4294967295:1").resolve(5).len(), 4_294_967_295);
         assert!(set("1:*,*").resolve(0).is_empty());
@@ -272,10 +297,32 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_set() {
-        for bad in ["", "0", "01", "1,", ",1", "1:", ":1", "1:2:3", "4294967296", "-1", "**", "99999999999", "1 ", "a"] {
-            assert_eq!(SequenceSet::parse(bad.as_bytes(), 10), Err(SequenceSetError::Malformed), "{bad}");
+        for bad in [
+            "",
+            "0",
+            "01",
+            "1,",
+            ",1",
+            "1:",
+            ":1",
+            "1:2:3",
+            "4294967296",
+            "-1",
+            "**",
+            "99999999999",
+            "1 ",
+            "a",
+        ] {
+            assert_eq!(
+                SequenceSet::parse(bad.as_bytes(), 10),
+                Err(SequenceSetError::Malformed),
+                "{bad}"
+            );
         }
-        assert_eq!(SequenceSet::parse(b"1,2,3", 2), Err(SequenceSetError::TooMany));
+        assert_eq!(
+            SequenceSet::parse(b"1,2,3", 2),
+            Err(SequenceSetError::TooMany)
+        );
     }
 
     #[test]
@@ -285,7 +332,13 @@ mod tests {
         set.insert(u32::MAX);
         set.insert(1);
         assert_eq!(set.to_string(), "1,4294967295");
-        assert_eq!([u32::MAX, u32::MAX, 3, 2, 1].into_iter().collect::<NumberSet>().to_string(), "1:3,4294967295");
+        assert_eq!(
+            [u32::MAX, u32::MAX, 3, 2, 1]
+                .into_iter()
+                .collect::<NumberSet>()
+                .to_string(),
+            "1:3,4294967295"
+        );
     }
 
     proptest! {

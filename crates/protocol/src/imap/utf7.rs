@@ -117,7 +117,19 @@ mod tests {
 
     #[test]
     fn second_spellings_are_refused() {
-        for bad in ["&", "&AGE-", "&U,B", "&ZeVn&LIqe-", "&ZeVn-&LIqe-", "&2D0-", "&ZeVnLIqf", "&Z-", "caf\u{e9}", "&ZeVnLIqe=-", "&ZeVnL-"] {
+        for bad in [
+            "&",
+            "&AGE-",
+            "&U,B",
+            "&ZeVn&LIqe-",
+            "&ZeVn-&LIqe-",
+            "&2D0-",
+            "&ZeVnLIqf",
+            "&Z-",
+            "caf\u{e9}",
+            "&ZeVnLIqe=-",
+            "&ZeVnL-",
+        ] {
             assert_eq!(decode(bad.as_bytes()), None, "{bad}");
         }
     }

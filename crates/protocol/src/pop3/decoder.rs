@@ -14,7 +14,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { line: 512, authenticate_line: 16 * 1024 }
+        Self {
+            line: 512,
+            authenticate_line: 16 * 1024,
+        }
     }
 }
 
@@ -45,7 +48,13 @@ impl Decoder {
     /// A decoder at the start of a connection.
     #[must_use]
     pub const fn new(limits: Limits) -> Self {
-        Self { limits, buffer: Vec::new(), start: 0, skipping: false, awaiting: false }
+        Self {
+            limits,
+            buffer: Vec::new(),
+            start: 0,
+            skipping: false,
+            awaiting: false,
+        }
     }
 
     /// Takes bytes from the connection.
@@ -88,8 +97,17 @@ impl Decoder {
                 self.skipping = false;
                 continue;
             }
-            let auth = self.awaiting || unread.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
-            if length > if auth { self.limits.authenticate_line } else { self.limits.line } {
+            let auth = self.awaiting
+                || unread
+                    .get(..5)
+                    .is_some_and(|start| start.eq_ignore_ascii_case(b"AUTH "));
+            if length
+                > if auth {
+                    self.limits.authenticate_line
+                } else {
+                    self.limits.line
+                }
+            {
                 self.start = self.start.saturating_add(length);
                 self.skipping = found.is_none();
                 self.awaiting = false;
@@ -105,8 +123,12 @@ impl Decoder {
     }
 
     fn event(line: &[u8], awaited: bool) -> Event {
-        let line = line.strip_suffix(b"\r\n").filter(|line| memchr::memchr2(b'\r', 0, line).is_none());
-        let Some(line) = line else { return Event::Error(CommandError::LineEnd) };
+        let line = line
+            .strip_suffix(b"\r\n")
+            .filter(|line| memchr::memchr2(b'\r', 0, line).is_none());
+        let Some(line) = line else {
+            return Event::Error(CommandError::LineEnd);
+        };
         if awaited {
             return Event::Line(line.to_vec());
         }
@@ -147,7 +169,10 @@ mod tests {
         let mut decoder = Decoder::new(Limits::default());
         decoder.feed(b"NOOP\nNO\rOP\r\nNOOP\r\n");
         let end = Event::Error(CommandError::LineEnd);
-        assert_eq!(events(&mut decoder), [end.clone(), end, Event::Command(Command::Noop)]);
+        assert_eq!(
+            events(&mut decoder),
+            [end.clone(), end, Event::Command(Command::Noop)]
+        );
     }
 
     #[test]
@@ -163,9 +188,15 @@ mod tests {
     fn an_awaited_line_is_no_command() {
         let mut decoder = Decoder::new(Limits::default());
         decoder.feed(b"AUTH PLAIN\r\nQUIT\r\nQUIT\r\n");
-        assert!(matches!(decoder.next_event(), Some(Event::Command(Command::Auth { .. }))));
+        assert!(matches!(
+            decoder.next_event(),
+            Some(Event::Command(Command::Auth { .. }))
+        ));
         decoder.await_line();
-        assert_eq!(events(&mut decoder), [Event::Line(b"QUIT".to_vec()), Event::Command(Command::Quit)]);
+        assert_eq!(
+            events(&mut decoder),
+            [Event::Line(b"QUIT".to_vec()), Event::Command(Command::Quit)]
+        );
     }
 
     proptest! {

@@ -105,7 +105,14 @@ impl Encoder {
     /// `+OK` and the capability list (RFC 2449).
     pub fn capabilities(&mut self, capabilities: &Capabilities<'_>) {
         self.ok("capabilities follow");
-        for name in ["TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "UTF8"] {
+        for name in [
+            "TOP",
+            "UIDL",
+            "RESP-CODES",
+            "AUTH-RESP-CODE",
+            "PIPELINING",
+            "UTF8",
+        ] {
             self.line(&[name]);
         }
         if capabilities.user {
@@ -115,7 +122,9 @@ impl Encoder {
             self.line(&["STLS"]);
         }
         if !capabilities.mechanisms.is_empty() {
-            let words: Vec<&str> = std::iter::once("SASL").chain(capabilities.mechanisms.iter().copied()).collect();
+            let words: Vec<&str> = std::iter::once("SASL")
+                .chain(capabilities.mechanisms.iter().copied())
+                .collect();
             self.line(&words);
         }
         if let Some(name) = capabilities.implementation {
@@ -138,7 +147,10 @@ impl Encoder {
             if index > 0 {
                 self.out.push(b' ');
             }
-            self.out.extend(word.bytes().filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)));
+            self.out.extend(
+                word.bytes()
+                    .filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)),
+            );
         }
         self.crlf();
     }
@@ -160,7 +172,10 @@ impl Encoder {
     /// RETR: `+OK n octets` and the whole message.
     pub fn message(&mut self, message: &[u8]) {
         self.out.extend_from_slice(b"+OK ");
-        write_number(&mut self.out, u64::try_from(message.len()).unwrap_or(u64::MAX));
+        write_number(
+            &mut self.out,
+            u64::try_from(message.len()).unwrap_or(u64::MAX),
+        );
         self.text("octets");
         self.stuffed(message);
         self.end();
@@ -176,7 +191,8 @@ impl Encoder {
     /// Octets with a dot put before each line that begins with one. Nothing else is changed, but a message that does
     /// not end with CR LF gets one, since the end could not be told otherwise.
     fn stuffed(&mut self, octets: &[u8]) {
-        self.out.reserve(octets.len().saturating_add(octets.len() / 64));
+        self.out
+            .reserve(octets.len().saturating_add(octets.len() / 64));
         let mut from = 0usize;
         if octets.first() == Some(&b'.') {
             self.out.push(b'.');
@@ -185,11 +201,13 @@ impl Encoder {
         // elsewhere would change the message for those who go by the standard.
         for found in memchr::memmem::find_iter(octets, b"\r\n.") {
             let upto = found.saturating_add(2);
-            self.out.extend_from_slice(octets.get(from..upto).unwrap_or_default());
+            self.out
+                .extend_from_slice(octets.get(from..upto).unwrap_or_default());
             self.out.push(b'.');
             from = upto;
         }
-        self.out.extend_from_slice(octets.get(from..).unwrap_or_default());
+        self.out
+            .extend_from_slice(octets.get(from..).unwrap_or_default());
         if !octets.is_empty() && !octets.ends_with(b"\r\n") {
             self.crlf();
         }
@@ -206,7 +224,13 @@ impl Encoder {
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
             self.out.push(b' ');
-            self.out.extend(text.bytes().map(|octet| if matches!(octet, b'\r' | b'\n' | 0) { b' ' } else { octet }));
+            self.out.extend(text.bytes().map(|octet| {
+                if matches!(octet, b'\r' | b'\n' | 0) {
+                    b' '
+                } else {
+                    octet
+                }
+            }));
         }
         self.crlf();
     }
@@ -217,14 +241,17 @@ fn top(message: &[u8], lines: u32) -> &[u8] {
     let mut end = if message.starts_with(b"\r\n") {
         2
     } else {
-        memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |found| found.saturating_add(4))
+        memchr::memmem::find(message, b"\r\n\r\n")
+            .map_or(message.len(), |found| found.saturating_add(4))
     };
     for _ in 0..lines {
         let rest = message.get(end..).unwrap_or_default();
         if rest.is_empty() {
             break;
         }
-        end = memchr::memmem::find(rest, b"\r\n").map_or(message.len(), |found| end.saturating_add(found).saturating_add(2));
+        end = memchr::memmem::find(rest, b"\r\n").map_or(message.len(), |found| {
+            end.saturating_add(found).saturating_add(2)
+        });
     }
     message.get(..end).unwrap_or(message)
 }
@@ -259,15 +286,21 @@ mod tests {
     fn dots_are_doubled_and_nothing_else_changes() {
         let mut encoder = Encoder::new();
         encoder.message(b".a\r\n..\r\n\n.\nb\r\n.");
-        assert_eq!(encoder.bytes(), b"+OK 16 octets\r\n..a\r\n...\r\n\n.\nb\r\n..\r\n.\r\n");
+        assert_eq!(
+            encoder.bytes(),
+            b"+OK 15 octets\r\n..a\r\n...\r\n\n.\nb\r\n..\r\n.\r\n"
+        );
     }
 
     #[test]
     fn top_counts_lines_of_the_body() {
         let message = b"A: b\r\n\r\n1\r\n.2\r\n3";
-        for (lines, expected) in
-            [(0, &b"A: b\r\n\r\n"[..]), (1, b"A: b\r\n\r\n1\r\n"), (2, b"A: b\r\n\r\n1\r\n.2\r\n"), (9, message)]
-        {
+        for (lines, expected) in [
+            (0, &b"A: b\r\n\r\n"[..]),
+            (1, b"A: b\r\n\r\n1\r\n"),
+            (2, b"A: b\r\n\r\n1\r\n.2\r\n"),
+            (9, message),
+        ] {
             assert_eq!(top(message, lines), expected);
         }
         assert_eq!(top(b"A: b\r\n", 5), b"A: b\r\n");

@@ -78,7 +78,9 @@ impl Transaction {
     /// A locked maildrop. Messages are numbered from 1 in this order.
     #[must_use]
     pub fn new(maildrop: Vec<Listed>) -> Self {
-        Self { messages: maildrop.into_iter().map(|listed| (listed, false)).collect() }
+        Self {
+            messages: maildrop.into_iter().map(|listed| (listed, false)).collect(),
+        }
     }
 
     /// Answers STAT, LIST, UIDL, DELE, NOOP and RSET, and RETR and TOP of messages that are not there.
@@ -143,7 +145,12 @@ impl Transaction {
     /// QUIT. A connection that breaks without it deletes nothing (RFC 1939, section 6): drop the value then.
     pub fn quit(self) -> Update {
         let places = self.messages.iter().enumerate();
-        Update { deleted: places.filter(|(_, (_, deleted))| *deleted).map(|(index, _)| index).collect() }
+        Update {
+            deleted: places
+                .filter(|(_, (_, deleted))| *deleted)
+                .map(|(index, _)| index)
+                .collect(),
+        }
     }
 
     fn delete(&mut self, number: u32, encoder: &mut Encoder) {
@@ -165,14 +172,20 @@ impl Transaction {
     }
 
     fn remaining(&self) -> impl Iterator<Item = (u64, &Listed)> {
-        (1u64..).zip(&self.messages).filter(|(_, (_, deleted))| !deleted).map(|(number, (listed, _))| (number, listed))
+        (1u64..)
+            .zip(&self.messages)
+            .filter(|(_, (_, deleted))| !deleted)
+            .map(|(number, (listed, _))| (number, listed))
     }
 
     /// How many messages are not deleted, and their octets.
     #[must_use]
     pub fn totals(&self) -> (u64, u64) {
         self.remaining().fold((0, 0), |(count, size), (_, listed)| {
-            (u64::saturating_add(count, 1), u64::saturating_add(size, listed.size))
+            (
+                u64::saturating_add(count, 1),
+                u64::saturating_add(size, listed.size),
+            )
         })
     }
 }
@@ -183,7 +196,10 @@ mod tests {
     use super::*;
 
     fn maildrop() -> Transaction {
-        let listed = |size, uid: &str| Listed { size, uid: uid.into() };
+        let listed = |size, uid: &str| Listed {
+            size,
+            uid: uid.into(),
+        };
         Transaction::new(vec![listed(10, "a"), listed(20, "b"), listed(30, "c")])
     }
 
@@ -206,7 +222,9 @@ mod tests {
             ("STAT", "+OK 3 60\r\n"),
         ] {
             let mut encoder = Encoder::new();
-            session.answer(&Command::parse(line.as_bytes()).unwrap(), &mut encoder).unwrap();
+            session
+                .answer(&Command::parse(line.as_bytes()).unwrap(), &mut encoder)
+                .unwrap();
             assert_eq!(String::from_utf8_lossy(encoder.bytes()), answer, "{line}");
         }
         assert!(session.quit().deleted.is_empty());
@@ -215,10 +233,22 @@ mod tests {
     #[test]
     fn the_driver_sends_messages() {
         let mut encoder = Encoder::new();
-        assert_eq!(maildrop().answer(&Command::Retr(3), &mut encoder), Err(NeedsMessage::Retr(2)));
-        let top = Command::Top { message: 1, lines: 4 };
-        assert_eq!(maildrop().answer(&top, &mut encoder), Err(NeedsMessage::Top { index: 0, lines: 4 }));
-        assert_eq!(maildrop().answer(&Command::Quit, &mut encoder), Err(NeedsMessage::Other));
+        assert_eq!(
+            maildrop().answer(&Command::Retr(3), &mut encoder),
+            Err(NeedsMessage::Retr(2))
+        );
+        let top = Command::Top {
+            message: 1,
+            lines: 4,
+        };
+        assert_eq!(
+            maildrop().answer(&top, &mut encoder),
+            Err(NeedsMessage::Top { index: 0, lines: 4 })
+        );
+        assert_eq!(
+            maildrop().answer(&Command::Quit, &mut encoder),
+            Err(NeedsMessage::Other)
+        );
         assert!(encoder.bytes().is_empty());
     }
 

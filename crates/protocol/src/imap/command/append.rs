@@ -53,5 +53,10 @@ fn message(parser: &mut Parser<'_>) -> Parse<AppendMessage> {
         parser.space()?;
     }
     let (body, binary) = parser.literal(true)?;
-    Ok(AppendMessage { flags, date, body, binary })
+    Ok(AppendMessage {
+        flags,
+        date,
+        body,
+        binary,
+    })
 }

@@ -94,7 +94,13 @@ pub(super) fn fetch(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
     let messages = message_set(parser)?;
     parser.space()?;
     let items = items(parser)?;
-    let mut fetch = Fetch { uid, messages, items, changed_since: None, vanished: false };
+    let mut fetch = Fetch {
+        uid,
+        messages,
+        items,
+        changed_since: None,
+        vanished: false,
+    };
     if parser.take(b' ') {
         modifiers(parser, &mut fetch)?;
     }
@@ -112,7 +118,11 @@ fn items(parser: &mut Parser<'_>) -> Parse<Vec<FetchItem>> {
     if parser.take_word("FAST") {
         return Ok(vec![Flags, InternalDate, Size]);
     }
-    let given = if parser.peek() == Some(b'(') { parser.full_list(item)? } else { vec![item(parser)?] };
+    let given = if parser.peek() == Some(b'(') {
+        parser.full_list(item)?
+    } else {
+        vec![item(parser)?]
+    };
     let mut items = Vec::with_capacity(given.len());
     for item in given {
         if !items.contains(&item) {
@@ -142,13 +152,23 @@ fn item(parser: &mut Parser<'_>) -> Parse<FetchItem> {
         "BODY" if !bracket => FetchItem::Body,
         "BODY" | "BODY.PEEK" => {
             let section = section(parser)?;
-            FetchItem::Section { section, partial: partial(parser)?, peek: name == "BODY.PEEK" }
+            FetchItem::Section {
+                section,
+                partial: partial(parser)?,
+                peek: name == "BODY.PEEK",
+            }
         }
         "BINARY" | "BINARY.PEEK" => {
             let path = binary_path(parser)?;
-            FetchItem::Binary { path, partial: partial(parser)?, peek: name == "BINARY.PEEK" }
+            FetchItem::Binary {
+                path,
+                partial: partial(parser)?,
+                peek: name == "BINARY.PEEK",
+            }
         }
-        "BINARY.SIZE" => FetchItem::BinarySize { path: binary_path(parser)? },
+        "BINARY.SIZE" => FetchItem::BinarySize {
+            path: binary_path(parser)?,
+        },
         _ => return Err(ParseError::bad("unknown item of FETCH")),
     })
 }
@@ -159,7 +179,11 @@ fn section(parser: &mut Parser<'_>) -> Parse<Section> {
     if path.is_empty() {
         more = parser.peek() != Some(b']');
     }
-    let text = if more { section_text(parser, !path.is_empty())? } else { SectionText::Full };
+    let text = if more {
+        section_text(parser, !path.is_empty())?
+    } else {
+        SectionText::Full
+    };
     parser.expect(b']', "a section does not end")?;
     Ok(Section { path, text })
 }
@@ -195,8 +219,15 @@ fn field_names(parser: &mut Parser<'_>) -> Parse<Vec<String>> {
     parser.space()?;
     parser.full_list(|parser| {
         let name = parser.text()?;
-        let printable = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic() && octet != b':');
-        if printable { Ok(name) } else { Err(ParseError::bad("a header field name is malformed")) }
+        let printable = !name.is_empty()
+            && name
+                .bytes()
+                .all(|octet| octet.is_ascii_graphic() && octet != b':');
+        if printable {
+            Ok(name)
+        } else {
+            Err(ParseError::bad("a header field name is malformed"))
+        }
     })
 }
 
@@ -235,7 +266,9 @@ fn modifiers(parser: &mut Parser<'_>, fetch: &mut Fetch) -> Parse<()> {
         }
     })?;
     if fetch.vanished && (fetch.changed_since.is_none() || !fetch.uid) {
-        return Err(ParseError::bad("VANISHED needs UID FETCH with CHANGEDSINCE"));
+        return Err(ParseError::bad(
+            "VANISHED needs UID FETCH with CHANGEDSINCE",
+        ));
     }
     Ok(())
 }

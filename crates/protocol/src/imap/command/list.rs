@@ -79,13 +79,19 @@ impl SpecialUse {
     /// The attribute with its backslash.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Self::NAMED.into_iter().find(|(known, _)| *known == self).map_or("", |(_, name)| name)
+        Self::NAMED
+            .into_iter()
+            .find(|(known, _)| *known == self)
+            .map_or("", |(_, name)| name)
     }
 
     /// The use of this name, with its backslash, in any case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMED.into_iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(known, _)| known)
+        Self::NAMED
+            .into_iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+            .map(|(known, _)| known)
     }
 }
 
@@ -137,7 +143,9 @@ fn selection(parser: &mut Parser<'_>) -> Parse<ListSelection> {
     })?;
     // RFC 5258, section 3.1: it modifies another option and is an error by itself.
     if selection.recursive_match && !selection.subscribed && !selection.special_use {
-        return Err(ParseError::bad("RECURSIVEMATCH needs another selection option"));
+        return Err(ParseError::bad(
+            "RECURSIVEMATCH needs another selection option",
+        ));
     }
     Ok(selection)
 }
@@ -164,5 +172,8 @@ pub(super) fn lsub(parser: &mut Parser<'_>) -> Parse<Command> {
     parser.space()?;
     let reference = parser.reference()?;
     parser.space()?;
-    Ok(Command::Lsub { reference, pattern: parser.list_mailbox()? })
+    Ok(Command::Lsub {
+        reference,
+        pattern: parser.list_mailbox()?,
+    })
 }

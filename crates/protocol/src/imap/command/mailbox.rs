@@ -31,7 +31,12 @@ pub struct QResync {
 }
 
 pub(super) fn select(parser: &mut Parser<'_>, read_only: bool) -> Parse<Command> {
-    let mut select = Select { mailbox: one(parser)?, read_only, condstore: false, qresync: None };
+    let mut select = Select {
+        mailbox: one(parser)?,
+        read_only,
+        condstore: false,
+        qresync: None,
+    };
     if parser.take(b' ') {
         parser.full_list(|parser| {
             if parser.take_word("CONDSTORE") {
@@ -57,7 +62,12 @@ fn qresync(parser: &mut Parser<'_>) -> Parse<QResync> {
     if mod_seq == 0 {
         return Err(ParseError::bad("a MODSEQ is zero"));
     }
-    let mut resync = QResync { uid_validity, mod_seq, known_uids: None, matches: None };
+    let mut resync = QResync {
+        uid_validity,
+        mod_seq,
+        known_uids: None,
+        matches: None,
+    };
     let mut more = parser.take(b' ');
     if more && parser.peek() != Some(b'(') {
         resync.known_uids = Some(parser.sequence_set()?);
@@ -85,7 +95,13 @@ pub(super) fn create(parser: &mut Parser<'_>) -> Parse<Command> {
     let (mailbox, level) = match given.as_str().strip_suffix(DELIMITER) {
         Some(name) => {
             let name = MailboxName::new(name);
-            (name.ok_or(ParseError::no(ResponseCode::Cannot, "this mailbox name is not possible"))?, true)
+            (
+                name.ok_or(ParseError::no(
+                    ResponseCode::Cannot,
+                    "this mailbox name is not possible",
+                ))?,
+                true,
+            )
         }
         None => (given, false),
     };
@@ -97,13 +113,18 @@ pub(super) fn create(parser: &mut Parser<'_>) -> Parse<Command> {
             }
             parser.space()?;
             special_use = parser.list(|parser| {
-                let unknown = ParseError::no(ResponseCode::UseAttr, "this special use is not supported");
+                let unknown =
+                    ParseError::no(ResponseCode::UseAttr, "this special use is not supported");
                 list::special_use(parser)?.ok_or(unknown)
             })?;
             Ok(())
         })?;
     }
-    Ok(Command::Create { mailbox, level, special_use })
+    Ok(Command::Create {
+        mailbox,
+        level,
+        special_use,
+    })
 }
 
 pub(super) fn rename(parser: &mut Parser<'_>) -> Parse<Command> {

@@ -37,7 +37,9 @@ impl Tag {
     #[must_use]
     pub fn new(tag: &str) -> Option<Self> {
         let fits = !tag.is_empty() && tag.len() <= 255;
-        let valid = tag.bytes().all(|octet| super::parse::is_astring_char(octet) && octet != b'+');
+        let valid = tag
+            .bytes()
+            .all(|octet| super::parse::is_astring_char(octet) && octet != b'+');
         (fits && valid).then(|| Self(tag.into()))
     }
 
@@ -259,11 +261,18 @@ impl Command {
 ///
 /// # Errors
 /// The tag, when there is a valid one, and what is wrong.
-pub fn parse(frame: &Bytes, limits: &Limits, utf8: bool) -> Result<Tagged, (Option<Tag>, ParseError)> {
+pub fn parse(
+    frame: &Bytes,
+    limits: &Limits,
+    utf8: bool,
+) -> Result<Tagged, (Option<Tag>, ParseError)> {
     let mut parser = Parser::new(frame, limits, utf8);
     let tag = parser.tag().map_err(|error| (None, error))?;
     let Some(tag) = Tag::new(tag).filter(|_| parser.take(b' ')) else {
-        return Err((None, ParseError::bad("a command is a tag, a space and a name")));
+        return Err((
+            None,
+            ParseError::bad("a command is a tag, a space and a name"),
+        ));
     };
     match command(&mut parser).and_then(|command| parser.end().map(|()| command)) {
         Ok(command) => Ok(Tagged { tag, command }),
@@ -320,15 +329,25 @@ fn on_messages(parser: &mut Parser<'_>, name: &str, uid: bool) -> Parse<Command>
         "STORE" => store::store(parser, uid),
         "COPY" => {
             let (messages, mailbox) = messages_and_mailbox(parser)?;
-            Ok(Command::Copy { uid, messages, mailbox })
+            Ok(Command::Copy {
+                uid,
+                messages,
+                mailbox,
+            })
         }
         "MOVE" => {
             let (messages, mailbox) = messages_and_mailbox(parser)?;
-            Ok(Command::Move { uid, messages, mailbox })
+            Ok(Command::Move {
+                uid,
+                messages,
+                mailbox,
+            })
         }
         "EXPUNGE" if uid => {
             parser.space()?;
-            Ok(Command::Expunge { uids: Some(message_set(parser)?) })
+            Ok(Command::Expunge {
+                uids: Some(message_set(parser)?),
+            })
         }
         _ => Err(ParseError::bad("unknown command")),
     }
@@ -342,7 +361,11 @@ fn messages_and_mailbox(parser: &mut Parser<'_>) -> Parse<(MessageSet, MailboxNa
 }
 
 fn message_set(parser: &mut Parser<'_>) -> Parse<MessageSet> {
-    if parser.take(b'$') { Ok(MessageSet::Saved) } else { parser.sequence_set().map(MessageSet::Numbers) }
+    if parser.take(b'$') {
+        Ok(MessageSet::Saved)
+    } else {
+        parser.sequence_set().map(MessageSet::Numbers)
+    }
 }
 
 #[cfg(test)]

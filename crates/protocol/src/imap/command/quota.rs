@@ -4,7 +4,9 @@ use super::{Command, Parse, Parser};
 
 pub(super) fn get(parser: &mut Parser<'_>) -> Parse<Command> {
     parser.space()?;
-    Ok(Command::GetQuota { root: parser.text()? })
+    Ok(Command::GetQuota {
+        root: parser.text()?,
+    })
 }
 
 pub(super) fn set(parser: &mut Parser<'_>) -> Parse<Command> {

@@ -128,7 +128,11 @@ pub(super) fn search(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
         charset(parser)?;
         parser.space()?;
     }
-    Ok(Command::Search(Search { uid, returns, key: program(parser)? }))
+    Ok(Command::Search(Search {
+        uid,
+        returns,
+        key: program(parser)?,
+    }))
 }
 
 /// `RETURN (…) ` if it is next.
@@ -162,7 +166,10 @@ pub(super) fn charset(parser: &mut Parser<'_>) -> Parse<()> {
     if name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII") {
         return Ok(());
     }
-    Err(ParseError::no(ResponseCode::BadCharset, "search in US-ASCII or UTF-8"))
+    Err(ParseError::no(
+        ResponseCode::BadCharset,
+        "search in US-ASCII or UTF-8",
+    ))
 }
 
 /// Keys to the end of the command.
@@ -192,7 +199,9 @@ fn keys(parser: &mut Parser<'_>, budget: &mut usize) -> Parse<Vec<SearchKey>> {
 }
 
 fn key(parser: &mut Parser<'_>, budget: &mut usize) -> Parse<SearchKey> {
-    *budget = budget.checked_sub(1).ok_or(ParseError::limit("too many search keys"))?;
+    *budget = budget
+        .checked_sub(1)
+        .ok_or(ParseError::limit("too many search keys"))?;
     match parser.peek() {
         Some(b'(') => {
             parser.take(b'(');
@@ -254,7 +263,10 @@ fn plain_key(name: &str) -> Option<SearchKey> {
         "UNFLAGGED" => not(system(SystemFlags::FLAGGED)),
         "UNSEEN" => not(system(SystemFlags::SEEN)),
         "OLD" => not(system(SystemFlags::RECENT)),
-        "NEW" => SearchKey::And(vec![system(SystemFlags::RECENT), not(system(SystemFlags::SEEN))]),
+        "NEW" => SearchKey::And(vec![
+            system(SystemFlags::RECENT),
+            not(system(SystemFlags::SEEN)),
+        ]),
         "SAVEDATESUPPORTED" => SearchKey::SaveDateSupported,
         _ => return None,
     })
@@ -343,6 +355,12 @@ fn mod_seq(parser: &mut Parser<'_>) -> Parse<u64> {
 fn object_id(parser: &mut Parser<'_>) -> Parse<String> {
     let id = parser.text()?;
     let valid = (1..=255).contains(&id.len())
-        && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
-    if valid { Ok(id) } else { Err(ParseError::bad("an object id is malformed")) }
+        && id
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-'));
+    if valid {
+        Ok(id)
+    } else {
+        Err(ParseError::bad("an object id is malformed"))
+    }
 }

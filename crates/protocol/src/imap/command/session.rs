@@ -15,7 +15,11 @@ pub(super) fn authenticate(parser: &mut Parser<'_>) -> Parse<Command> {
     let mechanism = parser.atom()?.to_ascii_uppercase();
     let initial = if parser.take(b' ') {
         let encoded = parser.take_rest();
-        Some(if encoded == b"=" { Secret::new(Vec::new()) } else { decode_sasl(encoded)? })
+        Some(if encoded == b"=" {
+            Secret::new(Vec::new())
+        } else {
+            decode_sasl(encoded)?
+        })
     } else {
         None
     };
@@ -45,7 +49,11 @@ pub(super) fn enable(parser: &mut Parser<'_>) -> Parse<Command> {
         }
         names.push(parser.atom()?.to_ascii_uppercase());
     }
-    if names.is_empty() { Err(ParseError::bad("nothing to enable")) } else { Ok(Command::Enable(names)) }
+    if names.is_empty() {
+        Err(ParseError::bad("nothing to enable"))
+    } else {
+        Ok(Command::Enable(names))
+    }
 }
 
 pub(super) fn id(parser: &mut Parser<'_>) -> Parse<Command> {
@@ -62,9 +70,15 @@ pub(super) fn id(parser: &mut Parser<'_>) -> Parse<Command> {
         }
         Ok((name, value))
     })?;
-    if fields.len() > ID_FIELDS { Err(ParseError::bad("too many ID fields")) } else { Ok(Command::Id(Some(fields))) }
+    if fields.len() > ID_FIELDS {
+        Err(ParseError::bad("too many ID fields"))
+    } else {
+        Ok(Command::Id(Some(fields)))
+    }
 }
 
 fn utf8(octets: &[u8]) -> Parse<String> {
-    std::str::from_utf8(octets).map(str::to_owned).map_err(|_| ParseError::bad("a string is not UTF-8"))
+    std::str::from_utf8(octets)
+        .map(str::to_owned)
+        .map_err(|_| ParseError::bad("a string is not UTF-8"))
 }

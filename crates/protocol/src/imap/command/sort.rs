@@ -70,7 +70,12 @@ pub(super) fn sort(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
     parser.space()?;
     search::charset(parser)?;
     parser.space()?;
-    Ok(Command::Sort(Sort { uid, returns, criteria, key: search::program(parser)? }))
+    Ok(Command::Sort(Sort {
+        uid,
+        returns,
+        criteria,
+        key: search::program(parser)?,
+    }))
 }
 
 fn criterion(parser: &mut Parser<'_>) -> Parse<SortCriterion> {
@@ -101,5 +106,9 @@ pub(super) fn thread(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
     parser.space()?;
     search::charset(parser)?;
     parser.space()?;
-    Ok(Command::Thread(Thread { uid, algorithm, key: search::program(parser)? }))
+    Ok(Command::Thread(Thread {
+        uid,
+        algorithm,
+        key: search::program(parser)?,
+    }))
 }

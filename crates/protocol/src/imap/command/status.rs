@@ -62,7 +62,10 @@ impl StatusItem {
 pub(super) fn status(parser: &mut Parser<'_>) -> Parse<Command> {
     let mailbox = super::mailbox::one(parser)?;
     parser.space()?;
-    Ok(Command::Status { mailbox, items: items(parser)? })
+    Ok(Command::Status {
+        mailbox,
+        items: items(parser)?,
+    })
 }
 
 /// `(item item)`, duplicates dropped.
@@ -70,7 +73,9 @@ pub(super) fn items(parser: &mut Parser<'_>) -> Parse<Vec<StatusItem>> {
     let mut items = Vec::new();
     parser.full_list(|parser| {
         let name = parser.name()?;
-        let item = StatusItem::ALL.into_iter().find(|item| item.as_str() == name);
+        let item = StatusItem::ALL
+            .into_iter()
+            .find(|item| item.as_str() == name);
         let item = item.ok_or(ParseError::bad("unknown item of STATUS"))?;
         if !items.contains(&item) {
             items.push(item);

@@ -60,6 +60,17 @@ pub(super) fn store(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
         _ => return Err(ParseError::bad("STORE changes FLAGS")),
     };
     parser.space()?;
-    let flags = if parser.peek() == Some(b'(') { parser.flag_list()? } else { parser.bare_flags()? };
-    Ok(Command::Store(Store { uid, messages, unchanged_since, action, silent, flags }))
+    let flags = if parser.peek() == Some(b'(') {
+        parser.flag_list()?
+    } else {
+        parser.bare_flags()?
+    };
+    Ok(Command::Store(Store {
+        uid,
+        messages,
+        unchanged_since,
+        action,
+        silent,
+        flags,
+    }))
 }

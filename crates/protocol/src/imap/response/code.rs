@@ -128,7 +128,11 @@ impl ResponseCode {
                     out.extend_from_slice(name.as_bytes());
                 }
             }
-            Self::CopyUid { uid_validity, source, destination } => {
+            Self::CopyUid {
+                uid_validity,
+                source,
+                destination,
+            } => {
                 write_numbered(out, b"COPYUID ", u64::from(*uid_validity));
                 out.push(b' ');
                 write_set(out, source);
@@ -144,7 +148,10 @@ impl ResponseCode {
                 out.extend_from_slice(b"MODIFIED ");
                 write_set(out, numbers);
             }
-            Self::PermanentFlags { flags, new_keywords } => {
+            Self::PermanentFlags {
+                flags,
+                new_keywords,
+            } => {
                 out.extend_from_slice(b"PERMANENTFLAGS ");
                 write_flags(out, flags, *new_keywords);
             }

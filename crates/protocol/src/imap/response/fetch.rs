@@ -23,7 +23,11 @@ impl<'a> FetchWriter<'a> {
         encoder.raw(b"* ");
         encoder.number(u64::from(sequence_number));
         encoder.raw(b" FETCH (");
-        Self { encoder, start, empty: true }
+        Self {
+            encoder,
+            start,
+            empty: true,
+        }
     }
 
     fn item(&mut self, name: &[u8]) {

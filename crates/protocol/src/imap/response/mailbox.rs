@@ -42,7 +42,14 @@ impl<'a> ListEntry<'a> {
     /// A mailbox with attributes and nothing else.
     #[must_use]
     pub const fn new(mailbox: &'a MailboxName, attributes: ListAttributes) -> Self {
-        Self { mailbox, attributes, special_use: &[], child_subscribed: false, child_special_use: false, old_name: None }
+        Self {
+            mailbox,
+            attributes,
+            special_use: &[],
+            child_subscribed: false,
+            child_special_use: false,
+            old_name: None,
+        }
     }
 }
 
@@ -87,7 +94,13 @@ impl Encoder {
     /// `* LSUB …` (IMAP4rev1)
     pub fn lsub(&mut self, mailbox: &MailboxName, no_select: bool) {
         self.raw(b"* LSUB ");
-        self.list_attributes(ListAttributes { no_select, ..ListAttributes::default() }, &[]);
+        self.list_attributes(
+            ListAttributes {
+                no_select,
+                ..ListAttributes::default()
+            },
+            &[],
+        );
         self.delimiter();
         self.mailbox(mailbox);
         self.crlf();
@@ -103,7 +116,10 @@ impl Encoder {
         let mut names: Vec<&str> = Vec::with_capacity(8);
         let flags = [
             (attributes.non_existent, "\\NonExistent"),
-            (attributes.no_select || attributes.non_existent, "\\Noselect"),
+            (
+                attributes.no_select || attributes.non_existent,
+                "\\Noselect",
+            ),
             (attributes.no_inferiors, "\\Noinferiors"),
             (attributes.has_children == Some(true), "\\HasChildren"),
             (attributes.has_children == Some(false), "\\HasNoChildren"),
@@ -111,17 +127,25 @@ impl Encoder {
             (attributes.marked == Some(true), "\\Marked"),
             (attributes.marked == Some(false), "\\Unmarked"),
         ];
-        names.extend(flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name));
+        names.extend(
+            flags
+                .into_iter()
+                .filter(|(set, _)| *set)
+                .map(|(_, name)| name),
+        );
         names.extend(special_use.iter().map(|&special| special.as_str()));
         self.parenthesised(&names, |encoder, name| encoder.raw(name.as_bytes()));
     }
 
     fn list_extended(&mut self, entry: &ListEntry<'_>) {
-        let children: Vec<&str> = [(entry.child_subscribed, "SUBSCRIBED"), (entry.child_special_use, "SPECIAL-USE")]
-            .into_iter()
-            .filter(|(set, _)| *set)
-            .map(|(_, name)| name)
-            .collect();
+        let children: Vec<&str> = [
+            (entry.child_subscribed, "SUBSCRIBED"),
+            (entry.child_special_use, "SPECIAL-USE"),
+        ]
+        .into_iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, name)| name)
+        .collect();
         if children.is_empty() && entry.old_name.is_none() {
             return;
         }

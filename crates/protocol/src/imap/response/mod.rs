@@ -140,7 +140,9 @@ impl Encoder {
             match character {
                 '\r' | '\n' | '\0' => self.out.push(b' '),
                 ' '..='~' => self.out.extend(u8::try_from(character)),
-                _ if self.utf8 => self.out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                _ if self.utf8 => self
+                    .out
+                    .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
                 _ => self.out.push(b'?'),
             }
         }
@@ -223,7 +225,11 @@ impl Encoder {
         if uids.is_empty() {
             return;
         }
-        self.out.extend_from_slice(if earlier { b"* VANISHED (EARLIER) " } else { b"* VANISHED " });
+        self.out.extend_from_slice(if earlier {
+            b"* VANISHED (EARLIER) "
+        } else {
+            b"* VANISHED "
+        });
         write_set(&mut self.out, uids);
         self.crlf();
     }
@@ -362,7 +368,9 @@ pub(crate) fn write_string(out: &mut Vec<u8>, octets: &[u8], utf8: bool) {
 pub(crate) fn write_astring(out: &mut Vec<u8>, octets: &[u8]) {
     let atom = !octets.is_empty()
         && !octets.eq_ignore_ascii_case(b"NIL")
-        && octets.iter().all(|&octet| super::parse::is_astring_char(octet));
+        && octets
+            .iter()
+            .all(|&octet| super::parse::is_astring_char(octet));
     if atom {
         out.extend_from_slice(octets);
     } else {

@@ -63,7 +63,8 @@ impl Encoder {
         if let Some(all) = result.all.as_ref().filter(|all| !all.is_empty()) {
             self.raw(b" ALL ");
             write_set(&mut self.out, all);
-        } else if let Some((first, rest)) = result.sorted.as_deref().and_then(<[u32]>::split_first) {
+        } else if let Some((first, rest)) = result.sorted.as_deref().and_then(<[u32]>::split_first)
+        {
             self.raw(b" ALL ");
             self.number(u64::from(*first));
             for &number in rest {

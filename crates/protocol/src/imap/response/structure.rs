@@ -121,7 +121,11 @@ impl Encoder {
                 self.raw(b" ");
                 self.count(*lines);
             }
-            Content::Message { envelope, root, lines } => {
+            Content::Message {
+                envelope,
+                root,
+                lines,
+            } => {
                 self.raw(b" ");
                 self.envelope(envelope);
                 self.raw(b" ");
@@ -173,7 +177,9 @@ impl Encoder {
         match languages {
             [] => self.raw(b"NIL"),
             [only] => self.string(only.as_bytes()),
-            several => self.parenthesised(several, |encoder, language| encoder.string(language.as_bytes())),
+            several => self.parenthesised(several, |encoder, language| {
+                encoder.string(language.as_bytes());
+            }),
         }
     }
 
