@@ -31,6 +31,8 @@ mod disk;
 mod error;
 pub mod event;
 mod facts;
+#[cfg(test)]
+mod faults;
 pub mod id;
 pub mod index;
 mod keys;
@@ -167,7 +169,16 @@ impl Store {
     /// # Errors
     /// When another process has it open, when a file is damaged or of a later format, or on I/O errors.
     pub fn open(directory: &Path, options: &Options, world: World) -> Result<Self, Error> {
-        let opened = open::open(directory, options, world, Arc::new(disk::RealDisk))?;
+        Self::open_on(directory, options, world, Arc::new(disk::RealDisk))
+    }
+
+    fn open_on(
+        directory: &Path,
+        options: &Options,
+        world: World,
+        disk: Arc<dyn disk::Disk>,
+    ) -> Result<Self, Error> {
+        let opened = open::open(directory, options, world, disk)?;
         let threads = Threads {
             stages: opened.stages,
             keeper: opened.keeper,
@@ -313,15 +324,16 @@ impl Inner {
         let Some(threads) = self.threads.lock().take() else {
             return;
         };
-        let mut ended = true;
-        for stage in threads.stages {
-            ended &= stage.join().is_ok();
-        }
+        let join = |thread: std::thread::JoinHandle<()>| {
+            // The last clone may be dropped with a closure, on the thread that ran it.
+            let ours = thread.thread().id() == std::thread::current().id();
+            if !ours && thread.join().is_err() {
+                tracing::error!("a thread of the store had panicked");
+            }
+        };
+        threads.stages.into_iter().for_each(join);
         threads.chores.ask(Chore::Stop);
-        ended &= threads.keeper.join().is_ok();
-        if !ended {
-            tracing::error!("a thread of the store had panicked");
-        }
+        join(threads.keeper);
         self.shared.readers.close();
         self.shared.lock.lock().take();
     }

@@ -47,6 +47,7 @@ impl Shared {
 /// Connections for snapshots.
 pub(crate) struct Readers {
     path: PathBuf,
+    count: usize,
     idle: Mutex<Vec<sqlite::Connection>>,
     /// One permit a connection.
     pub(crate) permits: Arc<Semaphore>,
@@ -57,6 +58,7 @@ impl Readers {
     pub(crate) fn new(path: PathBuf, count: usize) -> Self {
         Self {
             path,
+            count: count.max(1),
             idle: Mutex::default(),
             permits: Arc::new(Semaphore::new(count.max(1))),
             closed: AtomicBool::new(false),
@@ -79,8 +81,11 @@ impl Readers {
         connection.begin_reading()?;
         let result = work(&mut connection);
         // A connection that cannot end its view is dropped, and the view with it.
-        if connection.rollback().is_ok() && !self.closed.load(Ordering::SeqCst) {
-            self.idle.lock().push(connection);
+        if connection.rollback().is_ok() {
+            let mut idle = self.idle.lock();
+            if idle.len() < self.count && !self.closed.load(Ordering::SeqCst) {
+                idle.push(connection);
+            }
         }
         result
     }
