@@ -18,22 +18,29 @@
 //! [`Settings::memory_budget`].
 //!
 //! ```no_run
-//! # async fn run(store: store::Store, directory: directory::Directory, identity: wire::IdentityHandle,
+//! # async fn run(store: store::Store, directory: directory::Directory, index: store::index::Index, identity: wire::IdentityHandle,
 //! #   stream: wire::Stream, peer: std::net::SocketAddr, shutdown: wire::Shutdown) {
 //! use std::sync::Arc;
 //! use retrieval::{Listener, Retrieval, Settings};
 //!
 //! let settings = Arc::new(arc_swap::ArcSwap::from_pointee(Settings::default()));
-//! let retrieval = Retrieval::new(store, directory, world::World::system(), settings, identity);
+//! let retrieval = Retrieval::new(store, directory, index, world::World::system(), settings, identity);
 //! retrieval.serve(stream, peer, Listener::Imaps, shutdown).await;
 //! # }
 //! ```
 
+mod audit;
+mod budget;
+mod connection;
+mod imap;
+mod login;
 mod settings;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
+
+use connection::Connection;
 
 pub use settings::{Network, NotANetwork, Settings};
 
@@ -86,13 +93,21 @@ pub struct Retrieval {
 }
 
 /// What all sessions share.
-#[allow(dead_code)]
 struct Shared {
     store: store::Store,
     directory: directory::Directory,
+    index: store::index::Index,
     world: world::World,
     settings: SettingsHandle,
     identity: wire::IdentityHandle,
+    /// Room for message text.
+    memory: budget::Memory,
+    /// Turns for reading text in searches.
+    searches: tokio::sync::Semaphore,
+    /// Sessions of each identifier.
+    sessions: budget::Sessions,
+    /// Maildrops that POP3 sessions hold.
+    maildrops: budget::Maildrops,
 }
 
 impl Retrieval {
@@ -101,17 +116,26 @@ impl Retrieval {
     pub fn new(
         store: store::Store,
         directory: directory::Directory,
+        index: store::index::Index,
         world: world::World,
         settings: SettingsHandle,
         identity: wire::IdentityHandle,
     ) -> Self {
+        let now = settings.load();
+        let (memory, searches) = (now.memory_budget, now.concurrent_searches.max(1));
+        drop(now);
         Self {
             shared: Arc::new(Shared {
                 store,
                 directory,
+                index,
                 world,
                 settings,
                 identity,
+                memory: budget::Memory::new(memory),
+                searches: tokio::sync::Semaphore::new(searches),
+                sessions: budget::Sessions::default(),
+                maildrops: budget::Maildrops::default(),
             }),
         }
     }
@@ -127,6 +151,27 @@ impl Retrieval {
         listener: Listener,
         shutdown: wire::Shutdown,
     ) {
-        let _ = (&self.shared, stream, peer, listener, shutdown);
+        let settings = self.shared.settings.load_full();
+        let mut connection = Connection::new(stream, settings.stall_timeout, settings.minimum_rate);
+        if listener.is_implicit_tls() && connection.tls().is_none() {
+            let identity = self.shared.identity.load_full();
+            connection = match connection
+                .accept_tls(&identity, settings.handshake_timeout)
+                .await
+            {
+                Ok(connection) => connection,
+                Err(error) => {
+                    tracing::debug!(%error, %peer, "a TLS handshake failed");
+                    return;
+                }
+            };
+        }
+        let shared = Arc::clone(&self.shared);
+        match listener {
+            Listener::Imap | Listener::Imaps => {
+                imap::serve(shared, connection, peer, shutdown).await
+            }
+            Listener::Pop3 | Listener::Pop3s => connection.close().await,
+        }
     }
 }

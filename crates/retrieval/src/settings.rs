@@ -42,8 +42,6 @@ pub struct Settings {
     pub concurrent_searches: usize,
     /// Commands that a session may hold read but not answered. Octets, at least one command. Default 64 KiB.
     pub line_limit: usize,
-    /// Keywords of one message. Default 100.
-    pub keywords_per_message: usize,
 }
 
 impl Default for Settings {
@@ -66,7 +64,6 @@ impl Default for Settings {
             memory_budget: 256 << 20,
             concurrent_searches: 4,
             line_limit: 64 << 10,
-            keywords_per_message: 100,
         }
     }
 }
@@ -162,7 +159,14 @@ mod tests {
         assert!(!contains("0.0.0.0/0", "2001:db8::1"));
         assert!(contains("127.0.0.1", "127.0.0.1"));
         assert!(contains("2001:db8::/32", "2001:db8:ffff::1"));
-        for wrong in ["", "192.0.2.0/33", "::/129", "host", "192.0.2.0/", "1.2.3.4/x"] {
+        for wrong in [
+            "",
+            "192.0.2.0/33",
+            "::/129",
+            "host",
+            "192.0.2.0/",
+            "1.2.3.4/x",
+        ] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }
     }

@@ -1,0 +1,375 @@
+//! The client at the other end: commands in, answers out, with patience that ends.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use protocol::imap::{
+    AwaitedLine, CapabilityState, Decoder, Encoder, Event, Limits, Literal, ResponseCode, Status,
+    Tagged, capabilities,
+};
+use tokio::time::{Instant, timeout_at};
+use wire::{Identity, Shutdown, TlsFacts};
+
+use crate::{
+    Settings,
+    audit::End,
+    budget::{Memory, Room},
+    connection::{Connection, READ},
+    login,
+};
+
+/// Octets that a session may gather without asking for room: a command line with ordinary literals.
+const FREE: usize = 512 << 10;
+
+/// The client, as both phases of a session see it.
+pub(crate) struct Line {
+    connection: Connection,
+    decoder: Decoder,
+    /// Answers that wait to be sent.
+    pub out: Encoder,
+    settings: Arc<Settings>,
+    peer: SocketAddr,
+    shutdown: Shutdown,
+    memory: Memory,
+    /// Room for the literals of the present command.
+    room: Vec<Room>,
+    room_octets: usize,
+    /// When the command that is not complete yet began, and how much was read of it.
+    pending: Option<(Instant, u64)>,
+    bad_commands: u32,
+    /// What the client says it is (RFC 2971).
+    pub client: Option<String>,
+}
+
+/// What came from the client.
+pub(crate) enum Heard {
+    /// A command.
+    Command(Tagged),
+    /// Something that was no command; it is answered.
+    Refused,
+}
+
+impl Line {
+    pub(crate) fn new(
+        connection: Connection,
+        settings: Arc<Settings>,
+        peer: SocketAddr,
+        shutdown: Shutdown,
+        memory: Memory,
+    ) -> Self {
+        let limits = Limits {
+            line: settings.line_limit,
+            append_message: settings.append_limit,
+            append_total: settings.append_total,
+            append_count: settings.append_count,
+            ..Limits::default()
+        };
+        Self {
+            connection,
+            decoder: Decoder::new(limits),
+            out: Encoder::new(),
+            settings,
+            peer,
+            shutdown,
+            memory,
+            room: Vec::new(),
+            room_octets: 0,
+            pending: None,
+            bad_commands: 0,
+            client: None,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(crate) fn tls(&self) -> Option<&TlsFacts> {
+        self.connection.tls()
+    }
+
+    pub(crate) fn octets_written(&self) -> u64 {
+        self.connection.octets_written()
+    }
+
+    /// Whether a password may be told on this connection.
+    pub(crate) fn may_log_in(&self) -> bool {
+        self.tls().is_some() || self.settings.permits_plaintext(self.peer.ip())
+    }
+
+    /// What the server can do in this state.
+    pub(crate) fn capabilities(&self, authenticated: bool) -> Vec<String> {
+        let permitted = self.may_log_in();
+        let mechanisms: Vec<&str> = login::mechanisms(self.tls(), permitted)
+            .map(protocol::sasl::Mechanism::name)
+            .collect();
+        capabilities(&CapabilityState {
+            authenticated,
+            starttls: self.tls().is_none(),
+            mechanisms: &mechanisms,
+            login: permitted,
+            append_limit: self.settings.append_limit,
+        })
+    }
+
+    /// The client logged in: it may send messages.
+    pub(crate) fn set_authenticated(&mut self) {
+        self.decoder.set_authenticated();
+    }
+
+    /// The client enabled IMAP4rev2.
+    pub(crate) fn set_utf8(&mut self) {
+        self.decoder.set_utf8(true);
+        self.out.set_utf8(true);
+    }
+
+    /// The next command. May be cancelled without loss.
+    pub(crate) async fn hear(&mut self, silence: Duration) -> Result<Heard, End> {
+        if !self.decoder.is_mid_command() {
+            self.room.clear();
+            self.room_octets = 0;
+        }
+        let deadline = Instant::now() + silence;
+        loop {
+            while let Some(event) = self.decoder.next_event() {
+                match event {
+                    Event::Command(tagged) => {
+                        self.pending = None;
+                        return Ok(Heard::Command(tagged));
+                    }
+                    Event::NeedContinuation(literal) => self.answer_literal(&literal).await?,
+                    Event::Error(error) => {
+                        self.pending = None;
+                        self.out.command_error(&error);
+                        return Ok(Heard::Refused);
+                    }
+                    Event::Line(_) => {}
+                }
+            }
+            self.fill(deadline).await?;
+        }
+    }
+
+    /// A line of AUTHENTICATE; `None` when what came is none.
+    pub(crate) async fn hear_line(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<Option<bytes::Bytes>, End> {
+        self.decoder.await_line(AwaitedLine::Authenticate);
+        self.flush().await?;
+        loop {
+            match self.decoder.next_event() {
+                Some(Event::Line(line)) => {
+                    self.pending = None;
+                    return Ok(Some(line));
+                }
+                Some(_) => {
+                    self.decoder.await_command();
+                    return Ok(None);
+                }
+                None => self.fill(deadline).await?,
+            }
+        }
+    }
+
+    /// IDLE begins: the next line is to be DONE.
+    pub(crate) fn await_done(&mut self) {
+        self.decoder.await_line(AwaitedLine::Idle);
+    }
+
+    /// Waits for DONE; whether it was that. May be cancelled without loss.
+    pub(crate) async fn hear_done(&mut self) -> Result<bool, End> {
+        loop {
+            match self.decoder.next_event() {
+                Some(Event::Line(line)) => {
+                    self.pending = None;
+                    return Ok(line.eq_ignore_ascii_case(b"DONE"));
+                }
+                Some(_) => {
+                    self.decoder.await_command();
+                    return Ok(false);
+                }
+                // A client in IDLE is meant to be silent; keepalives find out whether it lives.
+                None => self.fill(Instant::now() + Duration::from_hours(24)).await?,
+            }
+        }
+    }
+
+    /// Waits for the client while a long command is carried out: returns only when the connection is at its end, or as much
+    /// is read ahead as may be.
+    pub(crate) async fn hear_the_end(&mut self) -> End {
+        loop {
+            if self.decoder.buffered() >= self.settings.line_limit {
+                std::future::pending::<()>().await;
+            }
+            if let Err(end) = self.fill(Instant::now() + Duration::from_hours(24)).await {
+                return end;
+            }
+        }
+    }
+
+    /// Reads some more, within the patience that there is.
+    async fn fill(&mut self, silence: Instant) -> Result<(), End> {
+        self.make_room().await?;
+        let deadline = if self.decoder.is_mid_command() {
+            let (began, octets) = *self.pending.get_or_insert_with(|| (Instant::now(), 0));
+            let earned = Duration::from_secs(octets / self.settings.minimum_rate.max(1));
+            let whole = began + self.settings.stall_timeout + earned;
+            whole.min(Instant::now() + self.settings.stall_timeout)
+        } else {
+            silence
+        };
+        let mut buffer = [0_u8; READ];
+        let read = tokio::select! {
+            biased;
+            () = self.shutdown.begun() => return Err(End::Shutdown),
+            read = timeout_at(deadline, self.connection.read(&mut buffer)) => read,
+        };
+        let count = read.map_err(|_| End::TimedOut)?.map_err(End::from)?;
+        let Some(octets) = buffer.get(..count).filter(|octets| !octets.is_empty()) else {
+            return Err(End::Closed);
+        };
+        if let Some((_, so_far)) = &mut self.pending {
+            *so_far = so_far.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+        self.decoder.feed(octets);
+        Ok(())
+    }
+
+    /// Takes room for what non-synchronising literals bring without asking.
+    async fn make_room(&mut self) -> Result<(), End> {
+        let needed = self.decoder.buffered().saturating_add(READ);
+        if needed <= self.room_octets.saturating_add(FREE) {
+            return Ok(());
+        }
+        // In steps, since the announced size is not known here.
+        if self.take_room(1 << 20).await {
+            Ok(())
+        } else {
+            Err(End::Busy)
+        }
+    }
+
+    async fn answer_literal(&mut self, literal: &Literal) -> Result<(), End> {
+        let has_room = literal.size <= 4096 || self.take_room(literal.size).await;
+        if has_room {
+            self.out.continuation("Go on");
+        } else {
+            self.decoder.refuse_literal();
+            self.pending = None;
+            if let Some(tag) = &literal.tag {
+                let code = ResponseCode::Unavailable;
+                self.out
+                    .tagged(tag, Status::No, Some(&code), "Too busy, try again later");
+            }
+        }
+        self.flush().await
+    }
+
+    /// Takes more room. Two sessions that each hold some and wait for more must not wait for ever, so this gives up.
+    async fn take_room(&mut self, octets: u64) -> bool {
+        let deadline = Instant::now() + self.settings.stall_timeout;
+        match timeout_at(deadline, self.memory.take(octets)).await {
+            Ok(Some(room)) => {
+                self.room.push(room);
+                let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+                self.room_octets = self.room_octets.saturating_add(octets);
+                true
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    /// Sends what waits, if it is much.
+    pub(crate) async fn relieve(&mut self) -> Result<(), End> {
+        if self.out.len() >= 16 << 10 {
+            self.hand_over();
+            self.connection.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// Sends everything that waits.
+    pub(crate) async fn flush(&mut self) -> Result<(), End> {
+        self.hand_over();
+        Ok(self.connection.flush().await?)
+    }
+
+    /// Sends `head` and then `octets` without copying them. What waited in the encoder stands in `head` already.
+    pub(crate) async fn send_large(
+        connection: &mut Connection,
+        head: &[u8],
+        octets: &[u8],
+    ) -> Result<(), End> {
+        connection.out().extend_from_slice(head);
+        Ok(connection.write_large(octets).await?)
+    }
+
+    /// The encoder and the connection at once, for answers with large literals.
+    pub(crate) fn halves(&mut self) -> (&mut Encoder, &mut Connection) {
+        (&mut self.out, &mut self.connection)
+    }
+
+    fn hand_over(&mut self) {
+        if !self.out.is_empty() {
+            let waiting = self.connection.out();
+            if waiting.is_empty() {
+                *waiting = self.out.take();
+            } else {
+                waiting.extend_from_slice(self.out.bytes());
+                self.out.clear();
+            }
+        }
+    }
+
+    /// One more command that was none.
+    pub(crate) fn count_bad(&mut self) -> Result<(), End> {
+        self.bad_commands = self.bad_commands.saturating_add(1);
+        if self.bad_commands >= self.settings.bad_commands {
+            return Err(End::Protocol);
+        }
+        Ok(())
+    }
+
+    /// Turns the connection into TLS; what was pipelined before is forgotten (RFC 9051, section 6.2.1).
+    pub(crate) async fn start_tls(mut self, identity: &Identity) -> std::io::Result<Self> {
+        self.decoder.discard();
+        let limit = self.settings.handshake_timeout;
+        let connection = self.connection.accept_tls(identity, limit).await?;
+        Ok(Self { connection, ..self })
+    }
+
+    /// Tells the client why the session ends, if it can still hear that.
+    pub(crate) async fn say_bye(&mut self, end: End) {
+        let (code, text) = match end {
+            End::Logout | End::Closed => (None, ""),
+            End::TimedOut => (None, "You were silent for too long"),
+            End::Shutdown => (
+                Some(ResponseCode::Unavailable),
+                "The server is shutting down",
+            ),
+            End::MailboxGone => (None, "The mailbox was deleted"),
+            End::AccountChanged => (
+                Some(ResponseCode::AuthorizationFailed),
+                "The account was changed, log in again",
+            ),
+            End::Protocol => (Some(ResponseCode::ClientBug), "Too many errors"),
+            End::Busy | End::Failed => (Some(ResponseCode::Unavailable), "Try again later"),
+        };
+        if !text.is_empty() {
+            self.out.bye(code.as_ref(), text);
+        }
+        if end != End::Closed
+            && let Err(end) = self.flush().await
+        {
+            tracing::debug!(?end, "the client did not hear the goodbye");
+        }
+    }
+
+    pub(crate) async fn close(self) {
+        self.connection.close().await;
+    }
+}

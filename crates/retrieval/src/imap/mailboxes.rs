@@ -1,0 +1,225 @@
+//! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS and quotas.
+
+use protocol::imap::{
+    MailboxName, QuotaResource, ResponseCode, SpecialUse, StatusData, StatusItem,
+};
+use store::{
+    Error,
+    mailbox::{self, Mailbox},
+};
+use trail::Kind;
+
+use super::{
+    member::Member,
+    outcome::{Done, Outcome, Stop},
+};
+
+/// The one quota root: all mailboxes of an account share its quota.
+const QUOTA_ROOT: &str = "";
+
+impl Member {
+    /// CREATE, with the special use of RFC 6154.
+    pub(super) async fn create(&mut self, name: MailboxName, uses: &[SpecialUse]) -> Outcome {
+        let special_use = match uses {
+            [] => None,
+            [one] => Some(
+                use_to_store(*one)
+                    .ok_or(Stop::no(ResponseCode::UseAttr, "This use is not supported"))?,
+            ),
+            _ => {
+                return Err(Stop::no(
+                    ResponseCode::UseAttr,
+                    "A mailbox has one special use at most",
+                ));
+            }
+        };
+        let (who, account) = (self.who.clone(), self.login.account);
+        let receipt = self
+            .shared
+            .store
+            .commit::<_, Error>(Vec::new(), move |tx| {
+                let made = mailbox::create(tx, account, name.as_str(), special_use)?;
+                let mut event = who.event(Kind::MailboxCreated, &made.name);
+                if let Some(special_use) = special_use {
+                    event = event.detail("use", use_to_wire(special_use).as_str());
+                }
+                tx.record(&event, made.id)
+            })
+            .await?;
+        Ok(Done::with(
+            ResponseCode::MailboxId(receipt.value.to_string()),
+            "Created",
+        ))
+    }
+
+    pub(super) async fn delete(&mut self, name: MailboxName) -> Outcome {
+        let (who, account) = (self.who.clone(), self.login.account);
+        let deleted = self
+            .shared
+            .store
+            .commit::<_, Error>(Vec::new(), move |tx| {
+                let row = mailbox::by_name(tx, account, name.as_str())?;
+                let messages = row.as_ref().map_or(0, |row| row.messages);
+                mailbox::delete(tx, account, name.as_str())?;
+                let event = who
+                    .event(Kind::MailboxDeleted, name.as_str())
+                    .detail("messages", messages);
+                tx.record(&event, (row.map(|row| row.id), messages))
+            })
+            .await?;
+        let (id, messages) = deleted.value;
+        self.tally.deleted = self.tally.deleted.saturating_add(messages);
+        // The session that deletes its own mailbox goes back to the authenticated state; others hear BYE.
+        if self
+            .selected
+            .as_ref()
+            .is_some_and(|selected| Some(selected.id) == id)
+        {
+            self.selected = None;
+        }
+        Ok(Done::new("Deleted"))
+    }
+
+    pub(super) async fn rename(&mut self, from: MailboxName, to: MailboxName) -> Outcome {
+        let (who, account) = (self.who.clone(), self.login.account);
+        self.shared
+            .store
+            .commit::<_, Error>(Vec::new(), move |tx| {
+                mailbox::rename(tx, account, from.as_str(), to.as_str())?;
+                let event = who
+                    .event(Kind::MailboxRenamed, from.as_str())
+                    .detail("to", to.as_str());
+                tx.record(&event, ())
+            })
+            .await?;
+        self.mark_stale();
+        Ok(Done::new("Renamed"))
+    }
+
+    pub(super) async fn subscribe(&mut self, name: MailboxName, subscribed: bool) -> Outcome {
+        let (who, account) = (self.who.clone(), self.login.account);
+        self.shared
+            .store
+            .commit::<_, Error>(Vec::new(), move |tx| {
+                mailbox::subscribe(tx, account, name.as_str(), subscribed)?;
+                let event = who
+                    .event(Kind::MailboxSubscribed, name.as_str())
+                    .detail("subscribed", subscribed);
+                tx.record(&event, ())
+            })
+            .await?;
+        Ok(Done::new("Done"))
+    }
+
+    /// STATUS: from the mailbox's row, whatever its size.
+    pub(super) async fn status(&mut self, name: MailboxName, items: Vec<StatusItem>) -> Outcome {
+        let row = self.row_of(&name).await?;
+        if items.contains(&StatusItem::HighestModSeq) {
+            self.enable_condstore();
+        }
+        let data = status_data(&row, &items, self.line.settings().append_limit);
+        self.line.out.status(&name, &data);
+        Ok(Done::new("Done"))
+    }
+
+    /// GETQUOTA (RFC 9208).
+    pub(super) async fn quota(&mut self, root: &str) -> Outcome {
+        if root != QUOTA_ROOT {
+            return Err(Stop::no(
+                ResponseCode::NonExistent,
+                "There is no such quota root",
+            ));
+        }
+        self.write_quota().await?;
+        Ok(Done::new("Done"))
+    }
+
+    /// GETQUOTAROOT (RFC 9208).
+    pub(super) async fn quota_root(&mut self, name: MailboxName) -> Outcome {
+        self.row_of(&name).await?;
+        self.line.out.quota_root(&name, &[QUOTA_ROOT]);
+        self.write_quota().await?;
+        Ok(Done::new("Done"))
+    }
+
+    async fn write_quota(&mut self) -> Result<(), Stop> {
+        let account = self.login.account;
+        let usage = self
+            .shared
+            .store
+            .read::<_, Error>(move |snapshot| mailbox::usage(snapshot, account))
+            .await?;
+        let storage = usage.limit.map(|limit| QuotaResource {
+            name: "STORAGE",
+            usage: usage.bytes.div_ceil(1024),
+            limit: limit / 1024,
+        });
+        self.line.out.quota(QUOTA_ROOT, storage.as_slice());
+        Ok(())
+    }
+
+    async fn row_of(&self, name: &MailboxName) -> Result<Mailbox, Stop> {
+        let (account, name) = (self.login.account, name.clone());
+        let row = self
+            .shared
+            .store
+            .read::<_, Error>(move |snapshot| mailbox::by_name(snapshot, account, name.as_str()))
+            .await?;
+        row.filter(|row| row.selectable).ok_or(Stop::no(
+            ResponseCode::NonExistent,
+            "There is no such mailbox",
+        ))
+    }
+}
+
+/// The values of STATUS.
+pub(super) fn status_data(
+    row: &Mailbox,
+    items: &[StatusItem],
+    append_limit: u64,
+) -> Vec<StatusData> {
+    let value = |item: &StatusItem| {
+        let number = match item {
+            StatusItem::Messages => row.messages,
+            // See SELECT: nothing is recent for one session only.
+            StatusItem::Recent => 0,
+            StatusItem::UidNext => u64::from(row.uid_next),
+            StatusItem::UidValidity => u64::from(row.uid_validity),
+            StatusItem::Unseen => row.unseen,
+            StatusItem::Deleted => row.deleted,
+            StatusItem::Size => row.bytes,
+            StatusItem::HighestModSeq => row.highest_modseq,
+            StatusItem::AppendLimit => append_limit,
+            StatusItem::MailboxId => return StatusData::MailboxId(row.id.to_string()),
+        };
+        StatusData::Number(*item, number)
+    };
+    items.iter().map(value).collect()
+}
+
+/// The store's special use of a wire name; `None` for one that the store does not know.
+fn use_to_store(special_use: SpecialUse) -> Option<mailbox::SpecialUse> {
+    Some(match special_use {
+        SpecialUse::All => mailbox::SpecialUse::All,
+        SpecialUse::Archive => mailbox::SpecialUse::Archive,
+        SpecialUse::Drafts => mailbox::SpecialUse::Drafts,
+        SpecialUse::Flagged => mailbox::SpecialUse::Flagged,
+        SpecialUse::Junk => mailbox::SpecialUse::Junk,
+        SpecialUse::Sent => mailbox::SpecialUse::Sent,
+        SpecialUse::Trash => mailbox::SpecialUse::Trash,
+        SpecialUse::Important => return None,
+    })
+}
+
+/// The wire name of the store's special use.
+pub(super) fn use_to_wire(special_use: mailbox::SpecialUse) -> SpecialUse {
+    match special_use {
+        mailbox::SpecialUse::All => SpecialUse::All,
+        mailbox::SpecialUse::Archive => SpecialUse::Archive,
+        mailbox::SpecialUse::Drafts => SpecialUse::Drafts,
+        mailbox::SpecialUse::Flagged => SpecialUse::Flagged,
+        mailbox::SpecialUse::Junk => SpecialUse::Junk,
+        mailbox::SpecialUse::Sent => SpecialUse::Sent,
+        mailbox::SpecialUse::Trash => SpecialUse::Trash,
+    }
+}

@@ -1,0 +1,274 @@
+//! The selected mailbox: its view, kept in step with the store.
+
+use std::collections::BTreeSet;
+
+use protocol::imap::{Encoder, FlagList, Keyword, MessageSet, SequenceSet, SystemFlags};
+use store::{
+    AccountId, MailboxId, Snapshot, Store, Topic,
+    mailbox::{self, Entry, Flags, Mailbox},
+};
+use tokio::sync::watch;
+
+use super::{
+    flags,
+    outcome::Stop,
+    view::{Changes, Slot, View},
+};
+
+/// UIDs read at once when a mailbox is opened, so that a large one does not stand in memory twice.
+const OPENING_STEP: u32 = 16_384;
+
+/// A mailbox that was selected, as the client knows it.
+pub(crate) struct Selected {
+    /// Its id.
+    pub id: MailboxId,
+    /// Its name; another session may rename it.
+    pub name: String,
+    /// UIDVALIDITY.
+    pub uid_validity: u32,
+    /// Whether it was opened with EXAMINE.
+    pub read_only: bool,
+    /// What the client knows.
+    pub view: View,
+    /// `$`: the UIDs that the last SEARCH saved (RFC 5182), ascending.
+    pub saved: Vec<u32>,
+    /// Keywords that the client was told of in FLAGS.
+    pub keywords: BTreeSet<String>,
+    changes: watch::Receiver<u64>,
+    /// Whether the store must be asked though no wake-up came: at first, and after own changes.
+    stale: bool,
+}
+
+/// What bringing the view up to date found.
+pub(crate) enum Synced {
+    /// These changes.
+    Changes(Changes),
+    /// The mailbox does not exist any more.
+    Deleted,
+}
+
+impl Selected {
+    /// Opens the mailbox of that name, if there is one that can be selected.
+    pub(crate) async fn open(
+        store: &Store,
+        account: AccountId,
+        name: String,
+        read_only: bool,
+    ) -> Result<Option<(Self, Mailbox)>, store::Error> {
+        let opened = store
+            .read(move |snapshot| {
+                let found = mailbox::by_name(snapshot, account, &name)?;
+                let Some(row) = found.filter(|row| row.selectable) else {
+                    return Ok::<_, store::Error>(None);
+                };
+                let view = read_view(snapshot, &row)?;
+                let keywords = mailbox::keywords(snapshot, row.id)?;
+                Ok(Some((view, keywords, row)))
+            })
+            .await?;
+        Ok(opened.map(|(view, keywords, row)| {
+            let selected = Self {
+                id: row.id,
+                name: row.name.clone(),
+                uid_validity: row.uid_validity,
+                read_only,
+                keywords: keywords.into_iter().collect(),
+                view,
+                saved: Vec::new(),
+                changes: store.watch(Topic::Mailbox(row.id)),
+                stale: true,
+            };
+            (selected, row)
+        }))
+    }
+
+    /// Makes the next [`Selected::sync`] ask the store.
+    pub(crate) fn mark_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// Waits until the store says that the mailbox changed.
+    pub(crate) async fn changed(&mut self) {
+        if self.stale {
+            return;
+        }
+        if self.changes.changed().await.is_err() {
+            // The store is closing; the session hears of that by its shutdown.
+            std::future::pending::<()>().await;
+        }
+        self.stale = true;
+    }
+
+    /// Brings the view up to date.
+    pub(crate) async fn sync(
+        &mut self,
+        store: &Store,
+        may_expunge: bool,
+    ) -> Result<Synced, store::Error> {
+        if self.changes.has_changed().unwrap_or(true) {
+            self.stale = true;
+        }
+        if !self.stale {
+            return Ok(Synced::Changes(self.view.apply(&[], &[], 0, may_expunge)));
+        }
+        self.changes.mark_unchanged();
+        let (id, known) = (self.id, self.view.modseq);
+        let news = store
+            .read(move |snapshot| {
+                let Some(row) = mailbox::by_id(snapshot, id)?.filter(|row| row.selectable) else {
+                    return Ok::<_, store::Error>(None);
+                };
+                if row.highest_modseq <= known {
+                    return Ok(Some((row, Vec::new(), Vec::new())));
+                }
+                let changed = mailbox::changed_since(snapshot, id, known)?;
+                let vanished = mailbox::vanished_since(snapshot, id, known)?;
+                Ok(Some((row, changed, vanished)))
+            })
+            .await?;
+        self.stale = false;
+        let Some((row, changed, vanished)) = news else {
+            return Ok(Synced::Deleted);
+        };
+        self.name = row.name;
+        let changes = self
+            .view
+            .apply(&changed, &vanished, row.highest_modseq, may_expunge);
+        Ok(Synced::Changes(changes))
+    }
+
+    /// The UIDs that a command means, ascending. `uid` says that its numbers are UIDs.
+    pub(crate) fn resolve(&self, set: &MessageSet, uid: bool) -> Result<Vec<u32>, Stop> {
+        match set {
+            MessageSet::Saved => Ok(self.here(&self.saved)),
+            MessageSet::Numbers(set) if uid => Ok(self.by_uids(set)),
+            MessageSet::Numbers(set) => self.by_numbers(set),
+        }
+    }
+
+    /// Those of `uids` that the view holds.
+    pub(crate) fn here(&self, uids: &[u32]) -> Vec<u32> {
+        let held = uids.iter().filter(|uid| self.view.by_uid(**uid).is_some());
+        held.copied().collect()
+    }
+
+    /// Messages marked `\\Deleted`, as far as the client knows.
+    pub(crate) fn deleted(&self) -> Vec<u32> {
+        let marked = self
+            .view
+            .slots()
+            .iter()
+            .filter(|slot| slot.flags().contains(Flags::DELETED));
+        marked.map(|slot| slot.uid).collect()
+    }
+
+    /// UIDs of the view that a set of UIDs names; those that do not exist mean nothing (RFC 9051, section 6.4.9).
+    pub(crate) fn by_uids(&self, set: &SequenceSet) -> Vec<u32> {
+        let slots = self.view.slots();
+        let mut uids = Vec::new();
+        for range in set.resolve(self.view.last_uid()).ranges() {
+            let from = slots.partition_point(|slot| slot.uid < *range.start());
+            let to = slots.partition_point(|slot| slot.uid <= *range.end());
+            uids.extend(
+                slots
+                    .get(from..to)
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|slot| slot.uid),
+            );
+        }
+        uids
+    }
+
+    /// UIDs of a set of sequence numbers.
+    fn by_numbers(&self, set: &SequenceSet) -> Result<Vec<u32>, Stop> {
+        let numbers = set.resolve(self.view.exists());
+        if numbers.last().is_some_and(|last| last > self.view.exists()) {
+            return Err(Stop::Bad("There are not so many messages"));
+        }
+        let slots = self.view.slots();
+        let index = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let mut uids = Vec::new();
+        for range in numbers.ranges() {
+            let part = slots.get(index(range.start().saturating_sub(1))..index(*range.end()));
+            uids.extend(part.unwrap_or_default().iter().map(|slot: &Slot| slot.uid));
+        }
+        Ok(uids)
+    }
+
+    /// Tells the client which keywords there are, when there are new ones.
+    pub(crate) fn tell_keywords(&mut self, out: &mut Encoder) {
+        let known = self.keywords.len();
+        for set in self.view.keyword_sets() {
+            for keyword in set {
+                if !self.keywords.contains(keyword) {
+                    self.keywords.insert(keyword.clone());
+                }
+            }
+        }
+        if self.keywords.len() > known {
+            out.flags(&self.all_flags());
+        }
+    }
+
+    /// The flags in use: those of the system, and all keywords that messages have or had.
+    pub(crate) fn all_flags(&self) -> FlagList {
+        let keywords = self
+            .keywords
+            .iter()
+            .filter_map(|keyword| Keyword::new(keyword));
+        FlagList {
+            system: SystemFlags::SETTABLE,
+            keywords: keywords.collect(),
+        }
+    }
+
+    /// Writes a FETCH response with the flags of a message, if the view holds it.
+    pub(crate) fn write_flags(&self, out: &mut Encoder, uid: u32, with_modseq: bool) {
+        let Some((number, slot)) = self.view.by_uid(uid) else {
+            return;
+        };
+        let mut fetch = out.fetch(number);
+        fetch.uid(uid);
+        fetch.flags(&flags::to_wire(slot.flags(), self.view.keywords(slot)));
+        if with_modseq {
+            fetch.mod_seq(slot.modseq);
+        }
+        fetch.finish();
+    }
+
+    /// The entries of `uids` that still exist, ascending.
+    pub(crate) async fn entries(
+        &self,
+        store: &Store,
+        uids: &[u32],
+    ) -> Result<Vec<Entry>, store::Error> {
+        let (id, uids) = (self.id, uids.to_vec());
+        store
+            .read(move |snapshot| mailbox::entries_of(snapshot, id, &uids))
+            .await
+    }
+}
+
+fn read_view(snapshot: &mut Snapshot<'_>, row: &Mailbox) -> Result<View, store::Error> {
+    let mut view = View::empty_at(row.highest_modseq);
+    let mut from = 1_u32;
+    let mut left = row.messages;
+    let mut step = OPENING_STEP;
+    while left > 0 && from < row.uid_next {
+        let to = from
+            .saturating_add(step.saturating_sub(1))
+            .min(row.uid_next);
+        let entries = mailbox::entries(snapshot, row.id, from, to)?;
+        left = left.saturating_sub(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        // A mailbox with wide gaps between its UIDs must not cost a statement for each empty step.
+        step = if entries.is_empty() {
+            step.saturating_mul(2)
+        } else {
+            OPENING_STEP
+        };
+        view.extend(&entries);
+        from = to.saturating_add(1);
+    }
+    Ok(view)
+}

@@ -1,0 +1,312 @@
+//! A mailbox as one session has told it to its client: sequence numbers, flags, and what is still to be told.
+
+use std::collections::HashMap;
+
+use store::mailbox::{Entry, Flags};
+
+/// A message in a [`View`]: 16 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// MODSEQ of the flags below.
+    pub modseq: u64,
+    /// UID.
+    pub uid: u32,
+    /// The system flags in the low 8 bits; above them, which set of keywords by [`Keywords::set`].
+    packed: u32,
+}
+
+impl Slot {
+    /// System flags.
+    pub(crate) fn flags(self) -> Flags {
+        let [low, ..] = self.packed.to_le_bytes();
+        Flags(low)
+    }
+}
+
+/// The sets of keywords that messages have: few, however many messages there are.
+#[derive(Debug, Default)]
+struct Keywords {
+    sets: Vec<Box<[String]>>,
+    numbers: HashMap<Box<[String]>, u32>,
+}
+
+impl Keywords {
+    /// The number of a set. 2²⁴ different sets would need more memory than the sets may have by the store's limits.
+    fn number(&mut self, keywords: &[String]) -> u32 {
+        if keywords.is_empty() {
+            return 0;
+        }
+        if let Some(number) = self.numbers.get(keywords) {
+            return *number;
+        }
+        self.sets.push(keywords.into());
+        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(keywords.into(), number);
+        number
+    }
+
+    fn set(&self, number: u32) -> &[String] {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        index
+            .checked_sub(1)
+            .and_then(|index| self.sets.get(index))
+            .map_or(&[], |set| set)
+    }
+}
+
+/// What the client knows of the selected mailbox.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    slots: Vec<Slot>,
+    keywords: Keywords,
+    /// UIDs that are gone and still have a sequence number, ascending.
+    gone: Vec<u32>,
+    /// Everything up to this MODSEQ is in the view or in `gone`.
+    pub modseq: u64,
+}
+
+/// What the client has to be told after a change of the view.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Sequence numbers expunged, each as it was when the ones before it were gone already.
+    pub expunged: Vec<u32>,
+    /// Their UIDs, ascending.
+    pub vanished: Vec<u32>,
+    /// UIDs of messages whose flags changed, ascending.
+    pub flagged: Vec<u32>,
+    /// Whether messages arrived.
+    pub arrived: bool,
+}
+
+impl View {
+    /// The view of a mailbox that holds `entries` (ascending by UID) at `modseq`.
+    #[cfg(test)]
+    pub(crate) fn new(entries: &[Entry], modseq: u64) -> Self {
+        let mut view = Self::empty_at(modseq);
+        view.extend(entries);
+        view
+    }
+
+    /// A view that is to be filled with what the mailbox holds at `modseq`.
+    pub(crate) fn empty_at(modseq: u64) -> Self {
+        Self {
+            modseq,
+            ..Self::default()
+        }
+    }
+
+    /// Adds messages with higher UIDs than all before. For the first filling, in chunks.
+    pub(crate) fn extend(&mut self, entries: &[Entry]) {
+        self.slots.reserve(entries.len());
+        for entry in entries {
+            let slot = self.slot_of(entry);
+            self.slots.push(slot);
+        }
+    }
+
+    /// Number of messages as the client counts them.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Number of messages as IMAP writes it.
+    pub(crate) fn exists(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    /// All messages, by sequence number.
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Sequence number and message of a UID.
+    pub(crate) fn by_uid(&self, uid: u32) -> Option<(u32, Slot)> {
+        let index = self
+            .slots
+            .binary_search_by_key(&uid, |slot| slot.uid)
+            .ok()?;
+        Some((sequence(index), *self.slots.get(index)?))
+    }
+
+    /// The message of a sequence number.
+    pub(crate) fn by_sequence(&self, number: u32) -> Option<Slot> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.slots.get(index).copied()
+    }
+
+    /// The highest UID in the view; 0 when it is empty.
+    pub(crate) fn last_uid(&self) -> u32 {
+        self.slots.last().map_or(0, |slot| slot.uid)
+    }
+
+    /// The keywords of a message.
+    pub(crate) fn keywords(&self, slot: Slot) -> &[String] {
+        self.keywords.set(slot.packed >> 8)
+    }
+
+    /// The keywords of each set that some message had since the view was made.
+    pub(crate) fn keyword_sets(&self) -> impl Iterator<Item = &[String]> {
+        self.keywords.sets.iter().map(AsRef::as_ref)
+    }
+
+    /// Whether the UID still has a sequence number, but its message is gone.
+    pub(crate) fn is_gone(&self, uid: u32) -> bool {
+        self.gone.binary_search(&uid).is_ok()
+    }
+
+    /// Takes over what the store says changed since [`View::modseq`], up to `modseq`. Messages that are gone keep their
+    /// sequence numbers unless `may_expunge`; they go at a later call that may.
+    pub(crate) fn apply(
+        &mut self,
+        changed: &[Entry],
+        vanished: &[u32],
+        modseq: u64,
+        may_expunge: bool,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        self.modseq = self.modseq.max(modseq);
+        self.note_gone(vanished);
+        if may_expunge {
+            self.expunge(&mut changes);
+        }
+        let known = self.last_uid();
+        for entry in changed {
+            if entry.uid > known {
+                let slot = self.slot_of(entry);
+                self.slots.push(slot);
+                changes.arrived = true;
+            } else if self.update(entry) {
+                changes.flagged.push(entry.uid);
+            }
+        }
+        changes
+    }
+
+    /// Takes over the flags of one message; whether this is news.
+    fn update(&mut self, entry: &Entry) -> bool {
+        let new = self.slot_of(entry);
+        let Ok(index) = self.slots.binary_search_by_key(&entry.uid, |slot| slot.uid) else {
+            return false;
+        };
+        match self.slots.get_mut(index) {
+            Some(slot) if slot.modseq < entry.modseq => {
+                *slot = new;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
+    pub(crate) fn take_own(&mut self, entry: &Entry) {
+        self.update(entry);
+    }
+
+    fn note_gone(&mut self, vanished: &[u32]) {
+        let slots = &self.slots;
+        let here = vanished
+            .iter()
+            .filter(|uid| slots.binary_search_by_key(*uid, |slot| slot.uid).is_ok());
+        self.gone.extend(here);
+        self.gone.sort_unstable();
+        self.gone.dedup();
+    }
+
+    fn expunge(&mut self, changes: &mut Changes) {
+        if self.gone.is_empty() {
+            return;
+        }
+        let gone = std::mem::take(&mut self.gone);
+        for (removed, uid) in gone.iter().enumerate() {
+            if let Ok(index) = self.slots.binary_search_by_key(uid, |slot| slot.uid) {
+                changes
+                    .expunged
+                    .push(sequence(index.saturating_sub(removed)));
+            }
+        }
+        self.slots
+            .retain(|slot| gone.binary_search(&slot.uid).is_err());
+        changes.vanished = gone;
+    }
+
+    fn slot_of(&mut self, entry: &Entry) -> Slot {
+        Slot {
+            modseq: entry.modseq,
+            uid: entry.uid,
+            packed: u32::from(entry.flags.0) | (self.keywords.number(&entry.keywords) << 8),
+        }
+    }
+}
+
+fn sequence(index: usize) -> u32 {
+    u32::try_from(index.saturating_add(1)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use jiff::Timestamp;
+    use store::{BodyId, EmailId, ThreadId};
+
+    fn entry(uid: u32, modseq: u64, flags: u8, keywords: &[&str]) -> Entry {
+        Entry {
+            uid,
+            email: EmailId(1),
+            thread: ThreadId(1),
+            body: BodyId(1),
+            modseq,
+            flags: Flags(flags),
+            keywords: keywords.iter().map(|&k| k.to_owned()).collect(),
+            size: 1,
+            internal_date: Timestamp::UNIX_EPOCH,
+            save_date: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn four() -> View {
+        let entries: Vec<_> = [2, 4, 6, 8].map(|uid| entry(uid, 1, 0, &[])).into();
+        View::new(&entries, 1)
+    }
+
+    #[test]
+    fn a_message_costs_sixteen_octets() {
+        assert_eq!(size_of::<Slot>(), 16);
+    }
+
+    #[test]
+    fn expunges_count_down_as_they_go() {
+        let mut view = four();
+        let changes = view.apply(&[], &[2, 4, 8, 100], 5, true);
+        assert_eq!(changes.expunged, [1, 1, 2]);
+        assert_eq!(changes.vanished, [2, 4, 8]);
+        assert_eq!(view.by_uid(6).unwrap().0, 1);
+        assert_eq!(view.exists(), 1);
+    }
+
+    #[test]
+    fn what_is_gone_keeps_its_number_until_it_may_go() {
+        let mut view = four();
+        let changes = view.apply(&[entry(9, 6, 0, &[])], &[4], 6, false);
+        assert_eq!(changes.expunged, [0_u32; 0]);
+        assert!(changes.arrived);
+        assert!(view.is_gone(4));
+        assert_eq!(view.by_uid(9).unwrap().0, 5);
+        let changes = view.apply(&[], &[], 6, true);
+        assert_eq!((changes.expunged, changes.vanished), (vec![2], vec![4]));
+        assert_eq!(view.by_uid(9).unwrap().0, 4);
+    }
+
+    #[test]
+    fn own_changes_are_not_told_twice() {
+        let mut view = four();
+        let own = entry(6, 7, Flags::SEEN.0, &["$Label1"]);
+        view.take_own(&own);
+        let other = entry(8, 8, 0, &["$label1", "x"]);
+        let changes = view.apply(&[own, other], &[], 8, true);
+        assert_eq!(changes.flagged, [8]);
+        let (_, slot) = view.by_uid(6).unwrap();
+        assert_eq!(view.keywords(slot), ["$Label1"]);
+        assert_eq!(view.keyword_sets().count(), 2);
+    }
+}
