@@ -209,7 +209,7 @@ impl Exchange {
         };
         Ok(Secret::from(format!(
             "{without_proof},p={}",
-            STANDARD.encode(&*proof)
+            STANDARD.encode(proof.as_slice())
         )))
     }
 }

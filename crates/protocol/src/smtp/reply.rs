@@ -112,7 +112,7 @@ impl Reply {
 
     /// A reply as a peer gave it. `None` when `code` is outside 200 to 599.
     #[must_use]
-    pub fn received(code: u16, status: Option<StatusCode>, lines: Vec<String>) -> Option<Self> {
+    pub fn received(code: u16, status: Option<StatusCode>, lines: &[String]) -> Option<Self> {
         (200..600).contains(&code).then(|| Self {
             code,
             status,
@@ -234,6 +234,19 @@ impl Refusal {
             _ => return None,
         };
         Some(Self(Reply::build(code, Some(detail.in_class(class)), text)))
+    }
+
+    /// Another server's refusal, to be passed on. `None` when the reply does not refuse.
+    #[must_use]
+    pub fn from_reply(reply: &Reply) -> Option<Self> {
+        (reply.is_transient() || reply.is_permanent()).then(|| {
+            // What a peer wrote may hold what must not be passed on: it is tidied like own text.
+            Self(Reply::build(
+                reply.code,
+                reply.status,
+                &reply.lines.join("\n"),
+            ))
+        })
     }
 
     /// What to say when this side cannot do its work now: 451 4.3.0.

@@ -193,7 +193,7 @@ impl Scram {
         }
         let server_signature = hmac(&*credentials.server_key, &[signed.as_bytes()]);
         self.stage = Stage::Signed(client.identity);
-        Step::Challenge(format!("v={}", STANDARD.encode(&*server_signature)).into_bytes())
+        Step::Challenge(format!("v={}", STANDARD.encode(server_signature.as_slice())).into_bytes())
     }
 }
 

@@ -92,7 +92,7 @@ fn finish(code: u16, lines: Vec<String>) -> Result<Reply, ReplyError> {
             })
             .collect(),
     };
-    Reply::received(code, status, lines).ok_or(ReplyError::Malformed)
+    Reply::received(code, status, &lines).ok_or(ReplyError::Malformed)
 }
 
 /// Why a server's octets are no reply.

@@ -21,7 +21,7 @@ macro_rules! answer {
         impl $name {
             /// Refuses with this reply.
             pub fn refuse(self, session: &mut Session, refusal: Refusal) {
-                session.answer(self.0, Given::Refuse(refusal));
+                session.answer(&self.0, Given::Refuse(refusal));
             }
         }
     };
@@ -40,56 +40,56 @@ answer!(/** To [`super::Event::EndOfData`]. */ EndAnswer);
 impl StartTlsAnswer {
     /// Goes on to [`super::Event::Handshake`].
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
 impl AuthAnswer {
     /// Begins the exchange with a fresh nonce.
     pub fn proceed(self, session: &mut Session, nonce: Nonce) {
-        session.answer(self.0, Given::Nonce(nonce));
+        session.answer(&self.0, Given::Nonce(nonce));
     }
 }
 
 impl PasswordAnswer {
     /// The password is right: 235.
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
 impl CredentialsAnswer {
     /// Goes on with these credentials, or with a decoy's.
     pub fn give(self, session: &mut Session, credentials: ScramCredentials) {
-        session.answer(self.0, Given::Credentials(credentials));
+        session.answer(&self.0, Given::Credentials(credentials));
     }
 }
 
 impl ProvedAnswer {
     /// Lets the identity in: 235.
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
 impl MailAnswer {
     /// Accepts the sender: 250 2.1.0.
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
 impl RcptAnswer {
     /// Accepts the recipient: 250 2.1.5. It becomes part of the transaction.
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
 impl DataAnswer {
     /// Lets the content come.
     pub fn accept(self, session: &mut Session) {
-        session.answer(self.0, Given::Accept);
+        session.answer(&self.0, Given::Accept);
     }
 }
 
@@ -97,6 +97,6 @@ impl EndAnswer {
     /// The message is safe: 250 2.0.0 with this text (its queue id, say).
     pub fn accept(self, session: &mut Session, text: &str) {
         let reply = Reply::new::<250>(crate::smtp::Detail::OTHER, text);
-        session.answer(self.0, Given::AcceptWith(reply));
+        session.answer(&self.0, Given::AcceptWith(reply));
     }
 }

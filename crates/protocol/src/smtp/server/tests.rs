@@ -640,3 +640,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_password_out_of_step_is_not_told() {
+    let mut driver = submission();
+    driver.feed(b"AUTH CRAM-MD5\r\nAGhhbmFrbwBzZXNhbWU=\r\n");
+    assert!(
+        driver.seen.iter().any(|seen| seen == "AGhh"),
+        "{:?}",
+        driver.seen
+    );
+    assert!(!format!("{:?}", driver.seen).contains("hbmFr"));
+}
+
+#[test]
+fn a_421_of_the_driver_closes() {
+    for last in ["DATA\r\n", "BDAT 2 LAST\r\nhi"] {
+        let mut session = Session::new(Arc::new(exchange()));
+        session.greet("");
+        session.feed(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@x.jp>\r\n");
+        session.feed(last.as_bytes());
+        loop {
+            match session.next_event() {
+                Event::Mail(_, answer) => answer.accept(&mut session),
+                Event::Rcpt(_, answer) => answer.accept(&mut session),
+                Event::Data(_, answer) => answer.refuse(
+                    &mut session,
+                    Refusal::new::<421>(Detail::NOT_ACCEPTING, "Going down"),
+                ),
+                Event::Closed(reason) => {
+                    assert_eq!(reason, CloseReason::Driver);
+                    break;
+                }
+                Event::NeedInput => panic!("still open after {last:?}"),
+                _ => {}
+            }
+        }
+        assert!(session.take_output().ends_with(b"421 4.3.2 Going down\r\n"));
+    }
+}

@@ -325,7 +325,7 @@ fn needs_utf8(transaction: &Transaction) -> bool {
         || mail
             .reverse_path
             .address()
-            .is_some_and(|a| a.needs_smtputf8())
+            .is_some_and(message::Address::needs_smtputf8)
         || transaction.recipients.iter().any(in_recipients)
 }
 

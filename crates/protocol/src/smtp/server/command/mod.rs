@@ -75,7 +75,11 @@ pub(super) fn parse(line: &[u8], allowed: Allowed) -> Result<Command<'_>, Mistak
     // Trailing spaces are common and harmless (section 4.1.1: "SHOULD tolerate").
     let text = text.trim_end_matches(' ');
     let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let command = match verb.to_ascii_uppercase().as_str() {
+    let verb = verb.to_ascii_uppercase();
+    if !text.is_ascii() && !matches!(verb.as_str(), "MAIL" | "RCPT" | "VRFY") {
+        return Err(Refusal::new::<500>(Detail::SYNTAX, "Octets above 127 in a command").into());
+    }
+    let command = match verb.as_str() {
         "EHLO" => hello(true, rest)?,
         "HELO" => hello(false, rest)?,
         "MAIL" => Command::Mail(parameter::mail(keyword(rest, "FROM:")?, allowed)?),

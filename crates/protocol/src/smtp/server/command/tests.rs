@@ -243,6 +243,7 @@ fn other_commands() {
         "EHLO",
         "EHLO a b",
         "HELO é",
+        "NOOP é",
         "DATA x",
         "AUTH",
         "AUTH PLAIN  x",

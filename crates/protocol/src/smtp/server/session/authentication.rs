@@ -37,11 +37,11 @@ impl Session {
             Ok(ClientLine::Response(response)) => response,
             Ok(ClientLine::Cancel) => {
                 let refusal = Refusal::new::<501>(Detail::SECURITY, "Authentication cancelled");
-                return self.auth_failed(None, None, refusal);
+                return self.auth_failed(None, None, &refusal);
             }
             Err(_) => {
                 let refusal = Refusal::new::<501>(Detail::SYNTAX, "Not base64");
-                return self.auth_failed(None, None, refusal);
+                return self.auth_failed(None, None, &refusal);
             }
         };
         if let Some(exchange) = &mut self.exchange {
@@ -85,7 +85,7 @@ impl Session {
                     | Failure::Downgrade
                     | Failure::WrongProof => Refusal::bad_credentials(),
                 };
-                self.auth_failed(identity, Some(failure), refusal);
+                self.auth_failed(identity, Some(failure), &refusal);
             }
         }
     }
@@ -107,7 +107,7 @@ impl Session {
         if failed && self.counts.auth_failures >= self.config.limits.auth_failures {
             self.close_with(refusal.reply(), CloseReason::Limit);
         } else {
-            self.say(refusal.reply());
+            self.tell(refusal);
         }
     }
 
@@ -115,7 +115,7 @@ impl Session {
         &mut self,
         identity: Option<String>,
         failure: Option<Failure>,
-        refusal: Refusal,
+        refusal: &Refusal,
     ) {
         if let Some(exchange) = self.exchange.take() {
             self.events.push_back(Event::AuthFailed(AuthFailed {
@@ -125,6 +125,6 @@ impl Session {
                 refusal: refusal.clone(),
             }));
         }
-        self.auth_refused(&refusal);
+        self.auth_refused(refusal);
     }
 }

@@ -310,7 +310,8 @@ impl Session {
         } else {
             Refusal::new::<500>(Detail::INVALID_COMMAND, "Unknown command")
         };
-        self.refuse_line(line, &refusal);
+        // A client that is out of step may send its password here: only the verb is kept.
+        self.refuse_command(&shown(verb), &refusal);
     }
 
     fn refuse_line(&mut self, line: &[u8], refusal: &Refusal) {
@@ -326,7 +327,16 @@ impl Session {
                 return self.limit_reached("Too many errors");
             }
         }
-        self.say(refusal.reply());
+        self.tell(refusal);
+    }
+
+    /// Tells the client; a 421 ends the session (RFC 5321, section 3.8).
+    pub(super) fn tell(&mut self, refusal: &Refusal) {
+        if refusal.reply().code() == 421 {
+            self.close_with(refusal.reply(), CloseReason::Driver);
+        } else {
+            self.say(refusal.reply());
+        }
     }
 
     pub(super) fn limit_reached(&mut self, text: &str) {

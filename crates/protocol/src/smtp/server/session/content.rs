@@ -99,7 +99,7 @@ impl Session {
             let refusal = self.content_refusal(defect);
             self.events
                 .push_back(Event::Aborted(Abort::Content(defect, refusal.clone())));
-            self.say(refusal.reply());
+            self.tell(&refusal);
         } else {
             let text = format!("{} octets so far", content.octets());
             self.say(&Reply::new::<250>(Detail::OTHER, &text));
@@ -109,8 +109,8 @@ impl Session {
     fn end_content(&mut self, content: &Content, chunked: bool) {
         if let Some(defect) = content.defect() {
             let refusal = self.content_refusal(defect);
-            self.say(refusal.reply());
-            return self.abort(Abort::Content(defect, refusal));
+            self.abort(Abort::Content(defect, refusal.clone()));
+            return self.tell(&refusal);
         }
         let end = EndOfData {
             octets: content.octets(),

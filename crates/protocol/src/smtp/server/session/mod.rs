@@ -341,7 +341,7 @@ impl Session {
     }
 
     /// Takes the driver's answer; one that comes too late is void.
-    pub(super) fn answer(&mut self, ticket: Ticket, given: Given) {
+    pub(super) fn answer(&mut self, ticket: &Ticket, given: Given) {
         if self
             .waiting
             .as_ref()

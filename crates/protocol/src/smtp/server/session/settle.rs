@@ -10,7 +10,7 @@ impl Session {
             given => return self.settle_accepted(waiting, given),
         };
         match waiting {
-            Waiting::StartTls | Waiting::Mail(_) => self.refuse_answered(&refusal),
+            Waiting::StartTls | Waiting::Mail(_) => self.tell(&refusal),
             Waiting::Rcpt(_) => self.refuse_rcpt(&refusal),
             Waiting::Auth { .. }
             | Waiting::Password(_)
@@ -18,7 +18,7 @@ impl Session {
             | Waiting::Proved(_) => self.auth_refused(&refusal),
             Waiting::Data | Waiting::EndOfData => {
                 self.open = None;
-                self.refuse_answered(&refusal);
+                self.tell(&refusal);
             }
             Waiting::FirstChunk { size, last } => {
                 if let Some(open) = &mut self.open {
@@ -113,16 +113,6 @@ impl Session {
                 return self.limit_reached("Too many refused recipients");
             }
         }
-        self.refuse_answered(refusal);
-    }
-
-    /// The driver knows already that it refused; only the client is told. A 421 ends the session
-    /// (RFC 5321, section 3.8).
-    fn refuse_answered(&mut self, refusal: &Refusal) {
-        if refusal.reply().code() == 421 {
-            self.close_with(refusal.reply(), super::CloseReason::Driver);
-        } else {
-            self.say(refusal.reply());
-        }
+        self.tell(refusal);
     }
 }
