@@ -1,7 +1,9 @@
 //! What stands in a mailbox.
 
 use crate::{
-    AccountId, BodyId, EmailId, Error, MailboxId, Snapshot, ThreadId, batch, params, sql,
+    AccountId, BodyId, EmailId, Error, MailboxId, Snapshot, ThreadId, batch,
+    index::Found,
+    params, sql,
     sql::{Row, Sql, Value},
 };
 
@@ -166,6 +168,26 @@ pub fn uids_of_emails(
         let params = with_list(Value::from(mailbox), &list);
         uids.extend(sql::rows(sql, &statement, &params, |row| number(row, 0))?);
     }
+    Ok(batch::ascending(&uids))
+}
+
+/// The UIDs in `mailbox` of the messages that a search must verify: those found, and those that the index has not
+/// reached yet. Ascending.
+///
+/// # Errors
+/// When the database fails.
+pub fn uids_to_verify(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    found: &Found,
+) -> Result<Vec<u32>, Error> {
+    let mut uids = uids_of_emails(sql, mailbox, &found.emails)?;
+    uids.extend(sql::rows(
+        sql,
+        "SELECT uid FROM message WHERE email > ?2 AND mailbox = ?1",
+        params![mailbox, found.covered_up_to],
+        |row| number(row, 0),
+    )?);
     Ok(batch::ascending(&uids))
 }
 

@@ -1,6 +1,6 @@
 //! What is to be tried now, and when the next will be.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -72,7 +72,7 @@ struct Gathered<'a> {
     limit: usize,
     skip: &'a dyn Fn(QueueId, &str) -> bool,
     order: Vec<(QueueId, String)>,
-    recipients: HashMap<(QueueId, String), Vec<u32>>,
+    recipients: HashMap<(QueueId, String), BTreeSet<u32>>,
 }
 
 impl Gathered<'_> {
@@ -82,12 +82,10 @@ impl Gathered<'_> {
         }
         let key = (id, destination);
         if let Some(numbers) = self.recipients.get_mut(&key) {
-            if !numbers.contains(&number) {
-                numbers.push(number);
-            }
+            numbers.insert(number);
         } else if self.order.len() < self.limit {
             self.order.push(key.clone());
-            self.recipients.insert(key, vec![number]);
+            self.recipients.insert(key, BTreeSet::from([number]));
         }
     }
 
@@ -111,11 +109,10 @@ impl Gathered<'_> {
                 _ => recipients.clear(),
             }
             if !recipients.is_empty() {
-                recipients.sort_unstable();
                 due.push(Due {
                     id,
                     destination: key.1,
-                    recipients,
+                    recipients: recipients.into_iter().collect(),
                 });
             }
         }

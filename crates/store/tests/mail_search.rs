@@ -1,0 +1,296 @@
+//! What the search index promises: no message that holds the needle is left out.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod mail;
+mod site;
+
+use std::{collections::BTreeSet, path::Path};
+
+use mail::{append, change, owner, read};
+use proptest::prelude::*;
+use site::{eventually, open};
+use store::{
+    AccountId, EmailId, Error, Store,
+    index::{Candidates, Field, Found, Index},
+    mailbox,
+};
+
+fn files(directory: &Path) -> Vec<String> {
+    let listed = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = listed
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+async fn found(index: &Index, account: AccountId, needle: &str, field: Field) -> Found {
+    match index.candidates(account, needle, field).await.unwrap() {
+        Candidates::These(found) => found,
+        Candidates::All => panic!("{needle:?} was not narrowed"),
+    }
+}
+
+async fn expunge_all(store: &Store, account: AccountId) {
+    change(store, move |tx| {
+        let inbox = mailbox::by_name(tx, account, "INBOX")?.unwrap().id;
+        let uids: Vec<u32> = mailbox::entries(tx, inbox, 1, u32::MAX)?
+            .iter()
+            .map(|entry| entry.uid)
+            .collect();
+        mailbox::expunge(tx, inbox, &uids)
+    })
+    .await
+    .unwrap();
+}
+
+const MAILS: [&[u8]; 4] = [
+    // 会議 in ISO-2022-JP, in the subject and in the body.
+    b"Subject: =?ISO-2022-JP?B?GyRCMnE1RBsoQg==?=\r\nContent-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B2q5D\x1b(B 2026\r\n",
+    "Subject: lunch\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n議会 and Überraschung, 第3会議室\r\n".as_bytes(),
+    b"Subject: Quarterly report\r\nFrom: Hanako <hanako@example.jp>\r\n\r\nnothing to see\r\n",
+    b"Subject: broken\r\nContent-Type: multipart/mixed\r\n\r\n\xff\xfe\x00",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn japanese_and_latin_text_is_found_where_it_stands() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let (account, inbox) = owner(&store).await;
+    let (stranger, strangers) = owner(&store).await;
+    let mut emails = Vec::new();
+    for raw in MAILS {
+        emails.push(append(&store, account, inbox, raw).await.unwrap().email);
+    }
+    append(&store, stranger, strangers, MAILS[0]).await.unwrap();
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    let cases: [(&str, Field, &[usize]); 14] = [
+        ("会議", Field::Text, &[0, 1]),
+        ("会議", Field::Headers, &[0]),
+        ("会議", Field::Body, &[0, 1]),
+        ("会議室", Field::Text, &[1]),
+        ("会", Field::Headers, &[0]),
+        ("議会", Field::Text, &[1]),
+        ("第３会", Field::Text, &[1]),
+        ("RASCH", Field::Text, &[1]),
+        ("überra", Field::Body, &[1]),
+        ("ly", Field::Headers, &[2]),
+        ("quarterly re", Field::Headers, &[2]),
+        ("hanako@exam", Field::Headers, &[2]),
+        ("hanako@exam", Field::Body, &[]),
+        ("202", Field::Body, &[0]),
+    ];
+    for (needle, field, expected) in cases {
+        let found = found(&index, account, needle, field).await;
+        let expected: Vec<EmailId> = expected.iter().map(|at| emails[*at]).collect();
+        assert_eq!(found.emails, expected, "{needle:?} in {field:?}");
+        assert_eq!(found.bodies.len(), expected.len());
+        assert_eq!(found.covered_up_to, emails[3]);
+    }
+    for needle in ["", "...", "a", "\"'*:()"] {
+        let narrowed = index
+            .candidates(account, needle, Field::Text)
+            .await
+            .unwrap();
+        assert_eq!(narrowed, Candidates::All, "{needle:?}");
+    }
+    let both = found(&index, account, "会議", Field::Text).await;
+    let uids = read(&store, move |sql| {
+        let by_email = mailbox::uids_of_emails(sql, inbox, &both.emails)?;
+        assert_eq!(mailbox::uids_of_bodies(sql, inbox, &both.bodies)?, by_email);
+        Ok(by_email)
+    });
+    assert_eq!(uids.await, [1, 2]);
+    index.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_follows_and_says_how_far_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let (account, inbox) = owner(&store).await;
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    for n in 0..100 {
+        let raw = format!("Subject: number{n:03}\r\n\r\nbody\r\n");
+        let email = append(&store, account, inbox, raw.as_bytes())
+            .await
+            .unwrap()
+            .email;
+        let found = found(&index, account, &format!("umber{n:03}"), Field::Headers).await;
+        assert!(found.emails == [email] || found.covered_up_to < email);
+        let uids = read(&store, move |sql| {
+            mailbox::uids_to_verify(sql, inbox, &found)
+        })
+        .await;
+        assert!(uids.contains(&(n + 1)));
+    }
+    eventually("all mail is indexed", async || {
+        found(&index, account, "body", Field::Body)
+            .await
+            .emails
+            .len()
+            == 100
+    })
+    .await;
+    index.close().await;
+
+    // What came while nobody followed is indexed at the next start.
+    let late = append(&store, account, inbox, b"Subject: latecomer\r\n\r\n")
+        .await
+        .unwrap()
+        .email;
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    eventually("the late message is indexed", async || {
+        found(&index, account, "latecomer", Field::Text)
+            .await
+            .emails
+            == [late]
+    })
+    .await;
+    index.close().await;
+
+    // A damaged file is made anew.
+    let file = directory.path().join("index").join(format!("{account}.db"));
+    std::fs::write(
+        &file,
+        b"this is no database at all, but it is long enough to look",
+    )
+    .unwrap();
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    assert_eq!(
+        found(&index, account, "latecomer", Field::Text)
+            .await
+            .emails,
+        [late]
+    );
+    index.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_stays_of_what_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let at = directory.path().join("index");
+    let (account, inbox) = owner(&store).await;
+    let (other, others) = owner(&store).await;
+    append(&store, account, inbox, b"Subject: secretword\r\n\r\n")
+        .await
+        .unwrap();
+    append(&store, other, others, b"Subject: secretword\r\n\r\n")
+        .await
+        .unwrap();
+    let index = Index::open(&at, store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    index.catch_up(other).await.unwrap();
+
+    // Expunged: gone with the next sweep, which a start does.
+    expunge_all(&store, other).await;
+    index.close().await;
+    let index = Index::open(&at, store.clone()).unwrap();
+    eventually("the expunged message left the index", async || {
+        found(&index, other, "secretword", Field::Text)
+            .await
+            .emails
+            .is_empty()
+    })
+    .await;
+
+    // Deleted: gone at once, and nothing brings it back.
+    assert!(files(&at).contains(&format!("{account}.db")));
+    change(&store, move |tx| {
+        mailbox::remove_account(tx, account)?;
+        tx.destroy_key(account)
+    })
+    .await
+    .unwrap();
+    index.forget(account).await.unwrap();
+    assert!(
+        !files(&at)
+            .iter()
+            .any(|name| name.starts_with(&account.to_string()))
+    );
+    index.catch_up(account).await.unwrap();
+    let nothing = found(&index, account, "secretword", Field::Text).await;
+    assert!(nothing.emails.is_empty());
+    assert!(
+        !files(&at)
+            .iter()
+            .any(|name| name.starts_with(&account.to_string()))
+    );
+
+    // Deleted while the process was down before it could forget: the next start does it.
+    index.close().await;
+    change(&store, move |tx| {
+        mailbox::remove_account(tx, other)?;
+        tx.destroy_key(other)
+    })
+    .await
+    .unwrap();
+    let index = Index::open(&at, store.clone()).unwrap();
+    eventually("the deleted account's file is gone", async || {
+        !files(&at)
+            .iter()
+            .any(|name| name.starts_with(&other.to_string()))
+    })
+    .await;
+    index.close().await;
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_ends_the_follower() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let (account, _) = owner(&store).await;
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    store.close().await;
+    let closed = index.catch_up(account).await;
+    assert!(matches!(closed, Err(Error::Closed)), "{closed:?}");
+    index.close().await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Through charset, MIME, folding, grams and the engine: whatever stands in a body is among the candidates.
+    #[test]
+    fn every_part_of_a_text_finds_it(
+        texts in prop::collection::vec("[a-cA-C0-2 .,@\"*é会議室ガかーｶﾞ한글ไทย]{1,40}", 1..12),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1_usize..10), 40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let store = open(&directory.path().join("store"));
+            let (account, inbox) = owner(&store).await;
+            let mut emails = Vec::new();
+            for text in &texts {
+                let raw = format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n");
+                emails.push(append(&store, account, inbox, raw.as_bytes()).await.unwrap().email);
+            }
+            let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+            index.catch_up(account).await.unwrap();
+            let folded: Vec<String> = texts.iter().map(|text| message::text::fold(text)).collect();
+            for (which, from, length) in cuts {
+                let chars: Vec<char> = folded[which.index(folded.len())].chars().collect();
+                let from = from.index(chars.len());
+                let needle: String = chars[from..].iter().take(length).collect();
+                let needle_folded = message::text::fold(&needle);
+                let candidates = index.candidates(account, &needle, Field::Body).await.unwrap();
+                if let Candidates::These(found) = candidates {
+                    let found: BTreeSet<EmailId> = found.emails.into_iter().collect();
+                    for (email, text) in emails.iter().zip(&folded) {
+                        assert!(
+                            found.contains(email) || !text.contains(&needle_folded),
+                            "{needle:?} stands in {text:?}"
+                        );
+                    }
+                }
+            }
+            index.close().await;
+            store.close().await;
+        });
+    }
+}
