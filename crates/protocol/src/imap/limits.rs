@@ -21,8 +21,10 @@ pub struct Limits {
     pub search_keys: usize,
     /// Elements between commas in one sequence set.
     pub set_items: usize,
-    /// Items in one list: fetch items, header field names, flags, patterns, ID fields.
+    /// Items in one list: fetch items, header field names, flags, ID fields.
     pub list_items: usize,
+    /// Patterns in one LIST: each is matched with every mailbox.
+    pub list_patterns: usize,
     /// Bytes of one mailbox name as UTF-8.
     pub mailbox_name: usize,
     /// Bytes of one keyword.
@@ -44,6 +46,7 @@ impl Default for Limits {
             search_keys: 1_000,
             set_items: 10_000,
             list_items: 500,
+            list_patterns: 20,
             mailbox_name: 800,
             keyword: 100,
             authenticate_line: 16 * 1024,

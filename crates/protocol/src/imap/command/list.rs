@@ -115,6 +115,9 @@ pub(super) fn list(parser: &mut Parser<'_>) -> Parse<Command> {
     if parser.peek() == Some(b'(') {
         list.extended = true;
         list.patterns = parser.full_list(Parser::list_mailbox)?;
+        if list.patterns.len() > parser.limits.list_patterns {
+            return Err(ParseError::limit("too many patterns in one LIST"));
+        }
     } else {
         list.patterns.push(parser.list_mailbox()?);
     }

@@ -13,6 +13,7 @@ fn limits() -> Limits {
         search_keys: 50,
         set_items: 20,
         list_items: 20,
+        list_patterns: 10,
         ..Limits::default()
     }
 }
@@ -614,6 +615,7 @@ fn bombs_hit_limits() {
     limited(&format!("STORE 1 FLAGS ({}a)", "a ".repeat(20)));
     limited(&format!("STORE 1 FLAGS{}", " a".repeat(21)));
     limited(&format!("FETCH 1 BODY[{}1]", "1.".repeat(200)));
+    limited(&format!("LIST \"\" ({}a)", "a ".repeat(10)));
     limited(&format!("ENABLE{}", " a".repeat(21)));
     key(&format!("{}SEEN{}", "(".repeat(9), ")".repeat(9)));
 }

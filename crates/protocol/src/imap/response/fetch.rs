@@ -132,7 +132,7 @@ impl<'a> FetchWriter<'a> {
     }
 
     /// BODY[section]<origin> up to the literal's octets, for a body that is too large to be copied here. The caller
-    /// takes the bytes so far out, sends exactly `length` octets, and goes on with this writer.
+    /// takes the bytes so far out, sends exactly `length` octets (NUL as 0x80), and goes on with this writer.
     pub fn section_head(&mut self, section: &Section, origin: Option<u32>, length: u64) -> Vec<u8> {
         self.section_name(section, origin);
         self.encoder.raw(b"{");
@@ -169,8 +169,10 @@ impl<'a> FetchWriter<'a> {
             Some(content) => {
                 if memchr::memchr(0, content).is_some() {
                     self.encoder.raw(b"~");
+                    self.encoder.literal8(content);
+                } else {
+                    self.encoder.literal(content);
                 }
-                self.encoder.literal(content);
             }
             None => self.encoder.raw(b"NIL"),
         }

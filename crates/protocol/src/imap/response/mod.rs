@@ -125,8 +125,14 @@ impl Encoder {
             self.out.push(b'[');
             code.write(&mut self.out);
             self.out.extend_from_slice(b"] ");
+            self.resp_text(text);
+        } else if let Some(rest) = text.strip_prefix('[') {
+            // It would be read as a response code.
+            self.out.push(b'(');
+            self.resp_text(rest);
+        } else {
+            self.resp_text(text);
         }
-        self.resp_text(text);
         self.crlf();
     }
 
@@ -270,7 +276,21 @@ impl Encoder {
         }
     }
 
+    /// A literal. NUL cannot stand in one (RFC 9051, section 4.3): it goes out as 0x80, as other servers do it, so
+    /// that sizes stay true. BINARY has a literal that can.
     pub(super) fn literal(&mut self, octets: &[u8]) {
+        self.literal8(octets);
+        let start = self.out.len().saturating_sub(octets.len());
+        let sent = self.out.get_mut(start..).unwrap_or_default();
+        if memchr::memchr(0, sent).is_some() {
+            for octet in sent.iter_mut().filter(|octet| **octet == 0) {
+                *octet = 0x80;
+            }
+        }
+    }
+
+    /// The same with NUL as it is, to be written behind `~`.
+    pub(super) fn literal8(&mut self, octets: &[u8]) {
         self.out.push(b'{');
         self.number(u64::try_from(octets.len()).unwrap_or(u64::MAX));
         self.out.extend_from_slice(b"}\r\n");
@@ -357,6 +377,11 @@ pub(crate) fn write_string(out: &mut Vec<u8>, octets: &[u8], utf8: bool) {
         }
         out.push(b'"');
         return;
+    }
+    if memchr::memchr(0, octets).is_some() {
+        // No string can hold NUL (RFC 9051, section 4.3); in a header's text it means nothing.
+        let clean: Vec<u8> = octets.iter().copied().filter(|&octet| octet != 0).collect();
+        return write_string(out, &clean, utf8);
     }
     out.push(b'{');
     write_number(out, u64::try_from(octets.len()).unwrap_or(u64::MAX));

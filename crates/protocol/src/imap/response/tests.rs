@@ -86,6 +86,11 @@ fn status_responses() {
         written(|encoder| encoder.bye(Some(&ResponseCode::Unavailable), "a\r\nb é")),
         "* BYE [UNAVAILABLE] a  b ?\r\n"
     );
+    assert_eq!(
+        written(|encoder| encoder.tagged(&tag(), Status::No, None, "[ALERT] x")),
+        "a1 NO (ALERT] x\r\n"
+    );
+    assert_eq!(written(|encoder| encoder.string(b"a\0b")), "\"ab\"");
     assert_eq!(written(|encoder| encoder.challenge(b"")), "+ \r\n");
     assert_eq!(written(|encoder| encoder.challenge(b"ab")), "+ YWI=\r\n");
     assert_eq!(written(|encoder| encoder.id(&[])), "* ID NIL\r\n");
@@ -280,6 +285,17 @@ fn fetch_responses() {
          BODY[9.MIME] NIL BINARY[1.2]<0> ~{1}\r\n\0 BINARY.SIZE[2] 4 RFC822.HEADER {1}\r\nx)\r\n"
     );
     assert_eq!(written(|encoder| encoder.fetch(1).finish()), "");
+}
+
+#[test]
+fn nul_goes_out_in_binary_only() {
+    let mut encoder = Encoder::new();
+    let mut fetch = encoder.fetch(1);
+    fetch.rfc822(b"a\0b");
+    fetch.binary(&[1], None, Some(b"a\0b"));
+    fetch.finish();
+    let expected = b"* 1 FETCH (RFC822 {3}\r\na\x80b BINARY[1] ~{3}\r\na\0b)\r\n";
+    assert_eq!(encoder.bytes(), expected);
 }
 
 #[test]
