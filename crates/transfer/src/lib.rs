@@ -21,13 +21,25 @@
 //! It reads no mailbox and relays for nobody: the only ways out are a submission and a notification. It makes no
 //! notification for a null sender. It repairs no line ends: a bare CR or LF is refused.
 
+mod callout;
 pub mod command;
 mod connect;
+mod content;
+mod deliver;
+mod memory;
 mod network;
 mod notify;
+mod outcome;
+mod parcel;
+mod queue;
+mod report;
 mod resolver;
+mod route;
+mod session;
 mod settings;
 mod text;
+mod trace;
+mod trouble;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -96,19 +108,31 @@ pub struct Transfer {
 
 struct Shared {
     parts: Parts,
+    memory: memory::Memory,
+    pool: deliver::Pool,
+    callouts: callout::Callouts,
 }
 
 impl Transfer {
-    /// An MTA and MSA of these parts. Nothing runs yet.
+    /// An MTA and MSA of these parts. Nothing runs yet. The memory for messages is that of the settings as they
+    /// are now.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let settings = parts.settings.load();
+        let memory = memory::Memory::new(settings.memory, settings.limits.message_octets);
+        drop(settings);
         Self {
-            shared: Arc::new(Shared { parts }),
+            shared: Arc::new(Shared {
+                parts,
+                memory,
+                pool: deliver::Pool::default(),
+                callouts: callout::Callouts::default(),
+            }),
         }
     }
 
     /// Serves one connection from its greeting to its end. Never fails: what goes wrong is answered, recorded
-    /// and logged. A panic-free future that may be dropped only when the server dies.
+    /// and logged.
     pub async fn serve(
         &self,
         stream: wire::Stream,
@@ -116,15 +140,56 @@ impl Transfer {
         listener: Listener,
         shutdown: Shutdown,
     ) {
-        let _unused = (stream, peer, listener, shutdown);
+        session::run(self, stream, peer, listener, shutdown).await;
     }
 
-    /// Delivers what is queued until shutdown, then lets deliveries in flight end within their limit.
-    pub async fn run_queue(&self, mut shutdown: Shutdown) {
-        shutdown.begun().await;
+    /// Delivers what is queued until shutdown, then lets deliveries in flight end within their limit. To be run
+    /// once.
+    pub async fn run_queue(&self, shutdown: Shutdown) {
+        queue::run(self, shutdown).await;
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    fn store(&self) -> &Store {
         &self.shared.parts.store
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.shared.parts.directory
+    }
+
+    fn world(&self) -> &World {
+        &self.shared.parts.world
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        self.shared.parts.settings.load_full()
+    }
+
+    fn identity(&self) -> Arc<wire::Identity> {
+        self.shared.parts.identity.load_full()
+    }
+
+    fn resolver(&self) -> &dyn Resolver {
+        self.shared.parts.resolver.as_ref()
+    }
+
+    fn dialer(&self) -> &dyn Dialer {
+        self.shared.parts.dialer.as_ref()
+    }
+
+    fn client_tls(&self) -> &ClientTls {
+        &self.shared.parts.tls
+    }
+
+    fn memory(&self) -> &memory::Memory {
+        &self.shared.memory
+    }
+
+    fn pool(&self) -> &deliver::Pool {
+        &self.shared.pool
+    }
+
+    fn callouts(&self) -> &callout::Callouts {
+        &self.shared.callouts
     }
 }

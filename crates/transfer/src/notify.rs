@@ -1,13 +1,237 @@
-//! Notifications to senders.
-use crate::{Transfer, command::CommandError};
-use store::queue::Queued;
-use trail::Actor;
+//! Notifications to senders (RFC 3461, 3464): made of what became of recipients, and committed together with it.
 
+use std::collections::BTreeSet;
+
+use directory::Resolution;
+use jiff::Timestamp;
+use message::{StatusCode, address::Address, dsn::Action};
+use store::{
+    AccountId, BodyId, Error, QueueId,
+    queue::{self, NewQueued, NewRecipient, Queued},
+};
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{
+    Settings, Transfer,
+    command::CommandError,
+    content,
+    parcel::{self, Parcel},
+    report,
+    route::Hop,
+    text,
+};
+
+/// The message that a notification is about.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    /// Its queue id.
+    pub(crate) id: QueueId,
+    /// Who is told; `None` is nobody.
+    pub(crate) sender: Option<Address>,
+    /// ENVID.
+    pub(crate) envelope_id: Option<String>,
+    /// RET.
+    pub(crate) return_full: Option<bool>,
+    /// When it came.
+    pub(crate) arrived: Timestamp,
+    /// Whether its sender knows UTF-8 headers.
+    pub(crate) smtputf8: bool,
+}
+
+impl Origin {
+    /// Of a queued message.
+    pub(crate) fn of(queued: &Queued) -> Self {
+        let message = &queued.message;
+        Self {
+            id: message.id,
+            sender: message.sender.clone(),
+            envelope_id: message.envelope_id.clone(),
+            return_full: message.return_full,
+            arrived: queued.queued_at,
+            smtputf8: message.smtputf8,
+        }
+    }
+}
+
+/// What a notification says of one recipient.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// The recipient as it was tried.
+    pub(crate) address: Address,
+    /// ORCPT.
+    pub(crate) original: Option<String>,
+    /// What became of it.
+    pub(crate) action: Action,
+    /// The same in numbers.
+    pub(crate) status: StatusCode,
+    /// The server that said so.
+    pub(crate) remote: Option<String>,
+    /// What it said.
+    pub(crate) diagnostic: Option<String>,
+    /// Until when it will be tried.
+    pub(crate) retry_until: Option<Timestamp>,
+}
+
+/// One notification of all `reports`, sealed and addressed, with its event. `None` when there is nothing to say,
+/// or nobody to say it to: a message without a sender is never answered (RFC 5321, section 4.5.5).
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn parcel(
+    transfer: &Transfer,
+    settings: &Settings,
+    origin: &Origin,
+    reports: Vec<Report>,
+    raw: &[u8],
+) -> Result<Option<(Parcel, Event)>, Error> {
+    let Some(sender) = origin.sender.as_ref().filter(|_| !reports.is_empty()) else {
+        return Ok(None);
+    };
+    let id = QueueId(transfer.store().next_id());
+    let text = report::compose(transfer.world(), settings, origin, sender, &reports, raw);
+    let actions: BTreeSet<&str> = reports
+        .iter()
+        .map(|report| report.action.as_str())
+        .collect();
+    let event = Event::new(Kind::NotificationMade, Actor::System)
+        .subject(id.to_string())
+        .detail("about", origin.id.to_string())
+        .detail("recipients", vec![sender.to_string()])
+        .detail("sender", text::path(None))
+        .detail("actions", actions.into_iter().collect::<Vec<_>>());
+    let (accounts, queued) = match place(transfer, settings, sender).await? {
+        Place::Here(accounts) => (accounts, None),
+        Place::Away(destination) => {
+            let recipient = NewRecipient {
+                address: sender.clone(),
+                // A notification is never notified of.
+                notify: queue::Notify {
+                    success: false,
+                    failure: false,
+                    delay: false,
+                },
+                original: None,
+                destination,
+            };
+            (BTreeSet::new(), Some(queued(id, origin, &text, recipient)))
+        }
+        Place::Nowhere => {
+            tracing::warn!(sender = %sender, about = %origin.id, "a notification has nowhere to go");
+            return Ok(None);
+        }
+    };
+    let parcel = Parcel::seal(transfer.store(), text, accounts, queued).await?;
+    Ok(Some((parcel, event)))
+}
+
+fn queued(id: QueueId, origin: &Origin, text: &[u8], recipient: NewRecipient) -> NewQueued {
+    NewQueued {
+        id,
+        body: BodyId(0),
+        size: 0,
+        sender: None,
+        identifier: None,
+        envelope_id: None,
+        return_full: None,
+        smtputf8: origin.smtputf8
+            && (recipient.address.needs_smtputf8() || !content::header_of(text).is_ascii()),
+        require_tls: false,
+        body_type: u8::from(!text.is_ascii()),
+        message_id: content::message_id(text),
+        recipients: vec![recipient],
+    }
+}
+
+/// Where mail of this server's own goes.
+enum Place {
+    Here(BTreeSet<AccountId>),
+    Away(String),
+    Nowhere,
+}
+
+async fn place(
+    transfer: &Transfer,
+    settings: &Settings,
+    address: &Address,
+) -> Result<Place, Error> {
+    let directory = transfer.directory();
+    let is_own = directory.is_own(address.domain());
+    if is_own && settings.roles.has_mailboxes() {
+        return Ok(match directory.resolve(address, 0).await? {
+            Resolution::Local(found) => {
+                Place::Here(found.into_iter().map(|local| local.account).collect())
+            }
+            // It waits in the queue until there is room.
+            Resolution::OverQuota => Place::Away(address.domain().as_str().to_owned()),
+            Resolution::Unknown | Resolution::Foreign => Place::Nowhere,
+        });
+    }
+    Ok(Place::Away(
+        Hop::to(address.domain(), is_own, settings).destination(),
+    ))
+}
+
+/// Returns a queued message's selected recipients to its sender by command; returns how many.
+///
+/// # Errors
+/// The store's.
 pub(crate) async fn bounce(
-    _: &Transfer,
-    _: &Queued,
-    _: Actor,
-    _: &str,
+    transfer: &Transfer,
+    queued: &Queued,
+    actor: Actor,
+    reason: &str,
 ) -> Result<u64, CommandError> {
-    Err(CommandError::Store(store::Error::Closed))
+    let store = transfer.store();
+    let settings = transfer.settings();
+    let raw = store.body(AccountId::QUEUE, queued.message.body).await?;
+    let reports = queued
+        .recipients
+        .iter()
+        .filter(|waiting| waiting.recipient.notify.failure)
+        .map(|waiting| Report {
+            address: waiting.recipient.address.clone(),
+            original: waiting.recipient.original.clone(),
+            action: Action::Failed,
+            status: StatusCode::permanent(7, 0),
+            remote: None,
+            diagnostic: Some(format!("returned by the administrator: {reason}")),
+            retry_until: None,
+        })
+        .collect();
+    let id = queued.message.id;
+    let mut events = Vec::new();
+    let mut parcels = Vec::new();
+    if let Some((parcel, event)) =
+        parcel(transfer, &settings, &Origin::of(queued), reports, &raw).await?
+    {
+        parcels.push(parcel);
+        events.push(event);
+    }
+    let recipients: Vec<String> = queued
+        .recipients
+        .iter()
+        .map(|waiting| waiting.recipient.address.to_string())
+        .collect();
+    events.push(
+        Event::new(Kind::QueueBounced, actor)
+            .outcome(Outcome::Success)
+            .subject(id.to_string())
+            .detail("sender", text::path(queued.message.sender.as_ref()))
+            .detail("recipients", recipients)
+            .detail("reason", reason),
+    );
+    let numbers: Vec<u32> = queued
+        .recipients
+        .iter()
+        .map(|waiting| waiting.number)
+        .collect();
+    let count = parcel::commit(store, parcels, move |tx| {
+        let mut count = 0_u64;
+        for number in numbers {
+            count = count.saturating_add(u64::from(queue::finish(tx, id, number)?));
+        }
+        Ok(parcel::record_all(tx, &events)?.map(|()| count))
+    })
+    .await?;
+    Ok(count)
 }

@@ -1,6 +1,6 @@
 //! The real resolver: hickory, wrapped so that nothing else names it.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hickory_resolver::{
     TokioResolver,
@@ -59,6 +59,27 @@ impl HickoryResolver {
         })
     }
 
+    /// TXT records of a name, each with its strings joined; for checks of what a site publishes.
+    pub async fn txt(&self, name: &str) -> Answer<String> {
+        let Ok(domain) = Name::from_ascii(format!("{}.", name.trim_end_matches('.'))) else {
+            return Answer::Temporary(format!("{name} cannot be asked for"));
+        };
+        self.ask_name(domain, RecordType::TXT, |data| match data {
+            RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// The names that an address has (PTR).
+    pub async fn ptr(&self, address: IpAddr) -> Answer<String> {
+        self.ask_name(Name::from(address), RecordType::PTR, |data| match data {
+            RData::PTR(ptr) => Some(ptr.0.to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        })
+        .await
+    }
+
     async fn ask<T>(
         &self,
         domain: &Domain,
@@ -71,15 +92,30 @@ impl HickoryResolver {
             Ok(name) => name,
             Err(e) => return Answer::Temporary(format!("{domain} cannot be asked for: {e}")),
         };
-        match self.inner.lookup(name, kind).await {
+        self.ask_name(name, kind, pick).await
+    }
+
+    async fn ask_name<T>(
+        &self,
+        name: Name,
+        kind: RecordType,
+        pick: impl Fn(&RData) -> Option<T>,
+    ) -> Answer<T> {
+        match self.inner.lookup(name.clone(), kind).await {
             Ok(lookup) => {
-                let picked: Vec<T> = lookup
+                let mut of_kind = lookup
                     .answers()
                     .iter()
-                    .filter_map(|record| pick(&record.data))
-                    .collect();
+                    .filter(|record| record.record_type() == kind)
+                    .peekable();
+                if of_kind.peek().is_none() {
+                    return Answer::NoRecords;
+                }
+                let picked: Vec<T> = of_kind.filter_map(|record| pick(&record.data)).collect();
                 if picked.is_empty() {
-                    Answer::NoRecords
+                    // RFC 5321, section 5.1: MX records that cannot be used are an error; the domain's own
+                    // address must not be tried in their place.
+                    Answer::Temporary(format!("no {kind} record of {name} names a valid host"))
                 } else {
                     Answer::Found(picked)
                 }
@@ -87,11 +123,9 @@ impl HickoryResolver {
             Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
                 ResponseCode::NXDomain => Answer::NoName,
                 ResponseCode::NoError => Answer::NoRecords,
-                code => {
-                    Answer::Temporary(format!("name server said {code} for {kind} of {domain}"))
-                }
+                code => Answer::Temporary(format!("name server said {code} for {kind} of {name}")),
             },
-            Err(e) => Answer::Temporary(format!("looking up {kind} of {domain}: {e}")),
+            Err(e) => Answer::Temporary(format!("looking up {kind} of {name}: {e}")),
         }
     }
 }

@@ -118,6 +118,8 @@ pub struct Outbound {
     pub addresses_per_host: usize,
     /// Waits of the client, as RFC 5321, section 4.5.3.2, has them.
     pub waits: Waits,
+    /// The scheduler looks at the queue at least this often. Default 1 minute.
+    pub longest_sleep: Duration,
     /// How long deliveries may go on after shutdown began. Default 20 s.
     pub drain: Duration,
 }
@@ -134,6 +136,7 @@ impl Default for Outbound {
             hosts_per_attempt: 10,
             addresses_per_host: 4,
             waits: Waits::default(),
+            longest_sleep: Duration::from_secs(60),
             drain: Duration::from_secs(20),
         }
     }

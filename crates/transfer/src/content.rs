@@ -1,0 +1,150 @@
+//! What this room reads in a message, and what it adds to a submission (RFC 6409, section 8).
+
+use std::borrow::Cow;
+
+use message::{
+    Address, Domain, Limits, Summary,
+    build::{Missing, without_fields},
+    header::{ContentType, Header, parse_addresses, parse_id},
+};
+use world::World;
+
+/// Fields that a submission loses: blind copies are nobody's business, and trace is the receiver's to write.
+const REMOVED: [&str; 3] = ["bcc", "resent-bcc", "return-path"];
+
+/// What a mailbox keeps of a message beside its body.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digest {
+    /// The encoded summary.
+    pub(crate) summary: Vec<u8>,
+    /// Message-IDs of itself and of what it refers to.
+    pub(crate) references: Vec<String>,
+}
+
+impl Digest {
+    /// Reads a message. Never fails: what is broken is summed up as it is.
+    pub(crate) fn of(raw: &[u8]) -> Self {
+        let limits = Limits::default();
+        let summary = Summary::of(raw, &limits);
+        let mut references: Vec<String> = summary.message_id().into_iter().collect();
+        references.extend(summary.references.iter().cloned());
+        Self {
+            summary: summary.encode(),
+            references,
+        }
+    }
+}
+
+/// The Message-ID without brackets; empty when there is none.
+pub(crate) fn message_id(raw: &[u8]) -> String {
+    let header = Header::parse(raw, &Limits::default());
+    header
+        .unfolded("message-id")
+        .and_then(|value| parse_id(&value))
+        .unwrap_or_default()
+}
+
+/// The addresses of all From fields; `None` when there is none, or one that is no address: it might look like
+/// somebody else's to the reader.
+pub(crate) fn authors(raw: &[u8]) -> Option<Vec<Address>> {
+    let limits = Limits::default();
+    let header = Header::parse(raw, &limits);
+    let mut authors = Vec::new();
+    for field in header.all("from") {
+        for item in parse_addresses(&field.unfolded(), &limits) {
+            if let Some(mailbox) = item.mailbox() {
+                authors.push(mailbox.address()?);
+            }
+        }
+    }
+    (!authors.is_empty()).then_some(authors)
+}
+
+/// Whether it is a report (RFC 6522): a receipt or a notification, which are sent without a return path.
+pub(crate) fn is_report(raw: &[u8]) -> bool {
+    let limits = Limits::default();
+    let header = Header::parse(raw, &limits);
+    header
+        .unfolded("content-type")
+        .is_some_and(|value| ContentType::parse(&value, &limits).is("multipart", "report"))
+}
+
+/// The octets of a message's header, for notifications that carry no more.
+pub(crate) fn header_of(raw: &[u8]) -> &[u8] {
+    let header = Header::parse(raw, &Limits::default());
+    raw.get(..header.body_start()).unwrap_or(raw)
+}
+
+/// A submission with what it lacks (Date, Message-ID) and without what it must not have (Bcc).
+pub(crate) fn complete(raw: Vec<u8>, world: &World, hostname: &Domain) -> Vec<u8> {
+    let unique = format!("{:032x}", u128::from_le_bytes(world.bytes()));
+    let missing = Missing {
+        at: world.now(),
+        offset_minutes: 0,
+        unique: &unique,
+        domain: hostname,
+    };
+    let fields = missing.fields_for(&raw);
+    match (fields.as_str(), without_fields(&raw, &REMOVED)) {
+        ("", Cow::Borrowed(_)) => raw,
+        (fields, kept) => [fields.as_bytes(), &kept].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn completed(raw: &str) -> String {
+        let hostname = Domain::parse("mx.example.jp").unwrap();
+        String::from_utf8(complete(
+            raw.as_bytes().to_vec(),
+            &World::system(),
+            &hostname,
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_complete_message_is_not_touched() {
+        let raw = "Date: x\r\nMessage-ID: <a@b>\r\nFrom: a@b\r\n\r\nBcc: in the body\r\n";
+        assert_eq!(completed(raw), raw);
+    }
+
+    #[test]
+    fn blind_copies_go_and_what_lacks_comes() {
+        let done = completed(
+            "From: a@b.jp\r\nBCC: c@d.jp,\r\n e@f.jp\r\nTo: x@y.jp\r\nResent-Bcc: z@z.jp\r\n\r\nhi\r\n",
+        );
+        assert!(
+            done.ends_with("From: a@b.jp\r\nTo: x@y.jp\r\n\r\nhi\r\n"),
+            "{done}"
+        );
+        assert!(done.starts_with("Date: "), "{done}");
+        assert!(
+            done.contains("\r\nMessage-ID: <") && done.contains("@mx.example.jp>\r\n"),
+            "{done}"
+        );
+    }
+
+    #[test]
+    fn all_authors_are_looked_at() {
+        let a = |text: &str| Address::parse(text).unwrap();
+        assert_eq!(
+            authors(b"From: A <a@x.jp>, b@x.jp\r\nfrom: c@x.jp\r\n\r\n").unwrap(),
+            [a("a@x.jp"), a("b@x.jp"), a("c@x.jp")]
+        );
+        assert_eq!(authors(b"From: boss\r\n\r\n"), None);
+        assert_eq!(authors(b"From: a@x.jp, boss\r\n\r\n"), None);
+        assert_eq!(authors(b"To: a@x.jp\r\n\r\nFrom: a@x.jp\r\n"), None);
+    }
+
+    #[test]
+    fn reports_are_known_by_their_type() {
+        assert!(is_report(
+            b"Content-Type: multipart/report;\r\n report-type=disposition-notification\r\n\r\n"
+        ));
+        assert!(!is_report(b"Content-Type: text/plain\r\n\r\n"));
+    }
+}

@@ -1,0 +1,309 @@
+//! One attempt: a message to the recipients that share a way.
+
+mod link;
+mod pool;
+
+use std::sync::Arc;
+
+use directory::Resolution;
+use message::{StatusCode, address::Host};
+use protocol::smtp::client::{self, Stage};
+use store::queue::{NewQueued, Recipient};
+
+pub(crate) use link::Link;
+pub(crate) use pool::Pool;
+
+use crate::{
+    Settings, TlsPolicy, Transfer,
+    outcome::{Fate, Outcome},
+    queue::Way,
+    route::{self, Hop, NoRoute},
+    trace,
+};
+
+/// Recipients of one transaction at most, where the server does not say; RFC 5321, section 4.5.3.1.8, obliges
+/// it to take this many.
+const RECIPIENTS_AT_ONCE: usize = 100;
+
+/// What is to be delivered.
+pub(crate) struct Job<'a> {
+    /// The message.
+    pub(crate) message: &'a NewQueued,
+    /// Its octets.
+    pub(crate) raw: &'a [u8],
+    /// To whom.
+    pub(crate) recipients: &'a [Recipient],
+}
+
+/// One attempt. Gives one outcome for each recipient, in their order.
+pub(crate) async fn attempt(
+    transfer: &Transfer,
+    settings: &Arc<Settings>,
+    way: &Way,
+    job: &Job<'_>,
+) -> Vec<Outcome> {
+    let hop = match way {
+        Way::Here => return here(transfer, job).await,
+        Way::Away(hop) => hop,
+    };
+    let mut outcomes = Vec::with_capacity(job.recipients.len());
+    for recipients in job.recipients.chunks(RECIPIENTS_AT_ONCE) {
+        let part = Job {
+            message: job.message,
+            raw: trace::without_return_path(job.raw),
+            recipients,
+        };
+        outcomes.extend(Attempt::new(transfer, settings, hop, &part).run().await);
+    }
+    outcomes
+}
+
+/// Into mailboxes here: notifications that waited for room, and mail for a domain that has become ours.
+async fn here(transfer: &Transfer, job: &Job<'_>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for waiting in job.recipients {
+        let found = transfer
+            .directory()
+            .resolve(&waiting.recipient.address, job.message.size)
+            .await;
+        outcomes.push(match found {
+            Ok(Resolution::Local(locals)) => Outcome {
+                fate: Fate::Local {
+                    accounts: locals.into_iter().map(|local| local.account).collect(),
+                },
+                remote: None,
+            },
+            Ok(Resolution::OverQuota) => {
+                Outcome::deferred(StatusCode::transient(2, 2), "The mailbox is full")
+            }
+            Ok(Resolution::Unknown | Resolution::Foreign) => {
+                Outcome::failed(StatusCode::permanent(1, 1), "No such mailbox here")
+            }
+            Err(error) => Outcome::deferred(StatusCode::transient(3, 0), error.to_string()),
+        });
+    }
+    outcomes
+}
+
+/// An attempt under way.
+struct Attempt<'a> {
+    transfer: &'a Transfer,
+    settings: &'a Arc<Settings>,
+    hop: &'a Hop,
+    job: &'a Job<'a>,
+    /// The lowest TLS that all of the recipients need.
+    tls: TlsPolicy,
+    /// What to say when no host takes the message.
+    last: Option<Outcome>,
+}
+
+/// Whether to go on with another host.
+enum Tried {
+    Done(Vec<Outcome>),
+    Next(Outcome),
+}
+
+impl<'a> Attempt<'a> {
+    fn new(
+        transfer: &'a Transfer,
+        settings: &'a Arc<Settings>,
+        hop: &'a Hop,
+        job: &'a Job<'a>,
+    ) -> Self {
+        let mut tls = job
+            .recipients
+            .iter()
+            .map(|waiting| hop.tls(waiting.recipient.address.domain(), settings))
+            .max()
+            .unwrap_or_default();
+        if job.message.require_tls {
+            tls = TlsPolicy::Verified;
+        }
+        Self {
+            transfer,
+            settings,
+            hop,
+            job,
+            tls,
+            last: None,
+        }
+    }
+
+    async fn run(mut self) -> Vec<Outcome> {
+        let destination = self.hop.destination();
+        // An idle connection may have been closed by the other side: then a fresh one is made.
+        while let Some(link) =
+            self.transfer
+                .pool()
+                .take(&destination, self.tls, self.settings.outbound.idle)
+        {
+            match self.send(link).await {
+                Tried::Done(outcomes) => return outcomes,
+                Tried::Next(_) => {}
+            }
+        }
+        let hosts = match self
+            .hop
+            .hosts(
+                self.transfer.resolver(),
+                self.transfer.world(),
+                self.settings,
+            )
+            .await
+        {
+            Ok(hosts) => hosts,
+            Err(NoRoute::Permanent { status, text }) => {
+                return self.all(&Outcome::failed(status, text));
+            }
+            Err(NoRoute::Temporary(text)) => {
+                return self.all(&Outcome::deferred(StatusCode::transient(4, 3), text));
+            }
+        };
+        for host in hosts {
+            if let Some(outcomes) = self.try_host(&host).await {
+                return outcomes;
+            }
+        }
+        let last = self.last.take().unwrap_or_else(|| {
+            Outcome::failed(
+                StatusCode::permanent(4, 4),
+                format!("No host of {destination} has an address"),
+            )
+        });
+        self.all(&last)
+    }
+
+    async fn try_host(&mut self, host: &Host) -> Option<Vec<Outcome>> {
+        let port = self.hop.port(self.settings);
+        let addresses =
+            match route::addresses(host, port, self.transfer.resolver(), self.settings).await {
+                Ok(addresses) => addresses,
+                Err(text) => {
+                    self.last = Some(Outcome::deferred(StatusCode::transient(4, 3), text));
+                    return None;
+                }
+            };
+        for address in addresses {
+            let opened = Link::open(
+                self.transfer,
+                self.settings,
+                self.hop,
+                host,
+                address,
+                self.tls,
+            )
+            .await;
+            let tried = match opened {
+                Ok(link) => self.send(link).await,
+                Err(error) => Tried::Next(error.outcome()),
+            };
+            match tried {
+                Tried::Done(outcomes) => return Some(outcomes),
+                Tried::Next(outcome) => self.last = Some(outcome),
+            }
+        }
+        None
+    }
+
+    /// The message over an open connection.
+    async fn send(&self, mut link: Link) -> Tried {
+        if self.job.message.require_tls && !link.capabilities().requiretls {
+            let text = format!(
+                "{} does not support REQUIRETLS (RFC 8689)",
+                link.remote().host
+            );
+            let outcome =
+                Outcome::failed(StatusCode::permanent(7, 30), text).by(Some(link.remote()));
+            self.transfer
+                .pool()
+                .put(self.hop.destination(), link, self.settings);
+            return Tried::Done(self.all(&outcome));
+        }
+        let most = link
+            .capabilities()
+            .max_recipients
+            .unwrap_or(RECIPIENTS_AT_ONCE)
+            .max(1);
+        let mut outcomes = Vec::with_capacity(self.job.recipients.len());
+        for recipients in self.job.recipients.chunks(most) {
+            let remote = link.remote().clone();
+            match link
+                .send(self.settings, self.job.message, recipients, self.job.raw)
+                .await
+            {
+                Ok(delivery) => {
+                    let dsn = link.capabilities().dsn;
+                    outcomes.extend(
+                        delivery
+                            .outcomes
+                            .into_iter()
+                            .map(|one| judge(one, dsn).by(Some(&remote))),
+                    );
+                }
+                Err(client::Unsendable::NotReady) => {
+                    let gone =
+                        Outcome::deferred(StatusCode::transient(4, 2), "The connection was lost");
+                    outcomes.extend(recipients.iter().map(|_| gone.clone().by(Some(&remote))));
+                }
+                Err(unsendable) => {
+                    let status = unsendable.status().unwrap_or(StatusCode::permanent(5, 0));
+                    let text = format!("{}: {unsendable}", remote.host);
+                    let outcome = Outcome::failed(status, text).by(Some(&remote));
+                    outcomes.extend(recipients.iter().map(|_| outcome.clone()));
+                }
+            }
+        }
+        // Nothing was taken and nothing refused: another host may do better, and nothing can arrive twice.
+        if let Some(first) = outcomes.first().filter(|_| link.is_lost_early()) {
+            return Tried::Next(first.clone());
+        }
+        self.transfer
+            .pool()
+            .put(self.hop.destination(), link, self.settings);
+        Tried::Done(outcomes)
+    }
+
+    fn all(&self, outcome: &Outcome) -> Vec<Outcome> {
+        self.job
+            .recipients
+            .iter()
+            .map(|_| outcome.clone())
+            .collect()
+    }
+}
+
+/// What the protocol's outcome means for the queue.
+fn judge(outcome: client::Outcome, dsn_passed: bool) -> Outcome {
+    let fate = match outcome {
+        client::Outcome::Delivered(reply) => Fate::Relayed {
+            reply: reply.to_string(),
+            dsn_passed,
+        },
+        client::Outcome::Refused(stage, reply) if reply.is_permanent() && is_final(stage) => {
+            Fate::Failed {
+                status: reply.status().unwrap_or(StatusCode::permanent(0, 0)),
+                reply: reply.to_string(),
+            }
+        }
+        client::Outcome::Refused(_, reply) => Fate::Deferred {
+            status: reply
+                .status()
+                .filter(|s| !s.is_permanent())
+                .unwrap_or(StatusCode::transient(0, 0)),
+            reply: reply.to_string(),
+        },
+        client::Outcome::Lost(stage, loss) => Fate::Deferred {
+            status: StatusCode::transient(4, 2),
+            reply: format!("{loss} at {stage:?}"),
+        },
+    };
+    Outcome { fate, remote: None }
+}
+
+/// Whether a refusal at this stage is about the message or recipient, and not about the connection.
+fn is_final(stage: Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Mail | Stage::Rcpt | Stage::Data | Stage::Body | Stage::EndOfData
+    )
+}

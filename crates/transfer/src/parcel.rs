@@ -1,0 +1,139 @@
+//! A message on its way into the store: sealed once, for the mailboxes and the queue together.
+
+use std::collections::BTreeSet;
+
+use store::{
+    AccountId, BodyId, Error, Recorded, SealedBody, Store, Tx,
+    mailbox::{self, Flags, NewMessage},
+    queue::{self, NewQueued},
+};
+
+use crate::content::Digest;
+
+/// A sealed message and all the places that it goes to.
+pub(crate) struct Parcel {
+    sealed: SealedBody,
+    contents: Contents,
+}
+
+struct Contents {
+    body: BodyId,
+    size: u64,
+    accounts: BTreeSet<AccountId>,
+    queued: Option<NewQueued>,
+    digest: Digest,
+}
+
+impl Parcel {
+    /// Seals `raw` for the INBOX of each of `accounts`, and for the queue when `queued` says how; its body and
+    /// size are filled in here. Compressing and encrypting are done where blocking is allowed.
+    ///
+    /// # Errors
+    /// The store's: an account has no key any more, or the store is closing.
+    pub(crate) async fn seal(
+        store: &Store,
+        raw: Vec<u8>,
+        accounts: BTreeSet<AccountId>,
+        mut queued: Option<NewQueued>,
+    ) -> Result<Self, Error> {
+        let store = store.clone();
+        let work = move || {
+            let mut owners: Vec<AccountId> = accounts.iter().copied().collect();
+            owners.extend(queued.is_some().then_some(AccountId::QUEUE));
+            let sealed = store.seal(&raw, &owners)?;
+            let digest = if accounts.is_empty() {
+                Digest::default()
+            } else {
+                Digest::of(&raw)
+            };
+            if let Some(queued) = &mut queued {
+                queued.body = sealed.id;
+                queued.size = sealed.size;
+            }
+            let contents = Contents {
+                body: sealed.id,
+                size: sealed.size,
+                accounts,
+                queued,
+                digest,
+            };
+            Ok(Self { sealed, contents })
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(parcel) => parcel,
+            Err(e) => Err(Error::Panicked(e.to_string())),
+        }
+    }
+}
+
+impl Contents {
+    /// Puts the message where it goes. Quotas were checked at RCPT: what was promised then is kept, so that
+    /// nothing is accepted and then bounced.
+    fn put(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        for account in &self.accounts {
+            let inbox = mailbox::by_name(tx, *account, "INBOX")?
+                .ok_or_else(|| Error::NotFound(format!("the INBOX of account {account}")))?;
+            let message = NewMessage {
+                body: self.body,
+                size: self.size,
+                flags: Flags::default(),
+                keywords: Vec::new(),
+                internal_date: tx.now(),
+                summary: self.digest.summary.clone(),
+                references: self.digest.references.clone(),
+            };
+            mailbox::append(tx, inbox.id, &message, false)?;
+        }
+        match &self.queued {
+            Some(queued) => queue::enqueue(tx, queued),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Commits `parcels` and what `work` does, in one transaction.
+///
+/// # Errors
+/// The store's; then nothing of it has happened.
+pub(crate) async fn commit<T: Send + 'static>(
+    store: &Store,
+    parcels: Vec<Parcel>,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let (bodies, contents): (Vec<_>, Vec<_>) = parcels
+        .into_iter()
+        .map(|parcel| (parcel.sealed, parcel.contents))
+        .unzip();
+    let receipt = store
+        .commit(bodies, move |tx| {
+            for contents in &contents {
+                contents.put(tx)?;
+            }
+            work(tx)
+        })
+        .await?;
+    Ok(receipt.value)
+}
+
+/// Commits events that change nothing else: refusals.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn record(store: &Store, events: Vec<trail::Event>) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    commit(store, Vec::new(), move |tx| record_all(tx, &events)).await
+}
+
+/// Records all of `events`, at least one, in one transaction.
+///
+/// # Errors
+/// The store's; also when there is no event, since a transaction without one proves nothing.
+pub(crate) fn record_all(tx: &mut Tx<'_>, events: &[trail::Event]) -> Result<Recorded<()>, Error> {
+    let mut proof = None;
+    for event in events {
+        proof = Some(tx.record(event, ())?);
+    }
+    proof.ok_or_else(|| Error::Database("a transaction without an event".to_owned()))
+}

@@ -1,0 +1,279 @@
+//! What an attempt changes: one commit for all its recipients, with their events and notifications.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use message::{StatusCode, dsn::Action};
+use store::{
+    AccountId, Error, QueueId, Tx,
+    queue::{self, Queued, Recipient},
+};
+use trail::{Actor, Event, Kind, Outcome as EventOutcome};
+
+use crate::{
+    Settings, Transfer,
+    notify::{self, Origin, Report},
+    outcome::{Fate, Outcome},
+    parcel::{self, Parcel},
+    text,
+};
+
+/// How often a result that the next server already acknowledged is tried to be written.
+const COMMIT_WAITS: [u64; 6] = [1, 2, 5, 10, 30, 60];
+/// Longest reply that is kept, in characters.
+const REPLY_KEPT: usize = 500;
+
+/// What happens to one recipient's row.
+#[derive(Clone)]
+enum Change {
+    Finish,
+    Defer { next: Timestamp, warned: bool },
+}
+
+/// Writes what became of `recipients`. What the next server took responsibility for is written until it is
+/// durable, since trying again would make it arrive twice.
+pub(super) async fn settle(
+    transfer: &Transfer,
+    settings: &Settings,
+    queued: &Queued,
+    recipients: &[Recipient],
+    outcomes: Vec<Outcome>,
+    raw: &[u8],
+    now: Timestamp,
+) {
+    let mut waits = COMMIT_WAITS.iter();
+    loop {
+        let Err(error) =
+            try_settle(transfer, settings, queued, recipients, &outcomes, raw, now).await
+        else {
+            return;
+        };
+        let id = queued.message.id;
+        let Some(wait) = waits.next().filter(|_| !matches!(error, Error::Closed)) else {
+            return tracing::error!(%id, %error, "the result of a delivery could not be written; it may arrive twice");
+        };
+        tracing::error!(%id, %error, "the result of a delivery could not be written yet");
+        tokio::time::sleep(Duration::from_secs(*wait)).await;
+    }
+}
+
+async fn try_settle(
+    transfer: &Transfer,
+    settings: &Settings,
+    queued: &Queued,
+    recipients: &[Recipient],
+    outcomes: &[Outcome],
+    raw: &[u8],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let id = queued.message.id;
+    let mut ledger = Ledger::default();
+    for (waiting, outcome) in recipients.iter().zip(outcomes) {
+        ledger.enter(transfer, settings, queued, waiting, outcome, now);
+    }
+    let origin = Origin::of(queued);
+    let mut parcels: Vec<Parcel> = Vec::new();
+    for reports in [ledger.failed, ledger.delayed, ledger.succeeded] {
+        if let Some((parcel, event)) =
+            notify::parcel(transfer, settings, &origin, reports, raw).await?
+        {
+            parcels.push(parcel);
+            ledger.events.push(event);
+        }
+    }
+    if !ledger.local.is_empty() {
+        parcels.push(Parcel::seal(transfer.store(), raw.to_vec(), ledger.local, None).await?);
+    }
+    let (changes, events) = (ledger.changes, ledger.events);
+    parcel::commit(transfer.store(), parcels, move |tx| {
+        for (number, change, reply) in &changes {
+            write(tx, id, *number, change, reply)?;
+        }
+        parcel::record_all(tx, &events)
+    })
+    .await
+}
+
+fn write(
+    tx: &mut Tx<'_>,
+    id: QueueId,
+    number: u32,
+    change: &Change,
+    reply: &str,
+) -> Result<(), Error> {
+    match change {
+        Change::Finish => {
+            queue::finish(tx, id, number)?;
+        }
+        Change::Defer { next, warned } => {
+            queue::defer(tx, id, number, *next, reply)?;
+            if *warned {
+                queue::delay_notified(tx, id, number)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All that one commit writes.
+#[derive(Default)]
+struct Ledger {
+    changes: Vec<(u32, Change, String)>,
+    events: Vec<Event>,
+    failed: Vec<Report>,
+    delayed: Vec<Report>,
+    succeeded: Vec<Report>,
+    local: std::collections::BTreeSet<AccountId>,
+}
+
+impl Ledger {
+    fn enter(
+        &mut self,
+        transfer: &Transfer,
+        settings: &Settings,
+        queued: &Queued,
+        waiting: &Recipient,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
+        let notify = waiting.recipient.notify;
+        let age = seconds_between(queued.queued_at, now);
+        let expired = age >= settings.retry.expire_after;
+        let report = |action, status| report(waiting, outcome, action, status);
+        let (kind, result, change) = match &outcome.fate {
+            Fate::Relayed { dsn_passed, .. } => {
+                if notify.success && !dsn_passed {
+                    self.succeeded
+                        .push(report(Action::Relayed, StatusCode::success(0, 0)));
+                }
+                (Kind::DeliveryRelayed, EventOutcome::Success, Change::Finish)
+            }
+            Fate::Local { accounts } => {
+                self.local.extend(accounts);
+                if notify.success {
+                    self.succeeded
+                        .push(report(Action::Delivered, StatusCode::success(1, 5)));
+                }
+                (Kind::DeliveryLocal, EventOutcome::Success, Change::Finish)
+            }
+            Fate::Failed { status, .. } => {
+                if notify.failure {
+                    self.failed.push(report(Action::Failed, *status));
+                }
+                (Kind::DeliveryFailed, EventOutcome::Failure, Change::Finish)
+            }
+            Fate::Deferred { status, .. } if expired => {
+                if notify.failure {
+                    // The class says that it is final now; the subject still says what was wrong.
+                    let status = StatusCode::permanent(status.subject, status.detail);
+                    self.failed.push(report(Action::Failed, status));
+                }
+                (Kind::DeliveryExpired, EventOutcome::Failure, Change::Finish)
+            }
+            Fate::Deferred { status, .. } => {
+                let warned =
+                    notify.delay && !waiting.delay_notified && age >= settings.retry.warn_after;
+                if warned {
+                    let mut late = report(Action::Delayed, *status);
+                    late.retry_until = after(queued.queued_at, settings.retry.expire_after);
+                    self.delayed.push(late);
+                }
+                let next = next_attempt(transfer, settings, queued, waiting.attempts, now);
+                (
+                    Kind::DeliveryDeferred,
+                    EventOutcome::Deferred,
+                    Change::Defer { next, warned },
+                )
+            }
+        };
+        self.events
+            .push(event(kind, result, queued, waiting, outcome));
+        self.changes
+            .push((waiting.number, change, kept(outcome.reply())));
+    }
+}
+
+fn report(waiting: &Recipient, outcome: &Outcome, action: Action, status: StatusCode) -> Report {
+    Report {
+        address: waiting.recipient.address.clone(),
+        original: waiting.recipient.original.clone(),
+        action,
+        status,
+        remote: outcome.remote.as_ref().map(|remote| remote.host.clone()),
+        diagnostic: Some(kept(outcome.reply())),
+        retry_until: None,
+    }
+}
+
+fn event(
+    kind: Kind,
+    result: EventOutcome,
+    queued: &Queued,
+    waiting: &Recipient,
+    outcome: &Outcome,
+) -> Event {
+    let message = &queued.message;
+    let mut event = Event::new(kind, Actor::System)
+        .outcome(result)
+        .subject(message.id.to_string())
+        .detail("sender", text::path(message.sender.as_ref()))
+        .detail("recipient", waiting.recipient.address.to_string())
+        .detail("attempt", waiting.attempts.saturating_add(1))
+        .detail("reply", kept(outcome.reply()));
+    if let Some(remote) = &outcome.remote {
+        event = event
+            .address(remote.address)
+            .detail("host", remote.host.clone());
+        if let Some((version, cipher, verified)) = &remote.tls {
+            event = event
+                .detail("tls", format!("{version} {cipher}"))
+                .detail("tls_verified", *verified);
+        }
+    }
+    event
+}
+
+/// When to try again: by schedule, later by chance, and once more at the very end of its time.
+fn next_attempt(
+    transfer: &Transfer,
+    settings: &Settings,
+    queued: &Queued,
+    attempts: u32,
+    now: Timestamp,
+) -> Timestamp {
+    let retry = &settings.retry;
+    let step = usize::try_from(attempts).unwrap_or(usize::MAX);
+    let delay = retry
+        .delays
+        .get(step)
+        .or(retry.delays.last())
+        .copied()
+        .unwrap_or(Duration::from_secs(300));
+    let percent = transfer
+        .world()
+        .below(retry.jitter_percent.saturating_add(1));
+    let jitter = delay
+        .checked_mul(percent)
+        .unwrap_or_default()
+        .checked_div(100)
+        .unwrap_or_default();
+    let next = after(now, delay.saturating_add(jitter)).unwrap_or(now);
+    match after(queued.queued_at, retry.expire_after) {
+        Some(end) if end > now => next.min(end),
+        _ => next,
+    }
+}
+
+fn after(at: Timestamp, wait: Duration) -> Option<Timestamp> {
+    let micros = i64::try_from(wait.as_micros()).ok()?;
+    Timestamp::from_microsecond(at.as_microsecond().checked_add(micros)?).ok()
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> Duration {
+    let micros = to.as_microsecond().saturating_sub(from.as_microsecond());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}
+
+fn kept(reply: &str) -> String {
+    reply.chars().take(REPLY_KEPT).collect()
+}

@@ -1,0 +1,342 @@
+//! Where mail for a domain goes: a next hop that settings name, or the hosts of its MX records.
+
+use std::net::{IpAddr, SocketAddr};
+
+use message::{
+    StatusCode,
+    address::{Domain, Host},
+};
+use world::World;
+
+use crate::{
+    resolver::{Answer, Mx, Resolver},
+    settings::{NextHop, Roles, Settings, TlsPolicy},
+};
+
+/// The way to a domain.
+#[derive(Clone, Debug)]
+pub(crate) enum Hop {
+    /// A server that settings name.
+    Named(NextHop),
+    /// The domain's own mail exchangers.
+    Exchangers(Domain),
+}
+
+/// Why there is no way to a domain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoRoute {
+    /// There never will be, as far as DNS says.
+    #[error("{text}")]
+    Permanent {
+        /// What kind of failure.
+        status: StatusCode,
+        /// In words.
+        text: String,
+    },
+    /// Not now.
+    #[error("{0}")]
+    Temporary(String),
+}
+
+impl Hop {
+    /// The way to `domain`, which is ours or not.
+    pub(crate) fn to(domain: &Domain, is_own: bool, settings: &Settings) -> Self {
+        if is_own
+            && settings.roles == Roles::Exchange
+            && let Some(server) = &settings.mailbox_server
+        {
+            // Clause 5.1(1): own-domain mail goes to the mailbox server and nowhere else, and to nobody
+            // who only pretends to be it.
+            let mut server = server.clone();
+            server.tls = TlsPolicy::Verified;
+            return Self::Named(server);
+        }
+        let route = settings
+            .routes
+            .get(domain)
+            .or(settings.default_route.as_ref());
+        route.map_or_else(
+            || Self::Exchangers(domain.clone()),
+            |hop| Self::Named(hop.clone()),
+        )
+    }
+
+    /// What shares connections and concurrency with it.
+    pub(crate) fn destination(&self) -> String {
+        match self {
+            Self::Named(hop) => hop.destination(),
+            Self::Exchangers(domain) => domain.as_str().to_owned(),
+        }
+    }
+
+    /// The port to connect to.
+    pub(crate) fn port(&self, settings: &Settings) -> u16 {
+        match self {
+            Self::Named(hop) => hop.port,
+            Self::Exchangers(_) => settings.outbound.relay_port,
+        }
+    }
+
+    /// The lowest TLS on this way for mail to `domain`.
+    pub(crate) fn tls(&self, domain: &Domain, settings: &Settings) -> TlsPolicy {
+        match self {
+            Self::Named(hop) => hop.tls,
+            Self::Exchangers(_) => settings.tls_for(domain),
+        }
+    }
+
+    /// The hosts to try, best first.
+    ///
+    /// # Errors
+    /// [`NoRoute`].
+    pub(crate) async fn hosts(
+        &self,
+        resolver: &dyn Resolver,
+        world: &World,
+        settings: &Settings,
+    ) -> Result<Vec<Host>, NoRoute> {
+        let domain = match self {
+            Self::Exchangers(domain) => domain,
+            Self::Named(hop) => match &hop.host {
+                Host::Domain(domain) if hop.use_mx => domain,
+                host => return Ok(vec![host.clone()]),
+            },
+        };
+        let answer = resolver.mx(domain).await;
+        exchangers(domain, answer, world, settings)
+    }
+}
+
+/// Puts MX records into the order of RFC 5321, section 5.1.
+fn exchangers(
+    domain: &Domain,
+    answer: Answer<Mx>,
+    world: &World,
+    settings: &Settings,
+) -> Result<Vec<Host>, NoRoute> {
+    let records = match answer {
+        Answer::Found(records) => records,
+        // The implicit MX: the domain itself.
+        Answer::NoRecords => return Ok(vec![Host::Domain(domain.clone())]),
+        Answer::NoName => {
+            return Err(NoRoute::Permanent {
+                status: StatusCode::permanent(1, 2),
+                text: format!("The domain {domain} does not exist"),
+            });
+        }
+        Answer::Temporary(why) => return Err(NoRoute::Temporary(why)),
+    };
+    let mut hosts: Vec<(u16, u32, Domain)> = records
+        .into_iter()
+        .filter_map(|mx| Some((mx.preference, world.below(u32::MAX), mx.host?)))
+        .collect();
+    if hosts.is_empty() {
+        return Err(NoRoute::Permanent {
+            status: StatusCode::permanent(1, 10),
+            text: format!("The domain {domain} accepts no mail (null MX)"),
+        });
+    }
+    // Equals in random order, so that they share the load.
+    hosts.sort();
+    let ours = hosts
+        .iter()
+        .find(|(_, _, host)| *host == settings.hostname)
+        .map(|(preference, ..)| *preference);
+    if let Some(ours) = ours {
+        // Whoever is an exchanger itself may only hand on to better ones, or mail goes in circles.
+        hosts.retain(|(preference, ..)| *preference < ours);
+        if hosts.is_empty() {
+            return Err(NoRoute::Permanent {
+                status: StatusCode::permanent(4, 6),
+                text: format!(
+                    "Mail for {domain} loops back to this server, which does not accept it"
+                ),
+            });
+        }
+    }
+    Ok(hosts
+        .into_iter()
+        .map(|(_, _, host)| Host::Domain(host))
+        .take(settings.outbound.hosts_per_attempt.max(1))
+        .collect())
+}
+
+/// The addresses of one host, IPv6 and IPv4 by turns; empty when DNS says that it has none.
+///
+/// # Errors
+/// Why they cannot be had now.
+pub(crate) async fn addresses(
+    host: &Host,
+    port: u16,
+    resolver: &dyn Resolver,
+    settings: &Settings,
+) -> Result<Vec<SocketAddr>, String> {
+    let domain = match host {
+        Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
+        Host::Domain(domain) => domain,
+    };
+    let (v6, v4) = tokio::join!(resolver.aaaa(domain), resolver.a(domain));
+    let mut trouble = None;
+    let mut v6 = found(v6, &mut trouble).into_iter().map(IpAddr::V6);
+    let mut v4 = found(v4, &mut trouble).into_iter().map(IpAddr::V4);
+    let mut mixed = Vec::new();
+    loop {
+        let pair = [v6.next(), v4.next()];
+        if pair.iter().all(Option::is_none) {
+            break;
+        }
+        mixed.extend(pair.into_iter().flatten().filter(|ip| is_host(*ip)));
+    }
+    mixed.truncate(settings.outbound.addresses_per_host.max(1));
+    match trouble {
+        Some(why) if mixed.is_empty() => Err(why),
+        _ => Ok(mixed
+            .into_iter()
+            .map(|ip| SocketAddr::new(ip, port))
+            .collect()),
+    }
+}
+
+fn found<T>(answer: Answer<T>, trouble: &mut Option<String>) -> Vec<T> {
+    match answer {
+        Answer::Found(records) => records,
+        Answer::NoRecords | Answer::NoName => Vec::new(),
+        Answer::Temporary(why) => {
+            *trouble = Some(why);
+            Vec::new()
+        }
+    }
+}
+
+/// Whether one host can have the address. Foreign DNS must not make this server speak to groups.
+fn is_host(ip: IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    !(ip.is_unspecified() || ip.is_multicast() || broadcast)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::resolver::FixedResolver;
+
+    fn d(text: &str) -> Domain {
+        Domain::parse(text).unwrap()
+    }
+
+    fn mx(preference: u16, host: &str) -> Mx {
+        Mx {
+            preference,
+            host: (host != ".").then(|| d(host)),
+        }
+    }
+
+    fn order(answer: Answer<Mx>) -> Result<Vec<String>, NoRoute> {
+        let settings = Settings {
+            hostname: d("us.example"),
+            ..Settings::default()
+        };
+        exchangers(&d("x.example"), answer, &World::system(), &settings)
+            .map(|hosts| hosts.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn lower_preference_first_and_equals_by_chance() {
+        let records = || {
+            Answer::Found(vec![
+                mx(20, "c.example"),
+                mx(10, "a.example"),
+                mx(10, "b.example"),
+            ])
+        };
+        let mut firsts = std::collections::BTreeSet::new();
+        for _ in 0..64 {
+            let hosts = order(records()).unwrap();
+            assert_eq!(hosts.last().unwrap(), "c.example");
+            firsts.insert(hosts.first().unwrap().clone());
+        }
+        assert_eq!(firsts.len(), 2);
+    }
+
+    #[test]
+    fn null_and_implicit_mx() {
+        assert_eq!(order(Answer::NoRecords).unwrap(), ["x.example"]);
+        assert!(matches!(
+            order(Answer::Found(vec![mx(0, ".")])),
+            Err(NoRoute::Permanent { status, .. }) if status == StatusCode::permanent(1, 10)
+        ));
+        assert_eq!(
+            order(Answer::Found(vec![mx(0, "."), mx(5, "a.example")])).unwrap(),
+            ["a.example"]
+        );
+        assert!(matches!(
+            order(Answer::NoName),
+            Err(NoRoute::Permanent { .. })
+        ));
+        assert!(matches!(
+            order(Answer::Temporary("x".into())),
+            Err(NoRoute::Temporary(_))
+        ));
+    }
+
+    #[test]
+    fn only_better_exchangers_than_ourselves() {
+        let records = vec![
+            mx(5, "a.example"),
+            mx(10, "US.example"),
+            mx(10, "b.example"),
+            mx(20, "c.example"),
+        ];
+        assert_eq!(order(Answer::Found(records)).unwrap(), ["a.example"]);
+        assert!(matches!(
+            order(Answer::Found(vec![mx(10, "us.example"), mx(20, "c.example")])),
+            Err(NoRoute::Permanent { status, .. }) if status == StatusCode::permanent(4, 6)
+        ));
+    }
+
+    #[test]
+    fn settings_decide_before_dns() {
+        let mut settings = Settings {
+            roles: Roles::Exchange,
+            mailbox_server: Some(NextHop::new(Host::Domain(d("box.example")), 2525)),
+            ..Settings::default()
+        };
+        settings.routes.insert(
+            d("x.example"),
+            NextHop::new(Host::Domain(d("smart.example")), 587),
+        );
+        assert_eq!(
+            Hop::to(&d("x.example"), false, &settings).destination(),
+            "smart.example:587"
+        );
+        assert_eq!(
+            Hop::to(&d("y.example"), false, &settings).destination(),
+            "y.example"
+        );
+        let own = Hop::to(&d("x.example"), true, &settings);
+        assert_eq!(own.destination(), "box.example:2525");
+        assert_eq!(own.tls(&d("x.example"), &settings), TlsPolicy::Verified);
+    }
+
+    #[tokio::test]
+    async fn addresses_alternate_and_never_mean_groups() {
+        let resolver = FixedResolver::new();
+        let ips = [
+            "192.0.2.1",
+            "192.0.2.2",
+            "2001:db8::1",
+            "224.0.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+        ];
+        let ips = ips.map(|ip| ip.parse().unwrap()).to_vec();
+        resolver.set_host(d("a.example"), Answer::Found(ips));
+        let host = Host::Domain(d("a.example"));
+        let settings = Settings::default();
+        let got = addresses(&host, 25, &resolver, &settings).await.unwrap();
+        let got: Vec<String> = got.iter().map(ToString::to_string).collect();
+        assert_eq!(got, ["[2001:db8::1]:25", "192.0.2.1:25", "192.0.2.2:25"]);
+        resolver.set_lost(true);
+        assert!(addresses(&host, 25, &resolver, &settings).await.is_err());
+    }
+}

@@ -1,0 +1,426 @@
+//! DATA and BDAT: the content is gathered in bounded memory, then one commit puts it where it goes, and only
+//! its receipt makes the reply 250.
+
+use std::collections::BTreeSet;
+
+use directory::Resolution;
+use message::{
+    StatusCode,
+    address::Address,
+    build::{Received, received_count},
+    dsn::Action,
+};
+use protocol::smtp::{
+    BodyKind, Detail, Notify, Rcpt, Refusal, Ret, Transaction,
+    server::{DataAnswer, EndAnswer, EndOfData},
+};
+use store::{
+    BodyId, QueueId,
+    queue::{self, NewQueued, NewRecipient},
+};
+use tokio::time::Instant;
+use trail::{Event, Kind};
+
+use super::{
+    Conversation,
+    envelope::{Place, Target, over_quota},
+};
+use crate::{
+    Listener, content,
+    notify::{self, Origin, Report},
+    parcel::{self, Parcel},
+    text, trace,
+};
+
+impl Conversation<'_> {
+    pub(super) fn data_begins(&mut self, transaction: Transaction, answer: DataAnswer) {
+        self.open.began = Some(Instant::now());
+        self.open.transaction = Some(transaction);
+        answer.accept(&mut self.machine);
+    }
+
+    /// Keeps a piece, once there is room for it. While there is none, nothing is read from the client.
+    pub(super) async fn body(&mut self, octets: &[u8]) {
+        if self.open.given_up {
+            return;
+        }
+        let length = self.open.raw.len().saturating_add(octets.len());
+        let wanted = u64::try_from(length).unwrap_or(u64::MAX);
+        if self
+            .open
+            .held
+            .grow_to(wanted, self.settings.times.data_silence)
+            .await
+            .is_err()
+        {
+            tracing::warn!(peer = %self.peer, "mail is put off: the memory for messages stayed in use");
+            self.open.given_up = true;
+            self.open.raw = Vec::new();
+            self.open.held.release();
+            self.machine.stop_body(Refusal::new::<452>(
+                Detail::SYSTEM_FULL,
+                "Too much mail at once, try again later",
+            ));
+            return;
+        }
+        self.open.raw.extend_from_slice(octets);
+    }
+
+    pub(super) async fn end_of_data(&mut self, end: EndOfData, answer: EndAnswer) {
+        match self.accept_message(end).await {
+            Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
+            Err(refusal) => {
+                self.message_refused(refusal.reply(), "").await;
+                answer.refuse(&mut self.machine, refusal);
+            }
+        }
+        self.open.clear();
+    }
+
+    /// Takes responsibility for the message, or says why not.
+    async fn accept_message(&mut self, end: EndOfData) -> Result<QueueId, Refusal> {
+        let Some(transaction) = self.open.transaction.take() else {
+            return Err(Refusal::temporary());
+        };
+        let raw = std::mem::take(&mut self.open.raw);
+        if received_count(&raw) > self.settings.limits.received_lines {
+            return Err(Refusal::new::<554>(
+                Detail::ROUTING_LOOP,
+                "Too many hops: this message is in a loop",
+            ));
+        }
+        self.room_again(&transaction, end.octets).await?;
+        let raw = self.finished(raw, &transaction).await?;
+        let id = QueueId(self.transfer.store().next_id());
+        let accepted = Accepted::new(&transaction, &self.open.targets, end)?;
+        self.commit(id, transaction, accepted, raw).await
+    }
+
+    /// Submissions get what they lack, and must name a sender who is the submitter.
+    async fn finished(&self, raw: Vec<u8>, transaction: &Transaction) -> Result<Vec<u8>, Refusal> {
+        if !self.listener.is_submission() {
+            return Ok(raw);
+        }
+        let Some(authors) = content::authors(&raw) else {
+            return Err(Refusal::new::<550>(
+                Detail::CONTENT,
+                "The message has no valid From address",
+            ));
+        };
+        if transaction.mail.reverse_path.is_null() && !content::is_report(&raw) {
+            return Err(Refusal::new::<550>(
+                Detail::NOT_AUTHORIZED,
+                "Only reports may be submitted without a sender",
+            ));
+        }
+        for address in &authors {
+            if !self.may_author(address).await? {
+                return Err(Refusal::new::<550>(
+                    Detail::NOT_AUTHORIZED,
+                    "The From address is not yours",
+                ));
+            }
+        }
+        let world = self.transfer.world();
+        Ok(content::complete(raw, world, &self.settings.hostname))
+    }
+
+    async fn may_author(&self, address: &Address) -> Result<bool, Refusal> {
+        let directory = self.transfer.directory();
+        match &self.login {
+            Some(login) => match directory.may_send_as(login, address).await {
+                Ok(may) => Ok(may),
+                Err(error) => Err(self.store_trouble(&error)),
+            },
+            None => {
+                Ok(!self.settings.submission_requires_own_domain
+                    || directory.is_own(address.domain()))
+            }
+        }
+    }
+
+    /// A client that did not declare the size at MAIL, or too small a one, could not be told at RCPT that a
+    /// mailbox has no room.
+    async fn room_again(&self, transaction: &Transaction, octets: u64) -> Result<(), Refusal> {
+        if transaction
+            .mail
+            .size
+            .is_some_and(|declared| declared >= octets)
+        {
+            return Ok(());
+        }
+        for target in &self.open.targets {
+            if matches!(target.place, Place::Queue(_)) {
+                return Ok(());
+            }
+            match self
+                .transfer
+                .directory()
+                .resolve(&target.address, octets)
+                .await
+            {
+                Ok(Resolution::OverQuota) => {}
+                Ok(Resolution::Local(_) | Resolution::Foreign | Resolution::Unknown) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(self.store_trouble(&error)),
+            }
+        }
+        Err(over_quota())
+    }
+
+    async fn commit(
+        &mut self,
+        id: QueueId,
+        transaction: Transaction,
+        accepted: Accepted,
+        raw: Vec<u8>,
+    ) -> Result<QueueId, Refusal> {
+        let store = self.transfer.store();
+        let trouble = |error: store::Error| self.store_trouble(&error);
+        let mail = transaction.mail;
+        let sender = mail.reverse_path.address().cloned();
+        let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
+        let origin = Origin {
+            id,
+            sender: sender.clone(),
+            envelope_id: mail.envid.clone(),
+            return_full: mail.ret.map(|ret| ret == Ret::Full),
+            arrived: self.transfer.world().now(),
+            smtputf8: mail.smtputf8,
+        };
+        let notices = notify::parcel(
+            self.transfer,
+            &self.settings,
+            &origin,
+            accepted.delivered_reports(),
+            &raw,
+        )
+        .await
+        .map_err(trouble)?;
+        let message_id = content::message_id(&raw);
+        let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
+        let queued = (!accepted.queued.is_empty()).then(|| NewQueued {
+            id,
+            body: BodyId(0),
+            size: 0,
+            sender,
+            identifier: self.login.as_ref().map(|login| login.identifier.clone()),
+            envelope_id: mail.envid,
+            return_full: mail.ret.map(|ret| ret == Ret::Full),
+            smtputf8: mail.smtputf8,
+            require_tls: mail.requiretls,
+            body_type: accepted.body_type.max(body_number(mail.body)),
+            message_id,
+            recipients: accepted.queued,
+        });
+        let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
+            .await
+            .map_err(trouble)?;
+        let mut parcels = vec![parcel];
+        if let Some((notice, event)) = notices {
+            parcels.push(notice);
+            events.push(event);
+        }
+        parcel::commit(store, parcels, move |tx| parcel::record_all(tx, &events))
+            .await
+            .map_err(trouble)?;
+        tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");
+        Ok(id)
+    }
+
+    fn with_trace(
+        &self,
+        id: QueueId,
+        accepted: &Accepted,
+        sender: Option<&Address>,
+        utf8: bool,
+        raw: Vec<u8>,
+    ) -> Vec<u8> {
+        let hello = self.hello.as_ref();
+        let extended = hello.is_some_and(|hello| hello.extended);
+        let named = self.listener == Listener::Exchange;
+        let tls = self
+            .tls()
+            .map(|tls| format!("{} {}", tls.version, tls.cipher));
+        let received = Received {
+            // Where staff sit, and what their machines are called, is no business of the recipient.
+            helo: hello
+                .filter(|_| named)
+                .map_or(self.settings.hostname.as_str(), |hello| &hello.name),
+            client: named.then_some(self.peer.ip()),
+            client_name: None,
+            by: self.settings.hostname.as_str(),
+            with: trace::protocol(extended, utf8, self.tls().is_some(), self.login.is_some()),
+            tls: tls.as_deref(),
+            id: &id.to_string(),
+            recipient: accepted.only_recipient(),
+            at: self.transfer.world().now(),
+            offset_minutes: 0,
+        }
+        .to_field();
+        let mut whole = Vec::with_capacity(raw.len().saturating_add(1024));
+        if !accepted.accounts.is_empty() {
+            whole.extend_from_slice(trace::return_path(sender).as_bytes());
+        }
+        whole.extend_from_slice(received.as_bytes());
+        whole.extend_from_slice(&raw);
+        whole
+    }
+
+    /// The facts of clause 4.2(1)a and b.
+    fn events(
+        &self,
+        id: QueueId,
+        accepted: &Accepted,
+        origin: &Origin,
+        size: usize,
+        message_id: &str,
+    ) -> Vec<Event> {
+        let kind = if self.listener.is_submission() {
+            Kind::SubmissionAccepted
+        } else {
+            Kind::TransactionAccepted
+        };
+        let names = |addresses: &[Address]| {
+            addresses
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        let mut event = Event::new(kind, self.actor())
+            .address(self.peer.ip())
+            .subject(id.to_string())
+            .detail("sender", text::path(origin.sender.as_ref()))
+            .detail("recipients", names(&accepted.addresses))
+            .detail("size", size)
+            .detail("message_id", message_id)
+            .detail("reply", "250 2.0.0");
+        if let Some(hello) = &self.hello {
+            event = event.detail("hello", hello.name.clone());
+        }
+        if let Some(tls) = self.tls() {
+            event = event.detail("tls", format!("{} {}", tls.version, tls.cipher));
+        }
+        let mut events = vec![event];
+        if !accepted.accounts.is_empty() {
+            let accounts: Vec<String> = accepted.accounts.iter().map(ToString::to_string).collect();
+            let event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
+                .subject(id.to_string())
+                .detail("sender", text::path(origin.sender.as_ref()))
+                .detail("recipients", names(&accepted.local))
+                .detail("accounts", accounts);
+            events.push(event);
+        }
+        events
+    }
+
+    pub(super) fn tls(&self) -> Option<&wire::TlsFacts> {
+        self.stream.as_ref().and_then(wire::Stream::tls)
+    }
+}
+
+/// An envelope, sorted by where its recipients go.
+struct Accepted {
+    /// All recipients, as the client named them.
+    addresses: Vec<Address>,
+    /// Those with a mailbox here.
+    local: Vec<Address>,
+    /// Their accounts, each once however many of its addresses were named.
+    accounts: BTreeSet<store::AccountId>,
+    /// Those for other servers.
+    queued: Vec<NewRecipient>,
+    /// Those here whose delivery is to be notified.
+    notify: Vec<(Address, Option<String>)>,
+    /// `1` when an octet above 127 was seen.
+    body_type: u8,
+}
+
+impl Accepted {
+    fn new(transaction: &Transaction, targets: &[Target], end: EndOfData) -> Result<Self, Refusal> {
+        if transaction.recipients.len() != targets.len() {
+            tracing::error!("the session and its driver disagree on the recipients");
+            return Err(Refusal::temporary());
+        }
+        let mut accepted = Self {
+            addresses: targets
+                .iter()
+                .map(|target| target.address.clone())
+                .collect(),
+            local: Vec::new(),
+            accounts: BTreeSet::new(),
+            queued: Vec::new(),
+            notify: Vec::new(),
+            body_type: u8::from(end.eight_bit),
+        };
+        for (rcpt, target) in transaction.recipients.iter().zip(targets) {
+            accepted.take(rcpt, target);
+        }
+        Ok(accepted)
+    }
+
+    fn take(&mut self, rcpt: &Rcpt, target: &Target) {
+        let notify = rcpt.notify.unwrap_or(Notify::DEFAULT);
+        let original = rcpt
+            .orcpt
+            .as_ref()
+            .map(|orcpt| format!("{};{}", orcpt.kind, orcpt.address));
+        match &target.place {
+            Place::Here(accounts) => {
+                self.accounts.extend(accounts);
+                if notify.on_success() {
+                    self.notify.push((target.address.clone(), original));
+                }
+                self.local.push(target.address.clone());
+            }
+            Place::Queue(destination) => {
+                let again = self
+                    .queued
+                    .iter()
+                    .any(|other| other.address == target.address);
+                if !again {
+                    self.queued.push(NewRecipient {
+                        address: target.address.clone(),
+                        notify: queue::Notify {
+                            success: notify.on_success(),
+                            failure: notify.on_failure(),
+                            delay: notify.on_delay(),
+                        },
+                        original,
+                        destination: destination.clone(),
+                    });
+                }
+            }
+        }
+    }
+
+    fn only_recipient(&self) -> Option<&Address> {
+        match self.addresses.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    fn delivered_reports(&self) -> Vec<Report> {
+        self.notify
+            .iter()
+            .map(|(address, original)| Report {
+                address: address.clone(),
+                original: original.clone(),
+                action: Action::Delivered,
+                status: StatusCode::success(1, 5),
+                remote: None,
+                diagnostic: None,
+                retry_until: None,
+            })
+            .collect()
+    }
+}
+
+fn body_number(body: BodyKind) -> u8 {
+    match body {
+        BodyKind::SevenBit => 0,
+        BodyKind::EightBitMime => 1,
+        BodyKind::BinaryMime => 2,
+    }
+}

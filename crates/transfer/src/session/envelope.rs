@@ -1,0 +1,247 @@
+//! MAIL and RCPT: who may send, and to whom. RCPT decides: nothing is accepted here that would be bounced for
+//! want of a mailbox.
+
+use directory::Resolution;
+use message::address::Address;
+use protocol::smtp::{
+    Detail, Mail, Rcpt, Refusal, Transaction,
+    server::{MailAnswer, RcptAnswer},
+};
+use store::AccountId;
+use tokio::time::Instant;
+
+use super::Conversation;
+use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, route::Hop};
+
+/// The transaction that is open, if one is.
+pub(super) struct Open {
+    /// The MAIL command.
+    pub(super) mail: Option<Mail>,
+    /// Where each accepted recipient goes, in the order of the machine's own list.
+    pub(super) targets: Vec<Target>,
+    /// The envelope as the machine accepted it, once the content begins.
+    pub(super) transaction: Option<Transaction>,
+    /// The content so far.
+    pub(super) raw: Vec<u8>,
+    /// The room that it takes.
+    pub(super) held: Held,
+    /// When the content began.
+    pub(super) began: Option<Instant>,
+    /// Why the content was given up, when it was.
+    pub(super) given_up: bool,
+}
+
+/// Where an accepted recipient goes.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    /// Its address, with a domain.
+    pub(super) address: Address,
+    /// There.
+    pub(super) place: Place,
+}
+
+/// Where mail for a recipient goes.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// Into the INBOX of these accounts.
+    Here(Vec<AccountId>),
+    /// To the queue, for this destination.
+    Queue(String),
+}
+
+impl Open {
+    pub(super) fn new(transfer: &Transfer) -> Self {
+        Self {
+            mail: None,
+            targets: Vec::new(),
+            transaction: None,
+            raw: Vec::new(),
+            held: transfer.memory().hold(),
+            began: None,
+            given_up: false,
+        }
+    }
+
+    /// Forgets the transaction and gives its memory back.
+    pub(super) fn clear(&mut self) {
+        self.mail = None;
+        self.targets = Vec::new();
+        self.transaction = None;
+        self.raw = Vec::new();
+        self.held.release();
+        self.began = None;
+        self.given_up = false;
+    }
+
+    pub(super) fn in_message(&self) -> bool {
+        self.began.is_some()
+    }
+
+    pub(super) fn data_began(&self) -> Option<Instant> {
+        self.began
+    }
+
+    pub(super) fn sender(&self) -> Option<&Address> {
+        self.mail
+            .as_ref()
+            .and_then(|mail| mail.reverse_path.address())
+    }
+}
+
+impl Conversation<'_> {
+    pub(super) async fn mail(&mut self, mail: Mail, answer: MailAnswer) {
+        self.open.clear();
+        let sender = mail.reverse_path.address().cloned();
+        let verdict = self.judge_sender(sender.as_ref()).await;
+        self.open.mail = Some(mail);
+        match verdict {
+            Ok(()) => answer.accept(&mut self.machine),
+            Err(refusal) => {
+                self.refused("MAIL", None, refusal.reply(), "").await;
+                self.open.clear();
+                answer.refuse(&mut self.machine, refusal);
+            }
+        }
+    }
+
+    async fn judge_sender(&self, sender: Option<&Address>) -> Result<(), Refusal> {
+        let not_yours =
+            || Refusal::new::<553>(Detail::NOT_AUTHORIZED, "This sender address is not yours");
+        let directory = self.transfer.directory();
+        match (self.listener, &self.login) {
+            (Listener::Exchange, _) if self.settings.roles == Roles::Mailbox && !self.trusted => {
+                // Clause 6.1(1)a: a mailbox server hears its exchange servers and nobody else.
+                Err(Refusal::new::<550>(
+                    Detail::NOT_AUTHORIZED,
+                    "This server takes mail from its exchange servers only",
+                ))
+            }
+            (Listener::Exchange, _) => Ok(()),
+            (Listener::Submission | Listener::Submissions, Some(login)) => {
+                match directory.still_valid(login).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        return Err(Refusal::new::<535>(
+                            Detail::BAD_CREDENTIALS,
+                            "Your login has ended",
+                        ));
+                    }
+                    Err(error) => return Err(self.store_trouble(&error)),
+                }
+                let Some(sender) = sender else {
+                    // Receipts of mail programs (RFC 8098) have no sender; the content is looked at later.
+                    return Ok(());
+                };
+                match directory.may_send_as(login, sender).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(not_yours()),
+                    Err(error) => Err(self.store_trouble(&error)),
+                }
+            }
+            (Listener::Submission | Listener::Submissions, None) => {
+                // The machine lets only trusted networks come this far without AUTH.
+                let own = sender.is_none_or(|sender| directory.is_own(sender.domain()));
+                if self.trusted && (own || !self.settings.submission_requires_own_domain) {
+                    Ok(())
+                } else if self.trusted {
+                    Err(not_yours())
+                } else {
+                    Err(Refusal::new::<530>(
+                        Detail::SECURITY,
+                        "Authentication required",
+                    ))
+                }
+            }
+        }
+    }
+
+    pub(super) async fn rcpt(&mut self, rcpt: Rcpt, answer: RcptAnswer) {
+        let Some(address) = self.full_address(&rcpt) else {
+            answer.refuse(&mut self.machine, unknown());
+            return;
+        };
+        match self.place(&address).await {
+            Ok(place) => {
+                self.open.targets.push(Target { address, place });
+                answer.accept(&mut self.machine);
+            }
+            Err(refusal) => {
+                self.refused("RCPT", Some(&address), refusal.reply(), "")
+                    .await;
+                answer.refuse(&mut self.machine, refusal);
+            }
+        }
+    }
+
+    /// The recipient with a domain: `postmaster` alone is that of this server's domain (RFC 5321, 4.5.1).
+    fn full_address(&self, rcpt: &Rcpt) -> Option<Address> {
+        let directory = self.transfer.directory();
+        let hostname = &self.settings.hostname;
+        let domain = if directory.is_own(hostname) {
+            hostname.clone()
+        } else {
+            directory.first_domain().unwrap_or_else(|| hostname.clone())
+        };
+        rcpt.forward_path.at(&domain)
+    }
+
+    async fn place(&self, address: &Address) -> Result<Place, Refusal> {
+        let directory = self.transfer.directory();
+        let is_own = directory.is_own(address.domain());
+        if !is_own {
+            if !self.listener.is_submission() {
+                return Err(relaying_denied());
+            }
+            return Ok(Place::Queue(
+                Hop::to(address.domain(), false, &self.settings).destination(),
+            ));
+        }
+        if self.settings.roles.has_mailboxes() {
+            return self.local_place(address).await;
+        }
+        match self.transfer.knows(&self.settings, address).await {
+            Known::Yes => Ok(Place::Queue(
+                Hop::to(address.domain(), true, &self.settings).destination(),
+            )),
+            Known::No(refusal) => Err(refusal),
+        }
+    }
+
+    async fn local_place(&self, address: &Address) -> Result<Place, Refusal> {
+        let size = self
+            .open
+            .mail
+            .as_ref()
+            .and_then(|mail| mail.size)
+            .unwrap_or(0);
+        match self.transfer.directory().resolve(address, size).await {
+            Ok(Resolution::Local(recipients)) => Ok(Place::Here(
+                recipients
+                    .into_iter()
+                    .map(|recipient| recipient.account)
+                    .collect(),
+            )),
+            Ok(Resolution::Unknown) => Err(unknown()),
+            Ok(Resolution::OverQuota) => Err(over_quota()),
+            Ok(Resolution::Foreign) => Err(relaying_denied()),
+            Err(error) => Err(self.store_trouble(&error)),
+        }
+    }
+
+    /// What a client is told when the store fails; the operator is told more.
+    pub(super) fn store_trouble(&self, error: &store::Error) -> Refusal {
+        crate::trouble::refusal(error, self.peer)
+    }
+}
+
+fn unknown() -> Refusal {
+    Refusal::new::<550>(Detail::BAD_MAILBOX, "No such mailbox here")
+}
+
+fn relaying_denied() -> Refusal {
+    Refusal::new::<550>(Detail::NOT_AUTHORIZED, "Relaying denied")
+}
+
+pub(super) fn over_quota() -> Refusal {
+    Refusal::new::<452>(Detail::MAILBOX_FULL, "The mailbox is full")
+}

@@ -1,0 +1,108 @@
+//! Reading and writing in bounded time.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
+
+use super::Conversation;
+
+/// Octets read at once.
+const READ_AT_ONCE: usize = 32 * 1024;
+
+/// Why a session ends that did not say QUIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The client is gone.
+    Gone,
+    /// A phase took too long.
+    TooSlow,
+    /// The server is going down.
+    Shutdown,
+}
+
+impl Conversation<'_> {
+    /// Writes what the machine has to say, and feeds it what the client says next.
+    pub(super) async fn exchange_octets(&mut self) -> Result<(), Ended> {
+        self.flush().await?;
+        let deadline = self.deadline();
+        let in_message = self.open.in_message();
+        let Some(stream) = self.stream.as_mut() else {
+            return Err(Ended::Gone);
+        };
+        let mut buffer = vec![0; READ_AT_ONCE];
+        let mut shutdown = self.shutdown.clone();
+        let drain = self.settings.times.drain;
+        // A client in the middle of its message gets some time to finish it: its mail would come again anyway.
+        let shutdown = async {
+            shutdown.begun().await;
+            if in_message {
+                tokio::time::sleep(drain).await;
+            }
+        };
+        let read = tokio::select! {
+            biased;
+            read = stream.read(&mut buffer) => read,
+            () = shutdown => return Err(Ended::Shutdown),
+            () = tokio::time::sleep_until(deadline) => return Err(Ended::TooSlow),
+        };
+        match read {
+            Ok(0) | Err(_) => Err(Ended::Gone),
+            Ok(count) => {
+                self.machine.feed(buffer.get(..count).unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
+    /// When the present phase must have gone on.
+    fn deadline(&self) -> Instant {
+        let times = &self.settings.times;
+        let now = Instant::now();
+        let phase = match self.open.data_began() {
+            Some(began) => after(now, times.data_silence).min(after(began, times.data)),
+            None if self.hello.is_none() => after(now, times.greeting),
+            None => after(now, times.command),
+        };
+        phase.min(after(self.began, times.session))
+    }
+
+    /// Writes what the machine has to say.
+    pub(super) async fn flush(&mut self) -> Result<(), Ended> {
+        let output = self.machine.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        let Some(stream) = self.stream.as_mut() else {
+            return Err(Ended::Gone);
+        };
+        let writing = async {
+            stream.write_all(&output).await?;
+            stream.flush().await
+        };
+        match tokio::time::timeout(self.settings.times.write, writing).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Ended::Gone),
+            Err(_) => Err(Ended::TooSlow),
+        }
+    }
+
+    /// The last words, and the end of the connection.
+    pub(super) async fn bye(&mut self) {
+        if self.flush().await.is_err() {
+            return;
+        }
+        if let Some(stream) = self.stream.as_mut() {
+            let closing = tokio::time::timeout(Duration::from_secs(2), stream.shutdown());
+            if let Ok(Err(error)) = closing.await {
+                tracing::debug!(peer = %self.peer, %error, "closing");
+            }
+        }
+    }
+}
+
+fn after(instant: Instant, wait: Duration) -> Instant {
+    instant.checked_add(wait).unwrap_or(instant)
+}

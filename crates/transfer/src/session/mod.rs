@@ -1,0 +1,223 @@
+//! One SMTP or submission session: `protocol`'s machine between a stream and this room's decisions.
+//!
+//! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
+//! on MAIL and RCPT, `content` gathers and commits the message, `refusal` records what was refused.
+
+mod auth;
+mod content;
+mod envelope;
+mod line;
+mod refusal;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use directory::Login;
+use protocol::{
+    sasl::ChannelBindings,
+    smtp::{
+        Detail, Refusal,
+        server::{Abort, Config, Event, Hello, Session},
+    },
+};
+use tokio::time::Instant;
+use wire::{Shutdown, Stream};
+
+use self::{envelope::Open, line::Ended, refusal::Refusals};
+use crate::{Listener, Roles, Settings, Transfer};
+
+/// One session from its greeting to its end.
+pub(crate) struct Conversation<'t> {
+    transfer: &'t Transfer,
+    settings: Arc<Settings>,
+    listener: Listener,
+    peer: SocketAddr,
+    /// `None` only while a handshake has it, and after one that failed.
+    stream: Option<Stream>,
+    machine: Session,
+    hello: Option<Hello>,
+    login: Option<Login>,
+    /// The mechanism of the authentication under way or last tried.
+    mechanism: &'static str,
+    /// The peer may do without authentication (clause 6.1(1)b) or is an exchange server of ours (6.1(1)a).
+    trusted: bool,
+    open: Open,
+    refusals: Refusals,
+    shutdown: Shutdown,
+    began: Instant,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn run(
+    transfer: &Transfer,
+    stream: Stream,
+    peer: SocketAddr,
+    listener: Listener,
+    shutdown: Shutdown,
+) {
+    let settings = transfer.settings();
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let trusted = is_trusted(listener, peer, &settings);
+    let machine = Session::new(Arc::new(config(listener, trusted, &settings)));
+    let mut conversation = Conversation {
+        transfer,
+        listener,
+        peer,
+        stream: Some(stream),
+        machine,
+        hello: None,
+        login: None,
+        mechanism: "",
+        trusted,
+        open: Open::new(transfer),
+        refusals: Refusals::new(settings.limits.refusal_events),
+        shutdown,
+        began: Instant::now(),
+        settings,
+    };
+    if listener == Listener::Submissions && conversation.handshake().await.is_err() {
+        return;
+    }
+    conversation.machine.greet("ESMTP");
+    conversation.converse().await;
+    conversation.refusals_left().await;
+}
+
+/// Whether this peer's address alone earns it what others must prove.
+fn is_trusted(listener: Listener, peer: SocketAddr, settings: &Settings) -> bool {
+    let networks = match listener {
+        Listener::Exchange if settings.roles == Roles::Mailbox => &settings.exchange_peers,
+        Listener::Exchange => return false,
+        Listener::Submission | Listener::Submissions => &settings.submission_networks,
+    };
+    networks.iter().any(|network| network.contains(peer.ip()))
+}
+
+/// What the machine offers to this peer.
+fn config(listener: Listener, trusted: bool, settings: &Settings) -> Config {
+    let hostname = settings.hostname.as_str();
+    let mut config = if listener.is_submission() {
+        Config::submission(hostname)
+    } else {
+        Config::exchange(hostname)
+    };
+    if listener.is_submission() && trusted {
+        config.require_auth = false;
+        config.require_tls = false;
+    }
+    if listener == Listener::Exchange && settings.roles == Roles::Mailbox {
+        config.require_tls = settings.exchange_peers_need_tls;
+    }
+    let limits = &settings.limits;
+    config.limits.command_line = limits.line_octets;
+    config.limits.message_size = limits.message_octets;
+    config.limits.recipients = limits.recipients;
+    config.limits.transactions = limits.transactions;
+    config.limits.commands = limits.commands;
+    config.limits.errors = limits.errors;
+    config.limits.auth_failures = limits.authentication_failures;
+    config
+}
+
+impl Conversation<'_> {
+    async fn converse(&mut self) {
+        loop {
+            match self.machine.next_event() {
+                Event::NeedInput => {
+                    if let Err(ended) = self.exchange_octets().await {
+                        self.end(ended).await;
+                        return;
+                    }
+                }
+                Event::Hello(hello) => {
+                    self.hello = Some(hello);
+                    self.open.clear();
+                }
+                Event::StartTls(answer) => answer.accept(&mut self.machine),
+                Event::Handshake => {
+                    if self.flush().await.is_err() || self.handshake().await.is_err() {
+                        return;
+                    }
+                    self.hello = None;
+                }
+                Event::Auth(mechanism, answer) => self.auth_begins(mechanism, answer),
+                Event::Password(claim, answer) => self.password(claim, answer).await,
+                Event::Credentials(identity, answer) => self.credentials(identity, answer).await,
+                Event::Proved(identity, answer) => self.proved(identity, answer).await,
+                Event::AuthFailed(failed) => self.auth_failed(failed).await,
+                Event::Mail(mail, answer) => self.mail(mail, answer).await,
+                Event::Rcpt(rcpt, answer) => self.rcpt(rcpt, answer).await,
+                Event::Data(transaction, answer) => self.data_begins(transaction, answer),
+                Event::Body(octets) => self.body(&octets).await,
+                Event::EndOfData(end, answer) => self.end_of_data(end, answer).await,
+                Event::Aborted(abort) => self.aborted(abort).await,
+                Event::Handled(_) => {}
+                Event::Refused(refused) => self.command_refused(&refused).await,
+                Event::Closed(_) => {
+                    self.bye().await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The TLS handshake, in bounded time.
+    async fn handshake(&mut self) -> Result<(), ()> {
+        let Some(stream) = self.stream.take() else {
+            return Err(());
+        };
+        let identity = self.transfer.identity();
+        let handshake = stream.accept_tls(&identity);
+        match tokio::time::timeout(self.settings.times.handshake, handshake).await {
+            Ok(Ok(stream)) => {
+                let bindings =
+                    stream
+                        .tls()
+                        .map_or_else(ChannelBindings::none, |tls| ChannelBindings {
+                            server_end_point: not_empty(&tls.end_point),
+                            exporter: not_empty(&tls.exporter),
+                        });
+                self.stream = Some(stream);
+                self.machine.tls_started(bindings);
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::info!(peer = %self.peer, %error, "TLS handshake failed");
+                Err(())
+            }
+            Err(_) => {
+                tracing::info!(peer = %self.peer, "TLS handshake took too long");
+                Err(())
+            }
+        }
+    }
+
+    async fn aborted(&mut self, abort: Abort) {
+        if let Abort::Content(defect, refusal) = abort {
+            self.message_refused(refusal.reply(), &format!("{defect:?}"))
+                .await;
+        }
+        self.open.clear();
+    }
+
+    /// Ends a session that its own side did not end.
+    async fn end(&mut self, ended: Ended) {
+        let text = match ended {
+            Ended::Gone => return,
+            Ended::TooSlow => {
+                tracing::info!(peer = %self.peer, "session timed out");
+                "Timeout, closing connection"
+            }
+            Ended::Shutdown => "Server is going down, try again later",
+        };
+        let detail = match ended {
+            Ended::TooSlow => Detail::CONNECTION_TIMEOUT,
+            Ended::Gone | Ended::Shutdown => Detail::NOT_ACCEPTING,
+        };
+        self.machine.close(&Refusal::new::<421>(detail, text));
+        self.bye().await;
+    }
+}
+
+fn not_empty(data: &[u8]) -> Option<Vec<u8>> {
+    (!data.is_empty()).then(|| data.to_vec())
+}

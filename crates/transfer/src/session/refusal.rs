@@ -1,0 +1,138 @@
+//! Refusals are facts too (clause 4.2(1)a): each is an event in a commit of its own, before its reply is
+//! written. A flood of them costs bounded disk: after some events a session only counts, and its last event
+//! tells how many more there were.
+
+use message::address::Address;
+use protocol::smtp::{Reply, server::Refused};
+use trail::{Actor, Event, Kind, Outcome};
+
+use super::Conversation;
+use crate::{parcel, text};
+
+/// Refusals of one session.
+pub(super) struct Refusals {
+    left: usize,
+    uncounted: u64,
+}
+
+impl Refusals {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            left: limit,
+            uncounted: 0,
+        }
+    }
+}
+
+impl Conversation<'_> {
+    /// Records that `command` was refused. `reason` adds to what the client is told, when it is not empty.
+    pub(super) async fn refused(
+        &mut self,
+        command: &str,
+        recipient: Option<&Address>,
+        reply: &Reply,
+        reason: &str,
+    ) {
+        tracing::info!(peer = %self.peer, command, %reply, "refused");
+        if self.refusals.left == 0 {
+            self.refusals.uncounted = self.refusals.uncounted.saturating_add(1);
+            return;
+        }
+        self.refusals.left = self.refusals.left.saturating_sub(1);
+        let mut event = self
+            .refusal_event(command)
+            .detail("reply", reply.to_string());
+        if let Some(recipient) = recipient {
+            event = event.detail("recipient", recipient.to_string());
+        }
+        if !reason.is_empty() {
+            event = event.detail("reason", reason);
+        }
+        self.write(event).await;
+    }
+
+    /// A whole message was refused at the end of its data, or in it.
+    pub(super) async fn message_refused(&mut self, reply: &Reply, reason: &str) {
+        let recipients: Vec<String> = self
+            .open
+            .targets
+            .iter()
+            .map(|target| target.address.to_string())
+            .collect();
+        tracing::info!(peer = %self.peer, %reply, reason, "message refused");
+        if self.refusals.left == 0 {
+            self.refusals.uncounted = self.refusals.uncounted.saturating_add(1);
+            return;
+        }
+        self.refusals.left = self.refusals.left.saturating_sub(1);
+        let event = self
+            .refusal_event("DATA")
+            .detail("reply", reply.to_string())
+            .detail("reason", reason)
+            .detail("recipients", recipients)
+            .detail("size", self.open.raw.len());
+        self.write(event).await;
+    }
+
+    /// A command that the machine refused by itself. Only those of a transaction are facts for the trail;
+    /// typing errors are for the log.
+    pub(super) async fn command_refused(&mut self, refused: &Refused) {
+        let verb: String = refused
+            .command
+            .chars()
+            .take(4)
+            .collect::<String>()
+            .to_ascii_uppercase();
+        let reply = refused.refusal.reply();
+        if ["MAIL", "RCPT", "DATA", "BDAT"].contains(&verb.as_str()) {
+            self.refused(&verb, None, reply, &refused.command).await;
+        } else {
+            tracing::debug!(peer = %self.peer, command = refused.command, %reply, "command refused");
+        }
+    }
+
+    /// At the end of the session: what was only counted.
+    pub(super) async fn refusals_left(&mut self) {
+        let count = std::mem::take(&mut self.refusals.uncounted);
+        if count > 0 {
+            let event = self
+                .refusal_event("session")
+                .detail("further_refusals", count);
+            self.write(event).await;
+        }
+    }
+
+    fn refusal_event(&self, command: &str) -> Event {
+        let kind = if self.listener.is_submission() {
+            Kind::SubmissionRefused
+        } else {
+            Kind::TransactionRefused
+        };
+        let mut event = Event::new(kind, self.actor())
+            .outcome(Outcome::Refused)
+            .address(self.peer.ip())
+            .detail("command", command)
+            .detail("tls", self.tls().is_some());
+        if let Some(hello) = &self.hello {
+            event = event.detail("hello", hello.name.clone());
+        }
+        if self.open.mail.is_some() {
+            event = event.detail("sender", text::path(self.open.sender()));
+        }
+        event
+    }
+
+    /// Who the client is to the trail.
+    pub(super) fn actor(&self) -> Actor {
+        self.login.as_ref().map_or(Actor::Peer, |login| {
+            Actor::Identifier(login.identifier.clone())
+        })
+    }
+
+    async fn write(&self, event: Event) {
+        if let Err(error) = parcel::record(self.transfer.store(), vec![event]).await {
+            // The refusal itself stands: refusing needs no disk.
+            tracing::error!(peer = %self.peer, %error, "a refusal could not be recorded");
+        }
+    }
+}
