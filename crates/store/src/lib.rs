@@ -40,6 +40,7 @@ pub mod mailbox;
 mod open;
 pub mod queue;
 mod read;
+mod release;
 mod schema;
 mod seal;
 mod segment;

@@ -88,9 +88,7 @@ pub fn remove_account(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> 
         params![account],
         |row| Ok((BodyId(row.int(0)?), row.count(1)?)),
     )?;
-    for (body, count) in bodies {
-        tx.release_body(body, account, count)?;
-    }
+    tx.release_bodies(account, &bodies.into_iter().collect())?;
     tx.execute("DELETE FROM email WHERE account = ?1", params![account])?;
     tx.execute("DELETE FROM mailbox WHERE account = ?1", params![account])?;
     tx.execute(

@@ -77,10 +77,7 @@ pub(super) fn release_orphans(
         })?;
         remove_emails(tx, &orphans)?;
     }
-    for (body, count) in bodies {
-        tx.release_body(body, account, count)?;
-    }
-    Ok(())
+    tx.release_bodies(account, &bodies)
 }
 
 fn remove_emails(tx: &mut Tx<'_>, emails: &[i64]) -> Result<(), Error> {
