@@ -65,6 +65,37 @@ async fn every_attempt_leaves_its_event() {
 }
 
 #[tokio::test]
+async fn submission_and_retrieval_have_their_own_switches() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let before = site.login(TARO, &password).await.unwrap();
+    let manager = site.caller("manager").await;
+    account::services(&manager, TARO, Some(false), None)
+        .await
+        .unwrap();
+    assert!(!site.directory.still_valid(&before).await.unwrap());
+    site.login(TARO, &password).await.unwrap();
+    let submit = Attempt {
+        service: Service::Msa,
+        ..attempt("PLAIN")
+    };
+    let refused = site
+        .directory
+        .authenticate(&submit, TARO, password.expose())
+        .await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    assert_eq!(site.last_reason().await, "not permitted for this service");
+    account::services(&manager, TARO, Some(true), Some(false))
+        .await
+        .unwrap();
+    site.directory
+        .authenticate(&submit, TARO, password.expose())
+        .await
+        .unwrap();
+    assert!(site.login(TARO, &password).await.is_err());
+}
+
+#[tokio::test]
 async fn a_success_that_cannot_be_recorded_is_no_success() {
     let site = Site::open().await;
     let password = site.issue("taro", TARO).await;

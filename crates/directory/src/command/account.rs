@@ -26,6 +26,7 @@ const MAY_SUSPEND: &[Role] = &[
     Role::AccountManager,
     Role::SecurityOfficer,
 ];
+const MAY_SWITCH: &[Role] = &[Role::Administrator, Role::AccountManager];
 /// Longest reason, in characters.
 const MOST_REASON: usize = 500;
 
@@ -162,6 +163,39 @@ pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
         let event = me
             .event(Kind::AccountResumed, account.identifier)
             .detail("suspended_at", account.suspended_at);
+        Ok(((), vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// Switches submission (MSA) and retrieval (MRA) of an identifier on or off, each by itself (clause 7.1(1)b).
+/// `None` leaves a switch as it is. Sessions that began before end.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn services(
+    caller: &Caller,
+    name: &str,
+    msa: Option<bool>,
+    mra: Option<bool>,
+) -> Result<(), CommandError> {
+    let told = |on: Option<bool>| on.map_or("as is", |on| if on { "on" } else { "off" });
+    let words = format!(
+        "account services {name} (msa {}, mra {})",
+        told(msa),
+        told(mra)
+    );
+    let options = caller.directory.options();
+    let name = name.to_owned();
+    let work = caller.change(&words, MAY_SWITCH, move |tx, me| {
+        let account = present(tx, &options, &name)?;
+        let (msa, mra) = (msa.unwrap_or(account.msa), mra.unwrap_or(account.mra));
+        account::switch(tx, account.id, msa, mra)?;
+        tx.touch(Topic::Account(account.id));
+        let event = me
+            .event(Kind::AccountChanged, account.identifier)
+            .detail("msa", msa)
+            .detail("mra", mra);
         Ok(((), vec![event]))
     });
     caller.run(&words, work).await

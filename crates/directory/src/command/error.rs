@@ -11,7 +11,7 @@ use crate::{Role, password::Weakness};
 pub enum CommandError {
     /// The operating-system user is nobody of the directory.
     #[error(
-        "the user {0:?} is no person of this directory; an officer adds one with `person add NAME --user {0}`"
+        "the user {0:?} is no person of this directory; an officer adds one with `person add NAME --os-user {0}`"
     )]
     Nobody(String),
     /// The person holds none of the roles that the command needs.

@@ -15,6 +15,7 @@
 //! | `order list`, `order show` | any officer's role |
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
 //! | `account suspend`, `account resume` | administrator, account-manager, security-officer |
+//! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
 //! | `account list` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |

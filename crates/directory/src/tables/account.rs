@@ -179,6 +179,15 @@ pub(crate) fn resume(tx: &mut Tx<'_>, id: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
+/// Sets the services' switches.
+pub(crate) fn switch(tx: &mut Tx<'_>, id: AccountId, msa: bool, mra: bool) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE account SET msa = ?2, mra = ?3, generation = generation + 1 WHERE id = ?1",
+        params![id, msa, mra],
+    )?;
+    Ok(())
+}
+
 /// Notes a new password: whatever was proved before is void.
 pub(crate) fn renew(tx: &mut Tx<'_>, id: AccountId, must_change: bool) -> Result<(), Error> {
     tx.execute(
