@@ -96,7 +96,7 @@ fn copy_segment(
         let Some((source, target)) = &mut files else {
             break;
         };
-        copy_range(source, target, 0, PREAMBLE).map_err(io_error)?;
+        copy_range(source, target, 0, PREAMBLE as u64).map_err(io_error)?;
         for (start, end) in runs(&found) {
             copy_range(source, target, start, end - start).map_err(io_error)?;
         }

@@ -163,7 +163,7 @@ impl Keeper {
     fn collect_some(&self) -> Result<usize, Error> {
         let shared = &self.shared;
         let _alone = shared.collecting.lock();
-        let (free, gaps) = shared.readers.with(|sql| free_room(sql))?;
+        let (free, gaps) = shared.readers.with(free_room)?;
         if free.is_empty() {
             return Ok(0);
         }
@@ -215,7 +215,7 @@ fn gap_around(sql: &mut dyn Sql, extent: Extent) -> Result<(u64, u64), Error> {
     let after = sql::first(sql, after, params![segment, start], |row| row.count(0))?;
     // Behind the last living record there may be others that are about to be committed.
     Ok((
-        before.unwrap_or(crate::segment::PREAMBLE),
+        before.unwrap_or(crate::segment::PREAMBLE as u64),
         after.unwrap_or(extent.end()),
     ))
 }

@@ -249,7 +249,7 @@ fn recover_segments(
             continue;
         }
         segments.check_preamble(number)?;
-        let cut = segments.cut(number, end.max(PREAMBLE))?;
+        let cut = segments.cut(number, end.max(PREAMBLE as u64))?;
         if cut > 0 {
             tracing::info!(
                 segment = number,

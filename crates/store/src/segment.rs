@@ -20,7 +20,7 @@ use crate::{
 /// Bytes of a record's header.
 pub(crate) const HEADER: usize = 48;
 /// Bytes of a segment's header.
-pub(crate) const PREAMBLE: u64 = 16;
+pub(crate) const PREAMBLE: usize = 16;
 const SEGMENT_MAGIC: &[u8; 8] = b"KAKISEG\n";
 const RECORD_MAGIC: &[u8; 4] = b"KBDY";
 const VERSION: u8 = 1;
@@ -129,7 +129,7 @@ impl Segments {
 
     /// Checks what a segment says of itself at its beginning.
     pub(crate) fn check_preamble(&self, number: u64) -> Result<(), Error> {
-        let mut preamble = [0; PREAMBLE as usize];
+        let mut preamble = [0; PREAMBLE];
         let path = self.path(number);
         self.file(number)?
             .read_at(&mut preamble, 0)
@@ -354,7 +354,7 @@ impl Appender {
     fn begin(&self) -> Result<Current, Error> {
         let number = self.segments.begin();
         let path = self.segments.path(number);
-        let mut preamble = [0; PREAMBLE as usize];
+        let mut preamble = [0; PREAMBLE];
         preamble[..8].copy_from_slice(SEGMENT_MAGIC);
         preamble[8] = VERSION;
         let make = || -> io::Result<Arc<dyn Extents>> {
@@ -369,7 +369,7 @@ impl Appender {
         Ok(Current {
             number,
             file,
-            length: PREAMBLE,
+            length: PREAMBLE as u64,
         })
     }
 }

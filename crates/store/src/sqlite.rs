@@ -302,12 +302,13 @@ impl Row for Found<'_> {
                 .map(Value::Text)
                 .map_err(|_| Error::Corrupt(format!("column {column} is not UTF-8"))),
             ValueRef::Blob(bytes) => Ok(Value::Blob(bytes)),
-            _ => Err(Error::Corrupt(format!("column {column} is a fraction"))),
+            ValueRef::Real(_) => Err(Error::Corrupt(format!("column {column} is a fraction"))),
         }
     }
 }
 
 /// What a failure of the engine means to the store's callers.
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
 fn database(error: rusqlite::Error) -> Error {
     let rusqlite::Error::SqliteFailure(failure, text) = &error else {
         return Error::Database(error.to_string());

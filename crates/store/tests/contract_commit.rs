@@ -207,7 +207,7 @@ async fn watchers_wake_after_the_commit_they_wait_for() {
     let refused = store
         .commit(Vec::new(), |tx| {
             tx.touch(Topic::Queue);
-            done(tx, "no", ())?;
+            let _undone = done(tx, "no", ())?;
             Err::<store::Recorded<()>, _>(Error::NotFound("no".to_owned()))
         })
         .await;
