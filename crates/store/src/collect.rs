@@ -116,7 +116,8 @@ impl Keeper {
             if wanted(Chore::Collect) && !stop {
                 self.collect();
             }
-            if self.erase {
+            if self.erase || stop {
+                // A store that was closed in order is one file without a log.
                 self.empty_log();
             } else if wanted(Chore::Checkpoint) {
                 self.move_log();

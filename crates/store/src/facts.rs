@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, shared::Shared};
+use crate::{
+    Error,
+    open::{log_of, size},
+    shared::Shared,
+};
 
 /// Facts for `status` and metrics. Counts begin when the store is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,12 +45,9 @@ pub(crate) fn gather(shared: &Shared) -> Result<Facts, Error> {
     let counters = &shared.counters;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let database = shared.database();
-    let mut log = database.clone().into_os_string();
-    log.push("-wal");
-    let size = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |facts| facts.len());
     Ok(Facts {
         segment_bytes: shared.segments.allocated()?,
-        database_bytes: size(&database) + size(log.as_ref()),
+        database_bytes: size(&database) + size(&log_of(&database)),
         free_bytes: shared.segments.free()?,
         batches: count(&counters.batches),
         commits: count(&counters.commits),

@@ -333,9 +333,9 @@ impl Inner {
             }
         };
         threads.stages.into_iter().for_each(join);
+        self.shared.readers.close();
         threads.chores.ask(Chore::Stop);
         join(threads.keeper);
-        self.shared.readers.close();
         self.shared.lock.lock().take();
     }
 }

@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{self, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -58,6 +58,14 @@ pub(crate) fn open(
     }
     let lock = lock(directory)?;
     let database = directory.join(DATABASE);
+    let segments = Arc::new(Segments::new(directory.join(SEGMENTS), disk));
+    if size(&database) == 0 && (size(&log_of(&database)) > 0 || !segments.numbers()?.is_empty()) {
+        // Opened without its database, the engine would throw its log away, and we the mail.
+        return Err(Error::Corrupt(format!(
+            "{} is missing or empty, but what belongs to it is there: bring it back; nothing was changed",
+            database.display()
+        )));
+    }
     let mut writer = Connection::writer(&database)?;
     let found = writer.format()?;
     if found > schema::newest() {
@@ -70,8 +78,7 @@ pub(crate) fn open(
     prepare(&mut writer, found, &keys)?;
     check_key(&mut writer, directory, &keys)?;
 
-    let segments = Arc::new(Segments::new(directory.join(SEGMENTS), disk));
-    let tail = recover_segments(&mut writer, &segments)?;
+    let tail = recover_segments(&mut writer, &segments, options)?;
     let appender = Appender::new(Arc::clone(&segments), options.segment_size, tail)?;
     let applier = resume(&mut writer, &world)?;
     let shared = Arc::new(Shared {
@@ -102,6 +109,18 @@ pub(crate) fn open(
         keeper,
         chores,
     })
+}
+
+/// The engine's log beside the database.
+pub(crate) fn log_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+/// Bytes of a file; 0 when there is none.
+pub(crate) fn size(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |facts| facts.len())
 }
 
 fn lock(directory: &Path) -> Result<fs::File, Error> {
@@ -237,13 +256,27 @@ fn begin_ids(
 fn recover_segments(
     writer: &mut Connection,
     segments: &Segments,
+    options: &Options,
 ) -> Result<Option<(u64, u64)>, Error> {
     let numbers = segments.numbers()?;
     let highest = highest_used(writer)?;
     segments.highest(numbers.last().copied().unwrap_or(0).max(highest));
-    let mut last = None;
+    let mut ends = Vec::with_capacity(numbers.len());
+    let mut unknown = 0u64;
     for number in numbers {
         let end = end_of(writer, number)?;
+        ends.push((number, end));
+        unknown = unknown.saturating_add(segments.length(number)?.saturating_sub(end));
+    }
+    // Cutting is only right for what a crash leaves. More means a database older than the segments.
+    if unknown > most_in_flight(options) {
+        return Err(Error::Corrupt(format!(
+            "segments hold {unknown} bytes that the database does not know: it is missing or older than \
+             they are. Bring back the database that belongs to them; nothing was changed"
+        )));
+    }
+    let mut last = None;
+    for (number, end) in ends {
         if end == 0 {
             segments.remove(number)?;
             continue;
@@ -260,6 +293,14 @@ fn recover_segments(
         last = Some((number, end));
     }
     Ok(last)
+}
+
+/// Bytes that the stages of the committer can have written without rows: a batch each, one body too long.
+fn most_in_flight(options: &Options) -> u64 {
+    let batch = (options.batch_bytes as u64).max(64 << 20);
+    batch
+        .saturating_mul(3)
+        .saturating_add(crate::seal::LARGEST as u64)
 }
 
 fn highest_used(sql: &mut dyn Sql) -> Result<u64, Error> {

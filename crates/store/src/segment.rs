@@ -232,6 +232,13 @@ impl Segments {
         }
     }
 
+    /// Bytes of segment `number`.
+    pub(crate) fn length(&self, number: u64) -> Result<u64, Error> {
+        self.file(number)?
+            .length()
+            .map_err(|error| Error::io(&self.path(number), error))
+    }
+
     /// Cuts off what lies behind `end` in segment `number`.
     pub(crate) fn cut(&self, number: u64, end: u64) -> Result<u64, Error> {
         let file = self.file(number)?;

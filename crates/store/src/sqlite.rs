@@ -27,6 +27,8 @@ const ERASER_PATIENCE: Duration = Duration::from_millis(50);
 /// A connection to the database.
 pub(crate) struct Connection {
     handle: Handle,
+    /// What ended the transaction by itself.
+    broken: Option<Error>,
 }
 
 impl Connection {
@@ -50,7 +52,10 @@ impl Connection {
                  PRAGMA journal_size_limit = 67108864;",
             )
             .map_err(database)?;
-        Ok(Self { handle })
+        Ok(Self {
+            handle,
+            broken: None,
+        })
     }
 
     /// One that only reads.
@@ -63,7 +68,10 @@ impl Connection {
                  PRAGMA trusted_schema = OFF;",
             )
             .map_err(database)?;
-        Ok(Self { handle })
+        Ok(Self {
+            handle,
+            broken: None,
+        })
     }
 
     /// One that only moves the log into the database.
@@ -73,7 +81,10 @@ impl Connection {
         handle
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
             .map_err(database)?;
-        Ok(Self { handle })
+        Ok(Self {
+            handle,
+            broken: None,
+        })
     }
 
     /// Moves what it can of the log into the database without making anybody wait; how many pages the log has.
@@ -130,6 +141,51 @@ impl Connection {
     /// Whether a transaction is open. Some failures (a full disk) end it by themselves.
     pub(crate) fn in_transaction(&self) -> bool {
         !self.handle.is_autocommit()
+    }
+
+    /// What ended the transaction by itself, if that happened.
+    pub(crate) fn take_broken(&mut self) -> Option<Error> {
+        self.broken.take()
+    }
+
+    /// Notes a failure that ended the transaction.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result
+            && !self.in_transaction()
+        {
+            self.broken = Some(error.again());
+        }
+        result
+    }
+
+    fn try_query(
+        &mut self,
+        sql: &str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut prepared = self.handle.prepare_cached(sql).map_err(database)?;
+        for (index, param) in params.iter().enumerate() {
+            prepared
+                .raw_bind_parameter(index + 1, Bound(*param))
+                .map_err(database)?;
+        }
+        let mut rows = prepared.raw_query();
+        while let Some(row) = rows.next().map_err(database)? {
+            each(&Found(row))?;
+        }
+        Ok(())
+    }
+
+    fn try_execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
+        let mut prepared = self.handle.prepare_cached(sql).map_err(database)?;
+        for (index, param) in params.iter().enumerate() {
+            prepared
+                .raw_bind_parameter(index + 1, Bound(*param))
+                .map_err(database)?;
+        }
+        let changed = prepared.raw_execute().map_err(database)?;
+        Ok(changed as u64)
     }
 
     /// A point to which [`Connection::undo_job`] returns.
@@ -237,17 +293,8 @@ impl Sql for Connection {
         params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut prepared = self.handle.prepare_cached(sql).map_err(database)?;
-        for (index, param) in params.iter().enumerate() {
-            prepared
-                .raw_bind_parameter(index + 1, Bound(*param))
-                .map_err(database)?;
-        }
-        let mut rows = prepared.raw_query();
-        while let Some(row) = rows.next().map_err(database)? {
-            each(&Found(row))?;
-        }
-        Ok(())
+        let result = self.try_query(sql, params, each);
+        self.note(result)
     }
 }
 
@@ -267,14 +314,8 @@ impl View for Connection {
 
 impl Engine for Connection {
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
-        let mut prepared = self.handle.prepare_cached(sql).map_err(database)?;
-        for (index, param) in params.iter().enumerate() {
-            prepared
-                .raw_bind_parameter(index + 1, Bound(*param))
-                .map_err(database)?;
-        }
-        let changed = prepared.raw_execute().map_err(database)?;
-        Ok(changed as u64)
+        let result = self.try_execute(sql, params);
+        self.note(result)
     }
 }
 

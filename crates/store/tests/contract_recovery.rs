@@ -150,6 +150,44 @@ async fn bodies_without_rows_are_cut_off_at_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mail_is_not_cut_off_for_want_of_its_database() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let owner = account(&store).await;
+    drop(store);
+    let older = tempfile::tempdir().unwrap();
+    for name in ["store.db", "store.db-wal"] {
+        let path = directory.path().join(name);
+        if path.exists() {
+            fs::copy(path, older.path().join(name)).unwrap();
+        }
+    }
+    let store = open(directory.path());
+    let body = put(&store, &noise(5000), &[owner]).await;
+    drop(store);
+    let database = directory.path().join("store.db");
+    let kept = directory.path().join("kept");
+    fs::rename(&database, &kept).unwrap();
+    let refused = |directory: &Path| {
+        let opened = Store::open(directory, &options(), World::system()).map(|_| ());
+        assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
+    };
+    refused(directory.path());
+    // An older database, and more mail than can have been on its way.
+    fs::copy(older.path().join("store.db"), &database).unwrap();
+    let segment = directory.path().join("segments/00000002.seg");
+    fs::File::create(&segment)
+        .unwrap()
+        .set_len(2 << 30)
+        .unwrap();
+    refused(directory.path());
+    fs::remove_file(&segment).unwrap();
+    fs::rename(&kept, &database).unwrap();
+    let store = open(directory.path());
+    assert!(store.body(owner, body).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_process_is_kept_out() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -87,6 +87,7 @@ impl Applier {
         entries: &mut [Entry],
         outcome: &mut Outcome,
     ) -> Result<(), Error> {
+        writer.take_broken();
         writer.begin()?;
         // The trail's times ascend even when the clock is put back.
         let now = shared.world.now().max(self.last);
@@ -218,7 +219,7 @@ fn run_entry(
     // Some failures undo the whole transaction, whatever the closure made of them.
     if !writer.in_transaction() {
         outcome.destroyed.extend(effects.destroyed);
-        return Err(Error::Full);
+        return Err(writer.take_broken().unwrap_or(Error::Full));
     }
     if !keep {
         for account in effects.destroyed {
