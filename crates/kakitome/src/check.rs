@@ -69,7 +69,11 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
         Err(error) => found.add(Level::Error, "dns", error.to_string()),
     }
     print(&found, json)?;
-    let errors = found.lines.iter().filter(|line| line.level == Level::Error).count();
+    let errors = found
+        .lines
+        .iter()
+        .filter(|line| line.level == Level::Error)
+        .count();
     if errors > 0 {
         return Err(miette!("{errors} errors; what to do stands beside each"));
     }
@@ -82,7 +86,8 @@ fn print(found: &Findings, json: bool) -> Result<()> {
         .iter()
         .map(|line| {
             if json {
-                json!({"level": line.level.as_str(), "subject": line.subject, "text": line.text}).to_string()
+                json!({"level": line.level.as_str(), "subject": line.subject, "text": line.text})
+                    .to_string()
             } else {
                 format!("{:8} {}: {}", line.level.as_str(), line.subject, line.text)
             }
@@ -99,16 +104,32 @@ fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
     };
     let days = (identity.not_after - jiff::Timestamp::now().as_second()) / 86_400;
     if days < 0 {
-        found.add(Level::Error, "certificate", format!("it ended {} days ago: get a new one", -days));
+        found.add(
+            Level::Error,
+            "certificate",
+            format!("it ended {} days ago: get a new one", -days),
+        );
     } else if days < CERTIFICATE_WARNING_DAYS {
-        found.add(Level::Warning, "certificate", format!("it ends in {days} days: renew it"));
+        found.add(
+            Level::Warning,
+            "certificate",
+            format!("it ends in {days} days: renew it"),
+        );
     } else {
-        found.add(Level::Good, "certificate", format!("it is readable and good for {days} days"));
+        found.add(
+            Level::Good,
+            "certificate",
+            format!("it is readable and good for {days} days"),
+        );
     }
     match tls::describe(&certificate) {
         Ok(facts) => {
             let hostname = settings.server.hostname.get_ref();
-            if !facts.names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) {
+            if !facts
+                .names
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(hostname))
+            {
                 let names = facts.names.join(", ");
                 found.add(
                     Level::Error,
@@ -186,18 +207,27 @@ async fn check_host(resolver: &HickoryResolver, hostname: &Domain, found: &mut F
     }
     for address in addresses {
         match resolver.ptr(address).await {
-            Answer::Found(names) if names.iter().any(|n| n.eq_ignore_ascii_case(hostname.as_str())) => {
+            Answer::Found(names)
+                if names
+                    .iter()
+                    .any(|n| n.eq_ignore_ascii_case(hostname.as_str())) =>
+            {
                 found.add(Level::Good, "PTR", format!("{address} is {hostname}"));
             }
             Answer::Found(names) => found.add(
                 Level::Warning,
                 "PTR",
-                format!("{address} is {}, not {hostname}: many servers distrust that", names.join(", ")),
+                format!(
+                    "{address} is {}, not {hostname}: many servers distrust that",
+                    names.join(", ")
+                ),
             ),
             _ => found.add(
                 Level::Warning,
                 "PTR",
-                format!("{address} has no name: ask whoever runs its network for a PTR to {hostname}"),
+                format!(
+                    "{address} has no name: ask whoever runs its network for a PTR to {hostname}"
+                ),
             ),
         }
     }
@@ -211,14 +241,20 @@ async fn check_domain(
     found: &mut Findings,
 ) {
     match resolver.mx(domain).await {
-        Answer::Found(records)
-            if records.iter().any(|mx| mx.host.as_ref() == Some(hostname)) =>
-        {
-            found.add(Level::Good, "MX", format!("{domain} is served by {hostname}"));
+        Answer::Found(records) if records.iter().any(|mx| mx.host.as_ref() == Some(hostname)) => {
+            found.add(
+                Level::Good,
+                "MX",
+                format!("{domain} is served by {hostname}"),
+            );
         }
         Answer::Temporary(why) => found.add(Level::Error, "MX", why),
         _ => {
-            found.add(Level::Error, "MX", format!("{domain} does not name {hostname} as its server"));
+            found.add(
+                Level::Error,
+                "MX",
+                format!("{domain} does not name {hostname} as its server"),
+            );
             found.add(Level::Publish, "MX", format!("{domain}. MX 10 {hostname}."));
         }
     }
@@ -227,7 +263,11 @@ async fn check_domain(
         found.add(Level::Good, "SPF", format!("{domain} has a policy"));
     } else {
         found.add(Level::Warning, "SPF", format!("{domain} has no policy"));
-        found.add(Level::Publish, "SPF", format!("{domain}. TXT \"v=spf1 mx -all\""));
+        found.add(
+            Level::Publish,
+            "SPF",
+            format!("{domain}. TXT \"v=spf1 mx -all\""),
+        );
     }
     let name = format!("_dmarc.{domain}");
     if begins(&resolver.txt(&name).await, "v=DMARC1") {

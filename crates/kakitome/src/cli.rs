@@ -67,7 +67,12 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "H")]
     pub(crate) hostname: Option<String>,
     /// What the server does
-    #[arg(long, value_name = "ROLES", value_delimiter = ',', default_value = "exchange,mailbox")]
+    #[arg(
+        long,
+        value_name = "ROLES",
+        value_delimiter = ',',
+        default_value = "exchange,mailbox"
+    )]
     pub(crate) roles: Vec<String>,
     /// The address to listen on [default: all]
     #[arg(long, value_name = "ADDR")]
@@ -125,6 +130,14 @@ pub(crate) enum PersonCommand {
     /// Grant or revoke a role
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Say which operating-system user a person is
+    Map {
+        /// Short name
+        name: String,
+        /// The operating-system user
+        #[arg(long, value_name = "USER")]
+        os_user: String,
+    },
     /// Note that a person has left
     Leave {
         /// Short name
@@ -162,6 +175,9 @@ pub(crate) enum OrderCommand {
         /// The address to issue
         #[arg(long)]
         address: String,
+        /// The name as shown [default: the person's full name]
+        #[arg(long)]
+        name: Option<String>,
         /// Quota, for example 2GiB
         #[arg(long)]
         quota: Option<String>,
@@ -171,9 +187,9 @@ pub(crate) enum OrderCommand {
         /// Whose it is
         #[arg(long = "for", value_name = "PERSON")]
         person: String,
-        /// The address to delete
+        /// The address to delete [default: the person's only one]
         #[arg(long)]
-        address: String,
+        address: Option<String>,
     },
     /// Order the import of exactly this file
     Import {
@@ -213,6 +229,9 @@ pub(crate) enum AccountCommand {
     Suspend {
         /// Its address
         address: String,
+        /// Why; kept in the audit trail
+        #[arg(long)]
+        reason: String,
     },
     /// Resume a suspended account (refused until its password was changed)
     Resume {
@@ -243,6 +262,13 @@ pub(crate) enum AccountCommand {
         /// Remove it instead
         #[arg(long)]
         remove: bool,
+    },
+    /// Say which account gets the mail of postmaster@ or abuse@ of a domain
+    Role {
+        /// Its main address
+        address: String,
+        /// postmaster@… or abuse@…
+        role: String,
     },
     /// Import accounts with existing password hashes, under an order for exactly this file
     Import {

@@ -2,7 +2,6 @@
 
 use std::{io, path::Path};
 
-use directory::Directory;
 use message::address::Domain;
 use store::Store;
 use world::World;
@@ -61,7 +60,10 @@ pub(crate) async fn init(arguments: &InitArgs, extra: &str) -> Result<Made, Init
         .collect::<Result<Vec<_>, _>>()?;
     let hostname = match &arguments.hostname {
         Some(name) => domain(name)?,
-        None => format!("mail.{}", domains.first().map_or("localhost", String::as_str)),
+        None => format!(
+            "mail.{}",
+            domains.first().map_or("localhost", String::as_str)
+        ),
     };
     let roles = arguments
         .roles
@@ -106,10 +108,9 @@ fn domain(name: &str) -> Result<String, InitError> {
 /// Opens the store for the first time and enters the caller with every officer's role.
 async fn first_person(path: &Path, parsed: &settings::Settings) -> Result<String, InitError> {
     let user = site::user_name(rustix::process::getuid().as_raw());
-    let world = World::system();
-    let store = Store::open(path, &parsed.store.options(), world.clone())?;
-    let directory = Directory::new(store.clone(), world, parsed.directory_options());
-    let entered = directory.bootstrap(&user, &user).await;
+    let store = Store::open(path, &parsed.store.options(), World::system())?;
+
+    let entered = directory::bootstrap(&store, &user, &user).await;
     store.close().await;
     entered.map_err(|error| InitError::Directory(error.to_string()))?;
     Ok(user)

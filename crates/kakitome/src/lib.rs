@@ -57,8 +57,15 @@ fn run(cli: Cli) -> Result<()> {
         Verb::Init(arguments) => {
             let made = runtime()?.block_on(init::init(&arguments, ""))?;
             tell(&[
-                format!("{} is ready to serve as {}.", arguments.site.display(), made.hostname),
-                format!("{} holds every officer's role (allow_single_person).", made.person),
+                format!(
+                    "{} is ready to serve as {}.",
+                    arguments.site.display(),
+                    made.hostname
+                ),
+                format!(
+                    "{} holds every officer's role (allow_single_person).",
+                    made.person
+                ),
                 format!("Start it:   kakitome serve {}", arguments.site.display()),
                 format!("Check it:   kakitome check {}", arguments.site.display()),
             ])

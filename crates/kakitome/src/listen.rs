@@ -30,7 +30,11 @@ pub(crate) struct Bound {
 /// Binds `service` on `address`. IPv6 sockets take IPv6 only, so that both families can be named.
 pub(crate) fn bind(service: Service, address: IpAddr, port: u16) -> io::Result<Bound> {
     let address = SocketAddr::new(address, port);
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -48,7 +52,12 @@ pub(crate) fn bind(service: Service, address: IpAddr, port: u16) -> io::Result<B
 }
 
 /// Accepts connections until `shutdown`, then waits for the sessions to end.
-pub(crate) async fn run(bound: Bound, site: Arc<Site>, admission: Admission, mut shutdown: Shutdown) {
+pub(crate) async fn run(
+    bound: Bound,
+    site: Arc<Site>,
+    admission: Admission,
+    mut shutdown: Shutdown,
+) {
     let mut sessions = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -61,7 +70,15 @@ pub(crate) async fn run(bound: Bound, site: Arc<Site>, admission: Admission, mut
         };
         match accepted {
             Ok((socket, peer)) => {
-                admit(&mut sessions, socket, peer, &bound, &site, &admission, &shutdown);
+                admit(
+                    &mut sessions,
+                    socket,
+                    peer,
+                    &bound,
+                    &site,
+                    &admission,
+                    &shutdown,
+                );
             }
             Err(error) => {
                 // Out of descriptors, most likely: existing sessions go on, and new ones wait.
@@ -101,9 +118,11 @@ fn admit(
     match admission.admit(peer.ip()) {
         Ok(permit) => {
             let (site, shutdown) = (Arc::clone(site), shutdown.clone());
-            ::metrics::counter!("kakitome_connections_total", "service" => service.name()).increment(1);
+            ::metrics::counter!("kakitome_connections_total", "service" => service.name())
+                .increment(1);
             sessions.spawn(async move {
-                site.session(service, Stream::plain(socket), peer, shutdown).await;
+                site.session(service, Stream::plain(socket), peer, shutdown)
+                    .await;
                 drop(permit);
             });
         }

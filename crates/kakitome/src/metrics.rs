@@ -47,14 +47,18 @@ async fn render(State((handle, site)): State<(PrometheusHandle, Arc<Site>)>) -> 
             let age = totals
                 .oldest
                 .map_or(0, |oldest| (site.world.now() - oldest).get_seconds());
-            gauge("kakitome_queue_oldest_seconds", u64::try_from(age).unwrap_or_default());
+            gauge(
+                "kakitome_queue_oldest_seconds",
+                u64::try_from(age).unwrap_or_default(),
+            );
         }
         Err(error) => tracing::error!(%error, "the queue cannot be measured"),
     }
     for service in Service::ALL {
         if service != Service::Metrics {
             let connections = site.admission(service).total() as u64;
-            ::metrics::gauge!("kakitome_connections", "group" => group(service)).set(as_f64(connections));
+            ::metrics::gauge!("kakitome_connections", "group" => group(service))
+                .set(as_f64(connections));
         }
     }
     handle.run_upkeep();
@@ -75,7 +79,10 @@ fn gauge(name: &'static str, value: u64) {
 }
 
 /// Exact up to 2⁵³, which no counter here reaches.
-#[allow(clippy::cast_precision_loss, reason = "metrics are floats by their format")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "metrics are floats by their format"
+)]
 fn as_f64(value: u64) -> f64 {
     value as f64
 }

@@ -2,7 +2,6 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use store::Store;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -27,7 +26,9 @@ pub(crate) enum ServeError {
     #[diagnostic(transparent)]
     Site(#[from] SiteError),
     #[error("cannot listen for {service} on {address} port {port}: {source}")]
-    #[diagnostic(help("is another program there? [listen] in kakitome.toml sets addresses and ports"))]
+    #[diagnostic(help(
+        "is another program there? [listen] in kakitome.toml sets addresses and ports"
+    ))]
     Listen {
         service: &'static str,
         address: String,
@@ -102,12 +103,13 @@ pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
             _ => settings.listen.addresses.get_ref().as_slice(),
         };
         for address in addresses {
-            let bound = listen::bind(service, *address, port).map_err(|source| ServeError::Listen {
-                service: service.name(),
-                address: address.to_string(),
-                port,
-                source,
-            })?;
+            let bound =
+                listen::bind(service, *address, port).map_err(|source| ServeError::Listen {
+                    service: service.name(),
+                    address: address.to_string(),
+                    port,
+                    source,
+                })?;
             site.note_listener(&bound);
             if service == Service::Metrics {
                 tasks.spawn(metrics::serve(
@@ -118,7 +120,12 @@ pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
                 ));
             } else {
                 let admission = site.admission(service);
-                tasks.spawn(listen::run(bound, Arc::clone(&site), admission, watch.clone()));
+                tasks.spawn(listen::run(
+                    bound,
+                    Arc::clone(&site),
+                    admission,
+                    watch.clone(),
+                ));
             }
         }
     }
@@ -170,8 +177,8 @@ impl Running {
         self.site
             .record(Event::new(Kind::ServerStopped, Actor::System))
             .await?;
-        let store: &Store = &self.site.store;
-        store.close().await;
+        self.site.index.close().await;
+        self.site.store.close().await;
         tracing::info!("stopped");
         Ok(())
     }

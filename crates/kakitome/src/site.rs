@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use directory::Directory;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
-use store::{Recorded, Store};
+use store::{Recorded, Store, index::Index};
 use trail::{Actor, Event, Kind};
 use transfer::Transfer;
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
@@ -30,6 +30,7 @@ pub(crate) struct Site {
     pub(crate) directory: Directory,
     pub(crate) transfer: Transfer,
     pub(crate) retrieval: Retrieval,
+    pub(crate) index: Index,
     pub(crate) world: World,
     /// When it began to serve.
     pub(crate) started: Timestamp,
@@ -76,7 +77,9 @@ impl Site {
         let settings = Settings::load(path)?;
         let world = World::system();
         let transfer_settings = Arc::new(ArcSwap::from_pointee(
-            settings.transfer_settings(path).map_err(SiteError::Values)?,
+            settings
+                .transfer_settings(path)
+                .map_err(SiteError::Values)?,
         ));
         let retrieval_settings = Arc::new(ArcSwap::from_pointee(
             settings.retrieval_settings().map_err(SiteError::Values)?,
@@ -99,9 +102,11 @@ impl Site {
             dialer: Arc::new(transfer::TcpDialer),
             tls: client_tls,
         });
+        let index = Index::open(&path.join("index"), store.clone())?;
         let retrieval = Retrieval::new(
             store.clone(),
             directory.clone(),
+            index.clone(),
             world.clone(),
             Arc::clone(&retrieval_settings),
             Arc::clone(&identity),
@@ -115,6 +120,7 @@ impl Site {
             directory,
             transfer,
             retrieval,
+            index,
             world,
             identity,
             transfer_settings,
@@ -230,7 +236,10 @@ impl Site {
         let event = Event::new(Kind::SettingsLoaded, Actor::System)
             .subject(crate::settings::FILE)
             .detail("digest", settings.digest.clone())
-            .detail("allow_single_person", settings.directory.allow_single_person);
+            .detail(
+                "allow_single_person",
+                settings.directory.allow_single_person,
+            );
         self.record(event).await
     }
 
@@ -238,9 +247,10 @@ impl Site {
     pub(crate) async fn record(&self, event: Event) -> Result<(), store::Error> {
         let done = self
             .store
-            .commit(Vec::new(), move |tx| -> Result<Recorded<()>, store::Error> {
-                tx.record(&event, ())
-            })
+            .commit(
+                Vec::new(),
+                move |tx| -> Result<Recorded<()>, store::Error> { tx.record(&event, ()) },
+            )
             .await?;
         let () = done.value;
         Ok(())
@@ -288,15 +298,18 @@ impl Admissions {
         [
             (
                 keys.smtp_connections.unwrap_or(SMTP_CONNECTIONS.0),
-                keys.smtp_connections_per_address.unwrap_or(SMTP_CONNECTIONS.1),
+                keys.smtp_connections_per_address
+                    .unwrap_or(SMTP_CONNECTIONS.1),
             ),
             (
-                keys.submission_connections.unwrap_or(SUBMISSION_CONNECTIONS.0),
+                keys.submission_connections
+                    .unwrap_or(SUBMISSION_CONNECTIONS.0),
                 keys.submission_connections_per_address
                     .unwrap_or(SUBMISSION_CONNECTIONS.1),
             ),
             (
-                keys.retrieval_connections.unwrap_or(RETRIEVAL_CONNECTIONS.0),
+                keys.retrieval_connections
+                    .unwrap_or(RETRIEVAL_CONNECTIONS.0),
                 keys.retrieval_connections_per_address
                     .unwrap_or(RETRIEVAL_CONNECTIONS.1),
             ),

@@ -13,9 +13,9 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::Identity;
 
 /// What a connection is made of: a socket, or a simulation's pipe.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for T {}
 
 /// A connection: plain, or TLS as server or client.
 pub struct Stream {

@@ -23,6 +23,9 @@ const MOST_COUNTED: usize = 1000;
 /// An account just deleted.
 #[derive(Clone, Debug, Serialize)]
 pub struct Deleted {
+    /// The account it was: what the search index holds of it is to be forgotten now.
+    #[serde(skip)]
+    pub account: store::AccountId,
     /// The identifier, retired for ever.
     pub identifier: String,
     /// What referred to it, in words: removed with it, or left for somebody to put in order.
@@ -75,6 +78,7 @@ fn carry_out(
         .detail("bytes", usage.bytes)
         .detail("references", references.clone());
     let deleted = Deleted {
+        account: account.id,
         identifier: account.identifier,
         references,
     };

@@ -13,7 +13,11 @@ use crate::{
 };
 
 /// Who may read the trail.
-const READERS: &[Role] = &[Role::Administrator, Role::SystemOfficer, Role::SecurityOfficer];
+const READERS: &[Role] = &[
+    Role::Administrator,
+    Role::SystemOfficer,
+    Role::SecurityOfficer,
+];
 
 /// Events read from the store at a time.
 const PAGE: usize = 500;
@@ -35,7 +39,10 @@ pub(super) async fn run(
         .detail("filter", described(&words));
     site.record(reading).await?;
     while left > 0 {
-        let page = Filter { after, ..filter.clone() };
+        let page = Filter {
+            after,
+            ..filter.clone()
+        };
         let wanted = left.min(PAGE);
         let events = site
             .store
@@ -87,7 +94,10 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
         kinds: words
             .kinds
             .iter()
-            .map(|kind| kind.parse().map_err(|error| Failure::Words(format!("{error}"))))
+            .map(|kind| {
+                kind.parse()
+                    .map_err(|error| Failure::Words(format!("{error}")))
+            })
             .collect::<Result<_, _>>()?,
         outcome: match words.result.as_deref() {
             None => None,
@@ -104,17 +114,25 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
 
 /// A time as typed: RFC 3339, or a date or time of day in the server's zone.
 fn time(text: &str) -> Result<Timestamp, Failure> {
-    let unclear =
-        || Failure::Words(format!("{text:?} is no time such as 2026-11-22T09:00:00+09:00 or 2026-11-22"));
+    let unclear = || {
+        Failure::Words(format!(
+            "{text:?} is no time such as 2026-11-22T09:00:00+09:00 or 2026-11-22"
+        ))
+    };
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
     let zone = jiff::tz::TimeZone::system();
     if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
-        return at.to_zoned(zone).map(|at| at.timestamp()).map_err(|_| unclear());
+        return at
+            .to_zoned(zone)
+            .map(|at| at.timestamp())
+            .map_err(|_| unclear());
     }
     let date: jiff::civil::Date = text.parse().map_err(|_| unclear())?;
-    date.to_zoned(zone).map(|at| at.timestamp()).map_err(|_| unclear())
+    date.to_zoned(zone)
+        .map(|at| at.timestamp())
+        .map_err(|_| unclear())
 }
 
 /// The filter in words, for the event.

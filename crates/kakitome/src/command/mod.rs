@@ -11,7 +11,8 @@ mod verify;
 
 use std::sync::Arc;
 
-use directory::Person;
+use directory::{Person, command::Caller};
+use message::address::Address;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -57,6 +58,16 @@ impl From<transfer::command::CommandError> for Failure {
     }
 }
 
+impl From<directory::command::CommandError> for Failure {
+    fn from(error: directory::command::CommandError) -> Self {
+        if error.is_failure() {
+            Self::Failed(error.to_string())
+        } else {
+            Self::Refused(error.to_string())
+        }
+    }
+}
+
 /// Where a command puts what it has to say. A caller that is gone does not stop the command.
 pub(crate) struct Answer {
     replies: mpsc::Sender<Reply>,
@@ -83,6 +94,18 @@ impl Answer {
         self.send(Reply::Note(text.into())).await;
     }
 
+    /// How far long work has come. Never waits: a caller that does not read misses some.
+    pub(crate) fn progress(&self, what: &str, done: u64, total: Option<u64>) {
+        let reply = Reply::Progress {
+            what: what.to_owned(),
+            done,
+            total,
+        };
+        if self.replies.try_send(reply).is_err() {
+            tracing::trace!("progress was not told");
+        }
+    }
+
     /// The end.
     pub(crate) async fn end(&mut self, last: Reply) {
         self.send(last).await;
@@ -104,21 +127,25 @@ pub(crate) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let user = site::user_name(uid);
-    let caller = match site.directory.person_of_user(&user).await? {
-        Some(person) => person,
-        None => {
-            note_command(site, Actor::Person(user.clone()), &request, Outcome::Refused).await?;
-            return Err(Failure::Nobody(user));
+    let caller = Caller::of_user(&site.directory, &user, "control").await?;
+    match command {
+        // The directory's commands record themselves, refusals too.
+        SiteCommand::Person(command) => person::run(&caller, command, answer).await,
+        SiteCommand::Order(command) => order::run(&caller, command, &request, answer).await,
+        SiteCommand::Account(command) => {
+            account::run(site, &caller, command, request, answer).await
         }
-    };
-    let ended = dispatch(site, &caller, command, &request, answer).await;
-    let outcome = match &ended {
-        Ok(()) => Outcome::Success,
-        Err(Failure::Failed(_)) => Outcome::Failure,
-        Err(_) => Outcome::Refused,
-    };
-    note_command(site, Actor::Person(caller.name), &request, outcome).await?;
-    ended
+        other => {
+            let person = site.directory.person_of_user(&user).await?;
+            let ended = match &person {
+                Some(person) => dispatch(site, person, other, answer).await,
+                None => Err(Failure::Nobody(user.clone())),
+            };
+            let name = person.map_or(user, |person| person.name);
+            note_command(site, Actor::Person(name), &request, &ended).await?;
+            ended
+        }
+    }
 }
 
 /// What was asked and how it ended (clause 8.2: the acts of administrators are in the trail too). The
@@ -127,11 +154,17 @@ async fn note_command(
     site: &Site,
     actor: Actor,
     request: &Request,
-    outcome: Outcome,
+    ended: &Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let event = Event::new(Kind::CommandGiven, actor)
-        .outcome(outcome)
-        .detail("words", request.words.clone());
+    let mut event = Event::new(Kind::CommandGiven, actor).detail("words", request.words.clone());
+    if let Err(error) = ended {
+        event = event
+            .outcome(match error {
+                Failure::Failed(_) => Outcome::Failure,
+                _ => Outcome::Refused,
+            })
+            .detail("reason", error.to_string());
+    }
     Ok(site.record(event).await?)
 }
 
@@ -139,18 +172,23 @@ async fn dispatch(
     site: &Arc<Site>,
     caller: &Person,
     command: SiteCommand,
-    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
         SiteCommand::Status => status::run(site, answer).await,
-        SiteCommand::Person(command) => person::run(site, caller, command, answer).await,
-        SiteCommand::Order(command) => order::run(site, caller, command, request, answer).await,
-        SiteCommand::Account(command) => account::run(site, caller, command, request, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, answer).await,
         SiteCommand::Verify => verify::run(site, caller, answer).await,
+        SiteCommand::Person(_) | SiteCommand::Order(_) | SiteCommand::Account(_) => Err(
+            Failure::Failed("a command of the directory came the wrong way".to_owned()),
+        ),
     }
+}
+
+/// An address as typed.
+fn address(text: &str) -> Result<Address, Failure> {
+    Address::parse(text.trim())
+        .map_err(|error| Failure::Words(format!("{text:?} is no address: {error}")))
 }
 
 /// One of several roles, or a refusal that names them.

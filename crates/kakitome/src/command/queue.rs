@@ -1,6 +1,5 @@
 //! `queue`: clause 5.4.
 
-use message::address::Address;
 use serde_json::json;
 use store::queue::{Selection, State};
 use transfer::command::{self, Which};
@@ -27,7 +26,9 @@ pub(super) async fn run(
             return Ok(());
         }
         QueueCommand::Show { id } => {
-            let id = id.parse().map_err(|error| Failure::Words(format!("{id:?} is {error}")))?;
+            let id = id
+                .parse()
+                .map_err(|error| Failure::Words(format!("{id:?} is {error}")))?;
             return answer.row(&command::show(store, caller, id).await?).await;
         }
         QueueCommand::Retry(words) => command::retry(store, caller, which(site, &words)?).await?,
@@ -36,13 +37,12 @@ pub(super) async fn run(
             command::release(store, caller, which(site, &words)?).await?
         }
         QueueCommand::Discard { selection, reason } => {
-            command::discard(store, caller, which(site, &selection)?, &reason).await?
+            let taken = command::discard(store, caller, which(site, &selection)?, &reason).await?;
+            taken.len() as u64
         }
         QueueCommand::Bounce { selection, reason } => {
             let reason = reason.unwrap_or_else(|| "returned by the administrator".to_owned());
-            site.transfer
-                .bounce(caller, which(site, &selection)?, &reason)
-                .await?
+            command::bounce(&site.transfer, caller, which(site, &selection)?, &reason).await?
         }
     };
     answer.row(&json!({ "recipients": changed })).await
@@ -77,15 +77,15 @@ fn which(site: &Site, words: &SelectionArgs) -> Result<Which, Failure> {
 }
 
 fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
-    let address = |text: &str| {
-        Address::parse(text.trim_matches(['<', '>']))
-            .map_err(|error| Failure::Words(format!("{text:?} is no address: {error}")))
-    };
+    let address = |text: &str| super::address(text.trim_matches(['<', '>']));
     Ok(Selection {
         ids: words
             .ids
             .iter()
-            .map(|id| id.parse().map_err(|error| Failure::Words(format!("{id:?} is {error}"))))
+            .map(|id| {
+                id.parse()
+                    .map_err(|error| Failure::Words(format!("{id:?} is {error}")))
+            })
             .collect::<Result<_, _>>()?,
         sender: match words.sender.as_deref() {
             None => None,
@@ -93,7 +93,10 @@ fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
             Some(text) => Some(Some(address(text)?)),
         },
         recipient: words.recipient.as_deref().map(address).transpose()?,
-        domain: words.domain.as_ref().map(|domain| domain.to_ascii_lowercase()),
+        domain: words
+            .domain
+            .as_ref()
+            .map(|domain| domain.to_ascii_lowercase()),
         queued_before: match &words.older_than {
             None => None,
             Some(age) => {
@@ -108,7 +111,9 @@ fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
             Some("waiting") => Some(State::Waiting),
             Some("held") => Some(State::Held),
             Some(other) => {
-                return Err(Failure::Words(format!("{other:?} is no state: waiting or held")));
+                return Err(Failure::Words(format!(
+                    "{other:?} is no state: waiting or held"
+                )));
             }
         },
         identifier: words.identifier.clone(),

@@ -34,7 +34,13 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     if free < settings.store.reserve.0.saturating_mul(4) {
         attention.push("the disk is nearly full: mail will be put off (clause 5.4(1))".to_owned());
     }
-    let roles: Vec<&str> = settings.server.roles.get_ref().iter().map(|role| role.as_str()).collect();
+    let roles: Vec<&str> = settings
+        .server
+        .roles
+        .get_ref()
+        .iter()
+        .map(|role| role.as_str())
+        .collect();
     answer
         .row(&json!({
             "hostname": settings.server.hostname.get_ref(),

@@ -130,7 +130,7 @@ impl Shown {
                     }
                 }
                 let mut table = Table::new();
-                table.load_preset(UTF8_HORIZONTAL_ONLY);
+                table.load_style(UTF8_HORIZONTAL_ONLY);
                 table.set_header(columns.iter().map(|name| name.replace('_', " ")));
                 for row in &rows {
                     table.add_row(

@@ -1,10 +1,6 @@
 //! The demo's mail: submitted by its people as a mail program does, then waited for.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -30,11 +26,20 @@ const REPLY_TIME: Duration = Duration::from_secs(30);
 type Letter = (&'static str, &'static str);
 
 const INSIDE: &[Letter] = &[
-    ("会議のお知らせ", "明日の会議は十時から、第二会議室です。\r\n資料は前日までに共有します。\r\n"),
+    (
+        "会議のお知らせ",
+        "明日の会議は十時から、第二会議室です。\r\n資料は前日までに共有します。\r\n",
+    ),
     ("Lunch", "Noodles at noon?\r\n"),
 ];
-const OUT: Letter = ("見積もりのお願い", "添付の件、今週中にお見積もりをいただけますか。\r\n");
-const IN: Letter = ("Re: 見積もりのお願い", "承知しました。金曜日までにお送りします。\r\n");
+const OUT: Letter = (
+    "見積もりのお願い",
+    "添付の件、今週中にお見積もりをいただけますか。\r\n",
+);
+const IN: Letter = (
+    "Re: 見積もりのお願い",
+    "承知しました。金曜日までにお送りします。\r\n",
+);
 
 /// Sends mail between the people of the city, out to the partner and back in, and waits until it is there.
 pub(super) async fn flow(
@@ -63,12 +68,20 @@ pub(super) async fn flow(
 async fn drained(running: &Running) -> Result<()> {
     let deadline = Instant::now() + FLOW_TIME;
     loop {
-        let totals = running.site.store.read(|sql| queue::totals(sql)).await.into_diagnostic()?;
+        let totals = running
+            .site
+            .store
+            .read(|sql| queue::totals(sql))
+            .await
+            .into_diagnostic()?;
         if totals.messages == 0 {
             return Ok(());
         }
         if Instant::now() > deadline {
-            return Err(miette!("the demo's mail does not flow: {} messages wait", totals.messages));
+            return Err(miette!(
+                "the demo's mail does not flow: {} messages wait",
+                totals.messages
+            ));
         }
         sleep(Duration::from_millis(20)).await;
     }
@@ -81,11 +94,18 @@ async fn submit(running: &Running, from: &Person, to: &[&Person], letter: Letter
     session.say("EHLO demo.example", "250").await?;
     let proof = format!("\0{}\0{}", from.address, from.password);
     session
-        .say(&format!("AUTH PLAIN {}", BASE64_STANDARD.encode(proof)), "235")
+        .say(
+            &format!("AUTH PLAIN {}", BASE64_STANDARD.encode(proof)),
+            "235",
+        )
         .await?;
-    session.say(&format!("MAIL FROM:<{}>", from.address), "250").await?;
+    session
+        .say(&format!("MAIL FROM:<{}>", from.address), "250")
+        .await?;
     for person in to {
-        session.say(&format!("RCPT TO:<{}>", person.address), "250").await?;
+        session
+            .say(&format!("RCPT TO:<{}>", person.address), "250")
+            .await?;
     }
     session.say("DATA", "354").await?;
     session.say(&written(from, to, letter), "250").await?;
@@ -95,7 +115,10 @@ async fn submit(running: &Running, from: &Person, to: &[&Person], letter: Letter
 /// The message with its final dot.
 fn written(from: &Person, to: &[&Person], (subject, text): Letter) -> String {
     let word = |text: &str| format!("=?UTF-8?B?{}?=", BASE64_STANDARD.encode(text));
-    let recipients: Vec<String> = to.iter().map(|person| format!("<{}>", person.address)).collect();
+    let recipients: Vec<String> = to
+        .iter()
+        .map(|person| format!("<{}>", person.address))
+        .collect();
     format!(
         "From: {} <{}>\r\nTo: {}\r\nSubject: {}\r\nMIME-Version: 1.0\r\n\
          Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}.",
@@ -129,7 +152,10 @@ impl Session {
 
     async fn say(&mut self, line: &str, wanted: &str) -> Result<()> {
         let bytes = format!("{line}\r\n");
-        self.stream.write_all(bytes.as_bytes()).await.into_diagnostic()?;
+        self.stream
+            .write_all(bytes.as_bytes())
+            .await
+            .into_diagnostic()?;
         self.stream.flush().await.into_diagnostic()?;
         self.expect(wanted).await
     }
@@ -143,7 +169,10 @@ impl Session {
                 .wrap_err("the demo's server does not answer")?
                 .into_diagnostic()?;
             if !line.starts_with(wanted) {
-                return Err(miette!("the demo's server said {:?} instead of {wanted}", line.trim_end()));
+                return Err(miette!(
+                    "the demo's server said {:?} instead of {wanted}",
+                    line.trim_end()
+                ));
             }
             if line.as_bytes().get(3) != Some(&b'-') {
                 return Ok(());

@@ -56,7 +56,13 @@ pub(crate) async fn run(arguments: &DemoArgs) -> Result<()> {
 }
 
 /// Makes one site that reaches the other by a route, and serves it.
-async fn site(path: &Path, domain: &str, base: u16, other: &str, other_base: u16) -> Result<Running> {
+async fn site(
+    path: &Path,
+    domain: &str,
+    base: u16,
+    other: &str,
+    other_base: u16,
+) -> Result<Running> {
     let arguments = InitArgs {
         site: path.to_owned(),
         domains: vec![domain.to_owned()],
@@ -67,9 +73,8 @@ async fn site(path: &Path, domain: &str, base: u16, other: &str, other_base: u16
     };
     // The two sites know each other by a route: these domains are in no DNS.
     let port = other_base.saturating_add(25);
-    let extra = format!(
-        "[delivery.route]\n\"{other}\" = {{ host = \"[127.0.0.1]\", port = {port} }}\n"
-    );
+    let extra =
+        format!("[delivery.route]\n\"{other}\" = {{ host = \"[127.0.0.1]\", port = {port} }}\n");
     init::init(&arguments, &extra).await?;
     serve::start(path)
         .await
@@ -139,7 +144,12 @@ impl Place {
 }
 
 /// What a person needs to try it.
-fn introduction(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) -> Vec<String> {
+fn introduction(
+    place: &Place,
+    city: &Running,
+    staff: &[Person],
+    friends: &[Person],
+) -> Vec<String> {
     let mut lines = vec![
         String::new(),
         "Kakitome 書留 is serving two sites on loopback:".to_owned(),
@@ -200,6 +210,9 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
             port(Service::Submissions)
         ),
         format!("  kakitome -C {} status", directory.display()),
-        format!("  kakitome -C {} audit search --address {address}", directory.display()),
+        format!(
+            "  kakitome -C {} audit search --address {address}",
+            directory.display()
+        ),
     ]
 }

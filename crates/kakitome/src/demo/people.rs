@@ -17,8 +17,11 @@ use crate::{
 type Sample = (&'static str, &'static str);
 
 /// Who works at the city office.
-pub(super) const CITY_STAFF: &[Sample] =
-    &[("tanaka", "田中 花子"), ("suzuki", "鈴木 一郎"), ("sato", "佐藤 美咲")];
+pub(super) const CITY_STAFF: &[Sample] = &[
+    ("tanaka", "田中 花子"),
+    ("suzuki", "鈴木 一郎"),
+    ("sato", "佐藤 美咲"),
+];
 /// Who works at the partner.
 pub(super) const PARTNER_STAFF: &[Sample] = &[("yamada", "山田 太郎")];
 
@@ -30,12 +33,20 @@ pub(super) struct Person {
 }
 
 /// Enters `samples` and issues each an address of `domain`.
-pub(super) async fn enter(site: &Arc<Site>, domain: &str, samples: &[Sample]) -> Result<Vec<Person>> {
+pub(super) async fn enter(
+    site: &Arc<Site>,
+    domain: &str,
+    samples: &[Sample],
+) -> Result<Vec<Person>> {
     let mut entered = Vec::new();
     for (name, full_name) in samples {
         let address = format!("{name}@{domain}");
         give(site, &["person", "add", name, "--full-name", full_name]).await?;
-        let issued = give(site, &["order", "issue", "--for", name, "--address", &address]).await?;
+        let issued = give(
+            site,
+            &["order", "issue", "--for", name, "--address", &address],
+        )
+        .await?;
         let number = field(&issued, "number")?;
         give(site, &["order", "approve", &number]).await?;
         let account = give(site, &["account", "issue", "--order", &number]).await?;

@@ -29,7 +29,12 @@ pub(crate) enum SettingsError {
 impl SettingsError {
     /// An error of the reader, which knows the place.
     pub(super) fn syntax(name: &str, text: &str, error: &toml::de::Error) -> Self {
-        Self::at(name, text, error.span().unwrap_or(0..0), error.message().to_owned())
+        Self::at(
+            name,
+            text,
+            error.span().unwrap_or(0..0),
+            error.message().to_owned(),
+        )
     }
 
     /// An error at `span`.

@@ -86,10 +86,7 @@ impl Default for ListenKeys {
         Self {
             addresses: Spanned::new(
                 0..0,
-                vec![
-                    IpAddr::from([0_u16; 8]),
-                    IpAddr::from([0_u8; 4]),
-                ],
+                vec![IpAddr::from([0_u16; 8]), IpAddr::from([0_u8; 4])],
             ),
             port_base: None,
             metrics_address: IpAddr::from([127, 0, 0, 1]),
@@ -153,7 +150,9 @@ impl ListenKeys {
             Port::Off => None,
             Port::Number(number) => Some(number),
             Port::Standard => Some(match &self.port_base {
-                Some(base) => base.get_ref().saturating_add(service.standard_port() % 1000),
+                Some(base) => base
+                    .get_ref()
+                    .saturating_add(service.standard_port() % 1000),
                 None => service.standard_port(),
             }),
         }
@@ -164,12 +163,18 @@ impl ListenKeys {
         at: &dyn Fn(Range<usize>, String) -> SettingsError,
     ) -> Result<(), SettingsError> {
         if self.addresses.get_ref().is_empty() {
-            return Err(at(self.addresses.span(), "at least one address is needed".into()));
+            return Err(at(
+                self.addresses.span(),
+                "at least one address is needed".into(),
+            ));
         }
         if let Some(base) = &self.port_base
             && (*base.get_ref() < 1024 || *base.get_ref() > 64_000)
         {
-            return Err(at(base.span(), "a port base lies between 1024 and 64000".into()));
+            return Err(at(
+                base.span(),
+                "a port base lies between 1024 and 64000".into(),
+            ));
         }
         Ok(())
     }

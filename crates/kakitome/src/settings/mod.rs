@@ -6,8 +6,8 @@
 mod error;
 mod limits;
 mod listen;
-mod rooms;
 mod policy;
+mod rooms;
 mod template;
 mod units;
 
@@ -18,8 +18,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub(crate) use error::SettingsError;
-pub(crate) use limits::{DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys};
-pub(crate) use listen::{ListenKeys, Port, Service};
+pub(crate) use limits::{
+    DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys,
+};
+pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
@@ -88,7 +90,9 @@ impl std::str::FromStr for Role {
         match text.trim() {
             "exchange" => Ok(Self::Exchange),
             "mailbox" => Ok(Self::Mailbox),
-            other => Err(format!("{other:?} is no role: exchange or mailbox is expected")),
+            other => Err(format!(
+                "{other:?} is no role: exchange or mailbox is expected"
+            )),
         }
     }
 }
@@ -163,7 +167,10 @@ impl Settings {
             .map_err(|e| at(hostname.span(), format!("this is not a host name: {e}")))?;
         if self.server.roles.get_ref().is_empty() {
             let span = self.server.roles.span();
-            return Err(at(span, "at least one role is needed: \"exchange\", \"mailbox\"".into()));
+            return Err(at(
+                span,
+                "at least one role is needed: \"exchange\", \"mailbox\"".into(),
+            ));
         }
         for domain in &self.domains {
             Domain::parse(domain.name.get_ref())
@@ -230,7 +237,9 @@ mod tests {
     #[test]
     fn a_network_that_means_everyone_is_an_error() {
         for everyone in ["0.0.0.0/0", "::/0", "0.0.0.0/1", "10.0.0.0/33"] {
-            let shown = fault(&format!("[submission]\nunauthenticated_networks = [\"{everyone}\"]\n"));
+            let shown = fault(&format!(
+                "[submission]\nunauthenticated_networks = [\"{everyone}\"]\n"
+            ));
             assert!(shown.contains("kakitome.toml:9"), "{shown}");
         }
     }

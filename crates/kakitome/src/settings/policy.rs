@@ -115,7 +115,8 @@ impl ExchangeKeys {
         match (&self.mailbox_server, alone) {
             (None, true) => Err(at(
                 settings.server.roles.span(),
-                "the exchange role alone needs [exchange] mailbox_server, to hand own mail to".into(),
+                "the exchange role alone needs [exchange] mailbox_server, to hand own mail to"
+                    .into(),
             )),
             (Some(hop), false) => Err(at(
                 hop.span(),
@@ -164,7 +165,10 @@ pub(super) fn networks(
 
 impl HopKeys {
     pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
-        for name in [Some(&self.host), self.certificate_name.as_ref()].into_iter().flatten() {
+        for name in [Some(&self.host), self.certificate_name.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             host(name.get_ref()).map_err(|reason| at(name.span(), reason))?;
         }
         if self.identity.is_some() != self.password_file.is_some() {

@@ -69,7 +69,11 @@ impl Settings {
         let parse = |texts: &[toml::Spanned<String>]| {
             texts
                 .iter()
-                .map(|text| text.get_ref().parse().map_err(|e: transfer::NetworkError| e.to_string()))
+                .map(|text| {
+                    text.get_ref()
+                        .parse()
+                        .map_err(|e: transfer::NetworkError| e.to_string())
+                })
                 .collect::<Result<Vec<_>, _>>()
         };
         made.submission_networks = parse(&self.submission.unauthenticated_networks)?;
@@ -90,12 +94,18 @@ impl Settings {
     fn put_limits(&self, made: &mut transfer::Settings) {
         let keys = &self.limits;
         let limits = &mut made.limits;
-        put(&mut limits.message_octets, keys.message_size.map(|size| size.0));
+        put(
+            &mut limits.message_octets,
+            keys.message_size.map(|size| size.0),
+        );
         put(&mut limits.recipients, keys.recipients);
         put(&mut limits.transactions, keys.transactions);
         put(&mut limits.commands, keys.commands);
         put(&mut limits.errors, keys.errors);
-        put(&mut limits.authentication_failures, keys.authentication_failures);
+        put(
+            &mut limits.authentication_failures,
+            keys.authentication_failures,
+        );
         put(&mut limits.line_octets, keys.line_length);
         put(&mut limits.received_lines, keys.received_lines);
         put(&mut made.memory, keys.memory.map(|size| size.0));
@@ -111,14 +121,16 @@ impl Settings {
     fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {
         let keys = &self.delivery;
         for (name, hop) in &keys.route {
-            made.routes.insert(domain(name)?, hop.get_ref().next_hop(directory)?);
+            made.routes
+                .insert(domain(name)?, hop.get_ref().next_hop(directory)?);
         }
         if let Some(hop) = &keys.smarthost {
             made.default_route = Some(hop.get_ref().next_hop(directory)?);
         }
         put(&mut made.default_tls, keys.default_tls.map(Into::into));
         for (name, tls) in &keys.minimum_tls {
-            made.minimum_tls.insert(domain(name)?, (*tls.get_ref()).into());
+            made.minimum_tls
+                .insert(domain(name)?, (*tls.get_ref()).into());
         }
         let retry = &mut made.retry;
         if let Some(delays) = &keys.retry {
@@ -130,7 +142,10 @@ impl Settings {
         put(&mut outbound.relay_port, keys.port);
         outbound.bind = keys.bind;
         put(&mut outbound.concurrency, keys.concurrency);
-        put(&mut outbound.destination_concurrency, keys.concurrency_per_destination);
+        put(
+            &mut outbound.destination_concurrency,
+            keys.concurrency_per_destination,
+        );
         put_time(&mut outbound.idle, keys.idle);
         put_time(&mut outbound.waits.connect, keys.connect_time);
         Ok(())
@@ -172,7 +187,10 @@ impl Settings {
         put(&mut made.failed_logins, *failed_logins);
         put(&mut made.concurrent_searches, *concurrent_searches);
         put_time(&mut made.handshake_timeout, self.limits.handshake_time);
-        put(&mut made.append_limit, self.limits.message_size.map(|size| size.0));
+        put(
+            &mut made.append_limit,
+            self.limits.message_size.map(|size| size.0),
+        );
         Ok(made)
     }
 }

@@ -32,11 +32,21 @@ pub(crate) fn render(template: &Template) -> String {
 }
 
 fn render_into(text: &mut String, template: &Template) -> std::fmt::Result {
-    let roles: Vec<String> = template.roles.iter().map(|role| quoted(role.as_str())).collect();
+    let roles: Vec<String> = template
+        .roles
+        .iter()
+        .map(|role| quoted(role.as_str()))
+        .collect();
     writeln!(text, "[server]")?;
-    writeln!(text, "# The name in the banner, in EHLO and in Received lines; its PTR record should agree.")?;
+    writeln!(
+        text,
+        "# The name in the banner, in EHLO and in Received lines; its PTR record should agree."
+    )?;
     writeln!(text, "hostname = {}", quoted(&template.hostname))?;
-    writeln!(text, "# \"exchange\" meets the outside world (clause 5); \"mailbox\" keeps mailboxes (clause 6).")?;
+    writeln!(
+        text,
+        "# \"exchange\" meets the outside world (clause 5); \"mailbox\" keeps mailboxes (clause 6)."
+    )?;
     writeln!(text, "roles = [{}]", roles.join(", "))?;
     let alone = |role| template.roles.as_slice() == [role];
     if alone(Role::Exchange) {
@@ -44,10 +54,17 @@ fn render_into(text: &mut String, template: &Template) -> std::fmt::Result {
     } else if alone(Role::Mailbox) {
         text.push_str(MAILBOX_ALONE);
     }
-    writeln!(text, "\n# Domains whose mail is ours (clauses 5.1(1), 6.1(1)a): mail for any other is refused.")?;
+    writeln!(
+        text,
+        "\n# Domains whose mail is ours (clauses 5.1(1), 6.1(1)a): mail for any other is refused."
+    )?;
     for domain in &template.domains {
         writeln!(text, "[[domain]]\nname = {}", quoted(domain))?;
-        writeln!(text, "# catch_all = {}\n", quoted(&format!("info@{domain}")))?;
+        writeln!(
+            text,
+            "# catch_all = {}\n",
+            quoted(&format!("info@{domain}"))
+        )?;
     }
     writeln!(text, "[listen]")?;
     match template.listen {
@@ -60,14 +77,30 @@ fn render_into(text: &mut String, template: &Template) -> std::fmt::Result {
         None => writeln!(text, "addresses = [\"::\", \"0.0.0.0\"]")?,
     }
     if let Some(base) = template.port_base {
-        writeln!(text, "# Every port is this plus its standard number modulo 1000.")?;
+        writeln!(
+            text,
+            "# Every port is this plus its standard number modulo 1000."
+        )?;
         writeln!(text, "port_base = {base}")?;
     }
-    writeln!(text, "# smtp = false   # switches a listener off; a number sets its port")?;
+    writeln!(
+        text,
+        "# smtp = false   # switches a listener off; a number sets its port"
+    )?;
     writeln!(text, "\n[directory]")?;
-    writeln!(text, "# One person may do what the regulation splits between two (clauses 7.1, 9). Set to false as soon as")?;
-    writeln!(text, "# a second person holds a role; `status` shows that it is on.")?;
-    writeln!(text, "allow_single_person = {}", template.allow_single_person)
+    writeln!(
+        text,
+        "# One person may do what the regulation splits between two (clauses 7.1, 9). Set to false as soon as"
+    )?;
+    writeln!(
+        text,
+        "# a second person holds a role; `status` shows that it is on."
+    )?;
+    writeln!(
+        text,
+        "allow_single_person = {}",
+        template.allow_single_person
+    )
 }
 
 /// `text` as a TOML string.

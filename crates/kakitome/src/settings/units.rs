@@ -28,7 +28,9 @@ impl Time {
             "d" => 86_400_000,
             _ => return None,
         };
-        Some(Self(Duration::from_millis(number.checked_mul(milliseconds)?)))
+        Some(Self(Duration::from_millis(
+            number.checked_mul(milliseconds)?,
+        )))
     }
 }
 
@@ -49,11 +51,6 @@ impl Size {
             _ => return None,
         };
         Some(Self(number.checked_mul(octets)?))
-    }
-
-    /// As a length in memory.
-    pub(crate) fn as_usize(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
 

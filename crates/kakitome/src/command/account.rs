@@ -1,0 +1,105 @@
+//! `account`: clauses 4.1, 7.1.
+
+use directory::command::{Caller, account, address as addresses, import};
+use protocol::sasl::Secret;
+use serde_json::json;
+
+use super::{Answer, Failure, address, order::file};
+use crate::{cli::AccountCommand, control::Request, site::Site};
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &Caller,
+    command: AccountCommand,
+    request: Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        AccountCommand::Issue { order } => {
+            let ordered = account::Issue {
+                order,
+                address: None,
+            };
+            let issued = account::issue(caller, ordered).await?;
+            let row = json!({
+                "identifier": issued.identifier,
+                "person": issued.person,
+                "password": shown(&issued.password)?,
+            });
+            answer.row(&row).await?;
+            answer
+                .note("The password is shown this once and stored nowhere.")
+                .await;
+            Ok(())
+        }
+        AccountCommand::Delete { order } => {
+            let deleted = account::delete(caller, order).await?;
+            site.index.forget(deleted.account).await?;
+            answer.row(&deleted).await
+        }
+        AccountCommand::Suspend { address, reason } => {
+            Ok(account::suspend(caller, &address, &reason).await?)
+        }
+        AccountCommand::Resume { address } => Ok(account::resume(caller, &address).await?),
+        AccountCommand::List => {
+            for entry in account::list(caller).await? {
+                answer.row(&entry).await?;
+            }
+            Ok(())
+        }
+        AccountCommand::Show { address } => {
+            answer.row(&account::show(caller, &address).await?).await
+        }
+        AccountCommand::Password { address, stdin } => {
+            let chosen = match (stdin, request.line) {
+                (false, _) => None,
+                (true, Some(line)) => Some(Secret::from(line)),
+                (true, None) => {
+                    return Err(Failure::Words(
+                        "no password came with the command".to_owned(),
+                    ));
+                }
+            };
+            if let Some(made) = account::password(caller, &address, chosen).await? {
+                answer
+                    .row(&json!({"identifier": address, "password": shown(&made)?}))
+                    .await?;
+                answer
+                    .note("The password is shown this once and stored nowhere.")
+                    .await;
+            }
+            Ok(())
+        }
+        AccountCommand::Alias {
+            address: main,
+            alias,
+            remove,
+        } => {
+            let alias = address(&alias)?;
+            if remove {
+                return Ok(addresses::remove_alias(caller, &alias, &main).await?);
+            }
+            Ok(addresses::add_alias(caller, &alias, &main).await?)
+        }
+        AccountCommand::Role {
+            address: main,
+            role,
+        } => Ok(addresses::role(caller, &address(&role)?, &main).await?),
+        AccountCommand::Import { order, .. } => {
+            let text = file(&request)?.as_bytes();
+            let progress = |done: usize, total: usize| {
+                answer.progress("accounts", done as u64, Some(total as u64));
+            };
+            let imported = import::import(caller, order, text, progress).await?;
+            answer
+                .row(&json!({"made": imported.made, "made_before": imported.made_before}))
+                .await
+        }
+    }
+}
+
+fn shown(secret: &Secret) -> Result<&str, Failure> {
+    secret
+        .expose_str()
+        .ok_or_else(|| Failure::Failed("the password made is not text".to_owned()))
+}

@@ -1,0 +1,71 @@
+//! `order`: clauses 7.1(1), 9.
+
+use directory::command::{Caller, order};
+use serde_json::json;
+
+use super::{Answer, Failure, address};
+use crate::{cli::OrderCommand, control::Request, settings::Size};
+
+pub(super) async fn run(
+    caller: &Caller,
+    command: OrderCommand,
+    request: &Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let number = match command {
+        OrderCommand::Issue {
+            person,
+            address: text,
+            name,
+            quota,
+        } => {
+            let quota = quota
+                .map(|text| {
+                    Size::parse(&text).map(|size| size.0).ok_or_else(|| {
+                        Failure::Words(format!("{text:?} is no size such as 500MiB or 2GiB"))
+                    })
+                })
+                .transpose()?;
+            let ordered = order::IssueOrder {
+                for_person: person,
+                address: address(&text)?,
+                name,
+                quota,
+            };
+            order::issue(caller, ordered).await?
+        }
+        OrderCommand::Delete {
+            person,
+            address: text,
+        } => {
+            let ordered = order::DeleteOrder {
+                for_person: person,
+                address: text.as_deref().map(address).transpose()?,
+                not_before: None,
+            };
+            order::delete(caller, ordered).await?
+        }
+        OrderCommand::Import { .. } => order::import(caller, file(request)?.as_bytes()).await?,
+        OrderCommand::Approve { number } => {
+            return answer.row(&order::approve(caller, number).await?).await;
+        }
+        OrderCommand::List => {
+            for entry in order::list(caller).await? {
+                answer.row(&entry).await?;
+            }
+            return Ok(());
+        }
+        OrderCommand::Show { number } => {
+            return answer.row(&order::show(caller, number).await?).await;
+        }
+    };
+    answer.row(&json!({ "number": number })).await
+}
+
+/// The text of the file that the words name.
+pub(super) fn file(request: &Request) -> Result<&str, Failure> {
+    request
+        .attachment
+        .as_deref()
+        .ok_or_else(|| Failure::Words("the file did not come with the command".to_owned()))
+}
