@@ -53,17 +53,17 @@ mod verify;
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use world::World;
 
-pub use error::{Error, Refusal};
-pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
-
 use collect::{Chore, Chores};
 use commit::Entrance;
-pub use facts::Facts;
-use parking_lot::Mutex;
 use shared::Shared;
+
+pub use error::{Error, Refusal};
+pub use facts::Facts;
+pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
 pub use tx::{Snapshot, Tx};
 pub use verify::Progress;
 

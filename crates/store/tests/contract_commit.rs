@@ -3,7 +3,10 @@
 
 mod site;
 
-use std::sync::{Arc, Barrier};
+use std::{
+    future::Future as _,
+    sync::{Arc, Barrier},
+};
 
 use site::{account, count, done, event, open, put};
 use store::{AccountId, Error, Topic, event::Filter, params, sql::Sql};
@@ -196,6 +199,62 @@ async fn readers_cannot_write() {
         .read(|sql| sql.query("DELETE FROM meta RETURNING name", &[], &mut |_| Ok(())))
         .await;
     assert!(matches!(written, Err(Error::ReadOnly(_))), "{written:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_callers_commits_keep_their_order_with_bodies_or_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let mut answers = Vec::new();
+    let mut waiting = Vec::new();
+    for n in 0..200u64 {
+        // Every third has a body to be synced first.
+        let bodies = if n % 3 == 0 {
+            vec![store.seal(b"body", &[AccountId::QUEUE]).unwrap()]
+        } else {
+            Vec::new()
+        };
+        let id = bodies.first().map(|body| body.id);
+        let mut commit = Box::pin(store.commit(bodies, move |tx| {
+            if let Some(id) = id {
+                tx.retain_body(id, AccountId::QUEUE, AccountId::QUEUE, 1)?;
+            }
+            let before = site::count_in(tx, ITEMS)?;
+            item(tx, &format!("{n}"))?;
+            done(tx, "ordered", before)
+        }));
+        // Submitted, not yet answered: the first look puts it into the queue.
+        match std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context)))
+            .await
+        {
+            std::task::Poll::Ready(answer) => answers.push((n, answer)),
+            std::task::Poll::Pending => waiting.push((n, commit)),
+        }
+    }
+    for (n, commit) in waiting {
+        answers.push((n, commit.await));
+    }
+    assert_eq!(answers.len(), 200);
+    for (n, answer) in answers {
+        assert_eq!(answer.unwrap().value, n);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_asked_for_is_done_though_it_went_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let gone = tokio::time::timeout(
+        std::time::Duration::ZERO,
+        store.commit(Vec::new(), |tx| {
+            item(tx, "gone")?;
+            done(tx, "gone", ())
+        }),
+    );
+    // Answered in time or not: the next commit stands behind it.
+    let _either = gone.await;
+    put_event(&store).await;
+    assert_eq!(count(&store, ITEMS).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
