@@ -43,6 +43,7 @@ fn raw(n: usize) -> Vec<u8> {
 
 /// Appends `count` messages, `each` in one commit.
 async fn fill(store: &Store, account: AccountId, inbox: MailboxId, count: usize, each: usize) {
+    let mut committing = std::time::Duration::ZERO;
     for first in (0..count).step_by(each) {
         let mut bodies = Vec::new();
         let mut news = Vec::new();
@@ -54,6 +55,7 @@ async fn fill(store: &Store, account: AccountId, inbox: MailboxId, count: usize,
             news.push(new);
             bodies.push(body);
         }
+        let start = Instant::now();
         let done = store
             .commit(bodies, move |tx| {
                 for new in &news {
@@ -63,7 +65,9 @@ async fn fill(store: &Store, account: AccountId, inbox: MailboxId, count: usize,
             })
             .await;
         Result::<_, Error>::unwrap(done);
+        committing += start.elapsed();
     }
+    eprintln!("of that, {committing:?} in commits");
 }
 
 fn told(what: &str, count: usize, start: Instant) {
@@ -74,7 +78,19 @@ fn told(what: &str, count: usize, start: Instant) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
-async fn speed() {
+async fn speed_of_appends() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let (account, inbox) = owner(&store).await;
+    let start = Instant::now();
+    fill(&store, account, inbox, 20_000, 500).await;
+    told("sealed and appended, 500 a commit", 20_000, start);
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn speed_of_the_rest() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     let (account, inbox) = owner(&store).await;

@@ -155,10 +155,13 @@ pub fn uids_of_emails(
     mailbox: MailboxId,
     emails: &[EmailId],
 ) -> Result<Vec<u32>, Error> {
-    let emails: Vec<i64> = batch::ascending(emails)
-        .iter()
-        .map(|email| email.0)
-        .collect();
+    let emails = batch::ascending(emails);
+    if is_much_of(sql, mailbox, emails.len())? {
+        return scan(sql, "email", mailbox, |email| {
+            emails.binary_search(&EmailId(email)).is_ok()
+        });
+    }
+    let emails: Vec<i64> = emails.iter().map(|email| email.0).collect();
     let mut uids = Vec::new();
     for list in batch::lists(&emails) {
         let statement = format!(
@@ -171,6 +174,38 @@ pub fn uids_of_emails(
     Ok(batch::ascending(&uids))
 }
 
+/// Whether a scan of the mailbox costs less than looking up `count` messages one by one.
+fn is_much_of(sql: &mut dyn Sql, mailbox: MailboxId, count: usize) -> Result<bool, Error> {
+    let messages = sql::first(
+        sql,
+        "SELECT messages FROM mailbox WHERE id = ?1",
+        params![mailbox],
+        |row| row.count(0),
+    )?;
+    Ok(messages.is_some_and(|messages| (count as u64).saturating_mul(16) > messages))
+}
+
+/// The UIDs of the messages in `mailbox` for which `column` is `wanted`.
+fn scan(
+    sql: &mut dyn Sql,
+    column: &str,
+    mailbox: MailboxId,
+    wanted: impl Fn(i64) -> bool,
+) -> Result<Vec<u32>, Error> {
+    let mut uids = Vec::new();
+    sql.query(
+        &format!("SELECT uid, {column} FROM message WHERE mailbox = ?1 ORDER BY uid"),
+        params![mailbox],
+        &mut |row| {
+            if wanted(row.int(1)?) {
+                uids.push(number(row, 0)?);
+            }
+            Ok(())
+        },
+    )?;
+    Ok(uids)
+}
+
 /// The UIDs in `mailbox` of the messages that a search must verify: those found, and those that the index has not
 /// reached yet. Ascending.
 ///
@@ -181,14 +216,14 @@ pub fn uids_to_verify(
     mailbox: MailboxId,
     found: &Found,
 ) -> Result<Vec<u32>, Error> {
-    let mut uids = uids_of_emails(sql, mailbox, &found.emails)?;
-    uids.extend(sql::rows(
+    let mut emails = sql::rows(
         sql,
-        "SELECT uid FROM message WHERE email > ?2 AND mailbox = ?1",
+        "SELECT id FROM email WHERE account = (SELECT account FROM mailbox WHERE id = ?1) AND id > ?2",
         params![mailbox, found.covered_up_to],
-        |row| number(row, 0),
-    )?);
-    Ok(batch::ascending(&uids))
+        |row| Ok(EmailId(row.int(0)?)),
+    )?;
+    emails.extend(&found.emails);
+    uids_of_emails(sql, mailbox, &emails)
 }
 
 /// The UIDs in `mailbox` of the messages with `bodies`, ascending. One scan of the mailbox: where the
@@ -205,18 +240,9 @@ pub fn uids_of_bodies(
     if bodies.is_empty() {
         return Ok(Vec::new());
     }
-    let mut uids = Vec::new();
-    sql.query(
-        "SELECT uid, body FROM message WHERE mailbox = ?1 ORDER BY uid",
-        params![mailbox],
-        &mut |row| {
-            if bodies.binary_search(&BodyId(row.int(1)?)).is_ok() {
-                uids.push(number(row, 0)?);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(uids)
+    scan(sql, "body", mailbox, |body| {
+        bodies.binary_search(&BodyId(body)).is_ok()
+    })
 }
 
 /// UIDs as parameters of a list.

@@ -1,6 +1,6 @@
 //! What is to be tried now, and when the next will be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry};
 
 use jiff::Timestamp;
 
@@ -98,15 +98,15 @@ impl Gathered<'_> {
         let mut readable: BTreeMap<QueueId, Option<HashSet<u32>>> = BTreeMap::new();
         let mut due = Vec::with_capacity(self.order.len());
         for (id, destination) in std::mem::take(&mut self.order) {
-            if !readable.contains_key(&id) {
-                let numbers = readable_recipients(sql, id, damaged)?;
-                readable.insert(id, numbers);
-            }
+            let numbers = match readable.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(readable_recipients(sql, id, damaged)?),
+            };
             let key = (id, destination);
             let mut recipients = self.recipients.remove(&key).unwrap_or_default();
-            match readable.get(&id) {
-                Some(Some(numbers)) => recipients.retain(|number| numbers.contains(number)),
-                _ => recipients.clear(),
+            match numbers {
+                Some(numbers) => recipients.retain(|number| numbers.contains(number)),
+                None => recipients.clear(),
             }
             if !recipients.is_empty() {
                 due.push(Due {

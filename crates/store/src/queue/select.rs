@@ -230,6 +230,10 @@ fn of_recipients(queued: &Queued) -> Vec<super::NewRecipient> {
         .collect()
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "it stands where any report of damage does"
+)]
 pub(super) fn log_damaged(id: QueueId, error: Error) {
     tracing::error!(queue = %id, %error, "a row of the queue cannot be read; the others go on");
 }
