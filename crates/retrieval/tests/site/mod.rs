@@ -1,0 +1,315 @@
+//! A site with two mailboxes over a real store, and a client that speaks lines.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use directory::{
+    Directory, Options, OwnDomain, Role,
+    command::{Caller, account, bootstrap, order, person, role},
+};
+use message::address::{Address, Domain};
+use retrieval::{Listener, Retrieval, Settings};
+use store::{AccountId, Snapshot, Store, event::Filter, index::Index};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use trail::{Kind, Recorded};
+use world::World;
+
+pub struct Site {
+    pub store: Store,
+    pub index: Index,
+    pub directory: Directory,
+    pub retrieval: Retrieval,
+    pub settings: Arc<ArcSwap<Settings>>,
+    pub shutdown: wire::ShutdownHandle,
+    watcher: wire::Shutdown,
+    pub password: String,
+    _folder: tempfile::TempDir,
+}
+
+pub const PEER: &str = "192.0.2.9:4000";
+pub const TARO: &str = "taro@example.jp";
+
+impl Site {
+    /// taro@example.jp has a mailbox with what `create_initial` makes.
+    pub async fn open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::system();
+        let store = Store::open(&folder.path().join("store"), &store::Options::default(), world.clone()).unwrap();
+        let index = Index::open(&folder.path().join("index"), store.clone()).unwrap();
+        let own = OwnDomain {
+            name: Domain::parse("example.jp").unwrap(),
+            catch_all: None,
+        };
+        let options = Options {
+            domains: vec![own],
+            argon2_memory_kib: 64,
+            argon2_passes: 1,
+            scram_iterations: 4096,
+            concurrent_checks: 2,
+            ..Options::default()
+        };
+        let directory = Directory::new(store.clone(), world.clone(), options);
+        let password = issue(&store, &directory).await;
+        let settings = Settings {
+            plaintext_networks: vec!["192.0.2.0/24".parse().unwrap()],
+            ..Settings::default()
+        };
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let (shutdown, watcher) = wire::ShutdownHandle::new();
+        let retrieval = Retrieval::new(
+            store.clone(),
+            directory.clone(),
+            index.clone(),
+            world,
+            Arc::clone(&settings),
+            identity(),
+        );
+        Self {
+            store,
+            index,
+            directory,
+            retrieval,
+            settings,
+            shutdown,
+            watcher,
+            password,
+            _folder: folder,
+        }
+    }
+
+    /// A connection that has heard its greeting.
+    pub async fn connect(&self, listener: Listener) -> Client {
+        let (mut client, greeting) = self.connect_to(listener, PEER).await;
+        client.greeting = greeting;
+        client
+    }
+
+    pub async fn connect_to(&self, listener: Listener, peer: &str) -> (Client, String) {
+        let (near, far) = tokio::io::duplex(16 << 10);
+        let (retrieval, watcher) = (self.retrieval.clone(), self.watcher.clone());
+        let peer: SocketAddr = peer.parse().unwrap();
+        tokio::spawn(async move {
+            retrieval.serve(wire::Stream::plain(far), peer, listener, watcher).await;
+        });
+        let mut client = Client {
+            io: near,
+            waiting: Vec::new(),
+            tag: 0,
+            greeting: String::new(),
+        };
+        let greeting = client.line().await;
+        (client, greeting)
+    }
+
+    /// An IMAP client that has logged in as taro.
+    pub async fn imap(&self) -> Client {
+        let mut client = self.connect(Listener::Imap).await;
+        let answer = client.ok(&format!("LOGIN {TARO} \"{}\"", self.password)).await;
+        assert!(answer.contains("CAPABILITY IMAP4rev1"), "{answer}");
+        client
+    }
+
+    /// An IMAP client with INBOX selected.
+    pub async fn inbox(&self) -> Client {
+        let mut client = self.imap().await;
+        client.ok("SELECT INBOX").await;
+        client
+    }
+
+    pub async fn account(&self) -> AccountId {
+        let address = Address::parse(TARO).unwrap();
+        match self.directory.resolve(&address, 0).await.unwrap() {
+            directory::Resolution::Local(found) => found[0].account,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn events(&self, kind: Kind) -> Vec<Recorded> {
+        let filter = Filter {
+            kinds: vec![kind],
+            ..Filter::default()
+        };
+        self.store
+            .read(move |snapshot: &mut Snapshot<'_>| store::event::search(snapshot, &filter, 10_000))
+            .await
+            .unwrap()
+    }
+
+    /// Waits for the event of a session's end: it is recorded after the client has gone.
+    pub async fn session_event(&self) -> Recorded {
+        for _ in 0..500 {
+            if let Some(event) = self.events(Kind::RetrievalSession).await.pop() {
+                return event;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no session was recorded");
+    }
+}
+
+async fn issue(store: &Store, directory: &Directory) -> String {
+    bootstrap(store, "chief", "chief").await.unwrap();
+    let chief = Caller::of_user(directory, "chief", "test").await.unwrap();
+    for (name, part) in [
+        ("deputy", Some(Role::SystemOfficer)),
+        ("manager", Some(Role::AccountManager)),
+        ("taro", None),
+    ] {
+        let add = person::Add {
+            name: name.into(),
+            full_name: None,
+            os_user: Some(name.into()),
+        };
+        person::add(&chief, add).await.unwrap();
+        if let Some(part) = part {
+            role::grant(&chief, name, part).await.unwrap();
+        }
+    }
+    let args = order::IssueOrder {
+        for_person: "taro".into(),
+        address: Address::parse(TARO).unwrap(),
+        name: None,
+        quota: None,
+    };
+    let number = order::issue(&chief, args).await.unwrap();
+    let deputy = Caller::of_user(directory, "deputy", "test").await.unwrap();
+    order::approve(&deputy, number).await.unwrap();
+    let manager = Caller::of_user(directory, "manager", "test").await.unwrap();
+    let issued = account::issue(&manager, account::Issue { order: number, address: None }).await.unwrap();
+    issued.password.expose_str().unwrap().to_owned()
+}
+
+fn identity() -> wire::IdentityHandle {
+    let made = rcgen::generate_simple_self_signed(vec!["mail.example.jp".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    wire::Identity::new(vec![made.cert.der().clone()], key).unwrap().into_handle()
+}
+
+/// A client of lines. Nothing it waits for may take longer than ten seconds.
+pub struct Client {
+    io: DuplexStream,
+    waiting: Vec<u8>,
+    tag: u32,
+    pub greeting: String,
+}
+
+impl Client {
+    pub async fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.io.write_all(octets.as_ref()).await.unwrap();
+    }
+
+    /// One line, with the literals in it, without its end.
+    pub async fn line(&mut self) -> String {
+        let mut line = String::new();
+        loop {
+            let end = self.until_newline().await;
+            let part: Vec<u8> = self.waiting.drain(..end).collect();
+            line.push_str(&String::from_utf8_lossy(&part));
+            let Some(size) = literal_size(&line) else {
+                return line.trim_end_matches("\r\n").to_owned();
+            };
+            while self.waiting.len() < size {
+                assert!(self.read_more().await, "the server left inside a literal");
+            }
+            let literal: Vec<u8> = self.waiting.drain(..size).collect();
+            line.push_str(&String::from_utf8_lossy(&literal));
+        }
+    }
+
+    async fn until_newline(&mut self) -> usize {
+        loop {
+            if let Some(at) = self.waiting.iter().position(|octet| *octet == b'\n') {
+                return at + 1;
+            }
+            let rest = String::from_utf8_lossy(&self.waiting).into_owned();
+            assert!(self.read_more().await, "the server left; it had said: {rest}");
+        }
+    }
+
+    async fn read_more(&mut self) -> bool {
+        let mut buffer = [0; 4096];
+        let read = tokio::time::timeout(Duration::from_secs(10), self.io.read(&mut buffer));
+        let count = read.await.expect("the server answers in time").unwrap();
+        self.waiting.extend_from_slice(&buffer[..count]);
+        count > 0
+    }
+
+    /// Whether the server closed the connection, having said nothing more.
+    pub async fn is_closed(&mut self) -> bool {
+        self.waiting.is_empty() && !self.read_more().await
+    }
+
+    /// Sends an IMAP command and returns its untagged lines and its tagged one.
+    pub async fn ask(&mut self, command: &str) -> (Vec<String>, String) {
+        self.tag += 1;
+        let tag = format!("a{}", self.tag);
+        self.send(format!("{tag} {command}\r\n")).await;
+        let mut untagged = Vec::new();
+        loop {
+            let line = self.line().await;
+            match line.strip_prefix(&format!("{tag} ")) {
+                Some(end) => return (untagged, end.to_owned()),
+                None => untagged.push(line),
+            }
+        }
+    }
+
+    /// All that the server says to an IMAP command that it has to obey: a line each, the tagged one last.
+    pub async fn ok(&mut self, command: &str) -> String {
+        let (untagged, end) = self.ask(command).await;
+        assert!(end.starts_with("OK"), "{command}: {end} after {untagged:?}");
+        let mut all = untagged;
+        all.push(end);
+        all.join("\n")
+    }
+
+    /// The tagged line of an IMAP command that the server has to refuse.
+    pub async fn refused(&mut self, command: &str) -> String {
+        let (untagged, end) = self.ask(command).await;
+        assert!(!end.starts_with("OK"), "{command}: {end} after {untagged:?}");
+        end
+    }
+
+    /// Plays a conversation: `C: ` lines are sent, each `S: ` line must be what the server says next. `…` at the end of a
+    /// line stands for anything.
+    pub async fn play(&mut self, script: &str) {
+        for step in script.lines().map(str::trim).filter(|step| !step.is_empty()) {
+            if let Some(command) = step.strip_prefix("C:") {
+                self.send(format!("{}\r\n", command.strip_prefix(' ').unwrap_or(command))).await;
+                continue;
+            }
+            let expected = step.strip_prefix("S: ").unwrap_or_else(|| panic!("no step: {step}"));
+            let said = self.line().await.replace("\r\n", "|");
+            match expected.strip_suffix('…') {
+                Some(start) => assert!(said.starts_with(start), "expected {expected:?}, heard {said:?}"),
+                None => assert_eq!(said, expected),
+            }
+        }
+    }
+
+    /// Appends a message with LITERAL+.
+    pub async fn append(&mut self, mailbox: &str, flags: &str, message: impl AsRef<[u8]>) -> String {
+        let message = message.as_ref();
+        self.tag += 1;
+        let tag = format!("a{}", self.tag);
+        let mut command = format!("{tag} APPEND {mailbox} {flags} {{{}+}}\r\n", message.len()).into_bytes();
+        command.extend_from_slice(message);
+        command.extend_from_slice(b"\r\n");
+        self.send(command).await;
+        loop {
+            let line = self.line().await;
+            if let Some(end) = line.strip_prefix(&format!("{tag} ")) {
+                assert!(end.starts_with("OK"), "{end}");
+                return end.to_owned();
+            }
+        }
+    }
+}
+
+fn literal_size(line: &str) -> Option<usize> {
+    let inside = line.strip_suffix("}\r\n")?;
+    let digits = &inside[inside.rfind('{')? + 1..];
+    digits.parse().ok()
+}
