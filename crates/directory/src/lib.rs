@@ -15,8 +15,31 @@
 //!
 //! # What it never does
 //!
-//! It speaks no protocol, stores no password (Argon2id and SCRAM secrets only), and tells nobody whether an
-//! identifier exists: an unknown one costs the same time and gets the same answer.
+//! It speaks no protocol, stores no password (Argon2id and SCRAM secrets only; an imported hash stays until its
+//! holder's first login), and tells nobody whether an identifier exists: an unknown one costs the same and gets
+//! the same answer. (An imported hash costs its own scheme's time on top until that first login.)
+//!
+//! # Example
+//!
+//! ```
+//! # use directory::{Directory, Options, Resolution, bootstrap, command::{Caller, person}};
+//! # use message::address::Address;
+//! # use store::Store;
+//! # use world::World;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let store = Store::open(folder.path(), &store::Options::default(), World::system())?;
+//! bootstrap(&store, "tanaka", "root").await?;
+//! let directory = Directory::new(store, World::system(), Options::default());
+//!
+//! let caller = Caller::of_user(&directory, "root", "control").await?;
+//! assert_eq!(person::list(&caller).await?.len(), 1);
+//! let address = Address::parse("sato@example.jp")?;
+//! assert_eq!(directory.resolve(&address, 0).await?, Resolution::Foreign);
+//! # Ok(())
+//! # }
+//! ```
 
 mod exchange;
 mod hash;

@@ -414,3 +414,96 @@ fn unavailable(error: &store::Error) -> Refusal {
     tracing::error!(%error, "an authentication could not be read or recorded");
     Refusal::Temporary
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use message::address::{Address, Domain};
+    use store::{Snapshot, Store};
+    use world::World;
+
+    use super::*;
+    use crate::{
+        OwnDomain, bootstrap,
+        command::{Caller, account as accounts, order},
+    };
+
+    const CHIEF: &str = "chief@example.jp";
+
+    async fn site(folder: &std::path::Path) -> (Directory, Caller) {
+        let world = World::system();
+        let store = Store::open(folder, &store::Options::default(), world.clone()).unwrap();
+        bootstrap(&store, "chief", "chief").await.unwrap();
+        let name = Domain::parse("example.jp").unwrap();
+        let options = Options {
+            domains: vec![OwnDomain {
+                name,
+                catch_all: None,
+            }],
+            argon2_memory_kib: 64,
+            argon2_passes: 1,
+            scram_iterations: 100,
+            allow_single_person: true,
+            ..Options::default()
+        };
+        let directory = Directory::new(store, world, options);
+        let chief = Caller::of_user(&directory, "chief", "test").await.unwrap();
+        let wish = order::IssueOrder {
+            for_person: "chief".into(),
+            address: Address::parse(CHIEF).unwrap(),
+            name: None,
+            quota: None,
+        };
+        let number = order::issue(&chief, wish).await.unwrap();
+        order::approve(&chief, number).await.unwrap();
+        let issue = accounts::Issue {
+            order: number,
+            address: None,
+        };
+        accounts::issue(&chief, issue).await.unwrap();
+        (directory, chief)
+    }
+
+    /// The order of things that a race would need luck for: the proof is made, the password is changed, and only
+    /// then is the login committed.
+    #[tokio::test]
+    async fn a_proof_made_before_a_change_is_not_committed_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, chief) = site(folder.path()).await;
+        let attempt = Attempt {
+            service: Service::Mra,
+            protocol: "imap",
+            mechanism: "PLAIN",
+            peer: [192, 0, 2, 1].into(),
+            tls: true,
+            client: None,
+        };
+        let find = async || directory.find(CHIEF).await.unwrap().account.unwrap();
+        let proved = find().await;
+        assert!(matches!(
+            directory.commit_login(&attempt, &proved, None).await,
+            Ok(Ended::In(_))
+        ));
+        accounts::password(&chief, CHIEF, None).await.unwrap();
+        assert!(matches!(
+            directory.commit_login(&attempt, &proved, None).await,
+            Ok(Ended::Moved)
+        ));
+        let logins = |snapshot: &mut Snapshot<'_>| {
+            let kinds = vec![Kind::AuthenticationSucceeded];
+            let filter = store::event::Filter {
+                kinds,
+                ..Default::default()
+            };
+            store::event::search(snapshot, &filter, 10)
+        };
+        assert_eq!(directory.inner.store.read(logins).await.unwrap().len(), 1);
+        // Suspended and resumed counts as changed too.
+        let proved = find().await;
+        accounts::suspend(&chief, CHIEF, "test").await.unwrap();
+        assert!(matches!(
+            directory.commit_login(&attempt, &proved, None).await,
+            Ok(Ended::Moved)
+        ));
+    }
+}

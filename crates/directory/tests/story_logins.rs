@@ -7,7 +7,10 @@ mod site;
 use std::time::Duration;
 
 use directory::{Attempt, Refusal, Service, command::account};
-use protocol::sasl::{ScramCredentials, Secret};
+use protocol::sasl::{
+    ChannelBindings, Mechanism, Nonce, ScramCredentials, Secret, client,
+    server::{Exchange, Step},
+};
 use site::{PEER, Site, attempt};
 use tokio::time::Instant;
 use trail::{Actor, Kind, Outcome};
@@ -197,6 +200,76 @@ async fn no_login_passes_with_the_old_password_after_the_change() {
         assert_eq!(passed_after, 0, "round {round}");
         site.login(TARO, &new).await.unwrap();
     }
+}
+
+/// A whole SCRAM exchange, client and server, as a session drives it.
+async fn scram_login(
+    site: &Site,
+    identity: &str,
+    password: &Secret,
+) -> Result<directory::Login, Refusal> {
+    let nonce = |n| Nonce::new([n; Nonce::RANDOM_LEN]);
+    let login = client::Login {
+        identity: identity.to_owned(),
+        password: password.clone(),
+        nonce: nonce(1),
+        bindings: ChannelBindings::none(),
+        plus_offered: false,
+    };
+    let mut client = client::Exchange::new(Mechanism::ScramSha256, login).unwrap();
+    let mut server = Exchange::new(
+        Mechanism::ScramSha256,
+        nonce(2),
+        ChannelBindings::none(),
+        false,
+    );
+    let mut step = server.start(client.initial().as_ref());
+    let scram = attempt("SCRAM-SHA-256");
+    loop {
+        step = match step {
+            Step::Challenge(challenge) => server.respond(&client.respond(&challenge).unwrap()),
+            Step::Credentials { identity } => {
+                server.credentials(site.directory.scram_credentials(&identity).await?)
+            }
+            Step::Proved { identity } => {
+                client.finish().unwrap();
+                return site.directory.scram_finished(&scram, &identity, true).await;
+            }
+            Step::Failed { identity, .. } => {
+                let identity = identity.unwrap();
+                return site
+                    .directory
+                    .scram_finished(&scram, &identity, false)
+                    .await;
+            }
+            Step::Password(_) => panic!("SCRAM shows no password"),
+        };
+    }
+}
+
+#[tokio::test]
+async fn scram_works_from_end_to_end() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let login = scram_login(&site, "Taro@Example.jp", &password)
+        .await
+        .unwrap();
+    assert_eq!(login.identifier, TARO);
+    let wrong = Secret::from("wrong");
+    assert_eq!(
+        scram_login(&site, TARO, &wrong).await.unwrap_err(),
+        Refusal::Credentials
+    );
+    let unknown = scram_login(&site, "nobody@example.jp", &password).await;
+    assert_eq!(unknown.unwrap_err(), Refusal::Credentials);
+    assert_eq!(site.last_reason().await, "unknown");
+    let chosen = Secret::from("長い道のり9-ﾐﾁ");
+    account::password(&site.caller("taro").await, TARO, Some(chosen.clone()))
+        .await
+        .unwrap();
+    assert!(scram_login(&site, TARO, &password).await.is_err());
+    scram_login(&site, TARO, &chosen).await.unwrap();
+    site.login(TARO, &chosen).await.unwrap();
 }
 
 #[tokio::test]

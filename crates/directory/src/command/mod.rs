@@ -226,7 +226,7 @@ impl Caller {
         let subject = words.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let mut event = Event::new(Kind::CommandGiven, actor)
             .subject(subject)
-            .detail("command", words)
+            .detail("words", words)
             .detail("via", self.via.as_str());
         if !self.user.is_empty() {
             event = event.detail("user", self.user.as_str());
