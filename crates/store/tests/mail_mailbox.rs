@@ -464,7 +464,7 @@ async fn summaries_open_for_their_account_and_end_with_it() {
     let (account, inbox) = owner(&store).await;
     for n in 0..30_u8 {
         append_as(&store, account, inbox, b"text", |new| {
-            new.summary = vec![n; 20]
+            new.summary = vec![n; 20];
         })
         .await
         .unwrap();
@@ -506,12 +506,12 @@ async fn keywords_have_one_spelling_and_limits() {
     let (account, inbox) = owner(&store).await;
     let other = make(&store, account, "other").await;
     append_as(&store, account, inbox, b"1", |new| {
-        new.keywords = vec!["B".into(), "a".into(), "b".into()]
+        new.keywords = vec!["B".into(), "a".into(), "b".into()];
     })
     .await
     .unwrap();
     append_as(&store, account, other, b"2", |new| {
-        new.keywords = vec!["A".into()]
+        new.keywords = vec!["A".into()];
     })
     .await
     .unwrap();
