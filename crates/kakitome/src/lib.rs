@@ -71,12 +71,12 @@ fn run(cli: Cli) -> Result<()> {
             ])
         }
         Verb::Serve { site } => {
-            log_to_standard_error();
+            log_to_standard_error("info");
             runtime()?.block_on(serve::serve(&site))?;
             Ok(())
         }
         Verb::Demo(arguments) => {
-            log_to_standard_error();
+            log_to_standard_error("warn");
             runtime()?.block_on(demo::run(&arguments))
         }
         Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),
@@ -126,11 +126,11 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .wrap_err("cannot start the runtime")
 }
 
-/// Structured lines on standard error; `KAKITOME_LOG` chooses what (default `info`), and
+/// Structured lines on standard error; `KAKITOME_LOG` chooses what (else `level`), and
 /// `KAKITOME_LOG_FORMAT=json` how.
-fn log_to_standard_error() {
+fn log_to_standard_error(level: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("KAKITOME_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

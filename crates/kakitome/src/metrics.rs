@@ -1,6 +1,6 @@
 //! Prometheus metrics over HTTP.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::State, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -10,9 +10,13 @@ use wire::Shutdown;
 
 use crate::{settings::Service, site::Site};
 
-/// Installs the recorder. `None` when this process has one already.
+/// The process' recorder, installed at the first call; sites of one process (the demo's) share it. `None` when
+/// another part of the process installed one of its own.
 pub(crate) fn install() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().ok()
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| PrometheusBuilder::new().install_recorder().ok())
+        .clone()
 }
 
 /// Serves `/metrics` until `shutdown`.

@@ -2,6 +2,7 @@
 
 use std::{fs, io, path::Path};
 
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use wire::{Identity, IdentityError};
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
@@ -38,15 +39,30 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Identity, TlsError>
     })
 }
 
+/// How long a self-signed certificate is good for: long enough to get a real one, short enough that `status`
+/// asks for it.
+const SELF_SIGNED_DAYS: i64 = 397;
+
 /// Makes a self-signed certificate for `names`, so that TLS works before a real one is there.
 pub(crate) fn make_self_signed(
     certificate: &Path,
     key: &Path,
     names: Vec<String>,
 ) -> Result<(), TlsError> {
-    let made = rcgen::generate_simple_self_signed(names)?;
-    files::write_new(key, made.signing_key.serialize_pem().as_bytes(), 0o600)?;
-    fs::write(certificate, made.cert.pem())?;
+    let mut wanted = CertificateParams::new(names)?;
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
+    let midnight = |date: jiff::civil::Date| {
+        let part = |number: i8| u8::try_from(number).unwrap_or(1);
+        date_time_ymd(date.year().into(), part(date.month()), part(date.day()))
+    };
+    wanted.not_before = midnight(today.saturating_sub(jiff::Span::new().days(1)));
+    wanted.not_after = midnight(today.saturating_add(jiff::Span::new().days(SELF_SIGNED_DAYS)));
+    let pair = KeyPair::generate()?;
+    let made = wanted.self_signed(&pair)?;
+    files::write_new(key, pair.serialize_pem().as_bytes(), 0o600)?;
+    fs::write(certificate, made.pem())?;
     Ok(())
 }
 

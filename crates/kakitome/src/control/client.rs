@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use comfy_table::{Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Table, presets::NOTHING};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -130,7 +130,7 @@ impl Shown {
                     }
                 }
                 let mut table = Table::new();
-                table.load_style(UTF8_HORIZONTAL_ONLY);
+                table.load_style(NOTHING);
                 table.set_header(columns.iter().map(|name| name.replace('_', " ")));
                 for row in &rows {
                     table.add_row(

@@ -250,7 +250,7 @@ mod tests {
             hostname: "mail.example.org".into(),
             domains: vec!["example.org".into(), "example.jp".into()],
             roles: vec![Role::Exchange, Role::Mailbox],
-            listen: "127.0.0.1".parse().unwrap(),
+            listen: Some([127, 0, 0, 1].into()),
             port_base: Some(20000),
             allow_single_person: true,
             extra: String::new(),
