@@ -41,7 +41,7 @@ fn sample(n: usize) -> Event {
             ],
         )
         .detail("size", n);
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         let address: std::net::IpAddr = format!("192.0.2.{}", n % 19).parse().unwrap();
         event = event.address(address);
     }
@@ -84,10 +84,13 @@ async fn search(store: &Store, filter: &Filter, limit: usize) -> Vec<Recorded> {
     found.await.unwrap()
 }
 
+/// Adds one condition to a filter; the times are those that `from` and `to` may use.
+type Condition = fn(&mut Filter, (Timestamp, Timestamp));
+
 fn filters(times: (Timestamp, Timestamp)) -> Vec<Filter> {
     let mut filters = vec![Filter::default()];
     // Every condition doubles the list: with it and without.
-    let conditions: [fn(&mut Filter, (Timestamp, Timestamp)); 8] = [
+    let conditions: [Condition; 8] = [
         |filter, (from, _)| filter.from = Some(from),
         |filter, (_, to)| filter.to = Some(to),
         |filter, _| filter.actor = Some("tanaka".to_owned()),
