@@ -253,6 +253,17 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         stdin: bool,
     },
+    /// Switch submission (MSA) or retrieval (MRA) of an account on or off
+    Services {
+        /// Its address
+        address: String,
+        /// on or off
+        #[arg(long, value_parser = on_or_off)]
+        msa: Option<bool>,
+        /// on or off
+        #[arg(long, value_parser = on_or_off)]
+        mra: Option<bool>,
+    },
     /// Add another address to an account
     Alias {
         /// Its main address
@@ -395,5 +406,13 @@ impl SiteCommand {
             self,
             Self::Account(AccountCommand::Password { stdin: true, .. })
         )
+    }
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("on or off is expected".to_owned()),
     }
 }

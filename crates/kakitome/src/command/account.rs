@@ -70,6 +70,9 @@ pub(super) async fn run(
             }
             Ok(())
         }
+        AccountCommand::Services { address, msa, mra } => {
+            Ok(account::services(caller, &address, msa, mra).await?)
+        }
         AccountCommand::Alias {
             address: main,
             alias,
