@@ -76,10 +76,10 @@ pub(crate) enum OpenError {
         /// In words.
         text: String,
         /// Who was spoken to.
-        remote: Remote,
+        remote: Box<Remote>,
     },
     /// The TLS handshake failed where plain text would do.
-    Handshake(String, Remote),
+    Handshake(String, Box<Remote>),
 }
 
 impl OpenError {
@@ -341,7 +341,7 @@ impl Opening<'_> {
         OpenError::Failed {
             status,
             text,
-            remote: self.remote(),
+            remote: Box::new(self.remote()),
         }
     }
 
@@ -413,7 +413,7 @@ impl Opening<'_> {
         let handshake_failed = |e: &dyn std::fmt::Display| {
             OpenError::Handshake(
                 format!("TLS with {} ({}): {e}", self.host, self.address.ip()),
-                self.remote(),
+                Box::new(self.remote()),
             )
         };
         let client_tls = self.transfer.client_tls();

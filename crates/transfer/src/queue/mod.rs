@@ -155,7 +155,7 @@ async fn look(
         .read(move |snapshot| {
             let mut damaged = Vec::new();
             let due = queue::due(snapshot, now, room, &busy, &in_hand, &mut |id, error| {
-                damaged.push((id, error))
+                damaged.push((id, error));
             })?;
             let next = queue::next_due(snapshot)?;
             Ok(Look { due, damaged, next })

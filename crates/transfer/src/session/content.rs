@@ -180,7 +180,7 @@ impl Conversation<'_> {
         let trouble = |error: store::Error| self.store_trouble(&error);
         let mail = transaction.mail;
         let sender = mail.reverse_path.address().cloned();
-        let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
+        let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, &raw);
         let origin = Origin {
             id,
             sender: sender.clone(),
@@ -235,7 +235,7 @@ impl Conversation<'_> {
         accepted: &Accepted,
         sender: Option<&Address>,
         utf8: bool,
-        raw: Vec<u8>,
+        raw: &[u8],
     ) -> Vec<u8> {
         let hello = self.hello.as_ref();
         let extended = hello.is_some_and(|hello| hello.extended);
@@ -264,7 +264,7 @@ impl Conversation<'_> {
             whole.extend_from_slice(trace::return_path(sender).as_bytes());
         }
         whole.extend_from_slice(received.as_bytes());
-        whole.extend_from_slice(&raw);
+        whole.extend_from_slice(raw);
         whole
     }
 

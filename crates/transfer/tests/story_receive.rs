@@ -1,0 +1,219 @@
+//! Mail from the world: what is taken goes into mailboxes in one commit, and what is refused is refused in the
+//! dialogue, with its event.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::time::Duration;
+
+use site::{JIRO, Site, TARO};
+use trail::{Actor, Kind, Outcome};
+use transfer::Listener;
+
+const CONTENT: &str = "From: a@b.example\r\nMessage-ID: <1@b.example>\r\nSubject: hi\r\n\r\nhello";
+
+#[tokio::test]
+async fn a_message_is_in_every_mailbox_once_when_250_is_said() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let to = [TARO, JIRO, "Taro+news@EXAMPLE.jp"];
+    let reply = talk.mail("a@b.example", &to, CONTENT).await;
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+
+    let taro = site.inbox(TARO).await;
+    assert_eq!((taro.len(), site.inbox(JIRO).await.len()), (1, 1));
+    assert!(taro[0].starts_with("Return-Path: <a@b.example>\r\nReceived: from client.example ([192.0.2.9])"));
+    assert!(taro[0].ends_with("Subject: hi\r\n\r\nhello\r\n"));
+    let accepted = site.events(Kind::TransactionAccepted).await;
+    let local = site.events(Kind::DeliveryLocal).await;
+    assert_eq!((accepted.len(), local.len()), (1, 1));
+    let event = &accepted[0].event;
+    assert!(reply.contains(&event.subject) && event.subject == local[0].event.subject);
+    assert_eq!((&event.actor, event.outcome), (&Actor::Peer, Outcome::Success));
+    assert_eq!(event.address, Some("192.0.2.9".parse().unwrap()));
+    assert_eq!(event.detail["recipients"].as_array().unwrap().len(), 3);
+    // One instant: one commit.
+    assert_eq!(accepted[0].at, local[0].at);
+}
+
+#[tokio::test]
+async fn nothing_is_relayed_whatever_the_address_looks_like() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example>", "250").await;
+    for path in [
+        "x@foreign.example",
+        "@example.jp:x@foreign.example",
+        "x%foreign.example@example.jp",
+        "foreign.example!x@example.jp",
+        "\"x@foreign.example\"@example.jp",
+        "x@foreign.example@example.jp",
+        "x@[192.0.2.1]",
+        "x@[127.0.0.1]",
+        "taro@[192.0.2.9]",
+        "nobody@example.jp",
+        "\"taro@example.jp\"@example.jp",
+    ] {
+        talk.say(&format!("RCPT TO:<{path}>"), "5").await;
+    }
+    // After all that, own mail still works, by source route too.
+    talk.say("RCPT TO:<postmaster>", "250").await;
+    talk.say("RCPT TO:<abuse@example.jp>", "250").await;
+    talk.say(&format!("RCPT TO:<@x.example:{TARO}>"), "250").await;
+    talk.say("QUIT", "221").await;
+    let refused = site.events(Kind::TransactionRefused).await;
+    assert!(refused.len() >= 11, "{}", refused.len());
+    let event = &refused[0].event;
+    assert_eq!(event.outcome, Outcome::Refused);
+    assert_eq!(event.detail["recipient"], "x@foreign.example");
+    assert_eq!(event.detail["sender"], "a@b.example");
+    assert!(event.detail["reply"].as_str().unwrap().starts_with("550 5.7.1"));
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_costs_bounded_disk_and_is_counted() {
+    let site = Site::open(|settings| settings.limits.refusal_events = 5).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example>", "250").await;
+    for n in 0..40 {
+        talk.say(&format!("RCPT TO:<x{n}@example.jp>"), "550").await;
+    }
+    talk.say("QUIT", "221").await;
+    talk.task.await.unwrap();
+    let refused = site.events(Kind::TransactionRefused).await;
+    assert_eq!(refused.len(), 6);
+    assert_eq!(refused[5].event.detail["further_refusals"], 35);
+}
+
+/// Each hides a second message behind something that is no end of data.
+#[tokio::test]
+async fn no_smuggled_message_is_ever_delivered() {
+    let site = Site::open(|_| {}).await;
+    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\x00.\r\n", "\r\r\n.\r\r\n"] {
+        let mut talk = site.connect(Listener::Exchange);
+        talk.read("220").await;
+        talk.say("EHLO client.example", "250").await;
+        talk.say("MAIL FROM:<a@b.example>", "250").await;
+        talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+        talk.say("DATA", "354").await;
+        let hidden = format!("MAIL FROM:<evil@b.example>\r\nRCPT TO:<{JIRO}>\r\nDATA\r\nevil\r\n.\r\n");
+        talk.write(format!("{CONTENT}{end}{hidden}").as_bytes()).await;
+        let reply = talk.reply().await;
+        if end.contains('\0') {
+            assert!(reply.starts_with("250"), "{end:?}: {reply}");
+        } else {
+            assert!(reply.starts_with('5'), "{end:?}: {reply}");
+        }
+    }
+    assert!(site.inbox(JIRO).await.is_empty());
+    assert_eq!(site.inbox(TARO).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_refused_at_rcpt() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example> SIZE=100000", "250").await;
+    talk.say(&format!("RCPT TO:<{JIRO}>"), "452 4.2.2").await;
+    talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+    talk.say("RSET", "250").await;
+    // A client that did not say how much it brings is told at the end.
+    let big = format!("{CONTENT}{}", "\r\nword".repeat(2000));
+    let reply = talk.mail("a@b.example", &[JIRO], &big).await;
+    assert!(reply.starts_with("452 4.2.2"), "{reply}");
+    assert!(site.inbox(JIRO).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_loop_ends() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let content = format!("{}{CONTENT}", "Received: by x\r\n".repeat(51));
+    let reply = talk.mail("a@b.example", &[TARO], &content).await;
+    assert!(reply.starts_with("554 5.4.6"), "{reply}");
+    assert!(site.inbox(TARO).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_slow_client_is_shown_out() {
+    let site = Site::open(|settings| {
+        settings.times.command = Duration::from_millis(300);
+        settings.times.data_silence = Duration::from_millis(300);
+    })
+    .await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.read("421 4.4.2").await;
+    assert_eq!(talk.reply().await, "");
+    talk.task.await.unwrap();
+
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example>", "250").await;
+    talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+    talk.say("DATA", "354").await;
+    talk.write(b"Subject: never").await;
+    talk.read("421 4.4.2").await;
+    talk.task.await.unwrap();
+    assert!(site.inbox(TARO).await.is_empty());
+}
+
+#[tokio::test]
+async fn shutdown_ends_idle_sessions_politely() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    site.shut_down();
+    talk.read("421 4.3.2").await;
+    talk.task.await.unwrap();
+}
+
+#[tokio::test]
+async fn starttls_forgets_what_was_sent_ahead_and_is_recorded() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    let offer = talk.say("EHLO client.example", "250").await;
+    assert!(offer.contains("STARTTLS") && !offer.contains("AUTH"), "{offer}");
+    talk.say("STARTTLS", "220").await;
+    talk.start_tls(&site.certificate.roots).await;
+    talk.say("MAIL FROM:<a@b.example>", "503").await;
+    talk.say("EHLO client.example", "250").await;
+    let reply = talk.mail("", &[TARO], CONTENT).await;
+    assert!(reply.starts_with("250"), "{reply}");
+    assert!(site.inbox(TARO).await[0].contains("with ESMTPS"));
+    let accepted = site.events(Kind::TransactionAccepted).await;
+    assert!(accepted[0].event.detail["tls"].as_str().unwrap().starts_with("TLSv1.3"));
+    assert_eq!(accepted[0].event.detail["sender"], "<>");
+}
+
+#[tokio::test]
+async fn success_is_notified_in_the_same_commit_when_asked_for() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example> RET=HDRS ENVID=e1", "250").await;
+    talk.say(&format!("RCPT TO:<{TARO}> NOTIFY=SUCCESS ORCPT=rfc822;{TARO}"), "250").await;
+    talk.say("DATA", "354").await;
+    talk.say(&format!("{CONTENT}\r\n."), "250").await;
+    let queued = site.queued().await;
+    assert_eq!(queued.len(), 1);
+    assert_eq!((queued[0].sender.as_str(), queued[0].recipients[0].address.as_str()), ("", "a@b.example"));
+    assert_eq!(site.inbox(TARO).await.len(), 1);
+    assert_eq!(site.events(Kind::NotificationMade).await.len(), 1);
+}
