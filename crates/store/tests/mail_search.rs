@@ -150,8 +150,34 @@ async fn the_index_follows_and_says_how_far_it_is() {
     .await;
     index.close().await;
 
-    // A damaged file is made anew.
+    // Damage inside the file shows when it is asked, and the follower makes it anew.
     let file = directory.path().join("index").join(format!("{account}.db"));
+    let mut pages = std::fs::read(&file).unwrap();
+    pages[8192..].fill(0x5a);
+    std::fs::write(&file, pages).unwrap();
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    eventually("the damaged index is made anew", async || {
+        found(&index, account, "latecomer", Field::Text)
+            .await
+            .emails
+            == [late]
+    })
+    .await;
+    index.close().await;
+
+    // A process that died before it made the tables left an empty file.
+    std::fs::write(&file, b"").unwrap();
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    assert_eq!(
+        found(&index, account, "latecomer", Field::Text)
+            .await
+            .emails,
+        [late]
+    );
+    index.close().await;
+
+    // A file that is no database at all is made anew.
     std::fs::write(
         &file,
         b"this is no database at all, but it is long enough to look",

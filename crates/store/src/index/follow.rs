@@ -39,6 +39,7 @@ async fn follow(shared: &Arc<Shared>) {
     loop {
         arrivals.mark_unchanged();
         let looked = arrived(shared, position, &mut behind).await;
+        behind.append(&mut shared.lost.lock());
         let mut failed = BTreeSet::new();
         let ended = match looked {
             Ok(newest) => {
@@ -73,6 +74,7 @@ async fn follow(shared: &Arc<Shared>) {
                     tracing::warn!(%error, "expunged messages stay in the search index for now");
                 }
             }
+            () = shared.lost_one.notified() => {}
             () = tokio::time::sleep(RETRY), if retry => {}
         }
     }

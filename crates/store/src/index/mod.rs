@@ -15,13 +15,16 @@ mod gram;
 mod sqlite_index;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use parking_lot::Mutex;
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
 use crate::{AccountId, BodyId, EmailId, Error, Store};
 
@@ -29,7 +32,7 @@ use sqlite_index::File;
 
 /// Accounts whose files are kept open at most.
 const OPEN_ACCOUNTS: usize = 64;
-/// Octets of a needle that are looked at; the caller verifies the whole.
+/// Octets of a folded needle that are looked at; the caller verifies the whole.
 const MAX_NEEDLE: usize = 1024;
 
 /// Where a needle is looked for.
@@ -83,6 +86,8 @@ impl Index {
             directory: directory.to_owned(),
             store,
             files: Mutex::new(Files::default()),
+            lost: Mutex::new(BTreeSet::new()),
+            lost_one: Notify::new(),
         });
         let (stop, stopped) = watch::channel(false);
         let follower = tokio::spawn(follow::run(Arc::clone(&shared), stopped));
@@ -103,10 +108,9 @@ impl Index {
         needle: &str,
         field: Field,
     ) -> Result<Candidates, Error> {
-        let needle = needle
-            .get(..needle.floor_char_boundary(MAX_NEEDLE))
-            .unwrap_or_default();
-        let folded = extract::fold(needle);
+        // Cut after folding: a character may fold otherwise with what follows it.
+        let mut folded = extract::fold(needle);
+        folded.truncate(folded.floor_char_boundary(MAX_NEEDLE));
         let shared = Arc::clone(&self.shared);
         blocking(move || shared.candidates(account, &folded, field)).await
     }
@@ -148,6 +152,9 @@ struct Shared {
     directory: PathBuf,
     store: Store,
     files: Mutex<Files>,
+    /// Accounts whose file was damaged and removed: to be made anew.
+    lost: Mutex<BTreeSet<AccountId>>,
+    lost_one: Notify,
 }
 
 #[derive(Default)]
@@ -235,10 +242,30 @@ impl Shared {
         if matches!(*writer, Connection::Unopened) {
             *writer = Connection::Open(File::open(&self.path(account))?);
         }
-        match &mut *writer {
+        let done = match &mut *writer {
             Connection::Open(file) => work(file).map(Some),
             Connection::Unopened | Connection::Forgotten => Ok(None),
+        };
+        drop(writer);
+        if let Err(Error::Corrupt(what)) = &done {
+            self.lose(account, &files, what)?;
         }
+        done
+    }
+
+    /// Removes a damaged file and asks the follower to make it anew.
+    fn lose(&self, account: AccountId, files: &AccountFiles, what: &str) -> Result<(), Error> {
+        tracing::warn!(%account, what, "a damaged search index is made anew");
+        let mut writer = files.writer.lock();
+        let mut reader = files.reader.lock();
+        if !matches!(*writer, Connection::Forgotten) {
+            *writer = Connection::Unopened;
+            *reader = Connection::Unopened;
+            sqlite_index::remove(&self.path(account))?;
+        }
+        self.lost.lock().insert(account);
+        self.lost_one.notify_one();
+        Ok(())
     }
 
     fn candidates(
@@ -260,15 +287,29 @@ impl Shared {
             return Ok(nothing);
         };
         let mut reader = files.reader.lock();
-        if matches!(*reader, Connection::Unopened)
-            && let Some(file) = File::open_existing(&self.path(account))?
-        {
-            *reader = Connection::Open(file);
+        if matches!(*reader, Connection::Unopened) {
+            match File::open_existing(&self.path(account)) {
+                Ok(None) => {}
+                Ok(Some(file)) => *reader = Connection::Open(file),
+                Err(Error::Corrupt(what)) => {
+                    drop(reader);
+                    self.lose(account, &files, &what)?;
+                    return Ok(nothing);
+                }
+                Err(error) => return Err(error),
+            }
         }
         let Connection::Open(file) = &mut *reader else {
             return Ok(nothing);
         };
-        let (found, covered_up_to) = file.candidates(&conditions, field)?;
+        let (found, covered_up_to) = match file.candidates(&conditions, field) {
+            Err(Error::Corrupt(what)) => {
+                drop(reader);
+                self.lose(account, &files, &what)?;
+                return Ok(nothing);
+            }
+            answer => answer?,
+        };
         let mut bodies: Vec<BodyId> = found.iter().map(|(_, body)| *body).collect();
         bodies.sort_unstable();
         bodies.dedup();

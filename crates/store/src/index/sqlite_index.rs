@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
 
 use super::Field;
 use super::gram::Condition;
@@ -43,11 +43,12 @@ impl File {
         match Self::open_existing(path) {
             Ok(Some(file)) => Ok(file),
             Ok(None) => Self::create(path),
-            Err(error) => {
+            Err(error @ Error::Corrupt(_)) => {
                 tracing::warn!(path = %path.display(), %error, "a search index is made anew");
                 remove(path)?;
                 Self::create(path)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -57,15 +58,17 @@ impl File {
             return Ok(None);
         }
         let handle = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let format: Option<i64> = handle
+        let format: rusqlite::Result<Option<i64>> = handle
             .query_row("SELECT format FROM meta", [], |row| row.get(0))
-            .optional()
-            .map_err(database)?;
+            .optional();
         match format {
-            Some(FORMAT) => Ok(Some(Self { handle })),
-            _ => Err(Error::Corrupt(
+            Ok(Some(FORMAT)) => Ok(Some(Self { handle })),
+            Ok(_) => Err(Error::Corrupt(
                 "a search index of another format".to_owned(),
             )),
+            // Without tables: another connection is making it, or died before it had.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => Ok(None),
+            Err(error) => Err(database(error)),
         }
     }
 
@@ -233,5 +236,10 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn database(error: rusqlite::Error) -> Error {
-    Error::Database(format!("search index: {error}"))
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Error::Corrupt(format!("search index: {error}"))
+        }
+        _ => Error::Database(format!("search index: {error}")),
+    }
 }
