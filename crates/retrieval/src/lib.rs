@@ -34,6 +34,7 @@ mod budget;
 mod connection;
 mod imap;
 mod login;
+mod pop3;
 mod settings;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -167,11 +168,35 @@ impl Retrieval {
             };
         }
         let shared = Arc::clone(&self.shared);
+        let _open = Open::begin(listener);
         match listener {
             Listener::Imap | Listener::Imaps => {
-                imap::serve(shared, connection, peer, shutdown).await
+                imap::serve(shared, connection, peer, shutdown).await;
             }
-            Listener::Pop3 | Listener::Pop3s => connection.close().await,
+            Listener::Pop3 | Listener::Pop3s => {
+                pop3::serve(shared, connection, peer, shutdown).await;
+            }
         }
+    }
+}
+
+/// An open session, in the metrics.
+struct Open(&'static str);
+
+impl Open {
+    fn begin(listener: Listener) -> Self {
+        let protocol = match listener {
+            Listener::Imap | Listener::Imaps => "imap",
+            Listener::Pop3 | Listener::Pop3s => "pop3",
+        };
+        metrics::counter!("retrieval_sessions_total", "protocol" => protocol).increment(1);
+        metrics::gauge!("retrieval_sessions_open", "protocol" => protocol).increment(1);
+        Self(protocol)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("retrieval_sessions_open", "protocol" => self.0).decrement(1);
     }
 }

@@ -15,12 +15,20 @@ const MAIL: &str = "From: Hanako <hanako@example.com>\r\nTo: taro@example.jp\r\n
 async fn a_password_is_not_taken_in_the_clear() {
     let site = Site::open().await;
     let (mut client, greeting) = site.connect_to(Listener::Imap, "203.0.113.1:9").await;
-    assert!(greeting.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "), "{greeting}");
+    assert!(
+        greeting.starts_with("* OK [CAPABILITY IMAP4rev1 IMAP4rev2 "),
+        "{greeting}"
+    );
     assert!(greeting.contains("STARTTLS") && greeting.contains("LOGINDISABLED"));
     assert!(!greeting.contains("AUTH="), "{greeting}");
     let end = client.refused("LOGIN a b").await;
     assert!(end.starts_with("NO [PRIVACYREQUIRED]"), "{end}");
-    assert!(client.refused("AUTHENTICATE PLAIN").await.starts_with("NO [PRIVACYREQUIRED]"));
+    assert!(
+        client
+            .refused("AUTHENTICATE PLAIN")
+            .await
+            .starts_with("NO [PRIVACYREQUIRED]")
+    );
     assert!(client.refused("SELECT INBOX").await.starts_with("BAD"));
 }
 
@@ -33,7 +41,12 @@ async fn wrong_passwords_end_the_session() {
         assert!(end.starts_with("NO [AUTHENTICATIONFAILED]"), "{end}");
     }
     client.send(format!("x LOGIN {TARO} wrong\r\n")).await;
-    assert!(client.line().await.starts_with("x NO [AUTHENTICATIONFAILED]"));
+    assert!(
+        client
+            .line()
+            .await
+            .starts_with("x NO [AUTHENTICATIONFAILED]")
+    );
     assert!(client.line().await.starts_with("* BYE"));
     assert!(client.is_closed().await);
     assert_eq!(site.events(Kind::AuthenticationFailed).await.len(), 3);
@@ -53,18 +66,25 @@ async fn plain_and_scram_log_in() {
             plus_offered: false,
         };
         let mut exchange = client::Exchange::new(mechanism, login).unwrap();
-        let initial = exchange.initial().map(|first| wire::encode_initial(first.expose()));
+        let initial = exchange
+            .initial()
+            .map(|first| wire::encode_initial(first.expose()));
         let initial = initial.map(|text| format!(" {text}")).unwrap_or_default();
-        client.send(format!("a AUTHENTICATE {mechanism}{initial}\r\n")).await;
+        client
+            .send(format!("a AUTHENTICATE {mechanism}{initial}\r\n"))
+            .await;
         loop {
             let line = client.line().await;
             if let Some(challenge) = line.strip_prefix("+ ") {
-                let wire::ClientLine::Response(challenge) = wire::decode_line(challenge.as_bytes(), 9999).unwrap()
+                let wire::ClientLine::Response(challenge) =
+                    wire::decode_line(challenge.as_bytes(), 9999).unwrap()
                 else {
                     panic!("{line}")
                 };
                 let answer = exchange.respond(challenge.expose()).unwrap();
-                client.send(format!("{}\r\n", wire::encode(answer.expose()))).await;
+                client
+                    .send(format!("{}\r\n", wire::encode(answer.expose())))
+                    .await;
             } else {
                 assert!(line.starts_with("a OK [CAPABILITY "), "{mechanism}: {line}");
                 break;
@@ -95,20 +115,44 @@ async fn a_message_is_kept_read_marked_and_removed() {
         assert!(selected.contains(part), "{part} in {selected}");
     }
     let size = MAIL.len();
-    let facts = client.ok("FETCH 1 (UID FLAGS RFC822.SIZE ENVELOPE BODY)").await;
+    let facts = client
+        .ok("FETCH 1 (UID FLAGS RFC822.SIZE ENVELOPE BODY)")
+        .await;
     assert!(facts.contains(&format!("UID 1 FLAGS (\\Flagged $Work) RFC822.SIZE {size} ENVELOPE (\"Mon, 2 Nov 2026 09:00:00 +0900\" \"lunch\" ((\"Hanako\" NIL \"hanako\" \"example.com\"))")), "{facts}");
-    assert!(facts.contains("BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 10 1)") || facts.contains("BODY (\"TEXT\" \"PLAIN\""), "{facts}");
-    let peeked = client.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]").await;
-    assert!(peeked.contains("* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {18}\r\nSubject: lunch\r\n\r\n)"), "{peeked}");
+    assert!(
+        facts
+            .contains("BODY (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 10 1)")
+            || facts.contains("BODY (\"TEXT\" \"PLAIN\""),
+        "{facts}"
+    );
+    let peeked = client
+        .ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        .await;
+    assert!(
+        peeked.contains("* 1 FETCH (BODY[HEADER.FIELDS (SUBJECT)] {18}\r\nSubject: lunch\r\n\r\n)"),
+        "{peeked}"
+    );
     let read = client.ok("FETCH 1 BODY[]").await;
-    assert!(read.contains(&format!("* 1 FETCH (BODY[] {{{size}}}\r\n{MAIL})")), "{read}");
-    assert!(read.contains("* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen $Work))"), "{read}");
+    assert!(
+        read.contains(&format!("* 1 FETCH (BODY[] {{{size}}}\r\n{MAIL})")),
+        "{read}"
+    );
+    assert!(
+        read.contains("* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen $Work))"),
+        "{read}"
+    );
     let part = client.ok("UID FETCH 1 BODY.PEEK[TEXT]<3.4>").await;
-    assert!(part.contains("* 1 FETCH (UID 1 BODY[TEXT]<3> {4}\r\nnoon)"), "{part}");
+    assert!(
+        part.contains("* 1 FETCH (UID 1 BODY[TEXT]<3> {4}\r\nnoon)"),
+        "{part}"
+    );
     let none = client.ok("FETCH 1 BODY.PEEK[7]").await;
     assert!(none.contains("BODY[7] NIL"), "{none}");
     let marked = client.ok("STORE 1 +FLAGS (\\Deleted)").await;
-    assert!(marked.contains("FLAGS (\\Flagged \\Deleted \\Seen $Work)"), "{marked}");
+    assert!(
+        marked.contains("FLAGS (\\Flagged \\Deleted \\Seen $Work)"),
+        "{marked}"
+    );
     let silent = client.ok("STORE 1 FLAGS.SILENT (\\Deleted)").await;
     assert_eq!(silent, "OK Stored");
     assert!(client.refused("FETCH 2 FLAGS").await.starts_with("BAD"));
@@ -130,7 +174,10 @@ async fn a_message_is_kept_read_marked_and_removed() {
     assert_eq!(flagged[0].event.detail["implicit"], true);
     assert_eq!(flagged[1].event.detail["change"], "+FLAGS (\\Deleted)");
     assert_eq!(flagged[1].event.subject, "INBOX");
-    assert_eq!(site.events(Kind::MessageExpunged).await[0].event.detail["uids"], "1");
+    assert_eq!(
+        site.events(Kind::MessageExpunged).await[0].event.detail["uids"],
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -139,12 +186,22 @@ async fn append_is_all_or_nothing() {
     let mut client = site.inbox().await;
     let end = client.refused("APPEND Nowhere {1+}\r\na").await;
     assert!(end.starts_with("NO [TRYCREATE]"), "{end}");
-    let end = client.refused(&format!("APPEND INBOX {{{}}}", 60 << 20)).await;
+    let end = client
+        .refused(&format!("APPEND INBOX {{{}}}", 60 << 20))
+        .await;
     assert!(end.starts_with("NO [TOOBIG]"), "{end}");
-    let end = client.ok("APPEND INBOX {3+}\r\na\r\n (\\Seen) \" 1-Feb-2024 00:00:00 +0900\" {3+}\r\nb\r\n").await;
-    assert!(end.contains("* 2 EXISTS") && end.contains("APPENDUID") && end.contains(" 1:2]"), "{end}");
+    let end = client
+        .ok("APPEND INBOX {3+}\r\na\r\n (\\Seen) \" 1-Feb-2024 00:00:00 +0900\" {3+}\r\nb\r\n")
+        .await;
+    assert!(
+        end.contains("* 2 EXISTS") && end.contains("APPENDUID") && end.contains(" 1:2]"),
+        "{end}"
+    );
     let dates = client.ok("FETCH 2 (INTERNALDATE FLAGS)").await;
-    assert!(dates.contains("INTERNALDATE \"31-Jan-2024 15:00:00 +0000\" FLAGS (\\Seen)"), "{dates}");
+    assert!(
+        dates.contains("INTERNALDATE \"31-Jan-2024 15:00:00 +0000\" FLAGS (\\Seen)"),
+        "{dates}"
+    );
     client.play("C: s APPEND INBOX {3}\nS: + Go on").await;
     client.send("x\r\n\r\n").await;
     client.play("S: * 3 EXISTS\nS: s OK [APPENDUID…").await;
@@ -158,8 +215,16 @@ async fn examine_changes_nothing() {
     client.append("INBOX", "()", MAIL).await;
     assert!(client.ok("EXAMINE INBOX").await.contains("OK [READ-ONLY]"));
     let read = client.ok("FETCH 1 (FLAGS BODY[TEXT])").await;
-    assert!(read.contains("FLAGS ()") && !read.contains("Seen"), "{read}");
-    assert!(client.refused("STORE 1 +FLAGS (\\Seen)").await.starts_with("NO"));
+    assert!(
+        read.contains("FLAGS ()") && !read.contains("Seen"),
+        "{read}"
+    );
+    assert!(
+        client
+            .refused("STORE 1 +FLAGS (\\Seen)")
+            .await
+            .starts_with("NO")
+    );
     assert!(client.refused("EXPUNGE").await.starts_with("NO"));
     client.ok("CLOSE").await;
     assert!(client.refused("FETCH 1 FLAGS").await.starts_with("BAD"));
@@ -174,21 +239,42 @@ async fn copies_and_moves_tell_their_uids() {
     }
     client.ok("CREATE Work/2026").await;
     let copied = client.ok("COPY 1:2 Work/2026").await;
-    assert!(copied.starts_with("OK [COPYUID ") && copied.contains(" 1:2 1:2]"), "{copied}");
+    assert!(
+        copied.starts_with("OK [COPYUID ") && copied.contains(" 1:2 1:2]"),
+        "{copied}"
+    );
     let moved = client.ok("UID MOVE 2,3 Work/2026").await;
     let lines: Vec<&str> = moved.lines().collect();
-    assert!(lines[0].starts_with("* OK [COPYUID ") && lines[0].contains(" 2:3 3:4]"), "{moved}");
+    assert!(
+        lines[0].starts_with("* OK [COPYUID ") && lines[0].contains(" 2:3 3:4]"),
+        "{moved}"
+    );
     assert_eq!(&lines[1..3], ["* 2 EXPUNGE", "* 2 EXPUNGE"]);
-    assert!(client.refused("COPY 1 Nowhere").await.starts_with("NO [TRYCREATE]"));
-    let status = client.ok("STATUS Work/2026 (MESSAGES UIDNEXT UNSEEN SIZE)").await;
-    assert!(status.contains(&format!("(MESSAGES 4 UIDNEXT 5 UNSEEN 4 SIZE {})", 4 * MAIL.len())), "{status}");
+    assert!(
+        client
+            .refused("COPY 1 Nowhere")
+            .await
+            .starts_with("NO [TRYCREATE]")
+    );
+    let status = client
+        .ok("STATUS Work/2026 (MESSAGES UIDNEXT UNSEEN SIZE)")
+        .await;
+    assert!(
+        status.contains(&format!(
+            "(MESSAGES 4 UIDNEXT 5 UNSEEN 4 SIZE {})",
+            4 * MAIL.len()
+        )),
+        "{status}"
+    );
 }
 
 #[tokio::test]
 async fn nonsense_is_answered_and_bounded() {
     let site = Site::open().await;
     let mut client = site.inbox().await;
-    client.play("C: a1 WHAT\nS: a1 BAD …\nC: *\nS: * BAD …\nC: a2 FETCH 0 FLAGS\nS: a2 BAD …").await;
+    client
+        .play("C: a1 WHAT\nS: a1 BAD …\nC: *\nS: * BAD …\nC: a2 FETCH 0 FLAGS\nS: a2 BAD …")
+        .await;
     assert!(client.refused("LOGIN a b").await.starts_with("BAD"));
     for _ in 0..46 {
         client.send("x WHAT\r\n").await;
@@ -197,5 +283,8 @@ async fn nonsense_is_answered_and_bounded() {
         assert!(client.line().await.starts_with("x BAD"));
     }
     assert!(client.line().await.starts_with("* BYE [CLIENTBUG]"));
-    assert_eq!(site.session_event().await.event.detail["end"], "protocol-error");
+    assert_eq!(
+        site.session_event().await.event.detail["end"],
+        "protocol-error"
+    );
 }

@@ -93,7 +93,7 @@ impl Guest {
             }
             Command::Noop => self.ok(&tag, "Done"),
             Command::Id(fields) => {
-                super::session::answer_id(&mut self.line, fields.unwrap_or_default());
+                super::session::answer_id(&mut self.line, &fields.unwrap_or_default());
                 self.ok(&tag, "Done");
             }
             Command::Logout => {

@@ -135,7 +135,7 @@ impl Member {
             }
             Command::Enable(names) => self.enable(&names),
             Command::Id(fields) => {
-                super::session::answer_id(&mut self.line, fields.unwrap_or_default());
+                super::session::answer_id(&mut self.line, &fields.unwrap_or_default());
                 Ok(Done::new("Done"))
             }
             Command::Namespace => self.namespace(),

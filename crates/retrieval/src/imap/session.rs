@@ -13,7 +13,7 @@ use super::{
 const CLIENT_LENGTH: usize = 200;
 
 /// ID (RFC 2971): remembers who asks, and says who answers.
-pub(super) fn answer_id(line: &mut Line, fields: Vec<(String, Option<String>)>) {
+pub(super) fn answer_id(line: &mut Line, fields: &[(String, Option<String>)]) {
     let value = |wanted: &str| {
         let found = fields
             .iter()

@@ -12,7 +12,7 @@ use directory::{
 use message::address::{Address, Domain};
 use retrieval::{Listener, Retrieval, Settings};
 use store::{AccountId, Snapshot, Store, event::Filter, index::Index};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use trail::{Kind, Recorded};
 use world::World;
 
@@ -25,6 +25,7 @@ pub struct Site {
     pub shutdown: wire::ShutdownHandle,
     watcher: wire::Shutdown,
     pub password: String,
+    pub identity: wire::IdentityHandle,
     _folder: tempfile::TempDir,
 }
 
@@ -36,7 +37,12 @@ impl Site {
     pub async fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = World::system();
-        let store = Store::open(&folder.path().join("store"), &store::Options::default(), world.clone()).unwrap();
+        let store = Store::open(
+            &folder.path().join("store"),
+            &store::Options::default(),
+            world.clone(),
+        )
+        .unwrap();
         let index = Index::open(&folder.path().join("index"), store.clone()).unwrap();
         let own = OwnDomain {
             name: Domain::parse("example.jp").unwrap(),
@@ -58,13 +64,14 @@ impl Site {
         };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let (shutdown, watcher) = wire::ShutdownHandle::new();
+        let identity = identity();
         let retrieval = Retrieval::new(
             store.clone(),
             directory.clone(),
             index.clone(),
             world,
             Arc::clone(&settings),
-            identity(),
+            Arc::clone(&identity),
         );
         Self {
             store,
@@ -75,6 +82,7 @@ impl Site {
             shutdown,
             watcher,
             password,
+            identity,
             _folder: folder,
         }
     }
@@ -91,10 +99,12 @@ impl Site {
         let (retrieval, watcher) = (self.retrieval.clone(), self.watcher.clone());
         let peer: SocketAddr = peer.parse().unwrap();
         tokio::spawn(async move {
-            retrieval.serve(wire::Stream::plain(far), peer, listener, watcher).await;
+            retrieval
+                .serve(wire::Stream::plain(far), peer, listener, watcher)
+                .await;
         });
         let mut client = Client {
-            io: near,
+            io: Box::new(near),
             waiting: Vec::new(),
             tag: 0,
             greeting: String::new(),
@@ -106,7 +116,9 @@ impl Site {
     /// An IMAP client that has logged in as taro.
     pub async fn imap(&self) -> Client {
         let mut client = self.connect(Listener::Imap).await;
-        let answer = client.ok(&format!("LOGIN {TARO} \"{}\"", self.password)).await;
+        let answer = client
+            .ok(&format!("LOGIN {TARO} \"{}\"", self.password))
+            .await;
         assert!(answer.contains("CAPABILITY IMAP4rev1"), "{answer}");
         client
     }
@@ -116,6 +128,25 @@ impl Site {
         let mut client = self.imap().await;
         client.ok("SELECT INBOX").await;
         client
+    }
+
+    /// Octets that a waiting session takes for its state.
+    pub fn session_size(&self, listener: Listener) -> usize {
+        let (_, far) = tokio::io::duplex(1);
+        let peer: SocketAddr = PEER.parse().unwrap();
+        let stream = wire::Stream::plain(far);
+        size_of_val(
+            &self
+                .retrieval
+                .serve(stream, peer, listener, self.watcher.clone()),
+        )
+    }
+
+    /// A command caller who manages accounts.
+    pub async fn manager(&self) -> Caller {
+        Caller::of_user(&self.directory, "manager", "test")
+            .await
+            .unwrap()
     }
 
     pub async fn account(&self) -> AccountId {
@@ -132,7 +163,9 @@ impl Site {
             ..Filter::default()
         };
         self.store
-            .read(move |snapshot: &mut Snapshot<'_>| store::event::search(snapshot, &filter, 10_000))
+            .read(move |snapshot: &mut Snapshot<'_>| {
+                store::event::search(snapshot, &filter, 10_000)
+            })
             .await
             .unwrap()
     }
@@ -177,25 +210,60 @@ async fn issue(store: &Store, directory: &Directory) -> String {
     let deputy = Caller::of_user(directory, "deputy", "test").await.unwrap();
     order::approve(&deputy, number).await.unwrap();
     let manager = Caller::of_user(directory, "manager", "test").await.unwrap();
-    let issued = account::issue(&manager, account::Issue { order: number, address: None }).await.unwrap();
+    let issued = account::issue(
+        &manager,
+        account::Issue {
+            order: number,
+            address: None,
+        },
+    )
+    .await
+    .unwrap();
     issued.password.expose_str().unwrap().to_owned()
 }
 
 fn identity() -> wire::IdentityHandle {
     let made = rcgen::generate_simple_self_signed(vec!["mail.example.jp".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
-    wire::Identity::new(vec![made.cert.der().clone()], key).unwrap().into_handle()
+    wire::Identity::new(vec![made.cert.der().clone()], key)
+        .unwrap()
+        .into_handle()
 }
 
 /// A client of lines. Nothing it waits for may take longer than ten seconds.
 pub struct Client {
-    io: DuplexStream,
+    io: Box<dyn wire::Io>,
     waiting: Vec<u8>,
     tag: u32,
     pub greeting: String,
 }
 
 impl Client {
+    /// The TLS handshake, trusting whatever certificate comes; with the channel bindings that SCRAM-PLUS needs.
+    pub async fn start_tls(self) -> (Self, protocol::sasl::ChannelBindings) {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone))
+            .with_no_client_auth();
+        let name = rustls::pki_types::ServerName::try_from("mail.example.jp").unwrap();
+        let stream = wire::Stream::plain(self.io)
+            .connect_tls(Arc::new(config), name)
+            .await
+            .unwrap();
+        let bindings = protocol::sasl::ChannelBindings {
+            server_end_point: None,
+            exporter: Some(stream.tls().unwrap().exporter.to_vec()),
+        };
+        let client = Self {
+            io: Box::new(stream),
+            ..self
+        };
+        (client, bindings)
+    }
+
     pub async fn send(&mut self, octets: impl AsRef<[u8]>) {
         self.io.write_all(octets.as_ref()).await.unwrap();
     }
@@ -224,7 +292,10 @@ impl Client {
                 return at + 1;
             }
             let rest = String::from_utf8_lossy(&self.waiting).into_owned();
-            assert!(self.read_more().await, "the server left; it had said: {rest}");
+            assert!(
+                self.read_more().await,
+                "the server left; it had said: {rest}"
+            );
         }
     }
 
@@ -268,33 +339,55 @@ impl Client {
     /// The tagged line of an IMAP command that the server has to refuse.
     pub async fn refused(&mut self, command: &str) -> String {
         let (untagged, end) = self.ask(command).await;
-        assert!(!end.starts_with("OK"), "{command}: {end} after {untagged:?}");
+        assert!(
+            !end.starts_with("OK"),
+            "{command}: {end} after {untagged:?}"
+        );
         end
     }
 
     /// Plays a conversation: `C: ` lines are sent, each `S: ` line must be what the server says next. `…` at the end of a
     /// line stands for anything.
     pub async fn play(&mut self, script: &str) {
-        for step in script.lines().map(str::trim).filter(|step| !step.is_empty()) {
+        for step in script
+            .lines()
+            .map(str::trim)
+            .filter(|step| !step.is_empty())
+        {
             if let Some(command) = step.strip_prefix("C:") {
-                self.send(format!("{}\r\n", command.strip_prefix(' ').unwrap_or(command))).await;
+                self.send(format!(
+                    "{}\r\n",
+                    command.strip_prefix(' ').unwrap_or(command)
+                ))
+                .await;
                 continue;
             }
-            let expected = step.strip_prefix("S: ").unwrap_or_else(|| panic!("no step: {step}"));
+            let expected = step
+                .strip_prefix("S: ")
+                .unwrap_or_else(|| panic!("no step: {step}"));
             let said = self.line().await.replace("\r\n", "|");
             match expected.strip_suffix('…') {
-                Some(start) => assert!(said.starts_with(start), "expected {expected:?}, heard {said:?}"),
+                Some(start) => assert!(
+                    said.starts_with(start),
+                    "expected {expected:?}, heard {said:?}"
+                ),
                 None => assert_eq!(said, expected),
             }
         }
     }
 
     /// Appends a message with LITERAL+.
-    pub async fn append(&mut self, mailbox: &str, flags: &str, message: impl AsRef<[u8]>) -> String {
+    pub async fn append(
+        &mut self,
+        mailbox: &str,
+        flags: &str,
+        message: impl AsRef<[u8]>,
+    ) -> String {
         let message = message.as_ref();
         self.tag += 1;
         let tag = format!("a{}", self.tag);
-        let mut command = format!("{tag} APPEND {mailbox} {flags} {{{}+}}\r\n", message.len()).into_bytes();
+        let mut command =
+            format!("{tag} APPEND {mailbox} {flags} {{{}+}}\r\n", message.len()).into_bytes();
         command.extend_from_slice(message);
         command.extend_from_slice(b"\r\n");
         self.send(command).await;
@@ -312,4 +405,45 @@ fn literal_size(line: &str) -> Option<usize> {
     let inside = line.strip_suffix("}\r\n")?;
     let digits = &inside[inside.rfind('{')? + 1..];
     digits.parse().ok()
+}
+
+/// Trusts every certificate: the test speaks to itself.
+#[derive(Debug)]
+struct Anyone;
+
+impl rustls::client::danger::ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &[rustls::pki_types::CertificateDer<'_>],
+        _: &rustls::pki_types::ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &rustls::pki_types::CertificateDer<'_>,
+        _: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }

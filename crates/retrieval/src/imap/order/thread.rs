@@ -46,7 +46,7 @@ pub(crate) fn by_references(messages: &[Threadable]) -> Vec<ThreadNode> {
     forest.link();
     let mut roots = forest.pruned_roots();
     forest.sort_siblings(&mut roots, false);
-    let mut roots = forest.merge_subjects(roots);
+    let mut roots = forest.merge_subjects(&roots);
     forest.sort_siblings(&mut roots, true);
     forest.trees(&roots)
 }
@@ -292,8 +292,8 @@ impl Forest<'_> {
     }
 
     /// Step 5: threads of one base subject become one.
-    fn merge_subjects(&mut self, roots: Vec<usize>) -> Vec<usize> {
-        let mut chosen = self.chosen_by_subject(&roots);
+    fn merge_subjects(&mut self, roots: &[usize]) -> Vec<usize> {
+        let mut chosen = self.chosen_by_subject(roots);
         let mut merged: Vec<Option<usize>> = roots.iter().copied().map(Some).collect();
         let mut place: HashMap<usize, usize> = roots.iter().copied().zip(0..).collect();
         for (position, &root) in roots.iter().enumerate() {

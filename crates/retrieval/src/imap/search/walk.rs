@@ -92,7 +92,7 @@ impl<'a> Walk<'a> {
             {
                 Ok(candidates) => needle.candidates = Some(candidates),
                 Err(error) => {
-                    tracing::warn!(%error, "the search index does not answer; messages are read instead")
+                    tracing::warn!(%error, "the search index does not answer; messages are read instead");
                 }
             }
         }

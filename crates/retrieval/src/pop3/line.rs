@@ -1,0 +1,153 @@
+//! The client at the other end: commands in, answers out.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use protocol::{
+    pop3::{Capabilities, Decoder, Encoder, Event, Limits},
+    sasl::Mechanism,
+};
+use tokio::time::{Instant, timeout_at};
+use wire::{Identity, Shutdown, TlsFacts};
+
+use crate::{
+    Settings,
+    audit::End,
+    connection::{Connection, READ},
+    login,
+};
+
+/// The client, as both phases of a session see it.
+pub(super) struct Line {
+    connection: Connection,
+    decoder: Decoder,
+    pub out: Encoder,
+    settings: Arc<Settings>,
+    peer: SocketAddr,
+    shutdown: Shutdown,
+    bad_commands: u32,
+}
+
+impl Line {
+    pub(super) fn new(
+        connection: Connection,
+        settings: Arc<Settings>,
+        peer: SocketAddr,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            connection,
+            decoder: Decoder::new(Limits::default()),
+            out: Encoder::new(),
+            settings,
+            peer,
+            shutdown,
+            bad_commands: 0,
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(super) fn tls(&self) -> Option<&TlsFacts> {
+        self.connection.tls()
+    }
+
+    pub(super) fn octets_written(&self) -> u64 {
+        self.connection.octets_written()
+    }
+
+    /// Whether a password may be told on this connection.
+    pub(super) fn may_log_in(&self) -> bool {
+        self.tls().is_some() || self.settings.permits_plaintext(self.peer.ip())
+    }
+
+    /// Answers CAPA.
+    pub(super) fn tell_capabilities(&mut self, authenticated: bool) {
+        let permitted = self.may_log_in() && !authenticated;
+        let mechanisms: Vec<&str> = login::mechanisms(self.tls(), permitted)
+            .map(Mechanism::name)
+            .collect();
+        let capabilities = Capabilities {
+            stls: self.tls().is_none() && !authenticated,
+            user: permitted,
+            mechanisms: &mechanisms,
+            implementation: authenticated.then_some("Kakitome"),
+        };
+        self.out.capabilities(&capabilities);
+    }
+
+    /// The next event. May be cancelled without loss.
+    pub(super) async fn hear(&mut self, silence: Duration) -> Result<Event, End> {
+        self.hear_until(Instant::now() + silence).await
+    }
+
+    /// A line of AUTH.
+    pub(super) async fn hear_line(&mut self, deadline: Instant) -> Result<Event, End> {
+        self.decoder.await_line();
+        self.flush().await?;
+        self.hear_until(deadline).await
+    }
+
+    pub(super) async fn hear_until(&mut self, deadline: Instant) -> Result<Event, End> {
+        loop {
+            if let Some(event) = self.decoder.next_event() {
+                return Ok(event);
+            }
+            let mut buffer = [0_u8; READ];
+            let read = tokio::select! {
+                biased;
+                () = self.shutdown.begun() => return Err(End::Shutdown),
+                read = timeout_at(deadline, self.connection.read(&mut buffer)) => read,
+            };
+            let count = read.map_err(|_| End::TimedOut)?.map_err(End::from)?;
+            match buffer.get(..count) {
+                Some(octets) if !octets.is_empty() => self.decoder.feed(octets),
+                _ => return Err(End::Closed),
+            }
+        }
+    }
+
+    /// Sends everything that waits.
+    pub(super) async fn flush(&mut self) -> Result<(), End> {
+        let waiting = self.connection.out();
+        if waiting.is_empty() {
+            *waiting = self.out.take();
+        } else {
+            waiting.extend_from_slice(self.out.bytes());
+            self.out.clear();
+        }
+        Ok(self.connection.flush().await?)
+    }
+
+    /// One more line that was no command.
+    pub(super) fn count_bad(&mut self) -> Result<(), End> {
+        self.bad_commands = self.bad_commands.saturating_add(1);
+        if self.bad_commands >= self.settings.bad_commands {
+            return Err(End::Protocol);
+        }
+        Ok(())
+    }
+
+    /// Turns the connection into TLS; what was pipelined before is forgotten (RFC 2595, section 4).
+    pub(super) async fn start_tls(mut self, identity: &Identity) -> std::io::Result<Self> {
+        self.decoder.discard();
+        let limit = self.settings.handshake_timeout;
+        let connection = self.connection.accept_tls(identity, limit).await?;
+        Ok(Self { connection, ..self })
+    }
+
+    /// Sends what waits, if the client still listens, and closes.
+    pub(super) async fn close(mut self, end: End) {
+        if end != End::Closed
+            && let Err(error) = self.flush().await
+        {
+            tracing::debug!(?error, "the client did not hear the last answer");
+        }
+        self.connection.close().await;
+    }
+}

@@ -1,0 +1,170 @@
+//! Mailboxes: their names, uses, quotas, and how LIST shows them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use site::Site;
+use store::mailbox;
+use trail::Kind;
+
+#[tokio::test]
+async fn names_are_made_changed_and_removed() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    assert!(
+        client
+            .ok("CREATE \"&ZeVnLIqe-/2026\"")
+            .await
+            .starts_with("OK [MAILBOXID (")
+    );
+    assert!(
+        client
+            .refused("CREATE INBOX")
+            .await
+            .starts_with("NO [ALREADYEXISTS]")
+    );
+    let listed = client.ok("LIST \"\" \"&ZeVnLIqe-*\"").await;
+    assert_eq!(
+        listed,
+        "* LIST (\\HasChildren) \"/\" \"&ZeVnLIqe-\"\n* LIST (\\HasNoChildren) \"/\" \"&ZeVnLIqe-/2026\"\nOK Listed"
+    );
+    client.ok("RENAME \"&ZeVnLIqe-\" Nihongo").await;
+    client.ok("SELECT Nihongo/2026").await;
+    assert!(
+        client
+            .refused("SELECT \"&ZeVnLIqe-/2026\"")
+            .await
+            .starts_with("NO [NONEXISTENT]")
+    );
+    client.ok("DELETE Nihongo/2026").await;
+    assert!(
+        client
+            .refused("DELETE Nihongo/2026")
+            .await
+            .starts_with("NO [NONEXISTENT]")
+    );
+    assert!(
+        client
+            .refused("DELETE INBOX")
+            .await
+            .starts_with("NO [CANNOT]")
+    );
+    client.ok("ENABLE IMAP4rev2").await;
+    client.ok("CREATE \"日本語\"").await;
+    assert!(client.ok("LIST \"\" *").await.contains("\"日本語\""));
+    assert_eq!(site.events(Kind::MailboxCreated).await.len(), 2);
+    assert_eq!(
+        site.events(Kind::MailboxRenamed).await[0].event.detail["to"],
+        "Nihongo"
+    );
+    assert_eq!(
+        site.events(Kind::MailboxDeleted).await[0].event.subject,
+        "Nihongo/2026"
+    );
+}
+
+#[tokio::test]
+async fn list_selects_and_returns() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    assert_eq!(
+        client.ok("LIST \"\" \"\"").await,
+        "* LIST (\\Noselect) \"/\" \"\"\nOK Done"
+    );
+    client.ok("CREATE Sub/One").await;
+    client.ok("CREATE Later (USE (\\Flagged))").await;
+    assert!(
+        client
+            .refused("CREATE Other (USE (\\Flagged))")
+            .await
+            .starts_with("NO [USEATTR]")
+    );
+    client.ok("SUBSCRIBE Sub/One").await;
+    client.ok("SUBSCRIBE Gone").await;
+    let subscribed = client.ok("LIST (SUBSCRIBED) \"\" (Sub* Gone)").await;
+    assert!(
+        subscribed.contains("* LIST (\\HasNoChildren \\Subscribed) \"/\" \"Sub/One\""),
+        "{subscribed}"
+    );
+    assert!(
+        subscribed.contains("\\NonExistent") && subscribed.contains("\"Gone\""),
+        "{subscribed}"
+    );
+    let recursive = client
+        .ok("LIST (SUBSCRIBED RECURSIVEMATCH) \"\" \"Su%\"")
+        .await;
+    assert!(
+        recursive.contains("\"Sub\" (\"CHILDINFO\" (\"SUBSCRIBED\"))"),
+        "{recursive}"
+    );
+    let status = client
+        .ok("LIST \"\" Later RETURN (STATUS (MESSAGES UNSEEN) SPECIAL-USE)")
+        .await;
+    assert!(
+        status.contains("\\Flagged") && status.contains("* STATUS \"Later\" (MESSAGES 0 UNSEEN 0)"),
+        "{status}"
+    );
+    let lsub = client.ok("LSUB \"\" %").await;
+    assert!(
+        lsub.contains("* LSUB (\\Noselect) \"/\" \"Sub\"\n"),
+        "{lsub}"
+    );
+    client.ok("UNSUBSCRIBE Gone").await;
+    assert!(!client.ok("LSUB \"\" *").await.contains("Gone"));
+    assert!(
+        client
+            .ok("NAMESPACE")
+            .await
+            .starts_with("* NAMESPACE ((\"\" \"/\")) NIL NIL")
+    );
+    assert!(
+        client
+            .ok("LIST (SPECIAL-USE) \"\" *")
+            .await
+            .contains("Later")
+    );
+}
+
+#[tokio::test]
+async fn quotas_are_told_and_kept() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    assert!(
+        client
+            .ok("GETQUOTAROOT INBOX")
+            .await
+            .starts_with("* QUOTAROOT \"INBOX\" \"\"\n* QUOTA \"\" (")
+    );
+    let account = site.account().await;
+    site.store
+        .commit::<_, store::Error>(Vec::new(), move |tx| {
+            mailbox::set_quota(tx, account, Some(4096))?;
+            let event = trail::Event::new(Kind::AccountChanged, trail::Actor::System);
+            tx.record(&event, ())
+        })
+        .await
+        .unwrap();
+    client.append("INBOX", "()", "x".repeat(3000)).await;
+    assert!(client.ok("GETQUOTA \"\"").await.contains("(STORAGE 3 4)"));
+    let long = "x".repeat(2000);
+    let end = client
+        .refused(&format!("APPEND INBOX {{2000+}}\r\n{long}"))
+        .await;
+    assert!(end.starts_with("NO [OVERQUOTA]"), "{end}");
+    client.ok("SELECT INBOX").await;
+    client.ok("CREATE Copy").await;
+    assert!(
+        client
+            .refused("COPY 1 Copy")
+            .await
+            .starts_with("NO [OVERQUOTA]")
+    );
+    client.ok("MOVE 1 Copy").await;
+    assert!(
+        client
+            .refused("SETQUOTA \"\" (STORAGE 9)")
+            .await
+            .starts_with("NO [NOPERM]")
+    );
+}

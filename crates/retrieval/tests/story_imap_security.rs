@@ -1,0 +1,158 @@
+//! TLS, channel binding, accounts that change under a session, large mail and slow clients.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use protocol::sasl::{ChannelBindings, Mechanism, Nonce, Secret, client, wire};
+use retrieval::Listener;
+use site::{Client, Site, TARO};
+
+async fn authenticate(
+    site: &Site,
+    client: &mut Client,
+    mechanism: Mechanism,
+    bindings: ChannelBindings,
+) -> String {
+    let login = client::Login {
+        identity: TARO.to_owned(),
+        password: Secret::from(site.password.as_str()),
+        nonce: Nonce::new([7; 24]),
+        bindings,
+        plus_offered: true,
+    };
+    let mut exchange = client::Exchange::new(mechanism, login).unwrap();
+    let initial = wire::encode_initial(exchange.initial().unwrap().expose());
+    client
+        .send(format!("a AUTHENTICATE {mechanism} {initial}\r\n"))
+        .await;
+    loop {
+        let line = client.line().await;
+        let Some(challenge) = line.strip_prefix("+ ") else {
+            return line;
+        };
+        let Ok(wire::ClientLine::Response(challenge)) =
+            wire::decode_line(challenge.as_bytes(), 9999)
+        else {
+            panic!("{line}")
+        };
+        let answer = exchange.respond(challenge.expose()).unwrap();
+        client
+            .send(format!("{}\r\n", wire::encode(answer.expose())))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn starttls_forgets_what_was_pipelined_and_binds_the_channel() {
+    let site = Site::open().await;
+    let (mut client, _) = site.connect_to(Listener::Imap, "203.0.113.1:9").await;
+    client.send("s STARTTLS\r\ninjected NOOP\r\n").await;
+    assert!(client.line().await.starts_with("s OK"));
+    let (mut client, bindings) = client.start_tls().await;
+    let told = client.ok("CAPABILITY").await;
+    assert!(
+        told.contains("AUTH=SCRAM-SHA-256-PLUS") && told.contains("AUTH=PLAIN"),
+        "{told}"
+    );
+    assert!(
+        !told.contains("STARTTLS") && !told.contains("LOGINDISABLED") && !told.contains("injected"),
+        "{told}"
+    );
+    let other = ChannelBindings {
+        server_end_point: None,
+        exporter: Some(vec![0; 32]),
+    };
+    let end = authenticate(&site, &mut client, Mechanism::ScramSha256Plus, other).await;
+    assert!(end.starts_with("a NO [AUTHENTICATIONFAILED]"), "{end}");
+    let end = authenticate(&site, &mut client, Mechanism::ScramSha256Plus, bindings).await;
+    assert!(end.starts_with("a OK [CAPABILITY"), "{end}");
+    assert!(client.refused("STARTTLS").await.starts_with("BAD"));
+    drop(client);
+    assert_eq!(site.session_event().await.event.detail["tls"], true);
+}
+
+#[tokio::test]
+async fn a_suspended_account_loses_its_sessions() {
+    let site = Site::open().await;
+    let mut idle = site.inbox().await;
+    idle.play("C: i IDLE\nS: + Idling").await;
+    let mut waiting = site.imap().await;
+    let manager = site.manager().await;
+    directory::command::account::suspend(&manager, TARO, "test")
+        .await
+        .unwrap();
+    assert!(idle.line().await.starts_with("* BYE [AUTHORIZATIONFAILED]"));
+    assert!(
+        waiting
+            .line()
+            .await
+            .starts_with("* BYE [AUTHORIZATIONFAILED]")
+    );
+    assert!(idle.is_closed().await && waiting.is_closed().await);
+}
+
+#[tokio::test]
+async fn large_mail_goes_in_and_out_whole() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    let mut mail = b"Subject: large\r\n\r\n".to_vec();
+    for line in 0..100_000 {
+        mail.extend_from_slice(format!("{line:064}\r\n").as_bytes());
+    }
+    let text = String::from_utf8(mail).unwrap();
+    client.append("INBOX", "()", &text).await;
+    let read = client.ok("FETCH 1 (BODY.PEEK[] UID)").await;
+    let expected = format!(
+        "* 1 FETCH (BODY[] {{{}}}\r\n{text} UID 1)\nOK Fetched",
+        text.len()
+    );
+    assert!(
+        read == expected,
+        "{} octets came, {} were expected",
+        read.len(),
+        expected.len()
+    );
+    let part = client.ok("FETCH 1 BODY.PEEK[TEXT]<66.64>").await;
+    assert!(
+        part.contains(&format!("BODY[TEXT]<66> {{64}}\r\n{:064})", 1)),
+        "{part}"
+    );
+}
+
+#[tokio::test]
+async fn binary_parts_are_decoded() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    let mail = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\n\
+        aGVsbG8A\r\n--b\r\nContent-Transfer-Encoding: x-new\r\n\r\n??\r\n--b--\r\n";
+    client.append("INBOX", "()", mail).await;
+    assert!(
+        client
+            .ok("FETCH 1 BINARY.SIZE[1]")
+            .await
+            .contains("BINARY.SIZE[1] 6)")
+    );
+    let read = client.ok("FETCH 1 BINARY.PEEK[1]").await;
+    assert!(read.contains("BINARY[1] ~{6}\r\nhello\0)"), "{read}");
+    assert!(
+        client
+            .refused("FETCH 1 BINARY.PEEK[2]")
+            .await
+            .starts_with("NO [UNKNOWN-CTE]")
+    );
+    let structure = client.ok("FETCH 1 BODYSTRUCTURE").await;
+    assert!(
+        structure.contains("BODYSTRUCTURE ((\"text\" \"plain\""),
+        "{structure}"
+    );
+}
+
+#[tokio::test]
+async fn a_waiting_session_is_small() {
+    let site = Site::open().await;
+    for listener in [Listener::Imap, Listener::Pop3] {
+        let octets = site.session_size(listener);
+        assert!(octets <= 16 << 10, "{listener:?}: {octets} octets");
+    }
+}

@@ -1,0 +1,200 @@
+//! Several sessions on one mailbox, IDLE, CONDSTORE, QRESYNC, and sessions that end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use retrieval::Listener;
+use site::{Client, Site};
+
+const MAIL: &str = "Subject: x\r\n\r\nbody\r\n";
+
+/// Two clients with INBOX selected, which holds `count` messages.
+async fn two(site: &Site, count: usize) -> (Client, Client) {
+    let mut first = site.imap().await;
+    for _ in 0..count {
+        first.append("INBOX", "()", MAIL).await;
+    }
+    first.ok("SELECT INBOX").await;
+    (first, site.inbox().await)
+}
+
+#[tokio::test]
+async fn idle_pushes_arrivals_flags_and_expunges_in_order() {
+    let site = Site::open().await;
+    let (mut idle, mut other) = two(&site, 2).await;
+    idle.play("C: i IDLE\nS: + Idling").await;
+    other.append("INBOX", "(\\Flagged)", MAIL).await;
+    assert_eq!(idle.line().await, "* 3 EXISTS");
+    other.ok("STORE 1 +FLAGS ($Done)").await;
+    assert_eq!(
+        idle.line().await,
+        "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Done)"
+    );
+    assert_eq!(idle.line().await, "* 1 FETCH (UID 1 FLAGS ($Done))");
+    other.ok("STORE 2 +FLAGS.SILENT (\\Deleted)").await;
+    assert_eq!(idle.line().await, "* 2 FETCH (UID 2 FLAGS (\\Deleted))");
+    other.ok("EXPUNGE").await;
+    assert_eq!(idle.line().await, "* 2 EXPUNGE");
+    idle.play("C: DONE\nS: i OK Done\nC: j IDLE\nS: + Idling\nC: what\nS: j BAD …")
+        .await;
+}
+
+#[tokio::test]
+async fn sequence_numbers_stay_while_numbers_are_in_use() {
+    let site = Site::open().await;
+    let (mut first, mut second) = two(&site, 3).await;
+    second.ok("UID STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    assert_eq!(
+        second.ok("UID EXPUNGE 1:2").await,
+        "* 1 EXPUNGE\nOK Expunged"
+    );
+    // FETCH by number may not tell of the expunge; message 3 is still the third.
+    assert_eq!(
+        first.ok("FETCH 3 UID").await,
+        "* 3 FETCH (UID 3)\nOK Fetched"
+    );
+    assert!(
+        first
+            .refused("FETCH 1 RFC822.SIZE")
+            .await
+            .starts_with("NO [EXPUNGEISSUED]")
+    );
+    assert_eq!(first.ok("SEARCH ALL").await, "* SEARCH 2 3\nOK Searched");
+    // A UID command may tell.
+    assert_eq!(
+        first.ok("UID FETCH 3 FLAGS").await,
+        "* 3 FETCH (UID 3 FLAGS ())\n* 1 EXPUNGE\nOK Fetched"
+    );
+    assert_eq!(
+        first.ok("FETCH 2 UID").await,
+        "* 2 FETCH (UID 3)\nOK Fetched"
+    );
+}
+
+#[tokio::test]
+async fn conditional_store_leaves_alone_what_changed() {
+    let site = Site::open().await;
+    let (mut first, mut second) = two(&site, 3).await;
+    let answer = first.ok("FETCH 1:3 (MODSEQ)").await;
+    assert!(answer.contains("* OK [HIGHESTMODSEQ "), "{answer}");
+    let highest: u64 = answer
+        .rsplit_once("MODSEQ (")
+        .unwrap()
+        .1
+        .split(')')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    second.ok("STORE 2 +FLAGS (\\Seen)").await;
+    let end = first
+        .ok(&format!(
+            "STORE 1:3 (UNCHANGEDSINCE {highest}) +FLAGS.SILENT (\\Flagged)"
+        ))
+        .await;
+    assert!(end.contains("OK [MODIFIED 2]"), "{end}");
+    assert!(end.contains("* 1 FETCH (UID 1 MODSEQ ("), "{end}");
+    assert!(
+        end.contains("* 2 FETCH (UID 2 FLAGS (\\Seen) MODSEQ ("),
+        "{end}"
+    );
+    let since = first
+        .ok(&format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {highest})"))
+        .await;
+    assert_eq!(since.matches(" FETCH (").count(), 3, "{since}");
+    let searched = first.ok(&format!("SEARCH MODSEQ {}", highest + 2)).await;
+    assert!(searched.contains("(MODSEQ "), "{searched}");
+}
+
+#[tokio::test]
+async fn quick_resynchronisation_tells_what_vanished() {
+    let site = Site::open().await;
+    let (mut first, mut second) = two(&site, 5).await;
+    let selected = first.ok("SELECT INBOX").await;
+    let number = |name: &str| {
+        let from = selected.find(&format!("[{name} ")).unwrap() + name.len() + 2;
+        selected[from..].split(']').next().unwrap().to_owned()
+    };
+    let (validity, highest) = (number("UIDVALIDITY"), number("HIGHESTMODSEQ"));
+    first.ok("CLOSE").await;
+    second.ok("STORE 2,4 +FLAGS.SILENT (\\Deleted)").await;
+    second.ok("EXPUNGE").await;
+    second.ok("STORE 3 +FLAGS (\\Seen)").await;
+    let end = first
+        .refused(&format!("SELECT INBOX (QRESYNC ({validity} {highest}))"))
+        .await;
+    assert!(end.starts_with("BAD"), "{end}");
+    assert!(
+        first
+            .ok("ENABLE QRESYNC")
+            .await
+            .contains("* ENABLED QRESYNC")
+    );
+    let selected = first
+        .ok(&format!(
+            "SELECT INBOX (QRESYNC ({validity} {highest} 1:5))"
+        ))
+        .await;
+    assert!(
+        selected.contains("\n* VANISHED (EARLIER) 2,4\n"),
+        "{selected}"
+    );
+    assert!(
+        selected.contains("* 3 FETCH (UID 5 FLAGS (\\Seen) MODSEQ ("),
+        "{selected}"
+    );
+    let fetched = first
+        .ok(&format!(
+            "UID FETCH 1:5 (FLAGS) (CHANGEDSINCE {highest} VANISHED)"
+        ))
+        .await;
+    assert!(
+        fetched.starts_with("* VANISHED (EARLIER) 2,4\n"),
+        "{fetched}"
+    );
+    second.ok("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    second.ok("EXPUNGE").await;
+    let told = first.ok("NOOP").await;
+    assert!(
+        told.contains("* VANISHED 1") && !told.contains("EXPUNGE"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_mailbox_and_a_stopping_server_end_sessions() {
+    let site = Site::open().await;
+    let mut first = site.imap().await;
+    first.ok("CREATE Old").await;
+    first.ok("SELECT Old").await;
+    let mut second = site.imap().await;
+    second.ok("DELETE Old").await;
+    first.send("n NOOP\r\n").await;
+    assert!(first.line().await.starts_with("* BYE "));
+    assert_eq!(
+        site.session_event().await.event.detail["end"],
+        "mailbox-deleted"
+    );
+    site.shutdown.begin();
+    assert!(second.line().await.starts_with("* BYE [UNAVAILABLE]"));
+    assert!(second.is_closed().await);
+}
+
+#[tokio::test]
+async fn too_many_sessions_of_one_identifier_are_refused() {
+    let site = Site::open().await;
+    let settings = retrieval::Settings {
+        sessions_per_identifier: 1,
+        ..(*site.settings.load_full()).clone()
+    };
+    site.settings.store(std::sync::Arc::new(settings));
+    let mut first = site.imap().await;
+    let mut second = site.connect(Listener::Imap).await;
+    let command = format!("LOGIN {} {}", site::TARO, site.password);
+    assert!(second.refused(&command).await.starts_with("NO [LIMIT]"));
+    first.ask("LOGOUT").await;
+    site.session_event().await;
+    assert!(first.is_closed().await);
+    second.ok(&command).await;
+}
