@@ -102,7 +102,7 @@ async fn arrived(
             } else {
                 sql::rows(
                     snapshot,
-                    "SELECT DISTINCT account FROM email WHERE id > ?1",
+                    "SELECT account FROM email WHERE id > ?1",
                     params![position],
                     |row| Ok(AccountId(row.int(0)?)),
                 )?
