@@ -25,14 +25,21 @@ async fn a_message_is_in_every_mailbox_once_when_250_is_said() {
 
     let taro = site.inbox(TARO).await;
     assert_eq!((taro.len(), site.inbox(JIRO).await.len()), (1, 1));
-    assert!(taro[0].starts_with("Return-Path: <a@b.example>\r\nReceived: from client.example ([192.0.2.9])"));
+    assert!(
+        taro[0].starts_with(
+            "Return-Path: <a@b.example>\r\nReceived: from client.example ([192.0.2.9])"
+        )
+    );
     assert!(taro[0].ends_with("Subject: hi\r\n\r\nhello\r\n"));
     let accepted = site.events(Kind::TransactionAccepted).await;
     let local = site.events(Kind::DeliveryLocal).await;
     assert_eq!((accepted.len(), local.len()), (1, 1));
     let event = &accepted[0].event;
     assert!(reply.contains(&event.subject) && event.subject == local[0].event.subject);
-    assert_eq!((&event.actor, event.outcome), (&Actor::Peer, Outcome::Success));
+    assert_eq!(
+        (&event.actor, event.outcome),
+        (&Actor::Peer, Outcome::Success)
+    );
     assert_eq!(event.address, Some("192.0.2.9".parse().unwrap()));
     assert_eq!(event.detail["recipients"].as_array().unwrap().len(), 3);
     // One instant: one commit.
@@ -64,7 +71,8 @@ async fn nothing_is_relayed_whatever_the_address_looks_like() {
     // After all that, own mail still works, by source route too.
     talk.say("RCPT TO:<postmaster>", "250").await;
     talk.say("RCPT TO:<abuse@example.jp>", "250").await;
-    talk.say(&format!("RCPT TO:<@x.example:{TARO}>"), "250").await;
+    talk.say(&format!("RCPT TO:<@x.example:{TARO}>"), "250")
+        .await;
     talk.say("QUIT", "221").await;
     let refused = site.events(Kind::TransactionRefused).await;
     assert!(refused.len() >= 11, "{}", refused.len());
@@ -72,7 +80,12 @@ async fn nothing_is_relayed_whatever_the_address_looks_like() {
     assert_eq!(event.outcome, Outcome::Refused);
     assert_eq!(event.detail["recipient"], "x@foreign.example");
     assert_eq!(event.detail["sender"], "a@b.example");
-    assert!(event.detail["reply"].as_str().unwrap().starts_with("550 5.7.1"));
+    assert!(
+        event.detail["reply"]
+            .as_str()
+            .unwrap()
+            .starts_with("550 5.7.1")
+    );
 }
 
 #[tokio::test]
@@ -96,15 +109,26 @@ async fn a_flood_of_refusals_costs_bounded_disk_and_is_counted() {
 #[tokio::test]
 async fn no_smuggled_message_is_ever_delivered() {
     let site = Site::open(|_| {}).await;
-    for end in ["\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\x00.\r\n", "\r\r\n.\r\r\n"] {
+    for end in [
+        "\n.\n",
+        "\n.\r\n",
+        "\r.\r",
+        "\r\n.\n",
+        "\r\n.\r",
+        "\r.\r\n",
+        "\r\n\x00.\r\n",
+        "\r\r\n.\r\r\n",
+    ] {
         let mut talk = site.connect(Listener::Exchange);
         talk.read("220").await;
         talk.say("EHLO client.example", "250").await;
         talk.say("MAIL FROM:<a@b.example>", "250").await;
         talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
         talk.say("DATA", "354").await;
-        let hidden = format!("MAIL FROM:<evil@b.example>\r\nRCPT TO:<{JIRO}>\r\nDATA\r\nevil\r\n.\r\n");
-        talk.write(format!("{CONTENT}{end}{hidden}").as_bytes()).await;
+        let hidden =
+            format!("MAIL FROM:<evil@b.example>\r\nRCPT TO:<{JIRO}>\r\nDATA\r\nevil\r\n.\r\n");
+        talk.write(format!("{CONTENT}{end}{hidden}").as_bytes())
+            .await;
         let reply = talk.reply().await;
         if end.contains('\0') {
             assert!(reply.starts_with("250"), "{end:?}: {reply}");
@@ -188,7 +212,10 @@ async fn starttls_forgets_what_was_sent_ahead_and_is_recorded() {
     let mut talk = site.connect(Listener::Exchange);
     talk.read("220").await;
     let offer = talk.say("EHLO client.example", "250").await;
-    assert!(offer.contains("STARTTLS") && !offer.contains("AUTH"), "{offer}");
+    assert!(
+        offer.contains("STARTTLS") && !offer.contains("AUTH"),
+        "{offer}"
+    );
     talk.say("STARTTLS", "220").await;
     talk.start_tls(&site.certificate.roots).await;
     talk.say("MAIL FROM:<a@b.example>", "503").await;
@@ -197,7 +224,12 @@ async fn starttls_forgets_what_was_sent_ahead_and_is_recorded() {
     assert!(reply.starts_with("250"), "{reply}");
     assert!(site.inbox(TARO).await[0].contains("with ESMTPS"));
     let accepted = site.events(Kind::TransactionAccepted).await;
-    assert!(accepted[0].event.detail["tls"].as_str().unwrap().starts_with("TLSv1.3"));
+    assert!(
+        accepted[0].event.detail["tls"]
+            .as_str()
+            .unwrap()
+            .starts_with("TLSv1.3")
+    );
     assert_eq!(accepted[0].event.detail["sender"], "<>");
 }
 
@@ -207,13 +239,24 @@ async fn success_is_notified_in_the_same_commit_when_asked_for() {
     let mut talk = site.connect(Listener::Exchange);
     talk.read("220").await;
     talk.say("EHLO client.example", "250").await;
-    talk.say("MAIL FROM:<a@b.example> RET=HDRS ENVID=e1", "250").await;
-    talk.say(&format!("RCPT TO:<{TARO}> NOTIFY=SUCCESS ORCPT=rfc822;{TARO}"), "250").await;
+    talk.say("MAIL FROM:<a@b.example> RET=HDRS ENVID=e1", "250")
+        .await;
+    talk.say(
+        &format!("RCPT TO:<{TARO}> NOTIFY=SUCCESS ORCPT=rfc822;{TARO}"),
+        "250",
+    )
+    .await;
     talk.say("DATA", "354").await;
     talk.say(&format!("{CONTENT}\r\n."), "250").await;
     let queued = site.queued().await;
     assert_eq!(queued.len(), 1);
-    assert_eq!((queued[0].sender.as_str(), queued[0].recipients[0].address.as_str()), ("", "a@b.example"));
+    assert_eq!(
+        (
+            queued[0].sender.as_str(),
+            queued[0].recipients[0].address.as_str()
+        ),
+        ("", "a@b.example")
+    );
     assert_eq!(site.inbox(TARO).await.len(), 1);
     assert_eq!(site.events(Kind::NotificationMade).await.len(), 1);
 }

@@ -145,7 +145,9 @@ impl Site {
     }
 
     async fn caller(&self, user: &str) -> Caller {
-        Caller::of_user(&self.directory, user, "test").await.unwrap()
+        Caller::of_user(&self.directory, user, "test")
+            .await
+            .unwrap()
     }
 
     async fn issue(&self, whom: &str, what: &str, quota: Option<u64>) -> Secret {
@@ -155,8 +157,12 @@ impl Site {
             name: None,
             quota,
         };
-        let number = order::issue(&self.caller("chief").await, args).await.unwrap();
-        order::approve(&self.caller("deputy").await, number).await.unwrap();
+        let number = order::issue(&self.caller("chief").await, args)
+            .await
+            .unwrap();
+        order::approve(&self.caller("deputy").await, number)
+            .await
+            .unwrap();
         let args = account::Issue {
             order: number,
             address: None,
@@ -181,7 +187,9 @@ impl Site {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (transfer, shutdown) = (self.transfer.clone(), self.watcher.clone());
         let task = tokio::spawn(async move {
-            transfer.serve(Stream::plain(theirs), peer, listener, shutdown).await;
+            transfer
+                .serve(Stream::plain(theirs), peer, listener, shutdown)
+                .await;
         });
         Talk {
             stream: Some(Stream::plain(ours)),
@@ -199,7 +207,9 @@ impl Site {
             while let Ok((socket, peer)) = listener.accept().await {
                 let (transfer, shutdown) = (transfer.clone(), shutdown.clone());
                 tokio::spawn(async move {
-                    transfer.serve(Stream::plain(socket), peer, Listener::Exchange, shutdown).await;
+                    transfer
+                        .serve(Stream::plain(socket), peer, Listener::Exchange, shutdown)
+                        .await;
                 });
             }
         });
@@ -261,7 +271,9 @@ impl Site {
             ..Filter::default()
         };
         self.store
-            .read(move |snapshot: &mut Snapshot<'_>| store::event::search(snapshot, &filter, 10_000))
+            .read(move |snapshot: &mut Snapshot<'_>| {
+                store::event::search(snapshot, &filter, 10_000)
+            })
             .await
             .unwrap()
     }
@@ -279,9 +291,13 @@ impl Site {
     }
 
     pub async fn queued(&self) -> Vec<transfer::command::Listed> {
-        transfer::command::list(&self.store, &self.administrator(), store::queue::Selection::default())
-            .await
-            .unwrap()
+        transfer::command::list(
+            &self.store,
+            &self.administrator(),
+            store::queue::Selection::default(),
+        )
+        .await
+        .unwrap()
     }
 
     /// Waits until the queue is empty.
@@ -380,7 +396,10 @@ impl Talk {
             }
             let mut chunk = [0; 4096];
             let reading = self.stream.as_mut().unwrap().read(&mut chunk);
-            let count = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("no reply").unwrap_or(0);
+            let count = tokio::time::timeout(Duration::from_secs(20), reading)
+                .await
+                .expect("no reply")
+                .unwrap_or(0);
             if count == 0 {
                 return reply;
             }

@@ -30,7 +30,11 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub async fn start(ehlo: &'static [&'static str], identity: Option<IdentityHandle>, script: Script) -> Self {
+    pub async fn start(
+        ehlo: &'static [&'static str],
+        identity: Option<IdentityHandle>,
+        script: Script,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peer = Self {
             at: listener.local_addr().unwrap(),
@@ -82,7 +86,11 @@ impl Session {
         }
         while let Some(line) = self.line().await {
             let command = line.to_ascii_uppercase();
-            let verb = command.split([' ', ':']).next().unwrap_or_default().to_owned();
+            let verb = command
+                .split([' ', ':'])
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             let going = match verb.as_str() {
                 "EHLO" => {
                     let mut lines = vec!["peer"];
@@ -100,9 +108,13 @@ impl Session {
                     if !self.answer("STARTTLS", "220 go").await {
                         return;
                     }
-                    let Some(identity) = &self.identity else { return };
+                    let Some(identity) = &self.identity else {
+                        return;
+                    };
                     let plain = self.stream.take().unwrap();
-                    let Ok(stream) = plain.accept_tls(&identity.load_full()).await else { return };
+                    let Ok(stream) = plain.accept_tls(&identity.load_full()).await else {
+                        return;
+                    };
                     self.stream = Some(stream);
                     true
                 }
@@ -129,7 +141,9 @@ impl Session {
                         if line == "." {
                             break;
                         }
-                        message.data.push_str(line.strip_prefix('.').unwrap_or(&line));
+                        message
+                            .data
+                            .push_str(line.strip_prefix('.').unwrap_or(&line));
                         message.data.push_str("\r\n");
                     }
                     if (self.script)(".").is_none() {
