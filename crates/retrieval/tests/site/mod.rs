@@ -363,7 +363,8 @@ impl Client {
                 continue;
             }
             let expected = step
-                .strip_prefix("S: ")
+                .strip_prefix("S:")
+                .map(str::trim_start)
                 .unwrap_or_else(|| panic!("no step: {step}"));
             let said = self.line().await.replace("\r\n", "|");
             match expected.strip_suffix('…') {
