@@ -262,8 +262,9 @@ impl Decoder {
             Some(ResponseCode::Limit),
             "the command line is too long",
         );
-        // A little stays: it may announce a literal that has to be thrown away as well.
-        self.forget(upto.saturating_sub(ANNOUNCEMENT));
+        // A little stays: it may announce a literal that has to be thrown away as well. Nothing of what came before
+        // this line may, or skipping would end at a line end in there.
+        self.forget(upto.saturating_sub(ANNOUNCEMENT).max(self.line));
         self.mode = Mode::Skip;
         Step::Emit(error)
     }

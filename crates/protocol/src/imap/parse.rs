@@ -1,6 +1,7 @@
 //! The grammar's small pieces, read from one complete command.
 
 use bytes::Bytes;
+use message::charset::Charset;
 
 use super::date::DateTime;
 use super::flag::{Flag, FlagList, Keyword, SystemFlags};
@@ -70,6 +71,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) limits: &'a Limits,
     /// The client enabled IMAP4rev2: mailbox names are UTF-8.
     pub(crate) utf8: bool,
+    /// What the strings of a search are written in, when that is neither US-ASCII nor UTF-8.
+    pub(crate) charset: Option<Charset>,
     depth: usize,
 }
 
@@ -80,6 +83,7 @@ impl<'a> Parser<'a> {
             position: 0,
             limits,
             utf8,
+            charset: None,
             depth: 0,
         }
     }
@@ -238,7 +242,7 @@ impl<'a> Parser<'a> {
             }
         }
         self.advance(used);
-        if std::str::from_utf8(&text).is_err() {
+        if self.charset.is_none() && std::str::from_utf8(&text).is_err() {
             return Err(ParseError::bad("a quoted string is not UTF-8"));
         }
         Ok(text.into())
@@ -294,7 +298,7 @@ impl<'a> Parser<'a> {
         let start = self.position;
         // Unquoted 8-bit octets are no grammar, but a search word or name in UTF-8 is clear enough.
         let run = self.run(|octet| belongs(octet) || octet >= 0x80);
-        if run.is_empty() || std::str::from_utf8(run).is_err() {
+        if run.is_empty() || (self.charset.is_none() && std::str::from_utf8(run).is_err()) {
             return Err(ParseError::bad("a string or atom is missing"));
         }
         Ok(self.frame.slice(start..self.position))
@@ -310,6 +314,14 @@ impl<'a> Parser<'a> {
         std::str::from_utf8(&octets)
             .map(str::to_owned)
             .map_err(|_| ParseError::bad("a string is not UTF-8"))
+    }
+
+    /// An `astring` to look for, written in the charset of the search.
+    pub(crate) fn search_text(&mut self) -> Parse<String> {
+        match self.charset {
+            Some(charset) => self.astring().map(|octets| charset.decode(&octets)),
+            None => self.text(),
+        }
     }
 
     pub(crate) fn mailbox(&mut self) -> Parse<MailboxName> {

@@ -1,6 +1,7 @@
 //! SEARCH: every key of both revisions, with RETURN, CONDSTORE, WITHIN, SAVEDATE, OBJECTID and SEARCHRES.
 
 use jiff::civil::Date;
+use message::charset::Charset;
 
 use super::{Command, MessageSet, Parse, ParseError, Parser};
 use crate::imap::date::parse_date;
@@ -160,15 +161,20 @@ pub(super) fn returns(parser: &mut Parser<'_>) -> Parse<Option<SearchReturn>> {
     Ok(Some(returns))
 }
 
-/// A charset that is understood: US-ASCII or UTF-8.
+/// The charset that the strings behind it are written in: US-ASCII, UTF-8, or any that mail is read in. Old programs
+/// search in what they write, ISO-2022-JP for one.
 pub(super) fn charset(parser: &mut Parser<'_>) -> Parse<()> {
     let name = parser.astring()?;
     if name.eq_ignore_ascii_case(b"UTF-8") || name.eq_ignore_ascii_case(b"US-ASCII") {
         return Ok(());
     }
+    parser.charset = std::str::from_utf8(&name).ok().and_then(Charset::for_label);
+    if parser.charset.is_some() {
+        return Ok(());
+    }
     Err(ParseError::no(
         ResponseCode::BadCharset,
-        "search in US-ASCII or UTF-8",
+        "this charset is not known; search in UTF-8",
     ))
 }
 
@@ -230,7 +236,7 @@ fn key(parser: &mut Parser<'_>, budget: &mut usize) -> Parse<SearchKey> {
             Ok(SearchKey::Or(Box::new(one), Box::new(other)))
         }
         _ => match text_key(&name) {
-            Some(make) => search_text(parser).map(make),
+            Some(make) => parser.search_text().map(make),
             None => match date_key(&name) {
                 Some(make) => date(parser).map(make),
                 None => argument_key(parser, &name),
@@ -307,7 +313,7 @@ fn argument_key(parser: &mut Parser<'_>, name: &str) -> Parse<SearchKey> {
         "HEADER" => {
             let field = parser.text()?;
             parser.space()?;
-            SearchKey::Header(field, search_text(parser)?)
+            SearchKey::Header(field, parser.search_text()?)
         }
         "LARGER" => SearchKey::Larger(parser.number64()?),
         "SMALLER" => SearchKey::Smaller(parser.number64()?),
@@ -326,10 +332,6 @@ fn argument_key(parser: &mut Parser<'_>, name: &str) -> Parse<SearchKey> {
 
 fn keyword(parser: &mut Parser<'_>) -> Parse<Keyword> {
     parser.keyword()
-}
-
-fn search_text(parser: &mut Parser<'_>) -> Parse<String> {
-    parser.text()
 }
 
 fn date(parser: &mut Parser<'_>) -> Parse<Date> {

@@ -583,10 +583,61 @@ fn search_options_sort_and_thread() {
             }
         ]
     );
-    let refused = try_parse("SEARCH CHARSET KOI8-R TEXT x").unwrap_err();
-    assert!(refused.no && refused.code == Some(ResponseCode::BadCharset));
+    for line in [
+        "SEARCH CHARSET KLINGON TEXT x",
+        "SORT (DATE) \"\" TEXT x",
+        "THREAD REFERENCES x-none ALL",
+    ] {
+        let refused = try_parse(line).unwrap_err();
+        assert!(refused.no && refused.code == Some(ResponseCode::BadCharset));
+    }
     assert!(try_parse("THREAD ODD UTF-8 ALL").is_err());
     assert!(try_parse("SORT () UTF-8 ALL").is_err());
+}
+
+#[test]
+fn strings_of_a_search_are_read_in_its_charset() {
+    let meeting = SearchKey::Subject("会議".into());
+    for (charset, octets) in [
+        ("UTF-8", "会議".as_bytes()),
+        ("ISO-2022-JP", b"\x1b$B2q5D\x1b(B"),
+        ("Shift_JIS", b"\x89\xef\x8bc"),
+        ("\"euc-jp\"", b"\xb2\xf1\xb5\xc4"),
+    ] {
+        let string =
+            |octets: &[u8]| [format!("{{{}}}\r\n", octets.len()).as_bytes(), octets].concat();
+        for before in [
+            format!("t SEARCH CHARSET {charset} SUBJECT "),
+            format!("t UID SORT (DATE) {charset} SUBJECT "),
+            format!("t THREAD REFERENCES {charset} SUBJECT "),
+        ] {
+            for string in [string(octets), [b"\"", octets, b"\""].concat()] {
+                let frame = Bytes::from([before.as_bytes(), &string].concat());
+                let key = match parse(&frame, &limits(), false).unwrap().command {
+                    Command::Search(search) => search.key,
+                    Command::Sort(sort) => sort.key,
+                    Command::Thread(thread) => thread.key,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(key, meeting, "{before}");
+            }
+        }
+    }
+    let frame =
+        Bytes::from_static(b"t SEARCH CHARSET ISO-8859-1 HEADER X-A caf\xe9 NOT FROM \"\xe9\"");
+    let Command::Search(search) = parse(&frame, &limits(), false).unwrap().command else {
+        panic!()
+    };
+    assert_eq!(
+        search.key,
+        SearchKey::And(vec![
+            SearchKey::Header("X-A".into(), "café".into()),
+            SearchKey::Not(Box::new(SearchKey::From("é".into()))),
+        ])
+    );
+    // What is neither UTF-8 nor labelled is not guessed at.
+    let frame = Bytes::from_static(b"t SEARCH CHARSET UTF-8 SUBJECT {1}\r\n\xe9");
+    assert!(parse(&frame, &limits(), false).is_err());
 }
 
 #[test]

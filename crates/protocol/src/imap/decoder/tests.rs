@@ -179,6 +179,25 @@ fn a_line_without_end_costs_one_error_and_no_memory() {
 }
 
 #[test]
+fn what_stands_before_a_line_that_is_too_long_is_not_looked_at_again() {
+    // The line is found to be too long while the literal before it is among the last octets.
+    let input = format!(
+        "a LOGIN {} {{4+}}\r\nb NO {}\r\nc NOOP\r\n",
+        "x".repeat(270),
+        "y".repeat(40)
+    );
+    for cut in 1..40 {
+        let mut decoder = session();
+        let mut got = Vec::new();
+        for piece in input.as_bytes().chunks(cut) {
+            decoder.feed(piece);
+            got.extend(events(&mut decoder));
+        }
+        assert_eq!(told(&got), ["Bad:a Limit", "C:c NOOP"], "{cut}");
+    }
+}
+
+#[test]
 fn lines_of_one_command_count_together() {
     let mut decoder = session();
     let line = format!(

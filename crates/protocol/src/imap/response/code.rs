@@ -22,7 +22,7 @@ pub enum ResponseCode {
     AuthenticationFailed,
     /// AUTHORIZATIONFAILED
     AuthorizationFailed,
-    /// BADCHARSET with the charsets that are understood.
+    /// BADCHARSET with the commonest of the charsets that are understood.
     BadCharset,
     /// CANNOT
     Cannot,
@@ -170,7 +170,9 @@ impl ResponseCode {
             Self::AlreadyExists => "ALREADYEXISTS",
             Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
             Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
-            Self::BadCharset => "BADCHARSET (US-ASCII UTF-8)",
+            Self::BadCharset => {
+                "BADCHARSET (US-ASCII UTF-8 ISO-2022-JP Shift_JIS EUC-JP ISO-8859-1)"
+            }
             Self::Cannot => "CANNOT",
             Self::ClientBug => "CLIENTBUG",
             Self::Closed => "CLOSED",

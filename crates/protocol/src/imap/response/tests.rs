@@ -38,7 +38,10 @@ fn status_responses() {
     for (given, expected) in [
         (ResponseCode::TryCreate, "TRYCREATE"),
         (ResponseCode::UnknownCte, "UNKNOWN-CTE"),
-        (ResponseCode::BadCharset, "BADCHARSET (US-ASCII UTF-8)"),
+        (
+            ResponseCode::BadCharset,
+            "BADCHARSET (US-ASCII UTF-8 ISO-2022-JP Shift_JIS EUC-JP ISO-8859-1)",
+        ),
         (ResponseCode::UidNext(7), "UIDNEXT 7"),
         (
             ResponseCode::HighestModSeq(u64::MAX),
