@@ -18,7 +18,7 @@ use crate::{
     parcel::{self, Parcel},
     report,
     route::Hop,
-    text,
+    text, trace,
 };
 
 /// The message that a notification is about.
@@ -88,7 +88,7 @@ pub(crate) async fn parcel(
         return Ok(None);
     };
     let id = QueueId(transfer.store().next_id());
-    let text = report::compose(transfer.world(), settings, origin, sender, &reports, raw);
+    let mut text = report::compose(transfer.world(), settings, origin, sender, &reports, raw);
     let actions: BTreeSet<&str> = reports
         .iter()
         .map(|report| report.action.as_str())
@@ -97,10 +97,13 @@ pub(crate) async fn parcel(
         .subject(id.to_string())
         .detail("about", origin.id.to_string())
         .detail("recipients", vec![sender.to_string()])
-        .detail("sender", text::path(None))
+        .detail("sender", "<>")
         .detail("actions", actions.into_iter().collect::<Vec<_>>());
     let (accounts, queued) = match place(transfer, settings, sender).await? {
-        Place::Here(accounts) => (accounts, None),
+        Place::Here(accounts) => {
+            text.splice(..0, trace::return_path(None).into_bytes());
+            (accounts, None)
+        }
         Place::Away(destination) => {
             let recipient = NewRecipient {
                 address: sender.clone(),

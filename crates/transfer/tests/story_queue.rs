@@ -21,7 +21,7 @@ use transfer::{
     command::{self, Which},
 };
 
-const CONTENT: &str = "From: taro@example.jp\r\nTo: x@far.example\r\nSubject: out\r\nBcc: secret@far.example\r\n\r\nhello\r\n.dot";
+const CONTENT: &str = "From: taro@example.jp\r\nTo: x@far.example\r\nSubject: out\r\nBcc: secret@far.example\r\n\r\nhello\r\n..dot";
 const FULL: &[&str] = &[
     "PIPELINING",
     "8BITMIME",

@@ -145,6 +145,7 @@ async fn the_exchange_hands_over_to_the_mailbox_server_and_asks_it_first() {
     let exchange = Site::open(|settings| {
         settings.roles = Roles::Exchange;
         settings.recipient_memory.fresh = Duration::ZERO;
+        settings.outbound.idle = Duration::ZERO;
         let mut hop = NextHop::new(Host::Domain(domain("box.example.jp")), at.port());
         hop.roots = Some(Arc::new(roots));
         hop.certificate_name = Some(Host::Domain(domain("mx.example.jp")));

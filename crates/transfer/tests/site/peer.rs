@@ -127,11 +127,11 @@ impl Session {
                     self.answer(&command, "250 2.1.0 ok").await
                 }
                 "RCPT" => {
-                    let refused = (self.script)(&command).is_some();
-                    if !refused {
+                    let refusal = (self.script)(&command);
+                    if refusal.is_none() {
                         message.rcpt.push(line);
                     }
-                    self.answer(&command, "250 2.1.5 ok").await
+                    self.put(refusal.unwrap_or("250 2.1.5 ok")).await
                 }
                 "DATA" => {
                     if !self.answer("DATA", "354 go").await {
@@ -165,6 +165,10 @@ impl Session {
 
     async fn answer(&mut self, command: &str, default: &str) -> bool {
         let reply = (self.script)(command).unwrap_or(default);
+        self.put(reply).await
+    }
+
+    async fn put(&mut self, reply: &str) -> bool {
         if reply.is_empty() {
             return false;
         }
