@@ -1,0 +1,165 @@
+//! The exchange role and the mailbox role in two processes: own mail is handed over with verified TLS, waits
+//! while the mailbox server is away, and flows once when it is back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{collections::BTreeMap, fs, time::Duration};
+
+use support::{Letter, Person, Site, site::SMTP, until};
+
+const SOON: Duration = Duration::from_secs(40);
+
+/// The two servers of a site, and somebody whose mailbox is there.
+struct Pair {
+    exchange: Site,
+    mailbox: Site,
+    tanaka: Person,
+}
+
+/// Makes both; `trusted` says whether the exchange knows the mailbox server's certificate.
+fn pair(trusted: bool) -> Pair {
+    let exchange = Site::with_roles("city.example", "exchange");
+    let mailbox = Site::with_roles("city.example", "mailbox");
+    fs::copy(mailbox.certificate(), exchange.path().join("keys/mailbox.crt")).unwrap();
+    exchange.unset("mailbox_server");
+    let roots = if trusted { "keys/mailbox.crt" } else { "keys/tls.crt" };
+    exchange.set(
+        "exchange",
+        &format!(
+            "mailbox_server = {{ host = \"[{}]\", port = {SMTP}, ca_file = \"{roots}\", \
+             certificate_name = \"{}\" }}",
+            mailbox.address,
+            mailbox.hostname()
+        ),
+    );
+    exchange.set("delivery", "retry = [\"1s\"]");
+    exchange.set("delivery", &format!("bind = \"{}\"", exchange.address));
+    mailbox.unset("exchange_servers");
+    mailbox.set("mailbox", &format!("exchange_servers = [\"{}\"]", exchange.address));
+    let (mut exchange, mut mailbox) = (exchange, mailbox);
+    mailbox.serve();
+    exchange.serve();
+    let tanaka = mailbox.person("tanaka");
+    Pair {
+        exchange,
+        mailbox,
+        tanaka,
+    }
+}
+
+#[track_caller]
+fn send(site: &Site, letters: &[Letter]) {
+    let mut smtp = site.smtp();
+    for letter in letters {
+        let reply = smtp.send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+        assert_eq!(reply.code, 250, "{reply:?}");
+    }
+}
+
+/// How often each body is in the INBOX.
+fn counted(pair: &Pair) -> BTreeMap<String, u32> {
+    let mut imap = pair.mailbox.imap(&pair.tanaka);
+    let count = imap.select("INBOX");
+    let mut counted = BTreeMap::new();
+    for number in 1..=count {
+        *counted.entry(imap.body_digest(number)).or_default() += 1;
+    }
+    counted
+}
+
+fn letters(kind: &str, count: u32, to: &str) -> Vec<Letter> {
+    (0..count).map(|n| Letter::new(&format!("{kind}-{n}"), "friend@elsewhere.example", to)).collect()
+}
+
+#[test]
+fn mail_waits_for_the_mailbox_server_and_flows_once() {
+    let mut pair = pair(true);
+    let to = pair.tanaka.address.clone();
+    let before = letters("before", 10, &to);
+    send(&pair.exchange, &before);
+    pair.mailbox.imap(&pair.tanaka).holds("INBOX", 10, SOON);
+    pair.exchange.drained(SOON);
+
+    pair.mailbox.kill_hard();
+    let meanwhile = letters("meanwhile", 20, &to);
+    send(&pair.exchange, &meanwhile);
+    let queued = until("attempts are made", SOON, || {
+        let queued = pair.exchange.give(&["queue", "list"]);
+        let tried = queued.iter().all(|row| row["attempts"].as_u64().unwrap_or(0) > 0);
+        (queued.len() == 20 && tried).then_some(queued)
+    });
+    for row in &queued {
+        let why = row["last_reply"].as_str().unwrap();
+        assert!(!why.is_empty(), "the reason is told: {row}");
+    }
+    // The exchange's own restart loses nothing either.
+    pair.exchange.kill_hard();
+    pair.exchange.serve();
+    assert_eq!(pair.exchange.give(&["queue", "list"]).len(), 20);
+
+    pair.mailbox.serve();
+    pair.exchange.drained(SOON);
+    let found = counted(&pair);
+    for letter in before.iter().chain(&meanwhile) {
+        assert_eq!(found.get(&letter.digest()), Some(&1), "{} is there once", letter.name);
+    }
+    assert_eq!(found.len(), 30);
+    let relayed = pair.exchange.events(&["--kind", "delivery.relayed"]);
+    assert_eq!(relayed.len(), 30, "each hand-over is an event");
+    pair.mailbox.give(&["verify"]);
+    pair.exchange.give(&["verify"]);
+}
+
+#[test]
+fn a_mailbox_server_that_cannot_prove_itself_gets_nothing() {
+    let pair = pair(false);
+    // The exchange asks the mailbox server whether the recipient exists, and does not trust who answers.
+    let letter = Letter::new("secret", "friend@elsewhere.example", &pair.tanaka.address);
+    let reply = pair.exchange.smtp().send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+    assert_eq!(reply.code, 451, "{reply:?}");
+    let log = pair.exchange.log();
+    assert!(log.contains("invalid peer certificate"), "the operator learns why: {log}");
+    assert!(counted(&pair).is_empty());
+}
+
+#[test]
+fn the_mailbox_server_takes_mail_from_its_exchange_servers_alone() {
+    let pair = pair(true);
+    // This connection comes from 127.0.0.1, which is no exchange server.
+    let refusal = match support::smtp::Session::try_open(pair.mailbox.address, SMTP) {
+        Err(error) => error.to_string(),
+        Ok(mut session) => {
+            let letter = Letter::new("direct", "friend@elsewhere.example", &pair.tanaka.address);
+            let reply = session.send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+            assert!(!reply.is_positive(), "{reply:?}");
+            format!("{reply:?}")
+        }
+    };
+    assert!(refusal.contains("55") || refusal.contains("53"), "{refusal}");
+    // Whoever is unknown there is refused there; the sender learns of it by a notification, or at RCPT.
+    assert!(counted(&pair).is_empty());
+}
+
+#[test]
+fn an_unknown_recipient_behind_the_exchange_comes_back_as_a_notification() {
+    let pair = pair(true);
+    let suzuki = pair.mailbox.person("suzuki");
+    // Somebody of the site writes, from outside, to nobody and to somebody: only the first comes back.
+    let mut smtp = pair.exchange.smtp();
+    let letter = Letter::new("half", &suzuki.address, &pair.tanaka.address);
+    let reply = smtp
+        .send(&letter.from, &["nobody@city.example", &pair.tanaka.address], &letter.content())
+        .unwrap();
+    if reply.code != 250 {
+        assert!(matches!(reply.code, 550..=559), "refused at once: {reply:?}");
+        return;
+    }
+    pair.mailbox.imap(&pair.tanaka).holds("INBOX", 1, SOON);
+    let mut imap = pair.mailbox.imap(&suzuki);
+    imap.holds("INBOX", 1, SOON);
+    let report = String::from_utf8(imap.fetch(1)).unwrap();
+    assert!(report.contains("multipart/report"), "{report}");
+    assert!(report.contains("Final-Recipient: rfc822;") && report.contains("nobody@city.example"), "{report}");
+    assert!(report.contains("Action: failed"), "{report}");
+}
