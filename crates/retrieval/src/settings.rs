@@ -40,7 +40,8 @@ pub struct Settings {
     pub memory_budget: u64,
     /// Searches that read message text at once, over all sessions. Default 4.
     pub concurrent_searches: usize,
-    /// Commands that a session may hold read but not answered. Octets, at least one command. Default 64 KiB.
+    /// Octets of one IMAP command without its literals, and of what is read ahead while a long command is carried out.
+    /// Default 64 KiB.
     pub line_limit: usize,
 }
 

@@ -170,7 +170,7 @@ async fn a_deleted_mailbox_and_a_stopping_server_end_sessions() {
     first.ok("SELECT Old").await;
     let mut second = site.imap().await;
     second.ok("DELETE Old").await;
-    first.send("n NOOP\r\n").await;
+    first.play("C: n NOOP\nS: n OK Done").await;
     assert!(first.line().await.starts_with("* BYE "));
     assert_eq!(
         site.session_event().await.event.detail["end"],

@@ -151,7 +151,7 @@ impl Member {
             doomed.retain(|uid| named.binary_search(uid).is_ok());
         }
         self.remove(doomed).await?;
-        self.tell_changes(true).await?;
+        self.tell_changes_if_possible().await?;
         match &self.selected {
             Some(selected) if self.enabled.condstore => Ok(Done::with(
                 ResponseCode::HighestModSeq(selected.view.modseq),
@@ -250,7 +250,7 @@ impl Member {
         }
         // RFC 6851, section 4.3: before the EXPUNGE responses.
         self.line.out.untagged(Status::Ok, Some(&code), "Moved");
-        self.tell_changes(true).await?;
+        self.tell_changes_if_possible().await?;
         Ok(Done::new("Moved"))
     }
 }

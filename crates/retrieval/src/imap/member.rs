@@ -98,6 +98,8 @@ impl Member {
         }
     }
 
+    /// Writes the tagged answer. What was carried out is answered with OK even if the view could not be brought up to date
+    /// afterwards: a NO would make the client do it again. The next command tries the view anew.
     fn complete(
         &mut self,
         tag: &Tag,
@@ -105,12 +107,12 @@ impl Member {
         synced: Result<(), Stop>,
     ) -> Result<(), End> {
         let out = &mut self.line.out;
-        match outcome.and_then(|done| synced.map(|()| done)) {
+        match outcome {
             Ok(Done { code, text }) => out.tagged(tag, Status::Ok, code.as_ref(), text),
             Err(Stop::No { code, text }) => out.tagged(tag, Status::No, code.as_ref(), &text),
             Err(Stop::Bad(text)) => {
                 out.tagged(tag, Status::Bad, Some(&ResponseCode::ClientBug), text);
-                return self.line.count_bad();
+                self.line.count_bad()?;
             }
             Err(Stop::End(End::Logout)) => {
                 out.bye(None, "See you again");
@@ -119,7 +121,14 @@ impl Member {
             }
             Err(Stop::End(end)) => return Err(end),
         }
-        Ok(())
+        match synced {
+            Err(Stop::End(end)) => Err(end),
+            Err(Stop::No { .. } | Stop::Bad(_)) => {
+                self.mark_stale();
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     async fn obey(&mut self, tag: &Tag, command: Command) -> Outcome {
@@ -218,6 +227,18 @@ impl Member {
                 Ok(())
             }
             Synced::Deleted => Err(Stop::End(End::MailboxGone)),
+        }
+    }
+
+    /// As [`Member::tell_changes`], after something was carried out that must be answered with OK: only the end of the
+    /// session stops it.
+    pub(crate) async fn tell_changes_if_possible(&mut self) -> Result<(), Stop> {
+        match self.tell_changes(true).await {
+            Err(Stop::No { .. } | Stop::Bad(_)) => {
+                self.mark_stale();
+                Ok(())
+            }
+            other => other,
         }
     }
 

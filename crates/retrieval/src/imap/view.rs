@@ -309,4 +309,80 @@ mod tests {
         assert_eq!(view.keywords(slot), ["$Label1"]);
         assert_eq!(view.keyword_sets().count(), 2);
     }
+
+    /// A mailbox as the store has it, and a client that believes what it is told.
+    #[derive(Default)]
+    struct Model {
+        stored: Vec<Entry>,
+        vanished: Vec<(u32, u64)>,
+        uid: u32,
+        modseq: u64,
+        told: Vec<u32>,
+    }
+
+    impl Model {
+        fn change(&mut self, what: u8, which: usize) {
+            self.modseq += 1;
+            let place = which.checked_rem(self.stored.len());
+            match (what, place) {
+                (0, Some(place)) => {
+                    let gone = self.stored.remove(place);
+                    self.vanished.push((gone.uid, self.modseq));
+                }
+                (1, Some(place)) => {
+                    self.stored[place].flags.0 ^= Flags::SEEN.0;
+                    self.stored[place].modseq = self.modseq;
+                }
+                _ => {
+                    self.uid += 1;
+                    self.stored.push(entry(self.uid, self.modseq, 0, &[]));
+                }
+            }
+        }
+
+        fn tell(&mut self, view: &mut View, may_expunge: bool) {
+            let since = view.modseq;
+            let changed: Vec<Entry> = self
+                .stored
+                .iter()
+                .filter(|e| e.modseq > since)
+                .cloned()
+                .collect();
+            let mut vanished: Vec<u32> = self
+                .vanished
+                .iter()
+                .filter(|(_, modseq)| *modseq > since)
+                .map(|(uid, _)| *uid)
+                .collect();
+            vanished.sort_unstable();
+            let changes = view.apply(&changed, &vanished, self.modseq, may_expunge);
+            assert!(may_expunge || changes.expunged.is_empty());
+            for (number, uid) in changes.expunged.iter().zip(&changes.vanished) {
+                assert_eq!(self.told.remove(*number as usize - 1), *uid);
+            }
+            let known = self.told.len();
+            assert_eq!(changes.arrived, view.len() > known);
+            self.told
+                .extend(view.slots()[known..].iter().map(|slot| slot.uid));
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_client_and_the_store_agree(steps in proptest::collection::vec((0_u8..3, 0_usize..20, 0_u8..4), 1..60)) {
+            let (mut model, mut view) = (Model::default(), View::default());
+            for (what, which, tell) in steps {
+                model.change(what, which);
+                if tell < 2 {
+                    model.tell(&mut view, tell == 0);
+                }
+                let numbered: Vec<u32> = view.slots().iter().map(|slot| slot.uid).collect();
+                proptest::prop_assert_eq!(&numbered, &model.told);
+            }
+            model.tell(&mut view, true);
+            let stored: Vec<(u32, Flags)> = model.stored.iter().map(|e| (e.uid, e.flags)).collect();
+            let seen: Vec<(u32, Flags)> = view.slots().iter().map(|slot| (slot.uid, slot.flags())).collect();
+            proptest::prop_assert_eq!(seen, stored);
+        }
+    }
 }
