@@ -92,7 +92,7 @@ impl Member {
                 let may_expunge = may_expunge_after(&command);
                 let outcome = self.obey(&tag, command).await;
                 let synced = self.tell_changes(may_expunge).await;
-                self.complete(&tag, outcome, synced)
+                self.complete(&tag, outcome, &synced)
             }
             Heard::Refused => self.line.count_bad(),
         }
@@ -104,7 +104,7 @@ impl Member {
         &mut self,
         tag: &Tag,
         outcome: Outcome,
-        synced: Result<(), Stop>,
+        synced: &Result<(), Stop>,
     ) -> Result<(), End> {
         let out = &mut self.line.out;
         match outcome {
@@ -122,7 +122,7 @@ impl Member {
             Err(Stop::End(end)) => return Err(end),
         }
         match synced {
-            Err(Stop::End(end)) => Err(end),
+            Err(Stop::End(end)) => Err(*end),
             Err(Stop::No { .. } | Stop::Bad(_)) => {
                 self.mark_stale();
                 Ok(())
