@@ -26,18 +26,22 @@ impl Encoding {
     #[must_use]
     pub fn parse(value: &str) -> Self {
         let end = value.find([' ', '\t', ';', '(']).unwrap_or(value.len());
-        let token = value
+        // Bounded and cleaned before it is looked at, so that its name reads back as the same.
+        let token: String = value
             .get(..end)
             .unwrap_or_default()
-            .trim_matches('"')
-            .to_ascii_lowercase();
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(64)
+            .collect();
+        let token = token.trim_matches('"').to_ascii_lowercase();
         match token.as_str() {
             "" | "7bit" | "7-bit" => Self::SevenBit,
             "8bit" | "8-bit" => Self::EightBit,
             "binary" => Self::Binary,
             "base64" => Self::Base64,
             "quoted-printable" => Self::QuotedPrintable,
-            _ => Self::Other(token.chars().filter(|c| !c.is_control()).take(64).collect()),
+            _ => Self::Other(token),
         }
     }
 
@@ -185,6 +189,17 @@ mod tests {
         assert_eq!(Encoding::parse("8bit (comment)"), Encoding::EightBit);
         assert_eq!(Encoding::parse("x-uuencode").as_str(), "x-uuencode");
         assert_eq!(Encoding::parse("x-uuencode").decode(b"a"), None);
+    }
+
+    #[test]
+    fn a_name_reads_back_as_it_was_written() {
+        let long = format!("{}\"x", "a".repeat(63));
+        for value in ["\u{1}", "\u{1}\"base64\"", "\"\"", "b\u{7f}inary", &long] {
+            let encoding = Encoding::parse(value);
+            assert_eq!(Encoding::parse(encoding.as_str()), encoding, "{value:?}");
+            assert!(!encoding.as_str().is_empty());
+        }
+        assert_eq!(Encoding::parse("\u{1}"), Encoding::SevenBit);
     }
 
     #[test]
