@@ -156,3 +156,58 @@ async fn a_waiting_session_is_small() {
         assert!(octets <= 16 << 10, "{listener:?}: {octets} octets");
     }
 }
+
+#[tokio::test]
+async fn a_stalled_reader_is_given_up_and_gives_its_memory_to_others() {
+    let site = Site::open_with(retrieval::Settings {
+        memory_budget: 1 << 20,
+        stall_timeout: std::time::Duration::from_millis(500),
+        minimum_rate: 64 << 20,
+        ..retrieval::Settings::default()
+    })
+    .await;
+    let mut stalled = site.inbox().await;
+    stalled
+        .append("INBOX", "()", format!("\r\n{}", "x".repeat(900 << 10)))
+        .await;
+    let mut other = site.inbox().await;
+    // The message takes all the memory that there is, and this client never reads it.
+    stalled.send("f FETCH 1 BODY.PEEK[]\r\n").await;
+    let read = other.ok("FETCH 1 BODY.PEEK[]").await;
+    assert!(read.len() > 900 << 10);
+    let session = site.session_event().await.event;
+    assert_eq!(session.detail["end"], "timed-out");
+    assert_eq!(session.detail["fetched"], 0);
+    other.ok("NOOP").await;
+}
+
+#[tokio::test]
+async fn several_messages_of_one_append_come_together_or_not_at_all() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    let account = site.account().await;
+    site.store
+        .commit::<_, store::Error>(Vec::new(), move |tx| {
+            store::mailbox::set_quota(tx, account, Some(1000))?;
+            tx.record(
+                &trail::Event::new(trail::Kind::AccountChanged, trail::Actor::System),
+                (),
+            )
+        })
+        .await
+        .unwrap();
+    let long = "x".repeat(600);
+    let end = client
+        .refused(&format!(
+            "APPEND INBOX {{600+}}\r\n{long} {{600+}}\r\n{long}"
+        ))
+        .await;
+    assert!(end.starts_with("NO [OVERQUOTA]"), "{end}");
+    assert!(
+        client
+            .ok("STATUS INBOX (MESSAGES)")
+            .await
+            .contains("(MESSAGES 0)")
+    );
+    assert!(site.events(trail::Kind::MessageAppended).await.is_empty());
+}

@@ -33,6 +33,8 @@ pub(crate) struct Line {
     /// Room for the literals of the present command.
     room: Vec<Room>,
     room_octets: usize,
+    /// A literal that waits for its continuation. Kept here since waiting for room can be cancelled.
+    asked: Option<Literal>,
     /// When the command that is not complete yet began, and how much was read of it.
     pending: Option<(Instant, u64)>,
     bad_commands: u32,
@@ -73,6 +75,7 @@ impl Line {
             memory,
             room: Vec::new(),
             room_octets: 0,
+            asked: None,
             pending: None,
             bad_commands: 0,
             client: None,
@@ -132,6 +135,7 @@ impl Line {
             self.room.clear();
             self.room_octets = 0;
         }
+        self.answer_literal().await?;
         let deadline = Instant::now() + silence;
         loop {
             while let Some(event) = self.decoder.next_event() {
@@ -140,7 +144,10 @@ impl Line {
                         self.pending = None;
                         return Ok(Heard::Command(tagged));
                     }
-                    Event::NeedContinuation(literal) => self.answer_literal(&literal).await?,
+                    Event::NeedContinuation(literal) => {
+                        self.asked = Some(literal);
+                        self.answer_literal().await?;
+                    }
                     Event::Error(error) => {
                         self.pending = None;
                         self.out.command_error(&error);
@@ -253,14 +260,19 @@ impl Line {
         }
     }
 
-    async fn answer_literal(&mut self, literal: &Literal) -> Result<(), End> {
-        let has_room = literal.size <= 4096 || self.take_room(literal.size).await;
+    /// Lets the client send the literal that it asked about, once there is room for it.
+    async fn answer_literal(&mut self) -> Result<(), End> {
+        let Some(size) = self.asked.as_ref().map(|literal| literal.size) else {
+            return Ok(());
+        };
+        let has_room = size <= 4096 || self.take_room(size).await;
+        let tag = self.asked.take().and_then(|literal| literal.tag);
         if has_room {
             self.out.continuation("Go on");
         } else {
             self.decoder.refuse_literal();
             self.pending = None;
-            if let Some(tag) = &literal.tag {
+            if let Some(tag) = &tag {
                 let code = ResponseCode::Unavailable;
                 self.out
                     .tagged(tag, Status::No, Some(&code), "Too busy, try again later");

@@ -35,6 +35,11 @@ pub const TARO: &str = "taro@example.jp";
 impl Site {
     /// taro@example.jp has a mailbox with what `create_initial` makes.
     pub async fn open() -> Self {
+        Self::open_with(Settings::default()).await
+    }
+
+    /// As [`Site::open`], with settings of one's own.
+    pub async fn open_with(settings: Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let world = World::system();
         let store = Store::open(
@@ -60,7 +65,7 @@ impl Site {
         let password = issue(&store, &directory).await;
         let settings = Settings {
             plaintext_networks: vec!["192.0.2.0/24".parse().unwrap()],
-            ..Settings::default()
+            ..settings
         };
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let (shutdown, watcher) = wire::ShutdownHandle::new();
@@ -364,8 +369,7 @@ impl Client {
             }
             let expected = step
                 .strip_prefix("S:")
-                .map(str::trim_start)
-                .unwrap_or_else(|| panic!("no step: {step}"));
+                .map_or_else(|| panic!("no step: {step}"), str::trim_start);
             let said = self.line().await.replace("\r\n", "|");
             match expected.strip_suffix('…') {
                 Some(start) => assert!(

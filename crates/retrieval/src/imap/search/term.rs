@@ -64,6 +64,8 @@ pub(super) enum Place {
     Cc,
     Bcc,
     Subject,
+    MessageId,
+    InReplyTo,
     Header(String),
     Body,
     Text,
@@ -140,7 +142,7 @@ impl Term {
             SearchKey::Cc(text) => Self::needle(Place::Cc, text),
             SearchKey::Bcc(text) => Self::needle(Place::Bcc, text),
             SearchKey::Subject(text) => Self::needle(Place::Subject, text),
-            SearchKey::Header(name, text) => Self::needle(Place::of_header(name), text),
+            SearchKey::Header(name, text) => Self::needle(Place::of_header(name, text), text),
             SearchKey::Body(text) => Self::needle(Place::Body, text),
             SearchKey::Text(text) => Self::needle(Place::Text, text),
         })
@@ -262,9 +264,16 @@ impl Fact {
 }
 
 impl Place {
-    /// Fields that stand in the summary are looked for there.
-    fn of_header(name: &str) -> Self {
-        Self::Header(name.to_ascii_lowercase())
+    /// Fields that stand in the summary as they are written are looked for there. Addresses are not: a text may reach from
+    /// one to the next.
+    fn of_header(name: &str, text: &str) -> Self {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "subject" if !text.is_empty() => Self::Subject,
+            "message-id" if !text.is_empty() => Self::MessageId,
+            "in-reply-to" if !text.is_empty() => Self::InReplyTo,
+            _ => Self::Header(name),
+        }
     }
 
     /// Which part of the index holds it.
@@ -272,9 +281,7 @@ impl Place {
         match self {
             Self::Body => Field::Body,
             Self::Text => Field::Text,
-            Self::From | Self::To | Self::Cc | Self::Bcc | Self::Subject | Self::Header(_) => {
-                Field::Headers
-            }
+            _ => Field::Headers,
         }
     }
 }
@@ -293,6 +300,10 @@ impl Needle {
             Place::Subject => known
                 .summary
                 .map(|summary| fold(&summary.subject()).contains(&self.text)),
+            Place::MessageId => envelope.map(|envelope| self.is_in(envelope.message_id.as_deref())),
+            Place::InReplyTo => {
+                envelope.map(|envelope| self.is_in(envelope.in_reply_to.as_deref()))
+            }
             Place::Header(name) => known.words.map(|words| {
                 let mut fields = words.fields.iter().filter(|(held, _)| held == name);
                 fields.any(|(_, value)| value.contains(&self.text))
@@ -313,6 +324,10 @@ impl Needle {
             }
             Some(Candidates::All) | None => false,
         }
+    }
+
+    fn is_in(&self, field: Option<&str>) -> bool {
+        field.is_some_and(|field| fold(field).contains(&self.text))
     }
 
     fn in_addresses(&self, items: &[AddressItem]) -> bool {
