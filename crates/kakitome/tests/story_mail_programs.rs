@@ -30,7 +30,10 @@ fn office() -> (Site, Person, Person) {
 /// Puts a letter into somebody's INBOX through the exchange port.
 #[track_caller]
 fn deliver(site: &Site, letter: &Letter) {
-    let reply = site.smtp().send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+    let reply = site
+        .smtp()
+        .send(&letter.from, &[&letter.to], &letter.content())
+        .unwrap();
     assert_eq!(reply.code, 250, "{reply:?}");
 }
 
@@ -40,7 +43,12 @@ fn arrived(site: &Site, reader: &Person, count: u32, letter: &Letter) {
     let mut imap = site.imap(reader);
     imap.holds("INBOX", count, SOON);
     let content = imap.fetch(count);
-    assert_eq!(digest(body(&content)), letter.digest(), "{}", String::from_utf8_lossy(&content));
+    assert_eq!(
+        digest(body(&content)),
+        letter.digest(),
+        "{}",
+        String::from_utf8_lossy(&content)
+    );
 }
 
 /// Writes a file that only its owner can read, as programs want for passwords.
@@ -53,7 +61,14 @@ fn private(path: PathBuf, text: &str) -> PathBuf {
 fn curl(site: &Site, person: &Person, port: u16) -> Program {
     let host = site.hostname();
     Program::new("curl")
-        .words(["--silent", "--show-error", "--ssl-reqd", "--max-time", "60", "--cacert"])
+        .words([
+            "--silent",
+            "--show-error",
+            "--ssl-reqd",
+            "--max-time",
+            "60",
+            "--cacert",
+        ])
         .word(site.certificate())
         .words(["--resolve", &format!("{host}:{port}:{}", site.address)])
         .words(["--user", &format!("{}:{}", person.address, person.password)])
@@ -63,11 +78,19 @@ fn curl(site: &Site, person: &Person, port: u16) -> Program {
 fn curl_submits_with_tls_and_starttls_and_reads_by_imap_and_pop3() {
     let (site, tanaka, suzuki) = office();
     let host = site.hostname();
-    for (at, (scheme, port)) in [("smtps", SUBMISSIONS), ("smtp", SUBMISSION)].into_iter().enumerate() {
+    for (at, (scheme, port)) in [("smtps", SUBMISSIONS), ("smtp", SUBMISSION)]
+        .into_iter()
+        .enumerate()
+    {
         let letter = Letter::new(&format!("curl-{scheme}"), &tanaka.address, &suzuki.address);
         curl(&site, &tanaka, port)
             .words(["--url", &format!("{scheme}://{host}:{port}/client.example")])
-            .words(["--mail-from", &tanaka.address, "--mail-rcpt", &suzuki.address])
+            .words([
+                "--mail-from",
+                &tanaka.address,
+                "--mail-rcpt",
+                &suzuki.address,
+            ])
             .words(["--upload-file", "-"])
             .input(letter.content())
             .succeeds();
@@ -80,10 +103,18 @@ fn curl_submits_with_tls_and_starttls_and_reads_by_imap_and_pop3() {
     ];
     for (url, port) in read.iter().zip([IMAPS, POP3S]) {
         let ran = curl(&site, &suzuki, port).word(url).run();
-        assert_eq!(digest(body(&ran.output.stdout)), wanted, "{url}: {}", ran.text());
+        assert_eq!(
+            digest(body(&ran.output.stdout)),
+            wanted,
+            "{url}: {}",
+            ran.text()
+        );
     }
     // STARTTLS and STLS.
-    for (url, port) in [(format!("imap://{host}:{IMAP}/"), IMAP), (format!("pop3://{host}:{POP3}/"), POP3)] {
+    for (url, port) in [
+        (format!("imap://{host}:{IMAP}/"), IMAP),
+        (format!("pop3://{host}:{POP3}/"), POP3),
+    ] {
         curl(&site, &suzuki, port).word(&url).succeeds();
     }
     let found = curl(&site, &suzuki, IMAPS)
@@ -96,15 +127,25 @@ fn curl_submits_with_tls_and_starttls_and_reads_by_imap_and_pop3() {
 fn curl_is_refused_with_a_wrong_password_and_another_persons_address() {
     let (site, tanaka, suzuki) = office();
     let host = site.hostname();
-    let stranger = Person { password: "wrong".into(), ..tanaka.clone() };
+    let stranger = Person {
+        password: "wrong".into(),
+        ..tanaka.clone()
+    };
     for (scheme, port) in [("imaps", IMAPS), ("pop3s", POP3S), ("smtps", SUBMISSIONS)] {
-        curl(&site, &stranger, port).word(format!("{scheme}://{host}:{port}/")).fails();
+        curl(&site, &stranger, port)
+            .word(format!("{scheme}://{host}:{port}/"))
+            .fails();
     }
     let forged = Letter::new("forged", &suzuki.address, &tanaka.address);
     let told = curl(&site, &tanaka, SUBMISSIONS)
         .word("--verbose")
         .words(["--url", &format!("smtps://{host}:{SUBMISSIONS}")])
-        .words(["--mail-from", &suzuki.address, "--mail-rcpt", &tanaka.address])
+        .words([
+            "--mail-from",
+            &suzuki.address,
+            "--mail-rcpt",
+            &tanaka.address,
+        ])
         .words(["--upload-file", "-"])
         .input(forged.content())
         .fails();
@@ -114,9 +155,26 @@ fn curl_is_refused_with_a_wrong_password_and_another_persons_address() {
 
 fn swaks(site: &Site, person: &Person, port: u16) -> Program {
     Program::new("swaks")
-        .words(["--server", &site.address.to_string(), "--port", &port.to_string()])
-        .words(["--from", &person.address, "--timeout", "30", "--ehlo", "client.example"])
-        .words(["--auth-user", &person.address, "--auth-password", &person.password])
+        .words([
+            "--server",
+            &site.address.to_string(),
+            "--port",
+            &port.to_string(),
+        ])
+        .words([
+            "--from",
+            &person.address,
+            "--timeout",
+            "30",
+            "--ehlo",
+            "client.example",
+        ])
+        .words([
+            "--auth-user",
+            &person.address,
+            "--auth-password",
+            &person.password,
+        ])
 }
 
 #[test]
@@ -132,9 +190,17 @@ fn swaks_logs_in_by_each_mechanism_under_tls_and_never_without() {
         }
     }
     site.imap(&suzuki).holds("INBOX", count, SOON);
-    let told = swaks(&site, &tanaka, SUBMISSION).words(["--auth", "PLAIN", "--to", &suzuki.address]).fails();
-    assert!(!told.contains("250-AUTH"), "AUTH is offered without TLS: {told}");
-    let stranger = Person { password: "wrong".into(), ..tanaka };
+    let told = swaks(&site, &tanaka, SUBMISSION)
+        .words(["--auth", "PLAIN", "--to", &suzuki.address])
+        .fails();
+    assert!(
+        !told.contains("250-AUTH"),
+        "AUTH is offered without TLS: {told}"
+    );
+    let stranger = Person {
+        password: "wrong".into(),
+        ..tanaka
+    };
     let told = swaks(&site, &stranger, SUBMISSION)
         .words(["--tls", "--auth", "PLAIN", "--to", &suzuki.address])
         .fails();
@@ -147,14 +213,30 @@ fn swaks_as_the_outside_world_delivers_but_cannot_relay() {
     let (site, tanaka, _) = office();
     let outside = |to: &str| {
         Program::new("swaks")
-            .words(["--server", &site.address.to_string(), "--port", &SMTP.to_string()])
-            .words(["--from", "friend@elsewhere.example", "--to", to, "--timeout", "30"])
+            .words([
+                "--server",
+                &site.address.to_string(),
+                "--port",
+                &SMTP.to_string(),
+            ])
+            .words([
+                "--from",
+                "friend@elsewhere.example",
+                "--to",
+                to,
+                "--timeout",
+                "30",
+            ])
     };
     outside(&tanaka.address).succeeds();
     outside(&tanaka.address).word("--tls").succeeds();
     outside("tanaka+project@city.example").succeeds();
     site.imap(&tanaka).holds("INBOX", 3, SOON);
-    for to in ["somebody@other.example", "tanaka%city.example@other.example", "@other.example:tanaka@city.example"] {
+    for to in [
+        "somebody@other.example",
+        "tanaka%city.example@other.example",
+        "@other.example:tanaka@city.example",
+    ] {
         let told = outside(to).run().text();
         let delivered_here = told.contains("<-  250 2.0.0 Accepted");
         assert!(!delivered_here || to.starts_with('@'), "{to}: {told}");
@@ -182,10 +264,15 @@ fn msmtp_submits_with_scram_plain_and_login() {
                 tanaka.password,
             );
             let file = private(site.beside("msmtprc"), &settings);
-            let letter =
-                Letter::new(&format!("msmtp-{mechanism}-{starttls}"), &tanaka.address, &suzuki.address);
+            let letter = Letter::new(
+                &format!("msmtp-{mechanism}-{starttls}"),
+                &tanaka.address,
+                &suzuki.address,
+            );
             // msmtp reads text with the system's line ends.
-            let text = String::from_utf8(letter.content()).unwrap().replace("\r\n", "\n");
+            let text = String::from_utf8(letter.content())
+                .unwrap()
+                .replace("\r\n", "\n");
             Program::new("msmtp")
                 .word("-C")
                 .word(&file)
@@ -196,17 +283,35 @@ fn msmtp_submits_with_scram_plain_and_login() {
             arrived(&site, &suzuki, count, &letter);
         }
     }
-    let logins = site.events(&["--kind", "authentication.succeeded", "--actor", &tanaka.address]);
-    let scram = logins.iter().filter(|e| e["detail"].to_string().contains("SCRAM-SHA-256")).count();
+    let logins = site.events(&[
+        "--kind",
+        "authentication.succeeded",
+        "--actor",
+        &tanaka.address,
+    ]);
+    let scram = logins
+        .iter()
+        .filter(|e| e["detail"].to_string().contains("SCRAM-SHA-256"))
+        .count();
     assert!(scram >= 2, "the trail knows the mechanism: {logins:?}");
 }
 
 /// fetchmail, with `protocol` and an MDA that keeps each message in a file of `into`.
-fn fetchmail(site: &Site, person: &Person, protocol: &str, port: u16, options: &str, into: &Path) -> Program {
+fn fetchmail(
+    site: &Site,
+    person: &Person,
+    protocol: &str,
+    port: u16,
+    options: &str,
+    into: &Path,
+) -> Program {
     fs::create_dir_all(into).unwrap();
     let mda = private(
         into.with_extension("mda"),
-        &format!("#!/bin/sh\nexec cat > \"$(mktemp {}/XXXXXXXX)\"\n", into.display()),
+        &format!(
+            "#!/bin/sh\nexec cat > \"$(mktemp {}/XXXXXXXX)\"\n",
+            into.display()
+        ),
     );
     fs::set_permissions(&mda, fs::Permissions::from_mode(0o700)).unwrap();
     let settings = format!(
@@ -240,7 +345,13 @@ fn fetchmail_fetches_by_pop3_and_imap_and_leaves_nothing_behind() {
     .enumerate()
     {
         let letters: Vec<Letter> = (0..3)
-            .map(|n| Letter::new(&format!("fetch-{at}-{n}"), "friend@elsewhere.example", &tanaka.address))
+            .map(|n| {
+                Letter::new(
+                    &format!("fetch-{at}-{n}"),
+                    "friend@elsewhere.example",
+                    &tanaka.address,
+                )
+            })
             .collect();
         for letter in &letters {
             deliver(&site, letter);
@@ -252,7 +363,11 @@ fn fetchmail_fetches_by_pop3_and_imap_and_leaves_nothing_behind() {
         fetched.sort();
         wanted.sort();
         assert_eq!(fetched, wanted, "{protocol} on {port}");
-        assert_eq!(site.imap(&tanaka).select("INBOX"), 0, "fetched mail is deleted");
+        assert_eq!(
+            site.imap(&tanaka).select("INBOX"),
+            0,
+            "fetched mail is deleted"
+        );
         // Status 1: there is no new mail.
         let again = fetchmail(&site, &tanaka, protocol, port, options, &into).run();
         assert_eq!(again.output.status.code(), Some(1), "{}", again.text());
@@ -266,7 +381,9 @@ fn files(directory: &Path) -> Vec<Vec<u8>> {
         .map(|entry| {
             let text = fs::read(entry.unwrap().path()).unwrap();
             let text = String::from_utf8(text).unwrap();
-            text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes()
+            text.replace("\r\n", "\n")
+                .replace('\n', "\r\n")
+                .into_bytes()
         })
         .collect()
 }
@@ -325,7 +442,10 @@ fn mutt_sends_reads_and_files() {
         .words(["--quiet", "--return", "--command", &line, "/dev/null"])
         .succeeds();
     let text = fs::read_to_string(&shown).unwrap();
-    assert!(text.contains("第二会議室") && text.contains("会議のお知らせ"), "{text}");
+    assert!(
+        text.contains("第二会議室") && text.contains("会議のお知らせ"),
+        "{text}"
+    );
     let mut imap = site.imap(&suzuki);
     assert_eq!(imap.select("INBOX"), 0);
     assert_eq!(imap.select("Done"), 1);
@@ -335,8 +455,16 @@ fn mutt_sends_reads_and_files() {
 fn pythons_libraries_do_all_that_they_can() {
     let (site, tanaka, suzuki) = office();
     let told = Program::python("mail_libraries.py")
-        .words([&site.address.to_string(), &site.certificate().display().to_string()])
-        .words([&tanaka.address, &tanaka.password, &suzuki.address, &suzuki.password])
+        .words([
+            &site.address.to_string(),
+            &site.certificate().display().to_string(),
+        ])
+        .words([
+            &tanaka.address,
+            &tanaka.password,
+            &suzuki.address,
+            &suzuki.password,
+        ])
         .succeeds();
     assert!(told.ends_with("all is well\n"), "{told}");
 }
@@ -345,7 +473,10 @@ fn pythons_libraries_do_all_that_they_can() {
 fn a_search_for_kaigi_finds_a_mail_in_iso_2022_jp() {
     let (site, tanaka, _) = office();
     let told = Program::python("search_kaigi.py")
-        .words([&site.address.to_string(), &site.certificate().display().to_string()])
+        .words([
+            &site.address.to_string(),
+            &site.certificate().display().to_string(),
+        ])
         .words([&tanaka.address, &tanaka.password])
         .succeeds();
     assert!(told.ends_with("all is well\n"), "{told}");

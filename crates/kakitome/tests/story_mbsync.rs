@@ -41,7 +41,12 @@ impl Sides {
         );
         fs::write(&settings, text).unwrap();
         fs::set_permissions(&settings, fs::Permissions::from_mode(0o600)).unwrap();
-        Self { site, person, maildir, settings }
+        Self {
+            site,
+            person,
+            maildir,
+            settings,
+        }
     }
 
     #[track_caller]
@@ -59,7 +64,12 @@ impl Sides {
     fn files(&self) -> BTreeSet<String> {
         walk(&self.maildir)
             .into_iter()
-            .map(|path| path.strip_prefix(&self.maildir).unwrap().display().to_string())
+            .map(|path| {
+                path.strip_prefix(&self.maildir)
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
             .filter(|name| !name.contains(".mbsyncstate") && !name.contains(".uidvalidity"))
             .collect()
     }
@@ -68,10 +78,15 @@ impl Sides {
     fn near(&self, folder: &str) -> BTreeSet<String> {
         walk(&self.maildir.join(folder))
             .into_iter()
-            .filter(|path| path.parent().is_some_and(|p| p.ends_with("cur") || p.ends_with("new")))
+            .filter(|path| {
+                path.parent()
+                    .is_some_and(|p| p.ends_with("cur") || p.ends_with("new"))
+            })
             .map(|path| {
                 let text = String::from_utf8(fs::read(path).unwrap()).unwrap();
-                digest(body(text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes()))
+                digest(body(
+                    text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes(),
+                ))
             })
             .collect()
     }
@@ -103,18 +118,35 @@ fn walk(directory: &Path) -> Vec<PathBuf> {
 
 /// A file name of a Maildir without its flags.
 fn name_of(file: &str) -> String {
-    file.rsplit('/').next().unwrap().split(':').next().unwrap().to_owned()
+    file.rsplit('/')
+        .next()
+        .unwrap()
+        .split(':')
+        .next()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
 fn both_sides_become_alike_and_stay_so() {
     let sides = Sides::new();
     let letters: Vec<Letter> = (0..40)
-        .map(|n| Letter::new(&format!("far-{n}"), "friend@elsewhere.example", &sides.person.address))
+        .map(|n| {
+            Letter::new(
+                &format!("far-{n}"),
+                "friend@elsewhere.example",
+                &sides.person.address,
+            )
+        })
         .collect();
     let mut smtp = sides.site.smtp();
     for letter in &letters {
-        assert_eq!(smtp.send(&letter.from, &[&letter.to], &letter.content()).unwrap().code, 250);
+        assert_eq!(
+            smtp.send(&letter.from, &[&letter.to], &letter.content())
+                .unwrap()
+                .code,
+            250
+        );
     }
     let mut imap = sides.imap();
     imap.select("INBOX");
@@ -129,24 +161,52 @@ fn both_sides_become_alike_and_stay_so() {
     sides.synchronise();
     let wanted: BTreeSet<String> = letters.iter().map(Letter::digest).collect();
     assert_eq!(sides.near("Inbox"), wanted);
-    assert_eq!(sides.near("Projects/2026"), BTreeSet::from([letters[6].digest()]));
-    let seen = sides.files().iter().filter(|f| f.starts_with("Inbox/cur") && f.ends_with('S')).count();
+    assert_eq!(
+        sides.near("Projects/2026"),
+        BTreeSet::from([letters[6].digest()])
+    );
+    let seen = sides
+        .files()
+        .iter()
+        .filter(|f| f.starts_with("Inbox/cur") && f.ends_with('S'))
+        .count();
     assert_eq!(seen, 5, "{:?}", sides.files());
     unchanged(&sides);
 
     // Changes on both sides at once: new mail, flags and deletions here and there.
-    let draft = Letter::new("written-here", &sides.person.address, "friend@elsewhere.example");
-    let text = String::from_utf8(draft.content()).unwrap().replace("\r\n", "\n");
+    let draft = Letter::new(
+        "written-here",
+        &sides.person.address,
+        "friend@elsewhere.example",
+    );
+    let text = String::from_utf8(draft.content())
+        .unwrap()
+        .replace("\r\n", "\n");
     fs::write(sides.maildir.join("Inbox/new/1795000000.1_1.client"), text).unwrap();
-    let mine: Vec<String> = sides.files().into_iter().filter(|f| f.starts_with("Inbox/new/")).collect();
+    let mine: Vec<String> = sides
+        .files()
+        .into_iter()
+        .filter(|f| f.starts_with("Inbox/new/"))
+        .collect();
     let removed = mine.iter().find(|f| !f.contains("client")).unwrap();
     let removed_digest = {
         let text = String::from_utf8(fs::read(sides.maildir.join(removed)).unwrap()).unwrap();
-        digest(body(text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes()))
+        digest(body(
+            text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes(),
+        ))
     };
     fs::remove_file(sides.maildir.join(removed)).unwrap();
-    let there = Letter::new("arrived-there", "friend@elsewhere.example", &sides.person.address);
-    assert_eq!(smtp.send(&there.from, &[&there.to], &there.content()).unwrap().code, 250);
+    let there = Letter::new(
+        "arrived-there",
+        "friend@elsewhere.example",
+        &sides.person.address,
+    );
+    assert_eq!(
+        smtp.send(&there.from, &[&there.to], &there.content())
+            .unwrap()
+            .code,
+        250
+    );
     imap.select("INBOX");
     imap.ok("STORE 2 +FLAGS (\\Deleted)");
     imap.ok("EXPUNGE");
@@ -161,7 +221,11 @@ fn both_sides_become_alike_and_stay_so() {
     assert!(wanted.remove(&removed_digest));
     assert_eq!(sides.near("Inbox"), wanted, "here");
     assert_eq!(sides.far("INBOX"), wanted, "there");
-    let flagged = sides.files().iter().filter(|f| f.starts_with("Inbox/") && f.ends_with("FS")).count();
+    let flagged = sides
+        .files()
+        .iter()
+        .filter(|f| f.starts_with("Inbox/") && f.ends_with("FS"))
+        .count();
     assert_eq!(flagged, 1, "{:?}", sides.files());
     unchanged(&sides);
 }
@@ -173,15 +237,25 @@ fn unchanged(sides: &Sides) {
     let mut imap = sides.imap();
     let status = |imap: &mut imap::Session| {
         ["INBOX", "\"&Zk6tcA-\""].map(|mailbox| {
-            imap.ok(&format!("STATUS {mailbox} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)")).text()
+            imap.ok(&format!(
+                "STATUS {mailbox} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)"
+            ))
+            .text()
         })
     };
     let far = status(&mut imap);
     let told = sides.synchronise();
-    for line in told.lines().filter(|line| line.contains("pulled") || line.contains("pushed")) {
-        assert!(!line.chars().any(|c| ('1'..='9').contains(&c)), "mbsync found something to do: {told}");
+    for line in told
+        .lines()
+        .filter(|line| line.contains("pulled") || line.contains("pushed"))
+    {
+        assert!(
+            !line.chars().any(|c| ('1'..='9').contains(&c)),
+            "mbsync found something to do: {told}"
+        );
     }
-    let names = |files: &BTreeSet<String>| files.iter().map(|f| name_of(f)).collect::<BTreeSet<_>>();
+    let names =
+        |files: &BTreeSet<String>| files.iter().map(|f| name_of(f)).collect::<BTreeSet<_>>();
     assert_eq!(names(&sides.files()), names(&near), "here");
     assert_eq!(status(&mut imap), far, "there");
 }

@@ -21,9 +21,17 @@ struct Pair {
 fn pair(trusted: bool) -> Pair {
     let exchange = Site::with_roles("city.example", "exchange");
     let mailbox = Site::with_roles("city.example", "mailbox");
-    fs::copy(mailbox.certificate(), exchange.path().join("keys/mailbox.crt")).unwrap();
+    fs::copy(
+        mailbox.certificate(),
+        exchange.path().join("keys/mailbox.crt"),
+    )
+    .unwrap();
     exchange.unset("mailbox_server");
-    let roots = if trusted { "keys/mailbox.crt" } else { "keys/tls.crt" };
+    let roots = if trusted {
+        "keys/mailbox.crt"
+    } else {
+        "keys/tls.crt"
+    };
     exchange.set(
         "exchange",
         &format!(
@@ -36,7 +44,10 @@ fn pair(trusted: bool) -> Pair {
     exchange.set("delivery", "retry = [\"1s\"]");
     exchange.set("delivery", &format!("bind = \"{}\"", exchange.address));
     mailbox.unset("exchange_servers");
-    mailbox.set("mailbox", &format!("exchange_servers = [\"{}\"]", exchange.address));
+    mailbox.set(
+        "mailbox",
+        &format!("exchange_servers = [\"{}\"]", exchange.address),
+    );
     let (mut exchange, mut mailbox) = (exchange, mailbox);
     mailbox.serve();
     exchange.serve();
@@ -52,7 +63,9 @@ fn pair(trusted: bool) -> Pair {
 fn send(site: &Site, letters: &[Letter]) {
     let mut smtp = site.smtp();
     for letter in letters {
-        let reply = smtp.send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+        let reply = smtp
+            .send(&letter.from, &[&letter.to], &letter.content())
+            .unwrap();
         assert_eq!(reply.code, 250, "{reply:?}");
     }
 }
@@ -69,7 +82,9 @@ fn counted(pair: &Pair) -> BTreeMap<String, u32> {
 }
 
 fn letters(kind: &str, count: u32, to: &str) -> Vec<Letter> {
-    (0..count).map(|n| Letter::new(&format!("{kind}-{n}"), "friend@elsewhere.example", to)).collect()
+    (0..count)
+        .map(|n| Letter::new(&format!("{kind}-{n}"), "friend@elsewhere.example", to))
+        .collect()
 }
 
 #[test]
@@ -86,7 +101,9 @@ fn mail_waits_for_the_mailbox_server_and_flows_once() {
     send(&pair.exchange, &meanwhile);
     let queued = until("attempts are made", SOON, || {
         let queued = pair.exchange.give(&["queue", "list"]);
-        let tried = queued.iter().all(|row| row["attempts"].as_u64().unwrap_or(0) > 0);
+        let tried = queued
+            .iter()
+            .all(|row| row["attempts"].as_u64().unwrap_or(0) > 0);
         (queued.len() == 20 && tried).then_some(queued)
     });
     for row in &queued {
@@ -102,7 +119,12 @@ fn mail_waits_for_the_mailbox_server_and_flows_once() {
     pair.exchange.drained(SOON);
     let found = counted(&pair);
     for letter in before.iter().chain(&meanwhile) {
-        assert_eq!(found.get(&letter.digest()), Some(&1), "{} is there once", letter.name);
+        assert_eq!(
+            found.get(&letter.digest()),
+            Some(&1),
+            "{} is there once",
+            letter.name
+        );
     }
     assert_eq!(found.len(), 30);
     let relayed = pair.exchange.events(&["--kind", "delivery.relayed"]);
@@ -116,10 +138,17 @@ fn a_mailbox_server_that_cannot_prove_itself_gets_nothing() {
     let pair = pair(false);
     // The exchange asks the mailbox server whether the recipient exists, and does not trust who answers.
     let letter = Letter::new("secret", "friend@elsewhere.example", &pair.tanaka.address);
-    let reply = pair.exchange.smtp().send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+    let reply = pair
+        .exchange
+        .smtp()
+        .send(&letter.from, &[&letter.to], &letter.content())
+        .unwrap();
     assert_eq!(reply.code, 451, "{reply:?}");
     let log = pair.exchange.log();
-    assert!(log.contains("invalid peer certificate"), "the operator learns why: {log}");
+    assert!(
+        log.contains("invalid peer certificate"),
+        "the operator learns why: {log}"
+    );
     assert!(counted(&pair).is_empty());
 }
 
@@ -131,12 +160,17 @@ fn the_mailbox_server_takes_mail_from_its_exchange_servers_alone() {
         Err(error) => error.to_string(),
         Ok(mut session) => {
             let letter = Letter::new("direct", "friend@elsewhere.example", &pair.tanaka.address);
-            let reply = session.send(&letter.from, &[&letter.to], &letter.content()).unwrap();
+            let reply = session
+                .send(&letter.from, &[&letter.to], &letter.content())
+                .unwrap();
             assert!(!reply.is_positive(), "{reply:?}");
             format!("{reply:?}")
         }
     };
-    assert!(refusal.contains("55") || refusal.contains("53"), "{refusal}");
+    assert!(
+        refusal.contains("55") || refusal.contains("53"),
+        "{refusal}"
+    );
     // Whoever is unknown there is refused there; the sender learns of it by a notification, or at RCPT.
     assert!(counted(&pair).is_empty());
 }
@@ -149,10 +183,17 @@ fn an_unknown_recipient_behind_the_exchange_comes_back_as_a_notification() {
     let mut smtp = pair.exchange.smtp();
     let letter = Letter::new("half", &suzuki.address, &pair.tanaka.address);
     let reply = smtp
-        .send(&letter.from, &["nobody@city.example", &pair.tanaka.address], &letter.content())
+        .send(
+            &letter.from,
+            &["nobody@city.example", &pair.tanaka.address],
+            &letter.content(),
+        )
         .unwrap();
     if reply.code != 250 {
-        assert!(matches!(reply.code, 550..=559), "refused at once: {reply:?}");
+        assert!(
+            matches!(reply.code, 550..=559),
+            "refused at once: {reply:?}"
+        );
         return;
     }
     pair.mailbox.imap(&pair.tanaka).holds("INBOX", 1, SOON);
@@ -160,6 +201,9 @@ fn an_unknown_recipient_behind_the_exchange_comes_back_as_a_notification() {
     imap.holds("INBOX", 1, SOON);
     let report = String::from_utf8(imap.fetch(1)).unwrap();
     assert!(report.contains("multipart/report"), "{report}");
-    assert!(report.contains("Final-Recipient: rfc822;") && report.contains("nobody@city.example"), "{report}");
+    assert!(
+        report.contains("Final-Recipient: rfc822;") && report.contains("nobody@city.example"),
+        "{report}"
+    );
     assert!(report.contains("Action: failed"), "{report}");
 }

@@ -32,7 +32,11 @@ impl Answer {
         self.text()
             .iter()
             .filter_map(|line| line.strip_prefix("* SEARCH"))
-            .flat_map(|rest| rest.split_whitespace().map(|n| n.parse().unwrap()).collect::<Vec<u32>>())
+            .flat_map(|rest| {
+                rest.split_whitespace()
+                    .map(|n| n.parse().unwrap())
+                    .collect::<Vec<u32>>()
+            })
             .collect()
     }
 
@@ -67,14 +71,19 @@ impl Session {
     fn greeting(&mut self) -> io::Result<()> {
         let line = self.lines.line()?;
         if !line.starts_with(b"* OK") {
-            return Err(io::Error::other(String::from_utf8_lossy(&line).into_owned()));
+            return Err(io::Error::other(
+                String::from_utf8_lossy(&line).into_owned(),
+            ));
         }
         Ok(())
     }
 
     #[track_caller]
     pub(crate) fn login(&mut self, person: &Person) {
-        self.ok(&format!("LOGIN \"{}\" \"{}\"", person.address, person.password));
+        self.ok(&format!(
+            "LOGIN \"{}\" \"{}\"",
+            person.address, person.password
+        ));
     }
 
     /// One response, with its literals.
@@ -92,7 +101,8 @@ impl Session {
     pub(crate) fn begin(&mut self, command: &str) -> io::Result<String> {
         self.tag += 1;
         let tag = format!("a{}", self.tag);
-        self.lines.write(format!("{tag} {command}\r\n").as_bytes())?;
+        self.lines
+            .write(format!("{tag} {command}\r\n").as_bytes())?;
         Ok(tag)
     }
 
@@ -122,7 +132,8 @@ impl Session {
     /// Gives a command and reads its whole answer.
     #[track_caller]
     pub(crate) fn give(&mut self, command: &str) -> Answer {
-        self.try_give(command).unwrap_or_else(|error| panic!("after {command:?}: {error}"))
+        self.try_give(command)
+            .unwrap_or_else(|error| panic!("after {command:?}: {error}"))
     }
 
     /// Gives a command that must be answered with OK.
@@ -146,7 +157,10 @@ impl Session {
         let what = format!("{count} messages in {mailbox}");
         until(&what, limit, || {
             seen = self.select(mailbox);
-            assert!(seen <= count, "{mailbox} holds {seen} messages instead of {count}");
+            assert!(
+                seen <= count,
+                "{mailbox} holds {seen} messages instead of {count}"
+            );
             (seen == count).then_some(())
         });
     }
@@ -182,7 +196,12 @@ pub(crate) fn exists(answer: &Answer) -> Option<u32> {
     answer
         .text()
         .iter()
-        .filter_map(|line| line.strip_prefix("* ")?.strip_suffix(" EXISTS")?.parse().ok())
+        .filter_map(|line| {
+            line.strip_prefix("* ")?
+                .strip_suffix(" EXISTS")?
+                .parse()
+                .ok()
+        })
         .next_back()
 }
 
@@ -195,8 +214,11 @@ fn literal(line: &[u8]) -> Option<usize> {
 }
 
 /// The first literal within `response`.
-fn literal_of(response: &[u8]) -> &[u8] {
-    let end = response.windows(3).position(|three| three == b"}\r\n").expect("a literal");
+pub(crate) fn literal_of(response: &[u8]) -> &[u8] {
+    let end = response
+        .windows(3)
+        .position(|three| three == b"}\r\n")
+        .expect("a literal");
     let octets = literal(&response[..=end]).expect("a literal's length");
     &response[end + 3..end + 3 + octets]
 }

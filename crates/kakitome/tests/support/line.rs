@@ -62,12 +62,17 @@ impl Lines {
 
     /// TLS from here on, trusting `certificate` alone.
     pub(crate) fn into_tls(self, certificate: &Path) -> io::Result<Self> {
-        assert!(self.stream.buffer().is_empty(), "bytes before the TLS handshake");
+        assert!(
+            self.stream.buffer().is_empty(),
+            "bytes before the TLS handshake"
+        );
         let Carrier::Plain(stream) = self.stream.into_inner() else {
             panic!("TLS within TLS");
         };
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_file(certificate).unwrap())
+            .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -14,7 +14,8 @@ pub(crate) struct Letter {
 impl Letter {
     /// A short letter.
     pub(crate) fn new(name: &str, from: &str, to: &str) -> Self {
-        let body = format!("This is {name}.\r\n.\r\n..two dots, and a line after a lone dot\r\n\r\n");
+        let body =
+            format!("This is {name}.\r\n.\r\n..two dots, and a line after a lone dot\r\n\r\n");
         Self {
             name: name.to_owned(),
             from: from.to_owned(),
@@ -65,7 +66,10 @@ impl Letter {
 
 /// SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What follows the first empty line.

@@ -4,6 +4,7 @@
 
 pub(crate) mod imap;
 pub(crate) mod line;
+pub(crate) mod load;
 pub(crate) mod message;
 pub(crate) mod place;
 pub(crate) mod postfix;

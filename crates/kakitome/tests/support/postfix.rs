@@ -49,13 +49,22 @@ impl Postfix {
             chown(root.join(name), Some(owner.0), Some(owner.1)).unwrap();
         }
         certificate(root, domain);
-        fs::write(root.join("etc/main.cf"), main_cf(root, domain, address, next, tls, owner)).unwrap();
+        fs::write(
+            root.join("etc/main.cf"),
+            main_cf(root, domain, address, next, tls, owner),
+        )
+        .unwrap();
         fs::write(root.join("etc/master.cf"), master_cf(address)).unwrap();
-        let users: String = users.iter().map(|name| format!("{name}@{domain} {name}/\n")).collect();
+        let users: String = users
+            .iter()
+            .map(|name| format!("{name}@{domain} {name}/\n"))
+            .collect();
         fs::write(root.join("etc/users"), users).unwrap();
         let configuration = root.join("etc").display().to_string();
         // Makes the queue's directories with their owners.
-        Program::new("/usr/sbin/postfix").words(["-c", &configuration, "check"]).succeeds();
+        Program::new("/usr/sbin/postfix")
+            .words(["-c", &configuration, "check"])
+            .succeeds();
         let master = Process::start(
             "postfix",
             Command::new("/usr/lib/postfix/sbin/master").args(["-c", &configuration, "-d"]),
@@ -67,7 +76,9 @@ impl Postfix {
             domain: domain.to_owned(),
             place,
         };
-        until("Postfix is ready", READY, || TcpStream::connect((address, PORT)).ok());
+        until("Postfix is ready", READY, || {
+            TcpStream::connect((address, PORT)).ok()
+        });
         started
     }
 
@@ -86,7 +97,8 @@ impl Postfix {
 
     /// What lies in a user's Maildir, oldest first, with CRLF line ends.
     pub(crate) fn maildir(&self, user: &str) -> Vec<Vec<u8>> {
-        let Ok(entries) = fs::read_dir(self.place.path().join("mail").join(user).join("new")) else {
+        let Ok(entries) = fs::read_dir(self.place.path().join("mail").join(user).join("new"))
+        else {
             return Vec::new();
         };
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -148,8 +160,8 @@ fn main_cf(
          queue_directory = {root}/spool\ndata_directory = {root}/data\n\
          maillog_file = {root}/maillog\nmaillog_file_prefixes = {root}\n\
          myhostname = mail.{domain}\nmyorigin = {domain}\nmydestination =\n\
-         inet_interfaces = {address}\ninet_protocols = ipv4\nsmtp_bind_address = {address}\n\
-         mynetworks = {address}/32 127.0.0.1/32\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+         inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nsmtp_bind_address = {address}\n\
+         mynetworks = {address}/32 127.0.0.1/32\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
          local_transport = error:there are no local users\nlocal_recipient_maps =\nalias_maps =\nalias_database =\n\
          virtual_mailbox_domains = {domain}\nvirtual_mailbox_base = {root}/mail\n\
          virtual_mailbox_maps = texthash:{root}/etc/users\nvirtual_minimum_uid = 1\n\
@@ -179,7 +191,9 @@ fn master_cf(address: Ipv4Addr) -> String {
 
 fn certificate(root: &Path, domain: &str) {
     Program::new("openssl")
-        .words(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30"])
+        .words([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
+        ])
         .words(["-subj", &format!("/CN=mail.{domain}")])
         .words(["-addext", &format!("subjectAltName=DNS:mail.{domain}")])
         .words(["-addext", "basicConstraints=critical,CA:FALSE"])
@@ -196,7 +210,9 @@ fn user(name: &str) -> (u32, u32) {
     let line = passwd
         .lines()
         .find(|line| line.split(':').next() == Some(name))
-        .unwrap_or_else(|| panic!("there is no user {name}; ./test installs what the stories need"));
+        .unwrap_or_else(|| {
+            panic!("there is no user {name}; ./test installs what the stories need")
+        });
     let fields: Vec<&str> = line.split(':').collect();
     (fields[2].parse().unwrap(), fields[3].parse().unwrap())
 }

@@ -21,7 +21,10 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Op
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "after {limit:?}, still not: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "after {limit:?}, still not: {what}"
+        );
         thread::sleep(POLL);
     }
 }
@@ -83,7 +86,10 @@ impl Process {
     /// Its resident memory in octets.
     pub(crate) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib << 10
     }
@@ -97,7 +103,9 @@ impl Drop for Process {
         if thread::panicking() {
             let printed = self.printed();
             let tail = printed.len().saturating_sub(12_000);
-            let tail = (tail..printed.len()).find(|at| printed.is_char_boundary(*at)).unwrap_or(0);
+            let tail = (tail..printed.len())
+                .find(|at| printed.is_char_boundary(*at))
+                .unwrap_or(0);
             eprintln!("---- {} printed:\n{}\n----", self.name, &printed[tail..]);
         }
     }

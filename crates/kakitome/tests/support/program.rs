@@ -32,7 +32,9 @@ impl Program {
 
     /// A script of `tests/programs`, for Python.
     pub(crate) fn python(script: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(script);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/programs")
+            .join(script);
         Self::new("python3").word("-I").word(path)
     }
 
@@ -73,7 +75,10 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("{} does not start ({error}); ./test installs what the stories need", self.shown)
+                panic!(
+                    "{} does not start ({error}); ./test installs what the stories need",
+                    self.shown
+                )
             });
         let mut stdin = child.stdin.take().unwrap();
         let input = std::mem::take(&mut self.input);
@@ -92,7 +97,12 @@ impl Program {
         drop(done);
         guard.join().unwrap();
         writer.join().unwrap();
-        assert!(began.elapsed() < patience, "{} hangs\n{}", self.shown, text(&output));
+        assert!(
+            began.elapsed() < patience,
+            "{} hangs\n{}",
+            self.shown,
+            text(&output)
+        );
         Ran {
             shown: self.shown,
             output,
@@ -109,7 +119,12 @@ impl Program {
     #[track_caller]
     pub(crate) fn fails(self) -> String {
         let ran = self.run();
-        assert!(!ran.output.status.success(), "{} should fail:\n{}", ran.shown, text(&ran.output));
+        assert!(
+            !ran.output.status.success(),
+            "{} should fail:\n{}",
+            ran.shown,
+            text(&ran.output)
+        );
         text(&ran.output)
     }
 }
@@ -124,7 +139,12 @@ impl Ran {
     #[track_caller]
     pub(crate) fn succeeded(self) -> String {
         let status = self.output.status;
-        assert!(status.success(), "{} ended with {status}:\n{}", self.shown, text(&self.output));
+        assert!(
+            status.success(),
+            "{} ended with {status}:\n{}",
+            self.shown,
+            text(&self.output)
+        );
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }
 

@@ -68,7 +68,11 @@ impl Site {
             .args(["--port-base", &PORT_BASE.to_string()])
             .output()
             .unwrap();
-        assert!(output.status.success(), "init: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "init: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Self {
             server: None,
             domain: domain.to_owned(),
@@ -180,7 +184,10 @@ impl Site {
 
     /// `kill -9`
     pub(crate) fn kill_hard(&mut self) {
-        self.server.take().expect("the site is not served").kill_hard();
+        self.server
+            .take()
+            .expect("the site is not served")
+            .kill_hard();
     }
 
     /// What the server logged.
@@ -232,8 +239,10 @@ impl Site {
     /// `audit search`
     #[track_caller]
     pub(crate) fn events(&self, filter: &[&str]) -> Vec<Value> {
-        let words: Vec<&str> =
-            ["audit", "search", "--limit", "100000"].into_iter().chain(filter.iter().copied()).collect();
+        let words: Vec<&str> = ["audit", "search", "--limit", "100000"]
+            .into_iter()
+            .chain(filter.iter().copied())
+            .collect();
         self.give(&words)
     }
 
@@ -270,6 +279,8 @@ impl Site {
     /// Waits until nothing is queued.
     #[track_caller]
     pub(crate) fn drained(&self, limit: Duration) {
-        until("the queue is empty", limit, || self.give(&["queue", "list"]).is_empty().then_some(()));
+        until("the queue is empty", limit, || {
+            self.give(&["queue", "list"]).is_empty().then_some(())
+        });
     }
 }

@@ -118,7 +118,8 @@ impl Session {
     /// Sends a line and reads the reply.
     #[track_caller]
     pub(crate) fn say(&mut self, line: &str) -> Reply {
-        self.try_say(line).unwrap_or_else(|error| panic!("after {line:?}: {error}"))
+        self.try_say(line)
+            .unwrap_or_else(|error| panic!("after {line:?}: {error}"))
     }
 
     pub(crate) fn try_say(&mut self, line: &str) -> io::Result<Reply> {
