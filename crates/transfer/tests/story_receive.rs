@@ -260,3 +260,123 @@ async fn success_is_notified_in_the_same_commit_when_asked_for() {
     assert_eq!(site.inbox(TARO).await.len(), 1);
     assert_eq!(site.events(Kind::NotificationMade).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_full_disk_puts_mail_off() {
+    let store = store::Options {
+        reserve_bytes: u64::MAX >> 1,
+        ..store::Options::default()
+    };
+    let site = Site::over(store, rustls::RootCertStore::empty(), |_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let reply = talk.mail("a@b.example", &[TARO], CONTENT).await;
+    assert!(reply.starts_with("452 4.3.1"), "{reply}");
+    // The session goes on, and the trail still tells.
+    talk.say("RSET", "250").await;
+    let refused = site.events(Kind::TransactionRefused).await;
+    assert_eq!(refused.len(), 1);
+    assert!(
+        refused[0].event.detail["reply"]
+            .as_str()
+            .unwrap()
+            .starts_with("452 4.3.1")
+    );
+    assert!(site.inbox(TARO).await.is_empty());
+}
+
+#[tokio::test]
+async fn many_sessions_at_once_lose_nothing() {
+    let site = std::sync::Arc::new(Site::open(|_| {}).await);
+    let mut sessions = tokio::task::JoinSet::new();
+    for session in 0..20 {
+        let site = std::sync::Arc::clone(&site);
+        sessions.spawn(async move {
+            let mut talk = site.connect(Listener::Exchange);
+            talk.read("220").await;
+            talk.say("EHLO client.example", "250").await;
+            for n in 0..10 {
+                let content = format!("From: a@b.example\r\nSubject: {session}-{n}\r\n\r\nhello");
+                let reply = talk.mail("a@b.example", &[TARO], &content).await;
+                assert!(reply.starts_with("250"), "{reply}");
+            }
+        });
+    }
+    while let Some(ended) = sessions.join_next().await {
+        ended.unwrap();
+    }
+    let inbox = site.inbox(TARO).await;
+    let subjects: std::collections::BTreeSet<_> = inbox
+        .iter()
+        .filter_map(|m| m.lines().find(|l| l.starts_with("Subject: ")))
+        .collect();
+    assert_eq!((inbox.len(), subjects.len()), (200, 200));
+}
+
+#[tokio::test]
+async fn large_messages_share_the_memory_there_is() {
+    // Room for little more than one: the others wait, and none fails.
+    let site = std::sync::Arc::new(
+        Site::open(|settings| {
+            settings.limits.message_octets = 4 << 20;
+            settings.memory = 4 << 20;
+        })
+        .await,
+    );
+    let content = std::sync::Arc::new(format!(
+        "{CONTENT}{}",
+        "\r\n0123456789012345678901234567890123456789012345678901234567890123456789".repeat(45_000)
+    ));
+    let mut sessions = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (site, content) = (
+            std::sync::Arc::clone(&site),
+            std::sync::Arc::clone(&content),
+        );
+        sessions.spawn(async move {
+            let mut talk = site.connect(Listener::Exchange);
+            talk.read("220").await;
+            talk.say("EHLO client.example", "250").await;
+            let reply = talk.mail("a@b.example", &[TARO], &content).await;
+            // A session that waited with others for what none gave back is told to come again.
+            assert!(
+                reply.starts_with("250") || reply.starts_with("452"),
+                "{reply}"
+            );
+            reply.starts_with("250")
+        });
+    }
+    let mut taken = 0;
+    while let Some(ended) = sessions.join_next().await {
+        taken += usize::from(ended.unwrap());
+    }
+    assert!(taken >= 1);
+    assert_eq!(site.inbox(TARO).await.len(), taken);
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example> SIZE=5000000", "552")
+        .await;
+}
+
+#[tokio::test]
+async fn chunks_are_taken_like_lines() {
+    let site = Site::open(|_| {}).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    talk.say("MAIL FROM:<a@b.example> BODY=BINARYMIME", "250")
+        .await;
+    talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+    talk.write(b"BDAT 17\r\nSubject: bin\r\n\r\nxBDAT 3 LAST\r\n\n.\r")
+        .await;
+    talk.read("250").await;
+    talk.read("250").await;
+    let inbox = site.inbox(TARO).await;
+    assert!(
+        inbox[0].ends_with("Subject: bin\r\n\r\nx\n.\r"),
+        "{:?}",
+        inbox[0]
+    );
+}

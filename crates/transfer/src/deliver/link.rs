@@ -63,7 +63,6 @@ pub(crate) struct Link {
     waits: Waits,
     messages: usize,
     since: Instant,
-    lost_early: bool,
 }
 
 /// Why there is no connection.
@@ -156,11 +155,6 @@ impl Link {
         self.machine.stage() == Stage::Idle && matches!(self.machine.next_event(), Event::Ready)
     }
 
-    /// Whether the connection broke before the server could have taken or refused anything.
-    pub(crate) fn is_lost_early(&self) -> bool {
-        self.lost_early
-    }
-
     /// Notes that it waits from now on.
     pub(crate) fn rest(&mut self) {
         self.since = Instant::now();
@@ -201,7 +195,9 @@ impl Link {
     ) -> Result<Delivery, Unsendable> {
         let transaction = transaction(message, recipients, raw);
         self.waits = settings.outbound.waits;
-        self.transact(&transaction, raw).await
+        self.machine.send(&transaction)?;
+        self.messages = self.messages.saturating_add(1);
+        Ok(self.until_finished(raw).await)
     }
 
     /// Asks whether the server would take mail for `address`: MAIL and RCPT, then the connection is given up.
@@ -246,21 +242,6 @@ impl Link {
                 }
             }
         }
-    }
-
-    async fn transact(
-        &mut self,
-        transaction: &Transaction,
-        raw: &[u8],
-    ) -> Result<Delivery, Unsendable> {
-        self.machine.send(transaction)?;
-        self.messages = self.messages.saturating_add(1);
-        let delivery = self.until_finished(raw).await;
-        self.lost_early = delivery
-            .outcomes
-            .iter()
-            .all(|outcome| matches!(outcome, client::Outcome::Lost(stage, _) if !stage.may_have_been_taken()));
-        Ok(delivery)
     }
 
     async fn until_finished(&mut self, raw: &[u8]) -> Delivery {
@@ -468,7 +449,6 @@ impl Opening<'_> {
             waits: self.settings.outbound.waits,
             messages: 0,
             since: Instant::now(),
-            lost_early: false,
         })
     }
 

@@ -225,42 +225,56 @@ impl<'a> Attempt<'a> {
             .unwrap_or(RECIPIENTS_AT_ONCE)
             .max(1);
         let mut outcomes = Vec::with_capacity(self.job.recipients.len());
+        let mut untouched = true;
         for recipients in self.job.recipients.chunks(most) {
-            let remote = link.remote().clone();
-            match link
-                .send(self.settings, self.job.message, recipients, self.job.raw)
-                .await
-            {
-                Ok(delivery) => {
-                    let dsn = link.capabilities().dsn;
-                    outcomes.extend(
-                        delivery
-                            .outcomes
-                            .into_iter()
-                            .map(|one| judge(one, dsn).by(Some(&remote))),
-                    );
-                }
-                Err(client::Unsendable::NotReady) => {
-                    let gone =
-                        Outcome::deferred(StatusCode::transient(4, 2), "The connection was lost");
-                    outcomes.extend(recipients.iter().map(|_| gone.clone().by(Some(&remote))));
-                }
-                Err(unsendable) => {
-                    let status = unsendable.status().unwrap_or(StatusCode::permanent(5, 0));
-                    let text = format!("{}: {unsendable}", remote.host);
-                    let outcome = Outcome::failed(status, text).by(Some(&remote));
-                    outcomes.extend(recipients.iter().map(|_| outcome.clone()));
-                }
-            }
+            let part = self.send_part(&mut link, recipients, &mut untouched).await;
+            outcomes.extend(part);
         }
         // Nothing was taken and nothing refused: another host may do better, and nothing can arrive twice.
-        if let Some(first) = outcomes.first().filter(|_| link.is_lost_early()) {
+        if let Some(first) = outcomes.first().filter(|_| untouched) {
             return Tried::Next(first.clone());
         }
         self.transfer
             .pool()
             .put(self.hop.destination(), link, self.settings);
         Tried::Done(outcomes)
+    }
+
+    /// As many recipients as the server takes at once. `untouched` stays true while the server has decided
+    /// nothing about the message.
+    async fn send_part(
+        &self,
+        link: &mut Link,
+        recipients: &[Recipient],
+        untouched: &mut bool,
+    ) -> Vec<Outcome> {
+        let remote = link.remote().clone();
+        let sent = link
+            .send(self.settings, self.job.message, recipients, self.job.raw)
+            .await;
+        let mut outcomes: Vec<Outcome> = match sent {
+            Ok(delivery) => {
+                let dsn = link.capabilities().dsn;
+                *untouched &= delivery.outcomes.iter().all(is_undecided);
+                delivery
+                    .outcomes
+                    .into_iter()
+                    .map(|one| judge(one, dsn).by(Some(&remote)))
+                    .collect()
+            }
+            Err(client::Unsendable::NotReady) => Vec::new(),
+            Err(unsendable) => {
+                *untouched = false;
+                let status = unsendable.status().unwrap_or(StatusCode::permanent(5, 0));
+                let text = format!("{}: {unsendable}", remote.host);
+                let outcome = Outcome::failed(status, text).by(Some(&remote));
+                vec![outcome; recipients.len()]
+            }
+        };
+        // Every recipient has an outcome, whatever the connection came to.
+        let gone = Outcome::deferred(StatusCode::transient(4, 2), "The connection was lost");
+        outcomes.resize(recipients.len(), gone.by(Some(&remote)));
+        outcomes
     }
 
     fn all(&self, outcome: &Outcome) -> Vec<Outcome> {
@@ -298,6 +312,18 @@ fn judge(outcome: client::Outcome, dsn_passed: bool) -> Outcome {
         },
     };
     Outcome { fate, remote: None }
+}
+
+/// Whether the server has neither taken nor judged the message: the connection broke before the end of data, or
+/// the server ended it (421), as it does with connections that waited too long.
+fn is_undecided(outcome: &client::Outcome) -> bool {
+    match outcome {
+        client::Outcome::Delivered(_) => false,
+        client::Outcome::Refused(stage, reply) => {
+            reply.code() == 421 && !stage.may_have_been_taken()
+        }
+        client::Outcome::Lost(stage, _) => !stage.may_have_been_taken(),
+    }
 }
 
 /// Whether a refusal at this stage is about the message or recipient, and not about the connection.

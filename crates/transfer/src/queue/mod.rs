@@ -39,6 +39,8 @@ struct Hands {
     in_hand: HashSet<(QueueId, String)>,
     /// How many of them go to each destination.
     per_destination: HashMap<String, usize>,
+    /// Messages that could not be read, and were told of.
+    damaged: HashSet<QueueId>,
     /// The destination of each task.
     tasks: HashMap<tokio::task::Id, (QueueId, String)>,
 }
@@ -103,7 +105,10 @@ async fn start_due(
     }
     let look = look(transfer, settings, hands, room).await?;
     for (id, error) in look.damaged {
-        hold_damaged(transfer, id, &error).await;
+        // Once is enough: should holding not help, the log and the trail must not fill with it.
+        if hands.damaged.insert(id) {
+            hold_damaged(transfer, id, &error).await;
+        }
     }
     for due in look.due {
         let key = (due.id, due.destination.clone());

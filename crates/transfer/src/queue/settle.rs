@@ -18,8 +18,10 @@ use crate::{
     text,
 };
 
-/// How often a result that the next server already acknowledged is tried to be written.
-const COMMIT_WAITS: [u64; 6] = [1, 2, 5, 10, 30, 60];
+/// Seconds between tries to write a result.
+const COMMIT_WAITS: [u64; 5] = [1, 2, 5, 10, 30];
+/// Seconds between further tries, until shutdown.
+const LAST_COMMIT_WAIT: u64 = 60;
 /// Longest reply that is kept, in characters.
 const REPLY_KEPT: usize = 500;
 
@@ -41,19 +43,23 @@ pub(super) async fn settle(
     raw: &[u8],
     now: Timestamp,
 ) {
-    let mut waits = COMMIT_WAITS.iter();
-    loop {
-        let Err(error) =
-            try_settle(transfer, settings, queued, recipients, &outcomes, raw, now).await
-        else {
+    let id = queued.message.id;
+    let taken = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome.fate, Fate::Relayed { .. }));
+    let mut waits = COMMIT_WAITS.into_iter();
+    while let Err(error) =
+        try_settle(transfer, settings, queued, recipients, &outcomes, raw, now).await
+    {
+        let last = taken.then_some(LAST_COMMIT_WAIT);
+        let wait = waits.next().or(last);
+        let Some(wait) = wait.filter(|_| !matches!(error, Error::Closed)) else {
+            let may_repeat = if taken { "; it may arrive twice" } else { "" };
+            tracing::error!(%id, %error, "the result of a delivery could not be written{may_repeat}");
             return;
         };
-        let id = queued.message.id;
-        let Some(wait) = waits.next().filter(|_| !matches!(error, Error::Closed)) else {
-            return tracing::error!(%id, %error, "the result of a delivery could not be written; it may arrive twice");
-        };
         tracing::error!(%id, %error, "the result of a delivery could not be written yet");
-        tokio::time::sleep(Duration::from_secs(*wait)).await;
+        tokio::time::sleep(Duration::from_secs(wait)).await;
     }
 }
 

@@ -57,9 +57,11 @@ impl Conversation<'_> {
     /// A failure that the machine found by itself: recorded and slowed down like any other, before its reply
     /// is written.
     pub(super) async fn auth_failed(&mut self, failed: AuthFailed) {
-        let Some(identity) = failed.identity else {
+        if failed.identity.is_none() && failed.failure.is_none() {
+            // The client gave up before it claimed anything.
             return;
-        };
+        }
+        let identity = failed.identity.unwrap_or_default();
         let directory = self.transfer.directory();
         let result = directory
             .scram_finished(&self.attempt(), &identity, false)

@@ -78,10 +78,19 @@ impl Site {
 
     /// The same, trusting `roots` when it connects.
     pub async fn with_roots(roots: rustls::RootCertStore, set: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(store::Options::default(), roots, set).await
+    }
+
+    /// The same, over a store of one's own making.
+    pub async fn over(
+        options_of_store: store::Options,
+        roots: rustls::RootCertStore,
+        set: impl FnOnce(&mut Settings),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = ManualClock::at(Timestamp::from_second(1_790_000_000).unwrap());
         let world = World::new(clock.clone(), SystemRandom);
-        let store = Store::open(folder.path(), &store::Options::default(), world.clone()).unwrap();
+        let store = Store::open(folder.path(), &options_of_store, world.clone()).unwrap();
         let directory = Directory::new(store.clone(), world.clone(), options());
         bootstrap(&store, "chief", "chief").await.unwrap();
         let certificate = certificate("mx.example.jp");

@@ -36,6 +36,15 @@ impl Peer {
         script: Script,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve(listener, ehlo, identity, script)
+    }
+
+    pub fn serve(
+        listener: TcpListener,
+        ehlo: &'static [&'static str],
+        identity: Option<IdentityHandle>,
+        script: Script,
+    ) -> Self {
         let peer = Self {
             at: listener.local_addr().unwrap(),
             got: Arc::default(),
