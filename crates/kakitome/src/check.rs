@@ -150,7 +150,7 @@ fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
 }
 
 fn check_ports(path: &Path, settings: &Settings, found: &mut Findings) {
-    if std::os::unix::net::UnixStream::connect(crate::control::socket_path(path)).is_ok() {
+    if crate::control::is_answered(path) {
         return found.add(Level::Good, "ports", "the site is being served");
     }
     for service in Service::ALL {

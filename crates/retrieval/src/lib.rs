@@ -43,7 +43,7 @@ use arc_swap::ArcSwap;
 
 use connection::Connection;
 
-pub use settings::{Network, NotANetwork, Settings};
+pub use settings::Settings;
 
 /// Settings that a reload can replace under running sessions. Limits that are counted over all sessions
 /// ([`Settings::memory_budget`], [`Settings::concurrent_searches`]) keep the value that [`Retrieval::new`] saw.

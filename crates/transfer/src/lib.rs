@@ -27,7 +27,6 @@ mod connect;
 mod content;
 mod deliver;
 mod memory;
-mod network;
 mod notify;
 mod outcome;
 mod parcel;
@@ -49,7 +48,6 @@ use wire::{IdentityHandle, Shutdown};
 use world::World;
 
 pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
-pub use network::{ExplicitNetwork, NetworkError, SHORTEST_V4, SHORTEST_V6};
 pub use resolver::{
     Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
 };
@@ -57,6 +55,7 @@ pub use settings::{
     Credentials, Dns, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles, Settings,
     SettingsHandle, Times, TlsPolicy, Waits,
 };
+pub use wire::{ExplicitNetwork, NetworkError};
 
 /// What the listener writes, before it closes, to a connection that [`wire::Admission`] does not let in.
 pub const REFUSED_BUSY: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";

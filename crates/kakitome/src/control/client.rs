@@ -10,7 +10,7 @@ use comfy_table::{Table, presets::NOTHING};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
-use super::{Record, Reply, Request, socket_path};
+use super::{Record, Reply, Request, short_path, socket_path};
 
 /// Why a command did not reach the server, or what the server said.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -37,7 +37,8 @@ pub(crate) enum CallError {
 /// Sends `request` to the site in `directory` and prints the answer.
 pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<(), CallError> {
     let socket = socket_path(directory);
-    let mut stream = UnixStream::connect(&socket).map_err(|source| CallError::NotRunning {
+    let connected = short_path(&socket).and_then(|(path, _open)| UnixStream::connect(path));
+    let mut stream = connected.map_err(|source| CallError::NotRunning {
         socket: socket.display().to_string(),
         directory: directory.display().to_string(),
         source,
@@ -58,6 +59,13 @@ pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<()
         }
     }
     Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// Whether a server answers for the site in `directory`.
+pub(crate) fn is_answered(directory: &Path) -> bool {
+    short_path(&socket_path(directory))
+        .and_then(|(path, _open)| UnixStream::connect(path))
+        .is_ok()
 }
 
 /// What was received so far, on its way to the terminal.

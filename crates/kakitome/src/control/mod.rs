@@ -8,12 +8,17 @@
 mod client;
 mod server;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use client::call;
+pub(crate) use client::{call, is_answered};
 pub(crate) use server::{bind, serve};
 
 /// The longest request: an import file of some 100,000 accounts.
@@ -59,5 +64,16 @@ pub(crate) enum Reply {
 
 /// Where the socket of the site in `directory` is.
 pub(crate) fn socket_path(directory: &Path) -> PathBuf {
-    directory.join("run").join("control.sock")
+    directory.join("run").join(SOCKET)
+}
+
+const SOCKET: &str = "control.sock";
+
+/// The socket by a path that is short enough for the system (some 100 octets), however deep the site's
+/// directory lies. The path holds as long as the file is open.
+fn short_path(socket: &Path) -> io::Result<(PathBuf, File)> {
+    let parent = socket.parent().unwrap_or(Path::new("."));
+    let directory = File::open(parent)?;
+    let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
+    Ok((path.into(), directory))
 }

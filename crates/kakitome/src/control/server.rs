@@ -11,7 +11,7 @@ use tokio::{
 };
 use wire::Shutdown;
 
-use super::{REQUEST_LIMIT, Reply, Request, socket_path};
+use super::{REQUEST_LIMIT, Reply, Request, short_path, socket_path};
 use crate::{
     cli::{Cli, Verb},
     command::{self, Answer},
@@ -37,7 +37,8 @@ pub(crate) fn bind(directory: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(&path)?;
+    let (short, _open) = short_path(&path)?;
+    let listener = UnixListener::bind(short)?;
     // Every user may connect, since each is known by the system and needs a role for what they ask;
     // the directory above decides who gets this far.
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;

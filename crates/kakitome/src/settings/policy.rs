@@ -12,7 +12,8 @@ use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::Deserialize;
 use toml::Spanned;
-use transfer::{ExplicitNetwork, NextHop, TlsPolicy};
+use transfer::{NextHop, TlsPolicy};
+use wire::{ExplicitNetwork, NetworkError};
 
 use super::{Role, Settings, SettingsError};
 
@@ -158,7 +159,7 @@ pub(super) fn networks(
         .map(|text| {
             text.get_ref()
                 .parse()
-                .map_err(|error: transfer::NetworkError| at(text.span(), error.to_string()))
+                .map_err(|error: NetworkError| at(text.span(), error.to_string()))
         })
         .collect()
 }

@@ -3,6 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use message::address::{Address, Domain};
+use toml::Spanned;
+use wire::ExplicitNetwork;
 
 use super::{Role, Settings, limits::RetrievalKeys, policy::name_server, units::Time};
 
@@ -15,6 +17,13 @@ fn put<T>(place: &mut T, value: Option<T>) {
 
 fn put_time(place: &mut Duration, value: Option<Time>) {
     put(place, value.map(|time| time.0));
+}
+
+fn networks(texts: &[Spanned<String>]) -> Result<Vec<ExplicitNetwork>, String> {
+    texts
+        .iter()
+        .map(|text| text.get_ref().parse().map_err(|error| format!("{error}")))
+        .collect::<Result<_, _>>()
 }
 
 /// A text that was checked when the settings were read.
@@ -66,18 +75,8 @@ impl Settings {
             ..transfer::Settings::default()
         };
         self.put_limits(&mut made);
-        let parse = |texts: &[toml::Spanned<String>]| {
-            texts
-                .iter()
-                .map(|text| {
-                    text.get_ref()
-                        .parse()
-                        .map_err(|e: transfer::NetworkError| e.to_string())
-                })
-                .collect::<Result<Vec<_>, _>>()
-        };
-        made.submission_networks = parse(&self.submission.unauthenticated_networks)?;
-        made.exchange_peers = parse(&self.mailbox.exchange_servers)?;
+        made.submission_networks = networks(&self.submission.unauthenticated_networks)?;
+        made.exchange_peers = networks(&self.mailbox.exchange_servers)?;
         made.exchange_peers_need_tls = self.mailbox.exchange_servers_need_tls;
         if let Some(hop) = &self.exchange.mailbox_server {
             let mut hop = hop.get_ref().next_hop(directory)?;
@@ -176,10 +175,7 @@ impl Settings {
             failed_logins,
             concurrent_searches,
         } = &self.retrieval;
-        made.plaintext_networks = plaintext_networks
-            .iter()
-            .map(|text| text.get_ref().parse().map_err(|e| format!("{e}")))
-            .collect::<Result<_, _>>()?;
+        made.plaintext_networks = networks(plaintext_networks)?;
         put_time(&mut made.login_timeout, *login_time);
         put_time(&mut made.imap_timeout, *imap_silence);
         put_time(&mut made.pop3_timeout, *pop3_silence);

@@ -127,7 +127,19 @@ exchange_servers = [\"192.0.2.1\"]
 ";
 
 const TAIL: &str = "
+# The longest a proof is remembered, so that busy clients do not pay Argon2id each time.
+# proof_lifetime = \"10m\"
+# tag_separator = \"+\"              # divides name+tag@; empty: no sub-addresses
+# free_failures = 3                # failed logins before answers slow down
+# longest_delay = \"30s\"
+# argon2_memory = \"19MiB\"
+# argon2_passes = 2
+# scram_iterations = 10000
+# default_quota = \"2GiB\"         # default: none
+# order_lifetime = \"30d\"          # how long an approved order can be used (clause 7.1(1))
+
 [tls]
+# PEM files, relative to this directory. SIGHUP reads them again.
 certificate = \"keys/tls.crt\"
 key = \"keys/tls.key\"
 
@@ -135,15 +147,110 @@ key = \"keys/tls.key\"
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
 unauthenticated_networks = []
 
+[retrieval]
+# Networks whose clients may log in without TLS (option of clause 4.1(2)): none.
+# plaintext_networks = [\"192.0.2.0/24\"]
+# login_time = \"2m\"
+# imap_silence = \"31m\"
+# pop3_silence = \"11m\"
+# sessions_per_identifier = 100
+# failed_logins = 3
+# concurrent_searches = 4
+
 [limits]
 # message_size = \"50MiB\"
-# recipients = 1000
+# recipients = 1000                # of one transaction
+# transactions = 1000              # of one SMTP session
+# commands = 20000                 # of one SMTP session
+# errors = 50                      # of one SMTP session
+# authentication_failures = 5      # of one SMTP session
+# line_length = 2048               # octets of one SMTP command
+# received_lines = 50              # then a message counts as looping
+# memory = \"512MiB\"              # messages in memory at once; more wait
 # smtp_connections = 1000
 # smtp_connections_per_address = 50
+# submission_connections = 1000
+# submission_connections_per_address = 100
+# retrieval_connections = 20000
+# retrieval_connections_per_address = 500
+# handshake_time = \"30s\"
+# greeting_time = \"1m\"
+# command_time = \"5m\"
+# data_silence = \"3m\"
+# data_time = \"30m\"
+# session_time = \"4h\"
+
+[dns]
+# servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's
+# time = \"5s\"
+
+[store]
+# segment_size = \"256MiB\"
+# reserve = \"64MiB\"              # free room on the disk below which mail is put off
+# readers = 8
 
 [delivery]
 # retry = [\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]
 # warn_after = \"4h\"
 # expire_after = \"5d\"
-# smarthost = { host = \"relay.example.net\", port = 587, tls = \"verified\" }
+# concurrency = 100
+# concurrency_per_destination = 5
+# idle = \"10s\"                   # how long a connection is kept for the next message
+# connect_time = \"30s\"
+# port = 25
+# bind = \"192.0.2.1\"             # the address to connect from; default: the system chooses
+# default_tls = \"opportunistic\"  # none, opportunistic or verified
+# smarthost = { host = \"relay.example.net\", port = 587, tls = \"verified\", identity = \"us\", password_file = \"keys/relay\" }
+
+# Lowest TLS and next hop by destination domain:
+# minimum_tls = { \"partner.example\" = \"verified\" }
+# route = { \"branch.example\" = { host = \"mx.branch.example\", port = 25, use_mx = false } }
 ";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::Settings;
+
+    /// The comments are settings too: each must be one that is understood, with a value that is accepted.
+    #[test]
+    fn every_commented_setting_can_be_switched_on() {
+        let text = render(&Template {
+            hostname: "mail.example.org".into(),
+            domains: vec!["example.org".into()],
+            roles: vec![Role::Exchange, Role::Mailbox],
+            listen: None,
+            port_base: None,
+            allow_single_person: false,
+            extra: String::new(),
+        });
+        let is_setting = |line: &str| {
+            let key = line
+                .trim_start_matches("# ")
+                .split(" = ")
+                .next()
+                .unwrap_or_default();
+            line.contains(" = ")
+                && !key.is_empty()
+                && key
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
+        };
+        let mut switched = 0;
+        let lines: Vec<String> = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting) if is_setting(line) => {
+                    switched += 1;
+                    setting.to_owned()
+                }
+                _ => line.to_owned(),
+            })
+            .collect();
+        assert!(switched > 50, "{switched}");
+        if let Err(error) = Settings::parse("kakitome.toml", &lines.join("\n")) {
+            panic!("{:?}", miette::Report::new(error));
+        }
+    }
+}

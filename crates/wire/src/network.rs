@@ -14,7 +14,7 @@ pub const SHORTEST_V6: u8 = 32;
 /// everyone cannot be written as a value of this type.
 ///
 /// ```
-/// use transfer::ExplicitNetwork;
+/// use wire::ExplicitNetwork;
 /// let office: ExplicitNetwork = "192.0.2.0/24".parse().unwrap();
 /// assert!(office.contains("192.0.2.9".parse().unwrap()));
 /// assert!(office.contains("::ffff:192.0.2.9".parse().unwrap()));
