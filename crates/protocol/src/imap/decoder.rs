@@ -445,7 +445,12 @@ impl Decoder {
             .buffer
             .get(..self.buffer.len().min(300))
             .unwrap_or_default();
-        let word = start.split(|&octet| octet == b' ').nth(1);
+        // The buffer may hold more than the command's first line, and tag and name stand in that.
+        let line = start
+            .split(|octet| matches!(octet, b'\r' | b'\n'))
+            .next()
+            .unwrap_or_default();
+        let word = line.split(|&octet| octet == b' ').nth(1);
         word.is_some_and(|word| word.eq_ignore_ascii_case(name))
     }
 

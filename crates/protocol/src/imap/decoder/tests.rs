@@ -141,6 +141,14 @@ fn before_authentication_no_large_message_is_taken() {
 }
 
 #[test]
+fn what_follows_does_not_make_a_command_an_append() {
+    let mut decoder = session();
+    // Refused, as 60 octets are too many for any other command.
+    decoder.feed(b"a{60}\r\nb APPEND x {60}\r\n");
+    assert_eq!(told(&events(&mut decoder)), ["No:* Limit", "+60"]);
+}
+
+#[test]
 fn several_messages_are_limited_together() {
     let mut decoder = session();
     decoder.feed(b"a APPEND x {900}\r\n");
