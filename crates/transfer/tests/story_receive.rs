@@ -321,6 +321,7 @@ async fn large_messages_share_the_memory_there_is() {
         Site::open(|settings| {
             settings.limits.message_octets = 4 << 20;
             settings.memory = 4 << 20;
+            settings.times.memory = Duration::from_millis(500);
         })
         .await,
     );

@@ -49,7 +49,7 @@ impl Conversation<'_> {
         if self
             .open
             .held
-            .grow_to(wanted, self.settings.times.data_silence)
+            .grow_to(wanted, self.settings.times.memory)
             .await
             .is_err()
         {

@@ -54,6 +54,8 @@ pub struct Times {
     pub data_silence: Duration,
     /// A whole message, however it trickles. Default 30 minutes.
     pub data: Duration,
+    /// Waiting for room in the memory for messages, before the client is told to come again (452). Default 20 s.
+    pub memory: Duration,
     /// A whole session. Default 4 hours.
     pub session: Duration,
     /// Writing a reply to a client that does not read. Default 1 minute.
@@ -70,6 +72,7 @@ impl Default for Times {
             command: Duration::from_secs(300),
             data_silence: Duration::from_secs(180),
             data: Duration::from_secs(1800),
+            memory: Duration::from_secs(20),
             session: Duration::from_secs(4 * 3600),
             write: Duration::from_secs(60),
             drain: Duration::from_secs(20),
