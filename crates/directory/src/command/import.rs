@@ -187,18 +187,23 @@ fn read_line(number: u64, record: &csv::StringRecord, options: &Options) -> Resu
     })
 }
 
-/// Octets, or with `K`, `M` or `G` behind the number 2¹⁰, 2²⁰ or 2³⁰ of them. Empty: the setting's quota.
+/// Octets, or with `K`, `M` or `G` (or `KiB`, `MiB`, `GiB`, as in the settings) behind the number 2¹⁰, 2²⁰ or
+/// 2³⁰ of them. Empty: the setting's quota.
 fn parse_quota(text: &str) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let (digits, shift) = match text.strip_suffix(['K', 'k']) {
+    let short = text
+        .strip_suffix("iB")
+        .filter(|rest| rest.ends_with(['K', 'M', 'G']))
+        .unwrap_or(text);
+    let (digits, shift) = match short.strip_suffix(['K', 'k']) {
         Some(digits) => (digits, 10),
-        None => match text.strip_suffix(['M', 'm']) {
+        None => match short.strip_suffix(['M', 'm']) {
             Some(digits) => (digits, 20),
-            None => text
+            None => short
                 .strip_suffix(['G', 'g'])
-                .map_or((text, 0), |digits| (digits, 30)),
+                .map_or((short, 0), |digits| (digits, 30)),
         },
     };
     let number: Option<u64> = digits
@@ -209,7 +214,7 @@ fn parse_quota(text: &str) -> Result<Option<u64>, String> {
         .and_then(|n| n.checked_mul(1u64 << shift))
         .filter(|n| i64::try_from(*n).is_ok());
     octets.map(Some).ok_or_else(|| {
-        format!("{text:?} is no quota: octets are expected, with K, M or G if wished")
+        format!("{text:?} is no quota: octets are expected, with KiB, MiB or GiB if wished")
     })
 }
 
@@ -417,7 +422,8 @@ mod tests {
         assert_eq!(parse_quota(""), Ok(None));
         assert_eq!(parse_quota("1000"), Ok(Some(1000)));
         assert_eq!(parse_quota("10m"), Ok(Some(10 << 20)));
-        for bad in ["-1", "+1", "1T", "G", "99999999999999999999", "9999999999G"] {
+        assert_eq!(parse_quota("2GiB"), Ok(Some(2 << 30)));
+        for bad in ["5iB", "iB", "1B", "-1", "+1", "1T", "G", "99999999999999999999", "9999999999G"] {
             assert!(parse_quota(bad).is_err(), "{bad}");
         }
     }

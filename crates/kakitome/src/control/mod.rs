@@ -15,6 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -73,7 +74,9 @@ const SOCKET: &str = "control.sock";
 /// directory lies. The path holds as long as the file is open.
 fn short_path(socket: &Path) -> io::Result<(PathBuf, File)> {
     let parent = socket.parent().unwrap_or(Path::new("."));
-    let directory = File::open(parent)?;
+    // As a path only: whoever may pass through the directory need not be allowed to list it.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = File::from(rustix::fs::open(parent, flags, Mode::empty())?);
     let path = format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd());
     Ok((path.into(), directory))
 }
