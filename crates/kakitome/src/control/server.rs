@@ -81,6 +81,10 @@ async fn converse(stream: UnixStream, site: &Arc<Site>) -> io::Result<()> {
     timeout(REQUEST_TIME, reader.read_until(b'\n', &mut line))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    if line.is_empty() {
+        // Somebody only looked whether we answer.
+        return Ok(());
+    }
     let (answer, mut replies) = mpsc::channel(64);
     let work = tokio::spawn(carry_out(line, user, Arc::clone(site), Answer::new(answer)));
     while let Some(reply) = replies.recv().await {
