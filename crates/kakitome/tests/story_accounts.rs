@@ -23,7 +23,12 @@ fn somebody(address: &str, password: &str) -> Person {
 /// The answer to LOGIN.
 fn login(site: &Site, person: &Person) -> String {
     let mut session = imap::Session::open_tls(site, site::IMAPS);
-    session.give(&format!("LOGIN \"{}\" \"{}\"", person.address, person.password)).tagged
+    session
+        .give(&format!(
+            "LOGIN \"{}\" \"{}\"",
+            person.address, person.password
+        ))
+        .tagged
 }
 
 fn text<'a>(event: &'a Value, name: &str) -> &'a str {
@@ -37,7 +42,14 @@ fn no_account_without_an_approved_order() {
     let tanaka = somebody("tanaka@city.example", "whatever it is");
     assert!(login(&site, &tanaka).starts_with("NO "));
     site.refused(&["account", "issue", "--order", "1"]);
-    site.give(&["order", "issue", "--for", "tanaka", "--address", "tanaka@city.example"]);
+    site.give(&[
+        "order",
+        "issue",
+        "--for",
+        "tanaka",
+        "--address",
+        "tanaka@city.example",
+    ]);
     site.refused(&["account", "issue", "--order", "1"]);
     site.give(&["order", "approve", "1"]);
     let issued = site.give(&["account", "issue", "--order", "1"]);
@@ -60,24 +72,48 @@ fn a_suspended_account_is_out_at_once_and_keeps_its_mail() {
     live.select("INBOX");
     let tag = live.begin("IDLE").unwrap();
     assert!(live.response().unwrap().starts_with(b"+"));
-    site.give(&["account", "suspend", &tanaka.address, "--reason", "password seen elsewhere"]);
+    site.give(&[
+        "account",
+        "suspend",
+        &tanaka.address,
+        "--reason",
+        "password seen elsewhere",
+    ]);
     live.lines.set_silence(SOON);
     let rest = live.lines.rest();
-    assert!(rest.contains("* BYE"), "the live session ends politely ({tag}): {rest:?}");
-    assert!(login(&site, &tanaka).starts_with("NO "), "no login while suspended");
+    assert!(
+        rest.contains("* BYE"),
+        "the live session ends politely ({tag}): {rest:?}"
+    );
+    assert!(
+        login(&site, &tanaka).starts_with("NO "),
+        "no login while suspended"
+    );
     let lines = support::line::Lines::connect(site.address, site::SUBMISSION).unwrap();
-    let mut session = smtp::Session { lines, extensions: Vec::new() };
+    let mut session = smtp::Session {
+        lines,
+        extensions: Vec::new(),
+    };
     session.reply().unwrap();
     session.hello().unwrap();
     let reply = session.starttls(&site).auth_plain(&tanaka);
     assert_eq!(reply.code, 535, "{reply:?}");
     // Mail keeps arriving.
     let letter = Letter::new("meanwhile", "friend@elsewhere.example", &tanaka.address);
-    assert_eq!(site.smtp().send(&letter.from, &[&letter.to], &letter.content()).unwrap().code, 250);
+    assert_eq!(
+        site.smtp()
+            .send(&letter.from, &[&letter.to], &letter.content())
+            .unwrap()
+            .code,
+        250
+    );
     site.refused(&["account", "resume", &tanaka.address]);
     let made = site.give(&["account", "password", &tanaka.address]);
     site.give(&["account", "resume", &tanaka.address]);
-    assert!(login(&site, &tanaka).starts_with("NO "), "the old password is gone");
+    assert!(
+        login(&site, &tanaka).starts_with("NO "),
+        "the old password is gone"
+    );
     let tanaka = somebody(&tanaka.address, text(&made[0], "password"));
     let mut imap = site.imap(&tanaka);
     imap.holds("INBOX", 1, SOON);
@@ -88,9 +124,15 @@ fn a_suspended_account_is_out_at_once_and_keeps_its_mail() {
 #[test]
 fn accounts_are_imported_with_their_hashes_under_an_order_for_exactly_that_file() {
     let site = Site::served("city.example");
-    let openssl = Program::new("openssl").words(["passwd", "-6", "-salt", "storysalt", "六本木 six"]).succeeds();
+    let openssl = Program::new("openssl")
+        .words(["passwd", "-6", "-salt", "storysalt", "六本木 six"])
+        .succeeds();
     let salt = b"pepper!!";
-    let mut hashed = Sha512::new().chain_update("ssha secret").chain_update(salt).finalize().to_vec();
+    let mut hashed = Sha512::new()
+        .chain_update("ssha secret")
+        .chain_update(salt)
+        .finalize()
+        .to_vec();
     hashed.extend_from_slice(salt);
     // A published test vector of bcrypt for the password `U*U`.
     let bcrypt = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
@@ -110,7 +152,10 @@ fn accounts_are_imported_with_their_hashes_under_an_order_for_exactly_that_file(
     site.give(&["order", "approve", &order]);
     fs::write(&file, csv.replace("1GiB", "9GiB")).unwrap();
     let why = site.refused(&["account", "import", &path, "--order", &order]);
-    assert!(why.contains("order") || why.contains("digest"), "another file is not what was ordered: {why}");
+    assert!(
+        why.contains("order") || why.contains("digest"),
+        "another file is not what was ordered: {why}"
+    );
     fs::write(&file, &csv).unwrap();
     site.give(&["account", "import", &path, "--order", &order]);
     let people = [
@@ -127,7 +172,11 @@ fn accounts_are_imported_with_their_hashes_under_an_order_for_exactly_that_file(
         session.ok(&format!("AUTHENTICATE PLAIN {proof}"));
     }
     let upgraded = site.events(&["--kind", "account.password-upgraded"]);
-    assert_eq!(upgraded.len(), 3, "today's scheme after the first login: {upgraded:?}");
+    assert_eq!(
+        upgraded.len(),
+        3,
+        "today's scheme after the first login: {upgraded:?}"
+    );
     // Upgraded secrets can be proved by SCRAM too.
     let settings = site.beside("msmtprc");
     fs::write(
@@ -150,7 +199,10 @@ fn accounts_are_imported_with_their_hashes_under_an_order_for_exactly_that_file(
         .words(["--", "six@city.example"])
         .input("From: ssha@city.example\nSubject: upgraded\n\ntext\n")
         .succeeds();
-    assert!(login(&site, &people[1]).starts_with("OK "), "and by the old password still");
+    assert!(
+        login(&site, &people[1]).starts_with("OK "),
+        "and by the old password still"
+    );
 }
 
 #[test]
@@ -161,14 +213,28 @@ fn the_trail_tells_what_happened() {
 
     let letter = Letter::new("accepted", "friend@elsewhere.example", &tanaka.address);
     let mut smtp = site.smtp();
-    smtp.send(&letter.from, &[&letter.to], &letter.content()).unwrap();
-    smtp.send("spy@elsewhere.example", &["nobody@city.example"], b"x\r\n").unwrap();
-    smtp.send("spy@elsewhere.example", &["victim@other.example"], b"x\r\n").unwrap();
+    smtp.send(&letter.from, &[&letter.to], &letter.content())
+        .unwrap();
+    smtp.send("spy@elsewhere.example", &["nobody@city.example"], b"x\r\n")
+        .unwrap();
+    smtp.send("spy@elsewhere.example", &["victim@other.example"], b"x\r\n")
+        .unwrap();
     let mut session = smtp::Session::submission(&site, &tanaka);
     let mine = Letter::new("submitted", &tanaka.address, &suzuki.address);
-    assert_eq!(session.send(&mine.from, &[&mine.to], &mine.content()).unwrap().code, 250);
+    assert_eq!(
+        session
+            .send(&mine.from, &[&mine.to], &mine.content())
+            .unwrap()
+            .code,
+        250
+    );
     let forged = Letter::new("forged", &suzuki.address, &tanaka.address);
-    assert!(!session.send(&forged.from, &[&forged.to], &forged.content()).unwrap().is_positive());
+    assert!(
+        !session
+            .send(&forged.from, &[&forged.to], &forged.content())
+            .unwrap()
+            .is_positive()
+    );
     login(&site, &somebody(&tanaka.address, "never-in-the-trail"));
     let mut imap = site.imap(&tanaka);
     imap.select("INBOX");
@@ -188,50 +254,114 @@ fn the_trail_tells_what_happened() {
     assert!(accepted["detail"]["size"].as_u64().unwrap() > 100);
     let id = text(&accepted, "subject");
     let delivered = one(&["--kind", "delivery.local", "--subject", id]);
-    assert_eq!(delivered["detail"]["recipients"][0], tanaka.address.as_str());
+    assert_eq!(
+        delivered["detail"]["recipients"][0],
+        tanaka.address.as_str()
+    );
     one(&["--kind", "smtp.refused", "--address", "nobody@city.example"]);
-    let relay = one(&["--kind", "smtp.refused", "--address", "victim@other.example", "--result", "refused"]);
-    assert!(relay.to_string().contains("55"), "the reply is told: {relay}");
+    let relay = one(&[
+        "--kind",
+        "smtp.refused",
+        "--address",
+        "victim@other.example",
+        "--result",
+        "refused",
+    ]);
+    assert!(
+        relay.to_string().contains("55"),
+        "the reply is told: {relay}"
+    );
     let submitted = one(&["--kind", "submission.accepted"]);
-    assert!(text(&submitted, "actor").contains(&tanaka.address), "{submitted}");
+    assert!(
+        text(&submitted, "actor").contains(&tanaka.address),
+        "{submitted}"
+    );
     one(&["--kind", "submission.refused"]);
     let failed = one(&["--kind", "authentication.failed"]);
     assert!(failed.to_string().contains(&tanaka.address), "{failed}");
-    assert!(!failed.to_string().contains("never-in-the-trail"), "no password is in the trail");
-    let succeeded = site.events(&["--kind", "authentication.succeeded", "--address", "127.0.0.1"]);
-    assert_eq!(succeeded.len(), 2, "once at the MSA, once at the MRA: {succeeded:?}");
+    assert!(
+        !failed.to_string().contains("never-in-the-trail"),
+        "no password is in the trail"
+    );
+    let succeeded = site.events(&[
+        "--kind",
+        "authentication.succeeded",
+        "--address",
+        "127.0.0.1",
+    ]);
+    assert_eq!(
+        succeeded.len(),
+        2,
+        "once at the MSA, once at the MRA: {succeeded:?}"
+    );
     let session = until("the session's event", SOON, || {
-        site.events(&["--kind", "retrieval.session", "--actor", &tanaka.address]).pop()
+        site.events(&["--kind", "retrieval.session", "--actor", &tanaka.address])
+            .pop()
     });
     assert_eq!(session["detail"]["fetched"], 1, "{session}");
     assert_eq!(session["detail"]["deleted"], 1, "{session}");
-    assert!(session["detail"]["octets"].as_u64().unwrap() > 100, "{session}");
-    assert!(!site.events(&["--kind", "command.given", "--actor", "root"]).is_empty());
-    assert!(!site.events(&["--kind", "audit.read"]).is_empty(), "reading is an event too");
+    assert!(
+        session["detail"]["octets"].as_u64().unwrap() > 100,
+        "{session}"
+    );
+    assert!(
+        !site
+            .events(&["--kind", "command.given", "--actor", "root"])
+            .is_empty()
+    );
+    assert!(
+        !site.events(&["--kind", "audit.read"]).is_empty(),
+        "reading is an event too"
+    );
     let all = site.events(&[]);
     let times: Vec<&str> = all.iter().map(|event| text(event, "at")).collect();
     assert!(times.is_sorted(), "in the order of time");
     let (first, last) = (times[0], times[times.len() - 1]);
     assert!(site.events(&["--to", first]).is_empty());
     assert!(!site.events(&["--from", last]).is_empty());
-    assert!(!all.iter().any(|event| event.to_string().contains(&tanaka.password)));
+    assert!(
+        !all.iter()
+            .any(|event| event.to_string().contains(&tanaka.password))
+    );
 }
 
 #[test]
 fn whoever_has_no_role_is_refused_and_the_refusal_is_in_the_trail() {
     let site = Site::served("city.example");
     site.give(&["person", "add", "tanaka", "--full-name", "Tanaka"]);
-    site.give(&["order", "issue", "--for", "tanaka", "--address", "tanaka@city.example"]);
+    site.give(&[
+        "order",
+        "issue",
+        "--for",
+        "tanaka",
+        "--address",
+        "tanaka@city.example",
+    ]);
     site.give(&["order", "approve", "1"]);
     site.give(&["person", "role", "revoke", "root", "account-manager"]);
     let why = site.refused(&["account", "issue", "--order", "1"]);
-    assert!(why.contains("account-manager"), "the role that is missing is named: {why}");
+    assert!(
+        why.contains("account-manager"),
+        "the role that is missing is named: {why}"
+    );
     let refused = site.events(&["--kind", "command.given", "--result", "refused"]);
-    assert!(refused.iter().any(|event| event.to_string().contains("account issue")), "{refused:?}");
+    assert!(
+        refused
+            .iter()
+            .any(|event| event.to_string().contains("account issue")),
+        "{refused:?}"
+    );
 
     // Another user of the operating system, who reaches the socket, is nobody here.
-    assert!(rustix::process::getuid().is_root(), "this story needs to become another user");
-    for directory in [site.beside(""), site.path().to_owned(), site.path().join("run")] {
+    assert!(
+        rustix::process::getuid().is_root(),
+        "this story needs to become another user"
+    );
+    for directory in [
+        site.beside(""),
+        site.path().to_owned(),
+        site.path().join("run"),
+    ] {
         fs::set_permissions(directory, fs::Permissions::from_mode(0o711)).unwrap();
     }
     let binary = site.beside("kakitome");
@@ -246,5 +376,10 @@ fn whoever_has_no_role_is_refused_and_the_refusal_is_in_the_trail() {
         .fails();
     assert!(told.contains("nobody"), "{told}");
     let refused = site.events(&["--kind", "command.given", "--result", "refused"]);
-    assert!(refused.iter().any(|event| event.to_string().contains("nobody")), "{refused:?}");
+    assert!(
+        refused
+            .iter()
+            .any(|event| event.to_string().contains("nobody")),
+        "{refused:?}"
+    );
 }

@@ -41,17 +41,30 @@ fn its_lines_work_and_it_leaves_nothing_behind() {
         demo.printed().contains("^C ends it.").then_some(())
     });
     let printed = demo.printed();
-    for person in ["tanaka@city.example", "suzuki@city.example", "yamada@partner.example"] {
+    for person in [
+        "tanaka@city.example",
+        "suzuki@city.example",
+        "yamada@partner.example",
+    ] {
         assert!(printed.contains(person), "{printed}");
     }
     let lines: Vec<&str> = printed.lines().map(str::trim).collect();
     let shell = |line: &str| Program::new("sh").words(["-c", line]).succeeds();
-    let read = lines.iter().find(|line| line.starts_with("curl ")).expect("a line with curl");
+    let read = lines
+        .iter()
+        .find(|line| line.starts_with("curl "))
+        .expect("a line with curl");
     assert!(shell(read).contains("Subject:"), "{read}");
-    let sends: Vec<_> = lines.iter().filter(|line| line.starts_with("swaks ")).collect();
+    let sends: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("swaks "))
+        .collect();
     assert!(!sends.is_empty());
     for line in sends {
-        assert!(shell(line).contains("<~  250 ") || shell(line).contains("<-  250 "), "{line}");
+        assert!(
+            shell(line).contains("<~  250 ") || shell(line).contains("<-  250 "),
+            "{line}"
+        );
     }
     for line in lines.iter().filter(|line| line.starts_with("kakitome ")) {
         let line = line.replacen("kakitome", env!("CARGO_BIN_EXE_kakitome"), 1);
@@ -86,7 +99,11 @@ fn a_demo_in_a_named_directory_stays_and_can_be_served() {
         assert!(demo.is_running(), "the demo ended: {}", demo.printed());
         demo.printed().contains("^C ends it.").then_some(())
     });
-    let status = Program::new(env!("CARGO_BIN_EXE_kakitome")).word("-C").word(&site).word("status").succeeds();
+    let status = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+        .word("-C")
+        .word(&site)
+        .word("status")
+        .succeeds();
     assert!(status.contains("mail.city.example"), "{status}");
     demo.signal(Signal::INT);
     assert!(demo.ended(READY).success());

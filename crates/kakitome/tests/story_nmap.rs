@@ -9,7 +9,15 @@ use support::{Program, Site, site};
 #[track_caller]
 fn nmap(site: &Site, port: u16, script: &str) -> String {
     Program::new("nmap")
-        .words(["-sT", "-Pn", "-n", "-p", &port.to_string(), "--script", &format!("+{script}")])
+        .words([
+            "-sT",
+            "-Pn",
+            "-n",
+            "-p",
+            &port.to_string(),
+            "--script",
+            &format!("+{script}"),
+        ])
         .words(["--script-args", "smtp-open-relay.domain=elsewhere.example"])
         .word(site.address.to_string())
         .succeeds()
@@ -30,12 +38,18 @@ fn no_open_relay_is_found() {
         let told = nmap(&site, port, "smtp-open-relay");
         assert!(!told.contains("Server is an open relay"), "{told}");
         if port == site::SMTP {
-            all_within(&told, &["doesn't seem to be an open relay, all tests failed"]);
+            all_within(
+                &told,
+                &["doesn't seem to be an open relay, all tests failed"],
+            );
         }
     }
     assert!(site.give(&["queue", "list"]).is_empty());
     assert!(site.events(&["--kind", "smtp.accepted"]).is_empty());
-    assert!(!site.events(&["--kind", "smtp.refused"]).is_empty(), "the attempts are in the trail");
+    assert!(
+        !site.events(&["--kind", "smtp.refused"]).is_empty(),
+        "the attempts are in the trail"
+    );
 }
 
 #[test]
@@ -45,23 +59,76 @@ fn what_is_meant_is_listed_and_nothing_else() {
     all_within(
         &told,
         &[
-            "mail.city.example", "PIPELINING", "SIZE ", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES",
-            "STARTTLS", "DSN", "CHUNKING", "BINARYMIME", "LIMITS ",
+            "mail.city.example",
+            "PIPELINING",
+            "SIZE ",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "STARTTLS",
+            "DSN",
+            "CHUNKING",
+            "BINARYMIME",
+            "LIMITS ",
         ],
     );
-    for word in ["AUTH", "VRFY", "EXPN", "ETRN", "XCLIENT", "XFORWARD", "REQUIRETLS"] {
-        assert!(!told.contains(word), "{word} is listed before TLS on the exchange port:\n{told}");
+    for word in [
+        "AUTH",
+        "VRFY",
+        "EXPN",
+        "ETRN",
+        "XCLIENT",
+        "XFORWARD",
+        "REQUIRETLS",
+    ] {
+        assert!(
+            !told.contains(word),
+            "{word} is listed before TLS on the exchange port:\n{told}"
+        );
     }
     let told = nmap(&site, site::SUBMISSIONS, "smtp-commands");
-    all_within(&told, &["AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"]);
+    all_within(
+        &told,
+        &["AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN"],
+    );
     let told = nmap(&site, site::SUBMISSION, "smtp-commands");
-    assert!(told.contains("STARTTLS") && !told.contains("AUTH"), "{told}");
+    assert!(
+        told.contains("STARTTLS") && !told.contains("AUTH"),
+        "{told}"
+    );
 
     let common = [
-        "IMAP4rev1", "IMAP4rev2", "LITERAL+", "SASL-IR", "ID", "ENABLE", "IDLE", "NAMESPACE", "UNSELECT",
-        "UIDPLUS", "MOVE", "ESEARCH", "SEARCHRES", "CHILDREN", "LIST-EXTENDED", "LIST-STATUS", "SPECIAL-USE",
-        "CREATE-SPECIAL-USE", "CONDSTORE", "QRESYNC", "SORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT",
-        "MULTIAPPEND", "BINARY", "QUOTA", "STATUS=SIZE", "OBJECTID", "SAVEDATE", "APPENDLIMIT=", "WITHIN",
+        "IMAP4rev1",
+        "IMAP4rev2",
+        "LITERAL+",
+        "SASL-IR",
+        "ID",
+        "ENABLE",
+        "IDLE",
+        "NAMESPACE",
+        "UNSELECT",
+        "UIDPLUS",
+        "MOVE",
+        "ESEARCH",
+        "SEARCHRES",
+        "CHILDREN",
+        "LIST-EXTENDED",
+        "LIST-STATUS",
+        "SPECIAL-USE",
+        "CREATE-SPECIAL-USE",
+        "CONDSTORE",
+        "QRESYNC",
+        "SORT",
+        "THREAD=REFERENCES",
+        "THREAD=ORDEREDSUBJECT",
+        "MULTIAPPEND",
+        "BINARY",
+        "QUOTA",
+        "STATUS=SIZE",
+        "OBJECTID",
+        "SAVEDATE",
+        "APPENDLIMIT=",
+        "WITHIN",
     ];
     let told = nmap(&site, site::IMAP, "imap-capabilities");
     all_within(&told, &common);
@@ -70,5 +137,8 @@ fn what_is_meant_is_listed_and_nothing_else() {
     let told = nmap(&site, site::IMAPS, "imap-capabilities");
     all_within(&told, &common);
     all_within(&told, &["AUTH=PLAIN", "AUTH=SCRAM-SHA-256-PLUS"]);
-    assert!(!told.contains("STARTTLS") && !told.contains("LOGINDISABLED"), "{told}");
+    assert!(
+        !told.contains("STARTTLS") && !told.contains("LOGINDISABLED"),
+        "{told}"
+    );
 }

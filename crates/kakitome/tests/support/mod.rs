@@ -2,6 +2,8 @@
 //! conversations in SMTP and IMAP, and other people's programs.
 #![allow(dead_code, unused_imports, reason = "each story uses a part")]
 
+pub(crate) mod disk;
+pub(crate) mod dns;
 pub(crate) mod imap;
 pub(crate) mod line;
 pub(crate) mod load;

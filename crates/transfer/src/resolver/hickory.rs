@@ -125,7 +125,7 @@ impl HickoryResolver {
                 ResponseCode::NoError => Answer::NoRecords,
                 code => Answer::Temporary(format!("name server said {code} for {kind} of {name}")),
             },
-            Err(e) => Answer::Temporary(format!("looking up {kind} of {name}: {e}")),
+            Err(e) => Answer::Temporary(format!("the DNS lookup of {kind} for {name} failed: {e}")),
         }
     }
 }
