@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
@@ -11,35 +11,101 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A unit of [`Memory`], in octets.
 const UNIT: u64 = 1024;
+/// Text of at most so many octets is small: it has an eighth of the room for itself, so that nobody who takes a large
+/// message slowly keeps others from ordinary mail.
+const SMALL: u64 = 256 << 10;
+/// One account may hold half of a pool: enough for the largest APPEND that the default settings permit.
+const SHARE: u32 = 2;
+/// Accounts that are remembered before those that hold nothing are forgotten.
+const REMEMBERED: usize = 1024;
 
 /// Room for message text, shared by all sessions.
+///
+/// There is a pool for small texts and one for large ones, and of each an account gets half at most: a reader that takes
+/// its mail as slowly as [`Settings::minimum_rate`](crate::Settings::minimum_rate) permits holds up itself.
 #[derive(Clone)]
 pub(crate) struct Memory {
-    units: Arc<Semaphore>,
-    total: u32,
+    small: Pool,
+    large: Pool,
 }
 
 /// Room that is held until it is dropped.
-pub(crate) type Room = OwnedSemaphorePermit;
+pub(crate) struct Room {
+    _of_account: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+/// Whose room it is; guests, who have not logged in, are one.
+type Owner = Option<AccountId>;
+
+#[derive(Clone)]
+struct Pool {
+    units: Arc<Semaphore>,
+    share: u32,
+    owners: Arc<Mutex<HashMap<Owner, Weak<Semaphore>>>>,
+}
 
 impl Memory {
     /// Room for `octets`.
     pub(crate) fn new(octets: u64) -> Self {
+        Self {
+            small: Pool::new(octets / 8),
+            large: Pool::new(octets.saturating_sub(octets / 8)),
+        }
+    }
+
+    /// Waits until there is room for `octets`. What is larger than the share of its owner gets all of that.
+    ///
+    /// A session must hold no room when it asks for more: two that wait for each other would wait for ever.
+    pub(crate) async fn take(&self, owner: Owner, octets: u64) -> Option<Room> {
+        let pool = if octets <= SMALL {
+            &self.small
+        } else {
+            &self.large
+        };
+        pool.take(owner, octets).await
+    }
+}
+
+impl Pool {
+    fn new(octets: u64) -> Self {
         let total = u32::try_from(octets / UNIT).unwrap_or(u32::MAX).max(1);
         let permits = usize::try_from(total).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             units: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
-            total,
+            share: (total / SHARE).max(1),
+            owners: Arc::default(),
         }
     }
 
-    /// Waits until there is room for `octets`. What is larger than all the room together gets all of it.
-    ///
-    /// A session must hold no room when it asks for more: two that wait for each other would wait for ever.
-    pub(crate) async fn take(&self, octets: u64) -> Option<Room> {
+    async fn take(&self, owner: Owner, octets: u64) -> Option<Room> {
         let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX);
-        let units = units.saturating_add(1).min(self.total);
-        Arc::clone(&self.units).acquire_many_owned(units).await.ok()
+        let units = units.saturating_add(1).min(self.share);
+        // First of the owner's share, so that who waits for itself does not stand in the way of others.
+        let of_account = self.share_of(owner).acquire_many_owned(units).await.ok()?;
+        let of_all = Arc::clone(&self.units)
+            .acquire_many_owned(units)
+            .await
+            .ok()?;
+        Some(Room {
+            _of_account: of_account,
+            _of_all: of_all,
+        })
+    }
+
+    /// The share of `owner`, which lives as long as somebody holds or awaits some of it.
+    fn share_of(&self, owner: Owner) -> Arc<Semaphore> {
+        let mut owners = self.owners.lock();
+        if let Some(share) = owners.get(&owner).and_then(Weak::upgrade) {
+            return share;
+        }
+        if owners.len() >= REMEMBERED {
+            owners.retain(|_, share| share.strong_count() > 0);
+        }
+        let permits = usize::try_from(self.share).unwrap_or(Semaphore::MAX_PERMITS);
+        let share = Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        owners.insert(owner, Arc::downgrade(&share));
+        share
     }
 }
 
@@ -114,13 +180,32 @@ mod tests {
 
     #[tokio::test]
     async fn room_comes_back_and_nothing_is_too_large() {
-        let memory = Memory::new(10 << 10);
-        let all = memory.take(1 << 40).await.unwrap();
-        assert_eq!(memory.units.available_permits(), 0);
+        let memory = Memory::new(16 << 20);
+        let all = memory.take(None, 1 << 40).await.unwrap();
+        assert_eq!(memory.large.units.available_permits(), 7 << 10);
         drop(all);
-        let some = memory.take(1024).await.unwrap();
-        assert_eq!(memory.units.available_permits(), 8);
+        let some = memory.take(None, 1024).await.unwrap();
+        assert_eq!(memory.large.units.available_permits(), 14 << 10);
+        assert_eq!(memory.small.units.available_permits(), (2 << 10) - 2);
         drop(some);
+        assert_eq!(memory.small.units.available_permits(), 2 << 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_slowly_holds_up_itself_alone() {
+        let patience = std::time::Duration::from_secs(1);
+        let memory = Memory::new(16 << 20);
+        let (slow, other) = (Some(AccountId(1)), Some(AccountId(2)));
+        let held = memory.take(slow, 6 << 20).await.unwrap();
+        let more = tokio::time::timeout(patience, memory.take(slow, 2 << 20)).await;
+        assert!(more.is_err(), "one account has a share, and not all");
+        assert!(
+            memory.take(slow, 1024).await.is_some(),
+            "small text waits for small text only"
+        );
+        assert!(memory.take(other, 6 << 20).await.is_some());
+        drop(held);
+        assert!(memory.take(slow, 2 << 20).await.is_some());
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub struct Settings {
     /// Messages of one APPEND (RFC 3502). Default 100.
     pub append_count: usize,
     /// Octets of message text that all sessions together may hold in memory: for APPEND, FETCH of bodies, RETR. A session
-    /// that needs more waits for others. Default 256 MiB.
+    /// that needs more waits for others; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
+    /// Default 256 MiB.
     pub memory_budget: u64,
     /// Searches that read message text at once, over all sessions. Default 4.
     pub concurrent_searches: usize,

@@ -130,12 +130,14 @@ async fn list_selects_and_returns() {
 async fn quotas_are_told_and_kept() {
     let site = Site::open().await;
     let mut client = site.imap().await;
+    let unlimited = client.ok("GETQUOTAROOT INBOX").await;
     assert!(
-        client
-            .ok("GETQUOTAROOT INBOX")
-            .await
-            .starts_with("* QUOTAROOT \"INBOX\" \"\"\n* QUOTA \"\" (")
+        unlimited.starts_with("* QUOTAROOT \"INBOX\"\n"),
+        "{unlimited}"
     );
+    assert!(!unlimited.contains("* QUOTA "), "{unlimited}");
+    let end = client.refused("GETQUOTA \"\"").await;
+    assert!(end.starts_with("NO [NONEXISTENT]"), "{end}");
     let account = site.account().await;
     site.store
         .commit::<_, store::Error>(Vec::new(), move |tx| {
@@ -147,6 +149,12 @@ async fn quotas_are_told_and_kept() {
         .unwrap();
     client.append("INBOX", "()", "x".repeat(3000)).await;
     assert!(client.ok("GETQUOTA \"\"").await.contains("(STORAGE 3 4)"));
+    assert!(
+        client
+            .ok("GETQUOTAROOT INBOX")
+            .await
+            .starts_with("* QUOTAROOT \"INBOX\" \"\"\n* QUOTA \"\" (STORAGE")
+    );
     let long = "x".repeat(2000);
     let end = client
         .refused(&format!("APPEND INBOX {{2000+}}\r\n{long}"))

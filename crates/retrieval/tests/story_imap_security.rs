@@ -182,6 +182,30 @@ async fn a_stalled_reader_is_given_up_and_gives_its_memory_to_others() {
 }
 
 #[tokio::test]
+async fn readers_that_take_large_mail_slowly_leave_ordinary_mail_to_others() {
+    let site = Site::open_with(retrieval::Settings {
+        memory_budget: 4 << 20,
+        ..retrieval::Settings::default()
+    })
+    .await;
+    let mut other = site.inbox().await;
+    other
+        .append("INBOX", "()", format!("\r\n{}", "x".repeat(900 << 10)))
+        .await;
+    other.append("INBOX", "()", "\r\nshort\r\n").await;
+    let mut slow = Vec::new();
+    for _ in 0..6 {
+        let mut reader = site.inbox().await;
+        reader.send("f FETCH 1 BODY.PEEK[]\r\n").await;
+        slow.push(reader);
+    }
+    // They are given up after a minute only.
+    let patience = std::time::Duration::from_secs(20);
+    let read = tokio::time::timeout(patience, other.ok("FETCH 2 BODY.PEEK[]")).await;
+    assert!(read.expect("short mail does not wait").contains("short"));
+}
+
+#[tokio::test]
 async fn several_messages_of_one_append_come_together_or_not_at_all() {
     let site = Site::open().await;
     let mut client = site.inbox().await;

@@ -107,6 +107,30 @@ async fn conditional_store_leaves_alone_what_changed() {
     assert!(searched.contains("(MODSEQ "), "{searched}");
 }
 
+/// RFC 4731, section 3.2: with MIN or MAX alone, the MODSEQ is that of the messages that are told.
+#[tokio::test]
+async fn the_ends_of_a_search_tell_their_own_modseq() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    client.append("INBOX", "()", "\r\nfirst\r\n").await;
+    client.append("INBOX", "()", "\r\nlast\r\n").await;
+    client.ok("STORE 1 +FLAGS (\\Flagged)").await;
+    let modseq = |answer: &str| -> u64 {
+        let (_, value) = answer.rsplit_once("MODSEQ ").unwrap();
+        let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().unwrap()
+    };
+    let first = modseq(&client.ok("SEARCH RETURN (MIN) MODSEQ 1").await);
+    let last = modseq(&client.ok("SEARCH RETURN (MAX) MODSEQ 1").await);
+    assert!(last < first, "{last} {first}");
+    for returns in ["MIN MAX", "COUNT", "MAX COUNT"] {
+        let answer = client
+            .ok(&format!("SEARCH RETURN ({returns}) MODSEQ 1"))
+            .await;
+        assert_eq!(modseq(&answer), first, "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn quick_resynchronisation_tells_what_vanished() {
     let site = Site::open().await;

@@ -64,7 +64,7 @@ impl Guest {
                 }
                 Ok(Turn::In(login)) => {
                     let (login, counted) = *login;
-                    self.line.set_authenticated();
+                    self.line.set_authenticated(login.account);
                     return Some((self.line, login, counted));
                 }
                 Err(end) => break end,

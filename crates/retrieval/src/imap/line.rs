@@ -6,6 +6,7 @@ use protocol::imap::{
     AwaitedLine, CapabilityState, Decoder, Encoder, Event, Limits, Literal, ResponseCode, Status,
     Tagged, capabilities,
 };
+use store::AccountId;
 use tokio::time::{Instant, timeout_at};
 use wire::{Identity, Shutdown, TlsFacts};
 
@@ -30,6 +31,8 @@ pub(crate) struct Line {
     peer: SocketAddr,
     shutdown: Shutdown,
     memory: Memory,
+    /// Who logged in: whose share of the memory the literals take.
+    account: Option<AccountId>,
     /// Room for the literals of the present command.
     room: Vec<Room>,
     room_octets: usize,
@@ -73,6 +76,7 @@ impl Line {
             peer,
             shutdown,
             memory,
+            account: None,
             room: Vec::new(),
             room_octets: 0,
             asked: None,
@@ -119,7 +123,8 @@ impl Line {
     }
 
     /// The client logged in: it may send messages.
-    pub(crate) fn set_authenticated(&mut self) {
+    pub(crate) fn set_authenticated(&mut self, account: AccountId) {
+        self.account = Some(account);
         self.decoder.set_authenticated();
     }
 
@@ -284,7 +289,7 @@ impl Line {
     /// Takes more room. Two sessions that each hold some and wait for more must not wait for ever, so this gives up.
     async fn take_room(&mut self, octets: u64) -> bool {
         let deadline = Instant::now() + self.settings.stall_timeout;
-        match timeout_at(deadline, self.memory.take(octets)).await {
+        match timeout_at(deadline, self.memory.take(self.account, octets)).await {
             Ok(Some(room)) => {
                 self.room.push(room);
                 let octets = usize::try_from(octets).unwrap_or(usize::MAX);

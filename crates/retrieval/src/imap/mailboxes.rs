@@ -124,38 +124,42 @@ impl Member {
 
     /// GETQUOTA (RFC 9208).
     pub(super) async fn quota(&mut self, root: &str) -> Outcome {
-        if root != QUOTA_ROOT {
+        let storage = self.storage_quota().await?;
+        let Some(storage) = storage.filter(|_| root == QUOTA_ROOT) else {
             return Err(Stop::no(
                 ResponseCode::NonExistent,
                 "There is no such quota root",
             ));
-        }
-        self.write_quota().await?;
+        };
+        self.line.out.quota(QUOTA_ROOT, &[storage]);
         Ok(Done::new("Done"))
     }
 
-    /// GETQUOTAROOT (RFC 9208).
+    /// GETQUOTAROOT (RFC 9208). A mailbox without limits has no root: a QUOTA response cannot list nothing.
     pub(super) async fn quota_root(&mut self, name: MailboxName) -> Outcome {
         self.row_of(&name).await?;
-        self.line.out.quota_root(&name, &[QUOTA_ROOT]);
-        self.write_quota().await?;
+        match self.storage_quota().await? {
+            Some(storage) => {
+                self.line.out.quota_root(&name, &[QUOTA_ROOT]);
+                self.line.out.quota(QUOTA_ROOT, &[storage]);
+            }
+            None => self.line.out.quota_root(&name, &[]),
+        }
         Ok(Done::new("Done"))
     }
 
-    async fn write_quota(&mut self) -> Result<(), Stop> {
+    async fn storage_quota(&self) -> Result<Option<QuotaResource<'static>>, Stop> {
         let account = self.login.account;
         let usage = self
             .shared
             .store
             .read::<_, Error>(move |snapshot| mailbox::usage(snapshot, account))
             .await?;
-        let storage = usage.limit.map(|limit| QuotaResource {
+        Ok(usage.limit.map(|limit| QuotaResource {
             name: "STORAGE",
             usage: usage.bytes.div_ceil(1024),
             limit: limit / 1024,
-        });
-        self.line.out.quota(QUOTA_ROOT, storage.as_slice());
-        Ok(())
+        }))
     }
 
     async fn row_of(&self, name: &MailboxName) -> Result<Mailbox, Stop> {

@@ -134,7 +134,7 @@ impl Session {
         let Some(_room) = self
             .shared
             .memory
-            .take(message.size.saturating_mul(2))
+            .take(Some(self.login.account), message.size.saturating_mul(2))
             .await
         else {
             return Err(End::Shutdown);

@@ -386,7 +386,7 @@ async fn write_with_body(
     } else {
         entry.size
     };
-    let Some(_room) = shared.memory.take(octets).await else {
+    let Some(_room) = shared.memory.take(Some(account), octets).await else {
         return Err(Stop::End(End::Shutdown));
     };
     let raw = match shared.store.body(account, entry.body).await {

@@ -43,7 +43,11 @@ impl Member {
             let found = uids.iter().filter_map(|uid| selected.view.by_uid(*uid));
             found.map(|(_, slot)| slot.modseq).max()
         };
-        let mod_seq = if asks_mod_seq { highest(uids) } else { None };
+        // RFC 4731, section 3.2: with MIN or MAX alone, only those messages count.
+        let told = search
+            .returns
+            .map_or_else(|| uids.to_vec(), |returns| told_of(returns, uids));
+        let mod_seq = if asks_mod_seq { highest(&told) } else { None };
         let numbers: Vec<u32> = self.named(uids, search.uid).iter().collect();
         let returns = match search.returns {
             Some(returns) => returns,
@@ -77,17 +81,7 @@ impl Member {
 
     /// What `$` holds afterwards (RFC 5182, section 2.4): with MIN or MAX alone, only those.
     fn save(&mut self, returns: SearchReturn, uids: &[u32]) -> Result<(), Stop> {
-        let whole = returns.all || returns.count || !(returns.min || returns.max);
-        let selected = self.need_selected()?;
-        selected.saved = if whole {
-            uids.to_vec()
-        } else {
-            let mut ends: Vec<u32> = Vec::new();
-            ends.extend(uids.first().filter(|_| returns.min));
-            ends.extend(uids.last().filter(|_| returns.max));
-            ends.dedup();
-            ends
-        };
+        self.need_selected()?.saved = told_of(returns, uids);
         Ok(())
     }
 
@@ -121,4 +115,17 @@ impl Member {
             }
         }
     }
+}
+
+/// The UIDs that an answer with these options is about: with MIN or MAX alone, only the ends (RFC 4731, section 3.2; RFC 5182,
+/// section 2.4).
+fn told_of(returns: SearchReturn, uids: &[u32]) -> Vec<u32> {
+    if returns.all || returns.count || !(returns.min || returns.max) {
+        return uids.to_vec();
+    }
+    let mut ends: Vec<u32> = Vec::new();
+    ends.extend(uids.first().filter(|_| returns.min));
+    ends.extend(uids.last().filter(|_| returns.max));
+    ends.dedup();
+    ends
 }

@@ -160,7 +160,8 @@ impl<'a> Walk<'a> {
     /// The folded text of a message; `None` when it is gone or damaged.
     async fn words(&self, entry: &Entry) -> Result<Option<Words>, Stop> {
         // Decoding and folding hold the text several times.
-        let room = self.shared.memory.take(entry.size.saturating_mul(3)).await;
+        let octets = entry.size.saturating_mul(3);
+        let room = self.shared.memory.take(Some(self.account), octets).await;
         let turn = self.shared.searches.acquire().await;
         let raw = match self.shared.store.body(self.account, entry.body).await {
             Ok(raw) => raw,
