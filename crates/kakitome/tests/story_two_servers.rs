@@ -97,6 +97,10 @@ fn mail_waits_for_the_mailbox_server_and_flows_once() {
     pair.exchange.drained(SOON);
 
     pair.mailbox.kill_hard();
+    // Whoever was never asked about is put off at RCPT: accepted mail must not turn out undeliverable later.
+    let mut session = pair.exchange.smtp();
+    session.expect("MAIL FROM:<friend@elsewhere.example>", 250);
+    session.expect("RCPT TO:<never-seen@city.example>", 451);
     let meanwhile = letters("meanwhile", 20, &to);
     send(&pair.exchange, &meanwhile);
     let queued = until("attempts are made", SOON, || {
