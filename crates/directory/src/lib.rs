@@ -134,6 +134,8 @@ pub enum Resolution {
     Unknown,
     /// An account is there, and has no room.
     OverQuota,
+    /// An address that every domain has (postmaster, abuse), on a site that has no account yet to keep its mail.
+    Unattended,
 }
 
 /// A mailbox owner that a message goes to.

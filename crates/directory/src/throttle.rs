@@ -1,8 +1,9 @@
 //! Guessing is made slow: failures of one identifier, and from one network address, are counted, and the
 //! answers to later attempts are held back, longer each time, never for ever.
 //!
-//! Who has proved an identifier from an address before is held back only after failing from there again:
-//! an attack from elsewhere, or a neighbour behind the same address, does not slow the holder down.
+//! Who has proved an identifier from an address before is held back only after failing from there several times
+//! again: an attack from elsewhere, a neighbour behind the same address, or a slip of the finger does not slow
+//! the holder down.
 
 use std::{
     collections::HashMap,
@@ -53,8 +54,8 @@ struct Entry {
     /// Of these, how many are held back.
     waiting: u32,
     last: Instant,
-    /// Where the holder has proved the identifier from (identifiers only).
-    known: Vec<IpAddr>,
+    /// Where the holder has proved the identifier from (identifiers only), and the failures there since.
+    known: Vec<(IpAddr, u32)>,
 }
 
 /// The limits that settings give.
@@ -85,7 +86,14 @@ impl Throttle {
         let mut state = self.state.lock();
         let claimed = state.identifiers.get(identifier);
         let place = state.addresses.get(&network);
-        let delay = if claimed.is_some_and(|entry| entry.known.contains(&network)) {
+        let trusted = |entry: &Entry| {
+            let free = pace.free_failures.max(1);
+            entry
+                .known
+                .iter()
+                .any(|(known, since)| *known == network && *since < free)
+        };
+        let delay = if claimed.is_some_and(trusted) {
             Duration::ZERO
         } else {
             let claimed = claimed.map(|e| e.delay(now, pace, FREE_AT_ONCE_BY_IDENTIFIER));
@@ -118,7 +126,11 @@ impl Throttle {
         let mut state = self.state.lock();
         let entry = entry(&mut state.identifiers, identifier.to_owned(), now);
         entry.fail(now);
-        entry.known.retain(|known| *known != network);
+        for (known, since) in &mut entry.known {
+            if *known == network {
+                *since = since.saturating_add(1);
+            }
+        }
         self::entry(&mut state.addresses, network, now).fail(now);
     }
 
@@ -130,12 +142,11 @@ impl Throttle {
         let entry = entry(&mut state.identifiers, identifier.to_owned(), now);
         entry.failures = 0;
         entry.last = now;
-        if !entry.known.contains(&network) {
-            if entry.known.len() >= MOST_KNOWN {
-                entry.known.remove(0);
-            }
-            entry.known.push(network);
+        entry.known.retain(|(known, _)| *known != network);
+        if entry.known.len() >= MOST_KNOWN {
+            entry.known.remove(0);
         }
+        entry.known.push((network, 0));
     }
 }
 
@@ -265,11 +276,15 @@ mod tests {
             throttle.failed("a", THERE);
         }
         assert_eq!(delay(&throttle, "a", HERE), 0);
+        for _ in 0..2 {
+            throttle.failed("a", HERE);
+            assert_eq!(delay(&throttle, "a", HERE), 0, "a slip is forgiven");
+        }
         throttle.failed("a", HERE);
         assert_eq!(
             delay(&throttle, "a", HERE),
             30,
-            "a failure there ends the trust"
+            "as many failures as anybody has free end the trust"
         );
     }
 

@@ -23,6 +23,12 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Makes a directory that others may pass through but not list: every person of the site reaches the
+/// control socket in it, and nothing else, since all other files and directories are closed.
+pub(crate) fn make_passable_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o711).create(path)
+}
+
 /// Whether `path` does not exist or is a directory with nothing in it.
 pub(crate) fn is_vacant(path: &Path) -> io::Result<bool> {
     match fs::read_dir(path) {

@@ -84,7 +84,7 @@ pub(crate) async fn init(arguments: &InitArgs, extra: &str) -> Result<Made, Init
     });
     // Checked before anything is written, so that what `init` leaves can always be served.
     let parsed = settings::Settings::parse(settings::FILE, &text)?;
-    files::make_private_directory(path).map_err(writing)?;
+    files::make_passable_directory(path).map_err(writing)?;
     files::make_private_directory(&path.join("keys")).map_err(writing)?;
     files::write_new(&path.join(settings::FILE), text.as_bytes(), 0o600).map_err(writing)?;
     tls::make_self_signed(

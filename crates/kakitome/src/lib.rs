@@ -34,15 +34,26 @@ use cli::{Cli, SiteCommand, Verb};
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(report) => {
-            let written = writeln!(io::stderr().lock(), "{report:?}");
-            // Status 1 tells of the failure even where standard error is closed.
-            drop(written);
-            ExitCode::from(1)
-        }
-    }
+    let json = cli.json;
+    let Err(report) = run(cli) else {
+        return ExitCode::SUCCESS;
+    };
+    let status = report
+        .downcast_ref::<control::CallError>()
+        .map_or(Some(1), control::CallError::status);
+    let Some(status) = status else {
+        return ExitCode::SUCCESS;
+    };
+    let mut out = io::stderr().lock();
+    let written = if json {
+        let error = serde_json::json!({ "error": report.to_string() });
+        writeln!(out, "{error}")
+    } else {
+        writeln!(out, "{report:?}")
+    };
+    // The status tells of the failure even where standard error is closed.
+    drop(written);
+    ExitCode::from(status)
 }
 
 /// What is wrong with the text of a `kakitome.toml`, as a person would read it; `None` when it can be used.

@@ -1,18 +1,19 @@
 //! One running site: the rooms, wired together, and what a reload replaces.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use arc_swap::ArcSwap;
 use directory::Directory;
+use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
 use store::{Recorded, Store, index::Index};
 use trail::{Actor, Event, Kind};
-use transfer::Transfer;
+use transfer::{Answering, HickoryResolver, Mx, Resolver, Transfer};
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
 use world::{Timestamp, World};
 
@@ -35,7 +36,10 @@ pub(crate) struct Site {
     /// When it began to serve.
     pub(crate) started: Timestamp,
     pub(crate) identity: IdentityHandle,
+    resolver: Arc<Names>,
     settings: ArcSwap<Settings>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
     transfer_settings: transfer::SettingsHandle,
     retrieval_settings: retrieval::SettingsHandle,
     admissions: Admissions,
@@ -85,8 +89,7 @@ impl Site {
             settings.retrieval_settings().map_err(SiteError::Values)?,
         ));
         let dns = settings.dns().map_err(SiteError::Values)?;
-        let resolver = transfer::HickoryResolver::new(&dns)
-            .map_err(|error| SiteError::Resolver(error.to_string()))?;
+        let resolver = Arc::new(Names::new(&dns)?);
         let client_tls = transfer::ClientTls::system()
             .map_err(|error| SiteError::Resolver(error.to_string()))?;
         let identity = load_identity(path, &settings)?.into_handle();
@@ -98,7 +101,7 @@ impl Site {
             world: world.clone(),
             settings: Arc::clone(&transfer_settings),
             identity: Arc::clone(&identity),
-            resolver: Arc::new(resolver),
+            resolver: Arc::clone(&resolver) as Arc<dyn Resolver>,
             dialer: Arc::new(transfer::TcpDialer),
             tls: client_tls,
         });
@@ -123,6 +126,8 @@ impl Site {
             index,
             world,
             identity,
+            resolver,
+            reloading: tokio::sync::Mutex::new(()),
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),
@@ -202,16 +207,26 @@ impl Site {
     /// Reads settings and certificates again. When anything is wrong, all stays as it was. Listeners,
     /// roles and the store's own settings need a restart; `Ok` says which of them changed.
     pub(crate) async fn reload(&self) -> Result<Vec<&'static str>, SiteError> {
+        let _alone = self.reloading.lock().await;
         let fresh = Settings::load(&self.path)?;
-        let transfer_settings = fresh
+        let mut transfer_settings = fresh
             .transfer_settings(&self.path)
             .map_err(SiteError::Values)?;
+        let names = Names::new(&fresh.dns().map_err(SiteError::Values)?)?;
         let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
         let identity = load_identity(&self.path, &fresh)?;
         let old = self.settings();
         let mut need_restart = Vec::new();
         if old.server.roles.get_ref() != fresh.server.roles.get_ref() {
             need_restart.push("[server] roles");
+            // Half a change would send own mail away while IMAP still listens.
+            transfer_settings.roles = self.transfer_settings.load().roles;
+        }
+        if !old.store.is_same(&fresh.store) {
+            need_restart.push("[store]");
+        }
+        if old.limits.memory != fresh.limits.memory {
+            need_restart.push("[limits] memory");
         }
         if Service::ALL
             .iter()
@@ -226,6 +241,7 @@ impl Site {
         self.transfer_settings.store(Arc::new(transfer_settings));
         self.retrieval_settings.store(Arc::new(retrieval_settings));
         self.identity.store(Arc::new(identity));
+        self.resolver.replace(&names);
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
         Ok(need_restart)
@@ -254,6 +270,38 @@ impl Site {
             .await?;
         let () = done.value;
         Ok(())
+    }
+}
+
+/// The resolver in force; a reload replaces it under running deliveries.
+struct Names(ArcSwap<HickoryResolver>);
+
+impl Names {
+    fn new(dns: &transfer::Dns) -> Result<Self, SiteError> {
+        let resolver =
+            HickoryResolver::new(dns).map_err(|error| SiteError::Resolver(error.to_string()))?;
+        Ok(Self(ArcSwap::from_pointee(resolver)))
+    }
+
+    fn replace(&self, other: &Self) {
+        self.0.store(other.0.load_full());
+    }
+}
+
+impl Resolver for Names {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, Mx> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.mx(domain).await })
+    }
+
+    fn a<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv4Addr> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.a(host).await })
+    }
+
+    fn aaaa<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv6Addr> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.aaaa(host).await })
     }
 }
 

@@ -423,7 +423,17 @@ mod tests {
         assert_eq!(parse_quota("1000"), Ok(Some(1000)));
         assert_eq!(parse_quota("10m"), Ok(Some(10 << 20)));
         assert_eq!(parse_quota("2GiB"), Ok(Some(2 << 30)));
-        for bad in ["5iB", "iB", "1B", "-1", "+1", "1T", "G", "99999999999999999999", "9999999999G"] {
+        for bad in [
+            "5iB",
+            "iB",
+            "1B",
+            "-1",
+            "+1",
+            "1T",
+            "G",
+            "99999999999999999999",
+            "9999999999G",
+        ] {
             assert!(parse_quota(bad).is_err(), "{bad}");
         }
     }

@@ -43,7 +43,7 @@ pub(super) async fn run(
         AccountCommand::Resume { address } => Ok(account::resume(caller, &address).await?),
         AccountCommand::List => {
             for entry in account::list(caller).await? {
-                answer.row(&entry).await?;
+                answer.item(&entry).await?;
             }
             Ok(())
         }

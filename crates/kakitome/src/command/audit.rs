@@ -50,7 +50,7 @@ pub(super) async fn run(
             .await?;
         let last = events.last().map(|event| event.id);
         for event in &events {
-            answer.row(&shown(event)).await?;
+            answer.item(&shown(event)).await?;
         }
         found += events.len() as u64;
         left -= events.len();
@@ -94,10 +94,7 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
         kinds: words
             .kinds
             .iter()
-            .map(|kind| {
-                kind.parse()
-                    .map_err(|error| Failure::Words(format!("{error}")))
-            })
+            .map(|kind| kind.parse().map_err(|error| unknown_kind(&error)))
             .collect::<Result<_, _>>()?,
         outcome: match words.result.as_deref() {
             None => None,
@@ -110,6 +107,11 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
         subject: words.subject.clone(),
         after: None,
     })
+}
+
+fn unknown_kind(error: &trail::UnknownKind) -> Failure {
+    let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    Failure::Words(format!("{error}; there are: {}", names.join(", ")))
 }
 
 /// A time as typed: RFC 3339, or a date or time of day in the server's zone.

@@ -78,14 +78,17 @@ impl Answer {
         Self { replies }
     }
 
-    /// One row of the result.
+    /// The result, when it is one thing.
     pub(crate) async fn row(&mut self, row: &impl Serialize) -> Result<(), Failure> {
-        let value = serde_json::to_value(row).map_err(|e| Failure::Failed(e.to_string()))?;
-        let record = match value {
-            Value::Object(record) => record,
-            other => Record::from_iter([("value".to_owned(), other)]),
-        };
+        let record = record(row)?;
         self.send(Reply::Row(record)).await;
+        Ok(())
+    }
+
+    /// One row of a result that is a list.
+    pub(crate) async fn item(&mut self, row: &impl Serialize) -> Result<(), Failure> {
+        let record = record(row)?;
+        self.send(Reply::Item(record)).await;
         Ok(())
     }
 
@@ -116,6 +119,15 @@ impl Answer {
             tracing::debug!("the caller of a command is gone; the command goes on");
         }
     }
+}
+
+/// A row as the control socket carries it.
+fn record(row: &impl Serialize) -> Result<Record, Failure> {
+    let value = serde_json::to_value(row).map_err(|e| Failure::Failed(e.to_string()))?;
+    Ok(match value {
+        Value::Object(record) => record,
+        other => Record::from_iter([("value".to_owned(), other)]),
+    })
 }
 
 /// Carries out `command` for the operating-system user `uid`.

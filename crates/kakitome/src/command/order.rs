@@ -51,7 +51,7 @@ pub(super) async fn run(
         }
         OrderCommand::List => {
             for entry in order::list(caller).await? {
-                answer.row(&entry).await?;
+                answer.item(&entry).await?;
             }
             return Ok(());
         }

@@ -29,7 +29,7 @@ pub(super) async fn run(
         }
         PersonCommand::List => {
             for entry in person::list(caller).await? {
-                answer.row(&entry).await?;
+                answer.item(&entry).await?;
             }
             Ok(())
         }

@@ -21,7 +21,7 @@ pub(super) async fn run(
     let changed = match command {
         QueueCommand::List(words) => {
             for message in command::list(store, caller, selection(site, &words)?).await? {
-                answer.row(&brief(&message)).await?;
+                answer.item(&brief(&message)).await?;
             }
             return Ok(());
         }
@@ -45,6 +45,11 @@ pub(super) async fn run(
             command::bounce(&site.transfer, caller, which(site, &selection)?, &reason).await?
         }
     };
+    if changed == 0 {
+        return Err(Failure::Refused(
+            "nothing in the queue matches (held mail is not retried: release it first)".to_owned(),
+        ));
+    }
     answer.row(&json!({ "recipients": changed })).await
 }
 

@@ -1,5 +1,6 @@
 //! `status`: what runs, and what needs attention.
 
+use message::address::{Address, Domain};
 use serde_json::json;
 
 use super::{Answer, Failure};
@@ -27,6 +28,19 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "allow_single_person is on: one person may do what the regulation splits between two (clauses 7.1, 9)"
                 .to_owned(),
         );
+    }
+    for keys in &settings.domains {
+        let Ok(domain) = Domain::parse(keys.name.get_ref()) else {
+            continue;
+        };
+        let Ok(postmaster) = Address::new("postmaster", domain) else {
+            continue;
+        };
+        if let Err(error) = site.directory.resolve(&postmaster, 0).await {
+            attention.push(format!(
+                "mail to {postmaster} is put off: {error}; issue an account, or name one with `account role` (RFC 5321, 4.5.1)"
+            ));
+        }
     }
     if days < CERTIFICATE_WARNING_DAYS {
         attention.push(format!("the certificate ends in {days} days"));

@@ -28,7 +28,7 @@ pub(super) async fn run(
     }
     for finding in &findings {
         answer
-            .row(&serde_json::json!({ "finding": finding }))
+            .item(&serde_json::json!({ "finding": finding }))
             .await?;
     }
     Err(Failure::Failed(format!("{} findings", findings.len())))

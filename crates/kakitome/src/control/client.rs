@@ -15,6 +15,12 @@ use super::{Record, Reply, Request, short_path, socket_path};
 /// Why a command did not reach the server, or what the server said.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub(crate) enum CallError {
+    /// The socket is there, but not for this user.
+    #[error("{socket} cannot be reached: {source}")]
+    #[diagnostic(help(
+        "may you pass through the directories above it? `chmod 0711` lets people of the site reach the socket and nothing else"
+    ))]
+    Forbidden { socket: String, source: io::Error },
     /// Nobody listens.
     #[error("no server answers at {socket}: {source}")]
     #[diagnostic(help("start it with `kakitome serve {directory}`"))]
@@ -25,30 +31,56 @@ pub(crate) enum CallError {
     },
     /// The connection broke.
     #[error("the connection to the server broke: {0}")]
-    Broken(#[from] io::Error),
+    Broken(#[source] io::Error),
+    /// The answer cannot be shown.
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
     /// What came is not understood: another version, perhaps.
     #[error("the server's answer is not understood: {0}")]
     Garbled(#[from] serde_json::Error),
     /// The server refused or failed.
     #[error("{0}")]
     Refused(String),
+    /// The words cannot be meant.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl CallError {
+    /// The program's exit status: 1 refused or failed, 2 usage. `None` when whoever read the answer had
+    /// enough of it, which is no failure.
+    pub(crate) fn status(&self) -> Option<u8> {
+        match self {
+            Self::Usage(_) => Some(2),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => None,
+            _ => Some(1),
+        }
+    }
 }
 
 /// Sends `request` to the site in `directory` and prints the answer.
 pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<(), CallError> {
     let socket = socket_path(directory);
     let connected = short_path(&socket).and_then(|(path, _open)| UnixStream::connect(path));
-    let mut stream = connected.map_err(|source| CallError::NotRunning {
-        socket: socket.display().to_string(),
-        directory: directory.display().to_string(),
-        source,
+    let mut stream = connected.map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => CallError::Forbidden {
+            socket: socket.display().to_string(),
+            source,
+        },
+        _ => CallError::NotRunning {
+            socket: socket.display().to_string(),
+            directory: directory.display().to_string(),
+            source,
+        },
     })?;
-    serde_json::to_writer(&mut stream, request)?;
-    stream.write_all(b"\n")?;
+    let mut text = serde_json::to_vec(request)?;
+    text.push(b'\n');
+    stream.write_all(&text).map_err(CallError::Broken)?;
     let mut shown = Shown::new(json);
     for line in BufReader::new(stream.take(u64::MAX)).lines() {
-        match serde_json::from_str(&line?)? {
-            Reply::Row(record) => shown.row(record)?,
+        match serde_json::from_str(&line.map_err(CallError::Broken)?)? {
+            Reply::Row(record) => shown.record(&record)?,
+            Reply::Item(record) => shown.item(record)?,
             Reply::Progress { what, done, total } => shown.progress(&what, done, total),
             Reply::Note(text) => shown.note(&text)?,
             Reply::Done => return Ok(shown.finish()?),
@@ -56,6 +88,7 @@ pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<()
                 shown.finish()?;
                 return Err(CallError::Refused(text));
             }
+            Reply::Usage(text) => return Err(CallError::Usage(text)),
         }
     }
     Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into()))
@@ -84,11 +117,23 @@ impl Shown {
         }
     }
 
-    fn row(&mut self, record: Record) -> io::Result<()> {
+    /// One thing: its fields below each other.
+    fn record(&mut self, record: &Record) -> io::Result<()> {
         if self.json {
-            let mut out = io::stdout().lock();
-            serde_json::to_writer(&mut out, &record)?;
-            return out.write_all(b"\n");
+            return line(record);
+        }
+        let mut out = io::stdout().lock();
+        let width = record.keys().map(String::len).max().unwrap_or_default();
+        for (name, value) in record {
+            writeln!(out, "{:width$}  {}", name.replace('_', " "), plain(value))?;
+        }
+        Ok(())
+    }
+
+    /// One of several: a row of the table that is drawn at the end.
+    fn item(&mut self, record: Record) -> io::Result<()> {
+        if self.json {
+            return line(&record);
         }
         self.rows.push(record);
         Ok(())
@@ -118,39 +163,34 @@ impl Shown {
             bar.finish_and_clear();
         }
         let rows = std::mem::take(&mut self.rows);
-        let mut out = io::stdout().lock();
-        match rows.as_slice() {
-            [] => Ok(()),
-            [only] => {
-                let width = only.keys().map(String::len).max().unwrap_or_default();
-                for (name, value) in only {
-                    writeln!(out, "{name:width$}  {}", plain(value))?;
-                }
-                Ok(())
-            }
-            [first, ..] => {
-                let mut columns: Vec<&String> = first.keys().collect();
-                for row in &rows {
-                    for name in row.keys() {
-                        if !columns.contains(&name) {
-                            columns.push(name);
-                        }
-                    }
-                }
-                let mut table = Table::new();
-                table.load_style(NOTHING);
-                table.set_header(columns.iter().map(|name| name.replace('_', " ")));
-                for row in &rows {
-                    table.add_row(
-                        columns
-                            .iter()
-                            .map(|name| row.get(*name).map(plain).unwrap_or_default()),
-                    );
-                }
-                writeln!(out, "{table}")
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        let mut columns: Vec<&String> = first.keys().collect();
+        for name in rows.iter().flat_map(|row| row.keys()) {
+            if !columns.contains(&name) {
+                columns.push(name);
             }
         }
+        let mut table = Table::new();
+        table.load_style(NOTHING);
+        table.set_header(columns.iter().map(|name| name.replace('_', " ")));
+        for row in &rows {
+            table.add_row(
+                columns
+                    .iter()
+                    .map(|name| row.get(*name).map(plain).unwrap_or_default()),
+            );
+        }
+        writeln!(io::stdout().lock(), "{table}")
     }
+}
+
+/// One line of JSON.
+fn line(record: &Record) -> io::Result<()> {
+    let mut text = serde_json::to_vec(record)?;
+    text.push(b'\n');
+    io::stdout().lock().write_all(&text)
 }
 
 /// A value as a person reads it.

@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use client::{call, is_answered};
+pub(crate) use client::{CallError, call, is_answered};
 pub(crate) use server::{bind, serve};
 
 /// The longest request: an import file of some 100,000 accounts.
@@ -44,8 +44,10 @@ pub(crate) struct Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reply {
-    /// One row of the result.
+    /// The result, when it is one thing.
     Row(Record),
+    /// One row of a result that is a list, however long.
+    Item(Record),
     /// How far long work has come.
     Progress {
         /// What is being done.
@@ -61,6 +63,8 @@ pub(crate) enum Reply {
     Done,
     /// It was refused or failed.
     Error(String),
+    /// The words cannot be meant.
+    Usage(String),
 }
 
 /// Where the socket of the site in `directory` is.

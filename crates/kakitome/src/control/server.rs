@@ -14,11 +14,14 @@ use wire::Shutdown;
 use super::{REQUEST_LIMIT, Reply, Request, short_path, socket_path};
 use crate::{
     cli::{Cli, Verb},
-    command::{self, Answer},
+    command::{self, Answer, Failure},
     files,
     site::Site,
 };
 
+/// Callers connected at once; more wait in the system's queue. Far more than the commands at once, so that callers
+/// who say nothing do not keep the others out.
+const CALLERS: usize = 256;
 /// Commands carried out at once; more wait.
 const CONCURRENT_COMMANDS: usize = 16;
 /// How long a caller may take to say what it wants.
@@ -31,7 +34,7 @@ const REPLY_TIME: Duration = Duration::from_secs(60);
 pub(crate) fn bind(directory: &Path) -> io::Result<UnixListener> {
     let path = socket_path(directory);
     if let Some(parent) = path.parent() {
-        files::make_private_directory(parent)?;
+        files::make_passable_directory(parent)?;
     }
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -48,7 +51,11 @@ pub(crate) fn bind(directory: &Path) -> io::Result<UnixListener> {
 /// Answers commands until `shutdown`.
 pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown: Shutdown) {
     let slots = Arc::new(Semaphore::new(CONCURRENT_COMMANDS));
+    let callers = Arc::new(Semaphore::new(CALLERS));
     loop {
+        let Ok(caller) = Arc::clone(&callers).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = shutdown.begun() => return,
@@ -57,12 +64,10 @@ pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown:
             Ok((stream, _)) => {
                 let (site, slots) = (Arc::clone(&site), Arc::clone(&slots));
                 tokio::spawn(async move {
-                    let Ok(_slot) = slots.acquire_owned().await else {
-                        return;
-                    };
-                    if let Err(error) = converse(stream, &site).await {
+                    if let Err(error) = converse(stream, &site, &slots).await {
                         tracing::warn!(%error, "a command's connection broke");
                     }
+                    drop(caller);
                 });
             }
             Err(error) => {
@@ -73,7 +78,7 @@ pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown:
     }
 }
 
-async fn converse(stream: UnixStream, site: &Arc<Site>) -> io::Result<()> {
+async fn converse(stream: UnixStream, site: &Arc<Site>, slots: &Semaphore) -> io::Result<()> {
     let user = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
@@ -85,6 +90,7 @@ async fn converse(stream: UnixStream, site: &Arc<Site>) -> io::Result<()> {
         // Somebody only looked whether we answer.
         return Ok(());
     }
+    let _slot = slots.acquire().await.map_err(io::Error::other)?;
     let (answer, mut replies) = mpsc::channel(64);
     let work = tokio::spawn(carry_out(line, user, Arc::clone(site), Answer::new(answer)));
     while let Some(reply) = replies.recv().await {
@@ -102,9 +108,10 @@ async fn carry_out(line: Vec<u8>, user: u32, site: Arc<Site>, mut answer: Answer
     let last = match understand(&line) {
         Ok((verb, request)) => match command::run(&site, user, verb, request, &mut answer).await {
             Ok(()) => Reply::Done,
+            Err(Failure::Words(text)) => Reply::Usage(text),
             Err(error) => Reply::Error(error.to_string()),
         },
-        Err(error) => Reply::Error(error),
+        Err(error) => Reply::Usage(error),
     };
     answer.end(last).await;
 }

@@ -83,7 +83,7 @@ async fn give(site: &Arc<Site>, words: &[&str]) -> Result<Vec<Record>> {
     let gather = async {
         let mut rows = Vec::new();
         while let Some(reply) = replies.recv().await {
-            if let Reply::Row(record) = reply {
+            if let Reply::Row(record) | Reply::Item(record) = reply {
                 rows.push(record);
             }
         }

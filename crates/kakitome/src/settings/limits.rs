@@ -57,6 +57,15 @@ pub(crate) struct LimitKeys {
     pub(crate) data_time: Option<Time>,
     /// Time for a whole SMTP session.
     pub(crate) session_time: Option<Time>,
+    /// Waiting for room in `memory` before an SMTP client is told to come again.
+    pub(crate) memory_time: Option<Time>,
+    /// Time for a client to take a reply.
+    pub(crate) reply_time: Option<Time>,
+    /// Time that sessions in the middle of a message have to end when the server stops.
+    pub(crate) shutdown_time: Option<Time>,
+    /// Events of refused commands, and as many of refused contents, that one SMTP session may write; the rest is
+    /// counted into its last one.
+    pub(crate) refusal_events: Option<usize>,
 }
 
 /// `[retrieval]`
@@ -98,7 +107,7 @@ pub(crate) struct DeliveryKeys {
     /// Waits after failed attempts; the last repeats.
     pub(crate) retry: Option<Spanned<Vec<Time>>>,
     /// The sender is told of a delay after this time.
-    pub(crate) warn_after: Option<Time>,
+    pub(crate) warn_after: Option<Spanned<Time>>,
     /// Mail is returned after this time.
     pub(crate) expire_after: Option<Time>,
     /// Deliveries at once.
@@ -109,6 +118,51 @@ pub(crate) struct DeliveryKeys {
     pub(crate) idle: Option<Time>,
     /// Time to connect.
     pub(crate) connect_time: Option<Time>,
+    /// Time for the greeting.
+    pub(crate) greeting_time: Option<Time>,
+    /// Time for a TLS handshake.
+    pub(crate) handshake_time: Option<Time>,
+    /// Time for the reply to a command.
+    pub(crate) command_time: Option<Time>,
+    /// Time for the reply to DATA.
+    pub(crate) data_start_time: Option<Time>,
+    /// Time for a block of data to be taken.
+    pub(crate) data_silence: Option<Time>,
+    /// Time for the reply to the end of data.
+    pub(crate) data_end_time: Option<Time>,
+    /// Time that deliveries have to end when the server stops.
+    pub(crate) shutdown_time: Option<Time>,
+    /// The queue is looked at this often at least.
+    pub(crate) queue_interval: Option<Time>,
+    /// Percent that a wait may be longer than `retry` says, by chance.
+    pub(crate) retry_jitter: Option<u32>,
+    /// Messages over one connection.
+    pub(crate) messages_per_connection: Option<usize>,
+    /// MX hosts tried in one attempt.
+    pub(crate) hosts_per_attempt: Option<usize>,
+    /// Addresses of one host tried in one attempt.
+    pub(crate) addresses_per_host: Option<usize>,
+    /// What becomes of 8-bit text for a server without 8BITMIME.
+    pub(crate) eight_bit: Option<EightBitKeys>,
+}
+
+/// What becomes of 8-bit text for a server without 8BITMIME, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EightBitKeys {
+    /// It is sent as it is.
+    Send,
+    /// It is returned to its sender.
+    Refuse,
+}
+
+impl From<EightBitKeys> for transfer::EightBit {
+    fn from(keys: EightBitKeys) -> Self {
+        match keys {
+            EightBitKeys::Send => Self::Send,
+            EightBitKeys::Refuse => Self::Refuse,
+        }
+    }
 }
 
 impl DeliveryKeys {
@@ -123,6 +177,15 @@ impl DeliveryKeys {
         for (domain, tls) in &self.minimum_tls {
             message::address::Domain::parse(domain)
                 .map_err(|e| at(tls.span(), format!("{domain:?} is not a domain: {e}")))?;
+        }
+        let expire_after = self
+            .expire_after
+            .map_or(transfer::Retry::default().expire_after, |time| time.0);
+        if let Some(warn_after) = &self.warn_after
+            && warn_after.get_ref().0 >= expire_after
+        {
+            let reason = "mail is returned (expire_after) before its sender would be warned";
+            return Err(at(warn_after.span(), reason.into()));
         }
         match &self.retry {
             Some(retry) if retry.get_ref().is_empty() => {
@@ -209,6 +272,12 @@ impl Default for StoreKeys {
 }
 
 impl StoreKeys {
+    /// Whether `other` asks for the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.segment_size, self.reserve, self.readers)
+            == (other.segment_size, other.reserve, other.readers)
+    }
+
     /// As the store takes them.
     pub(crate) fn options(&self) -> store::Options {
         store::Options {

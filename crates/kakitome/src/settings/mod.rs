@@ -176,8 +176,15 @@ impl Settings {
             Domain::parse(domain.name.get_ref())
                 .map_err(|e| at(domain.name.span(), format!("this is not a domain: {e}")))?;
             if let Some(catch_all) = &domain.catch_all {
-                Address::parse(catch_all.get_ref())
+                let address = Address::parse(catch_all.get_ref())
                     .map_err(|e| at(catch_all.span(), format!("this is not an address: {e}")))?;
+                let own = |keys: &DomainKeys| {
+                    Domain::parse(keys.name.get_ref()).is_ok_and(|name| name == *address.domain())
+                };
+                if !self.domains.iter().any(own) {
+                    let reason = "a catch-all is an address of one of this site's own domains";
+                    return Err(at(catch_all.span(), reason.into()));
+                }
             }
         }
         self.check_duplicates(at)?;
@@ -241,6 +248,24 @@ mod tests {
                 "[submission]\nunauthenticated_networks = [\"{everyone}\"]\n"
             ));
             assert!(shown.contains("kakitome.toml:9"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn impossible_combinations_are_pointed_at() {
+        for (extra, line) in [
+            ("catch_all = \"x@elsewhere.test\"\n", 8),
+            (
+                "[delivery]\nwarn_after = \"9d\"\nexpire_after = \"5d\"\n",
+                9,
+            ),
+            (
+                "[delivery]\nsmarthost = { host = \"r.example\", identity = \"u\", password_file = \"p\", tls = \"opportunistic\" }\n",
+                9,
+            ),
+        ] {
+            let shown = fault(extra.trim_end_matches('\n'));
+            assert!(shown.contains(&format!("kakitome.toml:{line}")), "{shown}");
         }
     }
 

@@ -176,6 +176,11 @@ impl HopKeys {
             let reason = "identity and password_file go together".into();
             return Err(at(self.host.span(), reason));
         }
+        if self.identity.is_some() && self.tls.is_some_and(|tls| tls != TlsKeys::Verified) {
+            let reason =
+                "a password is given to a verified server only: leave tls out or say \"verified\"";
+            return Err(at(self.host.span(), reason.into()));
+        }
         Ok(())
     }
 
@@ -184,7 +189,12 @@ impl HopKeys {
         let mut hop = NextHop::new(host(self.host.get_ref())?, self.port);
         hop.implicit_tls = self.implicit_tls;
         hop.use_mx = self.use_mx;
-        hop.tls = self.tls.map_or(TlsPolicy::Opportunistic, Into::into);
+        // Whoever diverts names or connections must not be handed the password.
+        let default = match self.identity {
+            Some(_) => TlsPolicy::Verified,
+            None => TlsPolicy::Opportunistic,
+        };
+        hop.tls = self.tls.map_or(default, Into::into);
         if let Some(file) = &self.ca_file {
             hop.roots = Some(Arc::new(roots(&directory.join(file))?));
         }

@@ -115,6 +115,10 @@ impl Settings {
         put_time(&mut times.data_silence, keys.data_silence);
         put_time(&mut times.data, keys.data_time);
         put_time(&mut times.session, keys.session_time);
+        put_time(&mut times.memory, keys.memory_time);
+        put_time(&mut times.write, keys.reply_time);
+        put_time(&mut times.drain, keys.shutdown_time);
+        put(&mut made.limits.refusal_events, keys.refusal_events);
     }
 
     fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {
@@ -135,8 +139,12 @@ impl Settings {
         if let Some(delays) = &keys.retry {
             retry.delays = delays.get_ref().iter().map(|time| time.0).collect();
         }
-        put_time(&mut retry.warn_after, keys.warn_after);
+        put_time(
+            &mut retry.warn_after,
+            keys.warn_after.as_ref().map(|time| *time.get_ref()),
+        );
         put_time(&mut retry.expire_after, keys.expire_after);
+        put(&mut retry.jitter_percent, keys.retry_jitter);
         let outbound = &mut made.outbound;
         put(&mut outbound.relay_port, keys.port);
         outbound.bind = keys.bind;
@@ -146,7 +154,23 @@ impl Settings {
             keys.concurrency_per_destination,
         );
         put_time(&mut outbound.idle, keys.idle);
-        put_time(&mut outbound.waits.connect, keys.connect_time);
+        put_time(&mut outbound.drain, keys.shutdown_time);
+        put_time(&mut outbound.longest_sleep, keys.queue_interval);
+        put(
+            &mut outbound.messages_per_connection,
+            keys.messages_per_connection,
+        );
+        put(&mut outbound.hosts_per_attempt, keys.hosts_per_attempt);
+        put(&mut outbound.addresses_per_host, keys.addresses_per_host);
+        put(&mut outbound.eight_bit, keys.eight_bit.map(Into::into));
+        let waits = &mut outbound.waits;
+        put_time(&mut waits.connect, keys.connect_time);
+        put_time(&mut waits.greeting, keys.greeting_time);
+        put_time(&mut waits.handshake, keys.handshake_time);
+        put_time(&mut waits.command, keys.command_time);
+        put_time(&mut waits.data_start, keys.data_start_time);
+        put_time(&mut waits.data_block, keys.data_silence);
+        put_time(&mut waits.data_end, keys.data_end_time);
         Ok(())
     }
 
