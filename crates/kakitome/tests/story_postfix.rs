@@ -262,6 +262,38 @@ fn postfix_tells_its_senders_what_kakitome_did() {
     assert_eq!(near.city.imap(&near.tanaka).select("INBOX"), 1);
 }
 
+#[test]
+fn what_must_be_encrypted_waits_rather_than_go_in_the_clear_or_to_a_stranger() {
+    // Postfix offers no TLS here, or a certificate that nobody vouches for.
+    for (tls, words) in [
+        (Tls::Never, ["tls", "starttls"]),
+        (Tls::Always, ["tls", "certificate"]),
+    ] {
+        let mut city = Site::new("city.example");
+        let postfix = Postfix::start("postfix.example", &["yamada"], (city.address, SMTP), tls);
+        let hop = format!(
+            "host = \"[{}]\", port = {}, tls = \"verified\", certificate_name = \"mail.postfix.example\"",
+            postfix.address,
+            postfix::PORT
+        );
+        city.route("postfix.example", &hop);
+        city.serve();
+        let tanaka = city.person("tanaka");
+        let secret = Letter::new("secret", &tanaka.address, "yamada@postfix.example");
+        let mut session = Session::submission(&city, &tanaka);
+        let reply = session.send(&secret.from, &[&secret.to], &secret.content());
+        assert_eq!(reply.unwrap().code, 250);
+        let why = until("the reason is told", SOON, || {
+            let reply = city.give(&["queue", "list"]).first()?["last_reply"]
+                .as_str()?
+                .to_lowercase();
+            (!reply.is_empty()).then_some(reply)
+        });
+        assert!(words.iter().any(|word| why.contains(word)), "{why}");
+        assert!(postfix.maildir("yamada").is_empty());
+    }
+}
+
 /// Without spaces and case, for comparing fields.
 fn squeezed(text: &str) -> String {
     text.chars()
