@@ -39,9 +39,13 @@ async fn only(site: &Site, to: &str) -> String {
 #[tokio::test]
 async fn main_tag_alias_role_catch_all() {
     let site = Site::open().await;
+    let resolve = async |to: &str| site.directory.resolve(&address(to), 1).await.unwrap();
+    // Before the first account these exist too (RFC 5321, section 4.5.1), with nobody to read them.
+    for role in ["postmaster@example.jp", "Abuse+x@branch.example.jp"] {
+        assert_eq!(resolve(role).await, Resolution::Unattended, "{role}");
+    }
     site.issue("taro", TARO).await;
     site.issue("jiro", JIRO).await;
-    let resolve = async |to: &str| site.directory.resolve(&address(to), 1).await.unwrap();
     assert_eq!(resolve("a@elsewhere.jp").await, Resolution::Foreign);
     assert_eq!(resolve("nobody@example.jp").await, Resolution::Unknown);
     assert_eq!(resolve("nobody+tag@example.jp").await, Resolution::Unknown);
