@@ -50,7 +50,8 @@ pub struct Recipient<'a> {
     pub status: StatusCode,
     /// The server that was asked.
     pub remote_mta: Option<&'a str>,
-    /// Its reply, with the code: `550 5.1.1 No such user`.
+    /// Its reply, with the code: `550 5.1.1 No such user`. Words that do not begin with a reply code are taken for
+    /// this server's own.
     pub diagnostic: Option<&'a str>,
     /// When it was last tried.
     pub last_attempt: Option<Timestamp>,
@@ -116,7 +117,7 @@ impl Report<'_> {
                 &boundary,
                 kind,
                 transfer_encoding(returned),
-                "Undelivered message",
+                self.description(),
             ));
             message.extend_from_slice(returned);
         }
@@ -194,9 +195,15 @@ impl Report<'_> {
                 text.push_str(&field("Remote-MTA", &format!("dns; {}", ascii(mta, utf8))));
             }
             if let Some(diagnostic) = r.diagnostic {
+                // RFC 3464, section 2.3.6: `smtp` is for replies of SMTP servers.
+                let kind = if is_reply(diagnostic) {
+                    "smtp"
+                } else {
+                    "x-kakitome"
+                };
                 text.push_str(&field(
                     "Diagnostic-Code",
-                    &format!("smtp; {}", ascii(diagnostic, utf8)),
+                    &format!("{kind}; {}", ascii(diagnostic, utf8)),
                 ));
             }
             if let Some(at) = r.last_attempt {
@@ -209,7 +216,18 @@ impl Report<'_> {
         text
     }
 
-    /// The media type and octets of what goes back.
+    /// What the part that goes back is called.
+    fn description(&self) -> &'static str {
+        let undelivered = |r: &Recipient<'_>| matches!(r.action, Action::Failed | Action::Delayed);
+        if self.recipients.iter().any(undelivered) {
+            "Undelivered message"
+        } else {
+            "Delivered message"
+        }
+    }
+
+    /// The media type and octets of what goes back. An international header makes it `message/global`, whoever is
+    /// told (RFC 6532, section 3.7; RFC 6533, section 4).
     fn returned(&self, utf8: bool) -> (Option<&'static str>, &[u8]) {
         let (message, full) = match self.returned {
             Returned::Full(message) => (message, can_travel(message)),
@@ -222,13 +240,21 @@ impl Report<'_> {
         if !can_travel(header) {
             return (None, b"");
         }
-        match (full, utf8) {
+        match (full, utf8 || !header.is_ascii()) {
             (true, false) => (Some("message/rfc822"), message),
             (true, true) => (Some("message/global"), message),
             (false, false) => (Some("text/rfc822-headers"), header),
             (false, true) => (Some("message/global-headers"), header),
         }
     }
+}
+
+/// Whether a diagnostic is the reply of an SMTP server: it begins with a code.
+pub(super) fn is_reply(diagnostic: &str) -> bool {
+    let (code, rest) = diagnostic.split_at_checked(3).unwrap_or((diagnostic, ""));
+    code.len() == 3
+        && code.bytes().all(|b| b.is_ascii_digit())
+        && (rest.is_empty() || rest.starts_with([' ', '-']))
 }
 
 /// Whether the octets can stand in a message that goes by `DATA`.

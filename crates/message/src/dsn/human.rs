@@ -1,6 +1,6 @@
 //! The part of a notification that people read, in English and Japanese.
 
-use super::{Action, Recipient, Report};
+use super::{Action, Recipient, Report, build::is_reply};
 
 /// The subject line.
 pub(super) fn subject(report: &Report<'_>) -> &'static str {
@@ -86,13 +86,12 @@ fn paragraph(recipient: &Recipient<'_>) -> String {
         ));
     }
     if let Some(diagnostic) = recipient.diagnostic {
-        let said = recipient
-            .remote_mta
-            .map_or_else(String::new, |mta| format!("{} ", one_line(mta)));
-        text.push_str(&format!(
-            "    {said}said / 応答: {}\n",
-            one_line(diagnostic)
-        ));
+        let said = match recipient.remote_mta {
+            _ if !is_reply(diagnostic) => "reason / 理由".to_owned(),
+            Some(mta) => format!("{} said / 応答", one_line(mta)),
+            None => "said / 応答".to_owned(),
+        };
+        text.push_str(&format!("    {said}: {}\n", one_line(diagnostic)));
     }
     text.push_str(&format!("    status / 状態: {}\n", recipient.status));
     if let Some(until) = recipient.will_retry_until {
