@@ -100,6 +100,7 @@ async fn a_message_comes_back_as_it_went_in() {
             success: true,
             failure: false,
             delay: false,
+            given: true,
         };
         message.recipients[1].original = Some("rfc822;b@old.example".into());
     })

@@ -69,6 +69,19 @@ pub struct Notify {
     pub failure: bool,
     /// On delay.
     pub delay: bool,
+    /// Whether the sender said so: what was said is passed on as it was, and what was not is not
+    /// (RFC 3461, section 5.2.1).
+    pub given: bool,
+}
+
+impl Notify {
+    /// The sender wishes to hear nothing.
+    pub const NEVER: Self = Self {
+        success: false,
+        failure: false,
+        delay: false,
+        given: true,
+    };
 }
 
 impl Default for Notify {
@@ -78,6 +91,7 @@ impl Default for Notify {
             success: false,
             failure: true,
             delay: true,
+            given: false,
         }
     }
 }

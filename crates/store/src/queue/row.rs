@@ -17,17 +17,21 @@ pub(super) const RECIPIENT: &str = "r.number, r.address, r.notify, r.original, r
 
 impl Notify {
     pub(super) fn bits(self) -> u8 {
-        u8::from(self.success) | u8::from(self.failure) << 1 | u8::from(self.delay) << 2
+        u8::from(self.success)
+            | u8::from(self.failure) << 1
+            | u8::from(self.delay) << 2
+            | u8::from(self.given) << 3
     }
 
     fn from_bits(bits: i64) -> Result<Self, Error> {
-        if !(0..8).contains(&bits) {
+        if !(0..16).contains(&bits) {
             return Err(damaged("notify", &bits));
         }
         Ok(Self {
             success: bits & 1 != 0,
             failure: bits & 2 != 0,
             delay: bits & 4 != 0,
+            given: bits & 8 != 0,
         })
     }
 }
