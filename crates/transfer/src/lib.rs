@@ -27,6 +27,7 @@ mod connect;
 mod content;
 mod deliver;
 mod memory;
+mod metrics;
 mod notify;
 mod outcome;
 mod parcel;
@@ -52,7 +53,7 @@ pub use resolver::{
     Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
 };
 pub use settings::{
-    Credentials, Dns, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles, Settings,
+    Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles, Settings,
     SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use wire::{ExplicitNetwork, NetworkError};
@@ -117,6 +118,7 @@ impl Transfer {
     /// are now.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        metrics::describe();
         let settings = parts.settings.load();
         let memory = memory::Memory::new(settings.memory, settings.limits.message_octets);
         drop(settings);

@@ -14,7 +14,7 @@ use trail::{Actor, Event, Kind, Outcome};
 use crate::{
     Settings, Transfer,
     command::CommandError,
-    content,
+    content, metrics,
     parcel::{self, Parcel},
     report,
     route::Hop,
@@ -73,7 +73,8 @@ pub(crate) struct Report {
 }
 
 /// One notification of all `reports`, sealed and addressed, with its event. `None` when there is nothing to say,
-/// or nobody to say it to: a message without a sender is never answered (RFC 5321, section 4.5.5).
+/// or nobody to say it to: a message without a sender is never answered (RFC 5321, section 4.5.5). Only the event,
+/// of a failure, when the sender is not to be found any more.
 ///
 /// # Errors
 /// The store's.
@@ -83,7 +84,7 @@ pub(crate) async fn parcel(
     origin: &Origin,
     reports: Vec<Report>,
     raw: &[u8],
-) -> Result<Option<(Parcel, Event)>, Error> {
+) -> Result<Option<(Option<Parcel>, Event)>, Error> {
     let Some(sender) = origin.sender.as_ref().filter(|_| !reports.is_empty()) else {
         return Ok(None);
     };
@@ -108,11 +109,7 @@ pub(crate) async fn parcel(
             let recipient = NewRecipient {
                 address: sender.clone(),
                 // A notification is never notified of.
-                notify: queue::Notify {
-                    success: false,
-                    failure: false,
-                    delay: false,
-                },
+                notify: queue::Notify::NEVER,
                 original: None,
                 destination,
             };
@@ -120,11 +117,15 @@ pub(crate) async fn parcel(
         }
         Place::Nowhere => {
             tracing::warn!(sender = %sender, about = %origin.id, "a notification has nowhere to go");
-            return Ok(None);
+            let event = event
+                .outcome(Outcome::Failure)
+                .detail("reason", "the sender has no mailbox here any more");
+            return Ok(Some((None, event)));
         }
     };
     let parcel = Parcel::seal(transfer.store(), text, accounts, queued).await?;
-    Ok(Some((parcel, event)))
+    metrics::count(metrics::NOTIFIED);
+    Ok(Some((Some(parcel), event)))
 }
 
 fn queued(id: QueueId, origin: &Origin, text: &[u8], recipient: NewRecipient) -> NewQueued {
@@ -165,13 +166,23 @@ async fn place(
                 Place::Here(found.into_iter().map(|local| local.account).collect())
             }
             // It waits in the queue until there is room.
-            Resolution::OverQuota => Place::Away(address.domain().as_str().to_owned()),
+            Resolution::OverQuota | Resolution::Unattended => {
+                Place::Away(address.domain().as_str().to_owned())
+            }
             Resolution::Unknown | Resolution::Foreign => Place::Nowhere,
         });
     }
     Ok(Place::Away(
         Hop::to(address.domain(), is_own, settings).destination(),
     ))
+}
+
+fn returned_by_command(reason: &str) -> String {
+    const WORDS: &str = "returned by the administrator";
+    if reason == WORDS {
+        return WORDS.to_owned();
+    }
+    format!("{WORDS}: {reason}")
 }
 
 /// Returns a queued message's selected recipients to its sender by command; returns how many.
@@ -197,7 +208,7 @@ pub(crate) async fn bounce(
             action: Action::Failed,
             status: StatusCode::permanent(7, 0),
             remote: None,
-            diagnostic: Some(format!("returned by the administrator: {reason}")),
+            diagnostic: Some(returned_by_command(reason)),
             retry_until: None,
         })
         .collect();
@@ -207,7 +218,7 @@ pub(crate) async fn bounce(
     if let Some((parcel, event)) =
         parcel(transfer, &settings, &Origin::of(queued), reports, &raw).await?
     {
-        parcels.push(parcel);
+        parcels.extend(parcel);
         events.push(event);
     }
     let recipients: Vec<String> = queued

@@ -23,6 +23,8 @@ pub(crate) enum Fate {
         reply: String,
         /// Whether it was given the DSN parameters, so that it will notify.
         dsn_passed: bool,
+        /// Whether it took 8-bit text without having offered to.
+        eight_bit_forced: bool,
     },
     /// Goes into mailboxes here, in the commit that writes this outcome.
     Local {

@@ -8,6 +8,7 @@ mod site;
 use std::time::Duration;
 
 use site::{JIRO, Site, TARO};
+use tokio::io::AsyncWriteExt;
 use trail::{Actor, Kind, Outcome};
 use transfer::Listener;
 
@@ -98,11 +99,22 @@ async fn a_flood_of_refusals_costs_bounded_disk_and_is_counted() {
     for n in 0..40 {
         talk.say(&format!("RCPT TO:<x{n}@example.jp>"), "550").await;
     }
+    // A content that is refused after all these has its event all the same.
+    talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+    talk.say("DATA", "354").await;
+    let looping = "Received: by x\r\n".repeat(51);
+    talk.say(&format!("{looping}\r\nx\r\n."), "554").await;
     talk.say("QUIT", "221").await;
     talk.task.await.unwrap();
     let refused = site.events(Kind::TransactionRefused).await;
-    assert_eq!(refused.len(), 6);
-    assert_eq!(refused[5].event.detail["further_refusals"], 35);
+    assert_eq!(refused.len(), 7);
+    let content = &refused[5].event.detail;
+    assert_eq!(content["recipients"][0], TARO);
+    assert!(content["size"].as_u64().unwrap() > 51 * 15, "{content:?}");
+    let rest = &refused[6].event.detail;
+    assert_eq!(rest["further_refusals"], 35);
+    assert_eq!(rest["recipients"][0], "x5@example.jp");
+    assert_eq!(rest["recipients"].as_array().unwrap().len(), 35);
 }
 
 /// Each hides a second message behind something that is no end of data.
@@ -182,6 +194,18 @@ async fn a_slow_client_is_shown_out() {
     talk.read("421 4.4.2").await;
     assert_eq!(talk.reply().await, "");
     talk.task.await.unwrap();
+
+    // A command that trickles is no quicker than none.
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let mut octets = 0;
+    while talk.stream.as_mut().unwrap().write_all(b"N").await.is_ok() {
+        octets += 1;
+        assert!(octets < 50, "it may go on for ever");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    talk.read("421 4.4.2").await;
 
     let mut talk = site.connect(Listener::Exchange);
     talk.read("220").await;

@@ -22,7 +22,7 @@ use tokio::{
 use wire::Stream;
 
 use crate::{
-    NextHop, Settings, TlsPolicy, Transfer,
+    EightBit, NextHop, Settings, TlsPolicy, Transfer,
     outcome::{Outcome, Remote},
     route::Hop,
     settings::Waits,
@@ -382,6 +382,7 @@ impl Opening<'_> {
             TlsPolicy::None => client::TlsPolicy::Never,
             TlsPolicy::Opportunistic => client::TlsPolicy::IfOffered,
         };
+        config.force_8bit = self.settings.outbound.eight_bit == EightBit::Send;
         config.login = login.map(|credentials| client::Login {
             identity: credentials.identity.clone(),
             password: credentials.password.clone(),
@@ -565,6 +566,7 @@ fn rcpt(waiting: &Recipient) -> Rcpt {
         success,
         failure,
         delay,
+        given,
     } = recipient.notify;
     let notify = if success || failure || delay {
         Notify::On {
@@ -576,8 +578,8 @@ fn rcpt(waiting: &Recipient) -> Rcpt {
         Notify::Never
     };
     Rcpt {
-        // What is the default needs no words, and many servers know none.
-        notify: (notify != Notify::DEFAULT).then_some(notify),
+        // RFC 3461, section 5.2.1: passed on as it was given, and not when it was not.
+        notify: given.then_some(notify),
         orcpt: recipient.original.as_deref().and_then(|original| {
             let (kind, address) = original.split_once(';')?;
             Some(Orcpt {

@@ -76,6 +76,10 @@ async fn here(transfer: &Transfer, job: &Job<'_>) -> Vec<Outcome> {
             Ok(Resolution::OverQuota) => {
                 Outcome::deferred(StatusCode::transient(2, 2), "The mailbox is full")
             }
+            Ok(Resolution::Unattended) => Outcome::deferred(
+                StatusCode::transient(3, 2),
+                "The site has no account yet that could keep it",
+            ),
             Ok(Resolution::Unknown | Resolution::Foreign) => {
                 Outcome::failed(StatusCode::permanent(1, 1), "No such mailbox here")
             }
@@ -254,12 +258,16 @@ impl<'a> Attempt<'a> {
             .await;
         let mut outcomes: Vec<Outcome> = match sent {
             Ok(delivery) => {
-                let dsn = link.capabilities().dsn;
+                let passed = Passed {
+                    dsn: link.capabilities().dsn,
+                    eight_bit_forced: self.job.message.body_type == EIGHT_BIT
+                        && !link.capabilities().eight_bit_mime,
+                };
                 *untouched &= delivery.outcomes.iter().all(is_undecided);
                 delivery
                     .outcomes
                     .into_iter()
-                    .map(|one| judge(one, dsn).by(Some(&remote)))
+                    .map(|one| judge(one, passed).by(Some(&remote)))
                     .collect()
             }
             Err(client::Unsendable::NotReady) => Vec::new(),
@@ -286,12 +294,23 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// The `body_type` of 8BITMIME in the queue.
+const EIGHT_BIT: u8 = 1;
+
+/// What of the message's wishes the server could be told.
+#[derive(Clone, Copy)]
+struct Passed {
+    dsn: bool,
+    eight_bit_forced: bool,
+}
+
 /// What the protocol's outcome means for the queue.
-fn judge(outcome: client::Outcome, dsn_passed: bool) -> Outcome {
+fn judge(outcome: client::Outcome, passed: Passed) -> Outcome {
     let fate = match outcome {
         client::Outcome::Delivered(reply) => Fate::Relayed {
             reply: reply.to_string(),
-            dsn_passed,
+            dsn_passed: passed.dsn,
+            eight_bit_forced: passed.eight_bit_forced,
         },
         client::Outcome::Refused(stage, reply) if reply.is_permanent() && is_final(stage) => {
             Fate::Failed {

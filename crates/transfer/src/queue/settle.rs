@@ -11,7 +11,7 @@ use store::{
 use trail::{Actor, Event, Kind, Outcome as EventOutcome};
 
 use crate::{
-    Settings, Transfer,
+    Settings, Transfer, metrics,
     notify::{self, Origin, Report},
     outcome::{Fate, Outcome},
     parcel::{self, Parcel},
@@ -73,9 +73,15 @@ async fn try_settle(
     now: Timestamp,
 ) -> Result<(), Error> {
     let id = queued.message.id;
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger {
+        // One for all: recipients that wait together stay together, and share the next transaction.
+        jitter: transfer
+            .world()
+            .below(settings.retry.jitter_percent.saturating_add(1)),
+        ..Ledger::default()
+    };
     for (waiting, outcome) in recipients.iter().zip(outcomes) {
-        ledger.enter(transfer, settings, queued, waiting, outcome, now);
+        ledger.enter(settings, queued, waiting, outcome, now);
     }
     let origin = Origin::of(queued);
     let mut parcels: Vec<Parcel> = Vec::new();
@@ -83,7 +89,7 @@ async fn try_settle(
         if let Some((parcel, event)) =
             notify::parcel(transfer, settings, &origin, reports, raw).await?
         {
-            parcels.push(parcel);
+            parcels.extend(parcel);
             ledger.events.push(event);
         }
     }
@@ -97,7 +103,42 @@ async fn try_settle(
         }
         parcel::record_all(tx, &events)
     })
-    .await
+    .await?;
+    for ((waiting, outcome), kind) in recipients.iter().zip(outcomes).zip(ledger.kinds) {
+        tell(queued, waiting, outcome, kind);
+    }
+    Ok(())
+}
+
+/// What became of a recipient, in the log and in the metrics; the trail has it already.
+fn tell(queued: &Queued, waiting: &Recipient, outcome: &Outcome, kind: Kind) {
+    let id = queued.message.id;
+    let recipient = &waiting.recipient.address;
+    let host = outcome.remote.as_ref().map(|remote| remote.host.as_str());
+    let reply = kept(outcome.reply());
+    let count = match kind {
+        Kind::DeliveryRelayed => {
+            tracing::info!(%id, %recipient, host, reply, "relayed");
+            metrics::RELAYED
+        }
+        Kind::DeliveryLocal => {
+            tracing::info!(%id, %recipient, "delivered");
+            metrics::DELIVERED
+        }
+        Kind::DeliveryDeferred => {
+            tracing::warn!(%id, %recipient, host, reply, "delivery is put off");
+            metrics::DEFERRED
+        }
+        Kind::DeliveryExpired => {
+            tracing::warn!(%id, %recipient, host, reply, "delivery is given up: its time is over");
+            metrics::EXPIRED
+        }
+        _ => {
+            tracing::warn!(%id, %recipient, host, reply, "delivery failed");
+            metrics::FAILED
+        }
+    };
+    metrics::count(count);
 }
 
 fn write(
@@ -130,12 +171,15 @@ struct Ledger {
     delayed: Vec<Report>,
     succeeded: Vec<Report>,
     local: std::collections::BTreeSet<AccountId>,
+    /// How each recipient ended, in their order.
+    kinds: Vec<Kind>,
+    /// Percent that this message's next wait is longer than the schedule has it.
+    jitter: u32,
 }
 
 impl Ledger {
     fn enter(
         &mut self,
-        transfer: &Transfer,
         settings: &Settings,
         queued: &Queued,
         waiting: &Recipient,
@@ -168,10 +212,10 @@ impl Ledger {
                 }
                 (Kind::DeliveryFailed, EventOutcome::Failure, Change::Finish)
             }
-            Fate::Deferred { status, .. } if expired => {
+            Fate::Deferred { .. } if expired => {
                 if notify.failure {
-                    // The class says that it is final now; the subject still says what was wrong.
-                    let status = StatusCode::permanent(status.subject, status.detail);
+                    // RFC 3463, section 3.5: delivery time expired. The diagnostic says what was wrong.
+                    let status = StatusCode::permanent(4, 7);
                     self.failed.push(report(Action::Failed, status));
                 }
                 (Kind::DeliveryExpired, EventOutcome::Failure, Change::Finish)
@@ -184,7 +228,7 @@ impl Ledger {
                     late.retry_until = after(queued.queued_at, settings.retry.expire_after);
                     self.delayed.push(late);
                 }
-                let next = next_attempt(transfer, settings, queued, waiting.attempts, now);
+                let next = next_attempt(settings, self.jitter, queued, waiting.attempts, now);
                 (
                     Kind::DeliveryDeferred,
                     EventOutcome::Deferred,
@@ -194,6 +238,7 @@ impl Ledger {
         };
         self.events
             .push(event(kind, result, queued, waiting, outcome));
+        self.kinds.push(kind);
         self.changes
             .push((waiting.number, change, kept(outcome.reply())));
     }
@@ -226,6 +271,16 @@ fn event(
         .detail("recipient", waiting.recipient.address.to_string())
         .detail("attempt", waiting.attempts.saturating_add(1))
         .detail("reply", kept(outcome.reply()));
+    if let Fate::Relayed {
+        eight_bit_forced: true,
+        ..
+    } = outcome.fate
+    {
+        event = event.detail(
+            "note",
+            "8-bit text was sent as it is to a server without 8BITMIME",
+        );
+    }
     if let Some(remote) = &outcome.remote {
         event = event
             .address(remote.address)
@@ -241,8 +296,8 @@ fn event(
 
 /// When to try again: by schedule, later by chance, and once more at the very end of its time.
 fn next_attempt(
-    transfer: &Transfer,
     settings: &Settings,
+    jitter_percent: u32,
     queued: &Queued,
     attempts: u32,
     now: Timestamp,
@@ -255,11 +310,8 @@ fn next_attempt(
         .or(retry.delays.last())
         .copied()
         .unwrap_or(Duration::from_secs(300));
-    let percent = transfer
-        .world()
-        .below(retry.jitter_percent.saturating_add(1));
     let jitter = delay
-        .checked_mul(percent)
+        .checked_mul(jitter_percent)
         .unwrap_or_default()
         .checked_div(100)
         .unwrap_or_default();

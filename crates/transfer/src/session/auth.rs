@@ -11,6 +11,7 @@ use protocol::{
 };
 
 use super::Conversation;
+use crate::metrics;
 
 impl Conversation<'_> {
     pub(super) fn auth_begins(&mut self, mechanism: Mechanism, answer: AuthAnswer) {
@@ -29,7 +30,10 @@ impl Conversation<'_> {
                 self.let_in(login);
                 answer.accept(&mut self.machine);
             }
-            Err(denied) => answer.refuse(&mut self.machine, denial(denied)),
+            Err(denied) => {
+                metrics::authentication(false);
+                answer.refuse(&mut self.machine, denial(denied));
+            }
         }
     }
 
@@ -50,7 +54,10 @@ impl Conversation<'_> {
                 self.let_in(login);
                 answer.accept(&mut self.machine);
             }
-            Err(denied) => answer.refuse(&mut self.machine, denial(denied)),
+            Err(denied) => {
+                metrics::authentication(false);
+                answer.refuse(&mut self.machine, denial(denied));
+            }
         }
     }
 
@@ -61,6 +68,7 @@ impl Conversation<'_> {
             // The client gave up before it claimed anything.
             return;
         }
+        metrics::authentication(false);
         let identity = failed.identity.unwrap_or_default();
         let directory = self.transfer.directory();
         let result = directory
@@ -72,6 +80,7 @@ impl Conversation<'_> {
     }
 
     fn let_in(&mut self, login: Login) {
+        metrics::authentication(true);
         tracing::info!(peer = %self.peer, identifier = login.identifier, "authenticated");
         self.login = Some(login);
     }

@@ -26,7 +26,7 @@ use super::{
     envelope::{Place, Target, over_quota},
 };
 use crate::{
-    Listener, content,
+    Listener, content, metrics,
     notify::{self, Origin, Report},
     parcel::{self, Parcel},
     text, trace,
@@ -83,6 +83,7 @@ impl Conversation<'_> {
             return Err(Refusal::temporary());
         };
         let raw = std::mem::take(&mut self.open.raw);
+        self.open.size = raw.len();
         if received_count(&raw) > self.settings.limits.received_lines {
             return Err(Refusal::new::<554>(
                 Detail::ROUTING_LOOP,
@@ -160,7 +161,7 @@ impl Conversation<'_> {
                 .await
             {
                 Ok(Resolution::OverQuota) => {}
-                Ok(Resolution::Local(_) | Resolution::Foreign | Resolution::Unknown) => {
+                Ok(_) => {
                     return Ok(());
                 }
                 Err(error) => return Err(self.store_trouble(&error)),
@@ -200,6 +201,7 @@ impl Conversation<'_> {
         .map_err(trouble)?;
         let message_id = content::message_id(&raw);
         let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
+        let (octets, delivered) = (raw.len(), accepted.local.len());
         let queued = (!accepted.queued.is_empty()).then(|| NewQueued {
             id,
             body: BodyId(0),
@@ -219,12 +221,14 @@ impl Conversation<'_> {
             .map_err(trouble)?;
         let mut parcels = vec![parcel];
         if let Some((notice, event)) = notices {
-            parcels.push(notice);
+            parcels.extend(notice);
             events.push(event);
         }
         parcel::commit(store, parcels, move |tx| parcel::record_all(tx, &events))
             .await
             .map_err(trouble)?;
+        metrics::accepted(self.listener, octets);
+        metrics::count_many(metrics::DELIVERED, delivered);
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");
         Ok(id)
     }
@@ -385,6 +389,7 @@ impl Accepted {
                             success: notify.on_success(),
                             failure: notify.on_failure(),
                             delay: notify.on_delay(),
+                            given: rcpt.notify.is_some(),
                         },
                         original,
                         destination: destination.clone(),

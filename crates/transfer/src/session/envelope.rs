@@ -23,6 +23,8 @@ pub(super) struct Open {
     pub(super) transaction: Option<Transaction>,
     /// The content so far.
     pub(super) raw: Vec<u8>,
+    /// Octets of the content, once it was complete.
+    pub(super) size: usize,
     /// The room that it takes.
     pub(super) held: Held,
     /// When the content began.
@@ -56,6 +58,7 @@ impl Open {
             targets: Vec::new(),
             transaction: None,
             raw: Vec::new(),
+            size: 0,
             held: transfer.memory().hold(),
             began: None,
             given_up: false,
@@ -68,6 +71,7 @@ impl Open {
         self.targets = Vec::new();
         self.transaction = None;
         self.raw = Vec::new();
+        self.size = 0;
         self.held.release();
         self.began = None;
         self.given_up = false;
@@ -223,6 +227,10 @@ impl Conversation<'_> {
             )),
             Ok(Resolution::Unknown) => Err(unknown()),
             Ok(Resolution::OverQuota) => Err(over_quota()),
+            Ok(Resolution::Unattended) => {
+                tracing::error!(%address, "mail is put off: the site has no account yet that could keep it");
+                Err(unattended())
+            }
             Ok(Resolution::Foreign) => Err(relaying_denied()),
             Err(error) => Err(self.store_trouble(&error)),
         }
@@ -236,6 +244,14 @@ impl Conversation<'_> {
 
 fn unknown() -> Refusal {
     Refusal::new::<550>(Detail::BAD_MAILBOX, "No such mailbox here")
+}
+
+/// RFC 5321, section 4.5.1: such an address exists, whether or not somebody has been named to read it.
+fn unattended() -> Refusal {
+    Refusal::new::<451>(
+        Detail::NOT_ACCEPTING,
+        "Nobody has been named to read this yet, try again later",
+    )
 }
 
 fn relaying_denied() -> Refusal {

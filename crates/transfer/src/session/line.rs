@@ -26,7 +26,10 @@ pub(super) enum Ended {
 impl Conversation<'_> {
     /// Writes what the machine has to say, and feeds it what the client says next.
     pub(super) async fn exchange_octets(&mut self) -> Result<(), Ended> {
-        self.flush().await?;
+        self.progressed |= self.flush().await?;
+        if std::mem::take(&mut self.progressed) {
+            self.waiting_since = Instant::now();
+        }
         let deadline = self.deadline();
         let in_message = self.open.in_message();
         let Some(stream) = self.stream.as_mut() else {
@@ -63,17 +66,18 @@ impl Conversation<'_> {
         let now = Instant::now();
         let phase = match self.open.data_began() {
             Some(began) => after(now, times.data_silence).min(after(began, times.data)),
-            None if self.hello.is_none() => after(now, times.greeting),
-            None => after(now, times.command),
+            // One command has this time however it trickles.
+            None if self.hello.is_none() => after(self.waiting_since, times.greeting),
+            None => after(self.waiting_since, times.command),
         };
         phase.min(after(self.began, times.session))
     }
 
-    /// Writes what the machine has to say.
-    pub(super) async fn flush(&mut self) -> Result<(), Ended> {
+    /// Writes what the machine has to say; tells whether there was anything.
+    pub(super) async fn flush(&mut self) -> Result<bool, Ended> {
         let output = self.machine.take_output();
         if output.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let Some(stream) = self.stream.as_mut() else {
             return Err(Ended::Gone);
@@ -83,7 +87,7 @@ impl Conversation<'_> {
             stream.flush().await
         };
         match tokio::time::timeout(self.settings.times.write, writing).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => Ok(true),
             Ok(Err(_)) => Err(Ended::Gone),
             Err(_) => Err(Ended::TooSlow),
         }

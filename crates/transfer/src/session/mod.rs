@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use wire::{Shutdown, Stream};
 
 use self::{envelope::Open, line::Ended, refusal::Refusals};
-use crate::{Listener, Roles, Settings, Transfer};
+use crate::{Listener, Roles, Settings, Transfer, metrics};
 
 /// One session from its greeting to its end.
 pub(crate) struct Conversation<'t> {
@@ -44,6 +44,10 @@ pub(crate) struct Conversation<'t> {
     refusals: Refusals,
     shutdown: Shutdown,
     began: Instant,
+    /// When the client was first waited for to finish the command that it is in.
+    waiting_since: Instant,
+    /// Whether it has finished a command since.
+    progressed: bool,
 }
 
 /// Serves one connection to its end.
@@ -54,6 +58,7 @@ pub(crate) async fn run(
     listener: Listener,
     shutdown: Shutdown,
 ) {
+    metrics::session(listener);
     let settings = transfer.settings();
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let trusted = is_trusted(listener, peer, &settings);
@@ -72,6 +77,8 @@ pub(crate) async fn run(
         refusals: Refusals::new(settings.limits.refusal_events),
         shutdown,
         began: Instant::now(),
+        waiting_since: Instant::now(),
+        progressed: true,
         settings,
     };
     if listener == Listener::Submissions && conversation.handshake().await.is_err() {
@@ -121,7 +128,10 @@ fn config(listener: Listener, trusted: bool, settings: &Settings) -> Config {
 impl Conversation<'_> {
     async fn converse(&mut self) {
         loop {
-            match self.machine.next_event() {
+            let event = self.machine.next_event();
+            // Whatever else happens means that the client finished something.
+            self.progressed |= !matches!(event, Event::NeedInput);
+            match event {
                 Event::NeedInput => {
                     if let Err(ended) = self.exchange_octets().await {
                         self.end(ended).await;

@@ -7,19 +7,37 @@ use protocol::smtp::{Reply, server::Refused};
 use trail::{Actor, Event, Kind, Outcome};
 
 use super::Conversation;
-use crate::{parcel, text};
+use crate::{metrics, parcel, text};
 
 /// Refusals of one session.
 pub(super) struct Refusals {
-    left: usize,
-    uncounted: u64,
+    /// Events of refused commands that may still be written.
+    commands: usize,
+    /// The same of refused contents: a flood of refused recipients must not hide them.
+    contents: usize,
+    /// Refusals without an event of their own.
+    counted: u64,
+    /// The first recipients among them.
+    recipients: Vec<String>,
 }
+
+/// Recipients that the last event of a session names at most.
+const MOST_NAMED: usize = 100;
 
 impl Refusals {
     pub(super) fn new(limit: usize) -> Self {
         Self {
-            left: limit,
-            uncounted: 0,
+            commands: limit,
+            contents: limit,
+            counted: 0,
+            recipients: Vec::new(),
+        }
+    }
+
+    fn only_count(&mut self, recipient: Option<&Address>) {
+        self.counted = self.counted.saturating_add(1);
+        if let Some(recipient) = recipient.filter(|_| self.recipients.len() < MOST_NAMED) {
+            self.recipients.push(recipient.to_string());
         }
     }
 }
@@ -34,11 +52,12 @@ impl Conversation<'_> {
         reason: &str,
     ) {
         tracing::info!(peer = %self.peer, command, %reply, "refused");
-        if self.refusals.left == 0 {
-            self.refusals.uncounted = self.refusals.uncounted.saturating_add(1);
+        metrics::refused(self.listener, reply.is_permanent());
+        if self.refusals.commands == 0 {
+            self.refusals.only_count(recipient);
             return;
         }
-        self.refusals.left = self.refusals.left.saturating_sub(1);
+        self.refusals.commands = self.refusals.commands.saturating_sub(1);
         let mut event = self
             .refusal_event(command)
             .detail("reply", reply.to_string());
@@ -60,17 +79,18 @@ impl Conversation<'_> {
             .map(|target| target.address.to_string())
             .collect();
         tracing::info!(peer = %self.peer, %reply, reason, "message refused");
-        if self.refusals.left == 0 {
-            self.refusals.uncounted = self.refusals.uncounted.saturating_add(1);
+        metrics::refused(self.listener, reply.is_permanent());
+        if self.refusals.contents == 0 {
+            self.refusals.only_count(None);
             return;
         }
-        self.refusals.left = self.refusals.left.saturating_sub(1);
+        self.refusals.contents = self.refusals.contents.saturating_sub(1);
         let event = self
             .refusal_event("DATA")
             .detail("reply", reply.to_string())
             .detail("reason", reason)
             .detail("recipients", recipients)
-            .detail("size", self.open.raw.len());
+            .detail("size", self.open.raw.len().max(self.open.size));
         self.write(event).await;
     }
 
@@ -93,11 +113,13 @@ impl Conversation<'_> {
 
     /// At the end of the session: what was only counted.
     pub(super) async fn refusals_left(&mut self) {
-        let count = std::mem::take(&mut self.refusals.uncounted);
+        let count = std::mem::take(&mut self.refusals.counted);
         if count > 0 {
+            let recipients = std::mem::take(&mut self.refusals.recipients);
             let event = self
                 .refusal_event("session")
-                .detail("further_refusals", count);
+                .detail("further_refusals", count)
+                .detail("recipients", recipients);
             self.write(event).await;
         }
     }

@@ -7,7 +7,7 @@ mod limits;
 mod outbound;
 
 pub use limits::{Limits, Times};
-pub use outbound::{Credentials, NextHop, Outbound, Retry, TlsPolicy, Waits};
+pub use outbound::{Credentials, EightBit, NextHop, Outbound, Retry, TlsPolicy, Waits};
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 

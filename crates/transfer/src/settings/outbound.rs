@@ -97,6 +97,16 @@ impl Default for Retry {
     }
 }
 
+/// What becomes of 8-bit text for a server that does not offer 8BITMIME.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EightBit {
+    /// It is sent as it is, and the event says so: nearly all servers take it.
+    #[default]
+    Send,
+    /// It is returned to its sender (RFC 6152, section 3).
+    Refuse,
+}
+
 /// How mail leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outbound {
@@ -118,6 +128,8 @@ pub struct Outbound {
     pub addresses_per_host: usize,
     /// Waits of the client, as RFC 5321, section 4.5.3.2, has them.
     pub waits: Waits,
+    /// What becomes of 8-bit text for a server without 8BITMIME. Default: it is sent.
+    pub eight_bit: EightBit,
     /// The scheduler looks at the queue at least this often. Default 1 minute.
     pub longest_sleep: Duration,
     /// How long deliveries may go on after shutdown began. Default 20 s.
@@ -136,6 +148,7 @@ impl Default for Outbound {
             hosts_per_attempt: 10,
             addresses_per_host: 4,
             waits: Waits::default(),
+            eight_bit: EightBit::Send,
             longest_sleep: Duration::from_secs(60),
             drain: Duration::from_secs(20),
         }

@@ -209,6 +209,11 @@ impl Site {
 
     /// Listens on loopback as an exchange, as a real server does; gives its address.
     pub async fn listen(&self) -> SocketAddr {
+        self.listen_as(Listener::Exchange).await
+    }
+
+    /// The same for another service.
+    pub async fn listen_as(&self, service: Listener) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let (transfer, shutdown) = (self.transfer.clone(), self.watcher.clone());
@@ -217,7 +222,7 @@ impl Site {
                 let (transfer, shutdown) = (transfer.clone(), shutdown.clone());
                 tokio::spawn(async move {
                     transfer
-                        .serve(Stream::plain(socket), peer, Listener::Exchange, shutdown)
+                        .serve(Stream::plain(socket), peer, service, shutdown)
                         .await;
                 });
             }

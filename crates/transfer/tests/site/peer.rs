@@ -160,6 +160,18 @@ impl Session {
                     }
                     self.answer(".", "250 2.0.0 taken").await
                 }
+                "BDAT" => {
+                    let mut words = command.split(' ').skip(1);
+                    let count: usize = words.next().unwrap().parse().unwrap();
+                    let Some(chunk) = self.octets(count).await else {
+                        return;
+                    };
+                    message.data.push_str(&chunk);
+                    if words.next() == Some("LAST") {
+                        self.got.lock().push(message.clone());
+                    }
+                    self.answer("BDAT", "250 2.0.0 taken").await
+                }
                 "QUIT" => {
                     self.answer("QUIT", "221 bye").await;
                     return;
@@ -184,6 +196,19 @@ impl Session {
         let stream = self.stream.as_mut().unwrap();
         let written = stream.write_all(format!("{reply}\r\n").as_bytes()).await;
         written.is_ok() && stream.flush().await.is_ok()
+    }
+
+    async fn octets(&mut self, count: usize) -> Option<String> {
+        while self.buffer.len() < count {
+            let mut chunk = [0; 4096];
+            let count = self.stream.as_mut()?.read(&mut chunk).await.ok()?;
+            if count == 0 {
+                return None;
+            }
+            self.buffer.extend_from_slice(&chunk[..count]);
+        }
+        let octets: Vec<u8> = self.buffer.drain(..count).collect();
+        Some(String::from_utf8_lossy(&octets).into_owned())
     }
 
     async fn line(&mut self) -> Option<String> {

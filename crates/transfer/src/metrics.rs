@@ -1,0 +1,99 @@
+//! Counters: what happened since the start, for graphs and alarms. The trail has each case.
+
+use metrics::{counter, describe_counter};
+
+use crate::Listener;
+
+/// Transactions and submissions that were accepted.
+const ACCEPTED: &str = "kakitome_messages_accepted_total";
+/// Commands and contents of transactions and submissions that were refused.
+const REFUSED: &str = "kakitome_transactions_refused_total";
+/// Octets of accepted messages.
+const BYTES: &str = "kakitome_messages_accepted_bytes_total";
+/// Sessions that began.
+const SESSIONS: &str = "kakitome_smtp_sessions_total";
+/// Authentications at the MSA, by result.
+const AUTHENTICATIONS: &str = "kakitome_submission_authentications_total";
+/// Recipients whose message went into mailboxes here.
+pub(crate) const DELIVERED: &str = "kakitome_recipients_delivered_total";
+/// Recipients whose message another server took.
+pub(crate) const RELAYED: &str = "kakitome_recipients_relayed_total";
+/// Attempts that were put off, by recipient.
+pub(crate) const DEFERRED: &str = "kakitome_recipients_deferred_total";
+/// Recipients whose message failed.
+pub(crate) const FAILED: &str = "kakitome_recipients_failed_total";
+/// Recipients whose message was given up after its time.
+pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
+/// Notifications made.
+pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
+
+/// Tells the recorder what each counter means, and lets the plain ones begin at zero.
+pub(crate) fn describe() {
+    describe_counter!(
+        ACCEPTED,
+        "Messages accepted, by service (exchange, submission)"
+    );
+    describe_counter!(
+        REFUSED,
+        "Commands and contents of transactions refused, by service and class of reply"
+    );
+    describe_counter!(BYTES, metrics::Unit::Bytes, "Octets of accepted messages");
+    describe_counter!(SESSIONS, "SMTP sessions begun, by service");
+    describe_counter!(
+        AUTHENTICATIONS,
+        "Authentications at submission, by outcome (success, failure)"
+    );
+    for (name, meaning) in [
+        (DELIVERED, "Recipients delivered to mailboxes here"),
+        (RELAYED, "Recipients taken by other servers"),
+        (DEFERRED, "Delivery attempts put off, by recipient"),
+        (FAILED, "Recipients that failed for good"),
+        (EXPIRED, "Recipients given up after their time"),
+        (NOTIFIED, "Delivery status notifications made"),
+    ] {
+        describe_counter!(name, meaning);
+        counter!(name).increment(0);
+    }
+}
+
+/// One more.
+pub(crate) fn count(name: &'static str) {
+    count_many(name, 1);
+}
+
+/// So many more.
+pub(crate) fn count_many(name: &'static str, more: usize) {
+    counter!(name).increment(u64::try_from(more).unwrap_or(u64::MAX));
+}
+
+/// A session began.
+pub(crate) fn session(listener: Listener) {
+    counter!(SESSIONS, "service" => service(listener)).increment(1);
+}
+
+/// A message of `octets` was accepted.
+pub(crate) fn accepted(listener: Listener, octets: usize) {
+    let service = service(listener);
+    counter!(ACCEPTED, "service" => service).increment(1);
+    counter!(BYTES, "service" => service).increment(u64::try_from(octets).unwrap_or(u64::MAX));
+}
+
+/// A command or the content of a transaction was refused.
+pub(crate) fn refused(listener: Listener, permanent: bool) {
+    let class = if permanent { "permanent" } else { "temporary" };
+    counter!(REFUSED, "service" => service(listener), "class" => class).increment(1);
+}
+
+/// An identifier proved itself, or did not.
+pub(crate) fn authentication(succeeded: bool) {
+    let outcome = if succeeded { "success" } else { "failure" };
+    counter!(AUTHENTICATIONS, "outcome" => outcome).increment(1);
+}
+
+fn service(listener: Listener) -> &'static str {
+    if listener.is_submission() {
+        "submission"
+    } else {
+        "exchange"
+    }
+}
