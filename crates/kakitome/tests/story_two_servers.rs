@@ -4,9 +4,14 @@
 
 mod support;
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{collections::BTreeMap, fs, thread, time::Duration};
 
-use support::{Letter, Person, Site, site::SMTP, until};
+use support::{
+    Letter, Person, Site,
+    load::{self, Sent},
+    site::SMTP,
+    until,
+};
 
 const SOON: Duration = Duration::from_secs(40);
 
@@ -135,6 +140,48 @@ fn mail_waits_for_the_mailbox_server_and_flows_once() {
     assert_eq!(relayed.len(), 30, "each hand-over is an event");
     pair.mailbox.give(&["verify"]);
     pair.exchange.give(&["verify"]);
+}
+
+#[test]
+fn either_server_is_killed_while_mail_flows_and_nothing_is_lost() {
+    let mut pair = pair(true);
+    let people = [pair.tanaka.clone()];
+    let mut acknowledged = Vec::new();
+    for round in ["exchange", "mailbox"] {
+        let sent = Sent::default();
+        let address = pair.exchange.address;
+        thread::scope(|scope| {
+            let (sent, people) = (&sent, &people);
+            scope.spawn(move || load::send(address, people, round, 10, 600, sent));
+            until("enough is acknowledged", SOON, || {
+                (sent.count() >= 200).then_some(())
+            });
+            if round == "exchange" {
+                pair.exchange.kill_hard();
+            } else {
+                pair.mailbox.kill_hard();
+                pair.mailbox.serve();
+            }
+        });
+        if round == "exchange" {
+            pair.exchange.serve();
+        }
+        acknowledged.extend(sent.acknowledged.into_inner().unwrap());
+        pair.exchange.drained(SOON);
+    }
+    assert!(acknowledged.len() >= 800, "{}", acknowledged.len());
+    let found = counted(&pair);
+    let lost = acknowledged
+        .iter()
+        .filter(|letter| !found.contains_key(&letter.digest()))
+        .count();
+    assert_eq!(lost, 0, "acknowledged mail is lost");
+    // SMTP cannot exclude that a message whose acknowledgement was cut off is sent again (RFC 5321, section
+    // 4.5.4.1); that can be no more than were on their way when a server was killed.
+    let doubled = found.values().filter(|count| **count > 1).count();
+    assert!(doubled <= 2 * 20, "{doubled} messages came twice");
+    pair.exchange.give(&["verify"]);
+    pair.mailbox.give(&["verify"]);
 }
 
 #[test]
