@@ -545,6 +545,38 @@ fn the_driver_can_stop_a_message() {
 }
 
 #[test]
+fn a_message_that_is_stopped_in_the_read_that_ends_it_is_not_accepted() {
+    for content in ["DATA\r\nabc\r\n.\r\nNOOP\r\n", "BDAT 3 LAST\r\nabcNOOP\r\n"] {
+        let mut session = Session::new(Arc::new(exchange()));
+        session.greet("");
+        session.feed(b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<b@x.jp>\r\n");
+        session.feed(content.as_bytes());
+        let mut aborted = 0;
+        loop {
+            match session.next_event() {
+                Event::Mail(_, answer) => answer.accept(&mut session),
+                Event::Rcpt(_, answer) => answer.accept(&mut session),
+                Event::Data(_, answer) => answer.accept(&mut session),
+                Event::Body(_) => {
+                    session.stop_body(Refusal::new::<452>(Detail::SYSTEM_FULL, "Disk full"));
+                }
+                Event::NeedInput => break,
+                Event::Aborted(Abort::Content(ContentDefect::Stopped, _)) => aborted += 1,
+                Event::Hello(_) | Event::Handled(_) => {}
+                other => panic!("{content:?}: {other:?}"),
+            }
+        }
+        assert_eq!(aborted, 1, "{content:?}");
+        assert!(!session.in_transaction());
+        let output = String::from_utf8(session.take_output()).unwrap();
+        assert!(
+            output.contains("452 4.3.1 Disk full\r\n250 "),
+            "{content:?}: {output}"
+        );
+    }
+}
+
+#[test]
 fn a_late_answer_is_void() {
     let mut session = Session::new(Arc::new(exchange()));
     session.greet("");

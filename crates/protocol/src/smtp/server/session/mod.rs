@@ -217,8 +217,18 @@ impl Session {
     }
 
     /// Gives up on the content that is coming in: the rest is thrown away, and at its end the client is
-    /// told this.
+    /// told this. When the end came in the same read as the octets, so that [`Event::EndOfData`] is on its way
+    /// or not answered yet, it is told at once, and [`Event::Aborted`] takes the place of that event: octets
+    /// that were given up can never be the end of an accepted message.
     pub fn stop_body(&mut self, refusal: Refusal) {
+        if matches!(self.waiting, Some((_, Waiting::EndOfData))) {
+            self.waiting = None;
+            self.events
+                .retain(|event| !matches!(event, Event::EndOfData(..)));
+            let defect = super::ContentDefect::Stopped;
+            self.abort(Abort::Content(defect, refusal.clone()));
+            return self.tell(&refusal);
+        }
         let content = match &mut self.phase {
             Phase::Data(content) => Some(content),
             _ => self.open.as_mut().and_then(|open| open.chunked.as_mut()),
