@@ -77,6 +77,7 @@ pub(crate) fn start(
         entrance,
         checkpointer,
         erase: false,
+        examined: shared.segments.active(),
     };
     std::thread::Builder::new()
         .name("store-keeper".to_owned())
@@ -90,6 +91,8 @@ struct Keeper {
     checkpointer: Connection,
     /// The log is still to be emptied.
     erase: bool,
+    /// Segments below this one were looked at after they were left.
+    examined: u64,
 }
 
 impl Keeper {
@@ -147,11 +150,11 @@ impl Keeper {
         }
     }
 
-    fn collect(&self) {
+    fn collect(&mut self) {
         loop {
             match self.collect_some() {
-                Ok(0) | Err(Error::Closed) => return,
-                Ok(_) => {}
+                Ok(true) => {}
+                Ok(false) | Err(Error::Closed) => return,
                 Err(error) => {
                     tracing::warn!(%error, "room of erased bodies is not given back yet; trying again after the next deletion");
                     return;
@@ -160,24 +163,27 @@ impl Keeper {
         }
     }
 
-    /// Gives back what one transaction can note; how many extents that was.
-    fn collect_some(&self) -> Result<usize, Error> {
-        let shared = &self.shared;
+    /// Gives back what one transaction can note; whether there was anything.
+    fn collect_some(&mut self) -> Result<bool, Error> {
+        let shared = Arc::clone(&self.shared);
         let _alone = shared.collecting.lock();
+        // Read before the commit is handed in: what is on its way then comes before it.
+        let active = shared.segments.active();
+        let left = self.left_empty(active)?;
         let (free, gaps) = shared.readers.with(free_room)?;
-        if free.is_empty() {
-            return Ok(0);
+        if free.is_empty() && left.is_empty() {
+            self.examined = active;
+            return Ok(false);
         }
         for (segment, gaps) in &gaps {
             shared.segments.punch(*segment, gaps)?;
         }
         // Only now may the rows go: until here, a crash repeats what was done, to no harm.
         let count = free.len();
-        let active = shared.segments.active();
-        let noted = free.clone();
         let empty = self
             .entrance
-            .commit_blocking(move |tx| note(tx, &noted, active))?;
+            .commit_blocking(move |tx| note(tx, &free, &left, active))?;
+        self.examined = active;
         for segment in empty {
             shared.segments.remove(segment)?;
         }
@@ -185,7 +191,23 @@ impl Keeper {
             .counters
             .collected
             .fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
+        Ok(true)
+    }
+
+    /// Segments that were left since the last look and seem to hold nothing. One whose bodies all died while it
+    /// was still written to has no death to come that would remove it.
+    fn left_empty(&self, active: u64) -> Result<Vec<u64>, Error> {
+        let mut empty = Vec::new();
+        if self.examined >= active {
+            return Ok(empty);
+        }
+        for segment in self.shared.segments.numbers()? {
+            let was_left = (self.examined..active).contains(&segment);
+            if was_left && !self.shared.readers.with(|sql| is_used(sql, segment))? {
+                empty.push(segment);
+            }
+        }
+        Ok(empty)
     }
 }
 
@@ -221,23 +243,25 @@ fn gap_around(sql: &mut dyn Sql, extent: Extent) -> Result<(u64, u64), Error> {
     ))
 }
 
-/// Takes the extents out of the tables and records it; returns segments in which nothing lives any more.
+/// Takes the extents out of the tables and records it; returns which of their segments, and of those in `left`,
+/// nothing lives in any more.
 fn note(
     tx: &mut crate::Tx<'_>,
     free: &[Extent],
+    left: &[u64],
     active: u64,
 ) -> Result<crate::Recorded<Vec<u64>>, Error> {
     let mut bytes = 0u64;
-    let mut segments = Vec::new();
+    let mut segments = left.to_vec();
     for extent in free {
         let statement = "DELETE FROM body_free WHERE segment = ?1 AND start = ?2";
         let place = params![signed(extent.segment)?, signed(extent.start)?];
         tx.execute(statement, place)?;
         bytes = bytes.saturating_add(extent.length);
-        if segments.last() != Some(&extent.segment) {
-            segments.push(extent.segment);
-        }
+        segments.push(extent.segment);
     }
+    segments.sort_unstable();
+    segments.dedup();
     let mut empty = Vec::new();
     for segment in segments {
         // Commits arrive here in the order of the segments: nothing on its way can lie in an older one.

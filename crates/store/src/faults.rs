@@ -170,6 +170,65 @@ async fn a_segment_whose_sync_failed_is_left_for_a_new_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_segment_whose_sync_failed_is_not_written_after_a_restart_either() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    let store = open(directory.path(), &faults);
+    keep(&store, vec![sealed(&store, "before")]).await.unwrap();
+    faults.syncs.store(1, Ordering::SeqCst);
+    keep(&store, vec![sealed(&store, "lost")])
+        .await
+        .unwrap_err();
+    store.close().await;
+    let store = open(directory.path(), &faults);
+    keep(&store, vec![sealed(&store, "after")]).await.unwrap();
+    assert_eq!(rows(&store, "body WHERE segment = 1").await, 1);
+    assert_eq!(rows(&store, "body WHERE segment = 2").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_that_no_row_can_name_does_not_heap_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = Faults::default();
+    let store = open(directory.path(), &faults);
+    let mut raw = vec![0; 4 << 20];
+    World::system().fill(&mut raw);
+    let behind = async || {
+        let segment = directory.path().join("segments/00000001.seg");
+        let length = segment.metadata().unwrap().len();
+        let mark = store
+            .read(|sql| crate::mark::Mark::find(sql))
+            .await
+            .unwrap();
+        mark.unwrap().behind(1, length)
+    };
+    // Each of these ends its transaction behind the committer's back, as a failing database does.
+    for _ in 0..24 {
+        let body = store.seal(&raw, &[AccountId::QUEUE]).unwrap();
+        let failed = store.commit(vec![body], |tx| {
+            tx.execute("ROLLBACK", &[])?;
+            tx.record(&event(), ())
+        });
+        let failed: Result<crate::Receipt<()>, Error> = failed.await;
+        failed.unwrap_err();
+        let behind = behind().await;
+        assert!(
+            behind < crate::recover::MOST_UNNOTED + (8 << 20),
+            "{behind} bytes"
+        );
+    }
+    // The first good transaction notes what was left, and mail is taken again.
+    let mut taken = keep(&store, vec![sealed(&store, "next")]).await;
+    if taken.is_err() {
+        taken = keep(&store, vec![sealed(&store, "next")]).await;
+    }
+    let body = taken.unwrap()[0];
+    store.close().await;
+    let store = open(directory.path(), &faults);
+    store.body(AccountId::QUEUE, body).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_without_room_is_undone_and_the_segment_goes_on() {
     for stuck in [false, true] {
         let directory = tempfile::tempdir().unwrap();

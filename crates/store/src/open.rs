@@ -20,12 +20,14 @@ use crate::{
     disk::{Disk, make_directory},
     id::{self, Generator},
     keys::Keyring,
-    params, schema,
-    segment::{Appender, PREAMBLE, Segments},
+    mark::Mark,
+    params,
+    recover::{self, Recovered},
+    schema,
+    segment::{Appender, Segments},
     shared::{Counters, Readers, Shared, Topics},
     sql::{self, Engine as _, Sql},
     sqlite::Connection,
-    tx::signed,
 };
 
 /// The database's file in the store's directory.
@@ -59,15 +61,22 @@ pub(crate) fn open(
     let lock = lock(directory)?;
     let database = directory.join(DATABASE);
     let segments = Arc::new(Segments::new(directory.join(SEGMENTS), disk));
-    if size(&database) == 0 && (size(&log_of(&database)) > 0 || !segments.numbers()?.is_empty()) {
-        // Opened without its database, the engine would throw its log away, and we the mail.
-        return Err(Error::Corrupt(format!(
+    let orphaned = || {
+        Error::Corrupt(format!(
             "{} is missing or empty, but what belongs to it is there: bring it back; nothing was changed",
             database.display()
-        )));
+        ))
+    };
+    let has_mail = !segments.numbers()?.is_empty();
+    if size(&database) == 0 && (size(&log_of(&database)) > 0 || has_mail) {
+        // Opened without its database, the engine would throw its log away, and we the mail.
+        return Err(orphaned());
     }
     let mut writer = Connection::writer(&database)?;
     let found = writer.format()?;
+    if found == 0 && has_mail {
+        return Err(orphaned());
+    }
     if found > schema::newest() {
         return Err(Error::LaterFormat {
             found,
@@ -75,12 +84,19 @@ pub(crate) fn open(
         });
     }
     let keys = Keyring::open(&directory.join(KEYS), found == 0, world.clone())?;
-    prepare(&mut writer, found, &keys)?;
-    check_key(&mut writer, directory, &keys)?;
+    if found > 0 {
+        check_key(&mut writer, directory, &keys)?;
+    }
+    let first_mark = match found {
+        0 => Some(Mark::default()),
+        1 => Some(recover::first_mark(&mut writer, &segments, options)?),
+        _ => None,
+    };
+    prepare(&mut writer, found, &keys, first_mark)?;
 
-    let tail = recover_segments(&mut writer, &segments, options)?;
+    let Recovered { mark, tail } = recover::recover(&mut writer, &segments, options)?;
     let appender = Appender::new(Arc::clone(&segments), options.segment_size, tail)?;
-    let applier = resume(&mut writer, &world)?;
+    let applier = resume(&mut writer, &world, mark)?;
     let shared = Arc::new(Shared {
         directory: directory.to_owned(),
         options: options.clone(),
@@ -92,6 +108,7 @@ pub(crate) fn open(
         topics: Topics::default(),
         counters: Counters::default(),
         collecting: Mutex::new(()),
+        unnoted: Mutex::new(None),
         log_is_long: AtomicBool::new(false),
         lock: Mutex::new(Some(lock)),
     });
@@ -159,7 +176,12 @@ fn lock(directory: &Path) -> Result<fs::File, Error> {
 }
 
 /// Brings the tables to today's format, in one transaction.
-fn prepare(writer: &mut Connection, found: i64, keys: &Keyring) -> Result<(), Error> {
+fn prepare(
+    writer: &mut Connection,
+    found: i64,
+    keys: &Keyring,
+    first_mark: Option<Mark>,
+) -> Result<(), Error> {
     let newest = schema::newest();
     if found == newest {
         return Ok(());
@@ -170,6 +192,9 @@ fn prepare(writer: &mut Connection, found: i64, keys: &Keyring) -> Result<(), Er
             writer.apply(step)?;
         }
         put(writer, "format", &newest.to_string())?;
+        if let Some(mark) = first_mark {
+            mark.note(writer)?;
+        }
         if found == 0 {
             put(writer, "installation-key", &keys.fingerprint())?;
             let wrapped = keys.make(AccountId::QUEUE)?;
@@ -209,7 +234,7 @@ fn check_key(writer: &mut Connection, directory: &Path, keys: &Keyring) -> Resul
 }
 
 /// Where the last batch and its ids stood.
-fn resume(writer: &mut Connection, world: &World) -> Result<Applier, Error> {
+fn resume(writer: &mut Connection, world: &World, mark: Mark) -> Result<Applier, Error> {
     let marked: i64 = match get(writer, "ids")? {
         Some(text) => text
             .parse()
@@ -225,6 +250,8 @@ fn resume(writer: &mut Connection, world: &World) -> Result<Applier, Error> {
     Ok(Applier {
         last,
         ids_marked: marked.max(id::not_before(world.now())),
+        mark,
+        noted: mark,
         lost: Vec::new(),
         batches: 0,
     })
@@ -249,81 +276,4 @@ fn begin_ids(
         }
     }
     Ok(applier)
-}
-
-/// Cuts off what a crash left behind the last record that the tables know, segment by segment (bodies are
-/// written before their rows), and removes segments in which nothing lives. The last segment and its length.
-fn recover_segments(
-    writer: &mut Connection,
-    segments: &Segments,
-    options: &Options,
-) -> Result<Option<(u64, u64)>, Error> {
-    let numbers = segments.numbers()?;
-    let highest = highest_used(writer)?;
-    segments.highest(numbers.last().copied().unwrap_or(0).max(highest));
-    let mut ends = Vec::with_capacity(numbers.len());
-    let mut unknown = 0u64;
-    for number in numbers {
-        let end = end_of(writer, number)?;
-        ends.push((number, end));
-        unknown = unknown.saturating_add(segments.length(number)?.saturating_sub(end));
-    }
-    // Cutting is only right for what a crash leaves. More means a database older than the segments.
-    if unknown > most_in_flight(options) {
-        return Err(Error::Corrupt(format!(
-            "segments hold {unknown} bytes that the database does not know: it is missing or older than \
-             they are. Bring back the database that belongs to them; nothing was changed"
-        )));
-    }
-    let mut last = None;
-    for (number, end) in ends {
-        if end == 0 {
-            segments.remove(number)?;
-            continue;
-        }
-        segments.check_preamble(number)?;
-        let cut = segments.cut(number, end.max(PREAMBLE as u64))?;
-        if cut > 0 {
-            tracing::info!(
-                segment = number,
-                bytes = cut,
-                "bodies that were never acknowledged were cut off"
-            );
-        }
-        last = Some((number, end));
-    }
-    Ok(last)
-}
-
-/// Bytes that the stages of the committer can have written without rows: a batch each, one body too long.
-fn most_in_flight(options: &Options) -> u64 {
-    let batch = (options.batch_bytes as u64).max(64 << 20);
-    batch
-        .saturating_mul(3)
-        .saturating_add(crate::seal::LARGEST as u64)
-}
-
-fn highest_used(sql: &mut dyn Sql) -> Result<u64, Error> {
-    let mut highest = 0;
-    for table in ["body", "body_free"] {
-        let statement = format!("SELECT segment FROM {table} ORDER BY segment DESC LIMIT 1");
-        let found = sql::first(sql, &statement, &[], |row| row.count(0))?;
-        highest = highest.max(found.unwrap_or(0));
-    }
-    Ok(highest)
-}
-
-/// The first byte behind the last record of a segment that the tables know; 0 when they know none.
-fn end_of(sql: &mut dyn Sql, number: u64) -> Result<u64, Error> {
-    let mut end = 0;
-    for table in ["body", "body_free"] {
-        let statement = format!(
-            "SELECT start + length FROM {table} WHERE segment = ?1 ORDER BY start DESC LIMIT 1"
-        );
-        let found = sql::first(sql, &statement, params![signed(number)?], |row| {
-            row.count(0)
-        })?;
-        end = end.max(found.unwrap_or(0));
-    }
-    Ok(end)
 }

@@ -94,7 +94,9 @@ pub(crate) struct Segments {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
     open: Mutex<HashMap<u64, Arc<dyn Extents>>>,
-    /// The number of the segment that is appended to, or the highest that ever was.
+    /// The highest number that was ever given to a segment.
+    highest: AtomicU64,
+    /// The lowest segment that something may still be appended to.
     active: AtomicU64,
 }
 
@@ -104,6 +106,7 @@ impl Segments {
             directory,
             disk,
             open: Mutex::default(),
+            highest: AtomicU64::new(0),
             active: AtomicU64::new(0),
         }
     }
@@ -147,7 +150,7 @@ impl Segments {
         }
     }
 
-    /// The segment that is appended to: higher ones do not exist.
+    /// The segment that is appended to, or the one that will be: nothing is ever written to lower ones again.
     pub(crate) fn active(&self) -> u64 {
         self.active.load(Ordering::SeqCst)
     }
@@ -161,7 +164,10 @@ impl Segments {
 
     /// Segment `number`, open.
     pub(crate) fn file(&self, number: u64) -> Result<Arc<dyn Extents>, Error> {
-        if let Some(file) = self.open.lock().get(&number) {
+        // One lock over finding and keeping: else a reader could keep a file that is just being removed, and
+        // its room with it.
+        let mut open = self.open.lock();
+        if let Some(file) = open.get(&number) {
             return Ok(Arc::clone(file));
         }
         let path = self.path(number);
@@ -169,12 +175,11 @@ impl Segments {
             .disk
             .open(&path)
             .map_err(|error| Error::io(&path, error))?;
-        self.keep(number, &file);
+        Self::keep(&mut open, number, &file);
         Ok(file)
     }
 
-    fn keep(&self, number: u64, file: &Arc<dyn Extents>) {
-        let mut open = self.open.lock();
+    fn keep(open: &mut HashMap<u64, Arc<dyn Extents>>, number: u64, file: &Arc<dyn Extents>) {
         if open.len() >= OPEN
             && let Some(other) = open.keys().min().copied()
         {
@@ -221,15 +226,23 @@ impl Segments {
 
     /// Removes a segment in which nothing lives.
     pub(crate) fn remove(&self, number: u64) -> Result<(), Error> {
-        self.open.lock().remove(&number);
         let path = self.path(number);
-        match self.disk.remove(&path) {
+        let removed = self.disk.remove(&path);
+        self.open.lock().remove(&number);
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(&path, error)),
             _ => self
                 .disk
                 .sync_names(&self.directory)
                 .map_err(|error| Error::io(&self.directory, error)),
         }
+    }
+
+    /// Fills `piece` with the bytes of segment `number` from byte `start`, whatever they are.
+    pub(crate) fn look(&self, number: u64, piece: &mut [u8], start: u64) -> Result<(), Error> {
+        self.file(number)?
+            .read_at(piece, start)
+            .map_err(|error| Error::io(&self.path(number), error))
     }
 
     /// Bytes of segment `number`.
@@ -257,22 +270,33 @@ impl Segments {
     pub(crate) fn allocated(&self) -> Result<u64, Error> {
         let mut sum = 0;
         for number in self.numbers()? {
-            sum += self
-                .file(number)?
+            let file = match self.file(number) {
+                // Removed since its name was listed.
+                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
+                other => other?,
+            };
+            sum += file
                 .allocated()
                 .map_err(|error| Error::io(&self.path(number), error))?;
         }
         Ok(sum)
     }
 
-    /// Reserves a fresh number for a segment.
-    fn begin(&self) -> u64 {
-        self.active.fetch_add(1, Ordering::SeqCst) + 1
+    /// Says at open that numbers up to this one were given.
+    pub(crate) fn used(&self, number: u64) {
+        self.highest.fetch_max(number, Ordering::SeqCst);
     }
 
-    /// Says which number was used last, at open.
-    pub(crate) fn highest(&self, number: u64) {
-        self.active.fetch_max(number, Ordering::SeqCst);
+    /// A number that no segment ever had.
+    fn fresh(&self) -> u64 {
+        self.highest.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Says that from now on nothing is appended below segment `number`.
+    fn append_from(&self, number: u64) {
+        self.active.store(number, Ordering::SeqCst);
     }
 }
 
@@ -306,6 +330,8 @@ impl Appender {
             }),
             _ => None,
         };
+        let next = segments.highest.load(Ordering::SeqCst) + 1;
+        segments.append_from(current.as_ref().map_or(next, |current| current.number));
         Ok(Self {
             segments,
             size,
@@ -359,7 +385,7 @@ impl Appender {
     }
 
     fn begin(&self) -> Result<Current, Error> {
-        let number = self.segments.begin();
+        let number = self.segments.fresh();
         let path = self.segments.path(number);
         let mut preamble = [0; PREAMBLE];
         preamble[..8].copy_from_slice(SEGMENT_MAGIC);
@@ -371,8 +397,17 @@ impl Appender {
             disk.sync_names(&self.segments.directory)?;
             Ok(file)
         };
-        let file = make().map_err(|error| Error::io(&path, error))?;
-        self.segments.keep(number, &file);
+        let file = make().map_err(|error| {
+            // An empty file does no harm, but a disk without room would collect one for each message.
+            if let Err(left) = self.segments.disk.remove(&path)
+                && left.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(segment = %path.display(), error = %left, "an empty segment stays until the next start");
+            }
+            Error::io(&path, error)
+        })?;
+        Segments::keep(&mut self.segments.open.lock(), number, &file);
+        self.segments.append_from(number);
         Ok(Current {
             number,
             file,

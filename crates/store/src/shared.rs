@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Held while bodies are erased, and by whoever needs them not to be.
     pub(crate) collecting: Mutex<()>,
+    /// Bytes of bodies that failed transactions left without a row, and how the last one failed.
+    pub(crate) unnoted: Mutex<Option<(u64, Error)>>,
     /// The database's log has outgrown housekeeping: the writer is to help.
     pub(crate) log_is_long: AtomicBool,
     /// Held as long as the store is open.

@@ -222,6 +222,16 @@ async fn a_key_whose_destruction_failed_still_opens() {
         .await;
     refused.unwrap_err();
     assert_eq!(store.body(owner, body).await.unwrap(), &b"kept"[..]);
+    // The committer cannot keep what a closure did: here, because its savepoint is gone.
+    let broken = store
+        .commit(Vec::new(), move |tx| {
+            tx.destroy_key(owner)?;
+            tx.execute("RELEASE job", &[])?;
+            done(tx, "destroyed", ())
+        })
+        .await;
+    broken.unwrap_err();
+    assert_eq!(store.body(owner, body).await.unwrap(), &b"kept"[..]);
 }
 
 fn holds(directory: &Path, needle: &[u8]) -> bool {

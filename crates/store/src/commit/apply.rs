@@ -8,6 +8,7 @@ use super::gather::{Batch, Entry};
 use crate::{
     AccountId, Error, Topic, Tx,
     collect::{Chore, Chores},
+    mark::Mark,
     params,
     segment::Extent,
     shared::Shared,
@@ -27,6 +28,10 @@ pub(crate) struct Applier {
     pub(crate) last: Timestamp,
     /// Ids up to this one are marked as used.
     pub(crate) ids_marked: i64,
+    /// How far bodies were written and synced.
+    pub(crate) mark: Mark,
+    /// How far the database says so.
+    pub(crate) noted: Mark,
     /// Extents that are to be noted as free in the next transaction.
     pub(crate) lost: Vec<Extent>,
     /// Batches since the log was last to be moved.
@@ -65,6 +70,12 @@ impl Applier {
         mut batch: Batch,
         chores: &Chores,
     ) {
+        for extent in &batch.abandoned {
+            self.mark.leave(extent.segment);
+        }
+        for extent in batch.entries.iter().flat_map(|entry| &entry.extents) {
+            self.mark.pass(*extent);
+        }
         self.lost.append(&mut batch.abandoned);
         let mut outcome = Outcome::default();
         let result = self.transact(shared, writer, &mut batch.entries, &mut outcome);
@@ -108,13 +119,19 @@ impl Applier {
         if let Some(marked) = marked {
             mark_ids(writer, marked)?;
         }
+        // With the rows, so that what lies behind it was never known.
+        if self.mark != self.noted {
+            self.mark.note(writer)?;
+        }
         writer.commit()?;
         self.lost.clear();
+        self.noted = self.mark;
         self.ids_marked = marked.unwrap_or(self.ids_marked);
         Ok(())
     }
 
     fn succeeded(&mut self, shared: &Shared, outcome: &Outcome, chores: &Chores) {
+        *shared.unnoted.lock() = None;
         for topic in &outcome.touched {
             shared.topics.publish(*topic);
         }
@@ -150,6 +167,8 @@ impl Applier {
             entry.job.fail(error.again());
             self.lost.append(&mut entry.extents);
         }
+        let bytes = self.lost.iter().map(|extent| extent.length).sum();
+        *shared.unnoted.lock() = Some((bytes, error.again()));
     }
 
     /// Housekeeping moves the log beside the writer, which for ever adds to its end; only when the writer
@@ -175,6 +194,7 @@ impl Applier {
             .iter()
             .try_for_each(|extent| tx::insert_free(writer, *extent))
             .and_then(|()| mark_ids(writer, shared.ids.last()))
+            .and_then(|()| self.mark.note(writer))
             .and_then(|()| writer.commit());
         if noted.is_err() {
             writer.rollback()?;
@@ -228,9 +248,10 @@ fn run_entry(
         writer.undo_job()?;
         return Ok(false);
     }
+    // First: if keeping fails, the whole batch is undone, and the keys that it destroyed are back.
+    outcome.destroyed.extend(effects.destroyed);
     writer.keep_job()?;
     outcome.touched.extend(effects.touched);
-    outcome.destroyed.extend(effects.destroyed);
     outcome.freed |= effects.freed;
     Ok(true)
 }

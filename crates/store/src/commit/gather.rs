@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use super::{Job, Submission};
 use crate::{
     BodyId, Error,
+    recover::MOST_UNNOTED,
     segment::{Appender, Extent},
     shared::Shared,
     tx::Pending,
@@ -126,8 +127,14 @@ fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>)
     entries
 }
 
-/// New mail must leave room for what frees room.
+/// New mail must leave room for what frees room, and must not heap up in segments while no row can be written.
 fn check_room(shared: &Shared, records: &[&[u8]]) -> Result<(), Error> {
+    if let Some((bytes, error)) = &*shared.unnoted.lock()
+        && *bytes > MOST_UNNOTED
+    {
+        // The batch goes on without its bodies, and so finds out when the database works again.
+        return Err(error.again());
+    }
     let bytes: usize = records.iter().map(|record| record.len()).sum();
     let needed = shared.options.reserve_bytes.saturating_add(bytes as u64);
     if shared.segments.free()? < needed {

@@ -1,0 +1,251 @@
+//! Segments over their whole life: begun, left, emptied, removed, and met again after a restart.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use site::{count, done, eventually, options, put, release};
+use store::{AccountId, BodyId, Error, Options, Store};
+use world::World;
+
+const OWNER: AccountId = AccountId::QUEUE;
+
+/// More than a crash can leave behind: what is taken for a database older than the segments.
+const TOO_MUCH: u64 = 2 << 30;
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    World::system().fill(&mut bytes);
+    bytes
+}
+
+/// Opens with segments so small that forty bodies fill one.
+fn open_small(directory: &Path) -> Store {
+    try_open(directory).unwrap()
+}
+
+fn try_open(directory: &Path) -> Result<Store, Error> {
+    let small = Options {
+        segment_size: 64 << 10,
+        ..options()
+    };
+    Store::open(directory, &small, World::system())
+}
+
+fn segment(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("segments/{number:08}.seg"))
+}
+
+/// Puts bodies until segment `number` has begun; all of them, in order.
+async fn fill_until(store: &Store, directory: &Path, number: u64) -> Vec<BodyId> {
+    let mut bodies = Vec::new();
+    while !segment(directory, number).exists() {
+        bodies.push(put(store, &noise(1500), &[OWNER]).await);
+    }
+    bodies
+}
+
+async fn release_all(store: &Store, bodies: &[BodyId]) {
+    for body in bodies {
+        release(store, *body, OWNER).await;
+    }
+    eventually("all room given back", async || {
+        count(store, "SELECT count(*) FROM body_free").await == 0
+    })
+    .await;
+}
+
+/// What the store was before it noted how far it knows its segments.
+async fn as_format_1(store: &Store) {
+    let older = store.commit(Vec::new(), |tx| {
+        tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
+        tx.execute("DELETE FROM meta WHERE name = 'segments'", &[])?;
+        done(tx, "older", ())
+    });
+    older.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_segment_that_is_written_is_never_removed() {
+    for older in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let store = open_small(directory);
+        // Segment 1 is full and 2 begun; of all that, the first body is left.
+        let bodies = fill_until(&store, directory, 2).await;
+        release_all(&store, &bodies[1..]).await;
+        if older {
+            as_format_1(&store).await;
+        }
+        store.close().await;
+        let store = open_small(directory);
+        // Now nothing is left, as on a server that only relays.
+        release_all(&store, &bodies[..1]).await;
+        for turn in 0..100 {
+            let raw = noise(1500);
+            let body = put(&store, &raw, &[OWNER]).await;
+            let found = store.body(OWNER, body).await;
+            assert!(
+                found.as_deref().ok() == Some(&raw),
+                "turn {turn}: {found:?}"
+            );
+            release(&store, body, OWNER).await;
+        }
+        let last = put(&store, b"last", &[OWNER]).await;
+        store.close().await;
+        let store = open_small(directory);
+        assert_eq!(store.body(OWNER, last).await.unwrap(), &b"last"[..]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_room_is_no_reason_to_stay_shut() {
+    for older in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let store = open_small(directory);
+        let first = fill_until(&store, directory, 2).await;
+        let second = fill_until(&store, directory, 3).await;
+        release_all(&store, &first[1..]).await;
+        if older {
+            as_format_1(&store).await;
+        }
+        store.close().await;
+        // As if very much more had lived and died behind the first body: holes of any size.
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(segment(directory, 1));
+        file.unwrap().set_len(TOO_MUCH).unwrap();
+        let store = open_small(directory);
+        for body in [first[0], second[0]] {
+            assert_eq!(store.body(OWNER, body).await.unwrap().len(), 1500);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whole_segments_that_died_are_no_reason_to_stay_shut() {
+    for older in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let store = open_small(directory);
+        // The collector was not there to remove segment 1, or it was left over by an older program.
+        let bodies = fill_until(&store, directory, 3).await;
+        let kept = put(&store, b"kept", &[OWNER]).await;
+        let copy = fs::read(segment(directory, 1)).unwrap();
+        release_all(&store, &bodies).await;
+        if older {
+            as_format_1(&store).await;
+        }
+        store.close().await;
+        fs::write(segment(directory, 1), &copy[..16]).unwrap();
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(segment(directory, 1));
+        file.unwrap().set_len(TOO_MUCH).unwrap();
+        let store = open_small(directory);
+        assert!(!segment(directory, 1).exists(), "nothing lives in it");
+        assert_eq!(store.body(OWNER, kept).await.unwrap(), &b"kept"[..]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_died_while_it_was_written_goes_when_it_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let store = open_small(directory);
+    // One at a time, each dead before the next comes: no body's death meets a segment that is left.
+    for _ in 0..200 {
+        let body = put(&store, &noise(1500), &[OWNER]).await;
+        release_all(&store, &[body]).await;
+    }
+    let left = || fs::read_dir(directory.join("segments")).unwrap().count();
+    assert!(segment(directory, 5).exists(), "several have been begun");
+    eventually("the dead ones are removed", async || left() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_number_and_no_place_is_used_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let mut places = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let store = open_small(directory);
+        for _ in 0..3 {
+            let body = put(&store, &noise(1500), &[OWNER]).await;
+            let place = store.read(move |sql| {
+                let find = "SELECT segment, start FROM body WHERE id = ?1";
+                store::sql::first(sql, find, store::params![body], |row| {
+                    Ok((row.int(0)?, row.int(1)?))
+                })
+            });
+            let place: Result<_, Error> = place.await;
+            assert!(places.insert(place.unwrap().unwrap()), "{places:?}");
+            release_all(&store, &[body]).await;
+        }
+        store.close().await;
+        // And once without anything happening: what is dead is gone, and must not be forgotten.
+        open_small(directory).close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_is_still_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let store = open_small(directory);
+    let first = fill_until(&store, directory, 2).await;
+    store.close().await;
+    let older = tempfile::tempdir().unwrap();
+    let database = directory.join("store.db");
+    fs::copy(&database, older.path().join("store.db")).unwrap();
+    let store = open_small(directory);
+    fill_until(&store, directory, 4).await;
+    store.close().await;
+    fs::copy(older.path().join("store.db"), &database).unwrap();
+    // More than is ever on its way: in the segment that the older database ends in, or in later ones.
+    for number in [2, 3, 4] {
+        let path = segment(directory, number);
+        let length = fs::metadata(&path).unwrap().len();
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(TOO_MUCH).unwrap();
+        let opened = try_open(directory).map(|_| ());
+        assert!(matches!(opened, Err(Error::Corrupt(_))), "{opened:?}");
+        assert_eq!(
+            fs::metadata(&path).unwrap().len(),
+            TOO_MUCH,
+            "nothing was changed"
+        );
+        file.set_len(length).unwrap();
+    }
+    let store = open_small(directory);
+    assert!(store.body(OWNER, first[0]).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_store_with_dead_ends_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let store = open_small(directory);
+    let bodies = fill_until(&store, directory, 3).await;
+    release_all(&store, &bodies[1..]).await;
+    let target = tempfile::tempdir().unwrap();
+    store.backup(target.path()).await.unwrap();
+    let copy = open_small(target.path());
+    let mut more = fill_until(&copy, target.path(), 5).await;
+    more.push(bodies[0]);
+    copy.close().await;
+    let copy = open_small(target.path());
+    for body in &more {
+        assert_eq!(copy.body(OWNER, *body).await.unwrap().len(), 1500);
+    }
+    let damaged = |finding: &&String| finding.contains("damaged");
+    assert_eq!(
+        copy.verify(|_| {}).await.unwrap().iter().find(damaged),
+        None
+    );
+}
