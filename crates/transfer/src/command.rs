@@ -233,7 +233,7 @@ pub async fn bounce(
     let mut count = 0_u64;
     for queued in &found {
         let actor = Actor::Person(caller.name.clone());
-        count = count.saturating_add(notify::bounce(transfer, queued, actor, reason).await?);
+        count = count.saturating_add(notify::bounce(transfer, queued, &actor, reason).await?);
     }
     Ok(count)
 }

@@ -36,6 +36,8 @@ pub(crate) struct Origin {
     pub(crate) arrived: Timestamp,
     /// Whether its sender knows UTF-8 headers.
     pub(crate) smtputf8: bool,
+    /// Whether it was to travel under TLS only (RFC 8689).
+    pub(crate) require_tls: bool,
 }
 
 impl Origin {
@@ -49,6 +51,7 @@ impl Origin {
             return_full: message.return_full,
             arrived: queued.queued_at,
             smtputf8: message.smtputf8,
+            require_tls: message.require_tls,
         }
     }
 }
@@ -139,7 +142,8 @@ fn queued(id: QueueId, origin: &Origin, text: &[u8], recipient: NewRecipient) ->
         return_full: None,
         smtputf8: origin.smtputf8
             && (recipient.address.needs_smtputf8() || !content::header_of(text).is_ascii()),
-        require_tls: false,
+        // RFC 8689, section 5: what is told of the message is no less confidential than it.
+        require_tls: origin.require_tls,
         body_type: u8::from(!text.is_ascii()),
         message_id: content::message_id(text),
         recipients: vec![recipient],
@@ -185,11 +189,42 @@ fn returned_by_command(reason: &str) -> String {
     format!("{WORDS}: {reason}")
 }
 
-/// Returns a queued message's selected recipients to its sender by command; returns how many.
+/// Returns a queued message's selected recipients to its sender by command; returns how many. Nobody is told of
+/// the failure of what was delivered meanwhile.
 ///
 /// # Errors
 /// The store's.
 pub(crate) async fn bounce(
+    transfer: &Transfer,
+    queued: &Queued,
+    actor: &Actor,
+    reason: &str,
+) -> Result<u64, CommandError> {
+    let id = queued.message.id;
+    let mut queued = queued.clone();
+    loop {
+        match try_bounce(transfer, &queued, actor.clone(), reason).await {
+            Err(CommandError::Store(Error::NotFound(_))) => {}
+            result => return result,
+        }
+        let left = transfer
+            .store()
+            .read(move |snapshot| queue::load(snapshot, id))
+            .await?;
+        let before = queued.recipients.len();
+        let is_left = |number: u32| {
+            left.iter()
+                .flat_map(|left| &left.recipients)
+                .any(|waiting| waiting.number == number)
+        };
+        queued.recipients.retain(|waiting| is_left(waiting.number));
+        if queued.recipients.is_empty() || queued.recipients.len() == before {
+            return Ok(0);
+        }
+    }
+}
+
+async fn try_bounce(
     transfer: &Transfer,
     queued: &Queued,
     actor: Actor,
@@ -242,7 +277,10 @@ pub(crate) async fn bounce(
     let count = parcel::commit(store, parcels, move |tx| {
         let mut count = 0_u64;
         for number in numbers {
-            count = count.saturating_add(u64::from(queue::finish(tx, id, number)?));
+            if !queue::finish(tx, id, number)? {
+                return Err(Error::NotFound(format!("recipient {number} of {id}")));
+            }
+            count = count.saturating_add(1);
         }
         Ok(parcel::record_all(tx, &events)?.map(|()| count))
     })

@@ -39,7 +39,9 @@ pub(crate) fn compose(
         .iter()
         .any(|report| report.action == dsn::Action::Failed);
     let raw = crate::trace::without_return_path(raw);
-    let returned = if failed && origin.return_full.unwrap_or(true) {
+    // RFC 8689, section 5: as if RET=HDRS had been given, whatever was.
+    let full = origin.return_full.unwrap_or(true) && !origin.require_tls;
+    let returned = if failed && full {
         Returned::Full(raw)
     } else {
         Returned::Header(raw)

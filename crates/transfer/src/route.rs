@@ -69,6 +69,23 @@ impl Hop {
         }
     }
 
+    /// What shares connections with it: never two hops that log in or trust otherwise.
+    pub(crate) fn connections(&self) -> String {
+        match self {
+            Self::Named(hop) => {
+                let roots = hop.roots.as_ref().map(std::sync::Arc::as_ptr);
+                let identity = hop.credentials.as_ref().map(|c| &c.identity);
+                format!(
+                    "{} {} {:?} {identity:?} {roots:?}",
+                    hop.destination(),
+                    hop.implicit_tls,
+                    hop.certificate_name
+                )
+            }
+            Self::Exchangers(domain) => domain.as_str().to_owned(),
+        }
+    }
+
     /// The port to connect to.
     pub(crate) fn port(&self, settings: &Settings) -> u16 {
         match self {

@@ -18,7 +18,10 @@ use message::address::Host;
 use protocol::sasl::Secret;
 use site::{Site, TARO, certificate, domain, peer::Peer};
 use trail::{Kind, Outcome};
-use transfer::{Answer, Credentials, EightBit, Listener, Mx, NextHop, TlsPolicy};
+use transfer::{
+    Answer, Credentials, EightBit, Listener, Mx, NextHop, TlsPolicy,
+    command::{self, Which},
+};
 
 const CONTENT: &str = "From: taro@example.jp\r\nSubject: out\r\n\r\nhello";
 const FULL: &[&str] = &["PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"];
@@ -343,6 +346,55 @@ async fn a_result_that_cannot_be_written_is_written_later_and_nothing_goes_twice
     site.queue_empties().await;
     assert_eq!(site.events(Kind::DeliveryRelayed).await.len(), 1);
     assert_eq!(peer.messages().len(), 1);
+}
+
+/// A command and a delivery that meet: each recipient ends once, and is told of as it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_command_takes_out_during_a_delivery_is_told_of_once() {
+    for (reply, relayed) in [("250 2.0.0 taken", true), ("550 5.7.0 no", false)] {
+        let reached = Arc::new(AtomicBool::new(false));
+        let open = Arc::new(AtomicBool::new(false));
+        let (here, gate) = (Arc::clone(&reached), Arc::clone(&open));
+        let peer = Peer::start(
+            FULL,
+            None,
+            Arc::new(move |command| {
+                if command != "." {
+                    return None;
+                }
+                here.store(true, Ordering::SeqCst);
+                while !gate.load(Ordering::SeqCst) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Some(reply)
+            }),
+        )
+        .await;
+        let site = towards(&peer, |_| {}).await;
+        let _queue = site.run_queue();
+        submit(&site, "", "x@far.example").await;
+        while !reached.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let admin = site.administrator();
+        let returned = command::bounce(&site.transfer, &admin, Which::All, "wrong")
+            .await
+            .unwrap();
+        assert_eq!(returned, 1);
+        open.store(true, Ordering::SeqCst);
+        if relayed {
+            let event = &site.events_of(Kind::DeliveryRelayed, 1).await[0].event;
+            let note = event.detail["note"].as_str().unwrap();
+            assert!(note.contains("by command"), "{note}");
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(site.events(Kind::DeliveryFailed).await.is_empty());
+        assert_eq!(site.events(Kind::NotificationMade).await.len(), 1);
+        assert_eq!(site.inbox(TARO).await.len(), 1);
+        // Nothing is left to return, so nobody is told of anything.
+        let again = command::bounce(&site.transfer, &admin, Which::All, "wrong").await;
+        assert_eq!(again.unwrap(), 0);
+    }
 }
 
 /// The trail tells of a notification that nobody could be given.

@@ -121,13 +121,19 @@ async fn requiretls_goes_only_where_it_is_kept() {
             Site::with_roots(right.roots, |settings| settings.outbound.relay_port = port).await;
         host(&site, "far.example");
         let _queue = site.run_queue();
-        send(&site, " REQUIRETLS").await;
+        send(&site, " RET=FULL REQUIRETLS").await;
         site.queue_empties().await;
         assert_eq!(peer.messages().len(), usize::from(taken));
         if taken {
             assert!(peer.messages()[0].mail.contains(" REQUIRETLS"));
         } else {
-            assert!(site.inbox_of(TARO, 1).await[0].contains("Status: 5.7.30"));
+            let report = &site.inbox_of(TARO, 1).await[0];
+            assert!(report.contains("Status: 5.7.30"), "{report}");
+            // RFC 8689, section 5: the text does not travel back, whatever RET said.
+            assert!(
+                report.contains("text/rfc822-headers") && !report.contains("hello"),
+                "{report}"
+            );
         }
     }
 }

@@ -134,12 +134,12 @@ impl<'a> Attempt<'a> {
     }
 
     async fn run(mut self) -> Vec<Outcome> {
-        let destination = self.hop.destination();
+        let (destination, connections) = (self.hop.destination(), self.hop.connections());
         // An idle connection may have been closed by the other side: then a fresh one is made.
         while let Some(link) =
             self.transfer
                 .pool()
-                .take(&destination, self.tls, self.settings.outbound.idle)
+                .take(&connections, self.tls, self.settings.outbound.idle)
         {
             match self.send(link).await {
                 Tried::Done(outcomes) => return outcomes,
@@ -220,7 +220,7 @@ impl<'a> Attempt<'a> {
                 Outcome::failed(StatusCode::permanent(7, 30), text).by(Some(link.remote()));
             self.transfer
                 .pool()
-                .put(self.hop.destination(), link, self.settings);
+                .put(self.hop.connections(), link, self.settings);
             return Tried::Done(self.all(&outcome));
         }
         let most = link
@@ -240,7 +240,7 @@ impl<'a> Attempt<'a> {
         }
         self.transfer
             .pool()
-            .put(self.hop.destination(), link, self.settings);
+            .put(self.hop.connections(), link, self.settings);
         Tried::Done(outcomes)
     }
 

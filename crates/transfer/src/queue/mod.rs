@@ -16,7 +16,7 @@ use store::{
     AccountId, Error, QueueId, Topic,
     queue::{self, Due, Recipient, Selection, State},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 use trail::{Actor, Event, Kind, Outcome as EventOutcome};
 use wire::Shutdown;
 
@@ -29,6 +29,12 @@ use crate::{
 
 /// While deliveries are under way, their rows are due and hide when the next other row will be.
 const BUSY_TICK: Duration = Duration::from_secs(2);
+/// The first rest of a message whose attempt came to no result; each further one doubles it.
+const FIRST_REST: Duration = Duration::from_secs(60);
+/// The longest.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
+/// A message whose delivery stopped in an unexpected way so often is held.
+const MOST_PANICS: u32 = 3;
 /// After the store failed: it is asked again, and nothing else is done meanwhile.
 const AFTER_TROUBLE: Duration = Duration::from_secs(5);
 
@@ -39,17 +45,38 @@ struct Hands {
     in_hand: HashSet<(QueueId, String)>,
     /// How many of them go to each destination.
     per_destination: HashMap<String, usize>,
+    /// Messages whose attempt came to no result that could be written, and until when they rest.
+    resting: HashMap<(QueueId, String), Rest>,
     /// Messages that could not be read, and were told of.
     damaged: HashSet<QueueId>,
     /// The destination of each task.
     tasks: HashMap<tokio::task::Id, (QueueId, String)>,
 }
 
+/// Deliveries under way.
+type Running = JoinSet<Ended>;
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Its result is in the store, or there was nothing to do.
+    Settled,
+    /// Nothing could be written: its rows are as they were.
+    Unsettled,
+}
+
+/// How a message rests after attempts without a result.
+struct Rest {
+    times: u32,
+    panics: u32,
+    until: Instant,
+}
+
 /// Delivers until shutdown, then lets deliveries in flight end within their limit.
 pub(crate) async fn run(transfer: &Transfer, mut shutdown: Shutdown) {
     let mut news = transfer.store().watch(Topic::Queue);
     let mut hands = Hands::default();
-    let mut running = JoinSet::new();
+    let mut running: Running = JoinSet::new();
     while !shutdown.is_begun() {
         news.mark_unchanged();
         let settings = transfer.settings();
@@ -77,7 +104,7 @@ pub(crate) async fn run(transfer: &Transfer, mut shutdown: Shutdown) {
     drain(transfer, running).await;
 }
 
-async fn drain(transfer: &Transfer, mut running: JoinSet<()>) {
+async fn drain(transfer: &Transfer, mut running: Running) {
     let limit = transfer.settings().outbound.drain;
     let all = async { while running.join_next().await.is_some() {} };
     if tokio::time::timeout(limit, all).await.is_err() {
@@ -97,12 +124,37 @@ async fn start_due(
     transfer: &Transfer,
     settings: &Arc<Settings>,
     hands: &mut Hands,
-    running: &mut JoinSet<()>,
+    running: &mut Running,
 ) -> Result<Duration, Error> {
-    let room = settings.outbound.concurrency.saturating_sub(running.len());
-    if room == 0 {
-        return Ok(BUSY_TICK);
+    hands.hold_broken(transfer).await;
+    loop {
+        let room = settings.outbound.concurrency.saturating_sub(running.len());
+        if room == 0 {
+            return Ok(BUSY_TICK);
+        }
+        let before = running.len();
+        let (next, passed_over) = start_some(transfer, settings, hands, running, room).await?;
+        // The backlog of a destination that has become busy filled this look: others are due behind it.
+        if passed_over && running.len() > before {
+            continue;
+        }
+        if !running.is_empty() || hands.at_rest().next().is_some() {
+            return Ok(BUSY_TICK);
+        }
+        return Ok(next.map_or(Duration::MAX, |next| until(next, transfer.world().now())));
     }
+}
+
+/// One look at the queue: starts what has room; returns when the next row is due, and whether something was passed
+/// over for want of room.
+async fn start_some(
+    transfer: &Transfer,
+    settings: &Arc<Settings>,
+    hands: &mut Hands,
+    running: &mut Running,
+    room: usize,
+) -> Result<(Option<Timestamp>, bool), Error> {
+    let mut passed_over = false;
     let look = look(transfer, settings, hands, room).await?;
     for (id, error) in look.damaged {
         // Once is enough: should holding not help, the log and the trail must not fill with it.
@@ -118,6 +170,7 @@ async fn start_due(
             .or_default();
         if *count >= settings.outbound.destination_concurrency || !hands.in_hand.insert(key.clone())
         {
+            passed_over = true;
             continue;
         }
         *count = count.saturating_add(1);
@@ -125,12 +178,7 @@ async fn start_due(
         let task = running.spawn(async move { work(&transfer, &settings, due).await });
         hands.tasks.insert(task.id(), key);
     }
-    if !running.is_empty() {
-        return Ok(BUSY_TICK);
-    }
-    Ok(look
-        .next
-        .map_or(Duration::MAX, |next| until(next, transfer.world().now())))
+    Ok((look.next, passed_over))
 }
 
 /// What one look at the queue showed.
@@ -154,7 +202,12 @@ async fn look(
         .filter(|(_, count)| **count >= limit)
         .map(|(destination, _)| destination.clone())
         .collect();
-    let in_hand: Vec<(QueueId, String)> = hands.in_hand.iter().cloned().collect();
+    let in_hand: Vec<(QueueId, String)> = hands
+        .in_hand
+        .iter()
+        .chain(hands.at_rest())
+        .cloned()
+        .collect();
     transfer
         .store()
         .read(move |snapshot| {
@@ -175,12 +228,54 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
 }
 
 impl Hands {
-    fn put_down(&mut self, ended: Result<(tokio::task::Id, ()), tokio::task::JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => id,
+    /// Those that rest now.
+    fn at_rest(&self) -> impl Iterator<Item = &(QueueId, String)> {
+        let now = Instant::now();
+        self.resting
+            .iter()
+            .filter(move |(_, rest)| rest.until > now)
+            .map(|(key, _)| key)
+    }
+
+    /// Holds what stopped its deliveries too often, and forgets rests of long ago.
+    async fn hold_broken(&mut self, transfer: &Transfer) {
+        let broken: Vec<QueueId> = self
+            .resting
+            .iter()
+            .filter(|(_, rest)| rest.panics >= MOST_PANICS)
+            .map(|((id, _), _)| *id)
+            .collect();
+        for id in broken {
+            let error = Error::Panicked("its delivery stopped in an unexpected way".to_owned());
+            hold_damaged(transfer, id, &error).await;
+            self.resting.retain(|(other, _), _| *other != id);
+        }
+        self.resting
+            .retain(|_, rest| rest.until.elapsed() < LONGEST_REST.saturating_mul(2));
+    }
+
+    /// An attempt came to no result: its rows are still due, and would be tried again without pause.
+    fn let_rest(&mut self, key: (QueueId, String), panicked: bool) {
+        let now = Instant::now();
+        let rest = self.resting.entry(key).or_insert(Rest {
+            times: 0,
+            panics: 0,
+            until: now,
+        });
+        let length = FIRST_REST
+            .saturating_mul(1_u32.checked_shl(rest.times).unwrap_or(u32::MAX))
+            .min(LONGEST_REST);
+        rest.times = rest.times.saturating_add(1);
+        rest.panics = rest.panics.saturating_add(u32::from(panicked));
+        rest.until = now.checked_add(length).unwrap_or(now);
+    }
+
+    fn put_down(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Some(ended)),
             Err(error) => {
                 tracing::error!(%error, "a delivery stopped in an unexpected way; it will be tried again");
-                error.id()
+                (error.id(), None)
             }
         };
         if let Some(key) = self.tasks.remove(&id) {
@@ -189,12 +284,19 @@ impl Hands {
             }
             self.per_destination.retain(|_, count| *count > 0);
             self.in_hand.remove(&key);
+            match ended {
+                Some(Ended::Settled) => {
+                    self.resting.remove(&key);
+                }
+                Some(Ended::Unsettled) => self.let_rest(key, false),
+                None => self.let_rest(key, true),
+            }
         }
     }
 }
 
 /// One message to one destination.
-async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) {
+async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) -> Ended {
     let id = due.id;
     let queued = match transfer
         .store()
@@ -203,9 +305,15 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) {
     {
         Ok(Some(queued)) => queued,
         // Discarded or delivered since.
-        Ok(None) => return,
-        Err(error @ Error::Corrupt(_)) => return hold_damaged(transfer, id, &error).await,
-        Err(error) => return tracing::error!(%id, %error, "a queued message cannot be read now"),
+        Ok(None) => return Ended::Settled,
+        Err(error @ Error::Corrupt(_)) => {
+            hold_damaged(transfer, id, &error).await;
+            return Ended::Unsettled;
+        }
+        Err(error) => {
+            tracing::error!(%id, %error, "a queued message cannot be read now");
+            return Ended::Unsettled;
+        }
     };
     let raw = match transfer
         .store()
@@ -214,13 +322,15 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) {
     {
         Ok(raw) => raw,
         Err(error @ (Error::Corrupt(_) | Error::NotFound(_) | Error::NoKey(_))) => {
-            return hold_damaged(transfer, id, &error).await;
+            hold_damaged(transfer, id, &error).await;
+            return Ended::Unsettled;
         }
         Err(error) => {
-            return tracing::error!(%id, %error, "the body of a queued message cannot be read now");
+            tracing::error!(%id, %error, "the body of a queued message cannot be read now");
+            return Ended::Unsettled;
         }
     };
-    let now = transfer.world().now();
+    let mut ended = Ended::Settled;
     let recipients: Vec<Recipient> = queued
         .recipients
         .iter()
@@ -236,17 +346,13 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) {
             recipients: &recipients,
         };
         let outcomes = deliver::attempt(transfer, settings, &hop, &job).await;
-        settle::settle(
-            transfer,
-            settings,
-            &queued,
-            &recipients,
-            outcomes,
-            &raw,
-            now,
-        )
-        .await;
+        let settled =
+            settle::settle(transfer, settings, &queued, &recipients, outcomes, &raw).await;
+        if !settled {
+            ended = Ended::Unsettled;
+        }
     }
+    ended
 }
 
 /// Where mail for a recipient goes today.
@@ -305,5 +411,49 @@ async fn hold_damaged(transfer: &Transfer, id: QueueId, error: &Error) {
     });
     if let Err(error) = held.await {
         tracing::error!(%id, %error, "a damaged message could not be held");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_without_a_result_rest_longer_each_time() {
+        let mut hands = Hands::default();
+        let key = (QueueId(7), "far.example".to_owned());
+        for seconds in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+            hands.let_rest(key.clone(), false);
+            tokio::time::advance(Duration::from_secs(seconds - 1)).await;
+            assert!(hands.at_rest().any(|resting| *resting == key), "{seconds}");
+            tokio::time::advance(Duration::from_secs(2)).await;
+            assert!(hands.at_rest().next().is_none(), "{seconds}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_that_stops_unexpectedly_rests_and_a_result_ends_its_rest() {
+        let mut hands = Hands::default();
+        let key = (QueueId(7), "far.example".to_owned());
+        let mut running: Running = JoinSet::new();
+        for (work, resting) in [
+            (None, 1),
+            (Some(Ended::Unsettled), 1),
+            (Some(Ended::Settled), 0),
+        ] {
+            let task = running.spawn(async move {
+                match work {
+                    Some(ended) => ended,
+                    None => std::panic::resume_unwind(Box::new("stopped")),
+                }
+            });
+            hands.tasks.insert(task.id(), key.clone());
+            hands.in_hand.insert(key.clone());
+            if let Some(ended) = running.join_next_with_id().await {
+                hands.put_down(ended);
+            }
+            assert_eq!(hands.at_rest().count(), resting);
+            assert!(hands.in_hand.is_empty());
+        }
     }
 }

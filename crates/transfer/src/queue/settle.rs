@@ -1,6 +1,6 @@
 //! What an attempt changes: one commit for all its recipients, with their events and notifications.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::Timestamp;
 use message::{StatusCode, dsn::Action};
@@ -41,26 +41,59 @@ pub(super) async fn settle(
     recipients: &[Recipient],
     outcomes: Vec<Outcome>,
     raw: &[u8],
-    now: Timestamp,
-) {
+) -> bool {
     let id = queued.message.id;
     let taken = outcomes
         .iter()
         .any(|outcome| matches!(outcome.fate, Fate::Relayed { .. }));
     let mut waits = COMMIT_WAITS.into_iter();
-    while let Err(error) =
-        try_settle(transfer, settings, queued, recipients, &outcomes, raw, now).await
+    let mut gone = HashSet::new();
+    while let Err(error) = try_settle(
+        transfer, settings, queued, recipients, &outcomes, raw, &gone,
+    )
+    .await
     {
+        // A command took recipients out of the queue meanwhile: nobody is told of them any more.
+        if let Error::NotFound(_) = error
+            && let Ok(missing) = missing(transfer, id, recipients).await
+            && missing.len() > gone.len()
+        {
+            gone = missing;
+            continue;
+        }
         let last = taken.then_some(LAST_COMMIT_WAIT);
         let wait = waits.next().or(last);
         let Some(wait) = wait.filter(|_| !matches!(error, Error::Closed)) else {
             let may_repeat = if taken { "; it may arrive twice" } else { "" };
             tracing::error!(%id, %error, "the result of a delivery could not be written{may_repeat}");
-            return;
+            return false;
         };
         tracing::error!(%id, %error, "the result of a delivery could not be written yet");
         tokio::time::sleep(Duration::from_secs(wait)).await;
     }
+    true
+}
+
+/// Those of `recipients` that are not in the queue any more.
+async fn missing(
+    transfer: &Transfer,
+    id: QueueId,
+    recipients: &[Recipient],
+) -> Result<HashSet<u32>, Error> {
+    let left = transfer
+        .store()
+        .read(move |snapshot| queue::load(snapshot, id))
+        .await?;
+    let left: HashSet<u32> = left
+        .into_iter()
+        .flat_map(|queued| queued.recipients)
+        .map(|waiting| waiting.number)
+        .collect();
+    Ok(recipients
+        .iter()
+        .map(|waiting| waiting.number)
+        .filter(|number| !left.contains(number))
+        .collect())
 }
 
 async fn try_settle(
@@ -70,8 +103,10 @@ async fn try_settle(
     recipients: &[Recipient],
     outcomes: &[Outcome],
     raw: &[u8],
-    now: Timestamp,
+    gone: &HashSet<u32>,
 ) -> Result<(), Error> {
+    // After the attempt: one that took half an hour is not to be repeated at once.
+    let now = transfer.world().now();
     let id = queued.message.id;
     let mut ledger = Ledger {
         // One for all: recipients that wait together stay together, and share the next transaction.
@@ -81,6 +116,10 @@ async fn try_settle(
         ..Ledger::default()
     };
     for (waiting, outcome) in recipients.iter().zip(outcomes) {
+        if gone.contains(&waiting.number) {
+            ledger.enter_gone(queued, waiting, outcome);
+            continue;
+        }
         ledger.enter(settings, queued, waiting, outcome, now);
     }
     let origin = Origin::of(queued);
@@ -97,6 +136,9 @@ async fn try_settle(
         parcels.push(Parcel::seal(transfer.store(), raw.to_vec(), ledger.local, None).await?);
     }
     let (changes, events) = (ledger.changes, ledger.events);
+    if events.is_empty() {
+        return Ok(());
+    }
     parcel::commit(transfer.store(), parcels, move |tx| {
         for (number, change, reply) in &changes {
             write(tx, id, *number, change, reply)?;
@@ -105,7 +147,9 @@ async fn try_settle(
     })
     .await?;
     for ((waiting, outcome), kind) in recipients.iter().zip(outcomes).zip(ledger.kinds) {
-        tell(queued, waiting, outcome, kind);
+        if let Some(kind) = kind {
+            tell(queued, waiting, outcome, kind);
+        }
     }
     Ok(())
 }
@@ -150,7 +194,9 @@ fn write(
 ) -> Result<(), Error> {
     match change {
         Change::Finish => {
-            queue::finish(tx, id, number)?;
+            if !queue::finish(tx, id, number)? {
+                return Err(Error::NotFound(format!("recipient {number} of {id}")));
+            }
         }
         Change::Defer { next, warned } => {
             queue::defer(tx, id, number, *next, reply)?;
@@ -171,13 +217,28 @@ struct Ledger {
     delayed: Vec<Report>,
     succeeded: Vec<Report>,
     local: std::collections::BTreeSet<AccountId>,
-    /// How each recipient ended, in their order.
-    kinds: Vec<Kind>,
+    /// How each recipient ended, in their order; `None` for those that a command took out.
+    kinds: Vec<Option<Kind>>,
     /// Percent that this message's next wait is longer than the schedule has it.
     jitter: u32,
 }
 
 impl Ledger {
+    /// A recipient that a command took out of the queue during the attempt. What the other server took by then
+    /// is a fact all the same.
+    fn enter_gone(&mut self, queued: &Queued, waiting: &Recipient, outcome: &Outcome) {
+        let relayed = matches!(outcome.fate, Fate::Relayed { .. });
+        if relayed {
+            let kind = Kind::DeliveryRelayed;
+            let event = event(kind, EventOutcome::Success, queued, waiting, outcome).detail(
+                "note",
+                "taken out of the queue by command while it was delivered",
+            );
+            self.events.push(event);
+        }
+        self.kinds.push(relayed.then_some(Kind::DeliveryRelayed));
+    }
+
     fn enter(
         &mut self,
         settings: &Settings,
@@ -238,7 +299,7 @@ impl Ledger {
         };
         self.events
             .push(event(kind, result, queued, waiting, outcome));
-        self.kinds.push(kind);
+        self.kinds.push(Some(kind));
         self.changes
             .push((waiting.number, change, kept(outcome.reply())));
     }

@@ -189,6 +189,7 @@ impl Conversation<'_> {
             return_full: mail.ret.map(|ret| ret == Ret::Full),
             arrived: self.transfer.world().now(),
             smtputf8: mail.smtputf8,
+            require_tls: mail.requiretls,
         };
         let notices = notify::parcel(
             self.transfer,
