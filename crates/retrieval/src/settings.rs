@@ -19,8 +19,9 @@ pub struct Settings {
     pub pop3_timeout: Duration,
     /// How often a client in IDLE, or one waiting for a long search, is told that the connection lives. Default 2 min.
     pub keepalive: Duration,
-    /// The longest that a client may take nothing of what is written to it, and the longest pause inside a command or
-    /// an APPEND literal. Default 1 min.
+    /// The longest that a client may take nothing of what is written to it, the longest pause inside a command or an
+    /// APPEND literal, and the longest wait for [`memory_budget`](Self::memory_budget) before a command is refused.
+    /// Default 1 min.
     pub stall_timeout: Duration,
     /// Octets a second that a client must take of a large answer or give of a large literal, on average, after the first
     /// [`stall_timeout`](Self::stall_timeout). Default 1024.
@@ -38,7 +39,7 @@ pub struct Settings {
     /// Messages of one APPEND (RFC 3502). Default 100.
     pub append_count: usize,
     /// Octets of message text that all sessions together may hold in memory: for APPEND, FETCH of bodies, RETR. A session
-    /// that needs more waits for others; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
+    /// that needs more waits for others, for [`stall_timeout`](Self::stall_timeout) at most; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
     /// Default 256 MiB.
     pub memory_budget: u64,
     /// Searches that read message text at once, over all sessions. Default 4.

@@ -81,7 +81,7 @@ impl Guest {
         let heard = timeout_at(self.deadline, self.line.hear(left))
             .await
             .map_err(|_| End::TimedOut)??;
-        let Heard::Command(Tagged { tag, command }) = heard else {
+        let Heard::Command(Tagged { tag, command }, _room) = heard else {
             self.line.count_bad()?;
             return Ok(Turn::Stay);
         };

@@ -7,7 +7,7 @@ use protocol::imap::{
     Tagged, capabilities,
 };
 use store::AccountId;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     audit::End,
     budget::{Memory, Room},
     connection::{Connection, READ},
+    imap::outcome::Stop,
     login,
 };
 
@@ -33,7 +34,7 @@ pub(crate) struct Line {
     memory: Memory,
     /// Who logged in: whose share of the memory the literals take.
     account: Option<AccountId>,
-    /// Room for the literals of the present command.
+    /// Room for the literals of the command that is being read. It goes with the command.
     room: Vec<Room>,
     room_octets: usize,
     /// A literal that waits for its continuation. Kept here since waiting for room can be cancelled.
@@ -47,8 +48,9 @@ pub(crate) struct Line {
 
 /// What came from the client.
 pub(crate) enum Heard {
-    /// A command.
-    Command(Tagged),
+    /// A command, and the room that its literals take: to be given back when the command is done, whatever the client
+    /// has sent after it.
+    Command(Tagged, Vec<Room>),
     /// Something that was no command; it is answered.
     Refused,
 }
@@ -136,25 +138,20 @@ impl Line {
 
     /// The next command. May be cancelled without loss.
     pub(crate) async fn hear(&mut self, silence: Duration) -> Result<Heard, End> {
-        if !self.decoder.is_mid_command() {
-            self.room.clear();
-            self.room_octets = 0;
-        }
         self.answer_literal().await?;
         let deadline = Instant::now() + silence;
         loop {
             while let Some(event) = self.decoder.next_event() {
                 match event {
                     Event::Command(tagged) => {
-                        self.pending = None;
-                        return Ok(Heard::Command(tagged));
+                        return Ok(Heard::Command(tagged, self.end_command()));
                     }
                     Event::NeedContinuation(literal) => {
                         self.asked = Some(literal);
                         self.answer_literal().await?;
                     }
                     Event::Error(error) => {
-                        self.pending = None;
+                        self.end_command();
                         self.out.command_error(&error);
                         return Ok(Heard::Refused);
                     }
@@ -211,13 +208,42 @@ impl Line {
     }
 
     /// Waits for the client while a long command is carried out: returns only when the connection is at its end, or as much
-    /// is read ahead as may be.
+    /// is read ahead as may be. The client may have sent some of its next command, and owes nothing meanwhile.
     pub(crate) async fn hear_the_end(&mut self) -> End {
+        self.read_ahead(self.settings.line_limit).await
+    }
+
+    /// Waits until there is room for `octets` of text of the one who logged in. Gives up when the client does, and after
+    /// [`Settings::stall_timeout`].
+    pub(crate) async fn room_for(&mut self, octets: u64) -> Result<Room, Stop> {
+        let (memory, account) = (self.memory.clone(), self.account);
+        let patience = self.settings.stall_timeout;
+        let taken = tokio::select! {
+            biased;
+            taken = timeout(patience, memory.take(account, octets)) => taken,
+            end = self.hear_the_end() => return Err(Stop::End(end)),
+        };
+        match taken {
+            Ok(Some(room)) => Ok(room),
+            Ok(None) => Err(Stop::End(End::Shutdown)),
+            Err(_) => Err(too_busy()),
+        }
+    }
+
+    /// The command that was read is whole or refused: its room goes with it.
+    fn end_command(&mut self) -> Vec<Room> {
+        self.pending = None;
+        self.room_octets = 0;
+        std::mem::take(&mut self.room)
+    }
+
+    /// Reads until `limit` octets wait; returns only at the end of the connection.
+    async fn read_ahead(&mut self, limit: usize) -> End {
         loop {
-            if self.decoder.buffered() >= self.settings.line_limit {
+            if self.decoder.buffered() >= limit {
                 std::future::pending::<()>().await;
             }
-            if let Err(end) = self.fill(Instant::now() + Duration::from_hours(24)).await {
+            if let Err(end) = self.read(Instant::now() + Duration::from_hours(24)).await {
                 return end;
             }
         }
@@ -234,6 +260,11 @@ impl Line {
         } else {
             silence
         };
+        self.read(deadline).await
+    }
+
+    /// Reads some more until `deadline`. May be cancelled without loss.
+    async fn read(&mut self, deadline: Instant) -> Result<(), End> {
         let mut buffer = [0_u8; READ];
         let read = tokio::select! {
             biased;
@@ -258,7 +289,7 @@ impl Line {
             return Ok(());
         }
         // In steps, since the announced size is not known here.
-        if self.take_room(1 << 20).await {
+        if self.take_room(1 << 20).await? {
             Ok(())
         } else {
             Err(End::Busy)
@@ -270,13 +301,13 @@ impl Line {
         let Some(size) = self.asked.as_ref().map(|literal| literal.size) else {
             return Ok(());
         };
-        let has_room = size <= 4096 || self.take_room(size).await;
+        let has_room = size <= 4096 || self.take_room(size).await?;
         let tag = self.asked.take().and_then(|literal| literal.tag);
         if has_room {
             self.out.continuation("Go on");
         } else {
             self.decoder.refuse_literal();
-            self.pending = None;
+            self.end_command();
             if let Some(tag) = &tag {
                 let code = ResponseCode::Unavailable;
                 self.out
@@ -286,18 +317,29 @@ impl Line {
         self.flush().await
     }
 
-    /// Takes more room. Two sessions that each hold some and wait for more must not wait for ever, so this gives up.
-    async fn take_room(&mut self, octets: u64) -> bool {
-        let deadline = Instant::now() + self.settings.stall_timeout;
-        match timeout_at(deadline, self.memory.take(self.account, octets)).await {
-            Ok(Some(room)) => {
-                self.room.push(room);
-                let octets = usize::try_from(octets).unwrap_or(usize::MAX);
-                self.room_octets = self.room_octets.saturating_add(octets);
-                true
-            }
-            Ok(None) | Err(_) => false,
+    /// Takes more room. Two sessions that each hold some and wait for more must not wait for ever, so this gives up; and at
+    /// once when the client does.
+    async fn take_room(&mut self, octets: u64) -> Result<bool, End> {
+        let (memory, account) = (self.memory.clone(), self.account);
+        let (began, patience) = (Instant::now(), self.settings.stall_timeout);
+        let ahead = self.decoder.buffered();
+        let ahead = ahead.saturating_add(self.settings.line_limit);
+        let taken = tokio::select! {
+            biased;
+            taken = timeout(patience, memory.take(account, octets)) => taken,
+            end = self.read_ahead(ahead) => return Err(end),
+        };
+        let Ok(Some(room)) = taken else {
+            return Ok(false);
+        };
+        self.room.push(room);
+        let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+        self.room_octets = self.room_octets.saturating_add(octets);
+        // The client was kept waiting, and does not pay for it with its own time.
+        if let Some((since, _)) = &mut self.pending {
+            *since += began.elapsed();
         }
+        Ok(true)
     }
 
     /// Sends what waits, if it is much.
@@ -389,4 +431,10 @@ impl Line {
     pub(crate) async fn close(self) {
         self.connection.close().await;
     }
+}
+
+/// There was no room for text within the time that a client can be kept waiting.
+pub(crate) fn too_busy() -> Stop {
+    let text = "Other answers take all the memory, try again later";
+    Stop::no(ResponseCode::Unavailable, text)
 }

@@ -88,7 +88,7 @@ impl Member {
             heard = self.line.hear(silence) => heard?,
         };
         match heard {
-            Heard::Command(Tagged { tag, command }) => {
+            Heard::Command(Tagged { tag, command }, _room) => {
                 let may_expunge = may_expunge_after(&command);
                 let outcome = self.obey(&tag, command).await;
                 let synced = self.tell_changes(may_expunge).await;

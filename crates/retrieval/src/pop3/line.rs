@@ -6,15 +6,20 @@ use protocol::{
     pop3::{Capabilities, Decoder, Encoder, Event, Limits},
     sasl::Mechanism,
 };
-use tokio::time::{Instant, timeout_at};
+use store::AccountId;
+use tokio::time::{Instant, timeout, timeout_at};
 use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
     Settings,
     audit::End,
+    budget::{Memory, Room},
     connection::{Connection, READ},
     login,
 };
+
+/// Octets that a client may send ahead while it waits for room.
+const AHEAD: usize = 16 << 10;
 
 /// The client, as both phases of a session see it.
 pub(super) struct Line {
@@ -98,18 +103,54 @@ impl Line {
             if let Some(event) = self.decoder.next_event() {
                 return Ok(event);
             }
-            let mut buffer = [0_u8; READ];
-            let read = tokio::select! {
-                biased;
-                () = self.shutdown.begun() => return Err(End::Shutdown),
-                read = timeout_at(deadline, self.connection.read(&mut buffer)) => read,
-            };
-            let count = read.map_err(|_| End::TimedOut)?.map_err(End::from)?;
-            match buffer.get(..count) {
-                Some(octets) if !octets.is_empty() => self.decoder.feed(octets),
-                _ => return Err(End::Closed),
+            self.read(deadline).await?;
+        }
+    }
+
+    /// Waits until there is room for `octets` of text of `account`; `None` when there was none for
+    /// [`Settings::stall_timeout`]. Gives up when the client does.
+    pub(super) async fn room_for(
+        &mut self,
+        memory: &Memory,
+        account: AccountId,
+        octets: u64,
+    ) -> Result<Option<Room>, End> {
+        let patience = self.settings.stall_timeout;
+        tokio::select! {
+            biased;
+            taken = timeout(patience, memory.take(Some(account), octets)) => Ok(taken.ok().flatten()),
+            end = self.hear_the_end() => Err(end),
+        }
+    }
+
+    /// Returns only when the connection is at its end.
+    async fn hear_the_end(&mut self) -> End {
+        let mut ahead = 0_usize;
+        loop {
+            if ahead >= AHEAD {
+                std::future::pending::<()>().await;
+            }
+            match self.read(Instant::now() + Duration::from_hours(24)).await {
+                Ok(count) => ahead = ahead.saturating_add(count),
+                Err(end) => return end,
             }
         }
+    }
+
+    /// Reads some more until `deadline`; how much. May be cancelled without loss.
+    async fn read(&mut self, deadline: Instant) -> Result<usize, End> {
+        let mut buffer = [0_u8; READ];
+        let read = tokio::select! {
+            biased;
+            () = self.shutdown.begun() => return Err(End::Shutdown),
+            read = timeout_at(deadline, self.connection.read(&mut buffer)) => read,
+        };
+        let count = read.map_err(|_| End::TimedOut)?.map_err(End::from)?;
+        match buffer.get(..count) {
+            Some(octets) if !octets.is_empty() => self.decoder.feed(octets),
+            _ => return Err(End::Closed),
+        }
+        Ok(count)
     }
 
     /// Sends everything that waits.

@@ -131,13 +131,12 @@ impl Session {
             return Ok(());
         };
         // The answer holds the text once more, with its dots doubled.
-        let Some(_room) = self
-            .shared
-            .memory
-            .take(Some(self.login.account), message.size.saturating_mul(2))
-            .await
-        else {
-            return Err(End::Shutdown);
+        let (account, octets) = (self.login.account, message.size.saturating_mul(2));
+        let room = self.line.room_for(&self.shared.memory, account, octets);
+        let Some(_room) = room.await? else {
+            let text = "Other answers take all the memory, try again later";
+            self.line.out.err(Some(ResponseCode::SysTemp), text);
+            return Ok(());
         };
         match self
             .shared

@@ -185,6 +185,17 @@ impl Site {
         }
         panic!("no session was recorded");
     }
+
+    /// Waits until so many sessions have ended.
+    pub async fn sessions_ended(&self, count: usize) {
+        for _ in 0..500 {
+            if self.events(Kind::RetrievalSession).await.len() >= count {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("fewer than {count} sessions have ended");
+    }
 }
 
 async fn issue(store: &Store, directory: &Directory) -> String {
@@ -310,6 +321,12 @@ impl Client {
         let count = read.await.expect("the server answers in time").unwrap();
         self.waiting.extend_from_slice(&buffer[..count]);
         count > 0
+    }
+
+    /// Some of what the server says, as it comes.
+    pub async fn piece(&mut self) -> String {
+        assert!(self.read_more().await, "the server left");
+        String::from_utf8_lossy(&std::mem::take(&mut self.waiting)).into_owned()
     }
 
     /// Whether the server closed the connection, having said nothing more.

@@ -19,10 +19,7 @@ use super::{
     outcome::{Done, Outcome, Stop},
     view::{Slot, View},
 };
-use crate::{
-    Shared,
-    audit::{End, Tally},
-};
+use crate::{Shared, audit::Tally};
 
 /// Messages whose entries and summaries are read at once.
 const BATCH: usize = 256;
@@ -386,9 +383,7 @@ async fn write_with_body(
     } else {
         entry.size
     };
-    let Some(_room) = shared.memory.take(Some(account), octets).await else {
-        return Err(Stop::End(End::Shutdown));
-    };
+    let _room = line.room_for(octets).await?;
     let raw = match shared.store.body(account, entry.body).await {
         Ok(raw) => raw,
         Err(Error::NotFound(_)) => {

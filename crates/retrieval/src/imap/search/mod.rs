@@ -99,7 +99,7 @@ impl Member {
         };
         let selected = &*selected;
         let term = Term::new(key, selected, shared.world.now())?;
-        let walk = Walk::new(shared, selected, account);
+        let walk = Walk::new(shared, selected, account, line.settings().stall_timeout);
         let work = walk.find(term);
         tokio::pin!(work);
         loop {

@@ -1,6 +1,6 @@
 //! Going through a mailbox: flags first, then rows, then summaries, then text.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use message::{
     Limits, Summary,
@@ -12,8 +12,11 @@ use store::{
     AccountId, Error, Store,
     mailbox::{self, Entry},
 };
+use tokio::time::timeout;
 
-use super::super::{fetch::decode_summary, outcome::Stop, selected::Selected, view::Slot};
+use super::super::{
+    fetch::decode_summary, line::too_busy, outcome::Stop, selected::Selected, view::Slot,
+};
 use super::term::{Known, Term, Words};
 use crate::Shared;
 
@@ -25,6 +28,8 @@ pub(super) struct Walk<'a> {
     shared: &'a Arc<Shared>,
     selected: &'a Selected,
     account: AccountId,
+    /// How long one message may wait for room.
+    patience: Duration,
 }
 
 /// A message that the cheap facts did not decide.
@@ -35,11 +40,17 @@ struct Open {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(shared: &'a Arc<Shared>, selected: &'a Selected, account: AccountId) -> Self {
+    pub(super) fn new(
+        shared: &'a Arc<Shared>,
+        selected: &'a Selected,
+        account: AccountId,
+        patience: Duration,
+    ) -> Self {
         Self {
             shared,
             selected,
             account,
+            patience,
         }
     }
 
@@ -161,7 +172,8 @@ impl<'a> Walk<'a> {
     async fn words(&self, entry: &Entry) -> Result<Option<Words>, Stop> {
         // Decoding and folding hold the text several times.
         let octets = entry.size.saturating_mul(3);
-        let room = self.shared.memory.take(Some(self.account), octets).await;
+        let room = self.shared.memory.take(Some(self.account), octets);
+        let room = timeout(self.patience, room).await.map_err(|_| too_busy())?;
         let turn = self.shared.searches.acquire().await;
         let raw = match self.shared.store.body(self.account, entry.body).await {
             Ok(raw) => raw,

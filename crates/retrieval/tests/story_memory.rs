@@ -1,0 +1,116 @@
+//! Memory for message text is shared: who waits for it does not wait for ever, and nobody holds what it no longer needs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::time::Duration;
+
+use retrieval::{Listener, Settings};
+use site::{Client, Site, TARO};
+
+/// Most of what one identifier may hold of [`small_site`]'s memory.
+const LARGE: usize = 2 << 20;
+
+/// A site whose identifiers may hold 3.5 MiB of large text each.
+async fn small_site(stall: Duration) -> Site {
+    Site::open_with(Settings {
+        memory_budget: 8 << 20,
+        stall_timeout: stall,
+        minimum_rate: 1,
+        ..Settings::default()
+    })
+    .await
+}
+
+fn large() -> Vec<u8> {
+    let mut message = b"Subject: large\r\n\r\n".to_vec();
+    message.resize(LARGE, b'x');
+    message
+}
+
+/// A session that asked for a large message and does not read it.
+async fn slow_reader(site: &Site) -> Client {
+    let mut slow = site.inbox().await;
+    slow.send("s FETCH 1 BODY.PEEK[]\r\n").await;
+    // The literal begins: the room is taken.
+    assert!(slow.piece().await.contains("FETCH (BODY[] {2097152}"));
+    slow
+}
+
+#[tokio::test]
+async fn the_room_of_a_command_is_given_back_before_the_next_one_that_is_on_its_way() {
+    let site = small_site(Duration::from_mins(1)).await;
+    let mut client = site.inbox().await;
+    client.append("INBOX", "()", large()).await;
+    let mut both = format!("a APPEND INBOX {{{LARGE}+}}\r\n").into_bytes();
+    both.extend_from_slice(&large());
+    both.extend_from_slice(b"\r\nb FETCH 1 BODY.PEEK[]\r\n");
+    client.send(both).await;
+    let mut ends = Vec::new();
+    while ends.len() < 2 {
+        let line = client.line().await;
+        if !line.starts_with('*') {
+            ends.push(line);
+        }
+    }
+    assert!(ends[0].starts_with("a OK"), "{}", ends[0]);
+    assert_eq!(ends[1], "b OK Fetched");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_waits_for_room_is_noticed() {
+    let site = small_site(Duration::from_mins(1)).await;
+    site.imap().await.append("INBOX", "()", large()).await;
+    site.session_event().await;
+    let _slow = slow_reader(&site).await;
+    let mut fetch = site.inbox().await;
+    // It has sent part of its next command already.
+    fetch.send("a FETCH 1 BODY.PEEK[]\r\nb NO").await;
+    drop(fetch);
+    site.sessions_ended(2).await;
+    let mut append = site.imap().await;
+    append.send(format!("a APPEND INBOX {{{LARGE}}}\r\n")).await;
+    drop(append);
+    site.sessions_ended(3).await;
+    let mut pop3 = site.connect(Listener::Pop3).await;
+    pop3.play(&format!(
+        "C: USER {TARO}\nS: +OK …\nC: PASS {}\nS: +OK …",
+        site.password
+    ))
+    .await;
+    pop3.send("RETR 1\r\n").await;
+    drop(pop3);
+    site.sessions_ended(4).await;
+}
+
+#[tokio::test]
+async fn who_gets_no_room_in_time_is_told_so() {
+    let site = small_site(Duration::from_millis(400)).await;
+    site.imap().await.append("INBOX", "()", large()).await;
+    let mut slow = slow_reader(&site).await;
+    let reading = tokio::spawn(async move {
+        loop {
+            // Fast enough not to be given up, too slow to end.
+            slow.piece().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let mut client = site.inbox().await;
+    let busy = "NO [UNAVAILABLE] Other answers take all the memory";
+    for command in ["FETCH 1 BODY.PEEK[]", "SEARCH HEADER X-Kind x"] {
+        let end = client.refused(command).await;
+        assert!(end.starts_with(busy), "{command}: {end}");
+    }
+    let end = client.refused(&format!("APPEND INBOX {{{LARGE}}}")).await;
+    assert!(end.starts_with("NO [UNAVAILABLE]"), "{end}");
+    // The session goes on, and what needs little is answered.
+    client.ok("FETCH 1 (FLAGS ENVELOPE)").await;
+    let mut pop3 = site.connect(Listener::Pop3).await;
+    pop3.play(&format!(
+        "C: USER {TARO}\nS: +OK …\nC: PASS {}\nS: +OK …\nC: RETR 1\nS: -ERR [SYS/TEMP] …\nC: NOOP\nS: +OK…",
+        site.password
+    ))
+    .await;
+    reading.abort();
+}
