@@ -438,3 +438,35 @@ pub(crate) fn too_busy() -> Stop {
     let text = "Other answers take all the memory, try again later";
     Stop::no(ResponseCode::Unavailable, text)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::{io::AsyncWriteExt, time::sleep};
+
+    use super::*;
+
+    /// R14: the client has sent some of its next command; that is no pause of its own while the present one is carried out.
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_waits_for_a_long_command_owes_nothing() {
+        let (near, mut far) = tokio::io::duplex(64);
+        let settings = Settings::default();
+        let connection = Connection::new(wire::Stream::plain(near), settings.stall_timeout, 1024);
+        let (_shutdown, watcher) = wire::ShutdownHandle::new();
+        let memory = Memory::new(1 << 20);
+        let peer = "192.0.2.1:1".parse().unwrap();
+        let mut line = Line::new(connection, Arc::new(settings), peer, watcher, memory);
+        far.write_all(b"a NOOP\r\nb NO").await.unwrap();
+        let heard = line.hear(Duration::from_secs(1)).await;
+        assert!(matches!(heard, Ok(Heard::Command(..))));
+        tokio::select! {
+            end = line.hear_the_end() => panic!("{end:?}"),
+            () = sleep(Duration::from_hours(1)) => {}
+        }
+        far.write_all(b"OP\r\n").await.unwrap();
+        let heard = line.hear(Duration::from_secs(1)).await;
+        assert!(matches!(heard, Ok(Heard::Command(..))));
+        drop(far);
+        assert_eq!(line.hear_the_end().await, End::Closed);
+    }
+}
