@@ -116,6 +116,41 @@ async fn japanese_is_found_with_and_without_the_index() {
     assert!(end.starts_with("NO [BADCHARSET"), "{end}");
 }
 
+/// Mailers fold with tabs, and people search words.
+#[tokio::test]
+async fn words_are_found_whatever_white_space_is_between_them() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    let mail = "Subject: about\r\n\tthe hall\r\nX-Long: aaa bbb\r\n\tccc\r\n\r\nfirst  line\r\nsecond\tline\r\n";
+    client.append("INBOX", "()", mail).await;
+    client
+        .append(
+            "INBOX",
+            "()",
+            "Subject: aboutthe\r\nX-Long: bbbccc\r\n\r\nlinesecond\r\n",
+        )
+        .await;
+    for indexed in [false, true] {
+        if indexed {
+            site.index.catch_up(site.account().await).await.unwrap();
+        }
+        for keys in [
+            "SUBJECT \"about the\"",
+            "SUBJECT \"about\tthe\"",
+            "HEADER X-Long \"bbb ccc\"",
+            "TEXT \"bbb   ccc\"",
+            "BODY \"first line second line\"",
+        ] {
+            assert_eq!(
+                found(&mut client, keys).await,
+                "1",
+                "{keys} indexed: {indexed}"
+            );
+        }
+        assert_eq!(found(&mut client, "TEXT \"bbb cccc\"").await, "");
+    }
+}
+
 #[tokio::test]
 async fn extended_results_and_the_saved_one() {
     let site = Site::open().await;

@@ -1,7 +1,7 @@
 //! A search key made ready: numbers resolved, texts folded; and its judgement with as much as is known of a message.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use message::{Summary, header::AddressItem, text::fold};
+use message::{Summary, header::AddressItem, text};
 use protocol::imap::{Flag, NumberSet, SearchKey, SystemFlags};
 use store::{
     index::{Candidates, Field},
@@ -162,7 +162,7 @@ impl Term {
     fn needle(place: Place, text: &str) -> Self {
         let needle = Needle {
             place,
-            text: fold(text),
+            text: fold_words(text),
             written: text.to_owned(),
             candidates: None,
         };
@@ -299,7 +299,7 @@ impl Needle {
             Place::Bcc => envelope.map(|envelope| self.in_addresses(&envelope.bcc)),
             Place::Subject => known
                 .summary
-                .map(|summary| fold(&summary.subject()).contains(&self.text)),
+                .map(|summary| fold_words(&summary.subject()).contains(&self.text)),
             Place::MessageId => envelope.map(|envelope| self.is_in(envelope.message_id.as_deref())),
             Place::InReplyTo => {
                 envelope.map(|envelope| self.is_in(envelope.in_reply_to.as_deref()))
@@ -327,11 +327,11 @@ impl Needle {
     }
 
     fn is_in(&self, field: Option<&str>) -> bool {
-        field.is_some_and(|field| fold(field).contains(&self.text))
+        field.is_some_and(|field| fold_words(field).contains(&self.text))
     }
 
     fn in_addresses(&self, items: &[AddressItem]) -> bool {
-        let holds = |text: &str| fold(text).contains(&self.text);
+        let holds = |text: &str| fold_words(text).contains(&self.text);
         items.iter().any(|item| match item {
             AddressItem::Mailbox(mailbox) => {
                 holds(&mailbox.spec()) || mailbox.display_name().is_some_and(|name| holds(&name))
@@ -339,5 +339,32 @@ impl Needle {
             AddressItem::GroupStart(name) => holds(name),
             AddressItem::GroupEnd => false,
         })
+    }
+}
+
+/// The text folded as the index folds it, with one space for each run of white space: header fields are folded with tabs
+/// and lines are broken where it suits the mailer, but people search words. To the index white space only divides
+/// words, so that it need not know of this.
+pub(super) fn fold_words(text: &str) -> String {
+    let folded = text::fold(text);
+    let mut words = String::with_capacity(folded.len());
+    for c in folded.chars() {
+        if !c.is_whitespace() {
+            words.push(c);
+        } else if !words.ends_with(' ') {
+            words.push(' ');
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold_words;
+
+    #[test]
+    fn white_space_is_one_space() {
+        assert_eq!(fold_words("\tA\r\n b\u{3000}\u{2028}c "), " a b c ");
+        assert_eq!(fold_words(""), "");
     }
 }

@@ -6,7 +6,7 @@ use message::{
     Limits, Summary,
     header::Header,
     mime::Structure,
-    text::{fold, searchable_body, searchable_headers},
+    text::{searchable_body, searchable_headers},
 };
 use store::{
     AccountId, Error, Store,
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::super::{
     fetch::decode_summary, line::too_busy, outcome::Stop, selected::Selected, view::Slot,
 };
-use super::term::{Known, Term, Words};
+use super::term::{Known, Term, Words, fold_words};
 use crate::Shared;
 
 /// Messages whose rows and summaries are held at once.
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
     /// The folded text of a message; `None` when it is gone or damaged.
     async fn words(&self, entry: &Entry) -> Result<Option<Words>, Stop> {
         // Decoding and folding hold the text several times.
-        let octets = entry.size.saturating_mul(3);
+        let octets = entry.size.saturating_mul(4);
         let room = self.shared.memory.take(Some(self.account), octets);
         let room = timeout(self.patience, room).await.map_err(|_| too_busy())?;
         let turn = self.shared.searches.acquire().await;
@@ -230,12 +230,12 @@ fn words_of(raw: &[u8]) -> Words {
     let header = Header::parse(raw, &limits);
     let fields = header.iter().map(|field| {
         let name = String::from_utf8_lossy(field.name()).to_ascii_lowercase();
-        (name, fold(&field.text()))
+        (name, fold_words(&field.text()))
     });
     let structure = Structure::parse(raw, &limits);
     Words {
         fields: fields.collect(),
-        headers: fold(&searchable_headers(raw, &limits)),
-        body: fold(&searchable_body(raw, &structure, &limits)),
+        headers: fold_words(&searchable_headers(raw, &limits)),
+        body: fold_words(&searchable_body(raw, &structure, &limits)),
     }
 }
