@@ -1,11 +1,19 @@
 //! Segments over their whole life: begun, left, emptied, removed, and met again after a restart.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
 
 mod site;
 
 use std::{
+    collections::BTreeSet,
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use site::{count, done, eventually, options, put, release};
@@ -13,6 +21,10 @@ use store::{AccountId, BodyId, Error, Options, Store};
 use world::World;
 
 const OWNER: AccountId = AccountId::QUEUE;
+
+const CHILD: &str = "KAKITOME_TEST_SEGMENTS";
+/// Set when the child is to begin with the end of all there is.
+const EMPTY_FIRST: &str = "KAKITOME_TEST_SEGMENTS_EMPTY";
 
 /// More than a crash can leave behind: what is taken for a database older than the segments.
 const TOO_MUCH: u64 = 2 << 30;
@@ -172,7 +184,7 @@ async fn a_segment_that_died_while_it_was_written_goes_when_it_is_left() {
 async fn no_number_and_no_place_is_used_twice() {
     let directory = tempfile::tempdir().unwrap();
     let directory = directory.path();
-    let mut places = std::collections::BTreeSet::new();
+    let mut places = BTreeSet::new();
     for _ in 0..5 {
         let store = open_small(directory);
         for _ in 0..3 {
@@ -248,4 +260,99 @@ async fn a_backup_of_a_store_with_dead_ends_goes_on() {
         copy.verify(|_| {}).await.unwrap().iter().find(damaged),
         None
     );
+}
+
+/// Not a test by itself: what the killed process does. Most bodies die soon, a few stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn child() {
+    let Some(directory) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let store = open_small(Path::new(&directory));
+    let say = |word: &str, body: BodyId| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{word} {}", body.0).unwrap();
+        out.flush().unwrap();
+    };
+    if std::env::var_os(EMPTY_FIRST).is_some() {
+        let all = store.read(|sql| {
+            store::sql::rows(sql, "SELECT id FROM body", &[], |row| {
+                row.int(0).map(BodyId)
+            })
+        });
+        let all: Result<_, Error> = all.await;
+        for body in all.unwrap() {
+            say("release", body);
+            release(&store, body, OWNER).await;
+        }
+        release_all(&store, &[]).await;
+    }
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for turn in 0.. {
+                let body = put(&store, &noise(3000), &[OWNER]).await;
+                say("put", body);
+                if turn % 29 > 0 {
+                    say("release", body);
+                    release(&store, body, OWNER).await;
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_kills_while_segments_come_and_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut kept = BTreeSet::new();
+    for round in 0..6 {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "child", "--nocapture"])
+            .env(CHILD, directory.path());
+        if round % 2 == 1 {
+            command.env(EMPTY_FIRST, "1");
+        }
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut put = 0;
+        for line in lines.map_while(Result::ok) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [.., word, id] = words[..] else {
+                continue;
+            };
+            match (word, id.parse().map(BodyId)) {
+                ("put", Ok(body)) => {
+                    put += 1;
+                    kept.insert(body);
+                }
+                ("release", Ok(body)) => {
+                    kept.remove(&body);
+                }
+                _ => {}
+            }
+            if put == 150 + round * 31 {
+                // What it still said is read all the same.
+                child.kill().ok();
+            }
+        }
+        child.wait().unwrap();
+        let store = open_small(directory.path());
+        for body in &kept {
+            assert!(store.body(OWNER, *body).await.is_ok(), "round {round}");
+        }
+        let damaged = |finding: &&String| finding.contains("damaged");
+        let findings = store.verify(|_| {}).await.unwrap();
+        assert_eq!(findings.iter().find(damaged), None);
+        store.close().await;
+    }
 }
