@@ -86,6 +86,19 @@ impl Hop {
         }
     }
 
+    /// Whether more than an unsigned MX record says that `host` serves the destination: settings, or its name within
+    /// the destination's domain, which its certificate must have.
+    pub(crate) fn vouches_for(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Self::Named(hop), _) => !hop.use_mx || *host == hop.host,
+            (Self::Exchangers(domain), Host::Domain(name)) => {
+                let rest = name.as_str().strip_suffix(domain.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (Self::Exchangers(_), Host::Literal(_)) => false,
+        }
+    }
+
     /// The port to connect to.
     pub(crate) fn port(&self, settings: &Settings) -> u16 {
         match self {

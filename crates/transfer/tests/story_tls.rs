@@ -138,6 +138,32 @@ async fn requiretls_goes_only_where_it_is_kept() {
     }
 }
 
+/// RFC 8689, section 4.2.1: an MX record that is not signed may lead anywhere.
+#[tokio::test]
+async fn requiretls_does_not_follow_dns_out_of_the_domain() {
+    for (exchanger, taken) in [("mx.far.example", true), ("mx.thief.example", false)] {
+        let right = certificate(exchanger);
+        let peer = Peer::start(TLS_ONLY, Some(right.identity), Arc::new(|_| None)).await;
+        let port = peer.at.port();
+        let site =
+            Site::with_roots(right.roots, |settings| settings.outbound.relay_port = port).await;
+        let mx = transfer::Mx {
+            preference: 1,
+            host: Some(domain(exchanger)),
+        };
+        site.resolver
+            .set_mx(domain("far.example"), Answer::Found(vec![mx]));
+        host(&site, exchanger);
+        let _queue = site.run_queue();
+        send(&site, " REQUIRETLS").await;
+        site.queue_empties().await;
+        assert_eq!(peer.messages().len(), usize::from(taken), "{exchanger}");
+        if !taken {
+            assert!(site.inbox_of(TARO, 1).await[0].contains("Status: 5.7.30"));
+        }
+    }
+}
+
 /// Exchange and mailbox server as two, over real sockets and verified TLS.
 #[tokio::test]
 async fn the_exchange_hands_over_to_the_mailbox_server_and_asks_it_first() {

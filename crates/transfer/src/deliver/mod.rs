@@ -178,6 +178,14 @@ impl<'a> Attempt<'a> {
     }
 
     async fn try_host(&mut self, host: &Host) -> Option<Vec<Outcome>> {
+        if self.job.message.require_tls && !self.hop.vouches_for(host) {
+            // RFC 8689, section 4.2.1: the way must be one that nobody could have forged.
+            let text = format!(
+                "{host} was named by DNS alone, and REQUIRETLS (RFC 8689) demands more than that"
+            );
+            self.last = Some(Outcome::failed(StatusCode::permanent(7, 30), text));
+            return None;
+        }
         let port = self.hop.port(self.settings);
         let addresses =
             match route::addresses(host, port, self.transfer.resolver(), self.settings).await {
