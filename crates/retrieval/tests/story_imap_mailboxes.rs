@@ -73,10 +73,11 @@ async fn list_selects_and_returns() {
         "* LIST (\\Noselect) \"/\" \"\"\nOK Done"
     );
     client.ok("CREATE Sub/One").await;
-    client.ok("CREATE Later (USE (\\Flagged))").await;
+    client.ok("DELETE Archive").await;
+    client.ok("CREATE Later (USE (\\Archive))").await;
     assert!(
         client
-            .refused("CREATE Other (USE (\\Flagged))")
+            .refused("CREATE Other (USE (\\Archive))")
             .await
             .starts_with("NO [USEATTR]")
     );
@@ -102,7 +103,7 @@ async fn list_selects_and_returns() {
         .ok("LIST \"\" Later RETURN (STATUS (MESSAGES UNSEEN) SPECIAL-USE)")
         .await;
     assert!(
-        status.contains("\\Flagged") && status.contains("* STATUS \"Later\" (MESSAGES 0 UNSEEN 0)"),
+        status.contains("\\Archive") && status.contains("* STATUS \"Later\" (MESSAGES 0 UNSEEN 0)"),
         "{status}"
     );
     let lsub = client.ok("LSUB \"\" %").await;
@@ -124,6 +125,19 @@ async fn list_selects_and_returns() {
             .await
             .contains("Later")
     );
+}
+
+/// RFC 6154, section 2: those are views of messages that lie elsewhere, and there are none such here.
+#[tokio::test]
+async fn views_of_other_mailboxes_are_not_made() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    for special_use in ["All", "Flagged", "Important"] {
+        let create = format!("CREATE View (USE (\\{special_use}))");
+        let end = client.refused(&create).await;
+        assert!(end.starts_with("NO [USEATTR]"), "{create}: {end}");
+    }
+    assert!(!client.ok("LIST \"\" *").await.contains("View"));
 }
 
 #[tokio::test]

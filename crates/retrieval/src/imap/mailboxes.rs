@@ -201,17 +201,16 @@ pub(super) fn status_data(
     items.iter().map(value).collect()
 }
 
-/// The store's special use of a wire name; `None` for one that the store does not know.
+/// The use that a new mailbox may have; `None` for one that is not supported: `\All` and `\Flagged` are views of messages that lie in
+/// other mailboxes (RFC 6154, section 2), and `\Important` needs somebody who judges (RFC 8457).
 fn use_to_store(special_use: SpecialUse) -> Option<mailbox::SpecialUse> {
     Some(match special_use {
-        SpecialUse::All => mailbox::SpecialUse::All,
         SpecialUse::Archive => mailbox::SpecialUse::Archive,
         SpecialUse::Drafts => mailbox::SpecialUse::Drafts,
-        SpecialUse::Flagged => mailbox::SpecialUse::Flagged,
         SpecialUse::Junk => mailbox::SpecialUse::Junk,
         SpecialUse::Sent => mailbox::SpecialUse::Sent,
         SpecialUse::Trash => mailbox::SpecialUse::Trash,
-        SpecialUse::Important => return None,
+        SpecialUse::All | SpecialUse::Flagged | SpecialUse::Important => return None,
     })
 }
 
