@@ -288,3 +288,13 @@ async fn nonsense_is_answered_and_bounded() {
         "protocol-error"
     );
 }
+
+/// RFC 3501, section 6.4.1: a command of the selected state.
+#[tokio::test]
+async fn check_needs_a_mailbox() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    assert!(client.refused("CHECK").await.starts_with("BAD"));
+    client.ok("SELECT INBOX").await;
+    client.ok("CHECK").await;
+}

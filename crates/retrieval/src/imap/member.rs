@@ -134,8 +134,13 @@ impl Member {
     async fn obey(&mut self, tag: &Tag, command: Command) -> Outcome {
         match command {
             Command::Capability => self.capability(),
-            Command::Noop | Command::Check => {
+            Command::Noop => {
                 self.mark_stale();
+                Ok(Done::new("Done"))
+            }
+            // RFC 3501, section 6.4.1: nothing waits to be written here, so that it is NOOP with a mailbox.
+            Command::Check => {
+                self.need_selected()?.mark_stale();
                 Ok(Done::new("Done"))
             }
             Command::Logout => Err(Stop::End(End::Logout)),
