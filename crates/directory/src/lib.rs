@@ -263,6 +263,12 @@ impl Directory {
         self.options().own(domain).is_some()
     }
 
+    /// The address without its sub-address (`local@domain` of `local+tag@domain`), if it has one.
+    #[must_use]
+    pub fn without_tag(&self, address: &Address) -> Option<Address> {
+        self.options().split_tag(address).map(|(base, _)| base)
+    }
+
     /// The first of our domains: where mail for `postmaster` without a domain goes.
     #[must_use]
     pub fn first_domain(&self) -> Option<Domain> {

@@ -1,21 +1,32 @@
 //! On a server with the exchange role only: whether the mailbox server knows a recipient. It is asked during
 //! RCPT, so that an unknown recipient is refused there, and never accepted and then bounced.
 //!
+//! Guesses from outside must not use up what the two servers have for each other: few questions are asked at once,
+//! over connections that serve many, and a sub-address is known with its address.
+//!
 //! While the mailbox server cannot be asked, addresses that it knew before stay known, and mail for them waits
 //! in the queue; for others the client is told to come again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use message::address::{Address, Host};
 use parking_lot::Mutex;
 use protocol::smtp::{Detail, Refusal, Reply, client};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     Settings, TlsPolicy, Transfer,
     deliver::Link,
     route::{self, Hop},
 };
+
+/// Questions asked at once, each over a connection of its own: far below what the mailbox server admits from one
+/// address, most of which is for mail.
+const QUESTIONS_AT_ONCE: usize = 4;
+/// Questions over one connection: the mailbox server shows out who asks for too many unknown addresses.
+const QUESTIONS_PER_CONNECTION: usize = 40;
+/// What a question may take with its wait for a turn; RFC 5321, section 4.5.3.2.3, lets clients wait 5 minutes.
+const QUESTION_TIME: Duration = Duration::from_secs(30);
 
 /// What the mailbox server says of an address.
 #[derive(Clone, Debug)]
@@ -26,10 +37,19 @@ pub(crate) enum Known {
     No(Refusal),
 }
 
-/// What it said before.
-#[derive(Default)]
+/// What it said before, and who may ask now.
 pub(crate) struct Callouts {
     memory: Mutex<HashMap<Address, (Instant, Said)>>,
+    turns: Semaphore,
+}
+
+impl Default for Callouts {
+    fn default() -> Self {
+        Self {
+            memory: Mutex::default(),
+            turns: Semaphore::new(QUESTIONS_AT_ONCE),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +59,7 @@ enum Said {
 }
 
 impl Callouts {
-    fn recall(&self, address: &Address, said: Said, within: std::time::Duration) -> bool {
+    fn recall(&self, address: &Address, said: Said, within: Duration) -> bool {
         self.memory
             .lock()
             .get(address)
@@ -79,14 +99,26 @@ impl Transfer {
         if matches!(key.local(), "postmaster" | "abuse") {
             return Known::Yes;
         }
-        let rules = settings.recipient_memory;
-        if self.callouts().recall(&key, Said::Yes, rules.fresh) {
+        // `taro+anything` goes where `taro` goes, and needs no memory of its own. Where `taro` is unknown,
+        // `taro+anything` may still be somebody's address, and is asked for itself.
+        if let Some(base) = self.directory().without_tag(&key)
+            && matches!(self.knows_exactly(settings, &base).await, Known::Yes)
+        {
             return Known::Yes;
         }
-        if self.callouts().recall(&key, Said::Unknown, rules.unknown) {
-            return Known::No(unknown());
+        self.knows_exactly(settings, address).await
+    }
+
+    async fn knows_exactly(&self, settings: &Arc<Settings>, address: &Address) -> Known {
+        let key = address.canonical();
+        if let Some(known) = self.remembered(settings, &key) {
+            return known;
         }
-        match self.ask(settings, address).await {
+        let asking = tokio::time::timeout(QUESTION_TIME, self.ask_in_turn(settings, address, &key));
+        let answer = asking
+            .await
+            .unwrap_or_else(|_| Err("it was not answered in time".to_owned()));
+        match answer {
             Ok(None) => {
                 self.callouts().remember(&key, Said::Yes, settings);
                 Known::Yes
@@ -97,7 +129,8 @@ impl Transfer {
             }
             Ok(Some(reply)) => Known::No(passed_on(&reply)),
             Err(trouble) => {
-                if self.callouts().recall(&key, Said::Yes, rules.stale) {
+                let stale = settings.recipient_memory.stale;
+                if self.callouts().recall(&key, Said::Yes, stale) {
                     tracing::info!(%address, trouble, "the mailbox server cannot be asked; it knew the address before");
                     return Known::Yes;
                 }
@@ -110,36 +143,92 @@ impl Transfer {
         }
     }
 
-    /// Asks the mailbox server: `None` is yes, a reply is its refusal.
-    async fn ask(
+    fn remembered(&self, settings: &Settings, key: &Address) -> Option<Known> {
+        let rules = settings.recipient_memory;
+        if self.callouts().recall(key, Said::Yes, rules.fresh) {
+            return Some(Known::Yes);
+        }
+        self.callouts()
+            .recall(key, Said::Unknown, rules.unknown)
+            .then(|| Known::No(unknown()))
+    }
+
+    /// Waits for a turn and asks: `None` is yes, a reply is the refusal of the address.
+    async fn ask_in_turn(
         &self,
         settings: &Arc<Settings>,
         address: &Address,
+        key: &Address,
     ) -> Result<Option<Reply>, String> {
+        let turn = self.callouts().turns.acquire().await;
+        let _turn = turn.map_err(|e| e.to_string())?;
+        // Another session may have asked the same meanwhile.
+        if let Some(Known::Yes) = self.remembered(settings, key) {
+            return Ok(None);
+        }
         let hop = Hop::to(address.domain(), true, settings);
         let Hop::Named(server) = &hop else {
             return Err("no mailbox server is set".to_owned());
         };
+        // An idle connection may have been closed by the other side: then a fresh one is made.
+        let idle = settings.outbound.idle;
+        while let Some(link) = self
+            .pool()
+            .take(&questions_to(&hop), TlsPolicy::Verified, idle)
+        {
+            if let Ok(answer) = self.ask_over(link, settings, &hop, address).await {
+                return Ok(answer);
+            }
+        }
         let host: &Host = &server.host;
         let addresses = route::addresses(host, server.port, self.resolver(), settings).await?;
         let mut trouble = format!("{host} has no address");
         for at in addresses {
-            match Link::open(self, settings, &hop, host, at, TlsPolicy::Verified).await {
-                Ok(link) => match link.ask(address).await {
-                    Ok(None | Some(client::Outcome::Delivered(_))) => return Ok(None),
-                    Ok(Some(client::Outcome::Refused(client::Stage::Rcpt, reply))) => {
-                        return Ok(Some(reply));
-                    }
-                    // A refusal of this server says nothing of the recipient.
-                    Ok(Some(client::Outcome::Refused(_, reply))) => trouble = reply.to_string(),
-                    Ok(Some(client::Outcome::Lost(_, loss))) => trouble = loss.to_string(),
-                    Err(unsendable) => trouble = unsendable.to_string(),
-                },
-                Err(error) => trouble = error.outcome().reply().to_owned(),
+            let asked = match Link::open(self, settings, &hop, host, at, TlsPolicy::Verified).await
+            {
+                Ok(link) => self.ask_over(link, settings, &hop, address).await,
+                Err(error) => Err(error.outcome().reply().to_owned()),
+            };
+            match asked {
+                Ok(answer) => return Ok(answer),
+                Err(error) => trouble = error,
             }
         }
         Err(trouble)
     }
+
+    /// Asks over `link`, which is kept for the next question when it can take one.
+    async fn ask_over(
+        &self,
+        mut link: Link,
+        settings: &Arc<Settings>,
+        hop: &Hop,
+        address: &Address,
+    ) -> Result<Option<Reply>, String> {
+        let answer = match link.ask(address).await {
+            Ok(None | Some(client::Outcome::Delivered(_))) => None,
+            Ok(Some(client::Outcome::Refused(client::Stage::Rcpt, reply)))
+                if reply.code() != 421 =>
+            {
+                Some(reply)
+            }
+            // A refusal of this server or connection says nothing of the recipient.
+            Ok(Some(client::Outcome::Refused(_, reply))) => return Err(reply.to_string()),
+            Ok(Some(client::Outcome::Lost(_, loss))) => return Err(loss.to_string()),
+            Err(unsendable) => return Err(unsendable.to_string()),
+        };
+        if link.messages() < QUESTIONS_PER_CONNECTION {
+            self.pool().put(questions_to(hop), link, settings);
+        } else {
+            link.leave(settings.outbound.waits.quit);
+        }
+        Ok(answer)
+    }
+}
+
+/// Where the pool keeps connections for questions: apart from those for mail.
+fn questions_to(hop: &Hop) -> String {
+    format!("questions to {}", hop.destination())
 }
 
 fn unknown() -> Refusal {

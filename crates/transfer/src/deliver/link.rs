@@ -200,15 +200,17 @@ impl Link {
         Ok(self.until_finished(raw).await)
     }
 
-    /// Asks whether the server would take mail for `address`: MAIL and RCPT, then the connection is given up.
-    /// `None` when it would.
+    /// Asks whether the server would take mail for `address`: MAIL and RCPT, and the transaction is taken back.
+    /// `None` when it would. Where it cannot be taken back, the connection is of no more use and
+    /// [`Link::is_ready`] says so.
     ///
     /// # Errors
     /// As [`Link::send`].
     pub(crate) async fn ask(
-        mut self,
+        &mut self,
         address: &Address,
     ) -> Result<Option<client::Outcome>, Unsendable> {
+        self.messages = self.messages.saturating_add(1);
         let can = self.machine.capabilities();
         // By BDAT no command follows RCPT before the content does, so that nothing has to be taken back.
         let by_chunks = can.binary_mime && can.chunking && can.pipelining;
@@ -227,7 +229,10 @@ impl Link {
         self.machine.send(&transaction)?;
         loop {
             match self.machine.next_event() {
-                Event::Body => return Ok(None),
+                Event::Body => {
+                    self.machine.withdraw();
+                    return Ok(None);
+                }
                 Event::Finished(delivery) => return Ok(delivery.outcomes.into_iter().next()),
                 Event::NeedInput => {
                     if self.turn().await.is_err() {

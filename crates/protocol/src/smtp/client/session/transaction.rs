@@ -208,6 +208,23 @@ impl Client {
         Ok(())
     }
 
+    /// Takes a transaction back at its first [`Event::Body`], before any content: the session is ready again, and
+    /// RSET goes ahead of the next transaction. Only where the content goes by BDAT (BINARYMIME): after DATA there
+    /// is no way back. Whether it could be done; if not, nothing has changed.
+    pub fn withdraw(&mut self) -> bool {
+        let untouched = self
+            .job
+            .as_ref()
+            .is_some_and(|job| job.chunked && job.asked.is_empty() && job.refused.is_none());
+        if self.phase != Phase::Body || !untouched || !self.output.is_empty() {
+            return false;
+        }
+        self.job = None;
+        self.needs_reset = true;
+        self.phase = Phase::Ready;
+        true
+    }
+
     /// Gives up on the content. The end of data must never be sent then, so the session ends.
     pub fn abort_body(&mut self) {
         self.output.clear();
