@@ -47,17 +47,31 @@ pub(crate) fn message_id(raw: &[u8]) -> String {
 /// The addresses of all From fields; `None` when there is none, or one that is no address: it might look like
 /// somebody else's to the reader.
 pub(crate) fn authors(raw: &[u8]) -> Option<Vec<Address>> {
+    addresses(raw, "from").filter(|authors| !authors.is_empty())
+}
+
+/// The addresses of all Sender fields, most often none; `None` when there is such a field without an address.
+pub(crate) fn senders(raw: &[u8]) -> Option<Vec<Address>> {
+    addresses(raw, "sender")
+}
+
+/// The addresses of all fields of this name; `None` when one of the fields has none, or has one that is none.
+fn addresses(raw: &[u8], name: &str) -> Option<Vec<Address>> {
     let limits = Limits::default();
     let header = Header::parse(raw, &limits);
-    let mut authors = Vec::new();
-    for field in header.all("from") {
+    let mut addresses = Vec::new();
+    for field in header.all(name) {
+        let before = addresses.len();
         for item in parse_addresses(&field.unfolded(), &limits) {
             if let Some(mailbox) = item.mailbox() {
-                authors.push(mailbox.address()?);
+                addresses.push(mailbox.address()?);
             }
         }
+        if addresses.len() == before {
+            return None;
+        }
     }
-    (!authors.is_empty()).then_some(authors)
+    Some(addresses)
 }
 
 /// Whether it is a report (RFC 6522): a receipt or a notification, which are sent without a return path.
@@ -138,6 +152,18 @@ mod tests {
         assert_eq!(authors(b"From: boss\r\n\r\n"), None);
         assert_eq!(authors(b"From: a@x.jp, boss\r\n\r\n"), None);
         assert_eq!(authors(b"To: a@x.jp\r\n\r\nFrom: a@x.jp\r\n"), None);
+    }
+
+    #[test]
+    fn a_sender_field_is_an_address_or_refused() {
+        let a = |text: &str| Address::parse(text).unwrap();
+        assert_eq!(senders(b"From: a@x.jp\r\n\r\n").unwrap(), []);
+        assert_eq!(
+            senders(b"SENDER: B <b@x.jp>\r\nSender: c@x.jp\r\n\r\n").unwrap(),
+            [a("b@x.jp"), a("c@x.jp")]
+        );
+        assert_eq!(senders(b"Sender: boss\r\n\r\n"), None);
+        assert_eq!(senders(b"Sender:\r\n\r\n"), None);
     }
 
     #[test]

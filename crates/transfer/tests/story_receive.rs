@@ -162,11 +162,29 @@ async fn a_full_mailbox_is_refused_at_rcpt() {
     talk.say(&format!("RCPT TO:<{JIRO}>"), "452 4.2.2").await;
     talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
     talk.say("RSET", "250").await;
-    // A client that did not say how much it brings is told at the end.
-    let big = format!("{CONTENT}{}", "\r\nword".repeat(2000));
-    let reply = talk.mail("a@b.example", &[JIRO], &big).await;
-    assert!(reply.starts_with("452 4.2.2"), "{reply}");
+    talk.say("QUIT", "221").await;
     assert!(site.inbox(JIRO).await.is_empty());
+}
+
+/// Whoever does not say how much it brings gets the last message over in: for one recipient as for several.
+#[tokio::test]
+async fn one_message_may_be_the_last_over_a_quota_and_then_rcpt_refuses() {
+    for recipients in [&[JIRO][..], &[JIRO, TARO], &[TARO, JIRO]] {
+        let site = Site::open(|_| {}).await;
+        let mut talk = site.connect(Listener::Exchange);
+        talk.read("220").await;
+        talk.say("EHLO client.example", "250").await;
+        let big = format!("{CONTENT}{}", "\r\nword".repeat(2000));
+        let reply = talk.mail("a@b.example", recipients, &big).await;
+        assert!(reply.starts_with("250"), "{recipients:?}: {reply}");
+        let local = &site.events(Kind::DeliveryLocal).await[0].event;
+        let accounts = local.detail["accounts"].as_array().unwrap();
+        assert_eq!(accounts.len(), recipients.len());
+        talk.say("MAIL FROM:<a@b.example>", "250").await;
+        talk.say(&format!("RCPT TO:<{JIRO}>"), "452 4.2.2").await;
+        talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+        assert!(site.queued().await.is_empty(), "nothing is returned");
+    }
 }
 
 #[tokio::test]
@@ -383,6 +401,64 @@ async fn large_messages_share_the_memory_there_is() {
     talk.say("EHLO client.example", "250").await;
     talk.say("MAIL FROM:<a@b.example> SIZE=5000000", "552")
         .await;
+}
+
+/// The whole message comes in one read with its end: nothing of it may be acknowledged.
+#[tokio::test]
+async fn without_memory_a_small_message_is_put_off_and_never_kept_empty() {
+    let site = Site::open(|settings| {
+        settings.limits.message_octets = 64 << 10;
+        settings.memory = 64 << 10;
+        settings.times.memory = Duration::from_millis(200);
+    })
+    .await;
+    let mut holders = Vec::new();
+    let mut put_off = false;
+    for n in 0..20 {
+        let mut talk = site.connect(Listener::Exchange);
+        talk.read("220").await;
+        talk.say("EHLO client.example", "250").await;
+        talk.say("MAIL FROM:<a@b.example>", "250").await;
+        talk.say(&format!("RCPT TO:<{JIRO}>"), "250").await;
+        // The reply to a chunk comes once there is room for it, or room was waited for in vain.
+        talk.write(b"BDAT 10\r\nSubject: x").await;
+        talk.read("250").await;
+        holders.push(talk);
+        let mut talk = site.connect(Listener::Exchange);
+        talk.read("220").await;
+        talk.say("EHLO client.example", "250").await;
+        let reply = talk.mail("a@b.example", &[TARO], CONTENT).await;
+        if reply.starts_with("250") {
+            continue;
+        }
+        assert!(reply.starts_with("452 4.3.1"), "{n}: {reply}");
+        talk.say("MAIL FROM:<a@b.example>", "250").await;
+        talk.say(&format!("RCPT TO:<{TARO}>"), "250").await;
+        talk.write(b"BDAT 14 LAST\r\nSubject: x\r\n\r\n").await;
+        talk.read("452 4.3.1").await;
+        put_off = true;
+        // Room again, and the same session goes on.
+        holders.clear();
+        for _ in 0..100 {
+            if talk
+                .mail("a@b.example", &[TARO], CONTENT)
+                .await
+                .starts_with("250")
+            {
+                break;
+            }
+        }
+        break;
+    }
+    assert!(put_off, "the memory was never used up");
+    let refused = site.events(Kind::TransactionRefused).await;
+    assert!(refused.len() >= 2, "{refused:?}");
+    assert_eq!(refused[0].event.detail["recipients"][0], TARO);
+    let inbox = site.inbox(TARO).await;
+    assert!(!inbox.is_empty());
+    for message in inbox {
+        assert!(message.ends_with("hello\r\n"), "{message}");
+    }
 }
 
 #[tokio::test]

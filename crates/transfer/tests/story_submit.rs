@@ -99,11 +99,14 @@ async fn the_sender_must_belong_to_the_identifier() {
         "From: taro@example.jp, jiro@example.jp\r\n\r\nx",
         "From: taro@example.jp\r\nFrom: jiro@example.jp\r\n\r\nx",
         "Subject: no author\r\n\r\nx",
+        "From: taro@example.jp\r\nSender: jiro@example.jp\r\n\r\nx",
+        "From: taro@example.jp\r\nSender: the boss\r\n\r\nx",
     ] {
         let reply = talk.mail(TARO, &[JIRO], bad).await;
         assert!(reply.starts_with("550"), "{bad}: {reply}");
     }
-    let reply = talk.mail("taro+tag@example.jp", &[JIRO], CONTENT).await;
+    let own = format!("Sender: Taro <{TARO}>\r\n{CONTENT}");
+    let reply = talk.mail("taro+tag@example.jp", &[JIRO], &own).await;
     assert!(reply.starts_with("250"), "{reply}");
     // Receipts have no sender; other mail does.
     let reply = talk.mail("", &[JIRO], CONTENT).await;

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use directory::Resolution;
 use message::{
     StatusCode,
     address::Address,
@@ -23,7 +22,7 @@ use trail::{Event, Kind};
 
 use super::{
     Conversation,
-    envelope::{Place, Target, over_quota},
+    envelope::{Place, Target},
 };
 use crate::{
     Listener, content, metrics,
@@ -57,10 +56,7 @@ impl Conversation<'_> {
             self.open.given_up = true;
             self.open.raw = Vec::new();
             self.open.held.release();
-            self.machine.stop_body(Refusal::new::<452>(
-                Detail::SYSTEM_FULL,
-                "Too much mail at once, try again later",
-            ));
+            self.machine.stop_body(no_memory());
             return;
         }
         self.open.raw.extend_from_slice(octets);
@@ -78,26 +74,44 @@ impl Conversation<'_> {
     }
 
     /// Takes responsibility for the message, or says why not.
+    ///
+    /// Quotas are not looked at again: RCPT decides, for one recipient as for several. A mailbox that had room
+    /// for the declared size, or any room when none was declared, gets this message even if it is the last one
+    /// over its quota; from then on RCPT refuses. So no recipient depends on another's quota, and nothing that
+    /// was accepted is ever returned for want of room.
     async fn accept_message(&mut self, end: EndOfData) -> Result<QueueId, Refusal> {
         let Some(transaction) = self.open.transaction.take() else {
             return Err(Refusal::temporary());
         };
+        if self.open.given_up {
+            return Err(no_memory());
+        }
         let raw = std::mem::take(&mut self.open.raw);
         self.open.size = raw.len();
+        if u64::try_from(raw.len()).ok() != Some(end.octets) {
+            // What is acknowledged must be what came, whatever went wrong before.
+            tracing::error!(peer = %self.peer, kept = raw.len(), came = end.octets, "a message is not whole");
+            return Err(Refusal::temporary());
+        }
         if received_count(&raw) > self.settings.limits.received_lines {
             return Err(Refusal::new::<554>(
                 Detail::ROUTING_LOOP,
                 "Too many hops: this message is in a loop",
             ));
         }
-        self.room_again(&transaction, end.octets).await?;
+        let patience = self.settings.times.memory;
+        // Held until the commit is done or has failed.
+        let _room = self.transfer.memory().to_seal(end.octets, patience).await.map_err(|_| {
+            tracing::warn!(peer = %self.peer, "mail is put off: the memory for sealing stayed in use");
+            no_memory()
+        })?;
         let raw = self.finished(raw, &transaction).await?;
         let id = QueueId(self.transfer.store().next_id());
         let accepted = Accepted::new(&transaction, &self.open.targets, end)?;
         self.commit(id, transaction, accepted, raw).await
     }
 
-    /// Submissions get what they lack, and must name a sender who is the submitter.
+    /// Submissions get what they lack, and must name authors and a sender who are the submitter.
     async fn finished(&self, raw: Vec<u8>, transaction: &Transaction) -> Result<Vec<u8>, Refusal> {
         if !self.listener.is_submission() {
             return Ok(raw);
@@ -106,6 +120,12 @@ impl Conversation<'_> {
             return Err(Refusal::new::<550>(
                 Detail::CONTENT,
                 "The message has no valid From address",
+            ));
+        };
+        let Some(senders) = content::senders(&raw) else {
+            return Err(Refusal::new::<550>(
+                Detail::CONTENT,
+                "The message has a Sender field without a valid address",
             ));
         };
         if transaction.mail.reverse_path.is_null() && !content::is_report(&raw) {
@@ -119,6 +139,15 @@ impl Conversation<'_> {
                 return Err(Refusal::new::<550>(
                     Detail::NOT_AUTHORIZED,
                     "The From address is not yours",
+                ));
+            }
+        }
+        // Mail programs show it beside From, or in its place: "on behalf of".
+        for address in &senders {
+            if !self.may_author(address).await? {
+                return Err(Refusal::new::<550>(
+                    Detail::NOT_AUTHORIZED,
+                    "The Sender address is not yours",
                 ));
             }
         }
@@ -140,36 +169,6 @@ impl Conversation<'_> {
         }
     }
 
-    /// A client that did not declare the size at MAIL, or too small a one, could not be told at RCPT that a
-    /// mailbox has no room.
-    async fn room_again(&self, transaction: &Transaction, octets: u64) -> Result<(), Refusal> {
-        if transaction
-            .mail
-            .size
-            .is_some_and(|declared| declared >= octets)
-        {
-            return Ok(());
-        }
-        for target in &self.open.targets {
-            if matches!(target.place, Place::Queue(_)) {
-                return Ok(());
-            }
-            match self
-                .transfer
-                .directory()
-                .resolve(&target.address, octets)
-                .await
-            {
-                Ok(Resolution::OverQuota) => {}
-                Ok(_) => {
-                    return Ok(());
-                }
-                Err(error) => return Err(self.store_trouble(&error)),
-            }
-        }
-        Err(over_quota())
-    }
-
     async fn commit(
         &mut self,
         id: QueueId,
@@ -181,7 +180,7 @@ impl Conversation<'_> {
         let trouble = |error: store::Error| self.store_trouble(&error);
         let mail = transaction.mail;
         let sender = mail.reverse_path.address().cloned();
-        let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, &raw);
+        let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
         let origin = Origin {
             id,
             sender: sender.clone(),
@@ -240,7 +239,7 @@ impl Conversation<'_> {
         accepted: &Accepted,
         sender: Option<&Address>,
         utf8: bool,
-        raw: &[u8],
+        mut raw: Vec<u8>,
     ) -> Vec<u8> {
         let hello = self.hello.as_ref();
         let extended = hello.is_some_and(|hello| hello.extended);
@@ -264,13 +263,13 @@ impl Conversation<'_> {
             offset_minutes: 0,
         }
         .to_field();
-        let mut whole = Vec::with_capacity(raw.len().saturating_add(1024));
+        let mut trace = received;
         if !accepted.accounts.is_empty() {
-            whole.extend_from_slice(trace::return_path(sender).as_bytes());
+            trace.insert_str(0, &trace::return_path(sender));
         }
-        whole.extend_from_slice(received.as_bytes());
-        whole.extend_from_slice(raw);
-        whole
+        // In place: the message is not copied.
+        raw.splice(0..0, trace.into_bytes());
+        raw
     }
 
     /// The facts of clause 4.2(1)a and b.
@@ -323,6 +322,13 @@ impl Conversation<'_> {
     pub(super) fn tls(&self) -> Option<&wire::TlsFacts> {
         self.stream.as_ref().and_then(wire::Stream::tls)
     }
+}
+
+fn no_memory() -> Refusal {
+    Refusal::new::<452>(
+        Detail::SYSTEM_FULL,
+        "Too much mail at once, try again later",
+    )
 }
 
 /// An envelope, sorted by where its recipients go.

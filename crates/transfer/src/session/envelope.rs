@@ -258,6 +258,6 @@ fn relaying_denied() -> Refusal {
     Refusal::new::<550>(Detail::NOT_AUTHORIZED, "Relaying denied")
 }
 
-pub(super) fn over_quota() -> Refusal {
+fn over_quota() -> Refusal {
     Refusal::new::<452>(Detail::MAILBOX_FULL, "The mailbox is full")
 }
