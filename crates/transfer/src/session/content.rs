@@ -267,7 +267,8 @@ impl Conversation<'_> {
         if !accepted.accounts.is_empty() {
             trace.insert_str(0, &trace::return_path(sender));
         }
-        // In place: the message is not copied.
+        // In place: the message is not copied, and grows by no more than this.
+        raw.reserve_exact(trace.len());
         raw.splice(0..0, trace.into_bytes());
         raw
     }
