@@ -73,6 +73,8 @@ pub(crate) enum End {
     AccountChanged,
     /// The client broke the protocol too often or in a way that cannot be survived.
     Protocol,
+    /// The client sends a literal that is refused, and too large to be thrown away.
+    TooLarge,
     /// There was no memory for what the client sent.
     Busy,
     /// The store failed.
@@ -89,6 +91,7 @@ impl End {
             Self::MailboxGone => "mailbox-deleted",
             Self::AccountChanged => "account-changed",
             Self::Protocol => "protocol-error",
+            Self::TooLarge => "literal-too-large",
             Self::Busy => "busy",
             Self::Failed => "store-failed",
         }

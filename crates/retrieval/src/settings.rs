@@ -34,7 +34,8 @@ pub struct Settings {
     pub sessions_per_identifier: usize,
     /// Octets of one appended message (APPENDLIMIT, RFC 7889). Default 50 MiB.
     pub append_limit: u64,
-    /// Octets of all messages of one APPEND (RFC 3502). Default 100 MiB.
+    /// Octets of all messages of one APPEND (RFC 3502). A client that is sending a larger literal without having asked is
+    /// disconnected (RFC 7888, section 4). Default 100 MiB.
     pub append_total: u64,
     /// Messages of one APPEND (RFC 3502). Default 100.
     pub append_count: usize,

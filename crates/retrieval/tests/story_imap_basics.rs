@@ -4,7 +4,7 @@
 
 mod site;
 
-use retrieval::Listener;
+use retrieval::{Listener, Settings};
 use site::{Site, TARO};
 use trail::{Actor, Kind};
 
@@ -297,4 +297,27 @@ async fn check_needs_a_mailbox() {
     assert!(client.refused("CHECK").await.starts_with("BAD"));
     client.ok("SELECT INBOX").await;
     client.ok("CHECK").await;
+}
+
+/// RFC 7888, section 4: what is a little too large is thrown away; what nobody could wait for ends the session.
+#[tokio::test]
+async fn an_absurd_literal_ends_the_session() {
+    let site = Site::open_with(Settings {
+        append_limit: 1000,
+        append_total: 2000,
+        ..Settings::default()
+    })
+    .await;
+    let mut client = site.imap().await;
+    client.send("a APPEND INBOX {1500+}\r\n").await;
+    client.send([b'x'; 1500]).await;
+    client
+        .play("C:\nS: a NO [TOOBIG] …\nC: b NOOP\nS: b OK …")
+        .await;
+    client
+        .play("C: c APPEND INBOX {99999999999+}\nS: c NO [TOOBIG] …\nS: * BYE [TOOBIG] …")
+        .await;
+    assert!(client.is_closed().await);
+    let end = site.session_event().await;
+    assert_eq!(end.event.detail["end"], "literal-too-large");
 }

@@ -180,6 +180,16 @@ impl Decoder {
         self.buffer.len()
     }
 
+    /// Octets of a refused literal that the client is sending all the same, and that will be thrown away. RFC 7888, section 4
+    /// lets the server close the connection instead of waiting for all of them.
+    #[must_use]
+    pub fn unwanted(&self) -> u64 {
+        match self.mode {
+            Mode::Drain(left) => left,
+            _ => 0,
+        }
+    }
+
     /// Whether the client is in the middle of a command or line, so that silence is not idleness.
     #[must_use]
     pub fn is_mid_command(&self) -> bool {

@@ -251,6 +251,10 @@ impl Line {
 
     /// Reads some more, within the patience that there is.
     async fn fill(&mut self, silence: Instant) -> Result<(), End> {
+        // Nobody waits for 99 GB that are thrown away (RFC 7888, section 4).
+        if self.decoder.unwanted() > self.settings.append_total {
+            return Err(End::TooLarge);
+        }
         self.make_room().await?;
         let deadline = if self.decoder.is_mid_command() {
             let (began, octets) = *self.pending.get_or_insert_with(|| (Instant::now(), 0));
@@ -414,6 +418,10 @@ impl Line {
             End::AccountChanged => (
                 Some(ResponseCode::AuthorizationFailed),
                 "The account was changed, log in again",
+            ),
+            End::TooLarge => (
+                Some(ResponseCode::TooBig),
+                "What you are sending is too large to wait for its end",
             ),
             End::Protocol => (Some(ResponseCode::ClientBug), "Too many errors"),
             End::Busy | End::Failed => (Some(ResponseCode::Unavailable), "Try again later"),

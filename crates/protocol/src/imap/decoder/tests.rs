@@ -48,6 +48,26 @@ fn session() -> Decoder {
 }
 
 #[test]
+fn what_is_thrown_away_is_known_beforehand() {
+    let mut decoder = session();
+    decoder.feed(b"a APPEND x {2000}\r\n");
+    assert_eq!(told(&events(&mut decoder)), ["No:a TooBig"]);
+    assert_eq!(decoder.unwanted(), 0, "the client waits and sends nothing");
+    decoder.feed(b"b APPEND x {99999999999+}\r\nxx");
+    assert_eq!(told(&events(&mut decoder)), ["No:b TooBig"]);
+    assert_eq!(decoder.unwanted(), 99_999_999_997);
+    // After a line that is too long, as well.
+    let mut decoder = session();
+    decoder.feed(format!("a NOOP {} {{4000+}}\r\n", "x".repeat(300)).as_bytes());
+    assert_eq!(told(&events(&mut decoder)), ["Bad:a Limit"]);
+    assert_eq!(decoder.unwanted(), 4000);
+    decoder.feed(&[b'x'; 4000]);
+    decoder.feed(b"\r\nc NOOP\r\n");
+    assert_eq!(told(&events(&mut decoder)), ["C:c NOOP"]);
+    assert_eq!(decoder.unwanted(), 0);
+}
+
+#[test]
 fn conversations() {
     for (input, expected) in [
         ("a NOOP\r\nb noop\r\n", &["C:a NOOP", "C:b NOOP"][..]),
