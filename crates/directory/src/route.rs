@@ -94,9 +94,6 @@ fn look(
             if is_role {
                 // RFC 5321, section 4.5.1: never refused for good. Until the site has an account, it waits
                 // with its sender.
-                return Err(Error::NotFound(format!("a mailbox for {address}")));
-            }
-            if is_role {
                 return Ok(Resolution::Unattended);
             }
             Ok(Resolution::Unknown)

@@ -1,5 +1,6 @@
 //! `status`: what runs, and what needs attention.
 
+use directory::Resolution;
 use message::address::{Address, Domain};
 use serde_json::json;
 
@@ -36,9 +37,9 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
         let Ok(postmaster) = Address::new("postmaster", domain) else {
             continue;
         };
-        if let Err(error) = site.directory.resolve(&postmaster, 0).await {
+        if site.directory.resolve(&postmaster, 0).await? == Resolution::Unattended {
             attention.push(format!(
-                "mail to {postmaster} is put off: {error}; issue an account, or name one with `account role` (RFC 5321, 4.5.1)"
+                "mail to {postmaster} is put off, since no account takes it: issue one (RFC 5321, 4.5.1)"
             ));
         }
     }
