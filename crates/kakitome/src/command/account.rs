@@ -15,23 +15,7 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
-        AccountCommand::Issue { order } => {
-            let ordered = account::Issue {
-                order,
-                address: None,
-            };
-            let issued = account::issue(caller, ordered).await?;
-            let row = json!({
-                "identifier": issued.identifier,
-                "person": issued.person,
-                "password": shown(&issued.password)?,
-            });
-            answer.row(&row).await?;
-            answer
-                .note("The password is shown this once and stored nowhere.")
-                .await;
-            Ok(())
-        }
+        AccountCommand::Issue { order } => issue(caller, order, answer).await,
         AccountCommand::Delete { order } => {
             let deleted = account::delete(caller, order).await?;
             site.index.forget(deleted.account).await?;
@@ -60,15 +44,7 @@ pub(super) async fn run(
                     ));
                 }
             };
-            if let Some(made) = account::password(caller, &address, chosen).await? {
-                answer
-                    .row(&json!({"identifier": address, "password": shown(&made)?}))
-                    .await?;
-                answer
-                    .note("The password is shown this once and stored nowhere.")
-                    .await;
-            }
-            Ok(())
+            password(caller, &address, chosen, answer).await
         }
         AccountCommand::Services { address, msa, mra } => {
             Ok(account::services(caller, &address, msa, mra).await?)
@@ -100,6 +76,38 @@ pub(super) async fn run(
         }
     }
 }
+
+async fn issue(caller: &Caller, order: i64, answer: &mut Answer) -> Result<(), Failure> {
+    let ordered = account::Issue {
+        order,
+        address: None,
+    };
+    let issued = account::issue(caller, ordered).await?;
+    let row = json!({
+        "identifier": issued.identifier,
+        "person": issued.person,
+        "password": shown(&issued.password)?,
+    });
+    answer.row(&row).await?;
+    answer.note(ONCE).await;
+    Ok(())
+}
+
+async fn password(
+    caller: &Caller,
+    address: &str,
+    chosen: Option<Secret>,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    if let Some(made) = account::password(caller, address, chosen).await? {
+        let row = json!({"identifier": address, "password": shown(&made)?});
+        answer.row(&row).await?;
+        answer.note(ONCE).await;
+    }
+    Ok(())
+}
+
+const ONCE: &str = "The password is shown this once and stored nowhere.";
 
 fn shown(secret: &Secret) -> Result<&str, Failure> {
     secret
