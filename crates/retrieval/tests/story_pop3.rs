@@ -132,3 +132,19 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
         ))
         .await;
 }
+
+/// RFC 1939, section 6: the maildrop is free when QUIT is answered, not some time later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_maildrop_is_free_when_quit_is_answered() {
+    let site = Site::open().await;
+    filled(&site).await;
+    for _ in 0..30 {
+        // Logs in, which is refused while another session has the maildrop.
+        let mut client = pop3(&site).await;
+        client.play("C: RETR 1\nS: +OK …").await;
+        for _ in 0..6 {
+            client.line().await;
+        }
+        client.play("C: QUIT\nS: +OK …").await;
+    }
+}

@@ -35,7 +35,8 @@ pub(super) struct Session {
     retrieved: Vec<u32>,
     account_changes: watch::Receiver<u64>,
     _counted: Counted,
-    _opened: Opened,
+    /// The maildrop's lock, until the update is done.
+    opened: Option<Opened>,
 }
 
 impl Session {
@@ -55,7 +56,7 @@ impl Session {
             retrieved: Vec::new(),
             account_changes,
             _counted: entered.counted,
-            _opened: entered.opened,
+            opened: Some(entered.opened),
         }
     }
 
@@ -70,6 +71,8 @@ impl Session {
         if end == End::Logout {
             self.update().await;
         }
+        // Before the client hears of it: whoever reads the answer to QUIT may come back at once.
+        drop(self.opened.take());
         let tls = self.line.tls().is_some();
         if let Err(error) = self.line.flush().await {
             tracing::debug!(?error, "the client did not hear the last answer");
