@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    Error, Store, disk::make_directory, open, segment::Extent, segment::PREAMBLE, shared::Shared,
+    Error, Store, disk::{Disk as _, RealDisk}, open, segment::Extent, segment::PREAMBLE, shared::Shared,
     sql, sqlite::Connection, tx,
 };
 
@@ -31,7 +31,7 @@ impl Store {
 
 fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
     let io_error = |error| Error::io(to, error);
-    make_directory(to).map_err(io_error)?;
+    RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
         return Err(io_error(io::Error::new(
             io::ErrorKind::AlreadyExists,
@@ -39,15 +39,15 @@ fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
         )));
     }
     for part in [open::SEGMENTS, open::KEYS] {
-        make_directory(&to.join(part)).map_err(io_error)?;
+        RealDisk.make_directory(&to.join(part)).map_err(io_error)?;
     }
     // What the copied database names must not be erased before it is copied itself.
-    let _held = shared.collecting.lock();
+    let _held = shared.collecting.blocking_lock();
     let database = to.join(open::DATABASE);
     private_file(&database).map_err(io_error)?;
-    Connection::reader(&shared.database())?.copy_to(&database)?;
+    Connection::reader(shared.disk.as_ref(), &shared.database())?.copy_to(&database)?;
     sync(&database).map_err(io_error)?;
-    let mut copied = Connection::reader(&database)?;
+    let mut copied = Connection::reader(&RealDisk, &database)?;
     for number in shared.segments.numbers()? {
         copy_segment(shared, &mut copied, number, to)?;
     }
