@@ -70,13 +70,21 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// # Errors
 /// The promises that were broken.
 pub fn run(seed: u64) -> Result<Summary, Failure> {
+    run_on(seed, false)
+}
+
+/// The same on a disk that lies about its syncs if `lies` says so: to see that a loss is found.
+///
+/// # Errors
+/// The promises that were broken.
+pub fn run_on(seed: u64, lies: bool) -> Result<Summary, Failure> {
     // Made before, by whoever comes first: it must be the same for all.
     founded();
     let history = std::thread::Builder::new()
         .name(format!("seed-{seed}"))
         .spawn(move || {
             crate::system_chance::seed(seed);
-            History::new(seed).run()
+            History::new(seed, lies).run()
         });
     let failed = |what: String| Failure {
         seed,
@@ -92,6 +100,7 @@ pub fn run(seed: u64) -> Result<Summary, Failure> {
 
 struct History {
     seed: u64,
+    lies: bool,
     chance: Chance,
     ledger: Ledger,
     image: Image,
@@ -106,9 +115,10 @@ struct Life {
 }
 
 impl History {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, lies: bool) -> Self {
         Self {
             seed,
+            lies,
             chance: Chance::new(seed),
             ledger: Ledger::default(),
             image: founded().image.clone(),
@@ -143,7 +153,10 @@ impl History {
 
     fn plan(&self, last: bool) -> Life {
         let chance = &self.chance;
-        let mut weather = Weather::default();
+        let mut weather = Weather {
+            lies: self.lies,
+            ..Weather::default()
+        };
         if !last {
             weather.cut_at = Some(1 + chance.below(if chance.once_in(4) { 40 } else { 400 }));
             if chance.once_in(3) {

@@ -35,4 +35,4 @@ mod sink;
 mod system_chance;
 mod talk;
 
-pub use history::{Failure, Summary, run};
+pub use history::{Failure, Summary, run, run_on};

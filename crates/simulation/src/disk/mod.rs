@@ -36,6 +36,8 @@ pub struct Weather {
     pub failures: u64,
     /// Bytes that all files together may have; `None`: no bound.
     pub capacity: Option<u64>,
+    /// The disk says that it synced and did not, as some do: no promise can be kept on it.
+    pub lies: bool,
 }
 
 /// A simulated disk. Clones are the same disk.
@@ -412,6 +414,7 @@ impl File for SimulatedFile {
         let (state, fate) = self.shared.begin()?;
         let mut inode = self.inode.lock();
         match fate {
+            Fate::Success if state.weather.lies => Ok(()),
             Fate::Success => {
                 inode.sync();
                 Ok(())
