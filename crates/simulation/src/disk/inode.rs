@@ -157,11 +157,12 @@ fn sectors(start: usize, length: usize) -> impl Iterator<Item = (usize, usize)> 
 }
 
 fn put(bytes: &mut Vec<u8>, start: usize, what: &[u8]) {
-    let end = start + what.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
+    if bytes.len() < start {
+        bytes.resize(start, 0);
     }
-    bytes[start..end].copy_from_slice(what);
+    let (over, behind) = what.split_at(what.len().min(bytes.len() - start));
+    bytes[start..start + over.len()].copy_from_slice(over);
+    bytes.extend_from_slice(behind);
 }
 
 fn zero(bytes: &mut [u8], start: usize, length: usize) {
