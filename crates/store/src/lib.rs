@@ -43,6 +43,7 @@ pub mod queue;
 mod read;
 mod recover;
 mod release;
+mod repair;
 mod schema;
 mod seal;
 mod segment;
@@ -50,7 +51,7 @@ mod shared;
 pub mod sql;
 mod sqlite;
 mod tx;
-mod verify;
+pub mod verify;
 
 use std::{path::Path, sync::Arc};
 
@@ -67,7 +68,8 @@ pub use error::{Error, Refusal};
 pub use facts::Facts;
 pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
 pub use tx::{Snapshot, Tx};
-pub use verify::Progress;
+pub use repair::Repaired;
+pub use verify::{Finding, Progress, Verification};
 
 /// The store of one installation. Cheap to clone; all clones speak to the same committer.
 #[derive(Clone)]
