@@ -35,7 +35,9 @@ const SEGMENT: u64 = 16 << 10;
 
 #[tokio::main]
 async fn main() {
-    let target = std::env::args_os().nth(1).expect("the directory of formats");
+    let target = std::env::args_os()
+        .nth(1)
+        .expect("the directory of formats");
     let place = tempfile::tempdir().unwrap();
     let directory = place.path();
     let options = Options {
@@ -55,7 +57,11 @@ async fn main() {
     pack(directory, &target);
     let manifest = json!({ "format": format, "bodies": bodies, "tables": tables });
     let text = serde_json::to_string(&manifest).unwrap();
-    fs::write(target.join("manifest.json"), text.replace("],[", "],\n[") + "\n").unwrap();
+    fs::write(
+        target.join("manifest.json"),
+        text.replace("],[", "],\n[") + "\n",
+    )
+    .unwrap();
     println!("format {format} is in {}", target.display());
 }
 
@@ -333,8 +339,9 @@ async fn bodies(store: &Store) -> Vec<Value> {
 /// Waits until what died is given back, so that the fixture ends in the state that a quiet store is in.
 async fn settle(store: &Store) {
     let left = |store: Store| async move {
-        let count = store
-            .read(|sql| store::sql::first(sql, "SELECT count(*) FROM body_free", &[], |row| row.int(0)));
+        let count = store.read(|sql| {
+            store::sql::first(sql, "SELECT count(*) FROM body_free", &[], |row| row.int(0))
+        });
         let count: Result<Option<i64>, Error> = count.await;
         count.unwrap()
     };

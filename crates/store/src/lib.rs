@@ -44,6 +44,7 @@ mod read;
 mod recover;
 mod release;
 mod repair;
+mod restore;
 mod schema;
 mod seal;
 mod segment;
@@ -67,8 +68,9 @@ use shared::Shared;
 pub use error::{Error, Refusal};
 pub use facts::Facts;
 pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
-pub use tx::{Snapshot, Tx};
 pub use repair::Repaired;
+pub use restore::{Restore, Restored};
+pub use tx::{Snapshot, Tx};
 pub use verify::{Finding, Progress, Verification};
 
 /// The store of one installation. Cheap to clone; all clones speak to the same committer.

@@ -12,7 +12,7 @@ use crate::{
     verify,
 };
 
-use super::{Change, Material, Naming, Stop, mail::Digest, made_at};
+use super::{Change, Material, Naming, Stop, made_at, mail::Digest};
 
 /// Gives the room of a body back that nobody owns and nothing names.
 pub(super) fn free(tx: &mut Tx<'_>, body: BodyId, naming: &Naming) -> Result<Change, Stop> {

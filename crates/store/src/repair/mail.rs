@@ -203,7 +203,12 @@ fn strays(sql: &mut dyn Sql, mailbox: MailboxId) -> Result<Vec<Stray>, Error> {
                 body: BodyId(row.int(3)?),
                 size: row.count(4)?,
                 flags: Flags(u8::try_from(row.int(5)?).unwrap_or_default()),
-                keywords: row.text(6)?.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+                keywords: row
+                    .text(6)?
+                    .split(' ')
+                    .filter(|word| !word.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
                 internal_date: row.time(7)?,
                 thread: Some(ThreadId(row.int(8)?)),
                 references: Vec::new(),

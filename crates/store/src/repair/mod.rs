@@ -90,7 +90,10 @@ impl Store {
             Err(Stop::Left(why)) => Ok(Repaired::Left(why.to_owned())),
             // It depends on something that is itself not in order.
             Err(Stop::Error(
-                error @ (Error::Refused(_) | Error::NoKey(_) | Error::NotFound(_) | Error::Corrupt(_)),
+                error @ (Error::Refused(_)
+                | Error::NoKey(_)
+                | Error::NotFound(_)
+                | Error::Corrupt(_)),
             )) => Ok(Repaired::Left(error.to_string())),
             Err(Stop::Error(error)) => Err(error),
         }

@@ -95,9 +95,7 @@ fn counters(tx: &mut Tx<'_>, mailbox: MailboxId) -> Result<Change, Stop> {
         params![mailbox, messages, unseen, deleted, bytes],
     )?;
     tx.touch(Topic::Mailbox(mailbox));
-    let told = |[messages, unseen, deleted, octets]: [i64; 4]| {
-        json!({ "messages": messages, "unseen": unseen, "deleted": deleted, "octets": octets })
-    };
+    let told = |[messages, unseen, deleted, octets]: [i64; 4]| json!({ "messages": messages, "unseen": unseen, "deleted": deleted, "octets": octets });
     Ok(Change {
         before: told(counted),
         after: told(held),

@@ -29,7 +29,8 @@ impl Check for Owners {
     }
 
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
-        let list = "SELECT o.body, o.account, b.id FROM body_owner o LEFT JOIN body b ON b.id = o.body
+        let list =
+            "SELECT o.body, o.account, b.id FROM body_owner o LEFT JOIN body b ON b.id = o.body
                     WHERE (o.body, o.account) > (?1, ?2) ORDER BY o.body, o.account LIMIT ?3";
         let page = params![self.after.0, self.after.1, ROWS];
         let owners = look.rows(list, page, |row| {

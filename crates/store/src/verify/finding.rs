@@ -5,7 +5,10 @@ use crate::{AccountId, BodyId, EmailId, EventId, MailboxId, QueueId};
 /// Something that is wrong: what, and to what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields are named for what they are; `Display` says the rest")]
+#[allow(
+    missing_docs,
+    reason = "the fields are named for what they are; `Display` says the rest"
+)]
 pub enum Finding {
     /// The database engine complains about a table.
     Table { table: String, said: String },

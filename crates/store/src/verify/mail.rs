@@ -136,12 +136,7 @@ impl Check for Strays {
 }
 
 impl Strays {
-    fn stray(
-        &self,
-        look: &mut Look<'_, '_>,
-        mailbox: MailboxId,
-        table: &str,
-    ) -> Result<(), Error> {
+    fn stray(&self, look: &mut Look<'_, '_>, mailbox: MailboxId, table: &str) -> Result<(), Error> {
         let count = format!("SELECT count(*) FROM {table} WHERE mailbox = ?1");
         let rows = look.first(&count, params![mailbox], |row| row.count(0))?;
         let rows = rows.unwrap_or_default();

@@ -63,7 +63,8 @@ impl State {
         let Some((counted, next, modseq)) = said else {
             return Ok(None);
         };
-        let holds = "SELECT count(*), coalesce(sum(1 - (flags & 1)), 0), coalesce(sum((flags & 8) / 8), 0),
+        let holds =
+            "SELECT count(*), coalesce(sum(1 - (flags & 1)), 0), coalesce(sum((flags & 8) / 8), 0),
                      coalesce(sum(size), 0), coalesce(max(uid), 0), coalesce(max(modseq), 0)
                      FROM message WHERE mailbox = ?1";
         let held = sql::first(sql, holds, params![mailbox], |row| {

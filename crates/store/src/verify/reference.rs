@@ -122,7 +122,9 @@ impl Check for References {
         let (rows, next) = read(look, source)?;
         for row in &rows {
             if gathers {
-                self.newest = row.email.map_or(self.newest, |email| self.newest.max(email));
+                self.newest = row
+                    .email
+                    .map_or(self.newest, |email| self.newest.max(email));
                 self.gather(row);
             } else {
                 self.add(row);
@@ -150,8 +152,9 @@ impl References {
             let Some(((body, account), emails)) = self.suspects.pop_first() else {
                 return Ok(self.next_round());
             };
-            let find = "SELECT refs FROM body_owner WHERE body = ?1 AND account = ?2";
-            // Who names a body without owning it is told of with the message.
+            let find = "SELECT o.refs FROM body_owner o JOIN body b ON b.id = o.body
+                        WHERE o.body = ?1 AND o.account = ?2";
+            // Who names a body without owning it is told of with the message; a body without a place, by itself.
             let counted = look.first(find, params![body, account], |row| row.int(0))?;
             let Some(counted) = counted else { continue };
             let named = named(look.sql, body, account, &emails, self.newest)?;
@@ -237,7 +240,10 @@ pub(crate) fn named(
     }
     // Ids of messages ascend in the order of commits: what came meanwhile is above.
     let later = "SELECT count(*) FROM email WHERE id > ?3 AND body = ?1 AND account = ?2";
-    named += sql::first(sql, later, params![body, account, newest], |row| row.count(0))?.unwrap_or(0);
+    named += sql::first(sql, later, params![body, account, newest], |row| {
+        row.count(0)
+    })?
+    .unwrap_or(0);
     if account == AccountId::QUEUE {
         let queued = "SELECT count(*) FROM queue_message WHERE body = ?1";
         named += sql::first(sql, queued, params![body], |row| row.count(0))?.unwrap_or(0);

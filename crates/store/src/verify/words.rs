@@ -5,7 +5,8 @@ use std::fmt;
 use super::finding::{Finding, Holder, Remedy};
 use Remedy::{Leave, Repair};
 
-const FROM_BACKUP: &str = "left alone, nothing is deleted: bring the message back from a backup or ask its sender";
+const FROM_BACKUP: &str =
+    "left alone, nothing is deleted: bring the message back from a backup or ask its sender";
 
 impl Finding {
     /// The sort of finding, as programs know it.
@@ -65,25 +66,33 @@ impl Finding {
             ),
             Self::Segment { .. } => Leave("left alone: bring the file back from a backup"),
             Self::BodyDamaged { .. } | Self::EmailUnowned { .. } => Leave(FROM_BACKUP),
-            Self::BodyUnowned { .. } => {
-                Repair("gives its room back, unless a message names it: without an owner no key opens it")
-            }
+            Self::BodyUnowned { .. } => Repair(
+                "gives its room back, unless a message names it: without an owner no key opens it",
+            ),
             Self::BodyWithoutPlace { .. } => Repair("removes the row, unless a message names it"),
             Self::BodiesOverlap { .. } => Leave(
                 "left alone: the one that was written over is found damaged too and is to come from a backup",
             ),
-            Self::FreeOverlaps { .. } => Repair("takes the room off the list, so that the body is not erased"),
+            Self::FreeOverlaps { .. } => {
+                Repair("takes the room off the list, so that the body is not erased")
+            }
             Self::MarkBehind { .. } | Self::IdMarkLow { .. } => Repair("moves the mark on"),
             Self::ReferenceCount { .. } => Repair("counts the references anew"),
-            Self::ReferenceUnnamed { account, .. } if *account == crate::AccountId::QUEUE => Repair(
-                "removes the queue's row if others own the body too; else it is left, since nothing says whom it was for",
-            ),
-            Self::ReferenceUnnamed { .. } | Self::EmailUnseen { .. } | Self::MailboxMissing { .. } => {
-                Repair("puts the mail into the account's mailbox Recovered: it may be mail that was lost")
+            Self::ReferenceUnnamed { account, .. } if *account == crate::AccountId::QUEUE => {
+                Repair(
+                    "removes the queue's row if others own the body too; else it is left, since nothing says whom it was for",
+                )
             }
+            Self::ReferenceUnnamed { .. }
+            | Self::EmailUnseen { .. }
+            | Self::MailboxMissing { .. } => Repair(
+                "puts the mail into the account's mailbox Recovered: it may be mail that was lost",
+            ),
             Self::SummaryDamaged { .. } => Repair("makes it anew from the message"),
             Self::MessageWithoutEmail { .. } => Repair("makes the row anew from the message"),
-            Self::MessageBody { .. } => Leave("left alone: which of the two is right cannot be told"),
+            Self::MessageBody { .. } => {
+                Leave("left alone: which of the two is right cannot be told")
+            }
             Self::MessageSize { .. } => Repair("writes down the real size"),
             Self::MessageForeign { .. } => Leave(
                 "left alone: nobody can open it there; find out how it came (`audit search`) before it is expunged",
@@ -95,17 +104,21 @@ impl Finding {
             Self::ExpungedOrphans { .. }
             | Self::AccountOrphans { .. }
             | Self::RecipientOrphans { .. }
-            | Self::AddressOrphan { .. } => Repair("removes the rows; the event keeps what they said"),
-            Self::KeyMissing { .. } => Leave("left alone: without its key the mail cannot be read; restore a backup"),
+            | Self::AddressOrphan { .. } => {
+                Repair("removes the rows; the event keeps what they said")
+            }
+            Self::KeyMissing { .. } => {
+                Leave("left alone: without its key the mail cannot be read; restore a backup")
+            }
             Self::QueueEmpty { .. } => Leave(
                 "left alone: whom it was for is in the events of its id (`audit search --subject`); send it anew",
             ),
             Self::QueueUnreadable { .. } | Self::QueueUnowned { .. } => Leave(
                 "left alone, and the others go on: what it was is in the events of its id (`audit search --subject`)",
             ),
-            Self::EventTime { .. } | Self::EventUnreadable { .. } => {
-                Leave("left alone: the trail is never changed; compare it with a backup to see who did")
-            }
+            Self::EventTime { .. } | Self::EventUnreadable { .. } => Leave(
+                "left alone: the trail is never changed; compare it with a backup to see who did",
+            ),
             Self::EventAddresses { .. } => Repair("adds the addresses"),
             Self::Index { .. } => Repair("makes the account's index anew from its mail"),
             Self::IndexOfNobody { .. } => Repair("removes the file"),
@@ -167,10 +180,22 @@ impl fmt::Display for Finding {
             Self::BodyWithoutPlace { body, account } => {
                 write!(f, "body {body} of account {account} has no place")
             }
-            Self::BodiesOverlap { segment, first, second } => {
-                write!(f, "segment {segment}: bodies {first} and {second} lie in the same bytes")
+            Self::BodiesOverlap {
+                segment,
+                first,
+                second,
+            } => {
+                write!(
+                    f,
+                    "segment {segment}: bodies {first} and {second} lie in the same bytes"
+                )
             }
-            Self::FreeOverlaps { segment, start, length, body } => write!(
+            Self::FreeOverlaps {
+                segment,
+                start,
+                length,
+                body,
+            } => write!(
                 f,
                 "segment {segment}: {length} bytes from {start} are listed as free, but body {body} lies there"
             ),
@@ -182,11 +207,20 @@ impl fmt::Display for Finding {
                 f,
                 "ids are noted as used up to {noted}, but {highest} was given: it could be given again"
             ),
-            Self::ReferenceCount { body, account, named, counted } => write!(
+            Self::ReferenceCount {
+                body,
+                account,
+                named,
+                counted,
+            } => write!(
                 f,
                 "body {body}: account {account} names it {named} times and counts {counted} references"
             ),
-            Self::ReferenceUnnamed { body, account, counted } => write!(
+            Self::ReferenceUnnamed {
+                body,
+                account,
+                counted,
+            } => write!(
                 f,
                 "body {body}: account {account} counts {counted} references and nothing names it"
             ),
@@ -198,7 +232,11 @@ impl fmt::Display for Finding {
 impl Finding {
     fn write_mail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmailUnowned { email, account, body } => write!(
+            Self::EmailUnowned {
+                email,
+                account,
+                body,
+            } => write!(
                 f,
                 "message {email}: its account {account} does not own its body {body}, so it cannot be read"
             ),
@@ -209,44 +247,87 @@ impl Finding {
                 f,
                 "message {email} of account {account}: what lists show of it does not open"
             ),
-            Self::MessageWithoutEmail { mailbox, uid, email, .. } => write!(
+            Self::MessageWithoutEmail {
+                mailbox,
+                uid,
+                email,
+                ..
+            } => write!(
                 f,
                 "mailbox {mailbox}, UID {uid}: message {email} has no row, so it cannot be listed"
             ),
-            Self::MessageBody { mailbox, uid, shown, kept } => write!(
+            Self::MessageBody {
+                mailbox,
+                uid,
+                shown,
+                kept,
+            } => write!(
                 f,
                 "mailbox {mailbox}, UID {uid}: it shows body {shown}, but the message has body {kept}"
             ),
-            Self::MessageSize { mailbox, uid, told, real } => write!(
+            Self::MessageSize {
+                mailbox,
+                uid,
+                told,
+                real,
+            } => write!(
                 f,
                 "mailbox {mailbox}, UID {uid}: it tells of {told} octets, but the message has {real}"
             ),
-            Self::MessageForeign { mailbox, uid, email, account } => write!(
+            Self::MessageForeign {
+                mailbox,
+                uid,
+                email,
+                account,
+            } => write!(
                 f,
                 "mailbox {mailbox}, UID {uid}: message {email} belongs to another account, {account}"
             ),
             Self::MailboxMissing { mailbox, messages } => {
-                write!(f, "mailbox {mailbox} does not exist, but {messages} messages are in it")
+                write!(
+                    f,
+                    "mailbox {mailbox} does not exist, but {messages} messages are in it"
+                )
             }
-            Self::MailboxCounters { mailbox, counted, held } => write!(
+            Self::MailboxCounters {
+                mailbox,
+                counted,
+                held,
+            } => write!(
                 f,
                 "mailbox {mailbox} counts {} messages, {} unseen, {} deleted, {} octets and holds {}, {}, {}, {}",
                 counted[0], counted[1], counted[2], counted[3], held[0], held[1], held[2], held[3]
             ),
-            Self::UidNext { mailbox, next, needed } => write!(
+            Self::UidNext {
+                mailbox,
+                next,
+                needed,
+            } => write!(
                 f,
                 "mailbox {mailbox} would give UID {next} to its next message, but UIDs below {needed} were given"
             ),
-            Self::ModSeq { mailbox, highest, needed } => write!(
+            Self::ModSeq {
+                mailbox,
+                highest,
+                needed,
+            } => write!(
                 f,
                 "mailbox {mailbox} has HIGHESTMODSEQ {highest}, but a change in it has {needed}"
             ),
-            Self::Usage { account, counted: Some(counted), held } => write!(
+            Self::Usage {
+                account,
+                counted: Some(counted),
+                held,
+            } => write!(
                 f,
                 "account {account} counts {} octets and its mailboxes hold {} (messages: {} and {})",
                 counted[0], held[0], counted[1], held[1]
             ),
-            Self::Usage { account, counted: None, held } => write!(
+            Self::Usage {
+                account,
+                counted: None,
+                held,
+            } => write!(
                 f,
                 "account {account}: nothing counts the {} octets that its mailboxes hold",
                 held[0]
@@ -255,7 +336,11 @@ impl Finding {
                 f,
                 "mailbox {mailbox} does not exist, but {rows} rows remember messages expunged from it"
             ),
-            Self::AccountOrphans { table, account, rows } => write!(
+            Self::AccountOrphans {
+                table,
+                account,
+                rows,
+            } => write!(
                 f,
                 "account {account} has no mailboxes, but {rows} rows in {table}"
             ),
@@ -271,9 +356,14 @@ impl Finding {
     fn write_trail(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::QueueEmpty { id } => write!(f, "queued message {id} has no recipients"),
-            Self::QueueUnreadable { id, why } => write!(f, "queued message {id} cannot be read: {why}"),
+            Self::QueueUnreadable { id, why } => {
+                write!(f, "queued message {id} cannot be read: {why}")
+            }
             Self::QueueUnowned { id, body } => {
-                write!(f, "queued message {id}: the queue does not own its body {body}, so it cannot be sent")
+                write!(
+                    f,
+                    "queued message {id}: the queue does not own its body {body}, so it cannot be sent"
+                )
             }
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
@@ -286,7 +376,9 @@ impl Finding {
                 time(*at),
                 time(*before)
             ),
-            Self::EventUnreadable { event, why } => write!(f, "event {event} cannot be read: {why}"),
+            Self::EventUnreadable { event, why } => {
+                write!(f, "event {event} cannot be read: {why}")
+            }
             Self::EventAddresses { event, missing } => write!(
                 f,
                 "event {event} is not found by addresses that it tells of: {}",
@@ -295,9 +387,14 @@ impl Finding {
             Self::AddressOrphan { address, event } => {
                 write!(f, "{address} leads to event {event}, which does not exist")
             }
-            Self::Index { account, why } => write!(f, "the search index of account {account}: {why}"),
+            Self::Index { account, why } => {
+                write!(f, "the search index of account {account}: {why}")
+            }
             Self::IndexOfNobody { account } => {
-                write!(f, "there is a search index of account {account}, which does not exist")
+                write!(
+                    f,
+                    "there is a search index of account {account}, which does not exist"
+                )
             }
             other => f.write_str(other.name()),
         }
@@ -326,7 +423,13 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue { id } => write!(f, "queued message {id}"),
-            Self::Mailbox { account, identifier, mailbox, uid, arrival } => {
+            Self::Mailbox {
+                account,
+                identifier,
+                mailbox,
+                uid,
+                arrival,
+            } => {
                 match identifier {
                     Some(identifier) => write!(f, "account {identifier}")?,
                     None => write!(f, "account {account}")?,
