@@ -65,6 +65,7 @@ use collect::{Chore, Chores};
 use commit::Entrance;
 use shared::Shared;
 
+pub use backup::Backup;
 pub use error::{Error, Refusal};
 pub use facts::Facts;
 pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};

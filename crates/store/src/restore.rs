@@ -172,7 +172,9 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
     let segments = from.join(open::SEGMENTS);
     let listed = fs::read_dir(&segments).map_err(|error| Error::io(&segments, error))?;
     for entry in listed {
-        let name = entry.map_err(|error| Error::io(&segments, error))?.file_name();
+        let name = entry
+            .map_err(|error| Error::io(&segments, error))?
+            .file_name();
         files.push(Path::new(open::SEGMENTS).join(name));
     }
     files.push(Path::new(open::KEYS).join(keys::FILE));
@@ -229,7 +231,8 @@ type Noted = (Option<jiff::Timestamp>, u64);
 
 /// New UIDVALIDITYs, and the event.
 fn note(tx: &mut Tx<'_>, how: &Restore, from: &str) -> Result<Recorded<Noted>, Error> {
-    let last = "SELECT at FROM event WHERE kind NOT IN ('store.collected') ORDER BY id DESC LIMIT 1";
+    let last =
+        "SELECT at FROM event WHERE kind NOT IN ('store.collected') ORDER BY id DESC LIMIT 1";
     let last_event = sql::first(tx, last, &[], |row| row.time(0))?;
     let mailboxes = if how.keep_validity {
         0

@@ -200,7 +200,7 @@ async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Re
     Ok(())
 }
 
-async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
+pub(super) async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
     shared
         .store
         .read(move |snapshot| {

@@ -9,6 +9,7 @@
 //! [`Index::forget`] removes that file as soon as the account is deleted. It can be removed at any time while
 //! nothing runs; it is made again from the store.
 
+mod examine;
 mod extract;
 mod follow;
 mod gram;
