@@ -111,12 +111,14 @@ fn damage_is_named_and_mended_without_loss() {
         ],
     );
     site.serve();
+    // What the account uses is wrong until its mailboxes are counted anew.
     let expected = [
         "account-orphans",
         "email-unseen",
         "mailbox-counters",
         "reference-count",
         "uid-next",
+        "usage",
     ];
     let (well, findings) = verify(&site, &[]);
     assert!(!well);

@@ -140,13 +140,6 @@ fn must_be_whole(from: &Path) -> Result<Option<fs::File>, Error> {
             "the backup is not whole: the key, which is written last, is missing",
         );
     }
-    let found = Connection::reader(&database)?.format()?;
-    if found > schema::newest() {
-        return Err(Error::LaterFormat {
-            found,
-            known: schema::newest(),
-        });
-    }
     let lock = match fs::File::open(from.join(open::LOCK)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -214,6 +207,10 @@ fn copy_file(from: &Path, to: &Path, told: &mut dyn FnMut(u64)) -> io::Result<()
 /// Moves the mark of used ids far above all that can have been given since the backup, before any is given.
 fn jump_ids(to: &Path, world: &World) -> Result<(), Error> {
     let mut writer = Connection::writer(&to.join(open::DATABASE))?;
+    let (found, known) = (writer.format()?, schema::newest());
+    if found > known {
+        return Err(Error::LaterFormat { found, known });
+    }
     writer.begin()?;
     let find = "SELECT value FROM meta WHERE name = 'ids'";
     let marked = sql::first(&mut writer, find, &[], |row| row.text(0))?;

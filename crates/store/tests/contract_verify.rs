@@ -249,6 +249,11 @@ const COUNTERS: &[Damage] = &[
 
 const ROWS: &[Damage] = &[
     damage(
+        "UPDATE mailbox SET messages = 'many' WHERE name = 'Sent'",
+        &["table"],
+        &["table"],
+    ),
+    damage(
         "INSERT INTO expunged VALUES (77, 1, 1, 1)",
         &["expunged-orphans"],
         &[],

@@ -405,7 +405,7 @@ async fn an_index_file_of_garbage_or_of_nobody_is_found() {
         *byte = byte.wrapping_add(1);
     }
     std::fs::write(&path, [&bytes[..], b"garbage"].concat()).unwrap();
-    let nobody = place.join(format!("{}.db", store::AccountId(77)));
+    let nobody = place.join(format!("{}.db", AccountId(77)));
     std::fs::copy(&path, &nobody).unwrap();
     let findings = index.verify_all(|_| {}).await.unwrap();
     let names: Vec<&str> = findings.iter().map(store::Finding::name).collect();

@@ -95,6 +95,10 @@ impl Store {
                 | Error::NotFound(_)
                 | Error::Corrupt(_)),
             )) => Ok(Repaired::Left(error.to_string())),
+            // Rows that an index forbids: it cannot be made of them.
+            Err(Stop::Error(Error::Database(why))) if matches!(finding, Finding::Table { .. }) => {
+                Ok(Repaired::Left(why))
+            }
             Err(Stop::Error(error)) => Err(error),
         }
     }

@@ -37,12 +37,17 @@ impl Check for Owners {
             Ok((row.int(0)?, row.int(1)?, row.maybe_int(2)?))
         })?;
         for (body, account, placed) in &owners {
-            if placed.is_none() {
-                look.tell(Finding::BodyWithoutPlace {
-                    body: BodyId(*body),
-                    account: AccountId(*account),
-                });
+            if placed.is_some() {
+                continue;
             }
+            let (body, account) = (BodyId(*body), AccountId(*account));
+            let holders = held_by(look.sql, body, account)?;
+            look.tell(if holders.is_empty() {
+                Finding::BodyWithoutPlace { body, account }
+            } else {
+                let why = "where its bytes lie is not known any more".to_owned();
+                Finding::BodyDamaged { body, why, holders }
+            });
         }
         match owners.last() {
             Some((body, account, _)) => self.after = (*body, *account),
@@ -98,19 +103,19 @@ fn examine(
     snapshot: &mut Snapshot<'_>,
     id: BodyId,
 ) -> Result<Option<Finding>, Error> {
-    let error = match open(shared, snapshot, id) {
+    match open(shared, snapshot, id) {
         Ok(Opened::Whole) => return Ok(None),
         Ok(Opened::NoOwner) => return Ok(Some(Finding::BodyUnowned { body: id })),
-        Err(error) => error,
-    };
-    // Erased since this view began: no finding.
-    let still = "SELECT id FROM body WHERE id = ?1";
-    let still = shared
-        .readers
-        .with(|sql| super::exists(sql, still, params![id]))?;
-    if !still {
-        return Ok(None);
+        Err(_) => {}
     }
+    // It, or one of its owners, may have gone since this view began: the second look is at what is now.
+    let again = shared.readers.with(|sql| {
+        let keys = &shared.keys;
+        open(shared, &mut Snapshot { sql, keys }, id)
+    });
+    let Err(error) = again else {
+        return Ok(None);
+    };
     let why = match error {
         Error::Corrupt(why) => why,
         Error::Io { .. } | Error::NoKey(_) => error.to_string(),
@@ -179,21 +184,31 @@ fn holders(snapshot: &mut Snapshot<'_>, body: BodyId) -> Result<Vec<Holder>, Err
         row.int(0).map(AccountId)
     })?;
     for account in owners {
-        let emails = "SELECT id FROM email WHERE account = ?1 AND body = ?2 ORDER BY id";
-        let emails = sql::rows(snapshot, emails, params![account, body], |row| {
-            row.int(0).map(EmailId)
-        })?;
-        for email in emails {
-            if holders.len() >= HOLDERS {
-                return Ok(holders);
-            }
-            holders.extend(shown(snapshot, account, email)?);
-        }
+        holders.extend(held_by(snapshot, body, account)?);
+    }
+    holders.truncate(HOLDERS);
+    Ok(holders)
+}
+
+/// Where an account shows a body.
+fn held_by(
+    snapshot: &mut Snapshot<'_>,
+    body: BodyId,
+    account: AccountId,
+) -> Result<Vec<Holder>, Error> {
+    let emails = "SELECT id FROM email WHERE account = ?1 AND body = ?2 ORDER BY id LIMIT ?3";
+    let most = i64::try_from(HOLDERS).unwrap_or(i64::MAX);
+    let emails = sql::rows(snapshot, emails, params![account, body, most], |row| {
+        row.int(0).map(EmailId)
+    })?;
+    let mut holders = Vec::new();
+    for email in emails {
+        holders.extend(shown(snapshot, account, email)?);
     }
     Ok(holders)
 }
 
-fn shown(
+pub(super) fn shown(
     snapshot: &mut Snapshot<'_>,
     account: AccountId,
     email: EmailId,

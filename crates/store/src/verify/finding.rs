@@ -59,6 +59,7 @@ pub enum Finding {
         email: EmailId,
         account: AccountId,
         body: BodyId,
+        holders: Vec<Holder>,
     },
     /// No mailbox holds a message.
     EmailUnseen {

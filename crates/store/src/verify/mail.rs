@@ -2,7 +2,7 @@
 
 use crate::{AccountId, BodyId, EmailId, Error, MailboxId, params};
 
-use super::{Check, Finding, Look, ROWS};
+use super::{Check, Finding, Look, ROWS, body::shown};
 
 /// Every message of every mailbox: whether it is what it shows.
 #[derive(Default)]
@@ -12,7 +12,8 @@ pub(super) struct Messages {
 
 struct Shown {
     mailbox: MailboxId,
-    uid: u32,
+    /// As the table has it, which may be damaged.
+    uid: i64,
     email: EmailId,
     body: BodyId,
     size: i64,
@@ -36,7 +37,7 @@ impl Check for Messages {
         let shown = look.rows(list, page, |row| {
             Ok(Shown {
                 mailbox: MailboxId(row.int(0)?),
-                uid: u32::try_from(row.int(1)?).unwrap_or_default(),
+                uid: row.int(1)?,
                 email: EmailId(row.int(2)?),
                 body: BodyId(row.int(3)?),
                 size: row.int(4)?,
@@ -50,7 +51,7 @@ impl Check for Messages {
             look.found.extend(message.finding());
         }
         match shown.last() {
-            Some(last) => self.after = (last.mailbox.0, i64::from(last.uid)),
+            Some(last) => self.after = (last.mailbox.0, last.uid),
             None => return Ok(false),
         }
         Ok(true)
@@ -59,7 +60,8 @@ impl Check for Messages {
 
 impl Shown {
     fn finding(&self) -> Option<Finding> {
-        let (mailbox, uid, email) = (self.mailbox, self.uid, self.email);
+        let (mailbox, email) = (self.mailbox, self.email);
+        let uid = u32::try_from(self.uid).unwrap_or(u32::MAX);
         let (Some(kept), Some(account)) = (self.kept, self.account) else {
             return Some(Finding::MessageWithoutEmail {
                 mailbox,
@@ -177,7 +179,7 @@ impl Check for Emails {
                     (SELECT m.uid FROM message m WHERE m.email = e.id LIMIT 1)
                     FROM email e LEFT JOIN body_owner o ON o.body = e.body AND o.account = e.account
                     WHERE e.id > ?1 ORDER BY e.id LIMIT ?2";
-        let emails = look.rows(list, params![self.after, ROWS], |row| {
+        let emails = look.rows(list, params![self.after, ROWS / 4], |row| {
             Ok(Kept {
                 email: EmailId(row.int(0)?),
                 account: AccountId(row.int(1)?),
@@ -206,10 +208,12 @@ fn examine(look: &mut Look<'_, '_>, kept: &Kept) -> Result<(), Error> {
         ..
     } = *kept;
     if !kept.owned {
+        let holders = shown(look.sql, account, email)?;
         look.tell(Finding::EmailUnowned {
             email,
             account,
             body,
+            holders,
         });
         return Ok(());
     }

@@ -114,7 +114,15 @@ impl Verification {
                     found: Vec::new(),
                     rows: 0,
                 };
-                let goes_on = check.step(&mut look)?;
+                let goes_on = match check.step(&mut look) {
+                    // A column that holds what it cannot: the rest of this check cannot be read past it.
+                    Err(Error::Corrupt(said)) => {
+                        let table = check.name().to_owned();
+                        look.tell(Finding::Table { table, said });
+                        false
+                    }
+                    other => other?,
+                };
                 let (found, rows) = (look.found, look.rows);
                 Ok((check, found, rows, goes_on))
             })

@@ -236,10 +236,14 @@ impl Finding {
                 email,
                 account,
                 body,
-            } => write!(
-                f,
-                "message {email}: its account {account} does not own its body {body}, so it cannot be read"
-            ),
+                holders,
+            } => {
+                write!(
+                    f,
+                    "message {email}: its account {account} does not own its body {body}, so it cannot be read"
+                )?;
+                told(f, holders)
+            }
             Self::EmailUnseen { email, account, .. } => {
                 write!(f, "message {email} of account {account} is in no mailbox")
             }
@@ -413,6 +417,10 @@ fn damaged(
     holders: &[Holder],
 ) -> fmt::Result {
     write!(f, "body {body} is damaged: {why}")?;
+    told(f, holders)
+}
+
+fn told(f: &mut fmt::Formatter<'_>, holders: &[Holder]) -> fmt::Result {
     for holder in holders {
         write!(f, "; {holder}")?;
     }
