@@ -186,6 +186,8 @@ fn what_is_no_whole_backup_is_refused_and_said_so() {
     site.give(&["backup", backup.to_str().unwrap()]);
     let old = validity(&site, &person, "INBOX");
     let here = site.path().to_str().unwrap().to_owned();
+    let why = site.refused(&["backup", &format!("{here}/backup")]);
+    assert!(why.contains("within the site itself"), "{why}");
     let why = site.refused(&["restore", backup.to_str().unwrap()]);
     assert!(why.contains("is not empty"), "{why}");
     site.stop();

@@ -414,7 +414,7 @@ async fn story(template: &Path, case: &Damage) {
         let follows = ["usage", "mailbox-counters", "reference-unnamed"].contains(name);
         let done = told.contains(*name);
         assert!(
-            done || (follows && told.len() > 0),
+            done || (follows && !told.is_empty()),
             "{}: {name} of {told:?}",
             case.sql
         );

@@ -24,6 +24,13 @@ pub(super) async fn run(
             to.display()
         )));
     }
+    let within = std::path::absolute(&site.path).is_ok_and(|site| to.starts_with(site));
+    if within {
+        return Err(Failure::Refused(format!(
+            "{} lies within the site itself and would be lost with it",
+            to.display()
+        )));
+    }
     let vacant = files::is_vacant(to)
         .map_err(|error| Failure::Refused(format!("{}: {error}", to.display())))?;
     if !vacant {

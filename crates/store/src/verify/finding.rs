@@ -1,4 +1,4 @@
-//! What can be wrong, as values. `words` has the sentences.
+//! What can be wrong, as values. `words` has the sentences, `remedy` what is done.
 
 use crate::{AccountId, BodyId, EmailId, EventId, MailboxId, QueueId};
 

@@ -13,6 +13,7 @@ mod owner;
 mod place;
 mod queue;
 mod reference;
+mod remedy;
 mod trail;
 mod words;
 
