@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     AccountId, Error, MailboxId, Topic, Tx,
     commit::IDS_AHEAD,
+    id,
     mark::Mark,
     params, recover,
     sql::{self, Sql},
@@ -12,6 +13,10 @@ use crate::{
 };
 
 use super::{Change, Stop};
+
+/// Ids this far ahead of the clock (a year) were not given by a clock that was wrong: going on above them could use up
+/// what is left.
+const FAR_AHEAD: i64 = (365 * 86_400_000) << 20;
 
 pub(super) fn change(tx: &mut Tx<'_>, finding: &Finding) -> Result<Change, Stop> {
     match finding {
@@ -59,6 +64,11 @@ fn ids(tx: &mut Tx<'_>) -> Result<Change, Stop> {
     let noted: i64 = noted.and_then(|text| text.parse().ok()).unwrap_or(0);
     if highest <= noted {
         return Err(Stop::NoLonger);
+    }
+    if highest > id::not_before(tx.now()).saturating_add(FAR_AHEAD) {
+        return Err(Stop::Left(
+            "an id is so far ahead of the clock that it was never given: find its row and where it came from",
+        ));
     }
     tx.shared.ids.raise(highest);
     let marked = tx.shared.ids.last().max(highest).saturating_add(IDS_AHEAD);
