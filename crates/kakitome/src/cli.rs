@@ -38,6 +38,12 @@ pub(crate) enum Verb {
         #[arg(value_name = "DIR")]
         site: PathBuf,
     },
+    /// Make the site in DIR (given with -C) from a backup; no server need run
+    ///
+    /// DIR must be empty or missing. The backup is checked before and everything is verified after. Mail programs have
+    /// seen what came after the backup, so all mailboxes get a new UIDVALIDITY and are fetched anew by them. Mail that
+    /// waited in the queue when the backup was made is sent again.
+    Restore(RestoreArgs),
     /// Commands to a running site
     #[command(flatten)]
     Site(SiteCommand),
@@ -82,6 +88,17 @@ pub(crate) struct InitArgs {
     pub(crate) port_base: Option<u16>,
 }
 
+/// `restore`
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup: what `backup` wrote
+    #[arg(value_name = "FROM")]
+    pub(crate) from: PathBuf,
+    /// Keep UIDVALIDITY: only when the server was stopped before anything came after the backup
+    #[arg(long)]
+    pub(crate) keep_uid_validity: bool,
+}
+
 /// Commands that a running server carries out.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SiteCommand {
@@ -102,8 +119,23 @@ pub(crate) enum SiteCommand {
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Check every body, index and counter, online
-    Verify,
+    /// Copy the whole site, while it runs, into an empty or missing directory
+    ///
+    /// Settings, keys, certificate, database and mail; not the search index, which is made anew. The copy is as secret
+    /// as the site. `restore` makes a site of it.
+    Backup {
+        /// Where to, on the server's machine
+        #[arg(value_name = "TO")]
+        to: PathBuf,
+    },
+    /// Check every body, index, counter, reference and the order of events, online
+    ///
+    /// Tells what is wrong and what --repair would do about it; changes nothing. Exit status 1 when something is wrong.
+    Verify {
+        /// Repair what can be repaired without loss, each with an event; mail is never deleted
+        #[arg(long)]
+        repair: bool,
+    },
 }
 
 /// `person`
@@ -398,6 +430,19 @@ impl SiteCommand {
             | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
             _ => None,
         }
+    }
+
+    /// The words to send, where they differ from those typed: the server stands in another directory.
+    pub(crate) fn words(&self) -> Option<Vec<String>> {
+        let Self::Backup { to } = self else {
+            return None;
+        };
+        let to = std::path::absolute(to).ok()?;
+        Some(vec![
+            "backup".to_owned(),
+            "--".to_owned(),
+            to.to_str()?.to_owned(),
+        ])
     }
 
     /// Whether one line of standard input goes with the command.

@@ -14,6 +14,7 @@ mod files;
 mod init;
 mod listen;
 mod metrics;
+mod restore;
 mod serve;
 mod settings;
 mod site;
@@ -91,6 +92,15 @@ fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(demo::run(&arguments))
         }
         Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),
+        Verb::Restore(arguments) => {
+            let directory = cli.directory.ok_or_else(|| {
+                miette!(
+                    help = "for example: kakitome -C /var/lib/kakitome restore /backup/kakitome",
+                    "name the directory to restore into with -C DIR"
+                )
+            })?;
+            runtime()?.block_on(restore::run(&directory, &arguments, cli.json))
+        }
         Verb::Site(command) => {
             let directory = cli.directory.ok_or_else(|| {
                 miette!(
@@ -121,7 +131,9 @@ fn call(directory: &Path, command: &SiteCommand, json: bool) -> Result<()> {
         None
     };
     let request = control::Request {
-        words: std::env::args().skip(1).collect(),
+        words: command
+            .words()
+            .unwrap_or_else(|| std::env::args().skip(1).collect()),
         attachment,
         line,
     };

@@ -73,7 +73,8 @@ struct Box {
 pub(crate) async fn check(server: &Server, ledger: &Ledger) -> Result<(), Verdict> {
     let findings = server.store.verify(|_| {}).await?;
     if !findings.is_empty() {
-        return Err(Verdict::Broken(findings));
+        let told = findings.iter().map(ToString::to_string);
+        return Err(Verdict::Broken(told.collect()));
     }
     let found = look(server, ledger).await?;
     let mut book = ledger.book();
@@ -166,7 +167,10 @@ fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, text: &s
     let own_id = text.lines().find(|line| line.starts_with("Message-ID:"));
     let Some(letter) = own_id.and_then(|line| Letter::find(line)) else {
         if let Some(about) = Letter::find(text) {
-            *found.notices.entry((place.account, about.number)).or_default() += 1;
+            *found
+                .notices
+                .entry((place.account, about.number))
+                .or_default() += 1;
         }
         return;
     };
@@ -178,10 +182,15 @@ fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, text: &s
             letter.number
         )),
         Some(sent) if !text.ends_with(&letter.text(sent.from)) => {
-            found.wrong.push(format!("{here}: letter {} is damaged", letter.number));
+            found
+                .wrong
+                .push(format!("{here}: letter {} is damaged", letter.number));
         }
         Some(_) => {
-            let places = found.letters.entry((place.account, letter.number)).or_default();
+            let places = found
+                .letters
+                .entry((place.account, letter.number))
+                .or_default();
             places.push(Place {
                 mailbox: place.name,
                 flags: entry.flags,
@@ -202,7 +211,10 @@ fn mailboxes(book: &mut Book, found: &Found, wrong: &mut Vec<String>) {
             wrong.push(format!("{what} is there {} times", places.len()));
         }
         if !held.places.contains(&here) {
-            wrong.push(format!("{what} is in {here:?}, and should be in {:?}", held.places));
+            wrong.push(format!(
+                "{what} is in {here:?}, and should be in {:?}",
+                held.places
+            ));
         }
         if let Some(place) = places.first() {
             let seen = place.flags.contains(Flags::SEEN);
@@ -225,7 +237,9 @@ fn mailboxes(book: &mut Book, found: &Found, wrong: &mut Vec<String>) {
     }
     for (account, number) in found.letters.keys() {
         if !book.held.contains_key(&(*account, *number)) {
-            wrong.push(format!("{account} has letter {number}, which was not for it"));
+            wrong.push(format!(
+                "{account} has letter {number}, which was not for it"
+            ));
         }
     }
 }
@@ -235,25 +249,50 @@ fn numbers(book: &Book, found: &Found, wrong: &mut Vec<String>) {
     for place in &found.boxes {
         let head = &place.head;
         let what = format!("{} {}", place.account, place.name);
-        let highest = place.entries.iter().map(|entry| entry.uid).max().unwrap_or(0);
+        let highest = place
+            .entries
+            .iter()
+            .map(|entry| entry.uid)
+            .max()
+            .unwrap_or(0);
         if highest >= head.uid_next {
-            wrong.push(format!("{what}: UID {highest}, but UIDNEXT {}", head.uid_next));
+            wrong.push(format!(
+                "{what}: UID {highest}, but UIDNEXT {}",
+                head.uid_next
+            ));
         }
-        let modseq = place.entries.iter().map(|entry| entry.modseq).max().unwrap_or(0);
+        let modseq = place
+            .entries
+            .iter()
+            .map(|entry| entry.modseq)
+            .max()
+            .unwrap_or(0);
         if modseq > head.highest_modseq {
-            wrong.push(format!("{what}: MODSEQ {modseq} over {}", head.highest_modseq));
+            wrong.push(format!(
+                "{what}: MODSEQ {modseq} over {}",
+                head.highest_modseq
+            ));
         }
         let Some(told) = book.told.get(&(place.account, place.name)) else {
             continue;
         };
         if told.validity != 0 && told.validity != head.uid_validity {
-            wrong.push(format!("{what}: UIDVALIDITY {} became {}", told.validity, head.uid_validity));
+            wrong.push(format!(
+                "{what}: UIDVALIDITY {} became {}",
+                told.validity, head.uid_validity
+            ));
         }
         if head.uid_next < told.uid_next {
-            wrong.push(format!("{what}: UIDNEXT {} became {}", told.uid_next, head.uid_next));
+            wrong.push(format!(
+                "{what}: UIDNEXT {} became {}",
+                told.uid_next, head.uid_next
+            ));
         }
         if head.highest_modseq < told.modseq {
-            wrong.push(format!("{what}: MODSEQ {} became {}", told.modseq, head.highest_modseq));
+            wrong.push(format!(
+                "{what}: MODSEQ {} became {}",
+                told.modseq, head.highest_modseq
+            ));
         }
     }
 }
@@ -285,7 +324,10 @@ fn events(book: &Book, found: &Found, wrong: &mut Vec<String>) {
         };
         *accepted.entry(letter.number).or_default() += 1;
         if !book.letters.contains_key(&letter.number) {
-            wrong.push(format!("letter {} was refused, and an event says not", letter.number));
+            wrong.push(format!(
+                "letter {} was refused, and an event says not",
+                letter.number
+            ));
         }
     }
     for (number, sent) in &book.letters {
@@ -293,13 +335,16 @@ fn events(book: &Book, found: &Found, wrong: &mut Vec<String>) {
             continue;
         }
         let count = accepted.get(number).copied().unwrap_or(0);
-        let came = sent
-            .local
-            .iter()
-            .any(|account| book.held.get(&(account, *number)).is_some_and(|held| held.arrived));
+        let came = sent.local.iter().any(|account| {
+            book.held
+                .get(&(account, *number))
+                .is_some_and(|held| held.arrived)
+        });
         let known = sent.acknowledged || came;
         if count != u64::from(known) && (known || !sent.local.is_empty() || count > 1) {
-            wrong.push(format!("letter {number}: {count} events of its acceptance ({known})"));
+            wrong.push(format!(
+                "letter {number}: {count} events of its acceptance ({known})"
+            ));
         }
     }
     let pairs = [
@@ -361,9 +406,16 @@ fn onward(book: &Book, found: &Found, wrong: &mut Vec<String>) {
             }
             failed |= matches!(ends, [Kind::DeliveryFailed | Kind::DeliveryExpired]);
         }
-        let told = found.notices.get(&(sent.from, number)).copied().unwrap_or(0);
+        let told = found
+            .notices
+            .get(&(sent.from, number))
+            .copied()
+            .unwrap_or(0);
         if failed && told == 0 {
-            wrong.push(format!("letter {number} failed and {} was not told", sent.from));
+            wrong.push(format!(
+                "letter {number} failed and {} was not told",
+                sent.from
+            ));
         }
     }
 }

@@ -48,7 +48,11 @@ impl std::fmt::Display for Failure {
         for what in &self.broken {
             writeln!(f, "  {what}")?;
         }
-        write!(f, "  again: cargo run --locked -p simulation -- --seed {} --verbose", self.seed)
+        write!(
+            f,
+            "  again: cargo run --locked -p simulation -- --seed {} --verbose",
+            self.seed
+        )
     }
 }
 
@@ -188,7 +192,9 @@ impl History {
         self.summary.operations += disk.operations();
         // Whatever happened, the ledger's clients saw no broken promise.
         lived?;
-        let away = self.chance.below(if self.chance.once_in(4) { 86_400 } else { 30 });
+        let away = self
+            .chance
+            .below(if self.chance.once_in(4) { 86_400 } else { 30 });
         self.now = self.now + took + Duration::from_secs(away);
         // Now and then somebody sets the clock back.
         if self.chance.once_in(8) {
@@ -197,7 +203,12 @@ impl History {
         Ok(())
     }
 
-    async fn day(&self, disk: &SimulatedDisk, from: Timestamp, life: &Life) -> Result<(), Vec<String>> {
+    async fn day(
+        &self,
+        disk: &SimulatedDisk,
+        from: Timestamp,
+        life: &Life,
+    ) -> Result<(), Vec<String>> {
         let world = world(from, &self.chance);
         let moods = if life.last { 0 } else { 6 };
         let network = Network::new(self.chance.fork(), if life.last { 0 } else { 10 });
@@ -300,9 +311,9 @@ fn settle(
     match checked {
         Ok(()) => Ok(true),
         Err(Verdict::Broken(broken)) if disk.is_powered() => Err(broken),
-        Err(Verdict::Undecided) if disk.is_powered() && !fails => {
-            Err(vec!["the store cannot be read on a disk that works".to_owned()])
-        }
+        Err(Verdict::Undecided) if disk.is_powered() && !fails => Err(vec![
+            "the store cannot be read on a disk that works".to_owned(),
+        ]),
         Err(_) => Ok(false),
     }
 }

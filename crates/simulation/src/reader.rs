@@ -50,7 +50,11 @@ impl Reader {
         if !self.say(&mut talk, &login).await?.ok {
             return Ok(());
         }
-        let mailbox = if self.chance.once_in(4) { ARCHIVE } else { INBOX };
+        let mailbox = if self.chance.once_in(4) {
+            ARCHIVE
+        } else {
+            INBOX
+        };
         if !self.select(&mut talk, mailbox).await? {
             return Ok(());
         }
@@ -98,7 +102,9 @@ impl Reader {
     }
 
     async fn select(&self, talk: &mut Talk, mailbox: MailboxName) -> Result<bool, Gone> {
-        let answer = self.say(talk, &format!("SELECT {mailbox} (CONDSTORE)")).await?;
+        let answer = self
+            .say(talk, &format!("SELECT {mailbox} (CONDSTORE)"))
+            .await?;
         let number = |name: &str| {
             let found = answer.lines.iter().find_map(|line| {
                 let (_, rest) = line.split_once(&format!("[{name} "))?;
@@ -207,7 +213,9 @@ impl Reader {
         self.ledger
             .book()
             .begin(self.account, message.number, Change::Move, to);
-        let answer = self.say(talk, &format!("UID MOVE {} {ARCHIVE}", message.uid)).await?;
+        let answer = self
+            .say(talk, &format!("UID MOVE {} {ARCHIVE}", message.uid))
+            .await?;
         let mut book = self.ledger.book();
         if answer.ok {
             book.done(self.account, message.number, to);
@@ -241,21 +249,22 @@ impl Reader {
         let text = sent.letter.text(sent.from);
         let whole = answer.lines.iter().any(|line| line.contains(&text));
         if answer.ok && !whole {
-            book.break_promise(format!("{} letter {} is damaged", self.account, message.number));
+            book.break_promise(format!(
+                "{} letter {} is damaged",
+                self.account, message.number
+            ));
         }
         Ok(())
     }
 
-    async fn search(
-        &self,
-        talk: &mut Talk,
-        list: &[Listed],
-        message: &Listed,
-    ) -> Result<(), Gone> {
+    async fn search(&self, talk: &mut Talk, list: &[Listed], message: &Listed) -> Result<(), Gone> {
         let words = format!("of letter {}\r\n", message.number);
         let command = format!("UID SEARCH BODY \"{}\"", words.trim_end());
         let answer = self.say(talk, &command).await?;
-        let found = answer.lines.iter().find_map(|line| line.strip_prefix("* SEARCH"));
+        let found = answer
+            .lines
+            .iter()
+            .find_map(|line| line.strip_prefix("* SEARCH"));
         let uids: Vec<u32> = found
             .unwrap_or_default()
             .split(' ')

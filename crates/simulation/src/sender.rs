@@ -57,8 +57,7 @@ impl Sender {
         let mut local = Vec::new();
         let mut remote = Vec::new();
         for person in PEOPLE {
-            if self.chance.once_in(2)
-                && talk.command(&format!("RCPT TO:<{person}>")).await? == 250
+            if self.chance.once_in(2) && talk.command(&format!("RCPT TO:<{person}>")).await? == 250
             {
                 local.push(person);
             }
@@ -95,7 +94,8 @@ impl Sender {
         }
         self.ledger.book().hand_over(letter, local, remote);
         let code = if chunked {
-            talk.write(&format!("BDAT {} LAST\r\n{text}", text.len())).await?;
+            talk.write(&format!("BDAT {} LAST\r\n{text}", text.len()))
+                .await?;
             talk.reply().await?.0
         } else {
             talk.command(&format!("{text}.")).await?

@@ -15,9 +15,7 @@ use parking_lot::Mutex;
 use retrieval::Retrieval;
 use store::{Store, index::Index};
 use tokio::{io::DuplexStream, time::Instant};
-use transfer::{
-    Answer, ClientTls, Dialer, Dialing, FixedResolver, Mx, Parts, Transfer,
-};
+use transfer::{Answer, ClientTls, Dialer, Dialing, FixedResolver, Mx, Parts, Transfer};
 use wire::{Identity, IdentityHandle, ShutdownHandle, Stream};
 use world::{Clock, Timestamp, World};
 
@@ -152,7 +150,9 @@ impl Server {
         tokio::spawn(async move {
             let stream = Stream::plain(server);
             let listener = retrieval::Listener::Imap;
-            retrieval.serve(stream, address(OFFICE), listener, shutdown).await;
+            retrieval
+                .serve(stream, address(OFFICE), listener, shutdown)
+                .await;
         });
         client
     }
@@ -252,9 +252,8 @@ fn identity() -> IdentityHandle {
 
 fn client_tls() -> ClientTls {
     static TLS: OnceLock<ClientTls> = OnceLock::new();
-    let made = TLS.get_or_init(|| {
-        ClientTls::new(rustls::RootCertStore::empty()).expect("TLS can be set up")
-    });
+    let made = TLS
+        .get_or_init(|| ClientTls::new(rustls::RootCertStore::empty()).expect("TLS can be set up"));
     made.clone()
 }
 

@@ -85,11 +85,7 @@ impl Sink {
         "250 2.1.5 ok"
     }
 
-    async fn content(
-        &self,
-        talk: &mut Talk,
-        recipients: &[String],
-    ) -> Result<&'static str, Gone> {
+    async fn content(&self, talk: &mut Talk, recipients: &[String]) -> Result<&'static str, Gone> {
         let mut text = String::new();
         loop {
             let line = talk.line().await?;

@@ -1,35 +1,101 @@
-//! A copy of the store while it runs. A restore is a plain copy back.
+//! A copy of the store while it runs. `restore` makes a store of it again.
 
 use std::{
     fs,
     io::{self, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
+use trail::{Actor, Event, Kind};
+
 use crate::{
-    Error, Store, disk::{Disk as _, RealDisk}, open, segment::Extent, segment::PREAMBLE, shared::Shared,
-    sql, sqlite::Connection, tx,
+    Error, Store,
+    collect::Chore,
+    disk::{Disk as _, RealDisk},
+    open,
+    segment::{Extent, PREAMBLE},
+    shared::Shared,
+    sql,
+    sqlite::Connection,
+    tx,
 };
 
 impl Store {
     /// Copies the store as it is at one instant into `to`, an empty or missing directory, while commits go
     /// on: database, the bodies it names, and at the end the installation key (so a copy that was cut
-    /// short does not open). The copy is as secret as the store.
+    /// short does not open). The copy is as secret as the store. When this returns, it is on stable storage.
     ///
     /// # Errors
     /// When `to` holds something, or on I/O errors; what was copied until then stays.
     pub async fn backup(&self, to: &Path) -> Result<(), Error> {
-        let shared = std::sync::Arc::clone(&self.inner.shared);
-        let to = to.to_owned();
-        let copying = tokio::task::spawn_blocking(move || copy(&shared, &to));
-        copying
+        self.backup_with(to, Backup::default(), |_, _| {})
             .await
-            .unwrap_or_else(|panic| Err(Error::Panicked(panic.to_string())))
+            .map(drop)
+    }
+
+    /// As [`Store::backup`], with the site's own files. `progress` hears the bytes copied and their sum; the sum is
+    /// given back.
+    ///
+    /// # Errors
+    /// As [`Store::backup`].
+    pub async fn backup_with(
+        &self,
+        to: &Path,
+        how: Backup,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<u64, Error> {
+        let shared = std::sync::Arc::clone(&self.inner.shared);
+        let (target, beside) = (to.to_owned(), how.beside);
+        let copying = tokio::task::spawn_blocking(move || {
+            let mut told = Told {
+                done: 0,
+                total: 0,
+                progress: Box::new(progress),
+            };
+            copy(&shared, &target, &beside, &mut told).map(|()| told.done)
+        });
+        let copied = copying
+            .await
+            .unwrap_or_else(|panic| Err(Error::Panicked(panic.to_string())));
+        // Whatever became of it: what died meanwhile was kept for it.
+        if let Some(threads) = &*self.inner.threads.lock() {
+            threads.chores.ask(Chore::Collect);
+        }
+        let bytes = copied?;
+        let event = Event::new(Kind::StoreBackedUp, how.actor.unwrap_or(Actor::System))
+            .subject(to.display().to_string())
+            .detail("bytes", bytes);
+        let noted = self.commit(Vec::new(), move |tx| tx.record(&event, bytes));
+        let noted: Result<_, Error> = noted.await;
+        Ok(noted?.value)
     }
 }
 
-fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
+/// How to back up.
+#[derive(Clone, Debug, Default)]
+pub struct Backup {
+    /// Who does it, for the event; `None` is the server itself.
+    pub actor: Option<Actor>,
+    /// Files of the site that are copied too, relative to the store's directory.
+    pub beside: Vec<PathBuf>,
+}
+
+/// Who hears how far it has come.
+struct Told {
+    done: u64,
+    total: u64,
+    progress: Box<dyn FnMut(u64, u64) + Send>,
+}
+
+impl Told {
+    fn add(&mut self, bytes: u64) {
+        self.done = self.done.saturating_add(bytes);
+        (self.progress)(self.done, self.total);
+    }
+}
+
+fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Result<(), Error> {
     let io_error = |error| Error::io(to, error);
     RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
@@ -48,10 +114,18 @@ fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
     Connection::reader(shared.disk.as_ref(), &shared.database())?.copy_to(&database)?;
     sync(&database).map_err(io_error)?;
     let mut copied = Connection::reader(&RealDisk, &database)?;
+    let bodies = "SELECT coalesce(sum(length), 0) FROM body";
+    let bodies = sql::first(&mut copied, bodies, &[], |row| row.count(0))?;
+    let size = open::size(&RealDisk, &database)?;
+    told.total = size.saturating_add(bodies.unwrap_or_default());
+    told.add(size);
     for number in shared.segments.numbers()? {
-        copy_segment(shared, &mut copied, number, to)?;
+        copy_segment(shared, &mut copied, number, to, told)?;
     }
     drop(copied);
+    for name in beside {
+        copy_beside(&shared.directory, to, name)?;
+    }
     let key = shared.directory.join(open::KEYS).join(crate::keys::FILE);
     let copy_key = || -> io::Result<()> {
         let target = to.join(open::KEYS).join(crate::keys::FILE);
@@ -66,12 +140,27 @@ fn copy(shared: &Shared, to: &Path) -> Result<(), Error> {
     copy_key().map_err(io_error)
 }
 
+/// Copies a file of the site, and syncs it with its name.
+fn copy_beside(from: &Path, to: &Path, name: &Path) -> Result<(), Error> {
+    let (source, target) = (from.join(name), to.join(name));
+    let copy = || -> io::Result<()> {
+        let parent = target.parent().unwrap_or(to);
+        RealDisk.make_directory(parent)?;
+        let mut file = private_file(&target)?;
+        file.write_all(&zeroize::Zeroizing::new(fs::read(&source)?))?;
+        file.sync_all()?;
+        sync(parent)
+    };
+    copy().map_err(|error| Error::io(&source, error))
+}
+
 /// Copies the living records of a segment to the same places; the rest stays a hole.
 fn copy_segment(
     shared: &Shared,
     copied: &mut Connection,
     number: u64,
     to: &Path,
+    told: &mut Told,
 ) -> Result<(), Error> {
     let statement = "SELECT segment, start, length FROM body WHERE segment = ?1 AND start >= ?2 ORDER BY start LIMIT 4096";
     let path = shared.segments.path(number);
@@ -99,6 +188,7 @@ fn copy_segment(
         copy_range(source, target, 0, PREAMBLE as u64).map_err(io_error)?;
         for (start, end) in runs(&found) {
             copy_range(source, target, start, end - start).map_err(io_error)?;
+            told.add(end - start);
         }
     }
     match files {

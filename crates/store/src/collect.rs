@@ -164,7 +164,10 @@ impl Keeper {
     /// Gives back what one transaction can note; whether there was anything.
     async fn collect_some(&mut self) -> Result<bool, Error> {
         let shared = Arc::clone(&self.shared);
-        let _alone = shared.collecting.lock().await;
+        // A backup may hold it for hours, and the log must be moved along meanwhile. It asks again at its end.
+        let Ok(_alone) = shared.collecting.try_lock() else {
+            return Ok(false);
+        };
         // Read before the commit is handed in: what is on its way then comes before it.
         let active = shared.segments.active();
         let left = self.left_empty(active)?;

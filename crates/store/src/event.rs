@@ -1,6 +1,7 @@
 //! The audit events: written by [`Tx::record`](crate::Tx::record), read here.
 
 mod envelope;
+mod examine;
 mod search;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use trail::{Event, Kind, Outcome};
 
 use crate::{Error, params, sql::Engine};
 
+pub(crate) use examine::missing_addresses;
 pub use search::search;
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.

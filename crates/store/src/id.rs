@@ -100,6 +100,11 @@ pub(crate) fn not_before(at: jiff::Timestamp) -> i64 {
     milliseconds << BELOW_TIME
 }
 
+/// When an id was given, to the millisecond.
+pub(crate) fn made_at(id: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(id >> BELOW_TIME).unwrap_or_default()
+}
+
 /// Gives ids that ascend, whatever the clock does.
 pub(crate) struct Generator {
     /// The last id given.
@@ -114,6 +119,11 @@ impl Generator {
             last: AtomicI64::new(last),
             world,
         }
+    }
+
+    /// Gives only ids above `last` from now on.
+    pub(crate) fn raise(&self, last: i64) {
+        self.last.fetch_max(last, Ordering::SeqCst);
     }
 
     /// The next id: of this millisecond, or just above the last one when the clock stands or went back.

@@ -43,6 +43,8 @@ pub mod queue;
 mod read;
 mod recover;
 mod release;
+mod repair;
+mod restore;
 mod schema;
 mod seal;
 mod segment;
@@ -50,7 +52,7 @@ mod shared;
 pub mod sql;
 mod sqlite;
 mod tx;
-mod verify;
+pub mod verify;
 
 use std::{path::Path, sync::Arc};
 
@@ -63,11 +65,14 @@ use collect::{Chore, Chores};
 use commit::Entrance;
 use shared::Shared;
 
+pub use backup::Backup;
 pub use error::{Error, Refusal};
 pub use facts::Facts;
 pub use id::{AccountId, BodyId, EmailId, EventId, MailboxId, PersonId, QueueId, ThreadId};
+pub use repair::Repaired;
+pub use restore::{Restore, Restored};
 pub use tx::{Snapshot, Tx};
-pub use verify::Progress;
+pub use verify::{Finding, Progress, Verification};
 
 /// The store of one installation. Cheap to clone; all clones speak to the same committer.
 #[derive(Clone)]

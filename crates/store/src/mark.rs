@@ -15,6 +15,15 @@ const ROW: &str = "segments";
 /// The end of a segment that nothing is appended to any more, wherever its file may end.
 const LEFT: u64 = i64::MAX as u64;
 
+impl std::fmt::Display for Mark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.is_left() {
+            true => write!(f, "the end of segment {}", self.segment),
+            false => write!(f, "byte {} of segment {}", self.end, self.segment),
+        }
+    }
+}
+
 /// A place in the order of segments: everything before it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {

@@ -126,7 +126,7 @@ fn cut(sql: &mut dyn Sql, segments: &Segments, mark: Mark) -> Result<Option<(u64
 }
 
 /// The place behind the last record in the tables.
-fn last_row(sql: &mut dyn Sql) -> Result<Mark, Error> {
+pub(crate) fn last_row(sql: &mut dyn Sql) -> Result<Mark, Error> {
     let mut last = Mark::default();
     for table in ["body", "body_free"] {
         let statement = format!(

@@ -44,6 +44,19 @@ pub(crate) fn statements(file: &str) -> Vec<String> {
         .collect()
 }
 
+/// The names of all tables.
+pub(crate) fn tables() -> Vec<String> {
+    STEPS
+        .iter()
+        .flat_map(|step| step.files)
+        .flat_map(|file| statements(file))
+        .filter_map(|statement| {
+            let rest = statement.strip_prefix("CREATE TABLE ")?;
+            Some(rest.split_whitespace().next()?.to_owned())
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

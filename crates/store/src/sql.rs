@@ -200,14 +200,16 @@ pub trait Sql {
 
 /// What a database engine does for a snapshot.
 pub(crate) trait View: Sql {
-    /// The engine's own examination of its file: what it complains about.
-    fn examine(&mut self) -> Result<Vec<String>, Error>;
+    /// The engine's own examination of a table with its indexes: what it complains about.
+    fn examine(&mut self, table: &str) -> Result<Vec<String>, Error>;
 }
 
 /// What a database engine does for a transaction that writes.
 pub(crate) trait Engine: Sql {
     /// Executes one changing statement; how many rows it changed.
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error>;
+    /// Makes the indexes of a table anew from its rows.
+    fn reindex(&mut self, table: &str) -> Result<(), Error>;
 }
 
 /// All rows of a query, mapped.

@@ -308,13 +308,26 @@ impl Sql for Connection {
 }
 
 impl View for Connection {
-    fn examine(&mut self) -> Result<Vec<String>, Error> {
+    fn examine(&mut self, table: &str) -> Result<Vec<String>, Error> {
         let mut said = Vec::new();
-        self.query("PRAGMA integrity_check(50)", &[], &mut |row| {
-            let line = row.text(0)?;
-            if line != "ok" {
-                said.push(line);
-            }
+        let examined = self.query(
+            &format!("PRAGMA integrity_check({table})"),
+            &[],
+            &mut |row| {
+                let line = row.text(0)?;
+                if line != "ok" {
+                    said.push(line);
+                }
+                Ok(())
+            },
+        );
+        match examined {
+            Err(Error::Corrupt(line)) => said.push(line),
+            other => other?,
+        }
+        let orphans = format!("PRAGMA foreign_key_check({table})");
+        self.query(&orphans, &[], &mut |row| {
+            said.push(format!("a row refers to a missing one in {}", row.text(2)?));
             Ok(())
         })?;
         Ok(said)
@@ -325,6 +338,10 @@ impl Engine for Connection {
     fn execute(&mut self, sql: &str, params: &[Value<'_>]) -> Result<u64, Error> {
         let result = self.try_execute(sql, params);
         self.note(result)
+    }
+
+    fn reindex(&mut self, table: &str) -> Result<(), Error> {
+        self.execute(&format!("REINDEX {table}"), &[]).map(drop)
     }
 }
 

@@ -288,7 +288,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn free_body(&mut self, body: BodyId) -> Result<(), Error> {
+    /// Gives the room of a body without owners back.
+    pub(crate) fn free_body(&mut self, body: BodyId) -> Result<(), Error> {
         let delete = "DELETE FROM body WHERE id = ?1 RETURNING segment, start, length";
         let extent = sql::first(self.engine, delete, params![body], extent)?
             .ok_or_else(|| Error::Corrupt(format!("body {body} has owners but no place")))?;

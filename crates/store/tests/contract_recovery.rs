@@ -107,7 +107,7 @@ async fn what_was_acknowledged_survives_a_kill_once() {
             (bodies, events),
             "each with its body and its event"
         );
-        let damaged = |finding: &&String| finding.contains("damaged");
+        let damaged = |finding: &&store::Finding| finding.name() == "body-damaged";
         assert_eq!(
             store.verify(|_| {}).await.unwrap().iter().find(damaged),
             None

@@ -255,7 +255,7 @@ async fn a_backup_of_a_store_with_dead_ends_goes_on() {
     for body in &more {
         assert_eq!(copy.body(OWNER, *body).await.unwrap().len(), 1500);
     }
-    let damaged = |finding: &&String| finding.contains("damaged");
+    let damaged = |finding: &&store::Finding| finding.name() == "body-damaged";
     assert_eq!(
         copy.verify(|_| {}).await.unwrap().iter().find(damaged),
         None
@@ -350,7 +350,7 @@ async fn what_was_acknowledged_survives_kills_while_segments_come_and_go() {
         for body in &kept {
             assert!(store.body(OWNER, *body).await.is_ok(), "round {round}");
         }
-        let damaged = |finding: &&String| finding.contains("damaged");
+        let damaged = |finding: &&store::Finding| finding.name() == "body-damaged";
         let findings = store.verify(|_| {}).await.unwrap();
         assert_eq!(findings.iter().find(damaged), None);
         store.close().await;

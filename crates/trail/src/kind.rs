@@ -128,6 +128,12 @@ kinds! {
     // The store.
     /// Bodies that nobody owns any more were erased.
     BodiesCollected = "store.collected",
+    /// `verify --repair` put something right; the detail holds what was found, and what it was before and after.
+    StoreRepaired = "store.repaired",
+    /// The store was copied; the detail holds where to, and how much.
+    StoreBackedUp = "store.backed-up",
+    /// The store was made from a backup; the detail holds where from, how old it is, and which numbers jumped.
+    StoreRestored = "store.restored",
 }
 
 /// A name that no kind has.

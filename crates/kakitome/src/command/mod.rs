@@ -3,6 +3,7 @@
 
 mod account;
 mod audit;
+mod backup;
 mod order;
 mod person;
 mod queue;
@@ -190,7 +191,8 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, answer).await,
-        SiteCommand::Verify => verify::run(site, caller, answer).await,
+        SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
+        SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,
         SiteCommand::Person(_) | SiteCommand::Order(_) | SiteCommand::Account(_) => Err(
             Failure::Failed("a command of the directory came the wrong way".to_owned()),
         ),

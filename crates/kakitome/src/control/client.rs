@@ -7,7 +7,7 @@ use std::{
 };
 
 use comfy_table::{Table, presets::NOTHING};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use super::{Record, Reply, Request, short_path, socket_path};
@@ -143,11 +143,16 @@ impl Shown {
         if self.json || !io::stderr().is_terminal() {
             return;
         }
-        let bar = self.bar.get_or_insert_with(|| match total {
-            Some(total) => ProgressBar::new(total),
-            None => ProgressBar::new_spinner(),
+        // Another part of the work is another bar.
+        if let Some(bar) = self.bar.take_if(|bar| bar.message() != what) {
+            bar.finish_and_clear();
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+            bar.set_style(style(total.is_some()));
+            bar.with_message(what.to_owned())
         });
-        bar.set_message(what.to_owned());
+        bar.set_length(total.unwrap_or(done));
         bar.set_position(done);
     }
 
@@ -184,6 +189,15 @@ impl Shown {
         }
         writeln!(io::stdout().lock(), "{table}")
     }
+}
+
+/// How progress looks: what, how far, of how much if that is known.
+fn style(known: bool) -> ProgressStyle {
+    let template = match known {
+        true => "{msg} {wide_bar} {pos}/{len}",
+        false => "{msg} {pos}",
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// One line of JSON.

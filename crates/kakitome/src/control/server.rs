@@ -123,8 +123,10 @@ fn understand(line: &[u8]) -> Result<(crate::cli::SiteCommand, Request), String>
     let cli = Cli::try_parse_from(words).map_err(|e| e.to_string())?;
     match cli.verb {
         Verb::Site(command) => Ok((command, request)),
-        Verb::Demo(_) | Verb::Init(_) | Verb::Serve { .. } | Verb::Check { .. } => {
-            Err("this is not a command for a running server".to_owned())
-        }
+        Verb::Demo(_)
+        | Verb::Init(_)
+        | Verb::Serve { .. }
+        | Verb::Check { .. }
+        | Verb::Restore(_) => Err("this is not a command for a running server".to_owned()),
     }
 }

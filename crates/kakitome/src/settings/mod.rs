@@ -136,6 +136,37 @@ impl Default for TlsKeys {
 }
 
 impl Settings {
+    /// The files that these settings name, and the settings themselves: those in the site's directory, relative to it,
+    /// and those elsewhere.
+    pub(crate) fn own_files(&self, site: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let hops = self
+            .delivery
+            .route
+            .values()
+            .chain(&self.delivery.smarthost)
+            .chain(&self.exchange.mailbox_server);
+        let of_hops = hops.flat_map(|hop| {
+            let keys = hop.get_ref();
+            keys.ca_file.iter().chain(&keys.password_file)
+        });
+        let named = [&self.tls.certificate, &self.tls.key];
+        let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
+        for path in named.into_iter().chain(of_hops) {
+            let whole = site.join(path);
+            let within = whole.strip_prefix(site).ok();
+            let plain = |path: &&Path| {
+                path.components()
+                    .all(|part| matches!(part, std::path::Component::Normal(_)))
+            };
+            match within.filter(plain) {
+                Some(path) if !own.iter().any(|known| known == path) => own.push(path.to_owned()),
+                Some(_) => {}
+                None => outside.push(whole),
+            }
+        }
+        (own, outside)
+    }
+
     /// Reads and checks the settings of the site in `directory`.
     pub(crate) fn load(directory: &Path) -> Result<Self, SettingsError> {
         let path = directory.join(FILE);

@@ -82,6 +82,23 @@ impl Site {
         }
     }
 
+    /// `restore`: this site as a backup has it, in a directory of its own, at the same address.
+    #[track_caller]
+    pub(crate) fn restored(&self, backup: &std::path::Path, words: &[&str]) -> Self {
+        let place = place();
+        let site = Self {
+            server: None,
+            domain: self.domain.clone(),
+            address: self.address,
+            directory: place.path().join("site"),
+            place,
+        };
+        let mut all = vec!["restore", backup.to_str().unwrap()];
+        all.extend(words);
+        site.give(&all);
+        site
+    }
+
     /// A served site with both roles.
     pub(crate) fn served(domain: &str) -> Self {
         let mut site = Self::new(domain);

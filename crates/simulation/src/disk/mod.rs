@@ -221,8 +221,13 @@ impl State {
         without: Option<PathBuf>,
         with: Option<(PathBuf, Arc<Mutex<Inode>>)>,
     ) -> io::Result<()> {
-        let of = without.as_deref().or(with.as_ref().map(|(path, _)| path.as_path()));
-        let directory = of.and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let of = without
+            .as_deref()
+            .or(with.as_ref().map(|(path, _)| path.as_path()));
+        let directory = of
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+            .to_owned();
         if !self.directories.contains(&directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -323,9 +328,14 @@ impl Disk for SimulatedDisk {
 
     fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
         let state = self.shared.read()?;
-        let here = state.files.keys().filter(|path| path.parent() == Some(directory));
+        let here = state
+            .files
+            .keys()
+            .filter(|path| path.parent() == Some(directory));
         let names = here.filter_map(|path| path.file_name());
-        Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
+        Ok(names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect())
     }
 
     fn make_directory(&self, directory: &Path) -> io::Result<()> {
@@ -345,7 +355,9 @@ impl Disk for SimulatedDisk {
     fn free(&self, _directory: &Path) -> io::Result<u64> {
         let state = self.shared.read()?;
         let capacity = state.weather.capacity;
-        Ok(capacity.map_or(u64::MAX >> 1, |capacity| capacity.saturating_sub(state.used())))
+        Ok(capacity.map_or(u64::MAX >> 1, |capacity| {
+            capacity.saturating_sub(state.used())
+        }))
     }
 
     fn lock(&self, _path: &Path, _note: &str) -> io::Result<Result<Lock, String>> {

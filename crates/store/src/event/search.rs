@@ -211,7 +211,7 @@ impl Query {
     }
 }
 
-fn recorded(row: &dyn Row) -> Result<Recorded, Error> {
+pub(super) fn recorded(row: &dyn Row) -> Result<Recorded, Error> {
     let id = row.int(0)?;
     let bad = |what: &str| Error::Corrupt(format!("event {id}: {what}"));
     let kind = row.text(3)?.parse().map_err(|_| bad("unknown kind"))?;

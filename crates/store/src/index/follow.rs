@@ -123,7 +123,10 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
     let _following = files.following.lock().await;
     loop {
         let at = Arc::clone(shared);
-        let watermark = shared.store.blocking(move || at.write(account, |file| file.watermark())).await?;
+        let watermark = shared
+            .store
+            .blocking(move || at.write(account, |file| file.watermark()))
+            .await?;
         let Some(watermark) = watermark else {
             return Ok(());
         };
@@ -132,7 +135,10 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
             return Ok(());
         };
         let at = Arc::clone(shared);
-        shared.store.blocking(move || at.write(account, |file| file.add(&documents, last))).await?;
+        shared
+            .store
+            .blocking(move || at.write(account, |file| file.add(&documents, last)))
+            .await?;
     }
 }
 
@@ -193,7 +199,10 @@ async fn grams_of(shared: &Shared, raw: Bytes) -> Result<Option<String>, Error> 
 /// Removes what was expunged from all files, and the files of accounts that are gone.
 async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Result<(), Error> {
     let at = Arc::clone(shared);
-    let accounts = shared.store.blocking(move || at.accounts_with_files()).await?;
+    let accounts = shared
+        .store
+        .blocking(move || at.accounts_with_files())
+        .await?;
     for account in accounts {
         if exists(shared, account).await? {
             sweep(shared, account).await?;
@@ -206,7 +215,7 @@ async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Re
     Ok(())
 }
 
-async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
+pub(super) async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
     shared
         .store
         .read(move |snapshot| {
@@ -226,8 +235,10 @@ pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<()
     let mut after = EmailId(0);
     loop {
         let at = Arc::clone(shared);
-        let indexed =
-            shared.store.blocking(move || at.write(account, |file| file.documents(after, SWEEP))).await?;
+        let indexed = shared
+            .store
+            .blocking(move || at.write(account, |file| file.documents(after, SWEEP)))
+            .await?;
         let indexed = indexed.unwrap_or_default();
         let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else {
             return Ok(());
@@ -239,7 +250,10 @@ pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<()
             .collect();
         if !gone.is_empty() {
             let at = Arc::clone(shared);
-            shared.store.blocking(move || at.write(account, |file| file.remove(&gone))).await?;
+            shared
+                .store
+                .blocking(move || at.write(account, |file| file.remove(&gone)))
+                .await?;
         }
         after = last;
     }

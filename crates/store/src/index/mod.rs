@@ -9,6 +9,7 @@
 //! [`Index::forget`] removes that file as soon as the account is deleted. It can be removed at any time while
 //! nothing runs; it is made again from the store.
 
+mod examine;
 mod extract;
 mod follow;
 mod gram;
@@ -348,6 +349,13 @@ impl Shared {
         let removed = sqlite_index::remove(self.disk.as_ref(), &self.path(account));
         drop(locks);
         removed
+    }
+
+    /// Whether the account has a file.
+    fn has_file(&self, account: AccountId) -> Result<bool, Error> {
+        let path = self.path(account);
+        let size = self.disk.size(&path);
+        Ok(size.map_err(|error| Error::io(&path, error))?.is_some())
     }
 
     /// The accounts that have a file.

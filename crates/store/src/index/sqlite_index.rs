@@ -1,6 +1,8 @@
 //! The index's engine: one SQLite file with an FTS5 table for each account, so that forgetting an account is
 //! removing a file. Nothing outside this module names the engine.
 
+mod examine;
+
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
@@ -27,6 +29,8 @@ const SCHEMA: &str = "
     CREATE VIRTUAL TABLE gram USING fts5(
         grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 ";
+
+pub(super) use examine::Examined;
 
 /// A message for the index.
 pub(super) struct Document {

@@ -14,6 +14,7 @@ mod head;
 mod keywords;
 mod name;
 mod read;
+mod recovered;
 mod thread;
 mod tree;
 
@@ -32,6 +33,7 @@ pub use read::{
     changed_since, entries, entries_of, summaries, uids_of_bodies, uids_of_emails, uids_to_verify,
     vanished_since,
 };
+pub(crate) use recovered::{Returning, put_back, recovered};
 pub use tree::{
     MAX_MAILBOXES, MAX_SUBSCRIPTIONS, by_id, by_name, create, delete, list, rename, subscribe,
     subscriptions,

@@ -88,7 +88,9 @@ impl EngineFiles {
         // SAFETY: `vfs` is whole and lives until `drop` takes it out of the list again.
         match unsafe { ffi::sqlite3_vfs_register(vfs, 0) } {
             ffi::SQLITE_OK => Ok(files),
-            code => Err(io::Error::other(format!("SQLite refuses the disk ({code})"))),
+            code => Err(io::Error::other(format!(
+                "SQLite refuses the disk ({code})"
+            ))),
         }
     }
 }

@@ -146,8 +146,12 @@ unsafe extern "C" fn read(
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: see above.
-    let (handle, buffer) =
-        unsafe { (handle(file), slice::from_raw_parts_mut(buffer.cast::<u8>(), count)) };
+    let (handle, buffer) = unsafe {
+        (
+            handle(file),
+            slice::from_raw_parts_mut(buffer.cast::<u8>(), count),
+        )
+    };
     match handle
         .file
         .read_some(buffer, u64::try_from(start).unwrap_or(0))
@@ -171,10 +175,17 @@ unsafe extern "C" fn write(
 ) -> c_int {
     let count = usize::try_from(count).unwrap_or(0);
     // SAFETY: see above.
-    let (handle, bytes) =
-        unsafe { (handle(file), slice::from_raw_parts(buffer.cast::<u8>(), count)) };
+    let (handle, bytes) = unsafe {
+        (
+            handle(file),
+            slice::from_raw_parts(buffer.cast::<u8>(), count),
+        )
+    };
     let start = u64::try_from(start).unwrap_or(0);
-    done(handle.file.write_at(&[bytes], start), ffi::SQLITE_IOERR_WRITE)
+    done(
+        handle.file.write_at(&[bytes], start),
+        ffi::SQLITE_IOERR_WRITE,
+    )
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: ffi::sqlite3_int64) -> c_int {

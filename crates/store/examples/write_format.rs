@@ -1,0 +1,415 @@
+//! Writes a small store in the format of this build, packed, with a manifest of all that is in it.
+//!
+//! Whoever makes a new format runs it once, with the last build of the format before:
+//!
+//! ```text
+//! cargo run --locked -p store --example write_format -- crates/store/tests/formats
+//! ```
+//!
+//! and commits what it writes. `tests/contract_formats.rs` opens every format there is. Each file is packed with zstd
+//! and keeps its name with `.zst` behind it; `manifest.json` lists every row of every table, and every body with its
+//! owner, size and digest.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a tool for developers: it may stop where it stands"
+)]
+
+use std::{fs, path::Path};
+
+use jiff::Timestamp;
+use rusqlite::types::ValueRef;
+use serde_json::{Map, Value, json};
+use store::{
+    AccountId, BodyId, Error, MailboxId, Options, QueueId, Recorded, Store, Tx,
+    mailbox::{self, FlagChange, FlagMode, Flags, NewMessage, SpecialUse},
+    params,
+    queue::{self, NewQueued, NewRecipient, Notify},
+};
+use trail::{Actor, Event, Kind};
+use world::World;
+
+/// Segments this small make several of them, with dead ends.
+const SEGMENT: u64 = 16 << 10;
+
+#[tokio::main]
+async fn main() {
+    let target = std::env::args_os()
+        .nth(1)
+        .expect("the directory of formats");
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let options = Options {
+        segment_size: SEGMENT,
+        reserve_bytes: 0,
+        ..Options::default()
+    };
+    let store = Store::open(directory, &options, World::system()).unwrap();
+    fill(&store).await;
+    let bodies = bodies(&store).await;
+    settle(&store).await;
+    store.close().await;
+    let tables = tables(&directory.join("store.db"));
+    let format = format_of(&tables);
+    let target = Path::new(&target).join(&format);
+    fs::create_dir_all(&target).unwrap();
+    pack(directory, &target);
+    let manifest = json!({ "format": format, "bodies": bodies, "tables": tables });
+    let text = serde_json::to_string(&manifest).unwrap();
+    fs::write(
+        target.join("manifest.json"),
+        text.replace("],[", "],\n[") + "\n",
+    )
+    .unwrap();
+    println!("format {format} is in {}", target.display());
+}
+
+/// Accounts with mail, a queue, an account that was deleted, and bodies that died.
+async fn fill(store: &Store) {
+    let one = account(store, "tanaka").await;
+    let two = account(store, "suzuki").await;
+    let gone = account(store, "sato").await;
+    for n in 0..24 {
+        let text = letter(n, 300 + 40 * n);
+        append(store, one, "INBOX", &text).await;
+        if n % 3 == 0 {
+            append(store, two, "INBOX", &text).await;
+        }
+    }
+    append(store, gone, "INBOX", &letter(90, 500)).await;
+    shared(store, &[one, two], &letter(91, 900)).await;
+    work(store, one).await;
+    for n in 0..4 {
+        enqueue(store, n).await;
+    }
+    work_queue(store).await;
+    change(store, move |tx| {
+        mailbox::remove_account(tx, gone)?;
+        tx.destroy_key(gone)
+    })
+    .await;
+    directory_rows(store, one).await;
+    // Last, so that the last segment and one before it end in dead room.
+    let mut dying = Vec::new();
+    for n in 0..3 {
+        dying.push(append(store, two, "INBOX", &noise(9000 + n)).await);
+    }
+    change(store, move |tx| {
+        let inbox = inbox(tx, two)?;
+        mailbox::expunge(tx, inbox, &dying).map(drop)
+    })
+    .await;
+}
+
+async fn change<T: Send + 'static>(
+    store: &Store,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+) -> T {
+    let done = store.commit(Vec::new(), move |tx| {
+        let value = work(tx)?;
+        record(tx, value)
+    });
+    done.await.unwrap().value
+}
+
+fn record<T>(tx: &mut Tx<'_>, value: T) -> Result<Recorded<T>, Error> {
+    let event = Event::new(Kind::TransactionAccepted, Actor::Peer)
+        .subject("tanaka@example.jp")
+        .address("192.0.2.7".parse::<std::net::IpAddr>().ok())
+        .detail("recipients", vec!["tanaka@example.jp", "会議@example.jp"]);
+    tx.record(&event, value)
+}
+
+fn inbox(tx: &mut Tx<'_>, owner: AccountId) -> Result<MailboxId, Error> {
+    let found = mailbox::by_name(tx, owner, "INBOX")?;
+    found
+        .map(|inbox| inbox.id)
+        .ok_or_else(|| Error::NotFound("INBOX".to_owned()))
+}
+
+async fn account(store: &Store, name: &'static str) -> AccountId {
+    change(store, move |tx| {
+        let account = AccountId(tx.next_id());
+        tx.create_key(account)?;
+        let names = [("Sent", SpecialUse::Sent), ("Trash", SpecialUse::Trash)];
+        mailbox::create_initial(tx, account, &names)?;
+        mailbox::create(tx, account, &format!("{name}/案件"), None)?;
+        mailbox::set_quota(tx, account, Some(50 << 20))?;
+        Ok(account)
+    })
+    .await
+}
+
+fn letter(number: usize, length: usize) -> Vec<u8> {
+    let mut text = format!(
+        "From: <sender@example.com>\r\nTo: <tanaka@example.jp>\r\nSubject: =?UTF-8?B?5Lya6K2w?= {number}\r\n\
+         Message-ID: <{number}@example.com>\r\nReferences: <{}@example.com>\r\n\r\n",
+        number / 4
+    )
+    .into_bytes();
+    text.extend(noise(length));
+    text.extend(b"\r\n");
+    text
+}
+
+/// Letters that compress badly, so that segments fill up.
+fn noise(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    World::system().fill(&mut bytes);
+    bytes.iter().map(|byte| b'0' + byte % 64).collect()
+}
+
+fn new_message(body: BodyId, size: u64, raw: &[u8]) -> NewMessage {
+    let summary = message::Summary::of(raw, &message::Limits::default());
+    NewMessage {
+        body,
+        size,
+        flags: Flags::default(),
+        keywords: vec!["$Label1".to_owned()],
+        internal_date: Timestamp::from_second(1_700_000_000).unwrap(),
+        references: summary
+            .message_id()
+            .into_iter()
+            .chain(summary.references.iter().cloned())
+            .collect(),
+        summary: summary.encode(),
+    }
+}
+
+async fn append(store: &Store, owner: AccountId, name: &'static str, raw: &[u8]) -> u32 {
+    let body = store.seal(raw, &[owner]).unwrap();
+    let new = new_message(body.id, body.size, raw);
+    let done = store.commit(vec![body], move |tx| {
+        let found = mailbox::by_name(tx, owner, name)?;
+        let found = found.ok_or_else(|| Error::NotFound(name.to_owned()))?;
+        let appended = mailbox::append(tx, found.id, &new, true)?;
+        record(tx, appended.uid)
+    });
+    done.await.unwrap().value
+}
+
+/// One body for several accounts.
+async fn shared(store: &Store, owners: &[AccountId], raw: &[u8]) {
+    let body = store.seal(raw, owners).unwrap();
+    let new = new_message(body.id, body.size, raw);
+    let owners = owners.to_vec();
+    let done = store.commit(vec![body], move |tx| {
+        for owner in owners {
+            let inbox = inbox(tx, owner)?;
+            mailbox::append(tx, inbox, &new, true)?;
+        }
+        record(tx, ())
+    });
+    done.await.unwrap();
+}
+
+/// Flags, copies, moves, expunged messages, a mailbox renamed, one deleted.
+async fn work(store: &Store, owner: AccountId) {
+    change(store, move |tx| {
+        let from = inbox(tx, owner)?;
+        let sent = mailbox::by_name(tx, owner, "Sent")?.map(|sent| sent.id);
+        let sent = sent.ok_or_else(|| Error::NotFound("Sent".to_owned()))?;
+        let seen = FlagChange {
+            mode: FlagMode::Add,
+            flags: Flags::SEEN.with(Flags::FLAGGED),
+            keywords: vec!["$Forwarded".to_owned()],
+        };
+        mailbox::change_flags(tx, from, &[1, 2, 3, 5, 8], &seen, None)?;
+        mailbox::copy(tx, from, &[2, 3, 4], sent)?;
+        mailbox::move_to(tx, from, &[6, 7], sent)?;
+        mailbox::expunge(tx, from, &[9, 10, 11, 15])?;
+        mailbox::create(tx, owner, "Old/Deep", None)?;
+        mailbox::rename(tx, owner, "Old", "Archive")?;
+        mailbox::delete(tx, owner, "Archive/Deep")?;
+        mailbox::subscribe(tx, owner, "Archive", true)
+    })
+    .await;
+}
+
+async fn enqueue(store: &Store, number: usize) {
+    let raw = letter(60 + number, 700);
+    let body = store.seal(&raw, &[AccountId::QUEUE]).unwrap();
+    let to = |name: &str| NewRecipient {
+        address: name.parse().unwrap(),
+        notify: Notify::default(),
+        original: Some(format!("rfc822;{name}")),
+        destination: "example.net".to_owned(),
+    };
+    let new = NewQueued {
+        id: QueueId(store.next_id()),
+        body: body.id,
+        size: body.size,
+        sender: (number > 0).then(|| "tanaka@example.jp".parse().unwrap()),
+        identifier: Some("tanaka".to_owned()),
+        envelope_id: Some("env-1".to_owned()),
+        return_full: Some(true),
+        smtputf8: false,
+        require_tls: number == 2,
+        body_type: 1,
+        message_id: format!("{number}@example.com"),
+        recipients: vec![to("a@example.net"), to("b@example.net")],
+    };
+    let done = store.commit(vec![body], move |tx| {
+        queue::enqueue(tx, &new)?;
+        record(tx, ())
+    });
+    done.await.unwrap();
+}
+
+async fn work_queue(store: &Store) {
+    change(store, |tx| {
+        let all = queue::select(tx, &queue::Selection::default(), 100)?;
+        for (number, queued) in all.iter().enumerate() {
+            let id = queued.message.id;
+            match number {
+                0 => queue::defer(tx, id, 0, tx.now(), "451 4.7.1 come back later")?,
+                1 => drop(queue::finish(tx, id, 1)?),
+                2 => {
+                    let held = queue::Selection {
+                        ids: vec![id],
+                        ..queue::Selection::default()
+                    };
+                    queue::set_state(tx, &held, queue::State::Held)?;
+                }
+                _ => {
+                    queue::finish(tx, id, 0)?;
+                    queue::finish(tx, id, 1)?;
+                }
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+/// What the room `directory` keeps, as far as it takes to see that the rows come through.
+async fn directory_rows(store: &Store, account: AccountId) {
+    change(store, move |tx| {
+        let now = tx.now();
+        tx.execute(
+            "INSERT INTO person (id, name, full_name, state, added_at) VALUES (7, 'tanaka', '田中 花子', 'active', ?1)",
+            params![now],
+        )?;
+        tx.execute("INSERT INTO person_role (person, role, granted_at) VALUES (7, 'administrator', ?1)", params![now])?;
+        tx.execute("INSERT INTO person_user (os_user, person) VALUES ('tanaka', 7)", &[])?;
+        tx.execute(
+            "INSERT INTO orders (number, kind, for_person, details, issued_by, issued_at, approved_by, approved_at, \
+             state) VALUES (1, 'issue', 7, '{}', 7, ?1, 7, ?1, 'used')",
+            params![now],
+        )?;
+        tx.execute(
+            "INSERT INTO account (id, identifier, main_address, person, order_number, state, msa, mra, \
+             must_change_password, renewed, generation, issued_at) \
+             VALUES (?1, 'tanaka@example.jp', 'tanaka@example.jp', 7, 1, 'active', 1, 1, 0, 1, 3, ?2)",
+            params![account, now],
+        )?;
+        tx.execute(
+            "INSERT INTO address (local, domain, account, kind, added_at) VALUES ('tanaka', 'example.jp', ?1, 'main', ?2)",
+            params![account, now],
+        )?;
+        tx.execute(
+            "INSERT INTO credential (account, scheme, secret, changed_at) VALUES (?1, 'ARGON2ID', '$argon2id$x', ?2)",
+            params![account, now],
+        )
+    })
+    .await;
+}
+
+/// Every body with each of its owners.
+async fn bodies(store: &Store) -> Vec<Value> {
+    let owners = store
+        .read(|sql| {
+            let list = "SELECT account, body FROM body_owner ORDER BY body, account";
+            store::sql::rows(sql, list, &[], |row| {
+                Ok((AccountId(row.int(0)?), BodyId(row.int(1)?)))
+            })
+        })
+        .await;
+    let owners: Result<Vec<_>, Error> = owners;
+    let mut bodies = Vec::new();
+    for (owner, body) in owners.unwrap() {
+        let raw = store.body(owner, body).await.unwrap();
+        let digest = blake3::hash(&raw).to_hex().to_string();
+        bodies.push(json!([owner.0, body.0, raw.len(), digest]));
+    }
+    bodies
+}
+
+/// Waits until what died is given back, so that the fixture ends in the state that a quiet store is in.
+async fn settle(store: &Store) {
+    let left = |store: Store| async move {
+        let count = store.read(|sql| {
+            store::sql::first(sql, "SELECT count(*) FROM body_free", &[], |row| row.int(0))
+        });
+        let count: Result<Option<i64>, Error> = count.await;
+        count.unwrap()
+    };
+    while left(store.clone()).await != Some(0) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// Every row of every table: for each table its columns, then its rows. Bytes are hexadecimal behind `x:`.
+fn tables(database: &Path) -> Map<String, Value> {
+    let handle = rusqlite::Connection::open(database).unwrap();
+    let mut names = handle
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name")
+        .unwrap();
+    let names: Vec<String> = names
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    names
+        .into_iter()
+        .map(|name| {
+            let rows = rows(&handle, &name);
+            (name, rows)
+        })
+        .collect()
+}
+
+fn rows(handle: &rusqlite::Connection, table: &str) -> Value {
+    let mut statement = handle
+        .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
+        .unwrap();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut found = statement.query([]).unwrap();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().unwrap() {
+        let cells = (0..columns.len()).map(|at| match row.get_ref(at).unwrap() {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::from(number),
+            ValueRef::Text(text) => Value::from(std::str::from_utf8(text).unwrap()),
+            ValueRef::Blob(bytes) => {
+                let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                Value::from(format!("x:{}", digits.concat()))
+            }
+            ValueRef::Real(_) => panic!("a fraction in {table}"),
+        });
+        rows.push(Value::Array(cells.collect()));
+    }
+    json!({ "columns": columns, "rows": rows })
+}
+
+fn format_of(tables: &Map<String, Value>) -> String {
+    let rows = tables["meta"]["rows"].as_array().unwrap();
+    let format = rows.iter().find(|row| row[0] == "format").unwrap();
+    format[1].as_str().unwrap().to_owned()
+}
+
+/// Packs every file but the lock.
+fn pack(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir_all(to.join(&name)).unwrap();
+            pack(&entry.path(), &to.join(&name));
+        } else if name != "store.lock" {
+            let packed = zstd::encode_all(fs::File::open(entry.path()).unwrap(), 19).unwrap();
+            fs::write(to.join(format!("{name}.zst")), packed).unwrap();
+        }
+    }
+}

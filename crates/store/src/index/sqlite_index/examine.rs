@@ -1,0 +1,70 @@
+//! A look at an account's file from beside, with a connection that only reads.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::database;
+use crate::{EmailId, Error, disk::Disk, sqlite};
+
+/// A file under examination.
+pub(in crate::index) struct Examined {
+    handle: Connection,
+}
+
+impl Examined {
+    /// Opens the file; `None` when there is none.
+    pub(in crate::index) fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, Error> {
+        let size = disk.size(path).map_err(|error| Error::io(path, error))?;
+        if size.is_none() {
+            return Ok(None);
+        }
+        let handle = sqlite::handle(disk, path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let handle = handle.map_err(database)?;
+        handle
+            .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000;")
+            .map_err(database)?;
+        Ok(Some(Self { handle }))
+    }
+
+    /// What the engine complains about.
+    pub(in crate::index) fn complaints(&self) -> Result<Vec<String>, Error> {
+        let mut statement = self
+            .handle
+            .prepare("PRAGMA integrity_check(10)")
+            .map_err(database)?;
+        let lines = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .map_err(database)?;
+        let lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(database)?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// All messages up to this one are said to be in the file.
+    pub(in crate::index) fn watermark(&self) -> Result<EmailId, Error> {
+        self.handle
+            .query_row("SELECT watermark FROM meta", [], |row| row.get(0))
+            .map(EmailId)
+            .map_err(database)
+    }
+
+    /// Messages after `after`, ascending, at most `limit`; only those whose grams are there, or that need none.
+    pub(in crate::index) fn documents(
+        &self,
+        after: EmailId,
+        limit: i64,
+    ) -> Result<Vec<EmailId>, Error> {
+        let mut statement = self
+            .handle
+            .prepare_cached(
+                "SELECT d.email FROM document d WHERE d.email > ?1 \
+                 AND (d.complete = 0 OR EXISTS (SELECT 1 FROM gram_docsize g WHERE g.id = d.email)) \
+                 ORDER BY d.email LIMIT ?2",
+            )
+            .map_err(database)?;
+        let rows = statement
+            .query_map(params![after.0, limit], |row| row.get(0).map(EmailId))
+            .map_err(database)?;
+        rows.collect::<Result<_, _>>().map_err(database)
+    }
+}
