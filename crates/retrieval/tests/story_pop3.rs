@@ -49,6 +49,9 @@ async fn mail_is_fetched_and_deleted_at_quit() {
         .play("C: TOP 2 1\nS: +OK\nS: Subject: second\nS: \nS: ..one\nS: .")
         .await;
     client
+        .play("C: TOP 3 0\nS: +OK\nS: Subject: third\nS: \nS: .")
+        .await;
+    client
         .play("C: DELE 2\nS: +OK …\nC: RETR 2\nS: -ERR …\nC: RETR 9\nS: -ERR …\nC: NOOP\nS: +OK")
         .await;
     client.play("C: QUIT\nS: +OK …").await;
@@ -59,7 +62,8 @@ async fn mail_is_fetched_and_deleted_at_quit() {
         .find(|event| event.event.detail["protocol"] == "pop3")
         .unwrap()
         .event;
-    assert_eq!(session.detail["fetched"], 1);
+    // The whole of one, and a line of another: not the one of which only the header was asked for.
+    assert_eq!(session.detail["fetched"], 2);
     assert_eq!(session.detail["deleted"], 1);
     assert_eq!(session.detail["end"], "logout");
     let mut imap = site.inbox().await;
@@ -130,6 +134,40 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
         .play(&format!(
             "C: AUTH PLAIN {initial}\nS: +OK 0 messages\nC: CAPA\nS: +OK …"
         ))
+        .await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|line| line != ".") {
+        told.push(client.line().await);
+    }
+    // RFC 2449, section 5: the same in both states, but for IMPLEMENTATION.
+    for name in ["USER", "STLS", "SASL", "UTF8", "IMPLEMENTATION"] {
+        let is_told = told.iter().any(|line| line.split(' ').next() == Some(name));
+        assert!(is_told, "{name} in {told:?}");
+    }
+}
+
+/// RFC 6856: mail is sent as it is kept, before UTF8 and after it, and an identifier may be told in UTF-8.
+#[tokio::test]
+async fn a_session_in_utf8() {
+    let site = Site::open().await;
+    let mut imap = site.imap().await;
+    imap.append("INBOX", "()", "Subject: 会議\r\n\r\n山田\r\n")
+        .await;
+    let mut client = site.connect(Listener::Pop3).await;
+    client
+        .play(&format!(
+            "C: UTF8\nS: +OK …\nC: USER {TARO}\nS: +OK …\nC: PASS {}\nS: +OK 1 messages",
+            site.password
+        ))
+        .await;
+    client
+        .play(
+            "C: RETR 1\nS: +OK 27 octets\nS: Subject: 会議\nS: \nS: 山田\nS: .\nC: QUIT\nS: +OK …",
+        )
+        .await;
+    let mut client = pop3(&site).await;
+    client
+        .play("C: TOP 1 0\nS: +OK\nS: Subject: 会議\nS: \nS: .\nC: USER 会議\nS: -ERR …")
         .await;
 }
 

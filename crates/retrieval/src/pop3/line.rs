@@ -73,12 +73,13 @@ impl Line {
 
     /// Answers CAPA.
     pub(super) fn tell_capabilities(&mut self, authenticated: bool) {
-        let permitted = self.may_log_in() && !authenticated;
+        // RFC 2449, section 5: what can be done in one state only is told in both.
+        let permitted = self.may_log_in();
         let mechanisms: Vec<&str> = login::mechanisms(self.tls(), permitted)
             .map(Mechanism::name)
             .collect();
         let capabilities = Capabilities {
-            stls: self.tls().is_none() && !authenticated,
+            stls: self.tls().is_none(),
             user: permitted,
             mechanisms: &mechanisms,
             implementation: authenticated.then_some("Kakitome"),

@@ -148,15 +148,21 @@ impl Session {
             .await
         {
             Ok(raw) => {
-                match top {
+                let is_text = match top {
                     Some(lines) => self.line.out.top(&raw, lines),
-                    None => self.line.out.message(&raw),
-                }
+                    None => {
+                        self.line.out.message(&raw);
+                        true
+                    }
+                };
                 drop(raw);
                 self.line.flush().await?;
+                // Programs such as fetchmail fetch whole messages by TOP, so that they stay unread on the server.
+                if is_text {
+                    self.tally.fetched(self.mailbox, message.uid);
+                }
                 if top.is_none() {
                     self.retrieved.push(message.uid);
-                    self.tally.fetched(self.mailbox, message.uid);
                 }
             }
             Err(Error::NotFound(_)) => {
