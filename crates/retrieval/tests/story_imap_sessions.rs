@@ -217,8 +217,15 @@ async fn too_many_sessions_of_one_identifier_are_refused() {
     let mut second = site.connect(Listener::Imap).await;
     let command = format!("LOGIN {} {}", site::TARO, site.password);
     assert!(second.refused(&command).await.starts_with("NO [LIMIT]"));
+    // Clause 4.2(1)c: the identifier proved itself, and no session came of it.
+    let refused = site.events(trail::Kind::RetrievalSession).await;
+    let [refused] = refused.as_slice() else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(refused.event.detail["end"], "too-many-sessions");
+    assert_eq!(refused.event.outcome, trail::Outcome::Refused);
     first.ask("LOGOUT").await;
-    site.session_event().await;
+    site.sessions_ended(2).await;
     assert!(first.is_closed().await);
     second.ok(&command).await;
 }

@@ -99,6 +99,10 @@ async fn a_second_session_waits_its_turn() {
     let mut second = site.connect(Listener::Pop3).await;
     let login = format!("C: USER {TARO}\nS: +OK …\nC: PASS {}", site.password);
     second.play(&format!("{login}\nS: -ERR [IN-USE] …")).await;
+    // Clause 4.2(1)c: the identifier proved itself, and no session came of it.
+    let ends: Vec<_> = site.events(Kind::RetrievalSession).await;
+    let ends = ends.iter().map(|event| event.event.detail["end"].clone());
+    assert_eq!(ends.filter(|end| end == "in-use").count(), 1);
     first.play("C: QUIT\nS: +OK …").await;
     assert!(first.is_closed().await);
     second.play(&format!("{login}\nS: +OK …")).await;
@@ -118,8 +122,12 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
         "{told:?}"
     );
     stranger
-        .play("C: USER x\nS: -ERR …\nC: STAT\nS: -ERR …")
+        .play("C: USER x\nS: -ERR …\nC: PASS y\nS: -ERR …\nC: STAT\nS: -ERR …")
         .await;
+    stranger
+        .play("C: AUTH\nS: -ERR …\nC: AUTH PLAIN\nS: -ERR …\nC: PASS y\nS: -ERR …")
+        .await;
+    assert!(stranger.is_closed().await);
     let mut client = site.connect(Listener::Pop3).await;
     client
         .play(&format!(
@@ -129,6 +137,20 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
     client
         .play("C: PASS x\nS: -ERR …\nC: AUTH NONSENSE\nS: -ERR …")
         .await;
+    let reasons = [
+        "privacy-required",
+        "privacy-required",
+        "privacy-required",
+        "wrong password",
+        "no-such-mechanism",
+    ];
+    let failed = site.events(Kind::AuthenticationFailed).await;
+    let told: Vec<_> = failed
+        .iter()
+        .map(|event| event.event.detail["reason"].clone())
+        .collect();
+    assert_eq!(told, reasons);
+    assert_eq!(failed[0].event.subject, "x");
     let initial = protocol::sasl::wire::encode(format!("\0{TARO}\0{}", site.password).as_bytes());
     client
         .play(&format!(

@@ -12,7 +12,7 @@ use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
     Settings,
-    audit::End,
+    audit::{End, Facts},
     budget::{Memory, Room},
     connection::{Connection, READ},
     imap::outcome::Stop,
@@ -100,8 +100,13 @@ impl Line {
         self.connection.tls()
     }
 
-    pub(crate) fn octets_written(&self) -> u64 {
-        self.connection.octets_written()
+    /// What there is to tell of the connection when the session ends.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            octets: self.connection.octets_written(),
+            tls: self.tls().is_some(),
+            client: self.client.as_deref(),
+        }
     }
 
     /// Whether a password may be told on this connection.
@@ -422,6 +427,10 @@ impl Line {
             End::TooLarge => (
                 Some(ResponseCode::TooBig),
                 "What you are sending is too large to wait for its end",
+            ),
+            End::TooMany | End::InUse => (
+                Some(ResponseCode::Limit),
+                "Too many sessions of this identifier",
             ),
             End::Protocol => (Some(ResponseCode::ClientBug), "Too many errors"),
             End::Busy | End::Failed => (Some(ResponseCode::Unavailable), "Try again later"),

@@ -71,9 +71,8 @@ impl Member {
             }
         };
         self.line.say_bye(end).await;
-        let (octets, tls) = (self.line.octets_written(), self.line.tls().is_some());
         self.tally
-            .record(&self.shared.store, &self.who, octets, tls, end)
+            .record(&self.shared.store, &self.who, self.line.facts(), end)
             .await;
         self.line.close().await;
     }

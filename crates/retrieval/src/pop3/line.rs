@@ -12,7 +12,7 @@ use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
     Settings,
-    audit::End,
+    audit::{End, Facts},
     budget::{Memory, Room},
     connection::{Connection, READ},
     login,
@@ -62,8 +62,13 @@ impl Line {
         self.connection.tls()
     }
 
-    pub(super) fn octets_written(&self) -> u64 {
-        self.connection.octets_written()
+    /// What there is to tell of the connection when the session ends.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            octets: self.connection.octets_written(),
+            tls: self.tls().is_some(),
+            client: None,
+        }
     }
 
     /// Whether a password may be told on this connection.
