@@ -52,7 +52,10 @@ pub(crate) enum Heard {
     /// has sent after it.
     Command(Tagged, Vec<Room>),
     /// Something that was no command; it is answered.
-    Refused,
+    Refused {
+        /// It was a search that was to be saved: `$` is empty now (RFC 5182, section 2.1).
+        empties_saved: bool,
+    },
 }
 
 impl Line {
@@ -158,7 +161,9 @@ impl Line {
                     Event::Error(error) => {
                         self.end_command();
                         self.out.command_error(&error);
-                        return Ok(Heard::Refused);
+                        return Ok(Heard::Refused {
+                            empties_saved: error.empties_saved,
+                        });
                     }
                     Event::Line(_) => {}
                 }

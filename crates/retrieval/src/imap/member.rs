@@ -93,7 +93,12 @@ impl Member {
                 let synced = self.tell_changes(may_expunge).await;
                 self.complete(&tag, outcome, &synced)
             }
-            Heard::Refused => self.line.count_bad(),
+            Heard::Refused { empties_saved } => {
+                if empties_saved {
+                    self.forget_saved();
+                }
+                self.line.count_bad()
+            }
         }
     }
 

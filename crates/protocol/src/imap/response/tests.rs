@@ -170,7 +170,14 @@ fn search_responses() {
         written(|encoder| encoder.search([2, 84], Some(9))),
         "* SEARCH 2 84 (MODSEQ 9)\r\n"
     );
-    assert_eq!(written(|encoder| encoder.sort([9, 1])), "* SORT 9 1\r\n");
+    assert_eq!(
+        written(|encoder| encoder.sort([9, 1], None)),
+        "* SORT 9 1\r\n"
+    );
+    assert_eq!(
+        written(|encoder| encoder.sort([9, 1], Some(7))),
+        "* SORT 9 1 (MODSEQ 7)\r\n"
+    );
     let result = SearchResult {
         min: Some(1),
         count: Some(2),

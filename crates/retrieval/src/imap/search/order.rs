@@ -9,7 +9,7 @@ use super::super::{
     order::{Sortable, Threadable, by_references, by_subject, sort},
     outcome::{Done, Outcome, Stop},
 };
-use super::walk::read_summaries;
+use super::{told_of, walk::read_summaries};
 
 /// Messages whose summaries are held at once.
 const BATCH: usize = 256;
@@ -20,33 +20,44 @@ impl Member {
         if asks_mod_seq {
             self.enable_condstore();
         }
-        let uids = self.find(&command.key).await?;
-        let mut messages: Vec<Sortable> = self.with_summaries(&uids, sortable).await?;
-        sort(&mut messages, &command.criteria);
-        let sorted: Vec<u32> = messages.iter().map(|message| message.uid).collect();
+        let sorted = self.sorted(&command).await;
+        self.forget_saved_after(&sorted, command.returns);
+        let sorted = sorted?;
         let selected = self.need_selected()?;
+        let told = command
+            .returns
+            .map_or_else(|| sorted.clone(), |returns| told_of(returns, &sorted));
+        let modseqs = told.iter().filter_map(|uid| selected.view.by_uid(*uid));
+        let mod_seq = modseqs
+            .map(|(_, slot)| slot.modseq)
+            .max()
+            .filter(|_| asks_mod_seq);
         let numbers: Vec<u32> = sorted
             .iter()
             .filter_map(|uid| selected.view.by_uid(*uid).map(|(number, _)| (*uid, number)))
             .map(|(uid, number)| if command.uid { uid } else { number })
             .collect();
-        let modseqs = sorted.iter().filter_map(|uid| selected.view.by_uid(*uid));
-        let mod_seq = modseqs
-            .map(|(_, slot)| slot.modseq)
-            .max()
-            .filter(|_| asks_mod_seq);
         let Some(returns) = command.returns else {
-            self.line.out.sort(numbers);
+            self.line.out.sort(numbers, mod_seq);
             return Ok(Done::new("Sorted"));
         };
         if returns.save {
-            self.save(returns, &uids)?;
+            self.save(returns, &sorted)?;
         }
         self.answer_sort(tag, command.uid, returns, numbers, mod_seq);
         Ok(Done::new("Sorted"))
     }
 
-    /// RFC 5267, section 3: MIN and MAX are the first and the last in the order of the sort.
+    /// The UIDs of what matches, in the order that is asked for.
+    async fn sorted(&mut self, command: &Sort) -> Result<Vec<u32>, Stop> {
+        let uids = self.find(&command.key).await?;
+        let mut messages: Vec<Sortable> = self.with_summaries(&uids, sortable).await?;
+        sort(&mut messages, &command.criteria);
+        Ok(messages.iter().map(|message| message.uid).collect())
+    }
+
+    /// RFC 5267, section 3: MIN and MAX are the first and the last in the order of the sort. With SAVE alone there is nothing to
+    /// tell.
     fn answer_sort(
         &mut self,
         tag: &Tag,
@@ -55,6 +66,9 @@ impl Member {
         numbers: Vec<u32>,
         mod_seq: Option<u64>,
     ) {
+        if !(returns.min || returns.max || returns.all || returns.count) {
+            return;
+        }
         let result = SearchResult {
             min: numbers.first().copied().filter(|_| returns.min),
             max: numbers.last().copied().filter(|_| returns.max),
