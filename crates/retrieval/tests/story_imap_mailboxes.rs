@@ -190,3 +190,33 @@ async fn quotas_are_told_and_kept() {
             .starts_with("NO [NOPERM]")
     );
 }
+
+/// RFC 9208, section 5.1; RFC 8438; RFC 7889.
+#[tokio::test]
+async fn status_tells_sizes() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    for size in [100, 20, 3] {
+        client.append("INBOX", "()", "x".repeat(size)).await;
+    }
+    let items = "(MESSAGES SIZE DELETED DELETED-STORAGE APPENDLIMIT)";
+    let told = |deleted: u32, octets: u32| {
+        format!(
+            "(MESSAGES 3 SIZE 123 DELETED {deleted} DELETED-STORAGE {octets} APPENDLIMIT {})",
+            50 << 20
+        )
+    };
+    let status = client.ok(&format!("STATUS INBOX {items}")).await;
+    assert!(status.contains(&told(0, 0)), "{status}");
+    client.ok("STORE 1,3 +FLAGS.SILENT (\\Deleted)").await;
+    for command in [
+        format!("STATUS INBOX {items}"),
+        format!("LIST \"\" INBOX RETURN (STATUS {items})"),
+    ] {
+        let status = client.ok(&command).await;
+        assert!(status.contains(&told(2, 103)), "{status}");
+    }
+    let capabilities = client.ok("CAPABILITY").await;
+    assert!(capabilities.contains(" QUOTA=RES-STORAGE "));
+    assert!(!capabilities.contains("QUOTA=RES-MESSAGE"));
+}

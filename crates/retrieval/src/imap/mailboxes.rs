@@ -47,7 +47,7 @@ impl Member {
             })
             .await?;
         Ok(Done::with(
-            ResponseCode::MailboxId(receipt.value.to_string()),
+            ResponseCode::MailboxId(id.to_string()),
             "Created",
         ))
     }
@@ -111,15 +111,36 @@ impl Member {
         Ok(Done::new("Done"))
     }
 
-    /// STATUS: from the mailbox's row, whatever its size.
+    /// STATUS (RFC 9051, section 6.3.11).
     pub(super) async fn status(&mut self, name: MailboxName, items: Vec<StatusItem>) -> Outcome {
         let row = self.row_of(&name).await?;
         if items.contains(&StatusItem::HighestModSeq) {
             self.enable_condstore();
         }
-        let data = status_data(&row, &items, self.line.settings().append_limit);
-        self.line.out.status(&name, &data);
+        self.write_status(&name, &row, &items).await?;
         Ok(Done::new("Done"))
+    }
+
+    /// The STATUS response of a mailbox: from its row, but for the octets that an EXPUNGE would free.
+    pub(super) async fn write_status(
+        &mut self,
+        name: &MailboxName,
+        row: &Mailbox,
+        items: &[StatusItem],
+    ) -> Result<(), Stop> {
+        let mut deleted_octets = 0;
+        if items.contains(&StatusItem::DeletedStorage) && row.deleted > 0 {
+            let id = row.id;
+            deleted_octets = self
+                .shared
+                .store
+                .read::<_, Error>(move |snapshot| mailbox::deleted_octets(snapshot, id))
+                .await?;
+        }
+        let append_limit = self.line.settings().append_limit;
+        let data = status_data(row, items, append_limit, deleted_octets);
+        self.line.out.status(name, &data);
+        Ok(())
     }
 
     /// GETQUOTA (RFC 9208).
@@ -177,10 +198,11 @@ impl Member {
 }
 
 /// The values of STATUS.
-pub(super) fn status_data(
+fn status_data(
     row: &Mailbox,
     items: &[StatusItem],
     append_limit: u64,
+    deleted_octets: u64,
 ) -> Vec<StatusData> {
     let value = |item: &StatusItem| {
         let number = match item {
@@ -191,6 +213,7 @@ pub(super) fn status_data(
             StatusItem::UidValidity => u64::from(row.uid_validity),
             StatusItem::Unseen => row.unseen,
             StatusItem::Deleted => row.deleted,
+            StatusItem::DeletedStorage => deleted_octets,
             StatusItem::Size => row.bytes,
             StatusItem::HighestModSeq => row.highest_modseq,
             StatusItem::AppendLimit => append_limit,

@@ -111,6 +111,20 @@ pub fn vanished_since(
     Ok(uids)
 }
 
+/// Octets of the messages in `mailbox` that are marked `\Deleted`: what an EXPUNGE would free.
+///
+/// # Errors
+/// When the database fails.
+pub fn deleted_octets(sql: &mut dyn Sql, mailbox: MailboxId) -> Result<u64, Error> {
+    let octets = sql::first(
+        sql,
+        "SELECT coalesce(sum(size), 0) FROM message WHERE mailbox = ?1 AND (flags & ?2) <> 0",
+        params![mailbox, Flags::DELETED.0],
+        |row| row.count(0),
+    )?;
+    Ok(octets.unwrap_or_default())
+}
+
 /// The opened summaries of `uids`, ascending by UID; those gone are left out.
 ///
 /// # Errors
