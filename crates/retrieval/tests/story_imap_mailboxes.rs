@@ -220,3 +220,36 @@ async fn status_tells_sizes() {
     assert!(capabilities.contains(" QUOTA=RES-STORAGE "));
     assert!(!capabilities.contains("QUOTA=RES-MESSAGE"));
 }
+
+/// Programs on macOS write names decomposed (NFD); they are kept composed.
+#[tokio::test]
+async fn a_decomposed_name_is_found_again() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    let (composed, decomposed) = ("\u{304c}", "\u{304b}\u{3099}");
+    client.ok("ENABLE IMAP4rev2").await;
+    let made = client.ok(&format!("CREATE \"{decomposed}/a\"")).await;
+    assert!(
+        made.starts_with(&format!(
+            "* LIST () \"/\" \"{composed}/a\" (\"OLDNAME\" (\"{decomposed}/a\"))\n"
+        )),
+        "{made}"
+    );
+    for pattern in [
+        format!("{decomposed}/a"),
+        format!("{decomposed}/%"),
+        format!("{composed}/*"),
+    ] {
+        let listed = client.ok(&format!("LIST \"\" \"{pattern}\"")).await;
+        assert!(
+            listed.contains(&format!("\"{composed}/a\"")),
+            "{pattern}: {listed}"
+        );
+    }
+    let listed = client.ok(&format!("LIST \"{decomposed}/\" a")).await;
+    assert!(listed.contains(&format!("\"{composed}/a\"")), "{listed}");
+    let selected = client.ok(&format!("SELECT \"{decomposed}/a\"")).await;
+    assert!(selected.contains("OLDNAME"), "{selected}");
+    let selected = client.ok(&format!("SELECT \"{composed}/a\"")).await;
+    assert!(!selected.contains("OLDNAME"), "{selected}");
+}

@@ -1,7 +1,8 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS and quotas.
 
 use protocol::imap::{
-    MailboxName, QuotaResource, ResponseCode, SpecialUse, StatusData, StatusItem,
+    ListAttributes, ListEntry, MailboxName, QuotaResource, ResponseCode, SpecialUse, StatusData,
+    StatusItem,
 };
 use store::{
     Error,
@@ -33,6 +34,7 @@ impl Member {
                 ));
             }
         };
+        let wanted = name.clone();
         let (who, account) = (self.who.clone(), self.login.account);
         let receipt = self
             .shared
@@ -43,13 +45,25 @@ impl Member {
                 if let Some(special_use) = special_use {
                     event = event.detail("use", use_to_wire(special_use).as_str());
                 }
-                tx.record(&event, made.id)
+                tx.record(&event, (made.id, made.name))
             })
             .await?;
+        let (id, made) = receipt.value;
+        self.tell_changed_name(&wanted, &made);
         Ok(Done::with(
             ResponseCode::MailboxId(id.to_string()),
             "Created",
         ))
+    }
+
+    /// RFC 9051, section 6.3.9.7: a client of IMAP4rev2 is told when a mailbox has another name than it wrote, as one in NFD has.
+    fn tell_changed_name(&mut self, wanted: &MailboxName, name: &str) {
+        let name = MailboxName::new(name).filter(|name| self.enabled.rev2 && name != wanted);
+        if let Some(name) = name {
+            let mut entry = ListEntry::new(&name, ListAttributes::default());
+            entry.old_name = Some(wanted);
+            self.line.out.list(&entry);
+        }
     }
 
     pub(super) async fn delete(&mut self, name: MailboxName) -> Outcome {
