@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use protocol::imap::{
     AwaitedLine, CapabilityState, Decoder, Encoder, Event, Limits, Literal, ResponseCode, Status,
-    Tagged, capabilities,
+    Tagged, capabilities, literal_pieces,
 };
 use store::AccountId;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -371,6 +371,18 @@ impl Line {
         Ok(self.connection.flush().await?)
     }
 
+    /// As [`Line::send_large`], for the octets of a literal that may hold no NUL.
+    pub(crate) async fn send_text(
+        connection: &mut Connection,
+        head: &[u8],
+        octets: &[u8],
+    ) -> Result<(), End> {
+        connection.out().extend_from_slice(head);
+        Ok(connection
+            .write_pieces(octets.len(), literal_pieces(octets))
+            .await?)
+    }
+
     /// Sends `head` and then `octets` without copying them. What waited in the encoder stands in `head` already.
     pub(crate) async fn send_large(
         connection: &mut Connection,
@@ -378,7 +390,9 @@ impl Line {
         octets: &[u8],
     ) -> Result<(), End> {
         connection.out().extend_from_slice(head);
-        Ok(connection.write_large(octets).await?)
+        Ok(connection
+            .write_pieces(octets.len(), std::iter::once(octets))
+            .await?)
     }
 
     /// The encoder and the connection at once, for answers with large literals.
