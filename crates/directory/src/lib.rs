@@ -166,6 +166,30 @@ pub struct Attempt {
     pub client: Option<String>,
 }
 
+/// Why a login ended before any proof was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unproved {
+    /// The connection is not encrypted, and no password may be told on it.
+    PrivacyRequired,
+    /// The mechanism is not offered.
+    NoSuchMechanism,
+    /// The client gave up within the exchange.
+    Cancelled,
+    /// What the client said within the exchange was no answer.
+    Malformed,
+}
+
+impl Unproved {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrivacyRequired => "privacy-required",
+            Self::NoSuchMechanism => "no-such-mechanism",
+            Self::Cancelled => "cancelled",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 /// The services that identifiers log in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
@@ -296,6 +320,12 @@ impl Directory {
         password: &[u8],
     ) -> Result<Login, Refusal> {
         self.check_password(attempt, identifier, password).await
+    }
+
+    /// A login ended before any proof was looked at: records that, and holds the answer back when there were many such from
+    /// the same place. `identifier` is what the client claimed, empty when it claimed nothing.
+    pub async fn refused_unproved(&self, attempt: &Attempt, identifier: &str, why: Unproved) {
+        self.refuse_unproved(attempt, identifier, why).await;
     }
 
     /// The SCRAM secrets of an identifier; evenly made-up ones when it has none.

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{
-    Attempt, Directory, Login, Options, Refusal, Service,
+    Attempt, Directory, Login, Options, Refusal, Service, Unproved,
     hash::NewSecrets,
     options::MOST_CLAIMED,
     tables::{
@@ -30,6 +30,7 @@ enum Reason {
     Crowded,
     Changed,
     Failed,
+    Unproved(Unproved),
 }
 
 impl Reason {
@@ -42,6 +43,7 @@ impl Reason {
             Self::Crowded => "too many attempts at once",
             Self::Changed => "the account changed during the check",
             Self::Failed => "the check failed",
+            Self::Unproved(unproved) => unproved.as_str(),
         }
     }
 
@@ -52,9 +54,11 @@ impl Reason {
 
     const fn refusal(self) -> Refusal {
         match self {
-            Self::Unknown | Self::WrongPassword | Self::Suspended | Self::NotPermitted => {
-                Refusal::Credentials
-            }
+            Self::Unknown
+            | Self::WrongPassword
+            | Self::Suspended
+            | Self::NotPermitted
+            | Self::Unproved(_) => Refusal::Credentials,
             Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
         }
     }
@@ -235,6 +239,30 @@ impl Directory {
             Ok(_) => Err(reason.refusal()),
             Err(error) => Err(unavailable(&error)),
         }
+    }
+
+    /// Records a login that ended before any proof was looked at. Nothing was guessed, so that nobody's logins are held
+    /// back for it; but the next of its kind from there is, as after a failure: the trail must not fill faster.
+    pub(crate) async fn refuse_unproved(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        unproved: Unproved,
+    ) {
+        let throttle = &self.inner.throttle;
+        let held = throttle.hold_unproved(attempt.peer, self.options().pace());
+        let reason = match &held {
+            Ok(held) => {
+                if !held.delay.is_zero() {
+                    sleep(held.delay).await;
+                }
+                throttle.failed_unproved(attempt.peer);
+                Reason::Unproved(unproved)
+            }
+            Err(_) => Reason::Crowded,
+        };
+        // Whatever is wrong with the record, the login stays refused.
+        drop(self.refuse(attempt, claimed, "", reason).await);
     }
 
     /// Asks the same questions of the store for any text.

@@ -119,6 +119,18 @@ impl Throttle {
         })
     }
 
+    /// How long an answer to an attempt that proves nothing must wait: as if each place were an identifier of its own.
+    pub(crate) fn hold_unproved(&self, peer: IpAddr, pace: Pace) -> Result<Held, Crowded> {
+        self.hold(&unproved(network(peer)), peer, pace)
+    }
+
+    /// Counts an attempt that proved nothing. Only those of its kind pay for it.
+    pub(crate) fn failed_unproved(&self, peer: IpAddr) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        entry(&mut state.identifiers, unproved(network(peer)), now).fail(now);
+    }
+
     /// Counts a failed attempt.
     pub(crate) fn failed(&self, identifier: &str, peer: IpAddr) {
         let network = network(peer);
@@ -147,6 +159,10 @@ impl Throttle {
             entry.known.remove(0);
         }
         entry.known.push((network, 0));
+        // A program that tries what is not offered before what is must not be slowed down for ever.
+        if let Some(entry) = state.identifiers.get_mut(&unproved(network)) {
+            entry.failures = 0;
+        }
     }
 }
 
@@ -221,6 +237,11 @@ fn forget<K: Hash + Eq + Clone>(map: &mut HashMap<K, Entry>) {
     }
 }
 
+/// Stands among the identifiers for the attempts from a place that prove nothing. NUL is in no identifier.
+fn unproved(network: IpAddr) -> String {
+    format!("\0{network}")
+}
+
 /// What counts as one place: an IPv4 address, or the /64 that an IPv6 user commonly has alone.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
@@ -286,6 +307,21 @@ mod tests {
             30,
             "as many failures as anybody has free end the trust"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_proves_nothing_slows_down_its_own_kind() {
+        let throttle = Throttle::default();
+        let unproved = || {
+            let held = throttle.hold_unproved(HERE, PACE).unwrap();
+            throttle.failed_unproved(HERE);
+            held.delay.as_secs()
+        };
+        let seen = [(); 5].map(|()| unproved());
+        assert_eq!(seen, [0, 0, 0, 1, 2]);
+        assert_eq!(delay(&throttle, "a", HERE), 0);
+        throttle.succeeded("a", HERE);
+        assert_eq!(unproved(), 0);
     }
 
     #[tokio::test(start_paused = true)]
