@@ -22,6 +22,9 @@ ROOMS = {
     "directory": {"world", "trail", "message", "protocol", "store"},
     "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
+    "simulation": {
+        "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
+    },
 }
 LONGEST_FILE = 700
 CLAUSE = re.compile(r"[Cc]lauses? (\d+\.\d+)(?:\((\d+)\))?")

@@ -10,8 +10,16 @@ use std::{
 use trail::{Actor, Event, Kind};
 
 use crate::{
-    Error, Store, collect::Chore, disk::make_directory, open, segment::Extent, segment::PREAMBLE,
-    shared::Shared, sql, sqlite::Connection, tx,
+    Error, Store,
+    collect::Chore,
+    disk::{Disk as _, RealDisk},
+    open,
+    segment::Extent,
+    segment::PREAMBLE,
+    shared::Shared,
+    sql,
+    sqlite::Connection,
+    tx,
 };
 
 impl Store {
@@ -90,7 +98,7 @@ impl Told {
 
 fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Result<(), Error> {
     let io_error = |error| Error::io(to, error);
-    make_directory(to).map_err(io_error)?;
+    RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
         return Err(io_error(io::Error::new(
             io::ErrorKind::AlreadyExists,
@@ -98,19 +106,20 @@ fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Resu
         )));
     }
     for part in [open::SEGMENTS, open::KEYS] {
-        make_directory(&to.join(part)).map_err(io_error)?;
+        RealDisk.make_directory(&to.join(part)).map_err(io_error)?;
     }
     // What the copied database names must not be erased before it is copied itself.
-    let _held = shared.collecting.lock();
+    let _held = shared.collecting.blocking_lock();
     let database = to.join(open::DATABASE);
     private_file(&database).map_err(io_error)?;
-    Connection::reader(&shared.database())?.copy_to(&database)?;
+    Connection::reader(shared.disk.as_ref(), &shared.database())?.copy_to(&database)?;
     sync(&database).map_err(io_error)?;
-    let mut copied = Connection::reader(&database)?;
+    let mut copied = Connection::reader(&RealDisk, &database)?;
     let bodies = "SELECT coalesce(sum(length), 0) FROM body";
     let bodies = sql::first(&mut copied, bodies, &[], |row| row.count(0))?;
-    told.total = open::size(&database).saturating_add(bodies.unwrap_or_default());
-    told.add(open::size(&database));
+    let tables = open::size(&RealDisk, &database)?;
+    told.total = tables.saturating_add(bodies.unwrap_or_default());
+    told.add(tables);
     for number in shared.segments.numbers()? {
         copy_segment(shared, &mut copied, number, to, told)?;
     }
@@ -137,7 +146,7 @@ fn copy_beside(from: &Path, to: &Path, name: &Path) -> Result<(), Error> {
     let (source, target) = (from.join(name), to.join(name));
     let copy = || -> io::Result<()> {
         let parent = target.parent().unwrap_or(to);
-        make_directory(parent)?;
+        RealDisk.make_directory(parent)?;
         let mut file = private_file(&target)?;
         file.write_all(&zeroize::Zeroizing::new(fs::read(&source)?))?;
         file.sync_all()?;

@@ -3,12 +3,13 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering, mpsc},
-    thread::JoinHandle,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use tokio::{sync::mpsc, time::timeout};
 use trail::{Actor, Event, Kind};
+use world::Worker;
 
 use crate::{
     Error,
@@ -44,12 +45,12 @@ pub(crate) enum Chore {
 
 /// Where chores are asked for.
 #[derive(Clone)]
-pub(crate) struct Chores(mpsc::Sender<Chore>);
+pub(crate) struct Chores(mpsc::UnboundedSender<Chore>);
 
 impl Chores {
     /// A list of chores, and who works it off.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Chore>) {
-        let (sender, receiver) = mpsc::channel();
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Chore>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
@@ -64,14 +65,13 @@ impl Chores {
     }
 }
 
-/// Starts the thread.
+/// Starts the worker.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     entrance: Entrance,
-    chores: mpsc::Receiver<Chore>,
-) -> Result<JoinHandle<()>, Error> {
-    let database = shared.database();
-    let checkpointer = Connection::checkpointer(&database)?;
+    chores: mpsc::UnboundedReceiver<Chore>,
+) -> Result<Worker, Error> {
+    let checkpointer = Connection::checkpointer(shared.disk.as_ref(), &shared.database())?;
     let keeper = Keeper {
         shared: Arc::clone(shared),
         entrance,
@@ -79,10 +79,8 @@ pub(crate) fn start(
         erase: false,
         examined: shared.segments.active(),
     };
-    std::thread::Builder::new()
-        .name("store-keeper".to_owned())
-        .spawn(move || keeper.run(&chores))
-        .map_err(|error| Error::io(&shared.directory, error))
+    let started = shared.world.start("store-keeper", keeper.run(chores));
+    started.map_err(|error| Error::io(&shared.directory, error))
 }
 
 struct Keeper {
@@ -96,28 +94,28 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn run(mut self, chores: &mpsc::Receiver<Chore>) {
+    async fn run(mut self, mut chores: mpsc::UnboundedReceiver<Chore>) {
         loop {
             let first = if self.erase {
-                match chores.recv_timeout(AGAIN) {
-                    Err(mpsc::RecvTimeoutError::Timeout) => Chore::Erase,
-                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                    Ok(chore) => chore,
-                }
+                timeout(AGAIN, chores.recv())
+                    .await
+                    .unwrap_or(Some(Chore::Erase))
             } else {
-                match chores.recv() {
-                    Ok(chore) => chore,
-                    Err(_) => return,
-                }
+                chores.recv().await
+            };
+            let Some(first) = first else {
+                return;
             };
             // What was asked for twice is done once.
             let mut asked = vec![first];
-            asked.extend(chores.try_iter());
+            while let Ok(next) = chores.try_recv() {
+                asked.push(next);
+            }
             let wanted = |chore| asked.contains(&chore);
             self.erase |= wanted(Chore::Erase);
             let stop = wanted(Chore::Stop);
             if wanted(Chore::Collect) && !stop {
-                self.collect();
+                self.collect().await;
             }
             if self.erase || stop {
                 // A store that was closed in order is one file without a log.
@@ -150,9 +148,9 @@ impl Keeper {
         }
     }
 
-    fn collect(&mut self) {
+    async fn collect(&mut self) {
         loop {
-            match self.collect_some() {
+            match self.collect_some().await {
                 Ok(true) => {}
                 Ok(false) | Err(Error::Closed) => return,
                 Err(error) => {
@@ -164,10 +162,10 @@ impl Keeper {
     }
 
     /// Gives back what one transaction can note; whether there was anything.
-    fn collect_some(&mut self) -> Result<bool, Error> {
+    async fn collect_some(&mut self) -> Result<bool, Error> {
         let shared = Arc::clone(&self.shared);
         // A backup may hold it for hours, and the log must be moved along meanwhile. It asks again at its end.
-        let Some(_alone) = shared.collecting.try_lock() else {
+        let Ok(_alone) = shared.collecting.try_lock() else {
             return Ok(false);
         };
         // Read before the commit is handed in: what is on its way then comes before it.
@@ -185,7 +183,9 @@ impl Keeper {
         let count = free.len();
         let empty = self
             .entrance
-            .commit_blocking(move |tx| note(tx, &free, &left, active))?;
+            .commit(Vec::new(), move |tx| note(tx, &free, &left, active))
+            .await?
+            .value;
         self.examined = active;
         for segment in empty {
             shared.segments.remove(segment)?;

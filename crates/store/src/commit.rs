@@ -4,7 +4,7 @@
 //! callers ──queue──▶ gather (bodies: one write, one sync) ──▶ apply (rows: one transaction) ──▶ answers
 //! ```
 //!
-//! Both stages are threads. While `apply` commits a batch, `gather` collects and syncs the next one, and
+//! Both stages are workers with a thread each. While `apply` commits a batch, `gather` collects and syncs the next one, and
 //! everything that arrives meanwhile makes up the one after. The order of a caller's commits is kept, with
 //! bodies or without.
 
@@ -12,14 +12,13 @@ mod apply;
 mod gather;
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    thread::JoinHandle,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use world::{Panicked, Worker};
 
 use crate::{
     Error, Receipt, Recorded, SealedBody, Tx, collect::Chores, segment::Appender, shared::Shared,
@@ -67,7 +66,10 @@ where
         };
         let result = match catch_unwind(AssertUnwindSafe(|| work(tx))) {
             Ok(result) => result.map(|recorded| recorded.value),
-            Err(panic) => Err(Error::Panicked(words(panic.as_ref())).into()),
+            Err(panic) => {
+                let said = Panicked::from_payload(panic.as_ref());
+                Err(Error::from(said).into())
+            }
         };
         let keep = result.is_ok();
         self.result = Some(result);
@@ -85,14 +87,6 @@ where
         // A caller that went away does not need the answer; what it asked for is done all the same.
         self.caller.send(result.map(|value| Receipt { value })).ok();
     }
-}
-
-/// What a panic said.
-pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("without words")
-        .to_owned()
 }
 
 /// The way into the committer.
@@ -137,25 +131,6 @@ impl Entrance {
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
-    /// Submits from a thread of the store's own.
-    pub(crate) fn commit_blocking<T, F>(&self, work: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, Error> + Send + 'static,
-    {
-        let queue = self.queue()?;
-        let (job, answer) = pack(work);
-        let submission = Submission {
-            job,
-            bodies: Vec::new(),
-            room: None,
-        };
-        queue.blocking_send(submission).map_err(|_| Error::Closed)?;
-        drop(queue);
-        let receipt: Receipt<T> = answer.blocking_recv().unwrap_or(Err(Error::Closed))?;
-        Ok(receipt.value)
-    }
-
     /// Lets nothing more in. What is in goes through.
     pub(crate) fn shut(&self) {
         self.queue.lock().take();
@@ -186,26 +161,21 @@ pub(crate) fn start(
     appender: Appender,
     chores: Chores,
     applier: Applier,
-) -> Result<(Entrance, [JoinHandle<()>; 2]), Error> {
+) -> Result<(Entrance, [Worker; 2]), Error> {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    // No batch waits between the stages: gathering goes on until the other one is free.
-    let (hand_over, batches) = std::sync::mpsc::sync_channel(0);
-    let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(work)
-            .map_err(|error| Error::io(&shared.directory, error))
-    };
-    let ours = Arc::clone(shared);
-    let gather = spawn(
+    // One batch is made ready while another is applied; what comes meanwhile waits in the queue and makes up one.
+    let (hand_over, batches) = mpsc::channel(1);
+    let world = &shared.world;
+    let gather = world.start(
         "store-gather",
-        Box::new(move || gather::run(&ours, appender, receiver, &hand_over)),
-    )?;
-    let ours = Arc::clone(shared);
-    let apply = spawn(
+        gather::run(Arc::clone(shared), appender, receiver, hand_over),
+    );
+    let apply = world.start(
         "store-apply",
-        Box::new(move || applier.run(&ours, writer, &batches, &chores)),
-    )?;
+        applier.run(Arc::clone(shared), writer, batches, chores),
+    );
+    let refused = |error| Error::io(&shared.directory, error);
+    let (gather, apply) = (gather.map_err(refused)?, apply.map_err(refused)?);
     let kibibytes = (shared.options.batch_bytes / 1024).saturating_mul(2);
     let room_size = u32::try_from(kibibytes)
         .unwrap_or(u32::MAX >> 4)

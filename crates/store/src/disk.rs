@@ -1,55 +1,159 @@
-//! What the store asks of the file system for segments, behind traits so that a simulation can stand in
-//! and lose power.
+//! What the store asks of the file system, behind traits so that a simulation can stand in, fail and lose power.
+//!
+//! Everything that a store keeps goes through [`Disk`]: segments, the key, the lock, and the database with its log.
+//! On the machine's own disk the database engine reads and writes by itself, as it was tested by its makers; a
+//! simulated disk gives [`Disk::engine`] the name under which the engine finds it.
 
 use std::{
     fs,
     io::{self, IoSlice},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
 };
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, FlockOperation};
 
-/// An open segment.
-pub(crate) trait Extents: Send + Sync {
+/// An open file.
+pub trait File: Send + Sync {
     /// Writes all of `parts`, one after the other, from byte `start`.
+    ///
+    /// # Errors
+    /// What the system says; some of it may be written then.
     fn write_at(&self, parts: &[&[u8]], start: u64) -> io::Result<()>;
-    /// Fills `buffer` from byte `start`.
-    fn read_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()>;
+    /// Fills `buffer` from byte `start`, as far as the file goes; how many bytes there were.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_some(&self, buffer: &mut [u8], start: u64) -> io::Result<usize>;
     /// Brings what was written to stable storage, with the length.
+    ///
+    /// # Errors
+    /// What the system says. Nobody can know then what is on stable storage.
     fn sync(&self) -> io::Result<()>;
     /// Gives `length` bytes from `start` back to the disk; they read as zeros from then on.
+    ///
+    /// # Errors
+    /// What the system says.
     fn punch(&self, start: u64, length: u64) -> io::Result<()>;
     /// Cuts the file at `length`.
+    ///
+    /// # Errors
+    /// What the system says.
     fn truncate(&self, length: u64) -> io::Result<()>;
     /// Length in bytes.
+    ///
+    /// # Errors
+    /// What the system says.
     fn length(&self) -> io::Result<u64>;
     /// Bytes that it takes on the disk, holes left out.
+    ///
+    /// # Errors
+    /// What the system says.
     fn allocated(&self) -> io::Result<u64>;
+    /// Whether only its owner may read it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn is_private(&self) -> io::Result<bool>;
+
+    /// Fills the whole of `buffer` from byte `start`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] when the file ends before; what the system says.
+    fn read_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
+        let wanted = buffer.len();
+        match self.read_some(buffer, start)? {
+            read if read == wanted => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
 }
 
 /// A directory tree on stable storage.
-pub(crate) trait Disk: Send + Sync {
-    /// Makes a file that must not exist yet.
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn Extents>>;
+pub trait Disk: Send + Sync {
+    /// Makes a file that must not exist yet, for its owner only.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens a file that exists.
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn Extents>>;
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`]; what the system says.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Removes a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`]; what the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file another name in the same directory, in place of whatever had it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Brings the names in `directory` to stable storage.
+    ///
+    /// # Errors
+    /// What the system says.
     fn sync_names(&self, directory: &Path) -> io::Result<()>;
     /// The names in `directory`.
+    ///
+    /// # Errors
+    /// What the system says.
     fn names(&self, directory: &Path) -> io::Result<Vec<String>>;
+    /// Makes `directory` (and its parents) for its owner only, durably, if it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn make_directory(&self, directory: &Path) -> io::Result<()>;
+    /// Bytes of a file; `None` when there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn size(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Bytes that we may still write.
+    ///
+    /// # Errors
+    /// What the system says.
     fn free(&self, directory: &Path) -> io::Result<u64>;
+    /// Takes the lock that the file at `path` stands for (making it if need be) as long as the value lives, and
+    /// leaves `note` in it; else what its holder left.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Result<Lock, String>>;
+    /// The name under which the database engine finds this disk; `None` for the engine's own way.
+    fn engine(&self) -> Option<&str> {
+        None
+    }
+}
+
+#[cfg(feature = "simulation")]
+pub use crate::sqlite::vfs::EngineFiles;
+
+/// A lock that is held as long as this lives.
+pub type Lock = Box<dyn Send>;
+
+/// The file at `path`, made for its owner only if it is not there, with its name on stable storage.
+pub(crate) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn File>> {
+    match disk.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let file = disk.create(path)?;
+            if let Some(directory) = path.parent() {
+                disk.sync_names(directory)?;
+            }
+            Ok(file)
+        }
+        other => other,
+    }
 }
 
 /// The machine's own file system.
 pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn Extents>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = fs::OpenOptions::new()
             .read(true)
             .write(true)
@@ -59,13 +163,17 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(file)))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn Extents>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
         Ok(Arc::new(RealFile(file)))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
@@ -78,9 +186,55 @@ impl Disk for RealDisk {
             .collect()
     }
 
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        if directory.is_dir() {
+            return Ok(());
+        }
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(directory)?;
+        match directory.parent() {
+            Some(parent) if parent != Path::new("") => self.sync_names(parent),
+            _ => Ok(()),
+        }
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(path) {
+            Ok(facts) => Ok(Some(facts.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn free(&self, directory: &Path) -> io::Result<u64> {
         let facts = rustix::fs::statvfs(directory)?;
         Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Result<Lock, String>> {
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Ok(Err(io::read_to_string(&file).unwrap_or_default()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let left = file
+            .set_len(0)
+            .and_then(|()| file.write_all_at(note.as_bytes(), 0));
+        match left {
+            // The note only makes a message better; the lock itself holds without it.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
+            other => other?,
+        }
+        Ok(Ok(Box::new(file)))
     }
 }
 
@@ -89,7 +243,7 @@ struct RealFile(fs::File);
 /// The kernel takes at most this many pieces in one call (IOV_MAX).
 const PIECES: usize = 1024;
 
-impl Extents for RealFile {
+impl File for RealFile {
     fn write_at(&self, parts: &[&[u8]], start: u64) -> io::Result<()> {
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut rest = slices.as_mut_slice();
@@ -109,8 +263,17 @@ impl Extents for RealFile {
         Ok(())
     }
 
-    fn read_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
-        self.0.read_exact_at(buffer, start)
+    fn read_some(&self, buffer: &mut [u8], start: u64) -> io::Result<usize> {
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.0.read_at(rest, start.saturating_add(read as u64)) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -137,6 +300,10 @@ impl Extents for RealFile {
     fn allocated(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.blocks() * 512)
     }
+
+    fn is_private(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.mode() & 0o077 == 0)
+    }
 }
 
 impl RealFile {
@@ -153,19 +320,5 @@ impl RealFile {
             position += step;
         }
         Ok(())
-    }
-}
-
-/// Makes `directory` (and its parents) for its owner only, if it is not there.
-pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
-    builder.create(directory)?;
-    match directory.parent() {
-        Some(parent) if parent != Path::new("") => fs::File::open(parent)?.sync_all(),
-        _ => Ok(()),
     }
 }

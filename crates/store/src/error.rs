@@ -72,6 +72,12 @@ pub enum Error {
     Panicked(String),
 }
 
+impl From<world::Panicked> for Error {
+    fn from(panicked: world::Panicked) -> Self {
+        Self::Panicked(panicked.0)
+    }
+}
+
 fn holder(process: Option<u32>) -> String {
     process.map_or_else(String::new, |id| format!(" (number {id})"))
 }

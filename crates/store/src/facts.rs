@@ -1,6 +1,7 @@
 //! What the store takes and what it has done.
 
 use std::{
+    path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -45,9 +46,10 @@ pub(crate) fn gather(shared: &Shared) -> Result<Facts, Error> {
     let counters = &shared.counters;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let database = shared.database();
+    let size = |path: &Path| size(shared.disk.as_ref(), path);
     Ok(Facts {
         segment_bytes: shared.segments.allocated()?,
-        database_bytes: size(&database) + size(&log_of(&database)),
+        database_bytes: size(&database)? + size(&log_of(&database))?,
         free_bytes: shared.segments.free()?,
         batches: count(&counters.batches),
         commits: count(&counters.commits),

@@ -15,7 +15,7 @@ use world::World;
 
 use crate::{
     AccountId, BodyId, Error, Options, SealedBody, Store,
-    disk::{Disk, Extents, RealDisk},
+    disk::{Disk, File, Lock, RealDisk},
     sql,
 };
 
@@ -32,12 +32,12 @@ struct Faults {
 }
 
 impl Disk for Faults {
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn Extents>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = RealDisk.create(path)?;
         Ok(Arc::new(FaultyFile(file, self.clone())))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn Extents>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         let file = RealDisk.open(path)?;
         Ok(Arc::new(FaultyFile(file, self.clone())))
     }
@@ -46,8 +46,24 @@ impl Disk for Faults {
         RealDisk.remove(path)
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealDisk.rename(from, to)
+    }
+
     fn sync_names(&self, directory: &Path) -> io::Result<()> {
         RealDisk.sync_names(directory)
+    }
+
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        RealDisk.make_directory(directory)
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        RealDisk.size(path)
+    }
+
+    fn lock(&self, path: &Path, note: &str) -> io::Result<Result<Lock, String>> {
+        RealDisk.lock(path, note)
     }
 
     fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
@@ -59,9 +75,9 @@ impl Disk for Faults {
     }
 }
 
-struct FaultyFile(Arc<dyn Extents>, Faults);
+struct FaultyFile(Arc<dyn File>, Faults);
 
-impl Extents for FaultyFile {
+impl File for FaultyFile {
     fn write_at(&self, parts: &[&[u8]], start: u64) -> io::Result<()> {
         if self.1.full.load(Ordering::SeqCst) {
             self.0.write_at(&parts[..parts.len() / 2], start)?;
@@ -70,8 +86,8 @@ impl Extents for FaultyFile {
         self.0.write_at(parts, start)
     }
 
-    fn read_at(&self, buffer: &mut [u8], start: u64) -> io::Result<()> {
-        self.0.read_at(buffer, start)
+    fn read_some(&self, buffer: &mut [u8], start: u64) -> io::Result<usize> {
+        self.0.read_some(buffer, start)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -103,6 +119,10 @@ impl Extents for FaultyFile {
 
     fn allocated(&self) -> io::Result<u64> {
         self.0.allocated()
+    }
+
+    fn is_private(&self) -> io::Result<bool> {
+        self.0.is_private()
     }
 }
 
@@ -285,7 +305,7 @@ async fn room_that_could_not_be_given_back_is_given_back_at_the_next_start() {
 async fn a_closure_may_hold_the_last_clone() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path(), &Faults::default());
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let held = store.clone();
     let runs = {
         let store = store.clone();
@@ -293,7 +313,7 @@ async fn a_closure_may_hold_the_last_clone() {
             let entrance = store.inner.entrance.clone();
             drop(store);
             let work = move |tx: &mut crate::Tx<'_>| {
-                receiver.blocking_recv().unwrap();
+                receiver.recv().unwrap();
                 drop(held);
                 tx.record(&event(), ())
             };

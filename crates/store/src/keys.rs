@@ -5,9 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    io,
     path::Path,
     sync::Arc,
 };
@@ -19,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::{
     AccountId, Error,
     cipher::{self, KEY, Key},
+    disk::Disk,
     params,
     sql::{self, Sql},
 };
@@ -45,11 +44,16 @@ struct Cached {
 
 impl Keyring {
     /// Reads the installation key, or makes it when `fresh` says that the store has none yet.
-    pub(crate) fn open(directory: &Path, fresh: bool, world: World) -> Result<Self, Error> {
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        directory: &Path,
+        fresh: bool,
+        world: World,
+    ) -> Result<Self, Error> {
         let path = directory.join(FILE);
-        let installation = match read_file(&path)? {
+        let installation = match read_file(disk, &path)? {
             Some(key) => key,
-            None if fresh => make_file(directory, &path, &world)?,
+            None if fresh => make_file(disk, directory, &path, &world)?,
             None => {
                 return Err(Error::KeyFile {
                     path,
@@ -162,25 +166,26 @@ pub(crate) fn key_from(bytes: &[u8]) -> Option<Key> {
     <[u8; KEY]>::try_from(bytes).ok().map(Zeroizing::new)
 }
 
-fn read_file(path: &Path) -> Result<Option<Key>, Error> {
+fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Key>, Error> {
     let io_error = |source| Error::io(path, source);
     let bad = |reason: &str| Error::KeyFile {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
-    let file = match fs::File::open(path) {
+    let file = match disk.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(error)),
     };
-    let mode = file.metadata().map_err(io_error)?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(bad(&format!(
-            "mode {mode:03o} lets others read the key: make it 600 and think about who may have read it"
-        )));
+    if !file.is_private().map_err(io_error)? {
+        return Err(bad(
+            "its mode lets others read the key: make it 600 and think about who may have read it",
+        ));
     }
-    let mut text = Zeroizing::new(String::with_capacity(256));
-    file.take(256).read_to_string(&mut text).map_err(io_error)?;
+    let mut bytes = Zeroizing::new([0; 256]);
+    let length = file.read_some(bytes.as_mut_slice(), 0).map_err(io_error)?;
+    let text = bytes.get(..length).unwrap_or_default();
+    let text = std::str::from_utf8(text).map_err(|_| bad("this is no text"))?;
     let mut lines = text.lines();
     if lines.next() != Some(FIRST_LINE) {
         return Err(bad(
@@ -192,7 +197,7 @@ fn read_file(path: &Path) -> Result<Option<Key>, Error> {
         .ok_or_else(|| bad("the key is damaged: bring it back from a backup"))
 }
 
-fn make_file(directory: &Path, path: &Path, world: &World) -> Result<Key, Error> {
+fn make_file(disk: &dyn Disk, directory: &Path, path: &Path, world: &World) -> Result<Key, Error> {
     let key: Key = Zeroizing::new(world.bytes());
     let mut text = Zeroizing::new(String::with_capacity(256));
     text.push_str(FIRST_LINE);
@@ -206,19 +211,15 @@ fn make_file(directory: &Path, path: &Path, world: &World) -> Result<Key, Error>
     // Under another name first: a crash in between must not leave a key file without a key.
     let unfinished = directory.join("installation.key.new");
     let write = || -> io::Result<()> {
-        match fs::remove_file(&unfinished) {
+        match disk.remove(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        fs::File::open(directory)?.sync_all()
+        let file = disk.create(&unfinished)?;
+        file.write_at(&[text.as_bytes()], 0)?;
+        file.sync()?;
+        disk.rename(&unfinished, path)?;
+        disk.sync_names(directory)
     };
     write().map_err(|error| Error::io(path, error))?;
     Ok(key)

@@ -27,7 +27,7 @@ mod batch;
 mod cipher;
 mod collect;
 mod commit;
-mod disk;
+pub mod disk;
 mod error;
 pub mod event;
 mod facts;
@@ -59,7 +59,7 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use world::World;
+use world::{Worker, World};
 
 use collect::{Chore, Chores};
 use commit::Entrance;
@@ -87,8 +87,8 @@ struct Inner {
 }
 
 struct Threads {
-    stages: [std::thread::JoinHandle<()>; 2],
-    keeper: std::thread::JoinHandle<()>,
+    stages: [Worker; 2],
+    keeper: Worker,
     chores: Chores,
 }
 
@@ -180,7 +180,11 @@ impl Store {
         Self::open_on(directory, options, world, Arc::new(disk::RealDisk))
     }
 
-    fn open_on(
+    /// The same on another disk than the machine's own: a simulated one, which can fail and lose power.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(
         directory: &Path,
         options: &Options,
         world: World,
@@ -205,11 +209,16 @@ impl Store {
     ///
     /// Dropping the last clone does the same, but makes its thread wait.
     pub async fn close(&self) {
-        let inner = Arc::clone(&self.inner);
-        let closing = tokio::task::spawn_blocking(move || inner.close());
-        if closing.await.is_err() {
-            tracing::error!("closing the store panicked");
+        let Some(threads) = self.inner.shut() else {
+            return;
+        };
+        for stage in threads.stages {
+            tell(stage.ended().await);
         }
+        self.inner.shared.readers.close();
+        threads.chores.ask(Chore::Stop);
+        tell(threads.keeper.ended().await);
+        self.inner.shared.lock.lock().take();
     }
 
     /// Fresh, time-ordered ids. Unique for ever in this installation.
@@ -282,7 +291,7 @@ impl Store {
         let permits = Arc::clone(&self.inner.shared.readers.permits);
         let permit = permits.acquire_owned().await.map_err(|_| Error::Closed)?;
         let shared = Arc::clone(&self.inner.shared);
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = move || {
             let _permit = permit;
             shared.readers.with(|sql| {
                 work(&mut Snapshot {
@@ -290,14 +299,25 @@ impl Store {
                     keys: &shared.keys,
                 })
             })
-        });
-        match reading.await {
+        };
+        self.blocking(reading).await
+    }
+
+    /// Runs `work` of the caller's own where blocking is allowed: sealing, reading what is long.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Panicked`] when it panics.
+    pub async fn blocking<T, E>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        match self.inner.shared.world.blocking(work).await {
             Ok(result) => result,
-            Err(failed) if failed.is_panic() => {
-                let said = commit::words(failed.into_panic().as_ref());
-                Err(Error::Panicked(said).into())
-            }
-            Err(_) => Err(Error::Closed.into()),
+            Err(panicked) => Err(Error::from(panicked).into()),
         }
     }
 
@@ -327,28 +347,32 @@ impl Store {
 }
 
 impl Inner {
-    fn close(&self) {
+    /// Lets nothing more in; the threads that are to be waited for, once.
+    fn shut(&self) -> Option<Threads> {
         self.entrance.shut();
-        let Some(threads) = self.threads.lock().take() else {
-            return;
-        };
-        let join = |thread: std::thread::JoinHandle<()>| {
-            // The last clone may be dropped with a closure, on the thread that ran it.
-            let ours = thread.thread().id() == std::thread::current().id();
-            if !ours && thread.join().is_err() {
-                tracing::error!("a thread of the store had panicked");
-            }
-        };
-        threads.stages.into_iter().for_each(join);
-        self.shared.readers.close();
-        threads.chores.ask(Chore::Stop);
-        join(threads.keeper);
-        self.shared.lock.lock().take();
+        self.threads.lock().take()
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.close();
+        let Some(threads) = self.shut() else {
+            return;
+        };
+        // The last clone may be dropped with a closure, on the thread that ran it: `join` does not wait for that one.
+        for stage in threads.stages {
+            tell(stage.join());
+        }
+        self.shared.readers.close();
+        threads.chores.ask(Chore::Stop);
+        tell(threads.keeper.join());
+        self.shared.lock.lock().take();
+    }
+}
+
+/// A worker's panic was told by the system's own words; this says whose it was.
+fn tell(ended_well: bool) {
+    if !ended_well {
+        tracing::error!("a worker of the store panicked");
     }
 }

@@ -1,23 +1,19 @@
 //! Opening a store: lock, key, tables, and what a crash left behind.
 
 use std::{
-    fs,
-    io::{self, Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use rustix::fs::FlockOperation;
-use world::World;
+use world::{Worker, World};
 
 use crate::{
     AccountId, Error, Options,
     collect::{self, Chore, Chores},
     commit::{self, Applier, Entrance},
-    disk::{Disk, make_directory},
+    disk::{Disk, Lock},
     id::{self, Generator},
     keys::Keyring,
     mark::Mark,
@@ -43,8 +39,8 @@ pub(crate) const KEYS: &str = "keys";
 pub(crate) struct Opened {
     pub(crate) shared: Arc<Shared>,
     pub(crate) entrance: Entrance,
-    pub(crate) stages: [std::thread::JoinHandle<()>; 2],
-    pub(crate) keeper: std::thread::JoinHandle<()>,
+    pub(crate) stages: [Worker; 2],
+    pub(crate) keeper: Worker,
     pub(crate) chores: Chores,
 }
 
@@ -56,11 +52,12 @@ pub(crate) fn open(
     disk: Arc<dyn Disk>,
 ) -> Result<Opened, Error> {
     for part in [directory, &directory.join(SEGMENTS), &directory.join(KEYS)] {
-        make_directory(part).map_err(|error| Error::io(part, error))?;
+        disk.make_directory(part)
+            .map_err(|error| Error::io(part, error))?;
     }
-    let lock = lock(directory)?;
+    let lock = lock(disk.as_ref(), directory)?;
     let database = directory.join(DATABASE);
-    let segments = Arc::new(Segments::new(directory.join(SEGMENTS), disk));
+    let segments = Arc::new(Segments::new(directory.join(SEGMENTS), Arc::clone(&disk)));
     let orphaned = || {
         Error::Corrupt(format!(
             "{} is missing or empty, but what belongs to it is there: bring it back; nothing was changed",
@@ -68,11 +65,12 @@ pub(crate) fn open(
         ))
     };
     let has_mail = !segments.numbers()?.is_empty();
-    if size(&database) == 0 && (size(&log_of(&database)) > 0 || has_mail) {
+    let size = |path: &Path| size(disk.as_ref(), path);
+    if size(&database)? == 0 && (size(&log_of(&database))? > 0 || has_mail) {
         // Opened without its database, the engine would throw its log away, and we the mail.
         return Err(orphaned());
     }
-    let mut writer = Connection::writer(&database)?;
+    let mut writer = Connection::writer(disk.as_ref(), &database)?;
     let found = writer.format()?;
     if found == 0 && has_mail {
         return Err(orphaned());
@@ -83,7 +81,8 @@ pub(crate) fn open(
             known: schema::newest(),
         });
     }
-    let keys = Keyring::open(&directory.join(KEYS), found == 0, world.clone())?;
+    let key_directory = directory.join(KEYS);
+    let keys = Keyring::open(disk.as_ref(), &key_directory, found == 0, world.clone())?;
     if found > 0 {
         check_key(&mut writer, directory, &keys)?;
     }
@@ -104,10 +103,11 @@ pub(crate) fn open(
         world,
         keys,
         segments,
-        readers: Readers::new(database, options.readers),
+        readers: Readers::new(Arc::clone(&disk), database, options.readers),
+        disk,
         topics: Topics::default(),
         counters: Counters::default(),
-        collecting: Mutex::new(()),
+        collecting: tokio::sync::Mutex::new(()),
         unnoted: Mutex::new(None),
         log_is_long: AtomicBool::new(false),
         lock: Mutex::new(Some(lock)),
@@ -136,43 +136,21 @@ pub(crate) fn log_of(database: &Path) -> PathBuf {
 }
 
 /// Bytes of a file; 0 when there is none.
-pub(crate) fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |facts| facts.len())
+pub(crate) fn size(disk: &dyn Disk, path: &Path) -> Result<u64, Error> {
+    let size = disk.size(path).map_err(|error| Error::io(path, error))?;
+    Ok(size.unwrap_or(0))
 }
 
-fn lock(directory: &Path) -> Result<fs::File, Error> {
+fn lock(disk: &dyn Disk, directory: &Path) -> Result<Lock, Error> {
     let path = directory.join(LOCK);
-    let io_error = |error| Error::io(&path, error);
-    let mut file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io_error)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            let mut text = String::new();
-            let read = file.read_to_string(&mut text);
-            return Err(Error::Locked {
-                directory: directory.to_owned(),
-                process: read.ok().and_then(|_| text.trim().parse().ok()),
-            });
-        }
-        Err(error) => return Err(io_error(error.into())),
-    }
-    let mut note = || -> io::Result<()> {
-        file.set_len(0)?;
-        file.write_all(format!("{}\n", std::process::id()).as_bytes())
-    };
-    // The number only makes a message better; the lock itself holds without it.
-    match note() {
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
-        other => other.map_err(io_error)?,
-    }
-    Ok(file)
+    let note = format!("{}\n", std::process::id());
+    let taken = disk
+        .lock(&path, &note)
+        .map_err(|error| Error::io(&path, error))?;
+    taken.map_err(|left| Error::Locked {
+        directory: directory.to_owned(),
+        process: left.trim().parse().ok(),
+    })
 }
 
 /// Brings the tables to today's format, in one transaction.

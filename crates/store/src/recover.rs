@@ -101,10 +101,11 @@ fn cut(sql: &mut dyn Sql, segments: &Segments, mark: Mark) -> Result<Option<(u64
     let mut tail = None;
     for number in numbers {
         let unknown = mark.behind(number, segments.length(number)?);
-        let end = end_of(sql, number)?;
-        if end == 0 {
+        // One that holds free room only may never have come to the disk whole: its first sync can have failed.
+        if !is_alive(sql, number)? {
             segments.remove(number)?;
         } else {
+            let end = end_of(sql, number)?;
             segments.check_preamble(number)?;
             // Dead room in a segment that is left needs no file to stand in; in the last one its places stay
             // used.
@@ -136,6 +137,13 @@ pub(crate) fn last_row(sql: &mut dyn Sql) -> Result<Mark, Error> {
         }
     }
     Ok(last)
+}
+
+/// Whether a body lies in a segment.
+fn is_alive(sql: &mut dyn Sql, number: u64) -> Result<bool, Error> {
+    let statement = "SELECT start FROM body WHERE segment = ?1 LIMIT 1";
+    let found = sql::first(sql, statement, params![signed(number)?], |row| row.int(0))?;
+    Ok(found.is_some())
 }
 
 /// The first byte behind the last record of a segment that is in the tables; 0 when there is none.

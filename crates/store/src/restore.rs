@@ -19,7 +19,7 @@ use world::World;
 
 use crate::{
     Error, Options, Recorded, Store, Tx,
-    disk::make_directory,
+    disk::{Disk as _, RealDisk},
     id, keys, open, params, schema,
     sql::{self, Engine as _},
     sqlite::Connection,
@@ -95,7 +95,7 @@ impl Store {
 fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, Error> {
     let _alone = must_be_whole(from)?;
     let io_error = |error| Error::io(to, error);
-    make_directory(to).map_err(io_error)?;
+    RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
         return Err(io_error(io::Error::new(
             io::ErrorKind::AlreadyExists,
@@ -103,10 +103,13 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u6
         )));
     }
     for part in [open::SEGMENTS, open::KEYS] {
-        make_directory(&to.join(part)).map_err(io_error)?;
+        RealDisk.make_directory(&to.join(part)).map_err(io_error)?;
     }
     let files = files(from)?;
-    let total = files.iter().map(|name| open::size(&from.join(name))).sum();
+    let mut total = 0u64;
+    for name in &files {
+        total = total.saturating_add(size(&from.join(name))?);
+    }
     let mut done = 0;
     for name in &files {
         let source = from.join(name);
@@ -130,11 +133,11 @@ fn must_be_whole(from: &Path) -> Result<Option<fs::File>, Error> {
         Err(Error::io(name, source))
     };
     let database = from.join(open::DATABASE);
-    if open::size(&database) == 0 {
+    if size(&database)? == 0 {
         return missing(&database, "there is no backup here: no database");
     }
     let key = from.join(open::KEYS).join(keys::FILE);
-    if open::size(&key) == 0 {
+    if size(&key)? == 0 {
         return missing(
             &key,
             "the backup is not whole: the key, which is written last, is missing",
@@ -159,7 +162,7 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = vec![PathBuf::from(open::DATABASE)];
     // A directory that was copied by hand may have a log, which belongs to the database.
     let log = open::log_of(Path::new(open::DATABASE));
-    if open::size(&from.join(&log)) > 0 {
+    if size(&from.join(&log))? > 0 {
         files.push(log);
     }
     let segments = from.join(open::SEGMENTS);
@@ -172,6 +175,11 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     files.push(Path::new(open::KEYS).join(keys::FILE));
     Ok(files)
+}
+
+/// Bytes of a file; 0 when there is none.
+fn size(path: &Path) -> Result<u64, Error> {
+    open::size(&RealDisk, path)
 }
 
 /// Copies a file, holes as holes, and syncs it.
@@ -206,7 +214,7 @@ fn copy_file(from: &Path, to: &Path, told: &mut dyn FnMut(u64)) -> io::Result<()
 
 /// Moves the mark of used ids far above all that can have been given since the backup, before any is given.
 fn jump_ids(to: &Path, world: &World) -> Result<(), Error> {
-    let mut writer = Connection::writer(&to.join(open::DATABASE))?;
+    let mut writer = Connection::writer(&RealDisk, &to.join(open::DATABASE))?;
     let (found, known) = (writer.format()?, schema::newest());
     if found > known {
         return Err(Error::LaterFormat { found, known });

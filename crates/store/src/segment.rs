@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     BodyId, Error,
-    disk::{Disk, Extents},
+    disk::{Disk, File},
 };
 
 /// Bytes of a record's header.
@@ -93,7 +93,7 @@ impl Header {
 pub(crate) struct Segments {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
-    open: Mutex<HashMap<u64, Arc<dyn Extents>>>,
+    open: Mutex<HashMap<u64, Arc<dyn File>>>,
     /// The highest number that was ever given to a segment.
     highest: AtomicU64,
     /// The lowest segment that something may still be appended to.
@@ -163,7 +163,7 @@ impl Segments {
     }
 
     /// Segment `number`, open.
-    pub(crate) fn file(&self, number: u64) -> Result<Arc<dyn Extents>, Error> {
+    pub(crate) fn file(&self, number: u64) -> Result<Arc<dyn File>, Error> {
         // One lock over finding and keeping: else a reader could keep a file that is just being removed, and
         // its room with it.
         let mut open = self.open.lock();
@@ -179,7 +179,7 @@ impl Segments {
         Ok(file)
     }
 
-    fn keep(open: &mut HashMap<u64, Arc<dyn Extents>>, number: u64, file: &Arc<dyn Extents>) {
+    fn keep(open: &mut HashMap<u64, Arc<dyn File>>, number: u64, file: &Arc<dyn File>) {
         if open.len() >= OPEN
             && let Some(other) = open.keys().min().copied()
         {
@@ -311,7 +311,7 @@ pub(crate) struct Appender {
 
 struct Current {
     number: u64,
-    file: Arc<dyn Extents>,
+    file: Arc<dyn File>,
     length: u64,
 }
 
@@ -390,7 +390,7 @@ impl Appender {
         let mut preamble = [0; PREAMBLE];
         preamble[..8].copy_from_slice(SEGMENT_MAGIC);
         preamble[8] = VERSION;
-        let make = || -> io::Result<Arc<dyn Extents>> {
+        let make = || -> io::Result<Arc<dyn File>> {
             let disk = &self.segments.disk;
             let file = disk.create(&path)?;
             file.write_at(&[&preamble], 0)?;

@@ -14,7 +14,14 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use world::World;
 
-use crate::{Error, Options, Topic, id::Generator, keys::Keyring, segment::Segments, sqlite};
+use crate::{
+    Error, Options, Topic,
+    disk::{Disk, Lock},
+    id::Generator,
+    keys::Keyring,
+    segment::Segments,
+    sqlite,
+};
 
 /// Shared state. It outlives the committer's threads.
 pub(crate) struct Shared {
@@ -23,6 +30,7 @@ pub(crate) struct Shared {
     /// Settings.
     pub(crate) options: Options,
     pub(crate) world: World,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) ids: Generator,
     pub(crate) keys: Keyring,
     pub(crate) segments: Arc<Segments>,
@@ -30,13 +38,13 @@ pub(crate) struct Shared {
     pub(crate) topics: Topics,
     pub(crate) counters: Counters,
     /// Held while bodies are erased, and by whoever needs them not to be.
-    pub(crate) collecting: Mutex<()>,
+    pub(crate) collecting: tokio::sync::Mutex<()>,
     /// Bytes of bodies that failed transactions left without a row, and how the last one failed.
     pub(crate) unnoted: Mutex<Option<(u64, Error)>>,
     /// The database's log has outgrown housekeeping: the writer is to help.
     pub(crate) log_is_long: AtomicBool,
     /// Held as long as the store is open.
-    pub(crate) lock: Mutex<Option<std::fs::File>>,
+    pub(crate) lock: Mutex<Option<Lock>>,
 }
 
 impl Shared {
@@ -48,6 +56,7 @@ impl Shared {
 
 /// Connections for snapshots.
 pub(crate) struct Readers {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     count: usize,
     idle: Mutex<Vec<sqlite::Connection>>,
@@ -57,8 +66,9 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(path: PathBuf, count: usize) -> Self {
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf, count: usize) -> Self {
         Self {
+            disk,
             path,
             count: count.max(1),
             idle: Mutex::default(),
@@ -78,7 +88,7 @@ impl Readers {
         let idle = self.idle.lock().pop();
         let mut connection = match idle {
             Some(connection) => connection,
-            None => sqlite::Connection::reader(&self.path)?,
+            None => sqlite::Connection::reader(self.disk.as_ref(), &self.path)?,
         };
         connection.begin_reading()?;
         let result = work(&mut connection);

@@ -4,6 +4,9 @@
 //! writer. Automatic checkpoints are off: housekeeping does them beside the writer, which only helps when
 //! its log has grown all the same.
 
+#[cfg(feature = "simulation")]
+pub(crate) mod vfs;
+
 use std::{path::Path, time::Duration};
 
 use rusqlite::{
@@ -13,6 +16,7 @@ use rusqlite::{
 
 use crate::{
     Error,
+    disk::{self, Disk},
     schema::{self, Step},
     sql::{Engine, Row, Sql, Value, View},
 };
@@ -33,16 +37,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// The one that writes. Makes the file, for its owner only, when there is none.
-    pub(crate) fn writer(path: &Path) -> Result<Self, Error> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // SQLite gives its log and index files the mode of the database.
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| Error::io(path, error))?;
-        let handle = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    pub(crate) fn writer(on: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        // Not by SQLite: it would make its log and index files with the mode of the database, and it does not bring
+        // the database's name to stable storage.
+        disk::open_or_create(on, path).map_err(|error| Error::io(path, error))?;
+        let handle = open(on, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         handle.busy_timeout(WRITER_PATIENCE).map_err(database)?;
         handle
             .execute_batch(
@@ -59,8 +58,8 @@ impl Connection {
     }
 
     /// One that only reads.
-    pub(crate) fn reader(path: &Path) -> Result<Self, Error> {
-        let handle = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    pub(crate) fn reader(on: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        let handle = open(on, path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         handle.busy_timeout(WRITER_PATIENCE).map_err(database)?;
         handle
             .execute_batch(
@@ -75,8 +74,8 @@ impl Connection {
     }
 
     /// One that only moves the log into the database.
-    pub(crate) fn checkpointer(path: &Path) -> Result<Self, Error> {
-        let handle = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    pub(crate) fn checkpointer(on: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        let handle = open(on, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         handle.busy_timeout(ERASER_PATIENCE).map_err(database)?;
         handle
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;")
@@ -249,6 +248,7 @@ impl Connection {
     /// Copies the database as it is now to `path`, while others go on.
     pub(crate) fn copy_to(&mut self, path: &Path) -> Result<(), Error> {
         let mut target = open(
+            &disk::RealDisk,
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         )?;
@@ -264,11 +264,20 @@ impl Connection {
     }
 }
 
-fn open(path: &Path, flags: OpenFlags) -> Result<Handle, Error> {
-    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let handle = Handle::open_with_flags(path, flags).map_err(database)?;
+/// Opens a database on `disk`.
+fn open(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> Result<Handle, Error> {
+    let handle = handle(disk, path, flags).map_err(database)?;
     handle.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(handle)
+}
+
+/// The engine's own handle to a file on `disk`.
+pub(crate) fn handle(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> rusqlite::Result<Handle> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match disk.engine() {
+        Some(name) => Handle::open_with_flags_and_vfs(path, flags, name),
+        None => Handle::open_with_flags(path, flags),
+    }
 }
 
 /// A portable `CREATE TABLE` as this engine wants it: a 64-bit primary key is the table's own order
@@ -391,7 +400,8 @@ mod tests {
     use trail::{Kind, Outcome};
 
     fn database(directory: &Path) -> Connection {
-        let mut connection = Connection::writer(&directory.join("store.db")).unwrap();
+        let mut connection =
+            Connection::writer(&disk::RealDisk, &directory.join("store.db")).unwrap();
         for step in schema::STEPS {
             connection.apply(step).unwrap();
         }

@@ -36,11 +36,11 @@ impl Parcel {
         accounts: BTreeSet<AccountId>,
         mut queued: Option<NewQueued>,
     ) -> Result<Self, Error> {
-        let store = store.clone();
+        let sealing = store.clone();
         let work = move || {
             let mut owners: Vec<AccountId> = accounts.iter().copied().collect();
             owners.extend(queued.is_some().then_some(AccountId::QUEUE));
-            let sealed = store.seal(&raw, &owners)?;
+            let sealed = sealing.seal(&raw, &owners)?;
             let digest = if accounts.is_empty() {
                 Digest::default()
             } else {
@@ -59,10 +59,7 @@ impl Parcel {
             };
             Ok(Self { sealed, contents })
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(parcel) => parcel,
-            Err(e) => Err(Error::Panicked(e.to_string())),
-        }
+        store.blocking(work).await
     }
 }
 

@@ -1,20 +1,29 @@
 //! The world outside, as values that are handed in.
 //!
 //! A room that needs the time or randomness takes a [`World`]; none reads the system clock or the
-//! system's generator by itself. So a whole server can run in a simulation where time is fast and
-//! one seed gives one history. Waiting is done with `tokio::time`, which a simulation can also hold.
+//! system's generator by itself, or starts a thread by itself. So a whole server can run in a simulation where
+//! time is fast and one seed gives one history. Waiting is done with `tokio::time`, which a simulation can also hold.
 //!
 //! ```
 //! let world = world::World::system();
 //! assert!(world.now().as_second() > 1_700_000_000);
 //! ```
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+mod workers;
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
 };
 
+use workers::Workers;
+
 pub use jiff::Timestamp;
+pub use workers::{Panicked, Worker};
 
 /// Tells the civil time. Implementations may go backwards, as system clocks do.
 pub trait Clock: Send + Sync {
@@ -28,11 +37,12 @@ pub trait Random: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The clock and the randomness of one server. Cheap to clone.
+/// The clock, the randomness and the threads of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct World {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    workers: Workers,
 }
 
 impl World {
@@ -47,7 +57,42 @@ impl World {
         Self {
             clock: Arc::new(clock),
             random: Arc::new(random),
+            workers: Workers::Threads,
         }
+    }
+
+    /// The same world with one thread: what would have a thread of its own runs on the one that asks, or as a task
+    /// of its runtime. For simulations, where nothing that blocks really blocks.
+    #[must_use]
+    pub fn on_one_thread(self) -> Self {
+        Self {
+            workers: Workers::OneThread,
+            ..self
+        }
+    }
+
+    /// Runs `work` where blocking is allowed.
+    ///
+    /// # Errors
+    /// When it panics.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
+        self.workers.blocking(work).await
+    }
+
+    /// Starts `work`, which goes on beside everything else, on a thread called `name` where blocking is allowed.
+    /// It may wait for time and for channels, not for sockets.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(
+        &self,
+        name: &str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<Worker> {
+        self.workers.start(name, work)
     }
 
     /// The present instant, in UTC.

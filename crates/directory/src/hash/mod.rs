@@ -180,7 +180,7 @@ impl Hasher {
             .await
             .map_err(|closed| HashFailure(closed.to_string()))?;
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || {
+        let work = move || {
             // The permit goes with the work: a caller that gives up does not make room for another.
             let _permit = permit;
             let running = shared
@@ -191,9 +191,9 @@ impl Hasher {
             let done = work();
             shared.running.fetch_sub(1, Ordering::SeqCst);
             done
-        })
-        .await
-        .map_err(|failed| HashFailure(failed.to_string()))
+        };
+        let done = self.world.blocking(work).await;
+        done.map_err(|failed| HashFailure(failed.to_string()))
     }
 }
 

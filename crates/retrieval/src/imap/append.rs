@@ -21,8 +21,8 @@ impl Member {
         self.expect_room(&mailbox, &messages).await?;
         let (store, account) = (self.shared.store.clone(), self.login.account);
         let now = self.shared.world.now();
-        let prepared =
-            tokio::task::spawn_blocking(move || prepare_all(&store, account, messages, now));
+        let world = &self.shared.world;
+        let prepared = world.blocking(move || prepare_all(&store, account, messages, now));
         let prepared = prepared.await.map_err(|error| {
             tracing::error!(%error, "a message could not be read");
             Stop::no(ResponseCode::ServerBug, "The message could not be read")

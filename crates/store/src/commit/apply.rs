@@ -1,8 +1,9 @@
 //! The second stage: one transaction a batch.
 
-use std::sync::{Arc, atomic::Ordering, mpsc::Receiver};
+use std::sync::{Arc, atomic::Ordering};
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use super::gather::{Batch, Entry};
 use crate::{
@@ -48,17 +49,17 @@ struct Outcome {
 
 impl Applier {
     /// Runs until the first stage ends.
-    pub(super) fn run(
+    pub(super) async fn run(
         mut self,
-        shared: &Arc<Shared>,
+        shared: Arc<Shared>,
         mut writer: Connection,
-        batches: &Receiver<Batch>,
-        chores: &Chores,
+        mut batches: mpsc::Receiver<Batch>,
+        chores: Chores,
     ) {
-        while let Ok(batch) = batches.recv() {
-            self.batch(shared, &mut writer, batch, chores);
+        while let Some(batch) = batches.recv().await {
+            self.batch(&shared, &mut writer, batch, &chores);
         }
-        if let Err(error) = self.last_words(shared, &mut writer) {
+        if let Err(error) = self.last_words(&shared, &mut writer) {
             tracing::warn!(%error, "the store could not note its last id; ids skip a minute at the next start");
         }
     }

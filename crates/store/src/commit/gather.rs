@@ -1,7 +1,7 @@
 //! The first stage: takes what has arrived and makes its bodies durable.
 
 use std::{
-    sync::{atomic::Ordering, mpsc::SyncSender},
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -33,30 +33,27 @@ pub(super) struct Entry {
 }
 
 /// Runs until the queue is closed and empty.
-pub(super) fn run(
-    shared: &Shared,
+pub(super) async fn run(
+    shared: Arc<Shared>,
     mut appender: Appender,
     mut queue: mpsc::Receiver<Submission>,
-    hand_over: &SyncSender<Batch>,
+    hand_over: mpsc::Sender<Batch>,
 ) {
-    while let Some(first) = queue.blocking_recv() {
+    // The place for a batch first: what comes while there is none makes the batch larger.
+    while let Ok(place_for_batch) = hand_over.reserve().await {
+        let Some(first) = queue.recv().await else {
+            return;
+        };
         let gathered = Instant::now();
-        let submissions = gather(shared, first, &mut queue);
-        let entries = place(shared, &mut appender, submissions);
-        let batch = Batch {
+        let submissions = gather(&shared, first, &mut queue);
+        let entries = place(&shared, &mut appender, submissions);
+        place_for_batch.send(Batch {
             entries,
             abandoned: appender.abandoned(),
             gathered,
-        };
-        if let Err(refused) = hand_over.send(batch) {
-            // The second stage is gone: it can only have panicked. Nobody may believe in a commit.
-            for mut entry in refused.0.entries {
-                entry.job.fail(Error::Closed);
-                entry.job.answer();
-            }
-            return;
-        }
+        });
     }
+    // The second stage is gone: it can only have panicked. Whoever waits hears that the store has closed.
 }
 
 fn gather(

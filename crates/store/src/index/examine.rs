@@ -12,7 +12,7 @@ use crate::{
     verify::{Finding, Progress},
 };
 
-use super::{Index, Shared, blocking, follow, sqlite_index::Examined};
+use super::{Index, Shared, follow, sqlite_index::Examined};
 
 /// Messages compared in one view.
 const AT_ONCE: i64 = 1000;
@@ -24,7 +24,8 @@ impl Index {
     /// When the store or the directory cannot be read.
     pub async fn accounts(&self) -> Result<Vec<AccountId>, Error> {
         let shared = Arc::clone(&self.shared);
-        let files = blocking(move || shared.accounts_with_files()).await?;
+        let listing = move || shared.accounts_with_files();
+        let files = self.shared.store.blocking(listing).await?;
         let mut accounts: BTreeSet<AccountId> = files.into_iter().collect();
         let list = "SELECT account FROM account_usage";
         let read = self.shared.store.read(move |sql| -> Result<_, Error> {
@@ -42,7 +43,8 @@ impl Index {
         if !follow::exists(&self.shared, account).await? {
             // Asked again: it may be just being issued, or deleted.
             let shared = Arc::clone(&self.shared);
-            let has_file = blocking(move || Ok(shared.path(account).exists())).await?;
+            let looking = move || Ok::<_, Error>(shared.path(account).exists());
+            let has_file = self.shared.store.blocking(looking).await?;
             let nobody = has_file && !follow::exists(&self.shared, account).await?;
             return Ok(nobody.then_some(Finding::IndexOfNobody { account }));
         }
@@ -85,11 +87,11 @@ impl Index {
             Finding::Index { account, why } => {
                 let account = *account;
                 let (shared, why) = (Arc::clone(&self.shared), why.clone());
-                blocking(move || match shared.account(account) {
+                let losing = move || match shared.account(account) {
                     Some(files) => shared.lose(account, &files, &why),
                     None => Ok(()),
-                })
-                .await?;
+                };
+                self.shared.store.blocking(losing).await?;
                 self.catch_up(account).await?;
                 "made anew from the mail"
             }
@@ -112,7 +114,7 @@ impl Index {
 /// What is wrong with the file of an account that exists.
 async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<String>, Error> {
     let path = shared.path(account);
-    let opened = blocking(move || {
+    let opening = move || {
         let Some(file) = Examined::open(&path)? else {
             return Ok(None);
         };
@@ -122,9 +124,9 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
             Some(complaint) => Err(Error::Corrupt(complaint)),
             None => Ok(file.watermark().ok().map(|watermark| (file, watermark))),
         }
-    });
+    };
     // An account without a file has all its messages still to come.
-    let opened = match opened.await {
+    let opened = match shared.store.blocking(opening).await {
         // Whatever keeps the file from being read, it is made anew.
         Err(Error::Database(why)) => return Ok(Some(why)),
         other => other?,
@@ -134,11 +136,11 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
     };
     let (mut after, mut swept) = (EmailId(0), false);
     loop {
-        let (back, indexed) = blocking(move || {
+        let reading = move || {
             let indexed = file.documents(after, AT_ONCE)?;
-            Ok((file, indexed))
-        })
-        .await?;
+            Ok::<_, Error>((file, indexed))
+        };
+        let (back, indexed) = shared.store.blocking(reading).await?;
         file = back;
         let full = i64::try_from(indexed.len()).is_ok_and(|count| count == AT_ONCE);
         let to = indexed.last().copied().filter(|_| full);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     sql::{Sql, Value},
 };
 
-use super::{Shared, blocking, extract, sqlite_index::Document};
+use super::{Shared, extract, sqlite_index::Document};
 
 /// Messages of one transaction of the index, and octets of raw mail after which it ends early.
 const BATCH: usize = 64;
@@ -122,7 +123,10 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
     let _following = files.following.lock().await;
     loop {
         let at = Arc::clone(shared);
-        let watermark = blocking(move || at.write(account, |file| file.watermark())).await?;
+        let watermark = shared
+            .store
+            .blocking(move || at.write(account, |file| file.watermark()))
+            .await?;
         let Some(watermark) = watermark else {
             return Ok(());
         };
@@ -131,7 +135,10 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
             return Ok(());
         };
         let at = Arc::clone(shared);
-        blocking(move || at.write(account, |file| file.add(&documents, last))).await?;
+        shared
+            .store
+            .blocking(move || at.write(account, |file| file.add(&documents, last)))
+            .await?;
     }
 }
 
@@ -168,7 +175,7 @@ async fn documents(
         let grams = match shared.store.body(account, body).await {
             Ok(raw) => {
                 octets = octets.saturating_add(raw.len());
-                blocking(move || Ok(extract::marked_grams(&raw))).await?
+                grams_of(shared, raw).await?
             }
             // Expunged since, or the account is gone: nothing will ask for it.
             Err(Error::NotFound(_) | Error::NoKey(_)) => continue,
@@ -184,17 +191,25 @@ async fn documents(
     Ok(last.map(|last| (last, documents)))
 }
 
+async fn grams_of(shared: &Shared, raw: Bytes) -> Result<Option<String>, Error> {
+    let work = move || Ok(extract::marked_grams(&raw));
+    shared.store.blocking(work).await
+}
+
 /// Removes what was expunged from all files, and the files of accounts that are gone.
 async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Result<(), Error> {
     let at = Arc::clone(shared);
-    let accounts = blocking(move || at.accounts_with_files()).await?;
+    let accounts = shared
+        .store
+        .blocking(move || at.accounts_with_files())
+        .await?;
     for account in accounts {
         if exists(shared, account).await? {
             sweep(shared, account).await?;
             behind.insert(account);
         } else {
             let at = Arc::clone(shared);
-            blocking(move || at.forget(account)).await?;
+            shared.store.blocking(move || at.forget(account)).await?;
         }
     }
     Ok(())
@@ -220,8 +235,10 @@ pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<()
     let mut after = EmailId(0);
     loop {
         let at = Arc::clone(shared);
-        let indexed =
-            blocking(move || at.write(account, |file| file.documents(after, SWEEP))).await?;
+        let indexed = shared
+            .store
+            .blocking(move || at.write(account, |file| file.documents(after, SWEEP)))
+            .await?;
         let indexed = indexed.unwrap_or_default();
         let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else {
             return Ok(());
@@ -233,7 +250,10 @@ pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<()
             .collect();
         if !gone.is_empty() {
             let at = Arc::clone(shared);
-            blocking(move || at.write(account, |file| file.remove(&gone))).await?;
+            shared
+                .store
+                .blocking(move || at.write(account, |file| file.remove(&gone)))
+                .await?;
         }
         after = last;
     }

@@ -27,7 +27,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{AccountId, BodyId, EmailId, Error, Store};
+use crate::{AccountId, BodyId, EmailId, Error, Store, disk::Disk};
 
 use sqlite_index::File;
 
@@ -82,9 +82,12 @@ impl Index {
     /// # Errors
     /// When the directory cannot be made.
     pub fn open(directory: &Path, store: Store) -> Result<Self, Error> {
-        make_directory(directory)?;
+        let disk = Arc::clone(&store.inner.shared.disk);
+        disk.make_directory(directory)
+            .map_err(|error| Error::io(directory, error))?;
         let shared = Arc::new(Shared {
             directory: directory.to_owned(),
+            disk,
             store,
             files: Mutex::new(Files::default()),
             lost: Mutex::new(BTreeSet::new()),
@@ -113,7 +116,10 @@ impl Index {
         let mut folded = extract::fold(needle);
         folded.truncate(folded.floor_char_boundary(MAX_NEEDLE));
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.candidates(account, &folded, field)).await
+        self.shared
+            .store
+            .blocking(move || shared.candidates(account, &folded, field))
+            .await
     }
 
     /// Removes all that the index holds of `account`, at once and for good. To be called when the commit that
@@ -123,7 +129,10 @@ impl Index {
     /// When a file cannot be removed.
     pub async fn forget(&self, account: AccountId) -> Result<(), Error> {
         let shared = Arc::clone(&self.shared);
-        blocking(move || shared.forget(account)).await
+        self.shared
+            .store
+            .blocking(move || shared.forget(account))
+            .await
     }
 
     /// Waits until all messages of `account` that are in the store now are indexed. For tests and for commands
@@ -151,6 +160,7 @@ impl Index {
 /// What the index and its follower share.
 struct Shared {
     directory: PathBuf,
+    disk: Arc<dyn Disk>,
     store: Store,
     files: Mutex<Files>,
     /// Accounts whose file was damaged and removed: to be made anew.
@@ -241,7 +251,7 @@ impl Shared {
         };
         let mut writer = files.writer.lock();
         if matches!(*writer, Connection::Unopened) {
-            *writer = Connection::Open(File::open(&self.path(account))?);
+            *writer = Connection::Open(File::open(self.disk.as_ref(), &self.path(account))?);
         }
         let done = match &mut *writer {
             Connection::Open(file) => work(file).map(Some),
@@ -262,7 +272,7 @@ impl Shared {
         if !matches!(*writer, Connection::Forgotten) {
             *writer = Connection::Unopened;
             *reader = Connection::Unopened;
-            sqlite_index::remove(&self.path(account))?;
+            sqlite_index::remove(self.disk.as_ref(), &self.path(account))?;
         }
         self.lost.lock().insert(account);
         self.lost_one.notify_one();
@@ -289,7 +299,7 @@ impl Shared {
         };
         let mut reader = files.reader.lock();
         if matches!(*reader, Connection::Unopened) {
-            match File::open_existing(&self.path(account)) {
+            match File::open_existing(self.disk.as_ref(), &self.path(account)) {
                 Ok(None) => {}
                 Ok(Some(file)) => *reader = Connection::Open(file),
                 Err(Error::Corrupt(what)) => {
@@ -336,44 +346,18 @@ impl Shared {
             *reader = Connection::Forgotten;
             (writer, reader)
         });
-        let removed = sqlite_index::remove(&self.path(account));
+        let removed = sqlite_index::remove(self.disk.as_ref(), &self.path(account));
         drop(locks);
         removed
     }
 
     /// The accounts that have a file.
     fn accounts_with_files(&self) -> Result<Vec<AccountId>, Error> {
-        let listed = std::fs::read_dir(&self.directory)
+        let names = self
+            .disk
+            .names(&self.directory)
             .map_err(|error| Error::io(&self.directory, error))?;
-        let mut accounts = Vec::new();
-        for entry in listed {
-            let entry = entry.map_err(|error| Error::io(&self.directory, error))?;
-            let name = entry.file_name();
-            let account: Option<AccountId> = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(".db"))
-                .and_then(|text| text.parse().ok());
-            accounts.extend(account);
-        }
-        Ok(accounts)
-    }
-}
-
-fn make_directory(directory: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(|error| Error::io(directory, error))
-}
-
-/// Runs `work` where blocking is allowed.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => Err(Error::Panicked(error.to_string())),
+        let account = |name: &String| name.strip_suffix(".db")?.parse().ok();
+        Ok(names.iter().filter_map(account).collect())
     }
 }

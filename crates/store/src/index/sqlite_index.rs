@@ -9,7 +9,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params}
 
 use super::Field;
 use super::gram::Condition;
-use crate::{BodyId, EmailId, Error};
+use crate::{
+    BodyId, EmailId, Error,
+    disk::{self, Disk},
+    sqlite,
+};
 
 /// What this build writes. A file of another format is made anew.
 const FORMAT: i64 = 1;
@@ -43,25 +47,26 @@ pub(super) struct File {
 
 impl File {
     /// Opens the file, or makes it. One that is damaged or of another format is made anew.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        match Self::open_existing(path) {
+    pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        match Self::open_existing(disk, path) {
             Ok(Some(file)) => Ok(file),
-            Ok(None) => Self::create(path),
+            Ok(None) => Self::create(disk, path),
             Err(error @ Error::Corrupt(_)) => {
                 tracing::warn!(path = %path.display(), %error, "a search index is made anew");
-                remove(path)?;
-                Self::create(path)
+                remove(disk, path)?;
+                Self::create(disk, path)
             }
             Err(error) => Err(error),
         }
     }
 
     /// Opens the file if there is one.
-    pub(super) fn open_existing(path: &Path) -> Result<Option<Self>, Error> {
-        if !path.exists() {
+    pub(super) fn open_existing(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, Error> {
+        let size = disk.size(path).map_err(|error| Error::io(path, error))?;
+        if size.is_none() {
             return Ok(None);
         }
-        let handle = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let handle = connect(disk, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let format: rusqlite::Result<Option<i64>> = handle
             .query_row("SELECT format FROM meta", [], |row| row.get(0))
             .optional();
@@ -76,15 +81,9 @@ impl File {
         }
     }
 
-    fn create(path: &Path) -> Result<Self, Error> {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| Error::io(path, error))?;
-        let mut handle = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    fn create(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
+        disk::open_or_create(disk, path).map_err(|error| Error::io(path, error))?;
+        let mut handle = connect(disk, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let transaction = handle.transaction().map_err(database)?;
         transaction.execute_batch(SCHEMA).map_err(database)?;
         transaction.commit().map_err(database)?;
@@ -189,12 +188,12 @@ impl File {
 }
 
 /// Removes an account's file with its log.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
+pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     for suffix in ["-wal", "-shm", ""] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         let file = PathBuf::from(name);
-        match std::fs::remove_file(&file) {
+        match disk.remove(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io(&file, error));
             }
@@ -226,13 +225,12 @@ fn expression(conditions: &[Condition<'_>], field: Field) -> String {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
-    let handle = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(database)?;
+fn connect(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
+    let handle = sqlite::handle(disk, path, flags).map_err(database)?;
     handle
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
-             PRAGMA cache_size = -4096; PRAGMA busy_timeout = 10000; PRAGMA trusted_schema = OFF;",
+             PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000; PRAGMA trusted_schema = OFF;",
         )
         .map_err(database)?;
     Ok(handle)

@@ -79,7 +79,7 @@ impl Member {
                 }
             }
         }
-        let threads = tokio::task::spawn_blocking(move || match command.algorithm {
+        let threads = self.shared.world.blocking(move || match command.algorithm {
             ThreadAlgorithm::References => by_references(&messages),
             ThreadAlgorithm::OrderedSubject => by_subject(&messages),
         });

@@ -184,7 +184,7 @@ impl<'a> Walk<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        let words = tokio::task::spawn_blocking(move || words_of(&raw)).await;
+        let words = self.shared.world.blocking(move || words_of(&raw)).await;
         drop((room, turn));
         match words {
             Ok(words) => Ok(Some(words)),

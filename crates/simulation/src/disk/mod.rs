@@ -1,0 +1,473 @@
+//! A disk in memory that keeps what is durable beside what is seen, fails, and loses power at any operation.
+//!
+//! A write is seen at once and durable with the next sync of its file, as in a page cache. When the power fails, each
+//! sector of 512 bytes that was written since holds what any of its last writes left: writes are lost, torn and
+//! reordered. The file's length is one of those that it had since. A file's name is durable with the next sync of its
+//! directory; names that were not synced are lost from the last one back.
+//!
+//! A sync that fails may have brought anything to stable storage, and a later one does not bring the rest: the kernel
+//! reports the loss once and then takes the pages for clean.
+
+mod image;
+mod inode;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use store::disk::{Disk, EngineFiles, File, Lock};
+use tokio::sync::watch;
+
+use crate::chance::Chance;
+
+pub use image::Image;
+use inode::Inode;
+
+/// What a disk does to those who use it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Weather {
+    /// The operation at which the power fails, counted from 1; `None`: it does not.
+    pub cut_at: Option<u64>,
+    /// Of 10,000 operations that change something, so many fail, in one of the ways that disks have.
+    pub failures: u64,
+    /// Bytes that all files together may have; `None`: no bound.
+    pub capacity: Option<u64>,
+    /// The disk says that it synced and did not, as some do: no promise can be kept on it.
+    pub lies: bool,
+}
+
+/// A simulated disk. Clones are the same disk.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    shared: Arc<Shared>,
+    /// How SQLite finds it. `None` in the part that SQLite itself uses.
+    engine: Option<Arc<Engine>>,
+}
+
+struct Engine {
+    name: String,
+    _files: EngineFiles,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    power: watch::Sender<bool>,
+}
+
+struct State {
+    chance: Chance,
+    weather: Weather,
+    operations: u64,
+    powered: bool,
+    files: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
+    durable: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
+    /// Changes of names since the last sync, in order.
+    unsynced: Vec<Renaming>,
+    directories: BTreeSet<PathBuf>,
+}
+
+/// A change of names: who leaves, who comes.
+struct Renaming {
+    directory: PathBuf,
+    without: Option<PathBuf>,
+    with: Option<(PathBuf, Arc<Mutex<Inode>>)>,
+}
+
+impl SimulatedDisk {
+    /// A disk that holds `image`.
+    ///
+    /// # Errors
+    /// When SQLite refuses it.
+    pub fn new(image: &Image, chance: Chance, weather: Weather) -> io::Result<Self> {
+        let files = image.inodes();
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                chance,
+                weather,
+                operations: 0,
+                powered: true,
+                durable: files.clone(),
+                files,
+                unsynced: Vec::new(),
+                directories: image.directories.clone(),
+            }),
+            power: watch::Sender::new(true),
+        });
+        let bare = Self {
+            shared: Arc::clone(&shared),
+            engine: None,
+        };
+        // SQLite finds a disk by its name; no two disks of a process may have the same.
+        let name = format!("simulated-{:p}", Arc::as_ptr(&shared));
+        let engine = Engine {
+            _files: EngineFiles::register(&name, Arc::new(bare))?,
+            name,
+        };
+        Ok(Self {
+            shared,
+            engine: Some(Arc::new(engine)),
+        })
+    }
+
+    /// Operations that changed something, so far.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.shared.state.lock().operations
+    }
+
+    /// Whether the power is still there.
+    #[must_use]
+    pub fn is_powered(&self) -> bool {
+        self.shared.state.lock().powered
+    }
+
+    /// Waits until the power has failed.
+    pub async fn power_failure(&self) {
+        let mut power = self.shared.power.subscribe();
+        // The sender lives as long as the disk.
+        power.wait_for(|powered| !powered).await.ok();
+    }
+
+    /// Cuts the power now, if it is still there; what is found on the disk when it comes back.
+    #[must_use]
+    pub fn cut(&self) -> Image {
+        let mut state = self.shared.state.lock();
+        self.shared.lose_power(&mut state);
+        state.crash()
+    }
+
+    /// What another disk would hold to which everything was copied now.
+    #[must_use]
+    pub fn copy(&self) -> Image {
+        let state = self.shared.state.lock();
+        Image::of_live(&state.files, &state.directories)
+    }
+}
+
+/// What an operation meets.
+enum Fate {
+    Success,
+    /// It fails without having done anything, or having done some of it.
+    Failure(io::Error),
+}
+
+fn power_is_off() -> io::Error {
+    io::Error::other("the power is off")
+}
+
+fn input_output_error() -> io::Error {
+    io::Error::from_raw_os_error(libc::EIO)
+}
+
+impl Shared {
+    fn lose_power(&self, state: &mut State) {
+        state.powered = false;
+        self.power.send_replace(false);
+    }
+
+    /// The state, when there is power to read it with.
+    fn read(&self) -> io::Result<parking_lot::MutexGuard<'_, State>> {
+        let state = self.state.lock();
+        if state.powered {
+            Ok(state)
+        } else {
+            Err(power_is_off())
+        }
+    }
+
+    /// Counts an operation that changes something, and says what becomes of it.
+    fn begin(&self) -> io::Result<(parking_lot::MutexGuard<'_, State>, Fate)> {
+        let mut state = self.read()?;
+        state.operations += 1;
+        if state
+            .weather
+            .cut_at
+            .is_some_and(|at| state.operations >= at)
+        {
+            self.lose_power(&mut state);
+            return Ok((state, Fate::Failure(power_is_off())));
+        }
+        let failures = state.weather.failures;
+        let fate = if state.chance.below(10_000) < failures {
+            Fate::Failure(input_output_error())
+        } else {
+            Fate::Success
+        };
+        Ok((state, fate))
+    }
+
+    /// An operation of which a failure leaves nothing.
+    fn change(&self, work: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<()> {
+        let (mut state, fate) = self.begin()?;
+        match fate {
+            Fate::Success => work(&mut state),
+            Fate::Failure(error) => Err(error),
+        }
+    }
+}
+
+impl State {
+    fn find(&self, path: &Path) -> io::Result<Arc<Mutex<Inode>>> {
+        let found = self.files.get(path);
+        found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn rename(
+        &mut self,
+        without: Option<PathBuf>,
+        with: Option<(PathBuf, Arc<Mutex<Inode>>)>,
+    ) -> io::Result<()> {
+        let of = without
+            .as_deref()
+            .or(with.as_ref().map(|(path, _)| path.as_path()));
+        let directory = of
+            .and_then(Path::parent)
+            .unwrap_or(Path::new(""))
+            .to_owned();
+        if !self.directories.contains(&directory) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if let Some(path) = &without {
+            self.files.remove(path);
+        }
+        if let Some((path, inode)) = &with {
+            self.files.insert(path.clone(), Arc::clone(inode));
+        }
+        self.unsynced.push(Renaming {
+            directory,
+            without,
+            with,
+        });
+        Ok(())
+    }
+
+    fn used(&self) -> u64 {
+        let sizes = self.files.values().map(|inode| inode.lock().length());
+        sizes.sum()
+    }
+
+    /// Whether `more` bytes fit.
+    fn has_room(&self, more: u64) -> bool {
+        let capacity = self.weather.capacity;
+        capacity.is_none_or(|capacity| self.used().saturating_add(more) <= capacity)
+    }
+
+    fn apply_names(durable: &mut BTreeMap<PathBuf, Arc<Mutex<Inode>>>, change: Renaming) {
+        if let Some(path) = change.without {
+            durable.remove(&path);
+        }
+        if let Some((path, inode)) = change.with {
+            durable.insert(path, inode);
+        }
+    }
+
+    fn crash(&mut self) -> Image {
+        // A journal of names is written in order: what is lost is lost from its end.
+        let keep = self.chance.index(self.unsynced.len() + 1);
+        let kept: Vec<Renaming> = self.unsynced.drain(..).take(keep).collect();
+        for change in kept {
+            Self::apply_names(&mut self.durable, change);
+        }
+        let chance = &self.chance;
+        let files = self.durable.iter().map(|(path, inode)| {
+            let bytes = inode.lock().after_crash(chance);
+            (path.clone(), bytes)
+        });
+        Image::new(files.collect(), self.directories.clone())
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let inode = Arc::new(Mutex::new(Inode::default()));
+        self.shared.change(|state| {
+            if state.files.contains_key(path) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            state.rename(None, Some((path.to_owned(), Arc::clone(&inode))))
+        })?;
+        Ok(self.file(inode))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        let inode = self.shared.read()?.find(path)?;
+        Ok(self.file(inode))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.shared.change(|state| {
+            state.find(path)?;
+            state.rename(Some(path.to_owned()), None)
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.shared.change(|state| {
+            let inode = state.find(from)?;
+            state.rename(Some(from.to_owned()), Some((to.to_owned(), inode)))
+        })
+    }
+
+    fn sync_names(&self, directory: &Path) -> io::Result<()> {
+        self.shared.change(|state| {
+            let (ours, others) = state
+                .unsynced
+                .drain(..)
+                .partition::<Vec<_>, _>(|change| change.directory == directory);
+            state.unsynced = others;
+            for change in ours {
+                State::apply_names(&mut state.durable, change);
+            }
+            Ok(())
+        })
+    }
+
+    fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let state = self.shared.read()?;
+        let here = state
+            .files
+            .keys()
+            .filter(|path| path.parent() == Some(directory));
+        let names = here.filter_map(|path| path.file_name());
+        Ok(names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect())
+    }
+
+    fn make_directory(&self, directory: &Path) -> io::Result<()> {
+        // Directories are made once, when a site is, and by then nothing is acknowledged: durable at once.
+        let mut state = self.shared.read()?;
+        for part in directory.ancestors() {
+            state.directories.insert(part.to_owned());
+        }
+        Ok(())
+    }
+
+    fn size(&self, path: &Path) -> io::Result<Option<u64>> {
+        let state = self.shared.read()?;
+        Ok(state.files.get(path).map(|inode| inode.lock().length()))
+    }
+
+    fn free(&self, _directory: &Path) -> io::Result<u64> {
+        let state = self.shared.read()?;
+        let capacity = state.weather.capacity;
+        Ok(capacity.map_or(u64::MAX >> 1, |capacity| {
+            capacity.saturating_sub(state.used())
+        }))
+    }
+
+    fn lock(&self, _path: &Path, _note: &str) -> io::Result<Result<Lock, String>> {
+        // One server at a time has this disk, and its locks go with it.
+        drop(self.shared.read()?);
+        Ok(Ok(Box::new(())))
+    }
+
+    fn engine(&self) -> Option<&str> {
+        self.engine.as_deref().map(|engine| engine.name.as_str())
+    }
+}
+
+impl SimulatedDisk {
+    fn file(&self, inode: Arc<Mutex<Inode>>) -> Arc<dyn File> {
+        Arc::new(SimulatedFile {
+            shared: Arc::clone(&self.shared),
+            inode,
+        })
+    }
+}
+
+struct SimulatedFile {
+    shared: Arc<Shared>,
+    inode: Arc<Mutex<Inode>>,
+}
+
+impl File for SimulatedFile {
+    fn write_at(&self, parts: &[&[u8]], start: u64) -> io::Result<()> {
+        let bytes = parts.concat();
+        let (state, fate) = self.shared.begin()?;
+        let mut inode = self.inode.lock();
+        let more = (start + bytes.len() as u64).saturating_sub(inode.length());
+        drop(inode);
+        let fate = match fate {
+            Fate::Success if more > 0 && !state.has_room(more) => {
+                Fate::Failure(io::ErrorKind::StorageFull.into())
+            }
+            fate => fate,
+        };
+        inode = self.inode.lock();
+        match fate {
+            Fate::Success => {
+                inode.write(start, bytes);
+                Ok(())
+            }
+            Fate::Failure(error) => {
+                // Some of it may have been written all the same.
+                let some = state.chance.index(bytes.len() + 1);
+                let some = bytes.get(..some).unwrap_or_default();
+                let grows = start + some.len() as u64 > inode.length();
+                if !grows || error.kind() != io::ErrorKind::StorageFull {
+                    inode.write(start, some.to_vec());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn read_some(&self, buffer: &mut [u8], start: u64) -> io::Result<usize> {
+        drop(self.shared.read()?);
+        Ok(self.inode.lock().read(buffer, start))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let (state, fate) = self.shared.begin()?;
+        let mut inode = self.inode.lock();
+        match fate {
+            Fate::Success if state.weather.lies => Ok(()),
+            Fate::Success => {
+                inode.sync();
+                Ok(())
+            }
+            Fate::Failure(error) => {
+                // Without power nobody tells what is lost, and the crash decides.
+                if state.powered {
+                    inode.fail_to_sync(&state.chance);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn punch(&self, start: u64, length: u64) -> io::Result<()> {
+        let inode = &self.inode;
+        self.shared.change(|_| {
+            inode.lock().punch(start, length);
+            Ok(())
+        })
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let inode = &self.inode;
+        self.shared.change(|_| {
+            inode.lock().set_length(length);
+            Ok(())
+        })
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        drop(self.shared.read()?);
+        Ok(self.inode.lock().length())
+    }
+
+    fn allocated(&self) -> io::Result<u64> {
+        self.length()
+    }
+
+    fn is_private(&self) -> io::Result<bool> {
+        drop(self.shared.read()?);
+        Ok(true)
+    }
+}
