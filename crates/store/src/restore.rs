@@ -106,10 +106,10 @@ fn copy(from: &Path, to: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u6
         RealDisk.make_directory(&to.join(part)).map_err(io_error)?;
     }
     let files = files(from)?;
-    let sizes = files
-        .iter()
-        .map(|name| open::size(&RealDisk, &from.join(name)));
-    let total = sizes.sum::<Result<u64, Error>>()?;
+    let mut total = 0u64;
+    for name in &files {
+        total = total.saturating_add(size(&from.join(name))?);
+    }
     let mut done = 0;
     for name in &files {
         let source = from.join(name);
@@ -133,11 +133,11 @@ fn must_be_whole(from: &Path) -> Result<Option<fs::File>, Error> {
         Err(Error::io(name, source))
     };
     let database = from.join(open::DATABASE);
-    if open::size(&RealDisk, &database)? == 0 {
+    if size(&database)? == 0 {
         return missing(&database, "there is no backup here: no database");
     }
     let key = from.join(open::KEYS).join(keys::FILE);
-    if open::size(&RealDisk, &key)? == 0 {
+    if size(&key)? == 0 {
         return missing(
             &key,
             "the backup is not whole: the key, which is written last, is missing",
@@ -162,7 +162,7 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut files = vec![PathBuf::from(open::DATABASE)];
     // A directory that was copied by hand may have a log, which belongs to the database.
     let log = open::log_of(Path::new(open::DATABASE));
-    if open::size(&RealDisk, &from.join(&log))? > 0 {
+    if size(&from.join(&log))? > 0 {
         files.push(log);
     }
     let segments = from.join(open::SEGMENTS);
@@ -175,6 +175,11 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     files.push(Path::new(open::KEYS).join(keys::FILE));
     Ok(files)
+}
+
+/// Bytes of a file; 0 when there is none.
+fn size(path: &Path) -> Result<u64, Error> {
+    open::size(&RealDisk, path)
 }
 
 /// Copies a file, holes as holes, and syncs it.
