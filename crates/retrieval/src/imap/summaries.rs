@@ -4,7 +4,6 @@
 //! asked first; then one group after another is read, and unpacked one by one.
 
 use message::Summary;
-use protocol::imap::ResponseCode;
 use store::{Error, MailboxId, Store, mailbox};
 
 use super::outcome::Stop;
@@ -83,21 +82,18 @@ pub(crate) async fn read_one(
     uid: u32,
 ) -> Result<Option<Summary>, Stop> {
     match read(store, mailbox, vec![uid]).await?.pop() {
-        Some((_, packed)) => unpack(packed).await.map(Some),
+        Some((_, packed)) => unpack(store, packed).await.map(Some),
         None => Ok(None),
     }
 }
 
 /// Reads a summary as the store keeps it.
-pub(crate) async fn unpack(packed: Vec<u8>) -> Result<Summary, Stop> {
+pub(crate) async fn unpack(store: &Store, packed: Vec<u8>) -> Result<Summary, Stop> {
     let summary = if packed.len() < LARGE {
         Summary::decode(&packed)
     } else {
-        let work = tokio::task::spawn_blocking(move || Summary::decode(&packed));
-        work.await.map_err(|error| {
-            tracing::error!(%error, "reading a summary panicked");
-            Stop::no(ResponseCode::ServerBug, "A message could not be read")
-        })?
+        let work = move || Ok::<_, Error>(Summary::decode(&packed));
+        store.blocking(work).await?
     };
     summary.map_err(|error| Error::Corrupt(format!("a message's summary: {error}")).into())
 }

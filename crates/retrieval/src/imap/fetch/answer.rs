@@ -102,7 +102,7 @@ impl Answer<'_> {
                 let Some(subject) = place.ok().and_then(|place| subjects.get(place)) else {
                     continue;
                 };
-                let summary = summaries::unpack(packed).await?;
+                let summary = summaries::unpack(store, packed).await?;
                 self.write_facts(subject, Some(&summary));
                 self.line.relieve().await?;
             }
@@ -174,7 +174,7 @@ impl Answer<'_> {
             Err(error) => return Err(error.into()),
         };
         let structure = summary.as_ref().map(|summary| &summary.structure);
-        let mut content = Content::new(raw, structure, Limits::default());
+        let mut content = Content::new(raw, structure, Limits::default(), &self.shared.world);
         let (encoder, connection) = self.line.halves();
         let mut pen = Pen {
             writer: Encoder::fetch(encoder, subject.number),

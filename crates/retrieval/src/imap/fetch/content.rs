@@ -9,6 +9,7 @@ use message::{
     mime::{self, Structure},
 };
 use protocol::imap::{FetchItem, FetchWriter, Partial, ResponseCode, Section, SectionText};
+use world::World;
 
 use super::super::{line::Line, outcome::Stop};
 use crate::{audit::End, connection::Connection};
@@ -25,6 +26,7 @@ pub(super) struct Content<'a> {
     /// There when some item needs it.
     structure: Option<&'a Structure>,
     limits: Limits,
+    world: &'a World,
     /// The part that was decoded last. There is room for one: the items of one part stand together.
     decoded: Option<(Vec<u32>, Decoded)>,
 }
@@ -51,11 +53,17 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn new(raw: Bytes, structure: Option<&'a Structure>, limits: Limits) -> Self {
+    pub(super) fn new(
+        raw: Bytes,
+        structure: Option<&'a Structure>,
+        limits: Limits,
+        world: &'a World,
+    ) -> Self {
         Self {
             raw,
             structure,
             limits,
+            world,
             decoded: None,
         }
     }
@@ -167,7 +175,7 @@ impl<'a> Content<'a> {
         let (encoding, is_large) = (part.encoding.clone(), body.len() >= LARGE);
         let work = move || encoding.decode(&body).map(Cow::into_owned);
         let decoded = if is_large {
-            tokio::task::spawn_blocking(work).await.map_err(|error| {
+            self.world.blocking(work).await.map_err(|error| {
                 tracing::error!(%error, "decoding a part panicked");
                 Stop::no(ResponseCode::ServerBug, "A part could not be decoded")
             })?

@@ -155,7 +155,7 @@ impl Member {
                 for (uid, packed) in summaries::read(store, id, group.uids).await? {
                     let place = entries.binary_search_by_key(&uid, |entry| entry.uid);
                     if let Some(entry) = place.ok().and_then(|place| entries.get(place)) {
-                        made.push(make(entry, &summaries::unpack(packed).await?));
+                        made.push(make(entry, &summaries::unpack(store, packed).await?));
                     }
                 }
             }

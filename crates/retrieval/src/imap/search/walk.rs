@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
                     continue;
                 };
                 let size = u64::try_from(packed.len()).unwrap_or(u64::MAX);
-                let summary = summaries::unpack(packed).await?;
+                let summary = summaries::unpack(store, packed).await?;
                 let mut known = self.known(*open);
                 known.entry = Some(entry);
                 known.summary = Some(&summary);
