@@ -66,7 +66,7 @@ impl Conversation<'_> {
         match self.accept_message(end).await {
             Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
             Err(refusal) => {
-                self.message_refused(refusal.reply(), "").await;
+                self.message_refused("DATA", refusal.reply(), "").await;
                 answer.refuse(&mut self.machine, refusal);
             }
         }

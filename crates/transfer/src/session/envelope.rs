@@ -85,6 +85,15 @@ impl Open {
         self.began
     }
 
+    /// The command that the transaction has come to.
+    pub(super) fn stage(&self) -> &'static str {
+        match (self.began, self.targets.is_empty()) {
+            (Some(_), _) => "DATA",
+            (None, false) => "RCPT",
+            (None, true) => "MAIL",
+        }
+    }
+
     pub(super) fn sender(&self) -> Option<&Address> {
         self.mail
             .as_ref()

@@ -36,19 +36,22 @@ impl Conversation<'_> {
             return Err(Ended::Gone);
         };
         let mut buffer = vec![0; READ_AT_ONCE];
-        let mut shutdown = self.shutdown.clone();
+        let (shutdown, drained) = (&mut self.shutdown, &mut self.drained);
         let drain = self.settings.times.drain;
-        // A client in the middle of its message gets some time to finish it: its mail would come again anyway.
+        // A client in the middle of its message gets some time to finish it, from one instant on however it trickles:
+        // its mail would come again anyway.
         let shutdown = async {
             shutdown.begun().await;
             if in_message {
-                tokio::time::sleep(drain).await;
+                let end = drained.get_or_insert_with(|| after(Instant::now(), drain));
+                tokio::time::sleep_until(*end).await;
             }
         };
+        // Shutdown first: who sends without pause would never let it be seen.
         let read = tokio::select! {
             biased;
-            read = stream.read(&mut buffer) => read,
             () = shutdown => return Err(Ended::Shutdown),
+            read = stream.read(&mut buffer) => read,
             () = tokio::time::sleep_until(deadline) => return Err(Ended::TooSlow),
         };
         match read {
