@@ -211,6 +211,15 @@ async fn the_sender_must_belong_to_the_identifier() {
         let reply = talk.mail(TARO, &[JIRO], bad).await;
         assert!(reply.starts_with("550"), "{bad}: {reply}");
     }
+    // Nor behind a header that is longer than what is read elsewhere.
+    for name in ["From", "Sender"] {
+        let far = format!(
+            "From: {TARO}\r\n{}{name}: {JIRO}\r\n\r\nx",
+            "X-Filler: y\r\n".repeat(1_100)
+        );
+        let reply = talk.mail(TARO, &[JIRO], &far).await;
+        assert!(reply.starts_with("550"), "{name}: {reply}");
+    }
     let own = format!("Sender: Taro <{TARO}>\r\n{CONTENT}");
     let reply = talk.mail("taro+tag@example.jp", &[JIRO], &own).await;
     assert!(reply.starts_with("250"), "{reply}");

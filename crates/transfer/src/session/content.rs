@@ -119,7 +119,7 @@ impl Conversation<'_> {
         let Some(authors) = content::authors(&raw) else {
             return Err(Refusal::new::<550>(
                 Detail::CONTENT,
-                "The message has no valid From address",
+                "The message has not one From field with valid addresses",
             ));
         };
         let Some(senders) = content::senders(&raw) else {
