@@ -452,50 +452,6 @@ async fn commands_need_a_role_and_leave_events() {
     }
 }
 
-#[tokio::test]
-async fn a_record_that_cannot_be_read_is_held_and_the_rest_goes_on() {
-    let peer = Peer::willing(FULL).await;
-    let site = site_towards(&peer).await;
-    for _ in 0..3 {
-        site.submit(
-            "MAIL FROM:<taro@example.jp>",
-            &["RCPT TO:<x@far.example>"],
-            CONTENT,
-        )
-        .await;
-    }
-    let ids: Vec<store::QueueId> = site
-        .queued()
-        .await
-        .iter()
-        .map(|q| q.id.parse().unwrap())
-        .collect();
-    let bad = ids[0];
-    let spoil = site
-        .store
-        .commit(Vec::new(), move |tx| -> Result<_, store::Error> {
-            tx.execute(
-                "UPDATE queue_message SET sender = 'no address' WHERE id = ?1",
-                store::params![bad],
-            )?;
-            tx.record(
-                &trail::Event::new(Kind::CommandGiven, trail::Actor::System),
-                (),
-            )
-        });
-    spoil.await.unwrap();
-    let _queue = site.run_queue();
-    site.events_of(Kind::DeliveryRelayed, 2).await;
-    let held = site.events_of(Kind::QueueHeld, 1).await;
-    assert_eq!(
-        (held[0].event.subject.clone(), held[0].event.outcome),
-        (bad.to_string(), Outcome::Failure)
-    );
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(site.events(Kind::QueueHeld).await.len(), 1, "told once");
-    assert_eq!(peer.messages().len(), 2);
-}
-
 /// The second exchanger is tried only while the first cannot have taken the message.
 #[tokio::test]
 async fn another_host_is_tried_unless_the_message_may_have_been_taken() {
