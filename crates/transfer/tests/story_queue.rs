@@ -291,6 +291,53 @@ async fn a_stuck_destination_does_not_stop_the_rest() {
     assert_eq!(site.queued().await.len(), 10);
 }
 
+/// As many stuck destinations as would fill every slot.
+#[tokio::test]
+async fn stuck_destinations_together_do_not_stop_the_rest() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (held, mut watched) = tokio::sync::watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = silent.accept().await {
+            held.send_modify(|held| held.push(socket));
+        }
+    });
+    let peer = Peer::willing(FULL).await;
+    let near = peer.at.port();
+    let site = Site::open(|settings| {
+        settings.outbound.relay_port = port;
+        settings.outbound.concurrency = 8;
+        settings.outbound.destination_concurrency = 2;
+        let hop = transfer::NextHop::new("[127.0.0.1]".parse_host(), near);
+        settings.routes.insert(domain("far.example"), hop);
+    })
+    .await;
+    let stuck = ["a.example", "b.example", "c.example", "d.example"];
+    for name in stuck {
+        site.resolver.set_host(
+            domain(name),
+            Answer::Found(vec![IpAddr::from([127, 0, 0, 2])]),
+        );
+    }
+    let send = async |to: &str, times| {
+        for _ in 0..times {
+            let rcpt = format!("RCPT TO:<x@{to}>");
+            site.submit("MAIL FROM:<taro@example.jp>", &[&rcpt], CONTENT)
+                .await;
+        }
+    };
+    for name in stuck {
+        send(name, 3).await;
+    }
+    let _queue = site.run_queue();
+    let seven = watched.wait_for(|held| held.len() == 7);
+    let seven = tokio::time::timeout(Duration::from_secs(10), seven).await;
+    drop(seven.expect("all slots but the last are taken").unwrap());
+    send("far.example", 3).await;
+    site.events_of(Kind::DeliveryRelayed, 3).await;
+    assert_eq!(site.queued().await.len(), 12);
+}
+
 trait ParseHost {
     fn parse_host(&self) -> message::address::Host;
 }
