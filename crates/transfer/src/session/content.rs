@@ -45,13 +45,11 @@ impl Conversation<'_> {
         }
         let length = self.open.raw.len().saturating_add(octets.len());
         let wanted = u64::try_from(length).unwrap_or(u64::MAX);
-        if self
-            .open
-            .held
-            .grow_to(wanted, self.settings.times.memory)
-            .await
-            .is_err()
-        {
+        let asked = Instant::now();
+        let room = self.open.held.grow_to(wanted, self.settings.times.memory);
+        let room = room.await;
+        self.open.waited = self.open.waited.saturating_add(asked.elapsed());
+        if room.is_err() {
             tracing::warn!(peer = %self.peer, "mail is put off: the memory for messages stayed in use");
             self.open.given_up = true;
             self.open.raw = Vec::new();

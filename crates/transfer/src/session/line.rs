@@ -57,6 +57,8 @@ impl Conversation<'_> {
         match read {
             Ok(0) | Err(_) => Err(Ended::Gone),
             Ok(count) => {
+                let octets = u64::try_from(count).unwrap_or(u64::MAX);
+                self.open.came = self.open.came.saturating_add(octets);
                 self.machine.feed(buffer.get(..count).unwrap_or_default());
                 Ok(())
             }
@@ -68,7 +70,13 @@ impl Conversation<'_> {
         let times = &self.settings.times;
         let now = Instant::now();
         let phase = match self.open.data_began() {
-            Some(began) => after(now, times.data_silence).min(after(began, times.data)),
+            Some(began) => {
+                let pace = self
+                    .open
+                    .owes_by(times.data_silence, self.settings.limits.data_rate);
+                let whole = after(began, times.data).min(after(now, times.data_silence));
+                pace.map_or(whole, |pace| whole.min(pace))
+            }
             // One command has this time however it trickles.
             None if self.hello.is_none() => after(self.waiting_since, times.greeting),
             None => after(self.waiting_since, times.command),

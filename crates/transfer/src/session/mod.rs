@@ -81,7 +81,8 @@ pub(crate) async fn run(
         proved: None,
         mechanism: "",
         trusted,
-        open: Open::new(transfer),
+        // An own exchange server brings the mail of all the world by one address.
+        open: Open::new(transfer, (!trusted).then_some(peer.ip())),
         refusals: Refusals::new(settings.limits.refusal_events),
         shutdown,
         drained: None,
@@ -132,6 +133,11 @@ fn config(listener: Listener, trusted: bool, settings: &Settings) -> Config {
     config.limits.commands = limits.commands;
     config.limits.errors = limits.errors;
     config.limits.auth_failures = limits.authentication_failures;
+    config.limits.data_line = limits.content_line_octets;
+    config.limits.unknown_commands = limits.unknown_commands;
+    config.limits.refused_recipients = limits.refused_recipients;
+    config.limits.auth_line = limits.auth_line_octets;
+    config.limits.drained_content = limits.drained_octets;
     config
 }
 
