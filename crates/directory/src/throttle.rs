@@ -14,7 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Identifiers, and addresses, that are remembered at most; the longest quiet are forgotten first.
 const MOST_ENTRIES: usize = 32_768;
@@ -74,8 +74,10 @@ pub(crate) struct Held {
     throttle: Throttle,
     identifier: String,
     network: IpAddr,
-    /// How long.
-    pub(crate) delay: Duration,
+    /// How long it is held back.
+    delay: Duration,
+    /// Whether it still is.
+    waiting: bool,
 }
 
 impl Throttle {
@@ -116,6 +118,7 @@ impl Throttle {
             identifier: identifier.to_owned(),
             network,
             delay,
+            waiting: !delay.is_zero(),
         })
     }
 
@@ -166,15 +169,32 @@ impl Throttle {
     }
 }
 
-impl Drop for Held {
-    fn drop(&mut self) {
+impl Held {
+    /// Waits as long as the attempt is held back. From then on it is under way and holds nobody else back by
+    /// waiting: an exchange of several steps may take its time.
+    pub(crate) async fn wait(&mut self) {
+        if self.waiting {
+            sleep(self.delay).await;
+            self.on_entries(|entry| entry.waiting = entry.waiting.saturating_sub(1));
+            self.waiting = false;
+        }
+    }
+
+    fn on_entries(&self, change: impl Fn(&mut Entry)) {
         let mut state = self.throttle.state.lock();
         if let Some(entry) = state.identifiers.get_mut(&self.identifier) {
-            entry.end(self.delay);
+            change(entry);
         }
         if let Some(entry) = state.addresses.get_mut(&self.network) {
-            entry.end(self.delay);
+            change(entry);
         }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let waiting = self.waiting;
+        self.on_entries(|entry| entry.end(waiting));
     }
 }
 
@@ -198,9 +218,9 @@ impl Entry {
         self.waiting = self.waiting.saturating_add(u32::from(!delay.is_zero()));
     }
 
-    fn end(&mut self, delay: Duration) {
+    fn end(&mut self, waiting: bool) {
         self.begun = self.begun.saturating_sub(1);
-        self.waiting = self.waiting.saturating_sub(u32::from(!delay.is_zero()));
+        self.waiting = self.waiting.saturating_sub(u32::from(waiting));
     }
 
     fn fail(&mut self, now: Instant) {
@@ -340,6 +360,24 @@ mod tests {
             throttle.hold("a", HERE, PACE).is_ok(),
             "never a lasting lockout"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_keeps_nobody_out() {
+        let throttle = Throttle::default();
+        for _ in 0..5 {
+            throttle.failed("a", HERE);
+        }
+        let mut under_way = Vec::new();
+        for _ in 0..2 * MOST_WAITING {
+            let mut held = throttle.hold("a", HERE, PACE).unwrap();
+            held.wait().await;
+            under_way.push(held);
+        }
+        under_way.clear();
+        let state = throttle.state.lock();
+        let entry = state.identifiers.get("a").unwrap();
+        assert_eq!((entry.begun, entry.waiting), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
