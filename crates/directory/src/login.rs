@@ -309,12 +309,10 @@ impl Directory {
         unproved: Unproved,
     ) {
         let throttle = &self.inner.throttle;
-        let held = throttle.hold_unproved(attempt.peer, self.options().pace());
-        let reason = match &held {
+        let mut held = throttle.hold_unproved(attempt.peer, self.options().pace());
+        let reason = match &mut held {
             Ok(held) => {
-                if !held.delay.is_zero() {
-                    sleep(held.delay).await;
-                }
+                held.wait().await;
                 throttle.failed_unproved(attempt.peer);
                 Reason::Unproved(unproved)
             }
