@@ -56,7 +56,9 @@ fn serve(mechanism: Mechanism, plus_offered: bool, lines: &[&[u8]]) {
                 assert!(!over || failure == Failure::Malformed);
                 over = true;
             }
-            Step::Proved { .. } | Step::Credentials { .. } => panic!("a decoy was proved"),
+            Step::Proved { .. } | Step::Done { .. } | Step::Credentials { .. } => {
+                panic!("a decoy was proved")
+            }
         }
     }
 }

@@ -149,6 +149,7 @@ impl Driver {
             }
             Event::Hello(_)
             | Event::AuthFailed(_)
+            | Event::Authenticated(_)
             | Event::Aborted(_)
             | Event::Handled(_)
             | Event::Refused(_) => {}

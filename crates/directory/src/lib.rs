@@ -2,8 +2,8 @@
 //!
 //! # What it answers
 //!
-//! *Who may come in?* [`Directory::authenticate`] and the SCRAM pair [`Directory::scram_credentials`] /
-//! [`Directory::scram_finished`] check an identifier's proof, slow down those who guess, and record every
+//! *Who may come in?* [`Directory::authenticate`] and, for SCRAM, [`Directory::begin_scram`] with
+//! [`ScramExchange`] check an identifier's proof, slow down those who guess, and record every
 //! success and failure in the trail (clauses 4.2(1)b, c). *Where does mail for this address go?*
 //! [`Directory::resolve`]. *What may this identifier send as?* [`Directory::may_send_as`]. *May this person
 //! give this command?* [`Directory::person_of_user`] and [`Person::has`].
@@ -41,13 +41,13 @@
 //! # }
 //! ```
 
-mod exchange;
 mod hash;
 mod login;
 mod options;
 mod proof;
 mod role;
 mod route;
+mod scram;
 mod tables;
 mod throttle;
 
@@ -58,7 +58,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use message::address::{Address, Domain};
 use parking_lot::RwLock;
-use protocol::sasl::ScramCredentials;
+use protocol::sasl::{ScramCredentials, server::Failure};
 use store::{AccountId, Store};
 use trail::Event;
 use world::World;
@@ -66,6 +66,7 @@ use zeroize::Zeroizing;
 
 pub use command::bootstrap;
 pub use role::UnknownRole;
+pub use scram::ScramExchange;
 
 /// The directory of one installation. Cheap to clone.
 #[derive(Clone)]
@@ -80,7 +81,6 @@ struct Inner {
     hasher: hash::Hasher,
     proofs: proof::Proofs,
     throttle: throttle::Throttle,
-    exchanges: exchange::Exchanges,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
     process_key: Zeroizing<[u8; 32]>,
 }
@@ -166,6 +166,30 @@ pub struct Attempt {
     pub client: Option<String>,
 }
 
+/// Why a login ended before any proof was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unproved {
+    /// The connection is not encrypted, and no password may be told on it.
+    PrivacyRequired,
+    /// The mechanism is not offered.
+    NoSuchMechanism,
+    /// The client gave up within the exchange.
+    Cancelled,
+    /// What the client said within the exchange was no answer.
+    Malformed,
+}
+
+impl Unproved {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::PrivacyRequired => "privacy-required",
+            Self::NoSuchMechanism => "no-such-mechanism",
+            Self::Cancelled => "cancelled",
+            Self::Malformed => "malformed",
+        }
+    }
+}
+
 /// The services that identifiers log in to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Service {
@@ -239,7 +263,6 @@ impl Directory {
             hasher: hash::Hasher::new(world.clone(), options.concurrent_checks),
             proofs: proof::Proofs::new(&world),
             throttle: throttle::Throttle::default(),
-            exchanges: exchange::Exchanges::default(),
             process_key: Zeroizing::new(world.bytes()),
             options: RwLock::new(Arc::new(options)),
             store,
@@ -298,25 +321,34 @@ impl Directory {
         self.check_password(attempt, identifier, password).await
     }
 
-    /// The SCRAM secrets of an identifier; evenly made-up ones when it has none.
-    ///
-    /// # Errors
-    /// [`Refusal::Temporary`] when the store cannot be read.
-    pub async fn scram_credentials(&self, identifier: &str) -> Result<ScramCredentials, Refusal> {
-        self.scram_secrets(identifier).await
+    /// A login ended before any proof was looked at: records that, and holds the answer back when there were many such from
+    /// the same place. `identifier` is what the client claimed, empty when it claimed nothing.
+    pub async fn refused_unproved(&self, attempt: &Attempt, identifier: &str, why: Unproved) {
+        self.refuse_unproved(attempt, identifier, why).await;
     }
 
-    /// Ends a SCRAM exchange: `proved` says whether the proof was right. Records the event, slows down failures.
+    /// Begins a SCRAM exchange, with the secrets of the identifier or evenly made-up ones when it has none. Held back
+    /// after failures: who guesses waits for the salt already. The exchange must be ended, and is recorded.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub async fn scram_finished(
+    /// [`Refusal::Temporary`] when the store cannot be read, or too many attempts wait.
+    pub async fn begin_scram(
         &self,
         attempt: &Attempt,
         identifier: &str,
-        proved: bool,
-    ) -> Result<Login, Refusal> {
-        self.end_scram(attempt, identifier, proved).await
+    ) -> Result<(ScramExchange, ScramCredentials), Refusal> {
+        self.open_scram(attempt, identifier).await
+    }
+
+    /// Records an authentication that failed before there was a proof to check; `identifier` is empty when the
+    /// client had named none. Slowed down like any other. Returns what the peer may be told.
+    pub async fn authentication_failed(
+        &self,
+        attempt: &Attempt,
+        identifier: &str,
+        failure: Failure,
+    ) -> Refusal {
+        self.record_failure(attempt, identifier, failure).await
     }
 
     /// Whether the login's identifier may use `address` as sender (main address, alias, sub-address of one).

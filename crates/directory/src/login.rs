@@ -1,20 +1,21 @@
-//! Authentication: an identifier's proof is checked, slowed down, and recorded, whichever way it ends.
+//! Authentication: an identifier's proof is checked, slowed down, and recorded, whichever way it ends. SCRAM, whose
+//! proof comes in several steps, is in `scram`.
 
 use std::sync::Arc;
 
-use protocol::sasl::{ScramCredentials, Secret};
+use protocol::sasl::{Secret, server::Failure};
 use store::{AccountId, Recorded, Tx};
-use tokio::time::sleep;
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{
-    Attempt, Directory, Login, Options, Refusal, Service,
+    Attempt, Directory, Login, Options, Refusal, Service, Unproved,
     hash::NewSecrets,
     options::MOST_CLAIMED,
     tables::{
         account::{self, AccountState},
         credential,
     },
+    throttle::{Crowded, Held},
 };
 
 /// How often a check is repeated because the account changed while it ran.
@@ -22,7 +23,7 @@ const MOST_REPEATS: usize = 3;
 
 /// Why a proof was refused, as the trail tells it; the peer never learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
+pub(crate) enum Reason {
     Unknown,
     WrongPassword,
     Suspended,
@@ -30,6 +31,9 @@ enum Reason {
     Crowded,
     Changed,
     Failed,
+    Unproved(Unproved),
+    /// What the exchange itself came to.
+    Exchange(Failure),
 }
 
 impl Reason {
@@ -42,26 +46,44 @@ impl Reason {
             Self::Crowded => "too many attempts at once",
             Self::Changed => "the account changed during the check",
             Self::Failed => "the check failed",
+            Self::Unproved(unproved) => unproved.as_str(),
+            Self::Exchange(failure) => match failure {
+                Failure::Malformed => "a malformed message",
+                Failure::OtherAuthorization => "another authorisation identity",
+                Failure::ChannelBinding => "the channel binding does not match",
+                Failure::Downgrade => "the offer of channel binding was removed on its way",
+                Failure::WrongProof => "wrong password",
+                Failure::Cancelled => "cancelled by the client",
+                Failure::Abandoned => "abandoned by the client",
+                Failure::Unreadable => "a line that is not base64",
+                Failure::Unprotected => "begun without TLS",
+            },
         }
     }
 
     /// Whether it counts as a guess.
     const fn is_guess(self) -> bool {
-        matches!(self, Self::Unknown | Self::WrongPassword)
+        matches!(
+            self,
+            Self::Unknown | Self::WrongPassword | Self::Exchange(Failure::WrongProof)
+        )
     }
 
     const fn refusal(self) -> Refusal {
         match self {
-            Self::Unknown | Self::WrongPassword | Self::Suspended | Self::NotPermitted => {
-                Refusal::Credentials
-            }
+            Self::Unknown
+            | Self::WrongPassword
+            | Self::Suspended
+            | Self::NotPermitted
+            | Self::Unproved(_)
+            | Self::Exchange(_) => Refusal::Credentials,
             Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
         }
     }
 }
 
 /// How one check ended.
-enum Ended {
+pub(crate) enum Ended {
     In(Login),
     Refused(Reason),
     /// The account changed while the check ran.
@@ -82,10 +104,10 @@ impl From<store::Error> for CommitFailure {
 }
 
 /// What the store knows of a claimed identifier.
-struct Found {
-    account: Option<account::Entry>,
-    credential: Option<credential::Entry>,
-    decoy_key: Option<Vec<u8>>,
+pub(crate) struct Found {
+    pub(crate) account: Option<account::Entry>,
+    pub(crate) credential: Option<credential::Entry>,
+    pub(crate) decoy_key: Option<Vec<u8>>,
 }
 
 impl Directory {
@@ -97,19 +119,8 @@ impl Directory {
     ) -> Result<Login, Refusal> {
         let options = self.options();
         let identifier = options.canonical_identifier(claimed);
-        // Taken here so that the attempt counts as under way until it has ended.
-        let Ok(held) = self
-            .inner
-            .throttle
-            .hold(&identifier, attempt.peer, options.pace())
-        else {
-            return self
-                .refuse(attempt, claimed, &identifier, Reason::Crowded)
-                .await;
-        };
-        if !held.delay.is_zero() {
-            sleep(held.delay).await;
-        }
+        // Kept so that the attempt counts as under way until it has ended.
+        let _held = self.take_turn(attempt, claimed, &identifier).await?;
         let password = Secret::new(password.to_vec());
         for _ in 0..MOST_REPEATS {
             match self
@@ -128,6 +139,48 @@ impl Directory {
         }
         self.refuse(attempt, claimed, &identifier, Reason::Changed)
             .await
+    }
+
+    /// Waits until this attempt may be looked at. The attempt counts as under way until the result is dropped.
+    pub(crate) async fn take_turn(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        identifier: &str,
+    ) -> Result<Held, Refusal> {
+        let pace = self.options().pace();
+        match self.inner.throttle.hold(identifier, attempt.peer, pace) {
+            Ok(mut held) => {
+                held.wait().await;
+                Ok(held)
+            }
+            Err(Crowded) => Err(self
+                .refusal(attempt, claimed, identifier, Reason::Crowded)
+                .await),
+        }
+    }
+
+    /// Records an attempt that failed before there was a proof to judge.
+    pub(crate) async fn record_failure(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        failure: Failure,
+    ) -> Refusal {
+        let identifier = self.options().canonical_identifier(claimed);
+        let _held = match self.take_turn(attempt, claimed, &identifier).await {
+            Ok(held) => held,
+            Err(refusal) => return refusal,
+        };
+        let reason = match failure {
+            Failure::WrongProof => match self.find(&identifier).await {
+                Ok(found) if found.account.is_some() => Reason::WrongPassword,
+                Ok(_) => Reason::Unknown,
+                Err(refusal) => return refusal,
+            },
+            failure => Reason::Exchange(failure),
+        };
+        self.refusal(attempt, claimed, &identifier, reason).await
     }
 
     async fn check_once(
@@ -185,7 +238,7 @@ impl Directory {
 
     /// Commits the success of a proof that was made for `account` as it was read: in one commit with the check
     /// that nothing has changed since, with the upgrade of an old hash, and with the events.
-    async fn commit_login(
+    pub(crate) async fn commit_login(
         &self,
         attempt: &Attempt,
         account: &account::Entry,
@@ -218,7 +271,6 @@ impl Directory {
         }
     }
 
-    /// Records a refusal and counts guesses. A refusal that cannot be recorded is temporary.
     async fn refuse(
         &self,
         attempt: &Attempt,
@@ -226,19 +278,54 @@ impl Directory {
         identifier: &str,
         reason: Reason,
     ) -> Result<Login, Refusal> {
+        Err(self.refusal(attempt, claimed, identifier, reason).await)
+    }
+
+    /// Records a refusal and counts guesses. A refusal that cannot be recorded is temporary.
+    pub(crate) async fn refusal(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        identifier: &str,
+        reason: Reason,
+    ) -> Refusal {
         if reason.is_guess() {
             self.inner.throttle.failed(identifier, attempt.peer);
         }
         let failure = event(attempt, claimed, Err(reason.as_str()));
         let work = move |tx: &mut Tx<'_>| tx.record(&failure, ());
         match self.inner.store.commit(Vec::new(), work).await {
-            Ok(_) => Err(reason.refusal()),
-            Err(error) => Err(unavailable(&error)),
+            Ok(_) => reason.refusal(),
+            Err(error) => unavailable(&error),
         }
     }
 
+    /// Records a login that ended before any proof was looked at. Nothing was guessed, so that nobody's logins are held
+    /// back for it; but the next of its kind from there is, as after a failure: the trail must not fill faster.
+    pub(crate) async fn refuse_unproved(
+        &self,
+        attempt: &Attempt,
+        claimed: &str,
+        unproved: Unproved,
+    ) {
+        let throttle = &self.inner.throttle;
+        let held = throttle.hold_unproved(attempt.peer, self.options().pace());
+        let reason = match &held {
+            Ok(held) => {
+                if !held.delay.is_zero() {
+                    sleep(held.delay).await;
+                }
+                throttle.failed_unproved(attempt.peer);
+                Reason::Unproved(unproved)
+            }
+            Err(_) => Reason::Crowded,
+        };
+        // Whatever is wrong with the record, the login stays refused.
+        drop(self.refuse(attempt, claimed, "", reason).await);
+    }
+
     /// Asks the same questions of the store for any text.
-    async fn find(&self, identifier: &str) -> Result<Found, Refusal> {
+    pub(crate) async fn find(&self, identifier: &str) -> Result<Found, Refusal> {
         let identifier = identifier.to_owned();
         let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Found, store::Error> {
             let account = account::by_identifier(snapshot, &identifier)?
@@ -255,76 +342,6 @@ impl Directory {
             .read(read)
             .await
             .map_err(|error| unavailable(&error))
-    }
-
-    pub(crate) async fn scram_secrets(&self, claimed: &str) -> Result<ScramCredentials, Refusal> {
-        let options = self.options();
-        let identifier = options.canonical_identifier(claimed);
-        let found = self.find(&identifier).await?;
-        if let (Some(account), Some(scram)) =
-            (found.account, found.credential.and_then(|c| c.scram))
-        {
-            self.inner.exchanges.begin(account.id, account.generation);
-            return Ok(scram);
-        }
-        let key = found
-            .decoy_key
-            .as_deref()
-            .unwrap_or(self.inner.process_key.as_slice());
-        Ok(ScramCredentials::decoy(
-            key,
-            &identifier,
-            options.scram_iterations,
-        ))
-    }
-
-    pub(crate) async fn end_scram(
-        &self,
-        attempt: &Attempt,
-        claimed: &str,
-        proved: bool,
-    ) -> Result<Login, Refusal> {
-        let options = self.options();
-        let identifier = options.canonical_identifier(claimed);
-        let Ok(held) = self
-            .inner
-            .throttle
-            .hold(&identifier, attempt.peer, options.pace())
-        else {
-            return self
-                .refuse(attempt, claimed, &identifier, Reason::Crowded)
-                .await;
-        };
-        if !held.delay.is_zero() {
-            sleep(held.delay).await;
-        }
-        let Some(account) = self.find(&identifier).await?.account else {
-            return self
-                .refuse(attempt, claimed, &identifier, Reason::Unknown)
-                .await;
-        };
-        let unchanged = self.inner.exchanges.end(account.id, account.generation);
-        if !proved {
-            return self
-                .refuse(attempt, claimed, &identifier, Reason::WrongPassword)
-                .await;
-        }
-        if !unchanged {
-            return self
-                .refuse(attempt, claimed, &identifier, Reason::Changed)
-                .await;
-        }
-        match self.commit_login(attempt, &account, None).await? {
-            Ended::In(login) => {
-                self.inner.throttle.succeeded(&identifier, attempt.peer);
-                Ok(login)
-            }
-            Ended::Refused(reason) => self.refuse(attempt, claimed, &identifier, reason).await,
-            Ended::Moved => {
-                self.refuse(attempt, claimed, &identifier, Reason::Changed)
-                    .await
-            }
-        }
     }
 
     pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// Identifiers, and addresses, that are remembered at most; the longest quiet are forgotten first.
 const MOST_ENTRIES: usize = 32_768;
@@ -74,8 +74,10 @@ pub(crate) struct Held {
     throttle: Throttle,
     identifier: String,
     network: IpAddr,
-    /// How long.
-    pub(crate) delay: Duration,
+    /// How long it is held back.
+    delay: Duration,
+    /// Whether it still is.
+    waiting: bool,
 }
 
 impl Throttle {
@@ -116,7 +118,20 @@ impl Throttle {
             identifier: identifier.to_owned(),
             network,
             delay,
+            waiting: !delay.is_zero(),
         })
+    }
+
+    /// How long an answer to an attempt that proves nothing must wait: as if each place were an identifier of its own.
+    pub(crate) fn hold_unproved(&self, peer: IpAddr, pace: Pace) -> Result<Held, Crowded> {
+        self.hold(&unproved(network(peer)), peer, pace)
+    }
+
+    /// Counts an attempt that proved nothing. Only those of its kind pay for it.
+    pub(crate) fn failed_unproved(&self, peer: IpAddr) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        entry(&mut state.identifiers, unproved(network(peer)), now).fail(now);
     }
 
     /// Counts a failed attempt.
@@ -147,18 +162,39 @@ impl Throttle {
             entry.known.remove(0);
         }
         entry.known.push((network, 0));
+        // A program that tries what is not offered before what is must not be slowed down for ever.
+        if let Some(entry) = state.identifiers.get_mut(&unproved(network)) {
+            entry.failures = 0;
+        }
+    }
+}
+
+impl Held {
+    /// Waits as long as the attempt is held back. From then on it is under way and holds nobody else back by
+    /// waiting: an exchange of several steps may take its time.
+    pub(crate) async fn wait(&mut self) {
+        if self.waiting {
+            sleep(self.delay).await;
+            self.on_entries(|entry| entry.waiting = entry.waiting.saturating_sub(1));
+            self.waiting = false;
+        }
+    }
+
+    fn on_entries(&self, change: impl Fn(&mut Entry)) {
+        let mut state = self.throttle.state.lock();
+        if let Some(entry) = state.identifiers.get_mut(&self.identifier) {
+            change(entry);
+        }
+        if let Some(entry) = state.addresses.get_mut(&self.network) {
+            change(entry);
+        }
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.throttle.state.lock();
-        if let Some(entry) = state.identifiers.get_mut(&self.identifier) {
-            entry.end(self.delay);
-        }
-        if let Some(entry) = state.addresses.get_mut(&self.network) {
-            entry.end(self.delay);
-        }
+        let waiting = self.waiting;
+        self.on_entries(|entry| entry.end(waiting));
     }
 }
 
@@ -182,9 +218,9 @@ impl Entry {
         self.waiting = self.waiting.saturating_add(u32::from(!delay.is_zero()));
     }
 
-    fn end(&mut self, delay: Duration) {
+    fn end(&mut self, waiting: bool) {
         self.begun = self.begun.saturating_sub(1);
-        self.waiting = self.waiting.saturating_sub(u32::from(!delay.is_zero()));
+        self.waiting = self.waiting.saturating_sub(u32::from(waiting));
     }
 
     fn fail(&mut self, now: Instant) {
@@ -219,6 +255,11 @@ fn forget<K: Hash + Eq + Clone>(map: &mut HashMap<K, Entry>) {
     for (_, key) in ages.into_iter().take(FORGET_AT_ONCE) {
         map.remove(&key);
     }
+}
+
+/// Stands among the identifiers for the attempts from a place that prove nothing. NUL is in no identifier.
+fn unproved(network: IpAddr) -> String {
+    format!("\0{network}")
 }
 
 /// What counts as one place: an IPv4 address, or the /64 that an IPv6 user commonly has alone.
@@ -289,6 +330,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_proves_nothing_slows_down_its_own_kind() {
+        let throttle = Throttle::default();
+        let unproved = || {
+            let held = throttle.hold_unproved(HERE, PACE).unwrap();
+            throttle.failed_unproved(HERE);
+            held.delay.as_secs()
+        };
+        let seen = [(); 5].map(|()| unproved());
+        assert_eq!(seen, [0, 0, 0, 1, 2]);
+        assert_eq!(delay(&throttle, "a", HERE), 0);
+        throttle.succeeded("a", HERE);
+        assert_eq!(unproved(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn side_by_side_attempts_are_bounded() {
         let throttle = Throttle::default();
         for _ in 0..5 {
@@ -304,6 +360,24 @@ mod tests {
             throttle.hold("a", HERE, PACE).is_ok(),
             "never a lasting lockout"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_keeps_nobody_out() {
+        let throttle = Throttle::default();
+        for _ in 0..5 {
+            throttle.failed("a", HERE);
+        }
+        let mut under_way = Vec::new();
+        for _ in 0..2 * MOST_WAITING {
+            let mut held = throttle.hold("a", HERE, PACE).unwrap();
+            held.wait().await;
+            under_way.push(held);
+        }
+        under_way.clear();
+        let state = throttle.state.lock();
+        let entry = state.identifiers.get("a").unwrap();
+        assert_eq!((entry.begun, entry.waiting), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

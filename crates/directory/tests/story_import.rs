@@ -74,7 +74,9 @@ async fn old_hashes_work_and_become_todays_at_the_first_login() {
             .scheme
             .unwrap();
         assert!(hash.starts_with(&format!("{{{scheme}}}")));
-        let made_up = site.directory.scram_credentials(address).await.unwrap();
+        let scram = attempt("SCRAM-SHA-256");
+        let begun = site.directory.begin_scram(&scram, address).await;
+        let (_, made_up) = begun.unwrap();
         assert_eq!(
             site.login(address, &Secret::from("wrong"))
                 .await
@@ -103,12 +105,9 @@ async fn old_hashes_work_and_become_todays_at_the_first_login() {
                 .await
                 .is_err()
         );
-        let real = fresh.scram_credentials(address).await.unwrap();
+        let (exchange, real) = fresh.begin_scram(&scram, address).await.unwrap();
         assert_ne!(real, made_up);
-        fresh
-            .scram_finished(&attempt("SCRAM-SHA-256"), address, true)
-            .await
-            .unwrap();
+        exchange.proved().await.unwrap();
         assert_eq!(
             site.events(Kind::PasswordUpgraded).await.len(),
             upgraded + 1,

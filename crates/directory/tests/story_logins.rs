@@ -6,10 +6,10 @@ mod site;
 
 use std::time::Duration;
 
-use directory::{Attempt, Refusal, Service, command::account};
+use directory::{Attempt, Refusal, ScramExchange, Service, command::account};
 use protocol::sasl::{
     ChannelBindings, Mechanism, Nonce, ScramCredentials, Secret, client,
-    server::{Exchange, Step},
+    server::{Exchange, Failure, Step},
 };
 use site::{PEER, Site, attempt};
 use tokio::time::Instant;
@@ -225,22 +225,25 @@ async fn scram_login(
     );
     let mut step = server.start(client.initial().as_ref());
     let scram = attempt("SCRAM-SHA-256");
+    let (mut under_way, mut proved) = (None, None);
     loop {
         step = match step {
             Step::Challenge(challenge) => server.respond(&client.respond(&challenge).unwrap()),
             Step::Credentials { identity } => {
-                server.credentials(site.directory.scram_credentials(&identity).await?)
+                let (exchange, credentials) = site.directory.begin_scram(&scram, &identity).await?;
+                under_way = Some(exchange);
+                server.credentials(credentials)
             }
-            Step::Proved { identity } => {
+            Step::Proved { .. } => {
+                proved = Some(under_way.take().unwrap().proved().await?);
+                server.accept()
+            }
+            Step::Done { .. } => {
                 client.finish().unwrap();
-                return site.directory.scram_finished(&scram, &identity, true).await;
+                return Ok(proved.unwrap());
             }
-            Step::Failed { identity, .. } => {
-                let identity = identity.unwrap();
-                return site
-                    .directory
-                    .scram_finished(&scram, &identity, false)
-                    .await;
+            Step::Failed { failure, .. } => {
+                return Err(under_way.unwrap().failed(failure).await);
             }
             Step::Password(_) => panic!("SCRAM shows no password"),
         };
@@ -272,21 +275,23 @@ async fn scram_works_from_end_to_end() {
     site.login(TARO, &chosen).await.unwrap();
 }
 
+/// Begins an exchange over SCRAM from where `attempt` says.
+async fn begin(site: &Site, attempt: &Attempt, identifier: &str) -> ScramExchange {
+    let begun = site.directory.begin_scram(attempt, identifier).await;
+    begun.unwrap().0
+}
+
 #[tokio::test]
 async fn scram_ends_in_a_login_only_with_todays_secrets() {
     let site = Site::open().await;
     let password = site.issue("taro", TARO).await;
     let scram = attempt("SCRAM-SHA-256");
-    let secrets = site.directory.scram_credentials(TARO).await.unwrap();
+    let (exchange, secrets) = site.directory.begin_scram(&scram, TARO).await.unwrap();
     assert_eq!(
         secrets,
         ScramCredentials::derive(&password, &secrets.salt, secrets.iterations)
     );
-    let login = site
-        .directory
-        .scram_finished(&scram, TARO, true)
-        .await
-        .unwrap();
+    let login = exchange.proved().await.unwrap();
     assert!(site.directory.still_valid(&login).await.unwrap());
     assert!(
         site.directory
@@ -297,45 +302,26 @@ async fn scram_ends_in_a_login_only_with_todays_secrets() {
     let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
     assert_eq!(event.detail.get("mechanism").unwrap(), "SCRAM-SHA-256");
 
-    site.directory.scram_credentials(TARO).await.unwrap();
-    let refused = site
-        .directory
-        .scram_finished(&scram, TARO, false)
-        .await
-        .unwrap_err();
+    let exchange = begin(&site, &scram, TARO).await;
+    let refused = exchange.failed(Failure::WrongProof).await;
     assert_eq!(refused, Refusal::Credentials);
     assert_eq!(site.last_reason().await, "wrong password");
 
     // The password changes while an exchange is under way.
-    site.directory.scram_credentials(TARO).await.unwrap();
+    let before = begin(&site, &scram, TARO).await;
     let taro = site.caller("taro").await;
     account::password(&taro, TARO, Some("Nagai-Michi-9".into()))
         .await
         .unwrap();
-    let refused = site
-        .directory
-        .scram_finished(&scram, TARO, true)
-        .await
-        .unwrap_err();
-    assert_eq!(refused, Refusal::Temporary);
-    // No exchange, no login.
-    assert!(
-        site.directory
-            .scram_finished(&scram, TARO, true)
-            .await
-            .is_err()
-    );
+    let after = begin(&site, &scram, TARO).await;
+    assert_eq!(before.proved().await.unwrap_err(), Refusal::Temporary);
+    after.proved().await.unwrap();
 
     account::suspend(&site.caller("guard").await, TARO, "lost")
         .await
         .unwrap();
-    site.directory.scram_credentials(TARO).await.unwrap();
-    let refused = site
-        .directory
-        .scram_finished(&scram, TARO, true)
-        .await
-        .unwrap_err();
-    assert_eq!(refused, Refusal::Credentials);
+    let exchange = begin(&site, &scram, TARO).await;
+    assert_eq!(exchange.proved().await.unwrap_err(), Refusal::Credentials);
     assert_eq!(site.last_reason().await, "suspended");
 }
 
@@ -343,35 +329,86 @@ async fn scram_ends_in_a_login_only_with_todays_secrets() {
 async fn made_up_scram_secrets_look_real_and_stay() {
     let site = Site::open().await;
     site.issue("taro", TARO).await;
-    let real = site.directory.scram_credentials(TARO).await.unwrap();
-    let made_up = site
-        .directory
-        .scram_credentials("nobody@example.jp")
-        .await
-        .unwrap();
+    let scram = attempt("SCRAM-SHA-256");
+    let secrets = async |directory: &directory::Directory, identifier| {
+        let begun = directory.begin_scram(&scram, identifier).await;
+        begun.unwrap().1
+    };
+    let real = secrets(&site.directory, TARO).await;
+    let made_up = secrets(&site.directory, "nobody@example.jp").await;
     assert_eq!(
         (made_up.salt.len(), made_up.iterations),
         (real.salt.len(), real.iterations)
     );
-    let again = site
-        .restarted()
-        .scram_credentials("Nobody@example.jp")
-        .await
-        .unwrap();
+    let again = secrets(&site.restarted(), "Nobody@example.jp").await;
     assert_eq!(again, made_up, "the same after a restart");
-    let other = site
-        .directory
-        .scram_credentials("noone@example.jp")
-        .await
-        .unwrap();
+    let other = secrets(&site.directory, "noone@example.jp").await;
     assert_ne!(other.salt, made_up.salt);
+    let exchange = begin(&site, &scram, "nobody@example.jp").await;
+    assert_eq!(exchange.proved().await.unwrap_err(), Refusal::Credentials);
+}
+
+/// Every exchange that was begun leaves one event under its identity, also when nobody ends it.
+#[tokio::test]
+async fn an_exchange_that_nobody_ends_is_recorded() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
     let scram = attempt("SCRAM-SHA-256");
-    let refused = site
-        .directory
-        .scram_finished(&scram, "nobody@example.jp", true)
-        .await
-        .unwrap_err();
-    assert_eq!(refused, Refusal::Credentials);
+    drop(begin(&site, &scram, "Taro@example.jp").await);
+    while site.events(Kind::AuthenticationFailed).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(site.last_reason().await, "abandoned by the client");
+    let event = site.last_event(Kind::AuthenticationFailed).await.event;
+    assert_eq!(event.subject, "Taro@example.jp");
+    let exchange = begin(&site, &scram, TARO).await;
+    exchange.failed(Failure::Cancelled).await;
+    assert_eq!(site.last_reason().await, "cancelled by the client");
+    assert_eq!(site.events(Kind::AuthenticationFailed).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_fails_before_a_proof_has_its_own_reason_and_is_no_guess() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    for _ in 0..5 {
+        site.directory
+            .authentication_failed(&attempt("PLAIN"), TARO, Failure::OtherAuthorization)
+            .await;
+        assert_eq!(site.last_reason().await, "another authorisation identity");
+    }
+    let begun = Instant::now();
+    site.login(TARO, &password).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    for (identifier, reason) in [(TARO, "wrong password"), ("x@example.jp", "unknown")] {
+        site.directory
+            .authentication_failed(&attempt("PLAIN"), identifier, Failure::WrongProof)
+            .await;
+        assert_eq!(site.last_reason().await, reason);
+    }
+}
+
+/// The right proof is answered at once, so it is the salt that must be waited for.
+#[tokio::test(start_paused = true)]
+async fn guessing_by_scram_waits_for_the_salt() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let scram = attempt("SCRAM-SHA-256");
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        let begun = Instant::now();
+        let exchange = begin(&site, &scram, TARO).await;
+        waits.push(begun.elapsed().as_millis() / 1000);
+        exchange.failed(Failure::WrongProof).await;
+    }
+    assert_eq!(waits, [0, 0, 0, 1, 2, 4]);
+    // Exchanges that stay open keep nobody out for ever, and are not waited for by others.
+    let mut open = Vec::new();
+    for _ in 0..40 {
+        open.push(begin(&site, &scram, TARO).await);
+    }
+    let last = open.pop().unwrap();
+    last.proved().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,12 +448,7 @@ async fn guessing_gets_slower_and_success_ends_it() {
     assert!(begun.elapsed() < Duration::from_secs(1));
     let begun = Instant::now();
     let scram = attempt("SCRAM-SHA-256");
-    assert!(
-        site.directory
-            .scram_finished(&scram, "other@example.jp", false)
-            .await
-            .is_err()
-    );
+    drop(begin(&site, &scram, "other@example.jp").await);
     assert!(
         begun.elapsed() >= Duration::from_secs(30),
         "by address, for SCRAM too"

@@ -1,6 +1,6 @@
 //! `serve`: run a site until it is told to stop.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -15,9 +15,6 @@ use crate::{
     settings::Service,
     site::{Site, SiteError},
 };
-
-/// How long sessions may take to end after SIGTERM.
-const DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// Why a site cannot be served.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -162,7 +159,7 @@ impl Running {
     /// Ends sessions politely, then closes the store.
     pub(crate) async fn stop(mut self) -> Result<(), ServeError> {
         self.shutdown.begin();
-        let drained = timeout(DRAIN_TIME, async {
+        let drained = timeout(self.site.settings().drain_time(), async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Err(error) = ended {
                     tracing::error!(%error, "a part of the server panicked");

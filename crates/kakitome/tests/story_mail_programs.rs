@@ -15,6 +15,7 @@ use support::{
     Letter, Person, Program, Site,
     message::{body, digest},
     site::{IMAP, IMAPS, POP3, POP3S, SMTP, SUBMISSION, SUBMISSIONS},
+    until,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -363,6 +364,16 @@ fn fetchmail_fetches_by_pop3_and_imap_and_leaves_nothing_behind() {
         fetched.sort();
         wanted.sort();
         assert_eq!(fetched, wanted, "{protocol} on {port}");
+        // Clause 4.2(1)d: however the program asks for them (by POP3 it is TOP), three messages were fetched.
+        let wanted = 3 * (at as u64 % 2 + 1);
+        until("three fetched messages in the trail", SOON, || {
+            let sessions = site.events(&["--kind", "retrieval.session"]);
+            let own = sessions
+                .iter()
+                .filter(|event| event["detail"]["protocol"] == protocol);
+            let counts = own.map(|event| event["detail"]["fetched"].as_u64().unwrap());
+            (counts.sum::<u64>() == wanted).then_some(())
+        });
         assert_eq!(
             site.imap(&tanaka).select("INBOX"),
             0,

@@ -60,6 +60,27 @@ impl Envelope {
             from,
         }
     }
+
+    /// What it takes of [`Limits::described_octets`].
+    pub(crate) fn weight(&self) -> usize {
+        let texts = [
+            &self.date,
+            &self.subject,
+            &self.in_reply_to,
+            &self.message_id,
+        ];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let lists = [
+            &self.from,
+            &self.sender,
+            &self.reply_to,
+            &self.to,
+            &self.cc,
+            &self.bcc,
+        ];
+        let addresses = lists.into_iter().flatten().map(AddressItem::weight);
+        texts.chain(addresses).fold(0, usize::saturating_add)
+    }
 }
 
 /// All addresses of all fields of one name: `To` twice is forbidden and happens.

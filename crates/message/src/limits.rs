@@ -2,13 +2,17 @@
 
 /// Bounds for reading one message. Beyond a bound the reader degrades and never fails: surplus header fields are
 /// not interpreted, surplus parts stay inside the part before them, too deep structures become
-/// `application/octet-stream`. Bytes are never lost, since all results are ranges of the original.
+/// `application/octet-stream`, and of parts whose descriptions would be too much only type, encoding and place are told. Bytes are never lost, since all results are ranges of the original.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Multipart and message nesting that is followed. Default 32.
     pub depth: usize,
     /// Parts in one message, all levels together. Default 1,000.
     pub parts: usize,
+    /// Octets of what the headers of parts tell (parameters, descriptions, envelopes of messages inside), all parts
+    /// together; each address and each parameter counts for 16 more. It bounds what is kept of a message beside its
+    /// body. Default 256 KiB.
+    pub described_octets: usize,
     /// Octets of one header (message or part) that are interpreted. Default 256 KiB.
     pub header_octets: usize,
     /// Fields of one header that are interpreted. Default 1,000.
@@ -30,6 +34,7 @@ impl Default for Limits {
         Self {
             depth: 32,
             parts: 1_000,
+            described_octets: 256 * 1024,
             header_octets: 256 * 1024,
             header_fields: 1_000,
             value_octets: 64 * 1024,
@@ -39,4 +44,9 @@ impl Default for Limits {
             text_octets: 4 * 1024 * 1024,
         }
     }
+}
+
+/// What an item of a list counts for with so many octets of text: the list itself takes memory, too.
+pub(crate) fn weight_of(octets: usize) -> usize {
+    octets.saturating_add(16)
 }

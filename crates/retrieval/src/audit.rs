@@ -79,6 +79,10 @@ pub(crate) enum End {
     Busy,
     /// The store failed.
     Failed,
+    /// The identifier had proved itself, and has as many sessions as it may.
+    TooMany,
+    /// The identifier had proved itself, and another POP3 session has its maildrop.
+    InUse,
 }
 
 impl End {
@@ -94,6 +98,8 @@ impl End {
             Self::TooLarge => "literal-too-large",
             Self::Busy => "busy",
             Self::Failed => "store-failed",
+            Self::TooMany => "too-many-sessions",
+            Self::InUse => "in-use",
         }
     }
 }
@@ -106,6 +112,17 @@ impl From<std::io::Error> for End {
             Self::Closed
         }
     }
+}
+
+/// What the connection of a session tells at its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts<'a> {
+    /// Octets written to the client.
+    pub octets: u64,
+    /// Whether it was encrypted.
+    pub tls: bool,
+    /// What the client says it is (RFC 2971), bounded and fit to be shown.
+    pub client: Option<&'a str>,
 }
 
 /// What an authenticated session did.
@@ -155,29 +172,26 @@ impl Tally {
     }
 
     /// Records the event of the session's end. A session that did nothing has one too: that somebody looked is a fact.
-    pub(crate) async fn record(
-        &self,
-        store: &Store,
-        who: &Agent,
-        octets: u64,
-        tls: bool,
-        end: End,
-    ) {
+    pub(crate) async fn record(&self, store: &Store, who: &Agent, facts: Facts<'_>, end: End) {
         let outcome = match end {
             End::Failed => Outcome::Failure,
+            End::TooMany | End::InUse => Outcome::Refused,
             _ => Outcome::Success,
         };
         let milliseconds = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let event = who
+        let mut event = who
             .event(Kind::RetrievalSession, &who.identifier)
             .outcome(outcome)
             .detail("fetched", self.messages())
-            .detail("octets", octets)
+            .detail("octets", facts.octets)
             .detail("deleted", self.deleted)
             .detail("appended", self.appended)
             .detail("milliseconds", milliseconds)
-            .detail("tls", tls)
+            .detail("tls", facts.tls)
             .detail("end", end.as_str());
+        if let Some(client) = facts.client {
+            event = event.detail("client", client);
+        }
         let done = store
             .commit::<(), store::Error>(Vec::new(), move |tx| tx.record(&event, ()))
             .await;

@@ -76,22 +76,31 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes `octets` after what was gathered, without copying them.
-    pub(crate) async fn write_large(&mut self, octets: &[u8]) -> io::Result<()> {
-        if octets.len() < CHUNK {
-            self.out.extend_from_slice(octets);
+    /// Writes `total` octets that come in pieces after what was gathered, without copying them unless they are few.
+    pub(crate) async fn write_pieces<P: AsRef<[u8]>>(
+        &mut self,
+        total: usize,
+        pieces: impl Iterator<Item = P>,
+    ) -> io::Result<()> {
+        if total < CHUNK {
+            for piece in pieces {
+                self.out.extend_from_slice(piece.as_ref());
+            }
             return self.relieve().await;
         }
         self.write_out().await?;
-        let deadline = self.deadline(octets.len());
-        let mut rest = octets;
-        while !rest.is_empty() {
-            let end = deadline.min(Instant::now() + self.stall);
-            let written = bounded(end, self.stream.write(rest)).await?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+        // One for all of them: who takes each piece slowly takes the whole slowly.
+        let deadline = self.deadline(total);
+        for piece in pieces {
+            let mut rest = piece.as_ref();
+            while !rest.is_empty() {
+                let end = deadline.min(Instant::now() + self.stall);
+                let written = bounded(end, self.stream.write(rest)).await?;
+                if written == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                rest = rest.get(written..).unwrap_or_default();
             }
-            rest = rest.get(written..).unwrap_or_default();
         }
         Ok(())
     }
@@ -142,12 +151,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// A MiB in two pieces.
+    async fn write(connection: &mut Connection) -> io::Result<()> {
+        let half = vec![0; 1 << 19];
+        let pieces = [half.as_slice(), &half].into_iter();
+        connection.write_pieces(1 << 20, pieces).await
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_that_takes_nothing_is_given_up() {
         let (near, _far) = tokio::io::duplex(64);
         let mut connection = Connection::new(Stream::plain(near), Duration::from_secs(60), 1024);
         let before = Instant::now();
-        let error = connection.write_large(&vec![0; 1 << 20]).await.unwrap_err();
+        let error = write(&mut connection).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(before.elapsed().as_secs(), 60);
     }
@@ -163,7 +179,7 @@ mod tests {
             }
         });
         let before = Instant::now();
-        let error = connection.write_large(&vec![0; 1 << 20]).await.unwrap_err();
+        let error = write(&mut connection).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(before.elapsed().as_secs(), 60 + 1024);
     }

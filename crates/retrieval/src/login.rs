@@ -1,9 +1,9 @@
 //! Authentication as IMAP and POP3 share it: the exchange by `protocol::sasl`, the verdict by `directory`.
 
-use directory::{Attempt, Directory, Login, Refusal};
+use directory::{Attempt, Directory, Login, Refusal, ScramExchange};
 use protocol::sasl::{
-    ChannelBindings, Mechanism, Nonce,
-    server::{Exchange, Step},
+    ChannelBindings, Mechanism, Nonce, Secret,
+    server::{self, Step},
 };
 use wire::TlsFacts;
 use world::World;
@@ -16,6 +16,26 @@ pub(crate) enum Next {
     In(Login),
     /// It did not.
     Out(Refusal),
+}
+
+/// An exchange under way. One that is dropped in the middle of SCRAM is recorded as abandoned.
+pub(crate) struct Exchange {
+    machine: server::Exchange,
+    scram: Option<ScramExchange>,
+    /// Who has proved itself, and has yet to hear of it.
+    proved: Option<Login>,
+}
+
+impl Exchange {
+    /// The first step.
+    pub(crate) fn start(&mut self, initial: Option<&Secret>) -> Step {
+        self.machine.start(initial)
+    }
+
+    /// The step after the client's answer to a challenge.
+    pub(crate) fn respond(&mut self, answer: &Secret) -> Step {
+        self.machine.respond(answer)
+    }
 }
 
 /// The mechanisms to offer. None shows or proves a password where the connection does not protect it.
@@ -33,7 +53,12 @@ pub(crate) fn mechanisms(
 pub(crate) fn exchange(mechanism: Mechanism, tls: Option<&TlsFacts>, world: &World) -> Exchange {
     let bindings = bindings(tls);
     let plus_offered = bindings.any();
-    Exchange::new(mechanism, Nonce::new(world.bytes()), bindings, plus_offered)
+    let nonce = Nonce::new(world.bytes());
+    Exchange {
+        machine: server::Exchange::new(mechanism, nonce, bindings, plus_offered),
+        scram: None,
+        proved: None,
+    }
 }
 
 /// Carries an exchange on until the client or nobody is wanted.
@@ -46,27 +71,52 @@ pub(crate) async fn advance(
     loop {
         let verdict = match step {
             Step::Challenge(challenge) => return Next::Challenge(challenge),
-            Step::Credentials { identity } => match directory.scram_credentials(&identity).await {
-                Ok(credentials) => {
-                    step = exchange.credentials(credentials);
-                    continue;
+            Step::Credentials { identity } => {
+                match directory.begin_scram(attempt, &identity).await {
+                    Ok((scram, credentials)) => {
+                        exchange.scram = Some(scram);
+                        step = exchange.machine.credentials(credentials);
+                        continue;
+                    }
+                    Err(refusal) => Err(refusal),
                 }
-                Err(refusal) => Err(refusal),
-            },
+            }
             Step::Password(claim) => {
                 let password = claim.password.expose();
                 directory
                     .authenticate(attempt, &claim.identity, password)
                     .await
             }
-            Step::Proved { identity } => directory.scram_finished(attempt, &identity, true).await,
+            Step::Proved { .. } => match proved(exchange.scram.take()).await {
+                Ok(login) => {
+                    exchange.proved = Some(login);
+                    step = exchange.machine.accept();
+                    continue;
+                }
+                Err(refusal) => Err(refusal),
+            },
+            Step::Done { .. } => exchange.proved.take().ok_or(Refusal::Temporary),
             Step::Failed { identity, failure } => {
                 tracing::debug!(%failure, mechanism = attempt.mechanism, "authentication failed");
-                let identity = identity.unwrap_or_default();
-                directory.scram_finished(attempt, &identity, false).await
+                Err(match exchange.scram.take() {
+                    Some(scram) => scram.failed(failure).await,
+                    None => {
+                        let identity = identity.unwrap_or_default();
+                        directory
+                            .authentication_failed(attempt, &identity, failure)
+                            .await
+                    }
+                })
             }
         };
         return verdict.map_or_else(Next::Out, Next::In);
+    }
+}
+
+async fn proved(scram: Option<ScramExchange>) -> Result<Login, Refusal> {
+    match scram {
+        Some(scram) => scram.proved().await,
+        None => Err(Refusal::Temporary),
     }
 }
 

@@ -32,6 +32,72 @@ async fn a_password_is_not_taken_in_the_clear() {
     assert!(client.refused("SELECT INBOX").await.starts_with("BAD"));
 }
 
+/// Clause 4.2(1)c: a login that is refused before any proof was looked at is one that failed.
+#[tokio::test]
+async fn logins_without_a_proof_are_recorded_and_bounded() {
+    let site = Site::open().await;
+    let (mut stranger, _) = site.connect_to(Listener::Imap, "203.0.113.1:9").await;
+    stranger.refused(&format!("LOGIN {TARO} secret")).await;
+    let mut client = site.connect(Listener::Imap).await;
+    let end = client.refused("AUTHENTICATE X-ODD").await;
+    assert!(end.starts_with("NO [CANNOT]"), "{end}");
+    client
+        .play("C: c AUTHENTICATE PLAIN\nS: +…\nC: *\nS: c BAD Cancelled")
+        .await;
+    client
+        .play("C: d AUTHENTICATE PLAIN\nS: +…\nC: ?\nS: d BAD …\nS: * BYE …")
+        .await;
+    assert!(client.is_closed().await);
+    let events = site.events(Kind::AuthenticationFailed).await;
+    let reason = |event: &trail::Recorded| event.event.detail["reason"].clone();
+    let reasons: Vec<_> = events.iter().map(reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            "privacy-required",
+            "no-such-mechanism",
+            "cancelled",
+            "malformed"
+        ]
+    );
+    let first = &events[0].event;
+    assert_eq!(first.actor, Actor::Identifier(TARO.to_owned()));
+    assert_eq!(first.outcome, trail::Outcome::Refused);
+    assert_eq!(first.detail["mechanism"], "LOGIN");
+    assert_eq!(first.address.unwrap().to_string(), "203.0.113.1");
+    assert!(!format!("{events:?}").contains("secret"));
+}
+
+/// What a program says it is may come before the login or after it.
+#[tokio::test]
+async fn the_session_tells_the_program() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    let long = "x".repeat(900);
+    client
+        .ok(&format!("ID (\"name\" \"Mail\" \"version\" \"{long}\")"))
+        .await;
+    client.ask("LOGOUT").await;
+    let session = site.session_event().await.event;
+    let told = session.detail["client"].as_str().unwrap();
+    assert!(told.starts_with("Mail xxx") && told.len() == 200, "{told}");
+}
+
+#[tokio::test]
+async fn unselect_removes_nothing() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    client.append("INBOX", "(\\Deleted)", MAIL).await;
+    client.ok("UNSELECT").await;
+    assert!(client.refused("FETCH 1 FLAGS").await.starts_with("BAD"));
+    let kept = client.ok("STATUS INBOX (MESSAGES DELETED)").await;
+    assert!(kept.contains("(MESSAGES 1 DELETED 1)"), "{kept}");
+    client.ok("SELECT INBOX").await;
+    client.ok("CLOSE").await;
+    let kept = client.ok("STATUS INBOX (MESSAGES)").await;
+    assert!(kept.contains("(MESSAGES 0)"), "{kept}");
+}
+
 #[tokio::test]
 async fn wrong_passwords_end_the_session() {
     let site = Site::open().await;

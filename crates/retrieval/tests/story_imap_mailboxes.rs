@@ -190,3 +190,113 @@ async fn quotas_are_told_and_kept() {
             .starts_with("NO [NOPERM]")
     );
 }
+
+/// RFC 9208, section 5.1; RFC 8438; RFC 7889.
+#[tokio::test]
+async fn status_tells_sizes() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    for size in [100, 20, 3] {
+        client.append("INBOX", "()", "x".repeat(size)).await;
+    }
+    let items = "(MESSAGES SIZE DELETED DELETED-STORAGE APPENDLIMIT)";
+    let told = |deleted: u32, octets: u32| {
+        format!(
+            "(MESSAGES 3 SIZE 123 DELETED {deleted} DELETED-STORAGE {octets} APPENDLIMIT {})",
+            50 << 20
+        )
+    };
+    let status = client.ok(&format!("STATUS INBOX {items}")).await;
+    assert!(status.contains(&told(0, 0)), "{status}");
+    client.ok("STORE 1,3 +FLAGS.SILENT (\\Deleted)").await;
+    for command in [
+        format!("STATUS INBOX {items}"),
+        format!("LIST \"\" INBOX RETURN (STATUS {items})"),
+    ] {
+        let status = client.ok(&command).await;
+        assert!(status.contains(&told(2, 103)), "{status}");
+    }
+    let capabilities = client.ok("CAPABILITY").await;
+    assert!(capabilities.contains(" QUOTA=RES-STORAGE "));
+    assert!(!capabilities.contains("QUOTA=RES-MESSAGE"));
+}
+
+/// Programs on macOS write names decomposed (NFD); they are kept composed.
+#[tokio::test]
+async fn a_decomposed_name_is_found_again() {
+    let site = Site::open().await;
+    let mut client = site.imap().await;
+    let (composed, decomposed) = ("\u{304c}", "\u{304b}\u{3099}");
+    client.ok("ENABLE IMAP4rev2").await;
+    let made = client.ok(&format!("CREATE \"{decomposed}/a\"")).await;
+    assert!(
+        made.starts_with(&format!(
+            "* LIST () \"/\" \"{composed}/a\" (\"OLDNAME\" (\"{decomposed}/a\"))\n"
+        )),
+        "{made}"
+    );
+    for pattern in [
+        format!("{decomposed}/a"),
+        format!("{decomposed}/%"),
+        format!("{composed}/*"),
+    ] {
+        let listed = client.ok(&format!("LIST \"\" \"{pattern}\"")).await;
+        assert!(
+            listed.contains(&format!("\"{composed}/a\"")),
+            "{pattern}: {listed}"
+        );
+    }
+    let listed = client.ok(&format!("LIST \"{decomposed}/\" a")).await;
+    assert!(listed.contains(&format!("\"{composed}/a\"")), "{listed}");
+    let selected = client.ok(&format!("SELECT \"{decomposed}/a\"")).await;
+    assert!(selected.contains("OLDNAME"), "{selected}");
+    let selected = client.ok(&format!("SELECT \"{composed}/a\"")).await;
+    assert!(!selected.contains("OLDNAME"), "{selected}");
+}
+
+/// RFC 8474, sections 5.1 and 5.2; RFC 8514, section 4.2.
+#[tokio::test]
+async fn identifiers_go_with_a_message_and_its_save_date_does_not() {
+    let site = Site::open().await;
+    let mut client = site.inbox().await;
+    client.ok("CREATE Copies").await;
+    client
+        .append("INBOX", "()", "Message-ID: <1@x>\r\n\r\none\r\n")
+        .await;
+    client
+        .append(
+            "INBOX",
+            "()",
+            "Message-ID: <2@x>\r\nReferences: <1@x>\r\n\r\ntwo\r\n",
+        )
+        .await;
+    let field = |said: &str, name: &str| -> String {
+        let from = said.find(&format!("{name} ")).unwrap() + name.len() + 1;
+        let rest = &said[from..];
+        let end = rest.find([')', '\n']).unwrap();
+        rest[..end].trim_matches(['(', '"']).to_owned()
+    };
+    let facts = "(EMAILID THREADID SAVEDATE)";
+    let one = client.ok(&format!("FETCH 1 {facts}")).await;
+    let two = client.ok(&format!("FETCH 2 {facts}")).await;
+    assert_ne!(field(&one, "EMAILID"), field(&two, "EMAILID"));
+    assert_eq!(field(&one, "THREADID"), field(&two, "THREADID"));
+    // Dates are told in seconds.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    client.ok("COPY 1 Copies").await;
+    client.ok("MOVE 2 Copies").await;
+    client.ok("SELECT Copies").await;
+    for (number, before) in [(1, &one), (2, &two)] {
+        let after = client.ok(&format!("FETCH {number} {facts}")).await;
+        assert_eq!(field(&after, "EMAILID"), field(before, "EMAILID"));
+        assert_eq!(field(&after, "THREADID"), field(before, "THREADID"));
+        let save_date = |said: &str| field(said, "SAVEDATE");
+        assert_ne!(save_date(&after), save_date(before), "{after}");
+    }
+    let id = field(&two, "EMAILID");
+    let found = client.ok(&format!("SEARCH EMAILID {id}")).await;
+    assert!(found.starts_with("* SEARCH 2\n"), "{found}");
+    let id = field(&two, "THREADID");
+    let found = client.ok(&format!("SEARCH THREADID {id}")).await;
+    assert!(found.starts_with("* SEARCH 1 2\n"), "{found}");
+}

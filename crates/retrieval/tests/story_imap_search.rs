@@ -8,7 +8,8 @@ use site::{Client, Site};
 
 /// ISO-2022-JP, Shift_JIS in base64, UTF-8, and one that is about something else.
 const MAILS: [&[u8]; 4] = [
-    b"From: =?ISO-2022-JP?B?GyRCO3NFRBsoQg==?= <yamada@example.com>\r\nTo: taro@example.jp\r\n\
+    b"From: =?ISO-2022-JP?B?GyRCOzNFRBsoQg==?= <yamada@example.com>\r\n\
+      To: =?UTF-8?B?5aSq6YOO?= <taro@example.jp>\r\nCc: =?Shift_JIS?B?iOSP4w==?= <inoue@example.com>\r\n\
       Subject: =?ISO-2022-JP?B?GyRCMnE1RBsoQg==?=\r\nDate: Mon, 2 Nov 2026 09:00:00 +0900\r\nMessage-ID: <1@x>\r\n\
       Content-Type: text/plain; charset=ISO-2022-JP\r\n\r\n\x1b$B2q5D\x1b(B no memo\r\n",
     b"From: b@example.com\r\nSubject: Re: Lunch\r\nDate: Tue, 3 Nov 2026 09:00:00 +0900\r\nMessage-ID: <2@x>\r\n\
@@ -100,7 +101,11 @@ async fn japanese_is_found_with_and_without_the_index() {
             ("CHARSET UTF-8 TEXT {6+}\r\n会議", "1 3"),
             ("CHARSET UTF-8 BODY {6+}\r\n会議", "1 3"),
             ("CHARSET UTF-8 SUBJECT {6+}\r\n会議", "1"),
-            ("CHARSET UTF-8 FROM {6+}\r\n山田", ""),
+            ("CHARSET UTF-8 FROM {6+}\r\n山田", "1"),
+            ("CHARSET UTF-8 FROM {6+}\r\n太郎", ""),
+            ("CHARSET UTF-8 TO {6+}\r\n太郎", "1"),
+            ("CHARSET UTF-8 CC {6+}\r\n井上", "1"),
+            ("CHARSET ISO-2022-JP FROM {10+}\r\n\x1b$B;3ED\x1b(B", "1"),
             ("CHARSET UTF-8 BODY {7+}\r\nstraße", "3"),
             ("BODY NOON", "4"),
             ("BODY absent", ""),
@@ -178,6 +183,90 @@ async fn extended_results_and_the_saved_one() {
         "{said}"
     );
     assert!(client.refused("SEARCH 9").await.starts_with("BAD"));
+}
+
+/// RFC 5182, section 2.1: a failure that is answered with NO empties `$`, BAD does not.
+#[tokio::test]
+async fn a_failed_search_leaves_nothing_saved() {
+    let site = Site::open().await;
+    let mut client = filled(&site).await;
+    let save = "SEARCH RETURN (SAVE) SUBJECT lunch";
+    let saved = async |client: &mut Client| client.ok("FETCH $ UID").await.lines().count() - 1;
+    client.ok(save).await;
+    assert!(
+        client
+            .refused("SEARCH RETURN (SAVE) 9")
+            .await
+            .starts_with("BAD")
+    );
+    assert!(
+        client
+            .refused("SORT RETURN (SAVE) () UTF-8 ALL")
+            .await
+            .starts_with("BAD")
+    );
+    assert!(
+        client
+            .refused("SEARCH CHARSET KLINGON ALL")
+            .await
+            .starts_with("NO")
+    );
+    assert_eq!(saved(&mut client).await, 2);
+    for refused in [
+        "SEARCH RETURN (SAVE) CHARSET KLINGON ALL",
+        "SORT RETURN (SAVE) (DATE) KLINGON ALL",
+    ] {
+        client.ok(save).await;
+        let end = client.refused(refused).await;
+        assert!(end.starts_with("NO [BADCHARSET"), "{end}");
+        assert_eq!(saved(&mut client).await, 0, "{refused}");
+    }
+}
+
+/// RFC 5267, section 3; RFC 5182; RFC 7162, section 7.
+#[tokio::test]
+async fn a_sort_is_saved_and_tells_its_modseq() {
+    let site = Site::open().await;
+    let mut client = filled(&site).await;
+    assert_eq!(
+        client.ok("SORT RETURN (SAVE) (DATE) UTF-8 SEEN").await,
+        "OK Sorted"
+    );
+    assert_eq!(
+        client.ok("FETCH $ UID").await,
+        "* 1 FETCH (UID 1)\nOK Fetched"
+    );
+    // The order is 4 1 2 3.
+    for (ends, uids) in [
+        ("MIN", "4"),
+        ("MAX", "3"),
+        ("MIN MAX", "3:4"),
+        ("MIN COUNT", "1:4"),
+    ] {
+        client
+            .ok(&format!("SORT RETURN (SAVE {ends}) (DATE) UTF-8 ALL"))
+            .await;
+        let said = client.ok("UID SEARCH RETURN (ALL) $").await;
+        assert!(said.contains(&format!(" ALL {uids}\n")), "{ends}: {said}");
+    }
+    client.ok("STORE 2 +FLAGS (\\Flagged)").await;
+    let said = client.ok("SORT (DATE) UTF-8 MODSEQ 1").await;
+    let order = said
+        .lines()
+        .find(|line| line.starts_with("* SORT "))
+        .unwrap();
+    let (order, modseq) = order.split_once(" (MODSEQ ").unwrap();
+    assert_eq!(order, "* SORT 4 1 2 3");
+    let highest: u64 = modseq.trim_end_matches(')').parse().unwrap();
+    let flagged = client.ok("FETCH 2 MODSEQ").await;
+    assert!(
+        flagged.contains(&format!("MODSEQ ({highest})")),
+        "{flagged}"
+    );
+    // The last by date is not the one that changed last.
+    let said = client.ok("SORT RETURN (MAX) (DATE) UTF-8 MODSEQ 1").await;
+    assert!(said.contains(" MAX 3 MODSEQ "), "{said}");
+    assert!(!said.contains(&format!("MODSEQ {highest}")), "{said}");
 }
 
 #[tokio::test]

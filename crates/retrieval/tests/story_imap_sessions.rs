@@ -131,6 +131,27 @@ async fn the_ends_of_a_search_tell_their_own_modseq() {
     }
 }
 
+/// RFC 9051, section 7.3.3: FLAGS tells a keyword before a message is said to have it; once, whatever the number of messages.
+#[tokio::test]
+async fn new_keywords_are_told_before_the_messages_that_have_them() {
+    let site = Site::open().await;
+    let (mut first, mut second) = two(&site, 3).await;
+    let stored = first.ok("STORE 1:3 +FLAGS (\\Seen $New)").await;
+    let lines: Vec<&str> = stored.lines().collect();
+    assert_eq!(lines.len(), 5, "{stored}");
+    assert!(lines[0].starts_with("* FLAGS (") && lines[0].contains("$New"));
+    assert_eq!(lines[3], "* 3 FETCH (UID 3 FLAGS (\\Seen $New))");
+    second.ok("STORE 2 +FLAGS.SILENT ($Other)").await;
+    let told = first.ok("STORE 2:3 +FLAGS.SILENT (\\Flagged)").await;
+    let lines: Vec<&str> = told.lines().collect();
+    assert!(lines[0].contains("$Other"), "{told}");
+    assert_eq!(
+        lines[1],
+        "* 2 FETCH (UID 2 FLAGS (\\Flagged \\Seen $New $Other))"
+    );
+    assert_eq!(lines.len(), 3, "{told}");
+}
+
 #[tokio::test]
 async fn quick_resynchronisation_tells_what_vanished() {
     let site = Site::open().await;
@@ -217,8 +238,15 @@ async fn too_many_sessions_of_one_identifier_are_refused() {
     let mut second = site.connect(Listener::Imap).await;
     let command = format!("LOGIN {} {}", site::TARO, site.password);
     assert!(second.refused(&command).await.starts_with("NO [LIMIT]"));
+    // Clause 4.2(1)c: the identifier proved itself, and no session came of it.
+    let refused = site.events(trail::Kind::RetrievalSession).await;
+    let [refused] = refused.as_slice() else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(refused.event.detail["end"], "too-many-sessions");
+    assert_eq!(refused.event.outcome, trail::Outcome::Refused);
     first.ask("LOGOUT").await;
-    site.session_event().await;
+    site.sessions_ended(2).await;
     assert!(first.is_closed().await);
     second.ok(&command).await;
 }

@@ -114,3 +114,63 @@ async fn who_gets_no_room_in_time_is_told_so() {
     .await;
     reading.abort();
 }
+
+/// A part that is decoded takes room twice: as it is kept, and as it is told.
+#[tokio::test]
+async fn decoding_is_counted() {
+    let site = small_site(Duration::from_millis(400)).await;
+    let mut mail = b"Content-Transfer-Encoding: base64\r\n\r\n".to_vec();
+    mail.resize(1600 << 10, b'A');
+    site.imap().await.append("INBOX", "()", mail).await;
+    let mut slow = site.inbox().await;
+    slow.send("s FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1] BINARY.PEEK[1]<5.4000000000>)\r\n")
+        .await;
+    assert!(slow.piece().await.contains("BINARY.SIZE[1] 12287"));
+    let reading = tokio::spawn(async move {
+        loop {
+            slow.piece().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let mut client = site.inbox().await;
+    let end = client.refused("FETCH 1 BINARY.PEEK[1]").await;
+    assert!(end.starts_with("NO [UNAVAILABLE]"), "{end}");
+    reading.abort();
+}
+
+/// The headers of a message can be as large as a message.
+#[tokio::test]
+async fn large_summaries_are_counted() {
+    let site = small_site(Duration::from_millis(400)).await;
+    let mut client = site.imap().await;
+    client.append("INBOX", "()", large()).await;
+    let long = "x".repeat(60_000);
+    let mail = format!("Subject: {long}\r\nDate: {long}\r\nIn-Reply-To: {long}\r\n\r\nshort\r\n");
+    for _ in 0..3 {
+        client.append("INBOX", "()", &mail).await;
+    }
+    client
+        .append("INBOX", "()", "Subject: y\r\n\r\nshort\r\n")
+        .await;
+    client.ok("SELECT INBOX").await;
+    let all = client.ok("FETCH 2:* ENVELOPE").await;
+    assert_eq!(all.matches(&long).count(), 9);
+    let mut slow = slow_reader(&site).await;
+    let reading = tokio::spawn(async move {
+        loop {
+            slow.piece().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    client.ok("FETCH 5 ENVELOPE").await;
+    for command in [
+        "FETCH 2:* ENVELOPE",
+        "FETCH 2 (ENVELOPE BODY.PEEK[])",
+        "SORT (SUBJECT) UTF-8 2:*",
+        "SEARCH 2:* SUBJECT zzz",
+    ] {
+        let end = client.refused(command).await;
+        assert!(end.starts_with("NO [UNAVAILABLE]"), "{command}: {end}");
+    }
+    reading.abort();
+}

@@ -49,6 +49,9 @@ async fn mail_is_fetched_and_deleted_at_quit() {
         .play("C: TOP 2 1\nS: +OK\nS: Subject: second\nS: \nS: ..one\nS: .")
         .await;
     client
+        .play("C: TOP 3 0\nS: +OK\nS: Subject: third\nS: \nS: .")
+        .await;
+    client
         .play("C: DELE 2\nS: +OK …\nC: RETR 2\nS: -ERR …\nC: RETR 9\nS: -ERR …\nC: NOOP\nS: +OK")
         .await;
     client.play("C: QUIT\nS: +OK …").await;
@@ -59,7 +62,8 @@ async fn mail_is_fetched_and_deleted_at_quit() {
         .find(|event| event.event.detail["protocol"] == "pop3")
         .unwrap()
         .event;
-    assert_eq!(session.detail["fetched"], 1);
+    // The whole of one, and a line of another: not the one of which only the header was asked for.
+    assert_eq!(session.detail["fetched"], 2);
     assert_eq!(session.detail["deleted"], 1);
     assert_eq!(session.detail["end"], "logout");
     let mut imap = site.inbox().await;
@@ -95,6 +99,10 @@ async fn a_second_session_waits_its_turn() {
     let mut second = site.connect(Listener::Pop3).await;
     let login = format!("C: USER {TARO}\nS: +OK …\nC: PASS {}", site.password);
     second.play(&format!("{login}\nS: -ERR [IN-USE] …")).await;
+    // Clause 4.2(1)c: the identifier proved itself, and no session came of it.
+    let ends: Vec<_> = site.events(Kind::RetrievalSession).await;
+    let ends = ends.iter().map(|event| event.event.detail["end"].clone());
+    assert_eq!(ends.filter(|end| end == "in-use").count(), 1);
     first.play("C: QUIT\nS: +OK …").await;
     assert!(first.is_closed().await);
     second.play(&format!("{login}\nS: +OK …")).await;
@@ -114,8 +122,12 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
         "{told:?}"
     );
     stranger
-        .play("C: USER x\nS: -ERR …\nC: STAT\nS: -ERR …")
+        .play("C: USER x\nS: -ERR …\nC: PASS y\nS: -ERR …\nC: STAT\nS: -ERR …")
         .await;
+    stranger
+        .play("C: AUTH\nS: -ERR …\nC: AUTH PLAIN\nS: -ERR …\nC: PASS y\nS: -ERR …")
+        .await;
+    assert!(stranger.is_closed().await);
     let mut client = site.connect(Listener::Pop3).await;
     client
         .play(&format!(
@@ -125,11 +137,59 @@ async fn capabilities_follow_the_state_and_logins_are_watched() {
     client
         .play("C: PASS x\nS: -ERR …\nC: AUTH NONSENSE\nS: -ERR …")
         .await;
+    let reasons = [
+        "privacy-required",
+        "privacy-required",
+        "privacy-required",
+        "wrong password",
+        "no-such-mechanism",
+    ];
+    let failed = site.events(Kind::AuthenticationFailed).await;
+    let told: Vec<_> = failed
+        .iter()
+        .map(|event| event.event.detail["reason"].clone())
+        .collect();
+    assert_eq!(told, reasons);
+    assert_eq!(failed[0].event.subject, "x");
     let initial = protocol::sasl::wire::encode(format!("\0{TARO}\0{}", site.password).as_bytes());
     client
         .play(&format!(
             "C: AUTH PLAIN {initial}\nS: +OK 0 messages\nC: CAPA\nS: +OK …"
         ))
+        .await;
+    let mut told = Vec::new();
+    while told.last().is_none_or(|line| line != ".") {
+        told.push(client.line().await);
+    }
+    // RFC 2449, section 5: the same in both states, but for IMPLEMENTATION.
+    for name in ["USER", "STLS", "SASL", "UTF8", "IMPLEMENTATION"] {
+        let is_told = told.iter().any(|line| line.split(' ').next() == Some(name));
+        assert!(is_told, "{name} in {told:?}");
+    }
+}
+
+/// RFC 6856: mail is sent as it is kept, before UTF8 and after it, and an identifier may be told in UTF-8.
+#[tokio::test]
+async fn a_session_in_utf8() {
+    let site = Site::open().await;
+    let mut imap = site.imap().await;
+    imap.append("INBOX", "()", "Subject: 会議\r\n\r\n山田\r\n")
+        .await;
+    let mut client = site.connect(Listener::Pop3).await;
+    client
+        .play(&format!(
+            "C: UTF8\nS: +OK …\nC: USER {TARO}\nS: +OK …\nC: PASS {}\nS: +OK 1 messages",
+            site.password
+        ))
+        .await;
+    client
+        .play(
+            "C: RETR 1\nS: +OK 27 octets\nS: Subject: 会議\nS: \nS: 山田\nS: .\nC: QUIT\nS: +OK …",
+        )
+        .await;
+    let mut client = pop3(&site).await;
+    client
+        .play("C: TOP 1 0\nS: +OK\nS: Subject: 会議\nS: \nS: .\nC: USER 会議\nS: -ERR …")
         .await;
 }
 

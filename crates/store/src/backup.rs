@@ -14,8 +14,7 @@ use crate::{
     collect::Chore,
     disk::{Disk as _, RealDisk},
     open,
-    segment::Extent,
-    segment::PREAMBLE,
+    segment::{Extent, PREAMBLE},
     shared::Shared,
     sql,
     sqlite::Connection,
@@ -117,9 +116,9 @@ fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Resu
     let mut copied = Connection::reader(&RealDisk, &database)?;
     let bodies = "SELECT coalesce(sum(length), 0) FROM body";
     let bodies = sql::first(&mut copied, bodies, &[], |row| row.count(0))?;
-    let tables = open::size(&RealDisk, &database)?;
-    told.total = tables.saturating_add(bodies.unwrap_or_default());
-    told.add(tables);
+    let size = open::size(&RealDisk, &database)?;
+    told.total = size.saturating_add(bodies.unwrap_or_default());
+    told.add(size);
     for number in shared.segments.numbers()? {
         copy_segment(shared, &mut copied, number, to, told)?;
     }

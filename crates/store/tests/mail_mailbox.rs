@@ -477,6 +477,13 @@ async fn summaries_open_for_their_account_and_end_with_it() {
         opened,
         [(1, vec![0; 20]), (7, vec![6; 20]), (30, vec![29; 20])]
     );
+    let sizes = read(&store, move |sql| {
+        mailbox::summary_sizes(sql, inbox, &[99, 7, 30])
+    })
+    .await;
+    let uids: Vec<u32> = sizes.iter().map(|(uid, _)| *uid).collect();
+    assert_eq!(uids, [7, 30]);
+    assert!(sizes.iter().all(|(_, octets)| (20..120).contains(octets)));
 
     change(&store, move |tx| {
         mailbox::remove_account(tx, account)?;

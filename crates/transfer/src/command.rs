@@ -4,7 +4,6 @@
 //! what a command changes is in one commit with its event.
 
 use directory::{Person, Role};
-use message::address::Address;
 use serde::Serialize;
 use store::{
     Error, QueueId, Recorded, Store, Tx,
@@ -13,6 +12,8 @@ use store::{
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::notify;
+
+mod damage;
 
 /// Most messages that one answer lists.
 pub const LIST_LIMIT: usize = 10_000;
@@ -32,6 +33,17 @@ pub enum CommandError {
     /// There is no such message in the queue.
     #[error("no message {0} in the queue")]
     NoSuchMessage(QueueId),
+    /// Some of the mail is damaged; the rest was done.
+    #[error(
+        "{done} recipients were returned, and these messages cannot be read: {}. Restore them from a backup, or discard them by id",
+        .damaged.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    )]
+    Damaged {
+        /// Recipients that were returned.
+        done: u64,
+        /// Messages that stay in the queue, held.
+        damaged: Vec<QueueId>,
+    },
     /// The empty selection means all mail; that must be said in so many words.
     #[error("nothing is selected: name ids, a selection, or all")]
     NothingSelected,
@@ -85,7 +97,7 @@ pub struct ListedRecipient {
     pub address: String,
     /// The domain or next hop.
     pub destination: String,
-    /// `waiting` or `held`.
+    /// `waiting` or `held`; `damaged` when its row or its message's cannot be read.
     pub state: &'static str,
     /// Attempts made.
     pub attempts: u32,
@@ -95,7 +107,8 @@ pub struct ListedRecipient {
     pub last_reply: String,
 }
 
-/// Queued mail that `selection` names, oldest first, at most [`LIST_LIMIT`]; the empty selection lists all.
+/// Queued mail that `selection` names, oldest first, at most [`LIST_LIMIT`]; the empty selection lists all. What cannot
+/// be read is listed too, as `damaged`.
 ///
 /// # Errors
 /// [`CommandError::NotPermitted`]; the store's.
@@ -105,10 +118,17 @@ pub async fn list(
     selection: Selection,
 ) -> Result<Vec<Listed>, CommandError> {
     permit(store, caller, "queue list").await?;
-    let found = store
-        .read(move |snapshot| queue::select(snapshot, &selection, LIST_LIMIT))
+    let (found, damaged) = store
+        .read(move |snapshot| {
+            let mut damaged = Vec::new();
+            let mut note = |id, error: Error| damaged.push((id, error.to_string()));
+            let found = queue::select_all(snapshot, &selection, LIST_LIMIT, &mut note)?;
+            Ok::<_, Error>((found, damaged))
+        })
         .await?;
-    Ok(found.iter().map(listed).collect())
+    let mut list: Vec<Listed> = found.iter().map(listed).collect();
+    damage::list(&mut list, damaged);
+    Ok(list)
 }
 
 /// One queued message.
@@ -174,7 +194,8 @@ pub async fn release(store: &Store, caller: &Person, which: Which) -> Result<u64
     .await
 }
 
-/// Takes the selected recipients out without any notification (clause 5.4(2)); returns what was taken.
+/// Takes the selected recipients out without any notification (clause 5.4(2)); returns what was taken. Messages that
+/// are named by id alone go whatever is wrong with their rows.
 ///
 /// # Errors
 /// [`CommandError::ReasonRequired`] without a reason; [`CommandError`].
@@ -183,7 +204,7 @@ pub async fn discard(
     caller: &Person,
     which: Which,
     reason: &str,
-) -> Result<Vec<(QueueId, Address)>, CommandError> {
+) -> Result<Vec<(QueueId, String)>, CommandError> {
     permit(store, caller, "queue discard").await?;
     let reason = reason.trim().to_owned();
     if reason.is_empty() {
@@ -193,7 +214,11 @@ pub async fn discard(
     let actor = Actor::Person(caller.name.clone());
     let receipt = store
         .commit(Vec::new(), move |tx| {
-            let taken = queue::discard(tx, &selection)?;
+            let found = queue::discard(tx, &selection)?.into_iter();
+            let mut taken: Vec<(QueueId, String)> = found
+                .map(|(id, address)| (id, address.to_string()))
+                .collect();
+            taken.extend(damage::purge(tx, &selection, &actor, &reason)?);
             let names: Vec<String> = taken
                 .iter()
                 .map(|(id, address)| format!("{id} {address}"))
@@ -213,6 +238,7 @@ pub async fn discard(
 /// how many recipients. Each message is its own commit, with its own event.
 ///
 /// # Errors
+/// [`CommandError::Damaged`] when some could not be read, after all others were returned;
 /// [`CommandError::ReasonRequired`] without a reason; [`CommandError`].
 pub async fn bounce(
     transfer: &crate::Transfer,
@@ -230,10 +256,19 @@ pub async fn bounce(
     let found = store
         .read(move |snapshot| queue::select(snapshot, &selection, LIST_LIMIT))
         .await?;
-    let mut count = 0_u64;
+    let (mut count, mut damaged) = (0_u64, Vec::new());
     for queued in &found {
         let actor = Actor::Person(caller.name.clone());
-        count = count.saturating_add(notify::bounce(transfer, queued, &actor, reason).await?);
+        match notify::bounce(transfer, queued, &actor, reason).await {
+            Err(CommandError::Damaged { damaged: ids, .. }) => damaged.extend(ids),
+            result => count = count.saturating_add(result?),
+        }
+    }
+    if !damaged.is_empty() {
+        return Err(CommandError::Damaged {
+            done: count,
+            damaged,
+        });
     }
     Ok(count)
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use message::{
     Address, Domain, Limits, Summary,
     build::{Missing, without_fields},
-    header::{ContentType, Header, parse_addresses, parse_id},
+    header::{AddressItem, ContentType, Field, Header, parse_addresses, parse_id},
 };
 use world::World;
 
@@ -44,34 +44,53 @@ pub(crate) fn message_id(raw: &[u8]) -> String {
         .unwrap_or_default()
 }
 
-/// The addresses of all From fields; `None` when there is none, or one that is no address: it might look like
-/// somebody else's to the reader.
+/// The addresses of the one From field; `None` when there is none or more than one (RFC 5322, section 3.6), or one
+/// that is no address: it might look like somebody else's to the reader.
 pub(crate) fn authors(raw: &[u8]) -> Option<Vec<Address>> {
-    addresses(raw, "from").filter(|authors| !authors.is_empty())
+    let header = Header::named(raw, &["from"], 2);
+    let mut fields = header.iter();
+    let (only, None) = (fields.next()?, fields.next()) else {
+        return None;
+    };
+    addresses(only)
 }
 
-/// The addresses of all Sender fields, most often none; `None` when there is such a field without an address.
+/// The addresses of all Sender fields, most often none; `None` when there is such a field without an address, or more
+/// of them than anybody writes.
 pub(crate) fn senders(raw: &[u8]) -> Option<Vec<Address>> {
-    addresses(raw, "sender")
+    let header = Header::named(raw, &["sender"], MOST_SENDERS);
+    if header.iter().count() >= MOST_SENDERS {
+        return None;
+    }
+    let mut senders = Vec::new();
+    for field in &header {
+        senders.extend(addresses(field)?);
+    }
+    Some(senders)
 }
 
-/// The addresses of all fields of this name; `None` when one of the fields has none, or has one that is none.
-fn addresses(raw: &[u8], name: &str) -> Option<Vec<Address>> {
+/// Sender fields of one message that are looked at; there should be one.
+const MOST_SENDERS: usize = 10;
+
+/// The addresses of a field, each once; `None` when it has none, or one that is none, or more of them than are read:
+/// the last might be anybody's.
+fn addresses(field: &Field<'_>) -> Option<Vec<Address>> {
     let limits = Limits::default();
-    let header = Header::parse(raw, &limits);
+    if field.raw_value().len() > limits.value_octets {
+        return None;
+    }
+    let items = parse_addresses(&field.unfolded(), &limits);
+    if items.len() >= limits.addresses {
+        return None;
+    }
     let mut addresses = Vec::new();
-    for field in header.all(name) {
-        let before = addresses.len();
-        for item in parse_addresses(&field.unfolded(), &limits) {
-            if let Some(mailbox) = item.mailbox() {
-                addresses.push(mailbox.address()?);
-            }
-        }
-        if addresses.len() == before {
-            return None;
+    for mailbox in items.iter().filter_map(AddressItem::mailbox) {
+        let address = mailbox.address()?;
+        if !addresses.contains(&address) {
+            addresses.push(address);
         }
     }
-    Some(addresses)
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 /// Whether it is a report (RFC 6522): a receipt or a notification, which are sent without a return path.
@@ -146,12 +165,32 @@ mod tests {
     fn all_authors_are_looked_at() {
         let a = |text: &str| Address::parse(text).unwrap();
         assert_eq!(
-            authors(b"From: A <a@x.jp>, b@x.jp\r\nfrom: c@x.jp\r\n\r\n").unwrap(),
-            [a("a@x.jp"), a("b@x.jp"), a("c@x.jp")]
+            authors(b"From: A <a@x.jp>, b@x.jp,\r\n a@x.jp\r\n\r\n").unwrap(),
+            [a("a@x.jp"), a("b@x.jp")]
         );
+        assert_eq!(authors(b"From: a@x.jp\r\nfrom: a@x.jp\r\n\r\n"), None);
         assert_eq!(authors(b"From: boss\r\n\r\n"), None);
         assert_eq!(authors(b"From: a@x.jp, boss\r\n\r\n"), None);
         assert_eq!(authors(b"To: a@x.jp\r\n\r\nFrom: a@x.jp\r\n"), None);
+    }
+
+    #[test]
+    fn no_length_of_a_header_hides_an_author() {
+        let fields = "X: y\r\n".repeat(2_000);
+        let octets = format!("X: {}\r\n", "y".repeat(300_000));
+        for before in [fields, octets] {
+            let own = format!("{before}From: a@x.jp\r\n\r\n");
+            assert_eq!(authors(own.as_bytes()).unwrap().len(), 1);
+            let two = format!("From: a@x.jp\r\n{before}From: boss@x.jp\r\n\r\n");
+            assert_eq!(authors(two.as_bytes()), None);
+            let sender = format!("From: a@x.jp\r\n{before}Sender: boss@x.jp\r\n\r\n");
+            assert_eq!(senders(sender.as_bytes()).unwrap().len(), 1);
+        }
+        // What cannot be read whole may end in anybody.
+        let long = format!("From: a@x.jp ({}), boss@x.jp\r\n\r\n", "y".repeat(65_600));
+        assert_eq!(authors(long.as_bytes()), None);
+        let many = format!("From: {}boss@x.jp\r\n\r\n", "a@x.jp,\r\n ".repeat(2_000));
+        assert_eq!(authors(many.as_bytes()), None);
     }
 
     #[test]

@@ -232,7 +232,18 @@ async fn try_bounce(
 ) -> Result<u64, CommandError> {
     let store = transfer.store();
     let settings = transfer.settings();
-    let raw = store.body(AccountId::QUEUE, queued.message.body).await?;
+    let raw = match store.body(AccountId::QUEUE, queued.message.body).await {
+        Ok(raw) => raw,
+        Err(error @ (Error::Corrupt(_) | Error::NotFound(_) | Error::NoKey(_))) => {
+            let id = queued.message.id;
+            tracing::error!(%id, %error, "the body of a queued message is damaged");
+            return Err(CommandError::Damaged {
+                done: 0,
+                damaged: vec![id],
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
     let reports = queued
         .recipients
         .iter()

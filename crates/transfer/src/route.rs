@@ -107,11 +107,22 @@ impl Hop {
         }
     }
 
-    /// The lowest TLS on this way for mail to `domain`.
+    /// The lowest TLS on this way for mail to `domain`: what the domain demands and what the hop demands, whichever is
+    /// more. That strangers are spoken to opportunistically is no demand: a hop whose STARTTLS is broken may do
+    /// without.
     pub(crate) fn tls(&self, domain: &Domain, settings: &Settings) -> TlsPolicy {
+        let asked = settings.tls_for(domain);
         match self {
-            Self::Named(hop) => hop.tls,
-            Self::Exchangers(_) => settings.tls_for(domain),
+            Self::Exchangers(_) => asked,
+            Self::Named(hop) => {
+                let demanded =
+                    asked == TlsPolicy::Verified || settings.minimum_tls.contains_key(domain);
+                if demanded {
+                    hop.tls.max(asked)
+                } else {
+                    hop.tls
+                }
+            }
         }
     }
 
@@ -346,6 +357,32 @@ mod tests {
         let own = Hop::to(&d("x.example"), true, &settings);
         assert_eq!(own.destination(), "box.example:2525");
         assert_eq!(own.tls(&d("x.example"), &settings), TlsPolicy::Verified);
+    }
+
+    #[test]
+    fn what_a_domain_demands_holds_by_any_hop() {
+        use TlsPolicy::{None, Opportunistic, Verified};
+        for (of_hop, of_domain, by_default, expected) in [
+            (Opportunistic, Some(Verified), Opportunistic, Verified),
+            (Opportunistic, Option::None, Verified, Verified),
+            (None, Some(Opportunistic), Opportunistic, Opportunistic),
+            (None, Option::None, Opportunistic, None),
+            (Verified, Some(None), Opportunistic, Verified),
+            (Verified, Option::None, None, Verified),
+        ] {
+            let mut hop = NextHop::new(Host::Domain(d("smart.example")), 587);
+            hop.tls = of_hop;
+            let mut settings = Settings {
+                default_route: Some(hop),
+                default_tls: by_default,
+                ..Settings::default()
+            };
+            if let Some(tls) = of_domain {
+                settings.minimum_tls.insert(d("x.example"), tls);
+            }
+            let way = Hop::to(&d("x.example"), false, &settings);
+            assert_eq!(way.tls(&d("x.example"), &settings), expected);
+        }
     }
 
     #[tokio::test]

@@ -291,6 +291,53 @@ async fn a_stuck_destination_does_not_stop_the_rest() {
     assert_eq!(site.queued().await.len(), 10);
 }
 
+/// As many stuck destinations as would fill every slot.
+#[tokio::test]
+async fn stuck_destinations_together_do_not_stop_the_rest() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let (held, mut watched) = tokio::sync::watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = silent.accept().await {
+            held.send_modify(|held| held.push(socket));
+        }
+    });
+    let peer = Peer::willing(FULL).await;
+    let near = peer.at.port();
+    let site = Site::open(|settings| {
+        settings.outbound.relay_port = port;
+        settings.outbound.concurrency = 8;
+        settings.outbound.destination_concurrency = 2;
+        let hop = transfer::NextHop::new("[127.0.0.1]".parse_host(), near);
+        settings.routes.insert(domain("far.example"), hop);
+    })
+    .await;
+    let stuck = ["a.example", "b.example", "c.example", "d.example"];
+    for name in stuck {
+        site.resolver.set_host(
+            domain(name),
+            Answer::Found(vec![IpAddr::from([127, 0, 0, 2])]),
+        );
+    }
+    let send = async |to: &str, times| {
+        for _ in 0..times {
+            let rcpt = format!("RCPT TO:<x@{to}>");
+            site.submit("MAIL FROM:<taro@example.jp>", &[&rcpt], CONTENT)
+                .await;
+        }
+    };
+    for name in stuck {
+        send(name, 3).await;
+    }
+    let _queue = site.run_queue();
+    let seven = watched.wait_for(|held| held.len() == 7);
+    let seven = tokio::time::timeout(Duration::from_secs(10), seven).await;
+    drop(seven.expect("all slots but the last are taken").unwrap());
+    send("far.example", 3).await;
+    site.events_of(Kind::DeliveryRelayed, 3).await;
+    assert_eq!(site.queued().await.len(), 12);
+}
+
 trait ParseHost {
     fn parse_host(&self) -> message::address::Host;
 }
@@ -450,50 +497,6 @@ async fn commands_need_a_role_and_leave_events() {
     ] {
         assert_eq!(site.events(kind).await.len(), count, "{}", kind.as_str());
     }
-}
-
-#[tokio::test]
-async fn a_record_that_cannot_be_read_is_held_and_the_rest_goes_on() {
-    let peer = Peer::willing(FULL).await;
-    let site = site_towards(&peer).await;
-    for _ in 0..3 {
-        site.submit(
-            "MAIL FROM:<taro@example.jp>",
-            &["RCPT TO:<x@far.example>"],
-            CONTENT,
-        )
-        .await;
-    }
-    let ids: Vec<store::QueueId> = site
-        .queued()
-        .await
-        .iter()
-        .map(|q| q.id.parse().unwrap())
-        .collect();
-    let bad = ids[0];
-    let spoil = site
-        .store
-        .commit(Vec::new(), move |tx| -> Result<_, store::Error> {
-            tx.execute(
-                "UPDATE queue_message SET sender = 'no address' WHERE id = ?1",
-                store::params![bad],
-            )?;
-            tx.record(
-                &trail::Event::new(Kind::CommandGiven, trail::Actor::System),
-                (),
-            )
-        });
-    spoil.await.unwrap();
-    let _queue = site.run_queue();
-    site.events_of(Kind::DeliveryRelayed, 2).await;
-    let held = site.events_of(Kind::QueueHeld, 1).await;
-    assert_eq!(
-        (held[0].event.subject.clone(), held[0].event.outcome),
-        (bad.to_string(), Outcome::Failure)
-    );
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(site.events(Kind::QueueHeld).await.len(), 1, "told once");
-    assert_eq!(peer.messages().len(), 2);
 }
 
 /// The second exchanger is tried only while the first cannot have taken the message.

@@ -4,7 +4,7 @@
 
 mod site;
 
-use protocol::sasl::{ChannelBindings, Mechanism, Nonce, client, wire as sasl};
+use protocol::sasl::{ChannelBindings, Mechanism, Nonce, Secret, client, wire as sasl};
 use site::{JIRO, Site, TARO, Talk};
 use trail::Kind;
 use transfer::Listener;
@@ -40,7 +40,8 @@ async fn nobody_submits_without_tls_and_proof() {
     );
     talk.say("MAIL FROM:<taro@example.jp>", "530").await;
     talk.say("AUTH PLAIN AGEAYg==", "535 5.7.8").await;
-    assert_eq!(site.events(Kind::AuthenticationFailed).await.len(), 1);
+    let failed = site.events(Kind::AuthenticationFailed).await;
+    assert_eq!(failed.len(), 2, "before TLS and under it");
     assert!(site.events(Kind::SubmissionRefused).await.len() >= 2);
 }
 
@@ -87,6 +88,111 @@ async fn all_mechanisms_let_in_who_knows_the_password() {
     assert_eq!(site.inbox(JIRO).await.len(), 4);
 }
 
+/// A SCRAM exchange of taro's up to the proof: the client, and the line that carries the proof.
+async fn proof(talk: &mut Talk, password: &Secret) -> String {
+    let login = client::Login {
+        identity: TARO.into(),
+        password: password.clone(),
+        nonce: Nonce::new([3; Nonce::RANDOM_LEN]),
+        bindings: ChannelBindings::none(),
+        plus_offered: false,
+    };
+    let mut exchange = client::Exchange::new(Mechanism::ScramSha256, login).unwrap();
+    // `y` would be noticed as a downgrade: this client knows no channel binding.
+    let first = exchange.initial().unwrap();
+    let first = first.expose_str().unwrap().to_owned();
+    assert!(first.starts_with("n,"), "{first}");
+    let line = format!("AUTH SCRAM-SHA-256 {}", sasl::encode(first.as_bytes()));
+    let reply = talk.say(&line, "334").await;
+    let challenge = reply.strip_prefix("334 ").unwrap().trim_end().to_owned();
+    let sasl::ClientLine::Response(challenge) =
+        sasl::decode_line(challenge.as_bytes(), 10_000).unwrap()
+    else {
+        panic!("{challenge}");
+    };
+    sasl::encode(exchange.respond(challenge.expose()).unwrap().expose())
+}
+
+/// However an exchange ends, the trail has it under the identity that was tried, with the reason.
+#[tokio::test]
+async fn every_exchange_leaves_its_event() {
+    let site = Site::open(|_| {}).await;
+    // The client leaves with the salt.
+    let (mut talk, _) = encrypted(&site).await;
+    proof(&mut talk, &site.password).await;
+    drop(talk.stream.take());
+    talk.task.await.unwrap();
+    // It cancels.
+    let (mut talk, _) = encrypted(&site).await;
+    proof(&mut talk, &site.password).await;
+    talk.say("*", "501").await;
+    talk.say("AUTH LOGIN", "334").await;
+    talk.say(&sasl::encode(TARO.as_bytes()), "334").await;
+    talk.say("*", "501").await;
+    // It proves itself, and leaves before it says that it heard so: the proof is a fact.
+    let (mut talk, _) = encrypted(&site).await;
+    let last = proof(&mut talk, &site.password).await;
+    talk.say(&last, "334").await;
+    let proved = site.events(Kind::AuthenticationSucceeded).await;
+    assert_eq!(proved.len(), 1, "before the client has answered");
+    talk.say("MAIL FROM:<taro@example.jp>", "501").await;
+    talk.say("MAIL FROM:<taro@example.jp>", "530").await;
+    drop(talk.stream.take());
+    talk.task.await.unwrap();
+    // What comes before any proof.
+    let mut talk = site.connect(Listener::Submission);
+    talk.read("220").await;
+    talk.say("EHLO pc", "250").await;
+    talk.say("AUTH PLAIN AGEAYg==", "538").await;
+    let (mut talk, _) = encrypted(&site).await;
+    talk.say("AUTH PLAIN ???", "501").await;
+    let foreign = format!("chief@example.jp\0{TARO}\0secret");
+    talk.say(
+        &format!("AUTH PLAIN {}", sasl::encode(foreign.as_bytes())),
+        "535",
+    )
+    .await;
+    let failed = site.events(Kind::AuthenticationFailed).await;
+    let told: Vec<(&str, &str)> = failed
+        .iter()
+        .map(|recorded| {
+            let event = &recorded.event;
+            (
+                event.subject.as_str(),
+                event.detail["reason"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (TARO, "abandoned by the client"),
+            (TARO, "cancelled by the client"),
+            (TARO, "cancelled by the client"),
+            (TARO, "a line that is not base64"),
+            ("", "begun without TLS"),
+            ("", "a line that is not base64"),
+            (TARO, "another authorisation identity"),
+        ]
+    );
+    assert_eq!(failed[4].event.detail["mechanism"], "PLAIN");
+    assert!(!format!("{failed:?}").contains("secret"));
+}
+
+/// Guessing by SCRAM waits for the salt: the answer to a right proof comes at once.
+#[tokio::test]
+async fn guessing_by_scram_is_slowed_before_the_salt() {
+    let site = Site::open(|_| {}).await;
+    let (mut talk, _) = encrypted(&site).await;
+    for _ in 0..3 {
+        let wrong = proof(&mut talk, &Secret::from("wrong")).await;
+        talk.say(&wrong, "535").await;
+    }
+    let begun = std::time::Instant::now();
+    proof(&mut talk, &site.password).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_millis(900));
+}
+
 #[tokio::test]
 async fn the_sender_must_belong_to_the_identifier() {
     let site = Site::open(|_| {}).await;
@@ -104,6 +210,15 @@ async fn the_sender_must_belong_to_the_identifier() {
     ] {
         let reply = talk.mail(TARO, &[JIRO], bad).await;
         assert!(reply.starts_with("550"), "{bad}: {reply}");
+    }
+    // Nor behind a header that is longer than what is read elsewhere.
+    for name in ["From", "Sender"] {
+        let far = format!(
+            "From: {TARO}\r\n{}{name}: {JIRO}\r\n\r\nx",
+            "X-Filler: y\r\n".repeat(1_100)
+        );
+        let reply = talk.mail(TARO, &[JIRO], &far).await;
+        assert!(reply.starts_with("550"), "{name}: {reply}");
     }
     let own = format!("Sender: Taro <{TARO}>\r\n{CONTENT}");
     let reply = talk.mail("taro+tag@example.jp", &[JIRO], &own).await;

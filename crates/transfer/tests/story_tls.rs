@@ -138,6 +138,83 @@ async fn requiretls_goes_only_where_it_is_kept() {
     }
 }
 
+/// RFC 8689, section 4.2.1: every exchanger is asked, and the message fails only when none can be waited for.
+#[tokio::test]
+async fn requiretls_tries_every_exchanger() {
+    for second_is_up in [true, false] {
+        let right = certificate("mx1.far.example");
+        let other = certificate("mx2.far.example");
+        let mut roots = right.roots.clone();
+        roots.extend(other.roots.roots.iter().cloned());
+        let first = Peer::start(TLS, Some(right.identity), Arc::new(|_| None)).await;
+        let port = first.at.port();
+        let second = tokio::net::TcpListener::bind(("127.0.0.4", port)).await;
+        let second = Peer::serve(
+            second.unwrap(),
+            TLS_ONLY,
+            Some(other.identity),
+            Arc::new(move |command| (command.is_empty() && !second_is_up).then_some("421 later")),
+        );
+        let site = Site::with_roots(roots, |settings| settings.outbound.relay_port = port).await;
+        let mx = |preference, name| transfer::Mx {
+            preference,
+            host: Some(domain(name)),
+        };
+        // The one that is down is asked first, the other one has the last word.
+        let (of_first, of_second) = if second_is_up { (1, 2) } else { (2, 1) };
+        let records = vec![
+            mx(of_first, "mx1.far.example"),
+            mx(of_second, "mx2.far.example"),
+        ];
+        site.resolver
+            .set_mx(domain("far.example"), Answer::Found(records));
+        host(&site, "mx1.far.example");
+        site.resolver.set_host(
+            domain("mx2.far.example"),
+            Answer::Found(vec![IpAddr::from([127, 0, 0, 4])]),
+        );
+        let _queue = site.run_queue();
+        send(&site, " REQUIRETLS").await;
+        if second_is_up {
+            site.queue_empties().await;
+            assert_eq!(second.messages().len(), 1);
+        } else {
+            site.events_of(Kind::DeliveryDeferred, 1).await;
+            assert_eq!(site.queued().await.len(), 1);
+        }
+        assert_eq!(first.messages().len(), 0);
+        assert_eq!(*first.connections.lock(), 1);
+    }
+}
+
+/// What is demanded for a domain is demanded of a smarthost too.
+#[tokio::test]
+async fn a_smarthost_keeps_to_what_a_domain_demands() {
+    // It has no certificate that anybody vouches for.
+    let stranger = certificate("somebody.else.example");
+    let peer = Peer::start(TLS, Some(stranger.identity), Arc::new(|_| None)).await;
+    let at = peer.at;
+    let site = Site::open(|settings| {
+        settings.default_route = Some(NextHop::new(Host::Literal(at.ip()), at.port()));
+        settings
+            .minimum_tls
+            .insert(domain("strict.example"), TlsPolicy::Verified);
+    })
+    .await;
+    let _queue = site.run_queue();
+    site.submit(
+        "MAIL FROM:<taro@example.jp>",
+        &["RCPT TO:<x@strict.example>", "RCPT TO:<x@far.example>"],
+        CONTENT,
+    )
+    .await;
+    site.events_of(Kind::DeliveryRelayed, 1).await;
+    let put_off = site.events_of(Kind::DeliveryDeferred, 1).await;
+    assert_eq!(put_off[0].event.detail["recipient"], "x@strict.example");
+    let messages = peer.messages();
+    assert_eq!((messages.len(), messages[0].rcpt.len()), (1, 1));
+}
+
 /// RFC 8689, section 4.2.1: an MX record that is not signed may lead anywhere.
 #[tokio::test]
 async fn requiretls_does_not_follow_dns_out_of_the_domain() {

@@ -105,7 +105,8 @@ impl Drop for Permit {
 }
 
 /// The address that a limit counts: IPv4 as it is (mapped ones too), IPv6 by /64, since one host has that many.
-fn network_of(peer: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network_of(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

@@ -13,7 +13,7 @@ mod network;
 mod shutdown;
 mod stream;
 
-pub use admission::{Admission, Permit, TooMany};
+pub use admission::{Admission, Permit, TooMany, network_of};
 pub use identity::{Identity, IdentityError, IdentityHandle};
 pub use network::{ExplicitNetwork, NetworkError, SHORTEST_V4, SHORTEST_V6};
 pub use shutdown::{Shutdown, ShutdownHandle};

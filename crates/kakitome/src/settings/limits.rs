@@ -18,7 +18,7 @@ pub(crate) struct LimitKeys {
     /// Largest message.
     pub(crate) message_size: Option<Size>,
     /// Recipients of one transaction.
-    pub(crate) recipients: Option<usize>,
+    pub(crate) recipients: Option<Spanned<usize>>,
     /// Transactions of one SMTP session.
     pub(crate) transactions: Option<usize>,
     /// Commands of one SMTP session.
@@ -28,7 +28,17 @@ pub(crate) struct LimitKeys {
     /// Failed authentications of one SMTP session.
     pub(crate) authentication_failures: Option<usize>,
     /// Octets of one SMTP command line.
-    pub(crate) line_length: Option<usize>,
+    pub(crate) line_length: Option<Spanned<usize>>,
+    /// Octets of one line of a message's content.
+    pub(crate) content_line_length: Option<Spanned<usize>>,
+    /// Octets of one line of an SMTP authentication.
+    pub(crate) auth_line_length: Option<Spanned<usize>>,
+    /// Unknown commands of one SMTP session.
+    pub(crate) unknown_commands: Option<usize>,
+    /// Refused recipients of one SMTP session.
+    pub(crate) refused_recipients: Option<usize>,
+    /// Octets of a refused message that are read before its session is closed.
+    pub(crate) drained_content: Option<Size>,
     /// Received lines of a message before it counts as looping.
     pub(crate) received_lines: Option<usize>,
     /// Octets of messages in memory at once.
@@ -55,6 +65,8 @@ pub(crate) struct LimitKeys {
     pub(crate) data_silence: Option<Time>,
     /// Time for a whole message.
     pub(crate) data_time: Option<Time>,
+    /// Octets a second that a message brings at least, once `data_silence` has passed.
+    pub(crate) data_rate: Option<Size>,
     /// Time for a whole SMTP session.
     pub(crate) session_time: Option<Time>,
     /// Waiting for room in `memory` before an SMTP client is told to come again.
@@ -66,6 +78,32 @@ pub(crate) struct LimitKeys {
     /// Events of refused commands, and as many of refused contents, that one SMTP session may write; the rest is
     /// counted into its last one.
     pub(crate) refusal_events: Option<usize>,
+}
+
+impl LimitKeys {
+    /// What RFC 5321, section 4.5.3.1, and RFC 4954 oblige every server to take: less would refuse proper mail.
+    pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
+        for (key, least, source) in [
+            (&self.recipients, 100, "RFC 5321, section 4.5.3.1.8"),
+            (&self.line_length, 512, "RFC 5321, section 4.5.3.1.4"),
+            (
+                &self.content_line_length,
+                1000,
+                "RFC 5321, section 4.5.3.1.6",
+            ),
+            (&self.auth_line_length, 12_288, "RFC 4954, section 4"),
+        ] {
+            if let Some(key) = key
+                && *key.get_ref() < least
+            {
+                return Err(at(
+                    key.span(),
+                    format!("{source}, demands at least {least}"),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// `[retrieval]`

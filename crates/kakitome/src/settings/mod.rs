@@ -223,6 +223,7 @@ impl Settings {
         self.exchange.check(self, at)?;
         self.mailbox.check(self, at)?;
         self.submission.check(at)?;
+        self.limits.check(at)?;
         self.delivery.check(at)?;
         self.check_names(at)
     }
@@ -279,6 +280,38 @@ mod tests {
                 "[submission]\nunauthenticated_networks = [\"{everyone}\"]\n"
             ));
             assert!(shown.contains("kakitome.toml:9"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_limit_below_what_the_standard_demands_is_pointed_at() {
+        for (key, least) in [
+            ("recipients", 100),
+            ("line_length", 512),
+            ("content_line_length", 1000),
+            ("auth_line_length", 12_288),
+        ] {
+            let shown = fault(&format!("[limits]\n{key} = {}\n", least - 1));
+            assert!(shown.contains("kakitome.toml:9"), "{shown}");
+            let text = format!("{LEAST}\n[limits]\n{key} = {least}\n");
+            Settings::parse("kakitome.toml", &text).unwrap();
+        }
+    }
+
+    /// Nothing may be cut off before the time that the settings give it.
+    #[test]
+    fn the_time_to_stop_follows_the_settings() {
+        use std::time::Duration;
+        let read = |extra: &str| {
+            let text = format!("{LEAST}\n{extra}");
+            Settings::parse("kakitome.toml", &text)
+                .unwrap()
+                .drain_time()
+        };
+        assert!(read("") > Duration::from_secs(20));
+        for section in ["limits", "delivery"] {
+            let longer = read(&format!("[{section}]\nshutdown_time = \"5m\"\n"));
+            assert!(longer > Duration::from_secs(300), "{section}");
         }
     }
 

@@ -6,13 +6,25 @@ use message::address::{Address, Domain};
 use toml::Spanned;
 use wire::ExplicitNetwork;
 
-use super::{Role, Settings, limits::RetrievalKeys, policy::name_server, units::Time};
+use super::{
+    Role, Settings,
+    limits::RetrievalKeys,
+    policy::name_server,
+    units::{Size, Time},
+};
+
+/// What is left for commits and farewells after the last time to drain is over.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Puts `value` into `place` when it was set.
 fn put<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+fn put_number(place: &mut usize, value: Option<&Spanned<usize>>) {
+    put(place, value.map(|number| *number.get_ref()));
 }
 
 fn put_time(place: &mut Duration, value: Option<Time>) {
@@ -97,7 +109,7 @@ impl Settings {
             &mut limits.message_octets,
             keys.message_size.map(|size| size.0),
         );
-        put(&mut limits.recipients, keys.recipients);
+        put_number(&mut limits.recipients, keys.recipients.as_ref());
         put(&mut limits.transactions, keys.transactions);
         put(&mut limits.commands, keys.commands);
         put(&mut limits.errors, keys.errors);
@@ -105,7 +117,17 @@ impl Settings {
             &mut limits.authentication_failures,
             keys.authentication_failures,
         );
-        put(&mut limits.line_octets, keys.line_length);
+        put_number(&mut limits.line_octets, keys.line_length.as_ref());
+        put_number(
+            &mut limits.content_line_octets,
+            keys.content_line_length.as_ref(),
+        );
+        put_number(&mut limits.auth_line_octets, keys.auth_line_length.as_ref());
+        put(&mut limits.unknown_commands, keys.unknown_commands);
+        put(&mut limits.refused_recipients, keys.refused_recipients);
+        let octets = |size: Option<Size>| size.map(|size| size.0);
+        put(&mut limits.drained_octets, octets(keys.drained_content));
+        put(&mut limits.data_rate, octets(keys.data_rate));
         put(&mut limits.received_lines, keys.received_lines);
         put(&mut made.memory, keys.memory.map(|size| size.0));
         let times = &mut made.times;
@@ -172,6 +194,15 @@ impl Settings {
         put_time(&mut waits.data_block, keys.data_silence);
         put_time(&mut waits.data_end, keys.data_end_time);
         Ok(())
+    }
+
+    /// How long the sessions and deliveries of a server that stops may take, with some time for their last words.
+    pub(crate) fn drain_time(&self) -> Duration {
+        let of_sessions = self.limits.shutdown_time;
+        let of_deliveries = self.delivery.shutdown_time;
+        let sessions = of_sessions.map_or(transfer::Times::default().drain, |time| time.0);
+        let deliveries = of_deliveries.map_or(transfer::Outbound::default().drain, |time| time.0);
+        sessions.max(deliveries).saturating_add(LAST_WORDS)
     }
 
     /// For the resolver.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::{
-    Domain, Limits,
+    Domain,
     header::{Header, format_date},
 };
 
@@ -32,7 +32,7 @@ impl Missing<'_> {
     /// `Date` and `Message-ID` as far as `message` lacks them, each with its line end, to be put before it.
     #[must_use]
     pub fn fields_for(&self, message: &[u8]) -> String {
-        let header = Header::parse(message, &unlimited());
+        let header = Header::named(message, &["date", "message-id"], ENOUGH);
         let has = |name| header.unfolded(name).is_some_and(|v| !v.is_empty());
         let mut fields = String::new();
         if !has("date") {
@@ -59,17 +59,14 @@ pub fn without_bcc(message: &[u8]) -> Cow<'_, [u8]> {
 /// The message without the fields of these names, in any case.
 #[must_use]
 pub fn without_fields<'a>(message: &'a [u8], names: &[&str]) -> Cow<'a, [u8]> {
-    let header = Header::parse(message, &unlimited());
-    let doomed: Vec<_> = header
-        .iter()
-        .filter(|f| names.iter().any(|n| f.is(n)))
-        .collect();
-    if doomed.is_empty() {
+    // A `Bcc` must go wherever it stands, and however many there are.
+    let doomed = Header::named(message, names, usize::MAX);
+    if doomed.iter().next().is_none() {
         return Cow::Borrowed(message);
     }
     let mut kept = Vec::with_capacity(message.len());
     let mut from = 0;
-    for field in doomed {
+    for field in &doomed {
         kept.extend_from_slice(message.get(from..field.range().start).unwrap_or_default());
         from = field.range().end;
     }
@@ -77,15 +74,8 @@ pub fn without_fields<'a>(message: &'a [u8], names: &[&str]) -> Cow<'a, [u8]> {
     Cow::Owned(kept)
 }
 
-/// A `Bcc` must go wherever it stands, and loops must be seen however long the header is; the message's size
-/// is bounded by whoever took it.
-fn unlimited() -> Limits {
-    Limits {
-        header_octets: usize::MAX,
-        header_fields: usize::MAX,
-        ..Limits::default()
-    }
-}
+/// Fields of one name that are looked at where their number decides nothing, or where it is far beyond every limit.
+const ENOUGH: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Address lists (RFC 5322, section 3.4, obsolete forms included), as far as they can be made out.
 
 use super::{decode_words, lex::Lexer};
-use crate::{Address, Limits};
+use crate::{Address, Limits, limits::weight_of};
 
 /// One element of an address list, in the order of the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,21 @@ impl AddressItem {
             Self::Mailbox(mailbox) => Some(mailbox),
             Self::GroupStart(_) | Self::GroupEnd => None,
         }
+    }
+
+    /// What it takes of [`Limits::described_octets`].
+    pub(crate) fn weight(&self) -> usize {
+        let octets = match self {
+            Self::Mailbox(mailbox) => [&mailbox.local, &mailbox.host]
+                .into_iter()
+                .chain(&mailbox.name)
+                .chain(&mailbox.route)
+                .map(String::len)
+                .fold(0, usize::saturating_add),
+            Self::GroupStart(name) => name.len(),
+            Self::GroupEnd => 0,
+        };
+        weight_of(octets)
     }
 }
 

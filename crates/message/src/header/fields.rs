@@ -22,6 +22,26 @@ impl<'a> Header<'a> {
     /// still found behind them.
     #[must_use]
     pub fn parse(raw: &'a [u8], limits: &Limits) -> Self {
+        Self::parse_if(raw, limits, |_| true)
+    }
+
+    /// Reads the fields of these names (in any case) alone, wherever they stand in a header of whatever length, at most
+    /// `most` of them: for what must not be overlooked. Memory grows with these fields and not with the header.
+    #[must_use]
+    pub fn named(raw: &'a [u8], names: &[&str], most: usize) -> Self {
+        let limits = Limits {
+            header_octets: usize::MAX,
+            header_fields: most,
+            ..Limits::default()
+        };
+        Self::parse_if(raw, &limits, |name| {
+            names
+                .iter()
+                .any(|n| name.eq_ignore_ascii_case(n.as_bytes()))
+        })
+    }
+
+    fn parse_if(raw: &'a [u8], limits: &Limits, wanted: impl Fn(&[u8]) -> bool) -> Self {
         let mut fields: Vec<Field<'a>> = Vec::new();
         let mut at = 0;
         let mut last_is_field = false;
@@ -38,7 +58,9 @@ impl<'a> Header<'a> {
                 }
             } else {
                 last_is_field = fields.len() < limits.header_fields && end <= limits.header_octets;
-                match name_length(line) {
+                let name =
+                    name_length(line).filter(|name| wanted(line.get(..*name).unwrap_or_default()));
+                match name {
                     Some(name) if last_is_field => fields.push(Field {
                         whole: raw,
                         name: at..at.saturating_add(name),
@@ -237,6 +259,20 @@ mod tests {
         assert_eq!(h.first("a").unwrap().raw(), b"A: 1\r\n 2\r\n");
         assert_eq!(h.unfolded("b").unwrap(), "x");
         assert_eq!(h.body_start(), raw.len() - 4);
+    }
+
+    #[test]
+    fn named_fields_are_found_behind_any_number_of_others() {
+        let raw = format!(
+            "A: 1\r\n{}a : 2\r\n 3\r\nB: x\r\n\r\nA: 4",
+            "X: y\r\n y\r\n".repeat(50_000)
+        );
+        let h = Header::named(raw.as_bytes(), &["a"], 9);
+        let values: Vec<String> = h.iter().map(Field::unfolded).collect();
+        assert_eq!(values, ["1", "2 3"]);
+        assert_eq!(&raw[h.body_start()..], "A: 4");
+        let h = Header::named(raw.as_bytes(), &["a", "b"], 2);
+        assert_eq!(h.iter().count(), 2);
     }
 
     #[test]

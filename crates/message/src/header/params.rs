@@ -1,7 +1,7 @@
 //! Parameters of MIME fields (RFC 2045, section 5.1; RFC 2231).
 
 use super::{decode_words, lex::Lexer};
-use crate::{Limits, charset, transfer::decode_hex_escapes};
+use crate::{Limits, charset, limits::weight_of, transfer::decode_hex_escapes};
 
 /// The parameters of `Content-Type` or `Content-Disposition`, as they stand and in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,13 @@ impl Params {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
+    }
+
+    /// What they take of [`Limits::described_octets`].
+    pub(crate) fn weight(&self) -> usize {
+        let each = self.raw.iter();
+        each.map(|(name, value)| weight_of(name.len().saturating_add(value.len())))
+            .fold(0, usize::saturating_add)
     }
 
     /// The value of one parameter, decoded.

@@ -5,7 +5,8 @@ use std::{borrow::Cow, ops::Range};
 use crate::{
     Limits,
     envelope::Envelope,
-    header::{ContentType, Disposition, Header, parse_languages},
+    header::{ContentType, Disposition, Header, Params, parse_languages},
+    limits::weight_of,
     transfer::Encoding,
 };
 
@@ -91,6 +92,29 @@ impl Part {
         self.languages =
             text("content-language").map_or_else(Vec::new, |v| parse_languages(&v, limits));
         self.location = text("content-location");
+    }
+
+    /// What the part's own description takes of [`Limits::described_octets`].
+    pub(super) fn weight(&self) -> usize {
+        let texts = [&self.id, &self.description, &self.md5, &self.location];
+        let texts = texts.into_iter().flatten().map(String::len);
+        let languages = self.languages.iter().map(|text| weight_of(text.len()));
+        let disposition = self.disposition.as_ref().map(|d| d.params.weight());
+        texts
+            .chain(languages)
+            .chain(disposition)
+            .fold(self.content_type.params.weight(), usize::saturating_add)
+    }
+
+    /// Forgets what is not needed to find and decode the part.
+    pub(super) fn forget_description(&mut self) {
+        self.content_type.params = Params::default();
+        self.id = None;
+        self.description = None;
+        self.md5 = None;
+        self.disposition = None;
+        self.languages = Vec::new();
+        self.location = None;
     }
 
     /// Octets of the body in encoded form.

@@ -125,6 +125,47 @@ fn broken_multiparts() {
 }
 
 #[test]
+fn what_is_told_of_all_parts_together_is_bounded() {
+    let long = "x".repeat(1000);
+    let part = format!(
+        "--b\r\nContent-Type: multipart/mixed; boundary=c; long={long}\r\n\r\n--c\r\nContent-Type: message/rfc822\r\n\r\n\
+         Subject: {long}\r\nTo: a@b, c@d\r\n\r\nin\r\n--c\r\nContent-Transfer-Encoding: base64\r\n\
+         Content-Description: {long}\r\n\r\naGk=\r\n--c--\r\n"
+    );
+    let raw = mixed(&part.repeat(10));
+    let limits = Limits {
+        described_octets: 6500,
+        ..Limits::default()
+    };
+    let bounded = Structure::parse(&raw, &limits);
+    let whole = parse(&raw);
+    assert_eq!(shape(&bounded.root), shape(&whole.root));
+    for (told, all) in bounded.root.walk().iter().zip(whole.root.walk()) {
+        assert_eq!((&told.header, &told.body), (&all.header, &all.body));
+        assert_eq!(told.encoding, all.encoding);
+    }
+    let last = bounded.part(&[10, 2]).unwrap();
+    assert_eq!(last.description, None);
+    assert_eq!(last.decoded_body(&raw).unwrap(), b"hi".as_slice());
+    let Content::Message { envelope, .. } = &bounded.part(&[10, 1]).unwrap().content else {
+        panic!()
+    };
+    assert_eq!(**envelope, crate::Envelope::default());
+    assert_eq!(
+        bounded.part(&[1, 2]).unwrap().description,
+        Some(long.clone()),
+        "the first parts are told of"
+    );
+    let octets = crate::Summary {
+        structure: bounded,
+        ..crate::Summary::of(b"", &limits)
+    }
+    .encode()
+    .len();
+    assert!(octets < 10_000, "{octets}");
+}
+
+#[test]
 fn boundaries_that_begin_alike_stay_apart() {
     let raw = mixed(
         "--b\r\nContent-Type: multipart/mixed; boundary=bc\r\n\r\n--bc\r\n\r\nin\r\n--bc--\r\n--b \t\r\n\r\nout\r\n--b--",

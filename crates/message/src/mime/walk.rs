@@ -22,6 +22,7 @@ pub(super) fn walk(message: &[u8], limits: &Limits) -> Part {
         limits,
         boundaries: Vec::new(),
         parts: 0,
+        describable: limits.described_octets,
     };
     walker.part(0, 0, ContentType::plain_text()).0
 }
@@ -32,6 +33,8 @@ struct Walker<'a> {
     /// Those of the multiparts that are open, the outermost first.
     boundaries: Vec<Vec<u8>>,
     parts: usize,
+    /// What is left of [`Limits::described_octets`].
+    describable: usize,
 }
 
 /// Why a stretch ended.
@@ -62,6 +65,7 @@ impl Walker<'_> {
         let raw_header = self.message.get(start..body_start).unwrap_or_default();
         let header = Header::parse(raw_header, self.limits);
         part.describe(&header, default, self.limits);
+        let may_keep = self.may_keep(part.weight());
 
         let stop = match ended {
             Some(stop) => {
@@ -72,7 +76,18 @@ impl Walker<'_> {
         };
         part.body.end = stop.end.max(body_start);
         self.count_lines(&mut part);
+        // Not earlier: the boundary was among the parameters.
+        if !may_keep {
+            part.forget_description();
+        }
         (part, stop)
+    }
+
+    /// Takes so much of what may be told of parts, if there is so much left.
+    fn may_keep(&mut self, weight: usize) -> bool {
+        let left = self.describable.checked_sub(weight);
+        self.describable = left.unwrap_or(self.describable);
+        left.is_some()
     }
 
     /// Where the header's empty line ends. With a stop, a boundary came first and there is no body.
@@ -175,7 +190,10 @@ impl Walker<'_> {
     fn inner_message(&mut self, part: &mut Part, start: usize, depth: usize) -> Stop {
         let (root, stop) = self.part(start, depth.saturating_add(1), ContentType::plain_text());
         let raw_header = self.message.get(root.header.clone()).unwrap_or_default();
-        let envelope = Envelope::of(&Header::parse(raw_header, self.limits), self.limits);
+        let mut envelope = Envelope::of(&Header::parse(raw_header, self.limits), self.limits);
+        if !self.may_keep(envelope.weight()) {
+            envelope = Envelope::default();
+        }
         part.content = Content::Message {
             envelope: Box::new(envelope),
             root: Box::new(root),

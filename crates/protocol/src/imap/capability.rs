@@ -46,7 +46,6 @@ const MAILBOXES: &[&str] = &[
     "BINARY",
     "QUOTA",
     "QUOTA=RES-STORAGE",
-    "QUOTA=RES-MESSAGE",
     "STATUS=SIZE",
     "OBJECTID",
     "SAVEDATE",
@@ -98,6 +97,12 @@ mod tests {
         );
         assert!(!names.iter().any(|name| name.starts_with("AUTH=")));
         assert_eq!(names.last().unwrap(), "APPENDLIMIT=10");
+        let resources = names.iter().filter(|name| name.starts_with("QUOTA="));
+        assert_eq!(
+            resources.collect::<Vec<_>>(),
+            ["QUOTA=RES-STORAGE"],
+            "those that QUOTA responses tell"
+        );
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct CommandError {
     pub code: Option<ResponseCode>,
     /// For the client's log.
     pub text: &'static str,
+    /// It was a search that was to be saved: `$` is empty now (RFC 5182, section 2.1).
+    pub empties_saved: bool,
 }
 
 impl Encoder {
@@ -363,6 +365,7 @@ impl Decoder {
                     status,
                     code: error.code,
                     text: error.text,
+                    empties_saved: error.empties_saved,
                 })
             }
         }
@@ -385,6 +388,7 @@ impl Decoder {
                 status: Status::Bad,
                 code,
                 text,
+                empties_saved: false,
             }));
         }
         found?;
@@ -398,6 +402,7 @@ impl Decoder {
                 status: Status::Bad,
                 code: None,
                 text,
+                empties_saved: false,
             }));
         }
         line.truncate(line.len().saturating_sub(2));
@@ -474,6 +479,7 @@ impl Decoder {
             status,
             code,
             text,
+            empties_saved: false,
         })
     }
 }

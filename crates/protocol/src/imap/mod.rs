@@ -87,7 +87,7 @@ pub use name::{DELIMITER, INBOX, ListPattern, MailboxName};
 pub use parse::ParseError;
 pub use response::{
     Encoder, FetchWriter, ListAttributes, ListEntry, QuotaResource, ResponseCode, SearchResult,
-    Status, StatusData, ThreadNode,
+    Status, StatusData, ThreadNode, literal_pieces,
 };
 pub use secret::Secret;
 pub use section::{Partial, Section, SectionText};

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::utf7;
 
 /// What stands between the levels of a mailbox name.
@@ -117,11 +119,12 @@ impl ListPattern {
             .map(|text| Self::new(&text))
     }
 
-    /// A pattern that is already Unicode.
+    /// A pattern that is already Unicode. It matches names in NFC, as they are kept, in whatever form it is written: what a
+    /// client made it must find again.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut parts = Vec::with_capacity(text.len());
-        for character in text.chars() {
+        for character in text.nfc() {
             let part = match character {
                 '*' => Part::Any,
                 '%' => Part::Level,
@@ -316,6 +319,10 @@ mod tests {
                 "{pattern} {name}"
             );
         }
+        for pattern in ["か\u{3099}", "か\u{3099}%", "*か\u{3099}"] {
+            assert!(ListPattern::new(pattern).matches("が"), "{pattern}");
+        }
+        assert!(ListPattern::new("\u{3099}*").under("か").matches("が"));
         assert!(ListPattern::new("%").under("a/").matches("a/b"));
         assert!(!ListPattern::new("%").under("a/").matches("b"));
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use message::charset::Charset;
 
+use super::command::SearchReturn;
 use super::date::DateTime;
 use super::flag::{Flag, FlagList, Keyword, SystemFlags};
 use super::limits::Limits;
@@ -19,6 +20,8 @@ pub struct ParseError {
     pub code: Option<ResponseCode>,
     /// NO instead of BAD: the syntax is right, the content cannot be served.
     pub no: bool,
+    /// It was a search that was to be saved and is refused: `$` is empty now.
+    pub empties_saved: bool,
 }
 
 impl ParseError {
@@ -27,6 +30,7 @@ impl ParseError {
             text,
             code: None,
             no: false,
+            empties_saved: false,
         }
     }
 
@@ -35,6 +39,16 @@ impl ParseError {
             text,
             code: Some(code),
             no: true,
+            empties_saved: false,
+        }
+    }
+
+    /// The error of a search with these options. RFC 5182, section 2.1: with SAVE, NO empties `$`; BAD leaves it alone.
+    pub(crate) fn of_search(self, returns: Option<SearchReturn>) -> Self {
+        let empties_saved = self.no && returns.is_some_and(|returns| returns.save);
+        Self {
+            empties_saved,
+            ..self
         }
     }
 

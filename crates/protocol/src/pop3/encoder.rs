@@ -181,11 +181,14 @@ impl Encoder {
         self.end();
     }
 
-    /// TOP: the header, the empty line, and so many lines of the body.
-    pub fn top(&mut self, message: &[u8], lines: u32) {
+    /// TOP: the header, the empty line, and so many lines of the body. Whether that was text: a line of the body, or all
+    /// that there is of the message.
+    pub fn top(&mut self, message: &[u8], lines: u32) -> bool {
+        let sent = top(message, lines);
         self.ok("");
-        self.stuffed(top(message, lines));
+        self.stuffed(sent);
         self.end();
+        sent.len() == message.len() || sent.len() > top(message, 0).len()
     }
 
     /// Octets with a dot put before each line that begins with one. Nothing else is changed, but a message that does
@@ -303,6 +306,10 @@ mod tests {
         ] {
             assert_eq!(top(message, lines), expected);
         }
+        for (lines, is_text) in [(0, false), (1, true), (u32::MAX, true)] {
+            assert_eq!(Encoder::new().top(message, lines), is_text, "{lines}");
+        }
+        assert!(Encoder::new().top(b"A: b\r\n\r\n", 0), "all there is");
         assert_eq!(top(b"A: b\r\n", 5), b"A: b\r\n");
         assert_eq!(top(b"\r\nx\r\n", 0), b"\r\n");
     }

@@ -14,7 +14,8 @@
 //! start(initial) / respond(line) ──▶ Challenge    send it, read a line, respond()
 //!                                ──▶ Password     check it: the verdict is the result
 //!                                ──▶ Credentials  look them up (or a decoy), credentials()
-//!                                ──▶ Proved       the identity is real: let it in
+//!                                ──▶ Proved       the proof is right: record it, accept()
+//!                                ──▶ Done         the client has heard of it: let it in
 //!                                ──▶ Failed       refuse
 //! ```
 //!

@@ -101,26 +101,38 @@ impl Member {
         conditional: bool,
     ) -> Result<(), Stop> {
         let with_modseq = self.enabled.condstore || conditional;
+        let Self {
+            line,
+            selected: Some(selected),
+            ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let mut told = Vec::with_capacity(changed.entries.len());
         for entry in &changed.entries {
-            let Some(selected) = &mut self.selected else {
-                break;
-            };
-            let expected = selected
-                .view
-                .by_uid(entry.uid)
-                .map(|(_, slot)| expected(slot.flags(), change));
+            let view = &selected.view;
+            let as_thought = change.keywords.is_empty()
+                && view.by_uid(entry.uid).is_some_and(|(_, slot)| {
+                    expected(slot.flags(), change) == entry.flags
+                        && view.keywords(slot) == entry.keywords
+                });
             selected.view.take_own(entry);
-            let as_thought = change.keywords.is_empty() && expected == Some(entry.flags);
-            if !silent || !(as_thought || change.mode == FlagMode::Replace) {
-                selected.tell_keywords(&mut self.line.out);
-                selected.write_flags(&mut self.line.out, entry.uid, with_modseq);
+            told.push(!silent || !(as_thought || change.mode == FlagMode::Replace));
+        }
+        if told.contains(&true) {
+            selected.tell_keywords(&mut line.out);
+        }
+        for (entry, told) in changed.entries.iter().zip(told) {
+            if told {
+                selected.write_flags(&mut line.out, entry.uid, with_modseq);
             } else if with_modseq && let Some((number, slot)) = selected.view.by_uid(entry.uid) {
-                let mut fetch = self.line.out.fetch(number);
+                let mut fetch = line.out.fetch(number);
                 fetch.uid(entry.uid);
                 fetch.mod_seq(slot.modseq);
                 fetch.finish();
             }
-            self.line.relieve().await?;
+            line.relieve().await?;
         }
         Ok(())
     }

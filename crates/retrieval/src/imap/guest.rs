@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use directory::{Attempt, Login, Refusal, Service};
+use directory::{Attempt, Login, Refusal, Service, Unproved};
 use protocol::{
     imap::{Command, ResponseCode, Secret, Status, Tag, Tagged},
     sasl::{Mechanism, wire},
@@ -12,10 +12,13 @@ use tokio::time::{Instant, timeout_at};
 use super::line::{Heard, Line};
 use crate::{
     Shared,
-    audit::End,
+    audit::{Agent, End, Tally},
     budget::Counted,
     login::{self, Next},
 };
+
+/// The mechanism of a login that named none that is offered.
+const UNKNOWN: &str = "unknown";
 
 /// A session before its login.
 pub(crate) struct Guest {
@@ -119,10 +122,11 @@ impl Guest {
     }
 
     async fn log_in(&mut self, tag: &Tag, user: &str, password: &Secret) -> Result<Turn, End> {
-        if !self.line.may_log_in() {
-            return Ok(self.need_privacy(tag));
-        }
         let attempt = self.attempt("LOGIN");
+        if !self.line.may_log_in() {
+            let why = Unproved::PrivacyRequired;
+            return self.unproved(tag, &attempt, user, why).await;
+        }
         // As with SASL, so that one password works however it is told (RFC 4013 preparation).
         let prepared = protocol::sasl::prepare_identity(user);
         let secret = protocol::sasl::Secret::new(password.expose().to_vec());
@@ -133,7 +137,7 @@ impl Guest {
             .directory
             .authenticate(&attempt, user, password.expose())
             .await;
-        self.finish(tag, verdict)
+        self.finish(tag, verdict).await
     }
 
     async fn authenticate(
@@ -143,17 +147,15 @@ impl Guest {
         initial: Option<Secret>,
     ) -> Result<Turn, End> {
         if !self.line.may_log_in() {
-            return Ok(self.need_privacy(tag));
+            let (attempt, why) = (self.attempt(UNKNOWN), Unproved::PrivacyRequired);
+            return self.unproved(tag, &attempt, "", why).await;
         }
         let offered = name.parse::<Mechanism>().ok().filter(|mechanism| {
             login::mechanisms(self.line.tls(), true).any(|offered| offered == *mechanism)
         });
         let Some(mechanism) = offered else {
-            let code = ResponseCode::Cannot;
-            self.line
-                .out
-                .tagged(tag, Status::No, Some(&code), "No such mechanism is offered");
-            return Ok(Turn::Stay);
+            let (attempt, why) = (self.attempt(UNKNOWN), Unproved::NoSuchMechanism);
+            return self.unproved(tag, &attempt, "", why).await;
         };
         let attempt = self.attempt(mechanism.name());
         let mut exchange = login::exchange(mechanism, self.line.tls(), &self.shared.world);
@@ -161,35 +163,34 @@ impl Guest {
         let mut step = exchange.start(initial.as_ref());
         loop {
             match login::advance(&self.shared.directory, &attempt, &mut exchange, step).await {
-                Next::In(login) => return self.finish(tag, Ok(login)),
-                Next::Out(refusal) => return self.finish(tag, Err(refusal)),
+                Next::In(login) => return self.finish(tag, Ok(login)).await,
+                Next::Out(refusal) => return self.finish(tag, Err(refusal)).await,
                 Next::Challenge(challenge) => {
                     self.line.out.challenge(&challenge);
-                    let Some(answer) = self.hear_answer(tag).await? else {
-                        return Ok(Turn::Stay);
-                    };
-                    step = exchange.respond(&answer);
+                    match self.hear_answer().await? {
+                        Ok(answer) => step = exchange.respond(&answer),
+                        Err(why) => return self.unproved(tag, &attempt, "", why).await,
+                    }
                 }
             }
         }
     }
 
-    /// The client's answer to a challenge; `None` when it gave up, or what came is none: then the command is answered.
-    async fn hear_answer(&mut self, tag: &Tag) -> Result<Option<protocol::sasl::Secret>, End> {
+    /// The client's answer to a challenge, or why there is none.
+    async fn hear_answer(&mut self) -> Result<Result<protocol::sasl::Secret, Unproved>, End> {
         let line = timeout_at(self.deadline, self.line.hear_line(self.deadline))
             .await
             .map_err(|_| End::TimedOut)??;
         let read = line.map(|line| wire::decode_line(&line, wire::DEFAULT_MAX_LINE));
-        match read {
-            Some(Ok(wire::ClientLine::Response(answer))) => return Ok(Some(answer)),
-            Some(Ok(wire::ClientLine::Cancel)) => self.bad(tag, "Cancelled")?,
-            Some(Err(_)) | None => self.bad(tag, "This is no base64")?,
-        }
-        Ok(None)
+        Ok(match read {
+            Some(Ok(wire::ClientLine::Response(answer))) => Ok(answer),
+            Some(Ok(wire::ClientLine::Cancel)) => Err(Unproved::Cancelled),
+            Some(Err(_)) | None => Err(Unproved::Malformed),
+        })
     }
 
-    fn finish(&mut self, tag: &Tag, verdict: Result<Login, Refusal>) -> Result<Turn, End> {
-        match verdict {
+    async fn finish(&mut self, tag: &Tag, verdict: Result<Login, Refusal>) -> Result<Turn, End> {
+        let (code, text) = match verdict {
             Ok(login) => {
                 let limit = self.line.settings().sessions_per_identifier;
                 if let Some(counted) = self.shared.sessions.enter(login.account, limit) {
@@ -199,30 +200,46 @@ impl Guest {
                         .tagged(tag, Status::Ok, Some(&code), "Logged in");
                     return Ok(Turn::In(Box::new((login, counted))));
                 }
-                let code = ResponseCode::Limit;
-                self.line.out.tagged(
-                    tag,
-                    Status::No,
-                    Some(&code),
-                    "Too many sessions of this identifier",
-                );
+                // The trail has the proof already; it must also have that no session came of it.
+                let who = Agent::new(&login, self.line.peer().ip(), "imap");
+                Tally::new()
+                    .record(&self.shared.store, &who, self.line.facts(), End::TooMany)
+                    .await;
+                (ResponseCode::Limit, "Too many sessions of this identifier")
             }
-            Err(Refusal::Temporary) => {
-                let code = ResponseCode::Unavailable;
-                self.line
-                    .out
-                    .tagged(tag, Status::No, Some(&code), "Try again later");
-            }
-            Err(Refusal::Credentials) => {
-                let code = ResponseCode::AuthenticationFailed;
-                self.line.out.tagged(
-                    tag,
-                    Status::No,
-                    Some(&code),
-                    "Identifier or password is wrong",
-                );
-            }
-        }
+            Err(Refusal::Temporary) => (ResponseCode::Unavailable, "Try again later"),
+            Err(Refusal::Credentials) => (
+                ResponseCode::AuthenticationFailed,
+                "Identifier or password is wrong",
+            ),
+        };
+        self.line.out.tagged(tag, Status::No, Some(&code), text);
+        self.count_failure()
+    }
+
+    /// Records and answers a login that ended before any proof was looked at.
+    async fn unproved(
+        &mut self,
+        tag: &Tag,
+        attempt: &Attempt,
+        claimed: &str,
+        why: Unproved,
+    ) -> Result<Turn, End> {
+        let directory = &self.shared.directory;
+        directory.refused_unproved(attempt, claimed, why).await;
+        let no = |code, text| (Status::No, Some(code), text);
+        let (status, code, text) = match why {
+            Unproved::PrivacyRequired => no(ResponseCode::PrivacyRequired, "Begin TLS first"),
+            Unproved::NoSuchMechanism => no(ResponseCode::Cannot, "No such mechanism is offered"),
+            Unproved::Cancelled => (Status::Bad, None, "Cancelled"),
+            Unproved::Malformed => (Status::Bad, None, "This is no base64"),
+        };
+        self.line.out.tagged(tag, status, code.as_ref(), text);
+        self.count_failure()
+    }
+
+    /// One more login that failed: a session has only so many.
+    fn count_failure(&mut self) -> Result<Turn, End> {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= self.line.settings().failed_logins {
             return Err(End::Protocol);
@@ -239,14 +256,6 @@ impl Guest {
             tls: self.line.tls().is_some(),
             client: self.line.client.clone(),
         }
-    }
-
-    fn need_privacy(&mut self, tag: &Tag) -> Turn {
-        let code = ResponseCode::PrivacyRequired;
-        self.line
-            .out
-            .tagged(tag, Status::No, Some(&code), "Begin TLS first");
-        Turn::Stay
     }
 
     fn ok(&mut self, tag: &Tag, text: &str) {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use protocol::imap::{
     AwaitedLine, CapabilityState, Decoder, Encoder, Event, Limits, Literal, ResponseCode, Status,
-    Tagged, capabilities,
+    Tagged, capabilities, literal_pieces,
 };
 use store::AccountId;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -12,7 +12,7 @@ use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
     Settings,
-    audit::End,
+    audit::{End, Facts},
     budget::{Memory, Room},
     connection::{Connection, READ},
     imap::outcome::Stop,
@@ -52,7 +52,10 @@ pub(crate) enum Heard {
     /// has sent after it.
     Command(Tagged, Vec<Room>),
     /// Something that was no command; it is answered.
-    Refused,
+    Refused {
+        /// It was a search that was to be saved: `$` is empty now (RFC 5182, section 2.1).
+        empties_saved: bool,
+    },
 }
 
 impl Line {
@@ -100,8 +103,13 @@ impl Line {
         self.connection.tls()
     }
 
-    pub(crate) fn octets_written(&self) -> u64 {
-        self.connection.octets_written()
+    /// What there is to tell of the connection when the session ends.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            octets: self.connection.octets_written(),
+            tls: self.tls().is_some(),
+            client: self.client.as_deref(),
+        }
     }
 
     /// Whether a password may be told on this connection.
@@ -153,7 +161,9 @@ impl Line {
                     Event::Error(error) => {
                         self.end_command();
                         self.out.command_error(&error);
-                        return Ok(Heard::Refused);
+                        return Ok(Heard::Refused {
+                            empties_saved: error.empties_saved,
+                        });
                     }
                     Event::Line(_) => {}
                 }
@@ -361,6 +371,18 @@ impl Line {
         Ok(self.connection.flush().await?)
     }
 
+    /// As [`Line::send_large`], for the octets of a literal that may hold no NUL.
+    pub(crate) async fn send_text(
+        connection: &mut Connection,
+        head: &[u8],
+        octets: &[u8],
+    ) -> Result<(), End> {
+        connection.out().extend_from_slice(head);
+        Ok(connection
+            .write_pieces(octets.len(), literal_pieces(octets))
+            .await?)
+    }
+
     /// Sends `head` and then `octets` without copying them. What waited in the encoder stands in `head` already.
     pub(crate) async fn send_large(
         connection: &mut Connection,
@@ -368,7 +390,9 @@ impl Line {
         octets: &[u8],
     ) -> Result<(), End> {
         connection.out().extend_from_slice(head);
-        Ok(connection.write_large(octets).await?)
+        Ok(connection
+            .write_pieces(octets.len(), std::iter::once(octets))
+            .await?)
     }
 
     /// The encoder and the connection at once, for answers with large literals.
@@ -422,6 +446,10 @@ impl Line {
             End::TooLarge => (
                 Some(ResponseCode::TooBig),
                 "What you are sending is too large to wait for its end",
+            ),
+            End::TooMany | End::InUse => (
+                Some(ResponseCode::Limit),
+                "Too many sessions of this identifier",
             ),
             End::Protocol => (Some(ResponseCode::ClientBug), "Too many errors"),
             End::Busy | End::Failed => (Some(ResponseCode::Unavailable), "Try again later"),

@@ -9,7 +9,7 @@ use store::{
 };
 
 use super::{
-    mailboxes::{status_data, use_to_wire},
+    mailboxes::use_to_wire,
     member::Member,
     outcome::{Done, Outcome, Stop},
 };
@@ -41,15 +41,20 @@ impl Member {
             .map(|pattern| pattern.under(&list.reference))
             .collect();
         for listed in names.select(&list, &patterns) {
-            self.write_listed(&names, &listed, &list);
+            self.write_listed(&names, &listed, &list).await?;
             self.line.relieve().await?;
         }
         Ok(Done::new("Listed"))
     }
 
-    fn write_listed(&mut self, names: &Names, listed: &Listed<'_>, list: &List) {
+    async fn write_listed(
+        &mut self,
+        names: &Names,
+        listed: &Listed<'_>,
+        list: &List,
+    ) -> Result<(), Stop> {
         let Some(name) = MailboxName::new(listed.name) else {
-            return;
+            return Ok(());
         };
         let tell_subscribed = list.returns.subscribed || list.selection.subscribed;
         let attributes = ListAttributes {
@@ -73,9 +78,9 @@ impl Member {
         if let Some(items) = &list.returns.status
             && let Some(row) = listed.mailbox.filter(|row| row.selectable)
         {
-            let data = status_data(row, items, self.line.settings().append_limit);
-            self.line.out.status(&name, &data);
+            self.write_status(&name, row, items).await?;
         }
+        Ok(())
     }
 
     /// LSUB (RFC 3501, section 6.3.9).

@@ -1,7 +1,8 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS and quotas.
 
 use protocol::imap::{
-    MailboxName, QuotaResource, ResponseCode, SpecialUse, StatusData, StatusItem,
+    ListAttributes, ListEntry, MailboxName, QuotaResource, ResponseCode, SpecialUse, StatusData,
+    StatusItem,
 };
 use store::{
     Error,
@@ -33,6 +34,7 @@ impl Member {
                 ));
             }
         };
+        let wanted = name.clone();
         let (who, account) = (self.who.clone(), self.login.account);
         let receipt = self
             .shared
@@ -43,13 +45,25 @@ impl Member {
                 if let Some(special_use) = special_use {
                     event = event.detail("use", use_to_wire(special_use).as_str());
                 }
-                tx.record(&event, made.id)
+                tx.record(&event, (made.id, made.name))
             })
             .await?;
+        let (id, made) = receipt.value;
+        self.tell_changed_name(&wanted, &made);
         Ok(Done::with(
-            ResponseCode::MailboxId(receipt.value.to_string()),
+            ResponseCode::MailboxId(id.to_string()),
             "Created",
         ))
+    }
+
+    /// RFC 9051, section 6.3.9.7: a client of IMAP4rev2 is told when a mailbox has another name than it wrote, as one in NFD has.
+    fn tell_changed_name(&mut self, wanted: &MailboxName, name: &str) {
+        let name = MailboxName::new(name).filter(|name| self.enabled.rev2 && name != wanted);
+        if let Some(name) = name {
+            let mut entry = ListEntry::new(&name, ListAttributes::default());
+            entry.old_name = Some(wanted);
+            self.line.out.list(&entry);
+        }
     }
 
     pub(super) async fn delete(&mut self, name: MailboxName) -> Outcome {
@@ -111,15 +125,36 @@ impl Member {
         Ok(Done::new("Done"))
     }
 
-    /// STATUS: from the mailbox's row, whatever its size.
+    /// STATUS (RFC 9051, section 6.3.11).
     pub(super) async fn status(&mut self, name: MailboxName, items: Vec<StatusItem>) -> Outcome {
         let row = self.row_of(&name).await?;
         if items.contains(&StatusItem::HighestModSeq) {
             self.enable_condstore();
         }
-        let data = status_data(&row, &items, self.line.settings().append_limit);
-        self.line.out.status(&name, &data);
+        self.write_status(&name, &row, &items).await?;
         Ok(Done::new("Done"))
+    }
+
+    /// The STATUS response of a mailbox: from its row, but for the octets that an EXPUNGE would free.
+    pub(super) async fn write_status(
+        &mut self,
+        name: &MailboxName,
+        row: &Mailbox,
+        items: &[StatusItem],
+    ) -> Result<(), Stop> {
+        let mut deleted_octets = 0;
+        if items.contains(&StatusItem::DeletedStorage) && row.deleted > 0 {
+            let id = row.id;
+            deleted_octets = self
+                .shared
+                .store
+                .read::<_, Error>(move |snapshot| mailbox::deleted_octets(snapshot, id))
+                .await?;
+        }
+        let append_limit = self.line.settings().append_limit;
+        let data = status_data(row, items, append_limit, deleted_octets);
+        self.line.out.status(name, &data);
+        Ok(())
     }
 
     /// GETQUOTA (RFC 9208).
@@ -177,10 +212,11 @@ impl Member {
 }
 
 /// The values of STATUS.
-pub(super) fn status_data(
+fn status_data(
     row: &Mailbox,
     items: &[StatusItem],
     append_limit: u64,
+    deleted_octets: u64,
 ) -> Vec<StatusData> {
     let value = |item: &StatusItem| {
         let number = match item {
@@ -191,6 +227,7 @@ pub(super) fn status_data(
             StatusItem::UidValidity => u64::from(row.uid_validity),
             StatusItem::Unseen => row.unseen,
             StatusItem::Deleted => row.deleted,
+            StatusItem::DeletedStorage => deleted_octets,
             StatusItem::Size => row.bytes,
             StatusItem::HighestModSeq => row.highest_modseq,
             StatusItem::AppendLimit => append_limit,

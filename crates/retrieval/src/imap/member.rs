@@ -71,9 +71,8 @@ impl Member {
             }
         };
         self.line.say_bye(end).await;
-        let (octets, tls) = (self.line.octets_written(), self.line.tls().is_some());
         self.tally
-            .record(&self.shared.store, &self.who, octets, tls, end)
+            .record(&self.shared.store, &self.who, self.line.facts(), end)
             .await;
         self.line.close().await;
     }
@@ -94,7 +93,12 @@ impl Member {
                 let synced = self.tell_changes(may_expunge).await;
                 self.complete(&tag, outcome, &synced)
             }
-            Heard::Refused => self.line.count_bad(),
+            Heard::Refused { empties_saved } => {
+                if empties_saved {
+                    self.forget_saved();
+                }
+                self.line.count_bad()
+            }
         }
     }
 

@@ -18,6 +18,7 @@ mod search;
 mod select;
 mod selected;
 mod session;
+mod summaries;
 mod view;
 
 use std::{net::SocketAddr, sync::Arc};

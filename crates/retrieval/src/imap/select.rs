@@ -1,6 +1,9 @@
 //! SELECT, EXAMINE, CLOSE, UNSELECT.
 
-use protocol::imap::{FlagList, NumberSet, QResync, ResponseCode, Select, Status, SystemFlags};
+use protocol::imap::{
+    FlagList, ListAttributes, ListEntry, MailboxName, NumberSet, QResync, ResponseCode, Select,
+    Status, SystemFlags,
+};
 use store::mailbox::{self, Flags, Mailbox};
 
 use super::{
@@ -36,7 +39,7 @@ impl Member {
         if select.condstore || select.qresync.is_some() {
             self.enabled.condstore = true;
         }
-        self.describe(&selected, &row);
+        self.describe(&selected, &row, &select.mailbox);
         if let Some(known) = select.qresync {
             self.resynchronise(&selected, &known).await?;
         }
@@ -49,8 +52,8 @@ impl Member {
         Ok(Done::with(code, "Selected"))
     }
 
-    /// What SELECT tells of a mailbox (RFC 9051, section 6.3.2).
-    fn describe(&mut self, selected: &Selected, row: &Mailbox) {
+    /// What SELECT tells of a mailbox (RFC 9051, section 6.3.2), which the client called `wanted`.
+    fn describe(&mut self, selected: &Selected, row: &Mailbox, wanted: &MailboxName) {
         let out = &mut self.line.out;
         let flags = selected.all_flags();
         out.flags(&flags);
@@ -95,10 +98,11 @@ impl Member {
             out.untagged(Status::Ok, Some(&code), text);
         }
         if self.enabled.rev2
-            && let Some(name) = protocol::imap::MailboxName::new(&row.name)
+            && let Some(name) = MailboxName::new(&row.name)
         {
-            let attributes = protocol::imap::ListAttributes::default();
-            out.list(&protocol::imap::ListEntry::new(&name, attributes));
+            let mut entry = ListEntry::new(&name, ListAttributes::default());
+            entry.old_name = (name != *wanted).then_some(wanted);
+            out.list(&entry);
         }
     }
 

@@ -23,11 +23,16 @@ impl Slot {
     }
 }
 
+/// Sets of keywords that are kept before it is looked whether any message still has them.
+const FEW_SETS: usize = 256;
+
 /// The sets of keywords that messages have: few, however many messages there are.
 #[derive(Debug, Default)]
 struct Keywords {
     sets: Vec<Box<[String]>>,
     numbers: HashMap<Box<[String]>, u32>,
+    /// How many of the sets messages had when that was counted last.
+    in_use: usize,
 }
 
 impl Keywords {
@@ -43,6 +48,11 @@ impl Keywords {
         let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         self.numbers.insert(keywords.into(), number);
         number
+    }
+
+    /// Whether it may be that most sets are no message's any more.
+    fn is_overgrown(&self) -> bool {
+        self.sets.len() > FEW_SETS.max(self.in_use.saturating_mul(2))
     }
 
     fn set(&self, number: u32) -> &[String] {
@@ -144,7 +154,7 @@ impl View {
         self.keywords.set(slot.packed >> 8)
     }
 
-    /// The keywords of each set that some message had since the view was made.
+    /// The keywords of each set that messages have, and of some that they had.
     pub(crate) fn keyword_sets(&self) -> impl Iterator<Item = &[String]> {
         self.keywords.sets.iter().map(AsRef::as_ref)
     }
@@ -179,6 +189,7 @@ impl View {
                 changes.flagged.push(entry.uid);
             }
         }
+        self.forget_keywords();
         changes
     }
 
@@ -200,6 +211,22 @@ impl View {
     /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
     pub(crate) fn take_own(&mut self, entry: &Entry) {
         self.update(entry);
+        self.forget_keywords();
+    }
+
+    /// Forgets the sets of keywords that no message has any more, when there are many: a session may last for months, and each
+    /// change of keywords can bring a new set.
+    fn forget_keywords(&mut self) {
+        if !self.keywords.is_overgrown() {
+            return;
+        }
+        let mut kept = Keywords::default();
+        for slot in &mut self.slots {
+            let number = kept.number(self.keywords.set(slot.packed >> 8));
+            slot.packed = (slot.packed & 0xff) | (number << 8);
+        }
+        kept.in_use = kept.sets.len();
+        self.keywords = kept;
     }
 
     fn note_gone(&mut self, vanished: &[u32]) {
@@ -308,6 +335,32 @@ mod tests {
         let (_, slot) = view.by_uid(6).unwrap();
         assert_eq!(view.keywords(slot), ["$Label1"]);
         assert_eq!(view.keyword_sets().count(), 2);
+    }
+
+    #[test]
+    fn keywords_that_no_message_has_any_more_are_forgotten() {
+        let mut view = four();
+        let changes = 10 * FEW_SETS as u64;
+        for modseq in 2..changes {
+            let word = format!("k{modseq}");
+            view.take_own(&entry(4, modseq, Flags::SEEN.0, &[word.as_str()]));
+        }
+        view.apply(&[entry(8, changes, 0, &["last"])], &[], changes, true);
+        assert!(view.keyword_sets().count() <= FEW_SETS + 1);
+        let keywords = |uid| view.keywords(view.by_uid(uid).unwrap().1).to_vec();
+        assert_eq!(keywords(4), [format!("k{}", changes - 1)]);
+        assert_eq!(keywords(8), ["last"]);
+        assert_eq!(keywords(2), [""; 0]);
+        assert_eq!(view.by_uid(4).unwrap().1.flags(), Flags::SEEN);
+        // As many sets as messages need are kept.
+        let many: Vec<Entry> = (1_u32..)
+            .take(3 * FEW_SETS)
+            .map(|uid| entry(uid, 1, 0, &[format!("k{uid}").as_str()]))
+            .collect();
+        let mut view = View::new(&many, 1);
+        view.apply(&[], &[], 2, true);
+        assert_eq!(view.keyword_sets().count(), many.len());
+        assert_eq!(view.keywords(view.slots()[0]), ["k1"]);
     }
 
     /// A mailbox as the store has it, and a client that believes what it is told.

@@ -1,51 +1,35 @@
-//! The authorization state (RFC 1939, section 4): USER and PASS, AUTH, STLS; and opening the maildrop.
+//! The authorization state (RFC 1939, section 4): USER and PASS, AUTH, STLS.
 
 use std::sync::Arc;
 
-use directory::{Attempt, Login, Refusal, Service};
+use directory::{Attempt, Login, Refusal, Service, Unproved};
 use protocol::{
-    pop3::{Authorization, Command, Event, Listed, ResponseCode, Secret},
+    pop3::{Authorization, Command, Event, ResponseCode, Secret},
     sasl::{self, Mechanism, wire},
 };
-use store::{BodyId, Error, MailboxId, mailbox};
 use tokio::time::Instant;
 
-use super::line::Line;
+use super::{line::Line, maildrop::Entered};
 use crate::{
     Shared,
     audit::End,
-    budget::{Counted, Opened},
     login::{self, Next},
 };
 
+/// The mechanism of a login that named none that is offered.
+const UNKNOWN: &str = "unknown";
+
 /// A session before its login.
 pub(super) struct Waiting {
-    shared: Arc<Shared>,
-    line: Line,
+    pub(super) shared: Arc<Shared>,
+    pub(super) line: Line,
     state: Authorization,
     failures: u32,
     deadline: Instant,
 }
 
-/// A login with its maildrop.
-pub(super) struct Entered {
-    pub login: Login,
-    pub mailbox: MailboxId,
-    pub messages: Vec<Message>,
-    pub listed: Vec<Listed>,
-    pub counted: Counted,
-    pub opened: Opened,
-}
-
-/// A message of the maildrop.
-#[derive(Clone, Copy)]
-pub(super) struct Message {
-    pub uid: u32,
-    pub body: BodyId,
-    pub size: u64,
-}
-
-enum Turn {
+/// What a command led to.
+pub(super) enum Turn {
     Stay,
     StartTls,
     In(Box<Entered>),
@@ -123,7 +107,7 @@ impl Waiting {
             Command::User(_) | Command::Pass(_) | Command::Auth { .. }
                 if !self.line.may_log_in() =>
             {
-                self.line.out.err(None, "Begin TLS first");
+                return self.need_privacy(command).await;
             }
             Command::User(name) => {
                 self.state.user(name);
@@ -169,8 +153,8 @@ impl Waiting {
             login::mechanisms(self.line.tls(), true).any(|offered| offered == *mechanism)
         });
         let Some(mechanism) = offered else {
-            self.line.out.err(None, "No such mechanism is offered");
-            return Ok(Turn::Stay);
+            let (attempt, why) = (self.attempt(UNKNOWN), Unproved::NoSuchMechanism);
+            return self.unproved(&attempt, "", why).await;
         };
         let attempt = self.attempt(mechanism.name());
         let mut exchange = login::exchange(mechanism, self.line.tls(), &self.shared.world);
@@ -182,29 +166,89 @@ impl Waiting {
                 Next::Out(refusal) => return self.finish(Err(refusal)).await,
                 Next::Challenge(challenge) => {
                     self.line.out.challenge(&challenge);
-                    let Event::Line(line) = self.line.hear_line(self.deadline).await? else {
-                        self.line.out.err(None, "This is no answer");
-                        return Ok(Turn::Stay);
-                    };
-                    match wire::decode_line(&line, wire::DEFAULT_MAX_LINE) {
-                        Ok(wire::ClientLine::Response(answer)) => step = exchange.respond(&answer),
-                        Ok(wire::ClientLine::Cancel) => {
-                            self.line.out.err(None, "Cancelled");
-                            return Ok(Turn::Stay);
-                        }
-                        Err(_) => {
-                            self.line.out.err(None, "This is no base64");
-                            return Ok(Turn::Stay);
-                        }
+                    match self.hear_answer().await? {
+                        Ok(answer) => step = exchange.respond(&answer),
+                        Err(why) => return self.unproved(&attempt, "", why).await,
                     }
                 }
             }
         }
     }
 
+    /// The client's answer to a challenge, or why there is none.
+    async fn hear_answer(&mut self) -> Result<Result<sasl::Secret, Unproved>, End> {
+        let Event::Line(line) = self.line.hear_line(self.deadline).await? else {
+            return Ok(Err(Unproved::Malformed));
+        };
+        Ok(match wire::decode_line(&line, wire::DEFAULT_MAX_LINE) {
+            Ok(wire::ClientLine::Response(answer)) => Ok(answer),
+            Ok(wire::ClientLine::Cancel) => Err(Unproved::Cancelled),
+            Err(_) => Err(Unproved::Malformed),
+        })
+    }
+
+    /// A login on a connection that does not protect it.
+    async fn need_privacy(&mut self, command: Command) -> Result<Turn, End> {
+        let why = Unproved::PrivacyRequired;
+        match command {
+            Command::User(name) => {
+                let attempt = self.attempt("USER");
+                self.state.user(name.clone());
+                self.unproved(&attempt, &name, why).await
+            }
+            // PASS behind a refused USER, or a question about mechanisms: no login of its own.
+            Command::Pass(_) if self.state.pass().is_some() => self.need_tls(),
+            Command::Auth {
+                mechanism: None, ..
+            } => self.need_tls(),
+            Command::Pass(_) => {
+                let attempt = self.attempt("USER");
+                self.unproved(&attempt, "", why).await
+            }
+            _ => {
+                let attempt = self.attempt(UNKNOWN);
+                self.unproved(&attempt, "", why).await
+            }
+        }
+    }
+
+    fn need_tls(&mut self) -> Result<Turn, End> {
+        self.line.out.err(None, "Begin TLS first");
+        self.line.count_bad()?;
+        Ok(Turn::Stay)
+    }
+
+    /// Records and answers a login that ended before any proof was looked at.
+    async fn unproved(
+        &mut self,
+        attempt: &Attempt,
+        claimed: &str,
+        why: Unproved,
+    ) -> Result<Turn, End> {
+        let directory = &self.shared.directory;
+        directory.refused_unproved(attempt, claimed, why).await;
+        let text = match why {
+            Unproved::PrivacyRequired => "Begin TLS first",
+            Unproved::NoSuchMechanism => "No such mechanism is offered",
+            Unproved::Cancelled => "Cancelled",
+            Unproved::Malformed => "This is no base64",
+        };
+        self.line.out.err(None, text);
+        self.count_failure()
+    }
+
+    /// One more login that failed: a session has only so many.
+    pub(super) fn count_failure(&mut self) -> Result<Turn, End> {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= self.line.settings().failed_logins {
+            return Err(End::Protocol);
+        }
+        Ok(Turn::Stay)
+    }
+
     async fn finish(&mut self, verdict: Result<Login, Refusal>) -> Result<Turn, End> {
         match verdict {
-            Ok(login) => return Ok(self.enter(login).await),
+            Ok(login) => return self.enter(login).await,
             Err(Refusal::Temporary) => {
                 self.line
                     .out
@@ -216,78 +260,7 @@ impl Waiting {
                     .err(Some(ResponseCode::Auth), "Identifier or password is wrong");
             }
         }
-        self.failures = self.failures.saturating_add(1);
-        if self.failures >= self.line.settings().failed_logins {
-            return Err(End::Protocol);
-        }
-        Ok(Turn::Stay)
-    }
-
-    /// Opens the maildrop of who has logged in.
-    async fn enter(&mut self, login: Login) -> Turn {
-        let limit = self.line.settings().sessions_per_identifier;
-        let Some(counted) = self.shared.sessions.enter(login.account, limit) else {
-            self.line.out.err(
-                Some(ResponseCode::SysTemp),
-                "Too many sessions of this identifier",
-            );
-            return Turn::Stay;
-        };
-        let Some(opened) = self.shared.maildrops.open(login.account) else {
-            self.line.out.err(
-                Some(ResponseCode::InUse),
-                "Another session has the maildrop",
-            );
-            return Turn::Stay;
-        };
-        match self.read_maildrop(&login).await {
-            Ok((mailbox, messages, listed)) => {
-                self.line.out.ok(&format!("{} messages", messages.len()));
-                Turn::In(Box::new(Entered {
-                    login,
-                    mailbox,
-                    messages,
-                    listed,
-                    counted,
-                    opened,
-                }))
-            }
-            Err(error) => {
-                tracing::error!(%error, "a maildrop could not be read");
-                self.line.out.err(
-                    Some(ResponseCode::SysTemp),
-                    "The maildrop cannot be read now",
-                );
-                Turn::Stay
-            }
-        }
-    }
-
-    async fn read_maildrop(
-        &self,
-        login: &Login,
-    ) -> Result<(MailboxId, Vec<Message>, Vec<Listed>), Error> {
-        let account = login.account;
-        self.shared
-            .store
-            .read(move |snapshot| {
-                let inbox = mailbox::by_name(snapshot, account, protocol::imap::INBOX)?
-                    .ok_or_else(|| Error::NotFound("INBOX".to_owned()))?;
-                let entries = mailbox::entries(snapshot, inbox.id, 1, inbox.uid_next)?;
-                let listed = entries.iter().map(|entry| Listed {
-                    size: entry.size,
-                    // UIDs are never used again within a UIDVALIDITY: unique for ever, as UIDL demands.
-                    uid: format!("{}.{}", inbox.uid_validity, entry.uid).into(),
-                });
-                let listed = listed.collect();
-                let messages = entries.iter().map(|entry| Message {
-                    uid: entry.uid,
-                    body: entry.body,
-                    size: entry.size,
-                });
-                Ok((inbox.id, messages.collect(), listed))
-            })
-            .await
+        self.count_failure()
     }
 
     fn attempt(&self, mechanism: &'static str) -> Attempt {

@@ -12,7 +12,7 @@ use wire::{Identity, Shutdown, TlsFacts};
 
 use crate::{
     Settings,
-    audit::End,
+    audit::{End, Facts},
     budget::{Memory, Room},
     connection::{Connection, READ},
     login,
@@ -62,8 +62,13 @@ impl Line {
         self.connection.tls()
     }
 
-    pub(super) fn octets_written(&self) -> u64 {
-        self.connection.octets_written()
+    /// What there is to tell of the connection when the session ends.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts {
+            octets: self.connection.octets_written(),
+            tls: self.tls().is_some(),
+            client: None,
+        }
     }
 
     /// Whether a password may be told on this connection.
@@ -73,12 +78,13 @@ impl Line {
 
     /// Answers CAPA.
     pub(super) fn tell_capabilities(&mut self, authenticated: bool) {
-        let permitted = self.may_log_in() && !authenticated;
+        // RFC 2449, section 5: what can be done in one state only is told in both.
+        let permitted = self.may_log_in();
         let mechanisms: Vec<&str> = login::mechanisms(self.tls(), permitted)
             .map(Mechanism::name)
             .collect();
         let capabilities = Capabilities {
-            stls: self.tls().is_none() && !authenticated,
+            stls: self.tls().is_none(),
             user: permitted,
             mechanisms: &mechanisms,
             implementation: authenticated.then_some("Kakitome"),

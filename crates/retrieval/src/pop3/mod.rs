@@ -10,6 +10,7 @@
 
 mod authorization;
 mod line;
+mod maildrop;
 mod transaction;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use trail::Kind;
 
 use super::{
-    authorization::{Entered, Message},
     line::Line,
+    maildrop::{Entered, Message},
 };
 use crate::{
     Shared,
@@ -73,13 +73,11 @@ impl Session {
         }
         // Before the client hears of it: whoever reads the answer to QUIT may come back at once.
         drop(self.opened.take());
-        let tls = self.line.tls().is_some();
         if let Err(error) = self.line.flush().await {
             tracing::debug!(?error, "the client did not hear the last answer");
         }
-        let octets = self.line.octets_written();
         self.tally
-            .record(&self.shared.store, &self.who, octets, tls, end)
+            .record(&self.shared.store, &self.who, self.line.facts(), end)
             .await;
         self.line.close(End::Closed).await;
     }
@@ -148,15 +146,21 @@ impl Session {
             .await
         {
             Ok(raw) => {
-                match top {
+                let is_text = match top {
                     Some(lines) => self.line.out.top(&raw, lines),
-                    None => self.line.out.message(&raw),
-                }
+                    None => {
+                        self.line.out.message(&raw);
+                        true
+                    }
+                };
                 drop(raw);
                 self.line.flush().await?;
+                // Programs such as fetchmail fetch whole messages by TOP, so that they stay unread on the server.
+                if is_text {
+                    self.tally.fetched(self.mailbox, message.uid);
+                }
                 if top.is_none() {
                     self.retrieved.push(message.uid);
-                    self.tally.fetched(self.mailbox, message.uid);
                 }
             }
             Err(Error::NotFound(_)) => {

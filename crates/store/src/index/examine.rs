@@ -43,7 +43,7 @@ impl Index {
         if !follow::exists(&self.shared, account).await? {
             // Asked again: it may be just being issued, or deleted.
             let shared = Arc::clone(&self.shared);
-            let looking = move || Ok::<_, Error>(shared.path(account).exists());
+            let looking = move || shared.has_file(account);
             let has_file = self.shared.store.blocking(looking).await?;
             let nobody = has_file && !follow::exists(&self.shared, account).await?;
             return Ok(nobody.then_some(Finding::IndexOfNobody { account }));
@@ -113,9 +113,9 @@ impl Index {
 
 /// What is wrong with the file of an account that exists.
 async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<String>, Error> {
-    let path = shared.path(account);
-    let opening = move || {
-        let Some(file) = Examined::open(&path)? else {
+    let (path, disk) = (shared.path(account), Arc::clone(&shared.disk));
+    let opened = shared.store.blocking(move || {
+        let Some(file) = Examined::open(disk.as_ref(), &path)? else {
             return Ok(None);
         };
         let complaint = file.complaints()?.into_iter().next();
@@ -124,9 +124,9 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
             Some(complaint) => Err(Error::Corrupt(complaint)),
             None => Ok(file.watermark().ok().map(|watermark| (file, watermark))),
         }
-    };
+    });
     // An account without a file has all its messages still to come.
-    let opened = match shared.store.blocking(opening).await {
+    let opened = match opened.await {
         // Whatever keeps the file from being read, it is made anew.
         Err(Error::Database(why)) => return Ok(Some(why)),
         other => other?,
@@ -136,11 +136,11 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
     };
     let (mut after, mut swept) = (EmailId(0), false);
     loop {
-        let reading = move || {
+        let listing = move || -> Result<_, Error> {
             let indexed = file.documents(after, AT_ONCE)?;
-            Ok::<_, Error>((file, indexed))
+            Ok((file, indexed))
         };
-        let (back, indexed) = shared.store.blocking(reading).await?;
+        let (back, indexed) = shared.store.blocking(listing).await?;
         file = back;
         let full = i64::try_from(indexed.len()).is_ok_and(|count| count == AT_ONCE);
         let to = indexed.last().copied().filter(|_| full);

@@ -351,6 +351,13 @@ impl Shared {
         removed
     }
 
+    /// Whether the account has a file.
+    fn has_file(&self, account: AccountId) -> Result<bool, Error> {
+        let path = self.path(account);
+        let size = self.disk.size(&path);
+        Ok(size.map_err(|error| Error::io(&path, error))?.is_some())
+    }
+
     /// The accounts that have a file.
     fn accounts_with_files(&self) -> Result<Vec<AccountId>, Error> {
         let names = self

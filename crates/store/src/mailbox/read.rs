@@ -111,6 +111,46 @@ pub fn vanished_since(
     Ok(uids)
 }
 
+/// How many octets the sealed summaries of `uids` have, ascending by UID; those gone are left out. For a reader that must
+/// know before it holds them.
+///
+/// # Errors
+/// When the database fails.
+pub fn summary_sizes(
+    sql: &mut dyn Sql,
+    mailbox: MailboxId,
+    uids: &[u32],
+) -> Result<Vec<(u32, u64)>, Error> {
+    let uids = batch::ascending(uids);
+    let mut sizes = Vec::with_capacity(uids.len());
+    for list in batch::lists(&widened(&uids)) {
+        let statement = format!(
+            "SELECT m.uid, length(e.summary) FROM message m JOIN email e ON e.id = m.email \
+             WHERE m.mailbox = ?1 AND m.uid IN ({}) ORDER BY m.uid",
+            batch::marks(2, list.len())
+        );
+        let params = with_list(Value::from(mailbox), &list);
+        sizes.extend(sql::rows(sql, &statement, &params, |row| {
+            Ok((number(row, 0)?, row.count(1)?))
+        })?);
+    }
+    Ok(sizes)
+}
+
+/// Octets of the messages in `mailbox` that are marked `\Deleted`: what an EXPUNGE would free.
+///
+/// # Errors
+/// When the database fails.
+pub fn deleted_octets(sql: &mut dyn Sql, mailbox: MailboxId) -> Result<u64, Error> {
+    let octets = sql::first(
+        sql,
+        "SELECT coalesce(sum(size), 0) FROM message WHERE mailbox = ?1 AND (flags & ?2) <> 0",
+        params![mailbox, Flags::DELETED.0],
+        |row| row.count(0),
+    )?;
+    Ok(octets.unwrap_or_default())
+}
+
 /// The opened summaries of `uids`, ascending by UID; those gone are left out.
 ///
 /// # Errors

@@ -135,11 +135,13 @@ impl<'a> Attempt<'a> {
 
     async fn run(mut self) -> Vec<Outcome> {
         let (destination, connections) = (self.hop.destination(), self.hop.connections());
-        // An idle connection may have been closed by the other side: then a fresh one is made.
-        while let Some(link) =
-            self.transfer
-                .pool()
-                .take(&connections, self.tls, self.settings.outbound.idle)
+        // An idle connection may have been closed by the other side: then a fresh one is made. REQUIRETLS judges each
+        // host by itself, which an idle connection has not been.
+        while !self.job.message.require_tls
+            && let Some(link) =
+                self.transfer
+                    .pool()
+                    .take(&connections, self.tls, self.settings.outbound.idle)
         {
             match self.send(link).await {
                 Tried::Done(outcomes) => return outcomes,
@@ -183,7 +185,7 @@ impl<'a> Attempt<'a> {
             let text = format!(
                 "{host} was named by DNS alone, and REQUIRETLS (RFC 8689) demands more than that"
             );
-            self.last = Some(Outcome::failed(StatusCode::permanent(7, 30), text));
+            self.note(Outcome::failed(StatusCode::permanent(7, 30), text));
             return None;
         }
         let port = self.hop.port(self.settings);
@@ -191,7 +193,7 @@ impl<'a> Attempt<'a> {
             match route::addresses(host, port, self.transfer.resolver(), self.settings).await {
                 Ok(addresses) => addresses,
                 Err(text) => {
-                    self.last = Some(Outcome::deferred(StatusCode::transient(4, 3), text));
+                    self.note(Outcome::deferred(StatusCode::transient(4, 3), text));
                     return None;
                 }
             };
@@ -211,10 +213,19 @@ impl<'a> Attempt<'a> {
             };
             match tried {
                 Tried::Done(outcomes) => return Some(outcomes),
-                Tried::Next(outcome) => self.last = Some(outcome),
+                Tried::Next(outcome) => self.note(outcome),
             }
         }
         None
+    }
+
+    /// Keeps what is to be said when no host takes the message. What one host will never do says nothing of another
+    /// that could not be asked: the message fails only when all have failed for good.
+    fn note(&mut self, outcome: Outcome) {
+        let is_deferred = |outcome: &Outcome| matches!(outcome.fate, Fate::Deferred { .. });
+        if is_deferred(&outcome) || !self.last.as_ref().is_some_and(is_deferred) {
+            self.last = Some(outcome);
+        }
     }
 
     /// The message over an open connection.
@@ -226,10 +237,12 @@ impl<'a> Attempt<'a> {
             );
             let outcome =
                 Outcome::failed(StatusCode::permanent(7, 30), text).by(Some(link.remote()));
+            // RFC 8689, section 4.2.1: other mail may still use this connection, and this message tries the
+            // domain's other hosts.
             self.transfer
                 .pool()
                 .put(self.hop.connections(), link, self.settings);
-            return Tried::Done(self.all(&outcome));
+            return Tried::Next(outcome);
         }
         let most = link
             .capabilities()

@@ -1,6 +1,7 @@
 //! The scheduler: takes what is due out of the queue, bounded in all and per destination.
 //!
-//! One stuck destination only fills its own share; one message that cannot be read is held and told of, and
+//! One stuck destination only fills its own share, and many stuck ones leave a share of all slots to destinations with
+//! nothing under way; one message that cannot be read is held and told of, and
 //! the rest goes on.
 
 mod settle;
@@ -27,6 +28,9 @@ use crate::{
     route::Hop,
 };
 
+/// The part of all slots that is kept for destinations with nothing under way: some destinations that hold every
+/// connection for an hour must not hold everybody's mail.
+const KEPT_PART: usize = 4;
 /// While deliveries are under way, their rows are due and hide when the next other row will be.
 const BUSY_TICK: Duration = Duration::from_secs(2);
 /// The first rest of a message whose attempt came to no result; each further one doubles it.
@@ -155,7 +159,8 @@ async fn start_some(
     room: usize,
 ) -> Result<(Option<Timestamp>, bool), Error> {
     let mut passed_over = false;
-    let look = look(transfer, settings, hands, room).await?;
+    let limit = most_at_once(settings, running.len());
+    let look = look(transfer, hands, room, limit).await?;
     for (id, error) in look.damaged {
         // Once is enough: should holding not help, the log and the trail must not fill with it.
         if hands.damaged.insert(id) {
@@ -164,12 +169,12 @@ async fn start_some(
     }
     for due in look.due {
         let key = (due.id, due.destination.clone());
+        let most = most_at_once(settings, running.len());
         let count = hands
             .per_destination
             .entry(due.destination.clone())
             .or_default();
-        if *count >= settings.outbound.destination_concurrency || !hands.in_hand.insert(key.clone())
-        {
+        if *count >= most || !hands.in_hand.insert(key.clone()) {
             passed_over = true;
             continue;
         }
@@ -188,14 +193,24 @@ struct Look {
     next: Option<Timestamp>,
 }
 
+/// Deliveries to one destination while so many run in all: its own limit, and one once only the kept slots are left.
+fn most_at_once(settings: &Settings, running: usize) -> usize {
+    let outbound = &settings.outbound;
+    let kept = outbound.concurrency.div_euclid(KEPT_PART);
+    if running.saturating_add(kept) < outbound.concurrency {
+        outbound.destination_concurrency
+    } else {
+        outbound.destination_concurrency.min(1)
+    }
+}
+
 async fn look(
     transfer: &Transfer,
-    settings: &Settings,
     hands: &Hands,
     room: usize,
+    limit: usize,
 ) -> Result<Look, Error> {
     let now = transfer.world().now();
-    let limit = settings.outbound.destination_concurrency;
     let busy: Vec<String> = hands
         .per_destination
         .iter()
@@ -417,6 +432,28 @@ async fn hold_damaged(transfer: &Transfer, id: QueueId, error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_slots_are_for_destinations_with_nothing_under_way() {
+        let mut settings = Settings::default();
+        for (concurrency, running, most) in [
+            (100, 0, 5),
+            (100, 74, 5),
+            (100, 75, 1),
+            (100, 99, 1),
+            (4, 2, 5),
+            (4, 3, 1),
+            (3, 2, 5),
+            (1, 0, 5),
+        ] {
+            settings.outbound.concurrency = concurrency;
+            assert_eq!(
+                most_at_once(&settings, running),
+                most,
+                "{concurrency} {running}"
+            );
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn attempts_without_a_result_rest_longer_each_time() {

@@ -1,9 +1,12 @@
 //! AUTH: the machine speaks the mechanism, the directory judges. The directory records successes and failures
 //! (clause 4.2(1)b) and slows down those who guess.
 
-use directory::{Attempt, Login, Refusal as Denied, Service};
+use directory::{Attempt, Refusal as Denied, Service};
 use protocol::{
-    sasl::{Mechanism, Nonce, server::PasswordClaim},
+    sasl::{
+        Mechanism, Nonce,
+        server::{Failure, PasswordClaim},
+    },
     smtp::{
         Refusal,
         server::{AuthAnswer, AuthFailed, CredentialsAnswer, PasswordAnswer, ProvedAnswer},
@@ -27,7 +30,7 @@ impl Conversation<'_> {
             .await;
         match result {
             Ok(login) => {
-                self.let_in(login);
+                self.proved = Some(login);
                 answer.accept(&mut self.machine);
             }
             Err(denied) => {
@@ -37,21 +40,30 @@ impl Conversation<'_> {
         }
     }
 
+    /// The attempt takes its turn here, before the salt goes out, and is under way until the exchange ends.
     pub(super) async fn credentials(&mut self, identity: String, answer: CredentialsAnswer) {
-        match self.transfer.directory().scram_credentials(&identity).await {
-            Ok(credentials) => answer.give(&mut self.machine, credentials),
-            Err(denied) => answer.refuse(&mut self.machine, denial(denied)),
+        let directory = self.transfer.directory();
+        match directory.begin_scram(&self.attempt(), &identity).await {
+            Ok((scram, credentials)) => {
+                self.scram = Some(scram);
+                answer.give(&mut self.machine, credentials);
+            }
+            Err(denied) => {
+                metrics::authentication(false);
+                answer.refuse(&mut self.machine, denial(denied));
+            }
         }
     }
 
-    pub(super) async fn proved(&mut self, identity: String, answer: ProvedAnswer) {
-        let directory = self.transfer.directory();
-        match directory
-            .scram_finished(&self.attempt(), &identity, true)
-            .await
-        {
+    /// The success is in the trail before the client is told that its proof was right.
+    pub(super) async fn proved(&mut self, answer: ProvedAnswer) {
+        let verdict = match self.scram.take() {
+            Some(scram) => scram.proved().await,
+            None => Err(Denied::Temporary),
+        };
+        match verdict {
             Ok(login) => {
-                self.let_in(login);
+                self.proved = Some(login);
                 answer.accept(&mut self.machine);
             }
             Err(denied) => {
@@ -64,25 +76,40 @@ impl Conversation<'_> {
     /// A failure that the machine found by itself: recorded and slowed down like any other, before its reply
     /// is written.
     pub(super) async fn auth_failed(&mut self, failed: AuthFailed) {
-        if failed.identity.is_none() && failed.failure.is_none() {
+        self.proved = None;
+        if failed.identity.is_none() && failed.failure == Failure::Cancelled {
             // The client gave up before it claimed anything.
             return;
         }
         metrics::authentication(false);
-        let identity = failed.identity.unwrap_or_default();
-        let directory = self.transfer.directory();
-        let result = directory
-            .scram_finished(&self.attempt(), &identity, false)
-            .await;
-        if result.is_ok() {
-            tracing::error!(identity, "the directory let in a proof that failed");
+        match self.scram.take() {
+            Some(scram) => scram.failed(failed.failure).await,
+            None => {
+                self.mechanism = failed.mechanism.map_or("", Mechanism::name);
+                let identity = failed.identity.unwrap_or_default();
+                let directory = self.transfer.directory();
+                directory
+                    .authentication_failed(&self.attempt(), &identity, failed.failure)
+                    .await
+            }
+        };
+    }
+
+    /// The session ends in the middle of an exchange.
+    pub(super) async fn auth_abandoned(&mut self) {
+        if let Some(scram) = self.scram.take() {
+            metrics::authentication(false);
+            scram.failed(Failure::Abandoned).await;
         }
     }
 
-    fn let_in(&mut self, login: Login) {
-        metrics::authentication(true);
-        tracing::info!(peer = %self.peer, identifier = login.identifier, "authenticated");
-        self.login = Some(login);
+    /// Who was accepted is in from now on.
+    pub(super) fn let_in(&mut self) {
+        if let Some(login) = self.proved.take() {
+            metrics::authentication(true);
+            tracing::info!(peer = %self.peer, identifier = login.identifier, "authenticated");
+            self.login = Some(login);
+        }
     }
 
     fn attempt(&self) -> Attempt {

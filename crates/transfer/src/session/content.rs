@@ -45,13 +45,11 @@ impl Conversation<'_> {
         }
         let length = self.open.raw.len().saturating_add(octets.len());
         let wanted = u64::try_from(length).unwrap_or(u64::MAX);
-        if self
-            .open
-            .held
-            .grow_to(wanted, self.settings.times.memory)
-            .await
-            .is_err()
-        {
+        let asked = Instant::now();
+        let room = self.open.held.grow_to(wanted, self.settings.times.memory);
+        let room = room.await;
+        self.open.waited = self.open.waited.saturating_add(asked.elapsed());
+        if room.is_err() {
             tracing::warn!(peer = %self.peer, "mail is put off: the memory for messages stayed in use");
             self.open.given_up = true;
             self.open.raw = Vec::new();
@@ -66,7 +64,7 @@ impl Conversation<'_> {
         match self.accept_message(end).await {
             Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
             Err(refusal) => {
-                self.message_refused(refusal.reply(), "").await;
+                self.message_refused("DATA", refusal.reply(), "").await;
                 answer.refuse(&mut self.machine, refusal);
             }
         }
@@ -119,7 +117,7 @@ impl Conversation<'_> {
         let Some(authors) = content::authors(&raw) else {
             return Err(Refusal::new::<550>(
                 Detail::CONTENT,
-                "The message has no valid From address",
+                "The message has not one From field with valid addresses",
             ));
         };
         let Some(senders) = content::senders(&raw) else {

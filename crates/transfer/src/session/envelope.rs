@@ -1,6 +1,8 @@
 //! MAIL and RCPT: who may send, and to whom. RCPT decides: nothing is accepted here that would be bounced for
 //! want of a mailbox.
 
+use std::{net::IpAddr, time::Duration};
+
 use directory::Resolution;
 use message::address::Address;
 use protocol::smtp::{
@@ -29,6 +31,10 @@ pub(super) struct Open {
     pub(super) held: Held,
     /// When the content began.
     pub(super) began: Option<Instant>,
+    /// Octets that came since.
+    pub(super) came: u64,
+    /// How long the client was kept waiting for memory.
+    pub(super) waited: Duration,
     /// Why the content was given up, when it was.
     pub(super) given_up: bool,
 }
@@ -52,15 +58,18 @@ pub(super) enum Place {
 }
 
 impl Open {
-    pub(super) fn new(transfer: &Transfer) -> Self {
+    /// `peer` is whose share of the memory it takes; `None` is nobody's in particular.
+    pub(super) fn new(transfer: &Transfer, peer: Option<IpAddr>) -> Self {
         Self {
             mail: None,
             targets: Vec::new(),
             transaction: None,
             raw: Vec::new(),
             size: 0,
-            held: transfer.memory().hold(),
+            held: transfer.memory().hold(peer),
             began: None,
+            came: 0,
+            waited: Duration::ZERO,
             given_up: false,
         }
     }
@@ -74,7 +83,19 @@ impl Open {
         self.size = 0;
         self.held.release();
         self.began = None;
+        self.came = 0;
+        self.waited = Duration::ZERO;
         self.given_up = false;
+    }
+
+    /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
+    /// only holds memory. Time that it waited for that is not counted against it. `None`: there is no such time.
+    pub(super) fn owes_by(&self, grace: Duration, rate: u64) -> Option<Instant> {
+        let paid = self.came.saturating_mul(1000).checked_div(rate)?;
+        let allowed = grace
+            .saturating_add(self.waited)
+            .saturating_add(Duration::from_millis(paid));
+        self.began?.checked_add(allowed)
     }
 
     pub(super) fn in_message(&self) -> bool {
@@ -83,6 +104,15 @@ impl Open {
 
     pub(super) fn data_began(&self) -> Option<Instant> {
         self.began
+    }
+
+    /// The command that the transaction has come to.
+    pub(super) fn stage(&self) -> &'static str {
+        match (self.began, self.targets.is_empty()) {
+            (Some(_), _) => "DATA",
+            (None, false) => "RCPT",
+            (None, true) => "MAIL",
+        }
     }
 
     pub(super) fn sender(&self) -> Option<&Address> {

@@ -36,24 +36,29 @@ impl Conversation<'_> {
             return Err(Ended::Gone);
         };
         let mut buffer = vec![0; READ_AT_ONCE];
-        let mut shutdown = self.shutdown.clone();
+        let (shutdown, drained) = (&mut self.shutdown, &mut self.drained);
         let drain = self.settings.times.drain;
-        // A client in the middle of its message gets some time to finish it: its mail would come again anyway.
+        // A client in the middle of its message gets some time to finish it, from one instant on however it trickles:
+        // its mail would come again anyway.
         let shutdown = async {
             shutdown.begun().await;
             if in_message {
-                tokio::time::sleep(drain).await;
+                let end = drained.get_or_insert_with(|| after(Instant::now(), drain));
+                tokio::time::sleep_until(*end).await;
             }
         };
+        // Shutdown first: who sends without pause would never let it be seen.
         let read = tokio::select! {
             biased;
-            read = stream.read(&mut buffer) => read,
             () = shutdown => return Err(Ended::Shutdown),
+            read = stream.read(&mut buffer) => read,
             () = tokio::time::sleep_until(deadline) => return Err(Ended::TooSlow),
         };
         match read {
             Ok(0) | Err(_) => Err(Ended::Gone),
             Ok(count) => {
+                let octets = u64::try_from(count).unwrap_or(u64::MAX);
+                self.open.came = self.open.came.saturating_add(octets);
                 self.machine.feed(buffer.get(..count).unwrap_or_default());
                 Ok(())
             }
@@ -65,7 +70,13 @@ impl Conversation<'_> {
         let times = &self.settings.times;
         let now = Instant::now();
         let phase = match self.open.data_began() {
-            Some(began) => after(now, times.data_silence).min(after(began, times.data)),
+            Some(began) => {
+                let pace = self
+                    .open
+                    .owes_by(times.data_silence, self.settings.limits.data_rate);
+                let whole = after(began, times.data).min(after(now, times.data_silence));
+                pace.map_or(whole, |pace| whole.min(pace))
+            }
             // One command has this time however it trickles.
             None if self.hello.is_none() => after(self.waiting_since, times.greeting),
             None => after(self.waiting_since, times.command),

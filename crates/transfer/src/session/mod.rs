@@ -11,7 +11,7 @@ mod refusal;
 
 use std::{net::SocketAddr, sync::Arc};
 
-use directory::Login;
+use directory::{Login, ScramExchange};
 use protocol::{
     sasl::ChannelBindings,
     smtp::{
@@ -36,6 +36,10 @@ pub(crate) struct Conversation<'t> {
     machine: Session,
     hello: Option<Hello>,
     login: Option<Login>,
+    /// The SCRAM exchange under way.
+    scram: Option<ScramExchange>,
+    /// Who was accepted, until the machine has told the client.
+    proved: Option<Login>,
     /// The mechanism of the authentication under way or last tried.
     mechanism: &'static str,
     /// The peer may do without authentication (clause 6.1(1)b) or is an exchange server of ours (6.1(1)a).
@@ -43,6 +47,8 @@ pub(crate) struct Conversation<'t> {
     open: Open,
     refusals: Refusals,
     shutdown: Shutdown,
+    /// When a message that was on its way at shutdown is cut off.
+    drained: Option<Instant>,
     began: Instant,
     /// When the client was first waited for to finish the command that it is in.
     waiting_since: Instant,
@@ -71,11 +77,15 @@ pub(crate) async fn run(
         machine,
         hello: None,
         login: None,
+        scram: None,
+        proved: None,
         mechanism: "",
         trusted,
-        open: Open::new(transfer),
+        // An own exchange server brings the mail of all the world by one address.
+        open: Open::new(transfer, (!trusted).then_some(peer.ip())),
         refusals: Refusals::new(settings.limits.refusal_events),
         shutdown,
+        drained: None,
         began: Instant::now(),
         waiting_since: Instant::now(),
         progressed: true,
@@ -86,6 +96,7 @@ pub(crate) async fn run(
     }
     conversation.machine.greet("ESMTP");
     conversation.converse().await;
+    conversation.auth_abandoned().await;
     conversation.refusals_left().await;
 }
 
@@ -122,6 +133,11 @@ fn config(listener: Listener, trusted: bool, settings: &Settings) -> Config {
     config.limits.commands = limits.commands;
     config.limits.errors = limits.errors;
     config.limits.auth_failures = limits.authentication_failures;
+    config.limits.data_line = limits.content_line_octets;
+    config.limits.unknown_commands = limits.unknown_commands;
+    config.limits.refused_recipients = limits.refused_recipients;
+    config.limits.auth_line = limits.auth_line_octets;
+    config.limits.drained_content = limits.drained_octets;
     config
 }
 
@@ -152,7 +168,8 @@ impl Conversation<'_> {
                 Event::Auth(mechanism, answer) => self.auth_begins(mechanism, answer),
                 Event::Password(claim, answer) => self.password(claim, answer).await,
                 Event::Credentials(identity, answer) => self.credentials(identity, answer).await,
-                Event::Proved(identity, answer) => self.proved(identity, answer).await,
+                Event::Proved(_, answer) => self.proved(answer).await,
+                Event::Authenticated(_) => self.let_in(),
                 Event::AuthFailed(failed) => self.auth_failed(failed).await,
                 Event::Mail(mail, answer) => self.mail(mail, answer).await,
                 Event::Rcpt(rcpt, answer) => self.rcpt(rcpt, answer).await,
@@ -202,9 +219,17 @@ impl Conversation<'_> {
     }
 
     async fn aborted(&mut self, abort: Abort) {
-        if let Abort::Content(defect, refusal) = abort {
-            self.message_refused(refusal.reply(), &format!("{defect:?}"))
-                .await;
+        match abort {
+            Abort::Content(defect, refusal) => {
+                let reason = format!("{defect:?}");
+                self.message_refused("DATA", refusal.reply(), &reason).await;
+            }
+            Abort::Ended(refusal) => {
+                let stage = self.open.stage();
+                self.message_refused(stage, refusal.reply(), "the session was ended")
+                    .await;
+            }
+            Abort::Reset | Abort::Closed => {}
         }
         self.open.clear();
     }
@@ -224,6 +249,14 @@ impl Conversation<'_> {
             Ended::Gone | Ended::Shutdown => Detail::NOT_ACCEPTING,
         };
         self.machine.close(&Refusal::new::<421>(detail, text));
+        // A transaction that this cuts off is refused by it, which is recorded before the reply is written.
+        loop {
+            match self.machine.next_event() {
+                Event::Aborted(abort) => self.aborted(abort).await,
+                Event::Closed(_) | Event::NeedInput | Event::Handshake => break,
+                _ => {}
+            }
+        }
         self.bye().await;
     }
 }

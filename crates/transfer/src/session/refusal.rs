@@ -70,8 +70,9 @@ impl Conversation<'_> {
         self.write(event).await;
     }
 
-    /// A whole message was refused at the end of its data, or in it.
-    pub(super) async fn message_refused(&mut self, reply: &Reply, reason: &str) {
+    /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the
+    /// command that it had come to.
+    pub(super) async fn message_refused(&mut self, stage: &str, reply: &Reply, reason: &str) {
         let recipients: Vec<String> = self
             .open
             .targets
@@ -86,7 +87,7 @@ impl Conversation<'_> {
         }
         self.refusals.contents = self.refusals.contents.saturating_sub(1);
         let event = self
-            .refusal_event("DATA")
+            .refusal_event(stage)
             .detail("reply", reply.to_string())
             .detail("reason", reason)
             .detail("recipients", recipients)

@@ -19,6 +19,20 @@ pub struct Limits {
     pub authentication_failures: usize,
     /// Octets of one command line without AUTH data. Default 2048, for RFC 5321, section 4.5.3.1.4, with extensions.
     pub line_octets: usize,
+    /// Octets of one line of content that comes by DATA; RFC 5321, section 4.5.3.1.6, demands 1000. Default 65,536.
+    pub content_line_octets: usize,
+    /// Octets of an AUTH command, or of a line of its exchange; RFC 4954, section 4, demands 12,288, the default.
+    pub auth_line_octets: usize,
+    /// Unknown commands of one session before it is closed. Default 10.
+    pub unknown_commands: usize,
+    /// Recipients of one session that are refused for good before it is closed: a bound on guessing. Default 100.
+    pub refused_recipients: usize,
+    /// Octets of a refused content that are read and thrown away, so that the client hears the reply, before the
+    /// session is closed. Default 100 MiB.
+    pub drained_octets: u64,
+    /// Octets a second that a message must bring on average once [`Times::data_silence`] has passed since it began;
+    /// 0 demands nothing. Default 1 KiB.
+    pub data_rate: u64,
     /// Received lines of a message before it counts as looping (RFC 5321, section 6.3). Default 50.
     pub received_lines: usize,
     /// Events of refusal that one session may write; what follows is counted into the session's last one. Default 20.
@@ -35,6 +49,12 @@ impl Default for Limits {
             errors: 50,
             authentication_failures: 5,
             line_octets: 2048,
+            content_line_octets: 65_536,
+            auth_line_octets: 12_288,
+            unknown_commands: 10,
+            refused_recipients: 100,
+            drained_octets: 100 << 20,
+            data_rate: 1024,
             received_lines: 50,
             refusal_events: 20,
         }

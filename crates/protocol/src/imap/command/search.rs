@@ -124,16 +124,17 @@ impl SearchKey {
 pub(super) fn search(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
     parser.space()?;
     let returns = returns(parser)?;
+    let key = in_charset(parser).map_err(|error| error.of_search(returns))?;
+    Ok(Command::Search(Search { uid, returns, key }))
+}
+
+fn in_charset(parser: &mut Parser<'_>) -> Parse<SearchKey> {
     if parser.take_word("CHARSET") {
         parser.space()?;
         charset(parser)?;
         parser.space()?;
     }
-    Ok(Command::Search(Search {
-        uid,
-        returns,
-        key: program(parser)?,
-    }))
+    program(parser)
 }
 
 /// `RETURN (…) ` if it is next.

@@ -66,16 +66,21 @@ pub enum ThreadAlgorithm {
 pub(super) fn sort(parser: &mut Parser<'_>, uid: bool) -> Parse<Command> {
     parser.space()?;
     let returns = search::returns(parser)?;
-    let criteria = parser.full_list(criterion)?;
-    parser.space()?;
-    search::charset(parser)?;
-    parser.space()?;
+    let (criteria, key) = program(parser).map_err(|error| error.of_search(returns))?;
     Ok(Command::Sort(Sort {
         uid,
         returns,
         criteria,
-        key: search::program(parser)?,
+        key,
     }))
+}
+
+fn program(parser: &mut Parser<'_>) -> Parse<(Vec<SortCriterion>, SearchKey)> {
+    let criteria = parser.full_list(criterion)?;
+    parser.space()?;
+    search::charset(parser)?;
+    parser.space()?;
+    Ok((criteria, search::program(parser)?))
 }
 
 fn criterion(parser: &mut Parser<'_>) -> Parse<SortCriterion> {

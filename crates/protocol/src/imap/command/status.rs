@@ -17,6 +17,8 @@ pub enum StatusItem {
     Unseen,
     /// DELETED (RFC 9051)
     Deleted,
+    /// DELETED-STORAGE (RFC 9208): octets that EXPUNGE would free
+    DeletedStorage,
     /// SIZE (RFC 8438)
     Size,
     /// HIGHESTMODSEQ (RFC 7162)
@@ -38,6 +40,7 @@ impl StatusItem {
             Self::UidValidity => "UIDVALIDITY",
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::HighestModSeq => "HIGHESTMODSEQ",
             Self::MailboxId => "MAILBOXID",
@@ -45,13 +48,14 @@ impl StatusItem {
         }
     }
 
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
         Self::UidValidity,
         Self::Unseen,
         Self::Deleted,
+        Self::DeletedStorage,
         Self::Size,
         Self::HighestModSeq,
         Self::MailboxId,

@@ -47,6 +47,25 @@ fn session() -> Decoder {
     decoder
 }
 
+/// RFC 5182, section 2.1: NO empties `$`, BAD leaves it alone.
+#[test]
+fn a_refused_search_that_was_to_be_saved_says_so() {
+    for (command, empties) in [
+        ("SEARCH RETURN (SAVE) CHARSET KLINGON TEXT x", true),
+        ("UID SORT RETURN (SAVE COUNT) (DATE) KLINGON ALL", true),
+        ("SEARCH RETURN (COUNT) CHARSET KLINGON TEXT x", false),
+        ("SEARCH RETURN (SAVE) NONSENSE", false),
+        ("SORT RETURN (SAVE) () UTF-8 ALL", false),
+    ] {
+        let mut decoder = session();
+        decoder.feed(format!("a {command}\r\n").as_bytes());
+        let Some(Event::Error(error)) = decoder.next_event() else {
+            panic!("{command}")
+        };
+        assert_eq!(error.empties_saved, empties, "{command}");
+    }
+}
+
 #[test]
 fn what_is_thrown_away_is_known_beforehand() {
     let mut decoder = session();

@@ -1,8 +1,10 @@
 //! FETCH responses, written item by item.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
-use super::{Encoder, write_flags};
+use super::{Encoder, without_nul, write_flags};
 use crate::imap::date::DateTime;
 use crate::imap::flag::FlagList;
 use crate::imap::section::{Section, write_path};
@@ -109,6 +111,24 @@ impl<'a> FetchWriter<'a> {
         self.encoder.literal(message);
     }
 
+    /// RFC822 up to the literal's octets, as [`FetchWriter::section_head`].
+    pub fn rfc822_head(&mut self, length: u64) -> Vec<u8> {
+        self.item(b"RFC822 ");
+        self.literal_head(length)
+    }
+
+    /// RFC822.HEADER up to the literal's octets, as [`FetchWriter::section_head`].
+    pub fn rfc822_header_head(&mut self, length: u64) -> Vec<u8> {
+        self.item(b"RFC822.HEADER ");
+        self.literal_head(length)
+    }
+
+    /// RFC822.TEXT up to the literal's octets, as [`FetchWriter::section_head`].
+    pub fn rfc822_text_head(&mut self, length: u64) -> Vec<u8> {
+        self.item(b"RFC822.TEXT ");
+        self.literal_head(length)
+    }
+
     /// RFC822.HEADER (IMAP4rev1)
     pub fn rfc822_header(&mut self, header: &[u8]) {
         self.item(b"RFC822.HEADER ");
@@ -132,14 +152,28 @@ impl<'a> FetchWriter<'a> {
     }
 
     /// BODY[section]<origin> up to the literal's octets, for a body that is too large to be copied here. The caller
-    /// takes the bytes so far out, sends exactly `length` octets (NUL as 0x80), and goes on with this writer.
+    /// takes the bytes so far out, sends exactly `length` octets by [`literal_pieces`], and goes on with this writer.
     pub fn section_head(&mut self, section: &Section, origin: Option<u32>, length: u64) -> Vec<u8> {
         self.section_name(section, origin);
+        self.literal_head(length)
+    }
+
+    fn literal_head(&mut self, length: u64) -> Vec<u8> {
         self.encoder.raw(b"{");
         self.encoder.number(length);
         self.encoder.raw(b"}\r\n");
+        self.take()
+    }
+
+    fn take(&mut self) -> Vec<u8> {
         self.start = 0;
         self.encoder.take()
+    }
+
+    /// The bytes so far, if they are more than so many: between the items of a response that may become long. The caller
+    /// sends them, and goes on with this writer.
+    pub fn take_if_over(&mut self, octets: usize) -> Option<Vec<u8>> {
+        (!self.empty && self.encoder.len() > octets).then(|| self.take())
     }
 
     fn section_name(&mut self, section: &Section, origin: Option<u32>) {
@@ -160,11 +194,7 @@ impl<'a> FetchWriter<'a> {
 
     /// BINARY[path]<origin> (RFC 3516): a `literal8` when the content holds NUL. `None` gives NIL.
     pub fn binary(&mut self, path: &[u32], origin: Option<u32>, content: Option<&[u8]>) {
-        self.item(b"BINARY[");
-        write_path(path, &mut self.encoder.out);
-        self.encoder.raw(b"]");
-        self.origin(origin);
-        self.encoder.raw(b" ");
+        self.binary_name(path, origin);
         match content {
             Some(content) => {
                 if memchr::memchr(0, content).is_some() {
@@ -176,6 +206,24 @@ impl<'a> FetchWriter<'a> {
             }
             None => self.encoder.raw(b"NIL"),
         }
+    }
+
+    /// BINARY[path]<origin> up to the octets of a literal, or of a `literal8` when they hold NUL. As
+    /// [`FetchWriter::section_head`], but the octets go out as they are.
+    pub fn binary_head(&mut self, path: &[u32], origin: Option<u32>, content: &[u8]) -> Vec<u8> {
+        self.binary_name(path, origin);
+        if memchr::memchr(0, content).is_some() {
+            self.encoder.raw(b"~");
+        }
+        self.literal_head(u64::try_from(content.len()).unwrap_or(u64::MAX))
+    }
+
+    fn binary_name(&mut self, path: &[u32], origin: Option<u32>) {
+        self.item(b"BINARY[");
+        write_path(path, &mut self.encoder.out);
+        self.encoder.raw(b"]");
+        self.origin(origin);
+        self.encoder.raw(b" ");
     }
 
     /// BINARY.SIZE[path]: octets of the decoded content
@@ -206,4 +254,29 @@ impl Drop for FetchWriter<'_> {
             self.encoder.raw(b")\r\n");
         }
     }
+}
+
+/// Octets of one piece that had to be changed.
+const PIECE: usize = 64 * 1024;
+
+/// The octets of a literal as they go out, in pieces: NUL cannot stand in one (RFC 9051, section 4.3) and becomes 0x80, as
+/// in what the encoder itself writes. What holds none is not copied.
+pub fn literal_pieces(octets: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let clean = memchr::memchr(0, rest).unwrap_or(rest.len());
+        if clean > 0 {
+            let (piece, after) = rest.split_at(clean);
+            rest = after;
+            return Some(Cow::Borrowed(piece));
+        }
+        let (piece, after) = rest.split_at(PIECE.min(rest.len()));
+        rest = after;
+        let mut piece = piece.to_vec();
+        without_nul(&mut piece);
+        Some(Cow::Owned(piece))
+    })
 }

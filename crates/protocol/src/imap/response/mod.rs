@@ -7,7 +7,7 @@ mod search;
 mod structure;
 
 pub use code::ResponseCode;
-pub use fetch::FetchWriter;
+pub use fetch::{FetchWriter, literal_pieces};
 pub use mailbox::{ListAttributes, ListEntry, QuotaResource, StatusData};
 pub use search::{SearchResult, ThreadNode};
 
@@ -283,9 +283,7 @@ impl Encoder {
         let start = self.out.len().saturating_sub(octets.len());
         let sent = self.out.get_mut(start..).unwrap_or_default();
         if memchr::memchr(0, sent).is_some() {
-            for octet in sent.iter_mut().filter(|octet| **octet == 0) {
-                *octet = 0x80;
-            }
+            without_nul(sent);
         }
     }
 
@@ -311,6 +309,13 @@ impl Encoder {
             each(self, item);
         }
         self.out.push(b')');
+    }
+}
+
+/// What a literal shows instead of NUL.
+fn without_nul(octets: &mut [u8]) {
+    for octet in octets.iter_mut().filter(|octet| **octet == 0) {
+        *octet = 0x80;
     }
 }
 

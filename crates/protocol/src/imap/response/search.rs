@@ -35,13 +35,7 @@ impl Encoder {
     /// `* SEARCH …` of IMAP4rev1, with `(MODSEQ n)` when MODSEQ was searched for and something was found.
     pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>, mod_seq: Option<u64>) {
         self.raw(b"* SEARCH");
-        self.numbers(numbers);
-        if let Some(mod_seq) = mod_seq {
-            self.raw(b" (MODSEQ ");
-            self.number(mod_seq);
-            self.raw(b")");
-        }
-        self.crlf();
+        self.found(numbers, mod_seq);
     }
 
     /// `* ESEARCH (TAG "t") …`
@@ -79,18 +73,23 @@ impl Encoder {
         self.crlf();
     }
 
-    /// `* SORT …`
-    pub fn sort(&mut self, numbers: impl IntoIterator<Item = u32>) {
+    /// `* SORT …`, with `(MODSEQ n)` as in [`Encoder::search`] (RFC 7162, section 7).
+    pub fn sort(&mut self, numbers: impl IntoIterator<Item = u32>, mod_seq: Option<u64>) {
         self.raw(b"* SORT");
-        self.numbers(numbers);
-        self.crlf();
+        self.found(numbers, mod_seq);
     }
 
-    fn numbers(&mut self, numbers: impl IntoIterator<Item = u32>) {
+    fn found(&mut self, numbers: impl IntoIterator<Item = u32>, mod_seq: Option<u64>) {
         for number in numbers {
             self.raw(b" ");
             self.number(u64::from(number));
         }
+        if let Some(mod_seq) = mod_seq {
+            self.raw(b" (MODSEQ ");
+            self.number(mod_seq);
+            self.raw(b")");
+        }
+        self.crlf();
     }
 
     /// `* THREAD …` (RFC 5256, section 4). Works on an explicit stack: a conversation may be longer than any call

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use message::mime::{Content, Structure};
@@ -170,7 +172,14 @@ fn search_responses() {
         written(|encoder| encoder.search([2, 84], Some(9))),
         "* SEARCH 2 84 (MODSEQ 9)\r\n"
     );
-    assert_eq!(written(|encoder| encoder.sort([9, 1])), "* SORT 9 1\r\n");
+    assert_eq!(
+        written(|encoder| encoder.sort([9, 1], None)),
+        "* SORT 9 1\r\n"
+    );
+    assert_eq!(
+        written(|encoder| encoder.sort([9, 1], Some(7))),
+        "* SORT 9 1 (MODSEQ 7)\r\n"
+    );
     let result = SearchResult {
         min: Some(1),
         count: Some(2),
@@ -315,6 +324,40 @@ fn a_large_body_goes_beside_the_encoder() {
         String::from_utf8_lossy(&sent),
         "* 1 EXISTS\r\n* 1 FETCH (BODY[] {4}\r\nbody UID 2)\r\n"
     );
+}
+
+#[test]
+fn a_long_response_goes_piece_by_piece() {
+    let mut encoder = Encoder::new();
+    let mut fetch = encoder.fetch(1);
+    assert_eq!(fetch.take_if_over(0), None, "it may stay empty");
+    fetch.uid(2);
+    let mut sent = fetch.take_if_over(5).unwrap();
+    assert_eq!(fetch.take_if_over(5), None);
+    sent.extend(fetch.binary_head(&[1], None, b"a\0"));
+    sent.extend_from_slice(b"a\0");
+    sent.extend(fetch.binary_head(&[2], Some(1), b"ab"));
+    sent.extend_from_slice(b"ab");
+    sent.extend(fetch.rfc822_text_head(2));
+    sent.extend_from_slice(b"cd");
+    fetch.finish();
+    sent.extend(encoder.take());
+    assert_eq!(
+        String::from_utf8_lossy(&sent),
+        "* 1 FETCH (UID 2 BINARY[1] ~{2}\r\na\0 BINARY[2]<1> {2}\r\nab RFC822.TEXT {2}\r\ncd)\r\n"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn pieces_of_a_literal_are_what_the_encoder_writes(octets in "[\0a]{0,9}", blow in 0_usize..40_000) {
+        let octets = [octets.as_bytes(), &vec![b'x'; blow], octets.as_bytes(), octets.as_bytes()].concat();
+        let pieces: Vec<u8> = literal_pieces(&octets).flat_map(Cow::into_owned).collect();
+        let mut encoder = Encoder::new();
+        encoder.literal(&octets);
+        let head = encoder.len() - octets.len();
+        proptest::prop_assert_eq!(&pieces, &encoder.bytes()[head..]);
+    }
 }
 
 const MESSAGE: &[u8] = b"Date: Mon, 1 Jan 2024 00:00:00 +0900\r\nSubject: a \"b\"\r\nFrom: Taro <taro@x.jp>\r\nTo: g: a@y.jp;, b@z.jp\r\n\

@@ -21,6 +21,10 @@ impl Login {
         }
     }
 
+    pub(super) fn claimed(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
     fn take_name(&mut self, response: &Secret) -> Step {
         match response.expose_str().and_then(prepare_identity) {
             Some(identity) => {

@@ -21,8 +21,14 @@ pub enum Step {
         /// Whom the client claims to be, prepared.
         identity: String,
     },
-    /// The client has proved that it knows the password. The exchange is over.
+    /// The client has proved that it knows the password, and has not been told so: judge, record, and then
+    /// [`Exchange::accept`]. Nothing tells anybody that a proof is right before the driver has recorded it.
     Proved {
+        /// Who it is.
+        identity: String,
+    },
+    /// The client has heard that its proof was accepted. The exchange is over.
+    Done {
         /// Who it is.
         identity: String,
     },
@@ -64,6 +70,18 @@ pub enum Failure {
     /// The password is wrong, or the identity does not exist.
     #[error("wrong password or unknown identity")]
     WrongProof,
+    /// The client gave up (`*`).
+    #[error("the client cancelled the exchange")]
+    Cancelled,
+    /// The client was gone before the end.
+    #[error("the client left in the middle of the exchange")]
+    Abandoned,
+    /// The client's line is not base64, or too long.
+    #[error("the client's line is not base64")]
+    Unreadable,
+    /// The client began where nothing protects what it says.
+    #[error("the exchange was begun without TLS")]
+    Unprotected,
 }
 
 /// One authentication, from the mechanism's choice to its result.
@@ -119,13 +137,29 @@ impl Exchange {
         }
     }
 
+    /// Whom the client claims to be, as far as it has said so in an exchange that is not over.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&str> {
+        match &self.state {
+            State::Login(login) => login.claimed(),
+            State::Scram(scram) => scram.claimed(),
+            State::Plain | State::Over => None,
+        }
+    }
+
     /// Takes the client's answer to the last challenge.
     pub fn respond(&mut self, response: &Secret) -> Step {
+        let claimed = self.claimed().map(str::to_owned);
         let step = match &mut self.state {
             State::Plain => plain::read(response),
             State::Login(login) => login.respond(response),
             State::Scram(scram) => scram.respond(response),
             State::Over => failed(None, Failure::Malformed),
+        };
+        // What cannot be read names nobody; who was named before is still who is tried.
+        let step = match step {
+            Step::Failed { identity, failure } => failed(identity.or(claimed), failure),
+            step => step,
         };
         self.close_after(step)
     }
@@ -139,9 +173,23 @@ impl Exchange {
         self.close_after(step)
     }
 
+    /// Goes on after [`Step::Proved`]: the client is told that its proof was accepted. At any other time, the
+    /// exchange fails.
+    pub fn accept(&mut self) -> Step {
+        let step = match &mut self.state {
+            State::Scram(scram) => scram.accept(),
+            State::Plain | State::Login(_) | State::Over => failed(None, Failure::Malformed),
+        };
+        self.close_after(step)
+    }
+
     /// Nothing may follow a result: a second answer would be judged against old state.
     fn close_after(&mut self, step: Step) -> Step {
-        if !matches!(step, Step::Challenge(_) | Step::Credentials { .. }) {
+        let goes_on = matches!(
+            step,
+            Step::Challenge(_) | Step::Credentials { .. } | Step::Proved { .. }
+        );
+        if !goes_on {
             self.state = State::Over;
         }
         step

@@ -22,6 +22,11 @@ enum Stage {
     First,
     Credentials(ClientFirst),
     Final(Box<Expected>),
+    /// The proof was right; the driver has not accepted it yet.
+    Proved {
+        identity: String,
+        signature: String,
+    },
     /// The server's signature is sent; the client's empty answer ends it.
     Signed(String),
     Over,
@@ -67,9 +72,11 @@ impl Scram {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::First => self.client_first(text),
             Stage::Final(expected) => self.client_final(text, *expected),
-            Stage::Signed(identity) if text.is_empty() => Step::Proved { identity },
+            Stage::Signed(identity) if text.is_empty() => Step::Done { identity },
             Stage::Signed(identity) => failed(Some(identity), Failure::Malformed),
-            Stage::Credentials(_) | Stage::Over => failed(None, Failure::Malformed),
+            Stage::Credentials(_) | Stage::Proved { .. } | Stage::Over => {
+                failed(None, Failure::Malformed)
+            }
         }
     }
 
@@ -91,6 +98,27 @@ impl Scram {
             credentials,
         }));
         Step::Challenge(challenge)
+    }
+
+    pub(super) fn accept(&mut self) -> Step {
+        let Stage::Proved {
+            identity,
+            signature,
+        } = std::mem::replace(&mut self.stage, Stage::Over)
+        else {
+            return failed(None, Failure::Malformed);
+        };
+        self.stage = Stage::Signed(identity);
+        Step::Challenge(format!("v={signature}").into_bytes())
+    }
+
+    pub(super) fn claimed(&self) -> Option<&str> {
+        match &self.stage {
+            Stage::First | Stage::Over => None,
+            Stage::Credentials(client) => Some(&client.identity),
+            Stage::Final(expected) => Some(&expected.client.identity),
+            Stage::Proved { identity, .. } | Stage::Signed(identity) => Some(identity),
+        }
     }
 
     fn client_first(&mut self, text: &str) -> Step {
@@ -192,8 +220,12 @@ impl Scram {
             return fail(Failure::WrongProof);
         }
         let server_signature = hmac(&*credentials.server_key, &[signed.as_bytes()]);
-        self.stage = Stage::Signed(client.identity);
-        Step::Challenge(format!("v={}", STANDARD.encode(server_signature.as_slice())).into_bytes())
+        let identity = client.identity;
+        self.stage = Stage::Proved {
+            identity: identity.clone(),
+            signature: STANDARD.encode(server_signature.as_slice()),
+        };
+        Step::Proved { identity }
     }
 }
 

@@ -53,14 +53,21 @@ fn scram_follows_the_published_example() {
     );
     let last = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
                 p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
-    assert_eq!(
-        challenge(server.respond(&last.into())),
-        "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-    );
     assert!(matches!(
-        server.respond(&"".into()),
+        server.respond(&last.into()),
         Step::Proved { identity } if identity == "user"
     ));
+    // Nothing of the server's signature is out before the driver has accepted the proof.
+    assert_eq!(
+        challenge(server.accept()),
+        "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+    );
+    assert_eq!(server.claimed(), Some("user"));
+    assert!(matches!(
+        server.respond(&"".into()),
+        Step::Done { identity } if identity == "user"
+    ));
+    assert_eq!(server.claimed(), None);
     assert_eq!(failure(server.respond(&"".into())), Failure::Malformed);
 }
 
@@ -95,7 +102,8 @@ fn log_in(
                 return Ok(claim.identity);
             }
             Step::Password(_) => return Err("wrong password".into()),
-            Step::Proved { identity } => {
+            Step::Proved { .. } => server.accept(),
+            Step::Done { identity } => {
                 client.finish().unwrap();
                 return Ok(identity);
             }
@@ -260,6 +268,7 @@ fn login_asks_twice() {
     let mut server = exchange(Mechanism::Login);
     assert_eq!(challenge(server.start(None)), "Username:");
     assert_eq!(challenge(server.respond(&"taro".into())), "Password:");
+    assert_eq!(server.claimed(), Some("taro"));
     assert!(matches!(
         server.respond(&"x".into()),
         Step::Password(c) if c.identity == "taro" && c.password == "x".into()
@@ -302,6 +311,34 @@ fn a_false_server_is_found_out() {
         client.respond(forged.as_bytes()),
         Err(client::Error::WrongServer)
     );
+}
+
+/// A proof is answered once, by the driver's word, and by nothing that the client sends.
+#[test]
+fn a_proof_waits_for_the_driver() {
+    let client = |server: &mut Exchange| {
+        let login = client::Login {
+            identity: "user".into(),
+            password: "pencil".into(),
+            nonce: Nonce::from_text("abc").unwrap(),
+            bindings: ChannelBindings::none(),
+            plus_offered: false,
+        };
+        let mut client = client::Exchange::new(Mechanism::ScramSha256, login).unwrap();
+        server.start(client.initial().as_ref());
+        let first = challenge(server.credentials(credentials()));
+        client.respond(first.as_bytes()).unwrap()
+    };
+    let mut server = exchange(Mechanism::ScramSha256);
+    let last = client(&mut server);
+    assert_eq!(failure(server.accept()), Failure::Malformed, "no proof yet");
+    let mut server = exchange(Mechanism::ScramSha256);
+    assert_eq!(last, client(&mut server));
+    assert!(matches!(server.respond(&last), Step::Proved { .. }));
+    assert!(matches!(
+        server.respond(&"".into()),
+        Step::Failed { identity: Some(identity), failure: Failure::Malformed } if identity == "user"
+    ));
 }
 
 proptest! {

@@ -435,6 +435,7 @@ fn deliver(mechanisms: Vec<crate::sasl::Mechanism>, content: &[u8], at_once: usi
                 taken = Some(std::mem::take(&mut current));
                 answer.accept(&mut session, "ok");
             }
+            server::Event::Authenticated(identity) => assert_eq!(identity, "taro"),
             server::Event::Closed(_) => return taken.unwrap(),
             server::Event::NeedInput => {
                 for piece in session.take_output().chunks(at_once) {

@@ -66,7 +66,7 @@ impl CredentialsAnswer {
 }
 
 impl ProvedAnswer {
-    /// Lets the identity in: 235.
+    /// Lets the identity in: the client is told so, and 235 once it has answered.
     pub fn accept(self, session: &mut Session) {
         session.answer(&self.0, Given::Accept);
     }

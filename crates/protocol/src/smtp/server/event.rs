@@ -33,8 +33,11 @@ pub enum Event {
     Password(PasswordClaim, PasswordAnswer),
     /// SCRAM credentials to look up for an identity.
     Credentials(String, CredentialsAnswer),
-    /// This identity has proved that it knows its password (SCRAM); the driver lets it in or not.
+    /// This identity has proved that it knows its password (SCRAM), and has not been told so; the driver lets it
+    /// in or not.
     Proved(String, ProvedAnswer),
+    /// Who was accepted is logged in from now on, and the client was told.
+    Authenticated(String),
     /// An authentication failed, and the client was told.
     AuthFailed(AuthFailed),
     /// MAIL came.
@@ -84,8 +87,10 @@ pub struct EndOfData {
 pub enum Abort {
     /// RSET, a new EHLO or HELO, or STARTTLS.
     Reset,
-    /// QUIT, or the session was closed.
+    /// QUIT.
     Closed,
+    /// The server ended the session in the middle of it, and the client was told this.
+    Ended(Refusal),
     /// The content broke a rule and was refused.
     Content(ContentDefect, Refusal),
 }
@@ -115,12 +120,12 @@ pub struct Refused {
 /// An authentication that failed before the driver had to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthFailed {
-    /// The mechanism.
-    pub mechanism: Mechanism,
+    /// The mechanism; `None` when the client named none that exists.
+    pub mechanism: Option<Mechanism>,
     /// Whom the client claimed to be, as far as known.
     pub identity: Option<String>,
-    /// Why. `None`: the client cancelled, or its line could not be read.
-    pub failure: Option<Failure>,
+    /// Why.
+    pub failure: Failure,
     /// What it was told.
     pub refusal: Refusal,
 }

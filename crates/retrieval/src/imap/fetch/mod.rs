@@ -1,27 +1,22 @@
 //! FETCH: what a client asks of messages, read in batches and written as it is found.
 
+mod answer;
 mod content;
 
-use std::collections::HashMap;
-
-use message::{Limits, Summary};
-use protocol::imap::{Encoder, Fetch, FetchItem, NumberSet, ResponseCode, SectionText};
+use protocol::imap::{Fetch, FetchItem, NumberSet, ResponseCode, SectionText};
 use store::{
     Error, MailboxId,
-    mailbox::{self, Entry, FlagChange, FlagMode, Flags},
+    mailbox::{self, FlagChange, FlagMode, Flags},
 };
 
-use self::content::{Content, write_content};
+use self::answer::Answer;
 use super::{
-    flags,
-    line::Line,
     member::Member,
     outcome::{Done, Outcome, Stop},
-    view::{Slot, View},
 };
-use crate::{Shared, audit::Tally};
+use crate::audit::Tally;
 
-/// Messages whose entries and summaries are read at once.
+/// Messages whose entries are read at once.
 const BATCH: usize = 256;
 
 /// What has to be read to answer the items.
@@ -33,15 +28,10 @@ struct Plan {
     summary: bool,
     /// Text is asked for.
     body: bool,
+    /// Some of it has to be decoded or put together, which takes as much room again as the text.
+    copies: bool,
     /// `\Seen` is to be set.
     sets_seen: bool,
-}
-
-/// What was read of the messages of one batch.
-#[derive(Default)]
-struct Material {
-    entries: HashMap<u32, Entry>,
-    summaries: HashMap<u32, Summary>,
 }
 
 /// What went wrong with single messages while the others were answered.
@@ -87,9 +77,43 @@ impl Plan {
             entry: entry || body,
             summary: items.iter().any(needs_summary),
             body,
+            copies: items.iter().any(needs_copy),
             sets_seen: !read_only && items.iter().any(FetchItem::sets_seen),
-            items,
+            items: by_part(items),
         }
+    }
+}
+
+/// The items with those about one decoded part together, so that it is decoded once and no two are held.
+fn by_part(items: Vec<FetchItem>) -> Vec<FetchItem> {
+    let mut sorted: Vec<FetchItem> = Vec::with_capacity(items.len());
+    for item in items {
+        let path = decoded_path(&item);
+        let last = path.and_then(|path| {
+            sorted
+                .iter()
+                .rposition(|other| decoded_path(other) == Some(path))
+        });
+        let place = last.map_or(sorted.len(), |last| last.saturating_add(1));
+        sorted.insert(place, item);
+    }
+    sorted
+}
+
+fn decoded_path(item: &FetchItem) -> Option<&[u32]> {
+    match item {
+        FetchItem::Binary { path, .. } | FetchItem::BinarySize { path } => Some(path),
+        _ => None,
+    }
+}
+
+fn needs_copy(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Section { section, .. } => matches!(
+            section.text,
+            SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)
+        ),
+        other => decoded_path(other).is_some_and(|path| !path.is_empty()),
     }
 }
 
@@ -202,43 +226,18 @@ impl Member {
         else {
             return Ok(());
         };
+        let mut answer = Answer {
+            shared,
+            line,
+            account: login.account,
+            tally,
+            selected,
+            plan,
+            seen,
+            troubles,
+        };
         for batch in uids.chunks(BATCH) {
-            let material = read_batch(shared, selected.id, batch, plan).await?;
-            for uid in batch {
-                let Some((number, slot)) = selected.view.by_uid(*uid) else {
-                    continue;
-                };
-                let entry = material.entries.get(uid);
-                if (plan.entry && entry.is_none()) || selected.view.is_gone(*uid) {
-                    troubles.gone = true;
-                    continue;
-                }
-                let subject = Subject {
-                    number,
-                    slot,
-                    view: &selected.view,
-                    entry,
-                    summary: material.summaries.get(uid),
-                };
-                if plan.body {
-                    let fetched =
-                        write_with_body(shared, line, login.account, plan, &subject, troubles)
-                            .await?;
-                    if fetched {
-                        tally_text(tally, selected.id, *uid, plan);
-                        if plan.sets_seen && !slot.flags().contains(Flags::SEEN) {
-                            seen.push(*uid);
-                        }
-                    }
-                } else {
-                    let mut writer = line.out.fetch(number);
-                    for item in &plan.items {
-                        subject.write_fact(&mut writer, item);
-                    }
-                    writer.finish();
-                }
-                line.relieve().await?;
-            }
+            answer.batch(batch).await?;
         }
         Ok(())
     }
@@ -264,90 +263,6 @@ impl Member {
     }
 }
 
-/// One message that is answered.
-struct Subject<'a> {
-    number: u32,
-    slot: Slot,
-    view: &'a View,
-    entry: Option<&'a Entry>,
-    summary: Option<&'a Summary>,
-}
-
-impl Subject<'_> {
-    /// Writes an item that needs no text.
-    fn write_fact(&self, writer: &mut protocol::imap::FetchWriter<'_>, item: &FetchItem) {
-        match item {
-            FetchItem::Uid => writer.uid(self.slot.uid),
-            FetchItem::ModSeq => writer.mod_seq(self.slot.modseq),
-            FetchItem::Flags => {
-                writer.flags(&flags::to_wire(
-                    self.slot.flags(),
-                    self.view.keywords(self.slot),
-                ));
-            }
-            _ => {}
-        }
-        if let Some(entry) = self.entry {
-            match item {
-                FetchItem::Size => writer.size(entry.size),
-                FetchItem::InternalDate => {
-                    writer.internal_date(protocol::imap::DateTime::utc(entry.internal_date));
-                }
-                FetchItem::EmailId => writer.email_id(&entry.email.to_string()),
-                FetchItem::ThreadId => writer.thread_id(Some(&entry.thread.to_string())),
-                FetchItem::SaveDate => writer.save_date(Some(entry.save_date)),
-                _ => {}
-            }
-        }
-        if let Some(summary) = self.summary {
-            match item {
-                FetchItem::Envelope => writer.envelope(&summary.envelope),
-                FetchItem::Body => writer.body(&summary.structure.root),
-                FetchItem::BodyStructure => writer.body_structure(&summary.structure.root),
-                _ => {}
-            }
-        }
-    }
-}
-
-async fn read_batch(
-    shared: &Shared,
-    id: MailboxId,
-    uids: &[u32],
-    plan: &Plan,
-) -> Result<Material, Stop> {
-    if !plan.entry && !plan.summary {
-        return Ok(Material::default());
-    }
-    let (uids, entry, summary) = (uids.to_vec(), plan.entry, plan.summary);
-    let material = shared
-        .store
-        .read::<_, Error>(move |snapshot| {
-            let mut material = Material::default();
-            if entry {
-                let entries = mailbox::entries_of(snapshot, id, &uids)?;
-                material.entries = entries
-                    .into_iter()
-                    .map(|entry| (entry.uid, entry))
-                    .collect();
-            }
-            if summary {
-                for (uid, encoded) in mailbox::summaries(snapshot, id, &uids)? {
-                    material.summaries.insert(uid, decode_summary(&encoded)?);
-                }
-            }
-            Ok(material)
-        })
-        .await?;
-    Ok(material)
-}
-
-/// A summary as the store keeps it.
-pub(super) fn decode_summary(encoded: &[u8]) -> Result<Summary, Error> {
-    Summary::decode(encoded)
-        .map_err(|error| Error::Corrupt(format!("a message's summary: {error}")))
-}
-
 fn tally_text(tally: &mut Tally, mailbox: MailboxId, uid: u32, plan: &Plan) {
     let is_text = |item: &FetchItem| match item {
         FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Binary { .. } => true,
@@ -359,56 +274,4 @@ fn tally_text(tally: &mut Tally, mailbox: MailboxId, uid: u32, plan: &Plan) {
     if plan.items.iter().any(is_text) {
         tally.fetched(mailbox, uid);
     }
-}
-
-/// Answers one message whose text is asked for; whether it could be read.
-async fn write_with_body(
-    shared: &Shared,
-    line: &mut Line,
-    account: store::AccountId,
-    plan: &Plan,
-    subject: &Subject<'_>,
-    troubles: &mut Troubles,
-) -> Result<bool, Stop> {
-    let Some(entry) = subject.entry else {
-        return Ok(false);
-    };
-    // The old items copy the text into the answer.
-    let copies = plan
-        .items
-        .iter()
-        .any(|item| matches!(item, FetchItem::Rfc822 | FetchItem::Rfc822Text));
-    let octets = if copies {
-        entry.size.saturating_mul(2)
-    } else {
-        entry.size
-    };
-    let _room = line.room_for(octets).await?;
-    let raw = match shared.store.body(account, entry.body).await {
-        Ok(raw) => raw,
-        Err(Error::NotFound(_)) => {
-            troubles.gone = true;
-            return Ok(false);
-        }
-        Err(error @ (Error::Corrupt(_) | Error::NoKey(_))) => {
-            tracing::error!(%error, body = %entry.body.0, "a message cannot be read");
-            troubles.damaged = true;
-            return Ok(false);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let content = Content {
-        raw: &raw,
-        structure: subject.summary.map(|summary| &summary.structure),
-        limits: Limits::default(),
-    };
-    let (encoder, connection) = line.halves();
-    let mut writer = Encoder::fetch(encoder, subject.number);
-    for item in &plan.items {
-        subject.write_fact(&mut writer, item);
-        let written = write_content(&mut writer, connection, &content, item).await?;
-        troubles.unknown_encoding |= !written;
-    }
-    writer.finish();
-    Ok(true)
 }

@@ -5,20 +5,21 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use message::text::BaseSubject;
 use protocol::imap::ThreadNode;
 
-/// What threading needs of a message.
+/// What threading needs of a message. Texts are only compared for being the same, so that digests of them do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Threadable {
     /// The number that is answered: UID or sequence number.
     pub number: u32,
-    /// Message-ID, without its brackets; empty when there is none.
-    pub id: String,
+    /// Message-ID.
+    pub id: Option<u64>,
     /// References, or the first of In-Reply-To when there are none; oldest first.
-    pub references: Vec<String>,
-    /// Base subject.
-    pub subject: BaseSubject,
+    pub references: Box<[u64]>,
+    /// Base subject; nothing when it is empty.
+    pub subject: Option<u64>,
+    /// Whether the subject is that of a reply or a forward.
+    pub is_reply: bool,
     /// Sent date, or INTERNALDATE.
     pub date: Timestamp,
 }
@@ -54,15 +55,8 @@ pub(crate) fn by_references(messages: &[Threadable]) -> Vec<ThreadNode> {
 /// The ORDEREDSUBJECT algorithm (poor man's threading).
 pub(crate) fn by_subject(messages: &[Threadable]) -> Vec<ThreadNode> {
     let mut sorted: Vec<&Threadable> = messages.iter().collect();
-    sorted.sort_by(|a, b| {
-        a.subject
-            .text
-            .cmp(&b.subject.text)
-            .then(a.date.cmp(&b.date))
-    });
-    let mut threads: Vec<&[&Threadable]> = sorted
-        .chunk_by(|a, b| a.subject.text == b.subject.text)
-        .collect();
+    sorted.sort_by_key(|message| (message.subject, message.date));
+    let mut threads: Vec<&[&Threadable]> = sorted.chunk_by(|a, b| a.subject == b.subject).collect();
     threads.sort_by_key(|thread| thread.first().map(|first| (first.date, first.number)));
     let leaf = |message: &&Threadable| {
         let mut node = ThreadNode::default();
@@ -94,19 +88,12 @@ impl Forest<'_> {
     /// Step 1: a tree of messages by their references.
     fn link(&mut self) {
         let messages = self.messages;
-        let mut by_id: HashMap<&str, usize> = HashMap::new();
+        let mut by_id: HashMap<u64, usize> = HashMap::new();
         for (index, message) in messages.iter().enumerate() {
             let own = self.node_of_message(index, message, &mut by_id);
             let mut previous = None;
             for reference in &message.references {
-                let node = match by_id.get(reference.as_str()) {
-                    Some(node) => *node,
-                    None => {
-                        let node = self.add(None);
-                        by_id.insert(reference, node);
-                        node
-                    }
-                };
+                let node = *by_id.entry(*reference).or_insert_with(|| self.add(None));
                 if let Some(parent) = previous
                     && self.node(node).is_some_and(|node| node.parent.is_none())
                 {
@@ -124,16 +111,16 @@ impl Forest<'_> {
         }
     }
 
-    fn node_of_message<'m>(
+    fn node_of_message(
         &mut self,
         index: usize,
-        message: &'m Threadable,
-        by_id: &mut HashMap<&'m str, usize>,
+        message: &Threadable,
+        by_id: &mut HashMap<u64, usize>,
     ) -> usize {
-        if message.id.is_empty() {
+        let Some(id) = message.id else {
             return self.add(Some(index));
-        }
-        match by_id.get(message.id.as_str()) {
+        };
+        match by_id.get(&id) {
             Some(&node) => match self.nodes.get_mut(node) {
                 Some(dummy) if dummy.message.is_none() => {
                     dummy.message = Some(index);
@@ -144,7 +131,7 @@ impl Forest<'_> {
             },
             None => {
                 let node = self.add(Some(index));
-                by_id.insert(&message.id, node);
+                by_id.insert(id, node);
                 node
             }
         }
@@ -297,10 +284,13 @@ impl Forest<'_> {
         let mut merged: Vec<Option<usize>> = roots.iter().copied().map(Some).collect();
         let mut place: HashMap<usize, usize> = roots.iter().copied().zip(0..).collect();
         for (position, &root) in roots.iter().enumerate() {
-            let Some(subject) = self.speaker(root).map(|message| message.subject.clone()) else {
+            let speaker = self.speaker(root);
+            let Some((subject, is_reply)) =
+                speaker.and_then(|message| Some((message.subject?, message.is_reply)))
+            else {
                 continue;
             };
-            let Some(target) = chosen.get(&subject.text).copied().filter(|&t| t != root) else {
+            let Some(target) = chosen.get(&subject).copied().filter(|&t| t != root) else {
                 continue;
             };
             let is_dummy = |forest: &Self, index| {
@@ -308,9 +298,7 @@ impl Forest<'_> {
                     .node(index)
                     .is_some_and(|node| node.message.is_none())
             };
-            let target_is_reply = self
-                .speaker(target)
-                .is_some_and(|message| message.subject.is_reply);
+            let target_is_reply = self.speaker(target).is_some_and(|message| message.is_reply);
             match (is_dummy(self, target), is_dummy(self, root)) {
                 (true, true) => {
                     let children = match self.nodes.get_mut(root) {
@@ -322,7 +310,7 @@ impl Forest<'_> {
                     }
                 }
                 (true, false) => self.adopt_root(target, root),
-                (false, false) if subject.is_reply && !target_is_reply => {
+                (false, false) if is_reply && !target_is_reply => {
                     self.adopt_root(target, root);
                 }
                 _ => {
@@ -335,7 +323,7 @@ impl Forest<'_> {
                         }
                         place.insert(dummy, at);
                     }
-                    chosen.insert(subject.text, dummy);
+                    chosen.insert(subject, dummy);
                 }
             }
             if let Some(slot) = merged.get_mut(position) {
@@ -346,28 +334,23 @@ impl Forest<'_> {
     }
 
     /// Steps 5A and 5B: the thread that others of its subject join.
-    fn chosen_by_subject(&self, roots: &[usize]) -> HashMap<String, usize> {
-        let mut chosen: HashMap<String, usize> = HashMap::new();
+    fn chosen_by_subject(&self, roots: &[usize]) -> HashMap<u64, usize> {
+        let mut chosen: HashMap<u64, usize> = HashMap::new();
         for &root in roots {
-            let Some(message) = self.speaker(root) else {
+            let speaker = self.speaker(root);
+            let Some((subject, is_reply)) =
+                speaker.and_then(|message| Some((message.subject?, message.is_reply)))
+            else {
                 continue;
             };
-            let subject = &message.subject;
-            if subject.text.is_empty() {
-                continue;
-            }
-            let Some(&old) = chosen.get(&subject.text) else {
-                chosen.insert(subject.text.clone(), root);
+            let Some(&old) = chosen.get(&subject) else {
+                chosen.insert(subject, root);
                 continue;
             };
             let is_dummy = |index| self.node(index).is_some_and(|node| node.message.is_none());
-            let old_is_reply = self
-                .speaker(old)
-                .is_some_and(|message| message.subject.is_reply);
-            if (is_dummy(root) && !is_dummy(old))
-                || (!is_dummy(old) && old_is_reply && !subject.is_reply)
-            {
-                chosen.insert(subject.text.clone(), root);
+            let old_is_reply = self.speaker(old).is_some_and(|message| message.is_reply);
+            if (is_dummy(root) && !is_dummy(old)) || (!is_dummy(old) && old_is_reply && !is_reply) {
+                chosen.insert(subject, root);
             }
         }
         chosen
@@ -407,19 +390,24 @@ impl Forest<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+
     use message::text::base_subject;
 
     fn message(number: u32, id: &str, references: &str, subject: &str) -> Threadable {
         Threadable {
             number,
-            id: id.to_owned(),
-            references: references.split_whitespace().map(str::to_owned).collect(),
-            subject: BaseSubject {
-                text: subject_text(subject),
-                ..base_subject(subject)
-            },
+            id: digest(id),
+            references: references.split_whitespace().filter_map(digest).collect(),
+            subject: digest(&subject_text(subject)),
+            is_reply: base_subject(subject).is_reply,
             date: Timestamp::from_second(i64::from(number)).unwrap(),
         }
+    }
+
+    fn digest(text: &str) -> Option<u64> {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        (!text.is_empty()).then(|| hasher.hash_one(text))
     }
 
     fn subject_text(subject: &str) -> String {

@@ -21,14 +21,23 @@ impl Member {
             self.enable_condstore();
         }
         let found = self.find(&search.key).await;
-        // RFC 5182, section 2.1: a search that was to be saved and fails leaves nothing in `$`.
-        if found.is_err()
-            && search.returns.is_some_and(|returns| returns.save)
-            && let Some(selected) = &mut self.selected
-        {
+        self.forget_saved_after(&found, search.returns);
+        self.answer_search(tag, &search, &found?, asks_mod_seq)
+    }
+
+    /// RFC 5182, section 2.1: a search that was to be saved and is answered with NO leaves nothing in `$`; BAD leaves it alone.
+    fn forget_saved_after<T>(&mut self, result: &Result<T, Stop>, returns: Option<SearchReturn>) {
+        let saves = returns.is_some_and(|returns| returns.save);
+        if saves && matches!(result, Err(Stop::No { .. })) {
+            self.forget_saved();
+        }
+    }
+
+    /// Empties `$`.
+    pub(super) fn forget_saved(&mut self) {
+        if let Some(selected) = &mut self.selected {
             selected.saved.clear();
         }
-        self.answer_search(tag, &search, &found?, asks_mod_seq)
     }
 
     fn answer_search(
@@ -79,9 +88,11 @@ impl Member {
         Ok(Done::new("Searched"))
     }
 
-    /// What `$` holds afterwards (RFC 5182, section 2.4): with MIN or MAX alone, only those.
+    /// What `$` holds afterwards (RFC 5182, section 2.4): with MIN or MAX alone, only those. `uids` in the order of the answer.
     fn save(&mut self, returns: SearchReturn, uids: &[u32]) -> Result<(), Stop> {
-        self.need_selected()?.saved = told_of(returns, uids);
+        let mut saved = told_of(returns, uids);
+        saved.sort_unstable();
+        self.need_selected()?.saved = saved;
         Ok(())
     }
 

@@ -3,24 +3,25 @@
 use std::{sync::Arc, time::Duration};
 
 use message::{
-    Limits, Summary,
+    Limits,
     header::Header,
     mime::Structure,
     text::{searchable_body, searchable_headers},
 };
-use store::{
-    AccountId, Error, Store,
-    mailbox::{self, Entry},
-};
+use store::{AccountId, Error, mailbox::Entry};
 use tokio::time::timeout;
 
 use super::super::{
-    fetch::decode_summary, line::too_busy, outcome::Stop, selected::Selected, view::Slot,
+    line::too_busy,
+    outcome::Stop,
+    selected::Selected,
+    summaries::{self, room_of},
+    view::Slot,
 };
 use super::term::{Known, Term, Words, fold_words};
-use crate::Shared;
+use crate::{Shared, budget::Room};
 
-/// Messages whose rows and summaries are held at once.
+/// Messages whose rows are held at once.
 const BATCH: usize = 256;
 
 /// A way through the selected mailbox.
@@ -141,39 +142,71 @@ impl<'a> Walk<'a> {
         open: &[(Open, &Entry)],
         found: &mut Vec<u32>,
     ) -> Result<(), Stop> {
+        let (store, id) = (&self.shared.store, self.selected.id);
         let uids = open.iter().map(|(open, _)| open.slot.uid).collect();
-        let summaries = read_summaries(&self.shared.store, self.selected, uids).await?;
-        for (open, entry) in open {
-            let uid = open.slot.uid;
-            let Some((_, summary)) = summaries.iter().find(|(held, _)| *held == uid) else {
-                continue;
-            };
-            let mut known = self.known(*open);
-            known.entry = Some(entry);
-            known.summary = Some(summary);
-            let judgement = match term.judge(&known) {
-                Some(judgement) => judgement,
-                None => match self.words(entry).await? {
-                    Some(words) => {
-                        known.words = Some(&words);
-                        term.judge(&known).unwrap_or(false)
-                    }
-                    None => false,
-                },
-            };
-            if judgement {
-                found.push(uid);
+        let sizes = summaries::sizes(store, id, uids).await?;
+        let mut undecided = Vec::new();
+        for group in summaries::groups(&sizes) {
+            let _room = self.room_for(group.room()).await?;
+            for (uid, packed) in summaries::read(store, id, group.uids).await? {
+                let place = open.binary_search_by_key(&uid, |(open, _)| open.slot.uid);
+                let Some((open, entry)) = place.ok().and_then(|place| open.get(place)) else {
+                    continue;
+                };
+                let size = u64::try_from(packed.len()).unwrap_or(u64::MAX);
+                let summary = summaries::unpack(store, packed).await?;
+                let mut known = self.known(*open);
+                known.entry = Some(entry);
+                known.summary = Some(&summary);
+                match term.judge(&known) {
+                    Some(true) => found.push(uid),
+                    Some(false) => {}
+                    None => undecided.push((*open, *entry, size)),
+                }
+            }
+        }
+        for (open, entry, size) in undecided {
+            if self.by_text(term, open, entry, size).await? {
+                found.push(open.slot.uid);
             }
         }
         Ok(())
     }
 
-    /// The folded text of a message; `None` when it is gone or damaged.
-    async fn words(&self, entry: &Entry) -> Result<Option<Words>, Stop> {
+    /// Whether a message matches that only its text decides. `summary` is the size of its summary, which is read again: it
+    /// was not held while others were looked at.
+    async fn by_text(
+        &self,
+        term: &Term,
+        open: Open,
+        entry: &Entry,
+        summary: u64,
+    ) -> Result<bool, Stop> {
         // Decoding and folding hold the text several times.
         let octets = entry.size.saturating_mul(4);
+        let room = octets.saturating_add(room_of(summary));
+        let _room = self.room_for(room).await?;
+        let (store, id) = (&self.shared.store, self.selected.id);
+        let Some(summary) = summaries::read_one(store, id, open.slot.uid).await? else {
+            return Ok(false);
+        };
+        let Some(words) = self.words(entry).await? else {
+            return Ok(false);
+        };
+        let mut known = self.known(open);
+        known.entry = Some(entry);
+        known.summary = Some(&summary);
+        known.words = Some(&words);
+        Ok(term.judge(&known).unwrap_or(false))
+    }
+
+    async fn room_for(&self, octets: u64) -> Result<Option<Room>, Stop> {
         let room = self.shared.memory.take(Some(self.account), octets);
-        let room = timeout(self.patience, room).await.map_err(|_| too_busy())?;
+        timeout(self.patience, room).await.map_err(|_| too_busy())
+    }
+
+    /// The folded text of a message; `None` when it is gone or damaged.
+    async fn words(&self, entry: &Entry) -> Result<Option<Words>, Stop> {
         let turn = self.shared.searches.acquire().await;
         let raw = match self.shared.store.body(self.account, entry.body).await {
             Ok(raw) => raw,
@@ -185,7 +218,7 @@ impl<'a> Walk<'a> {
             Err(error) => return Err(error.into()),
         };
         let words = self.shared.world.blocking(move || words_of(&raw)).await;
-        drop((room, turn));
+        drop(turn);
         match words {
             Ok(words) => Ok(Some(words)),
             Err(error) => {
@@ -205,24 +238,6 @@ impl<'a> Walk<'a> {
             words: None,
         }
     }
-}
-
-/// Summaries of messages that still exist, ascending by UID.
-pub(super) async fn read_summaries(
-    store: &Store,
-    selected: &Selected,
-    uids: Vec<u32>,
-) -> Result<Vec<(u32, Summary)>, Stop> {
-    let id = selected.id;
-    let summaries = store
-        .read::<_, Error>(move |snapshot| {
-            mailbox::summaries(snapshot, id, &uids)?
-                .into_iter()
-                .map(|(uid, encoded)| Ok((uid, decode_summary(&encoded)?)))
-                .collect::<Result<Vec<_>, Error>>()
-        })
-        .await?;
-    Ok(summaries)
 }
 
 fn words_of(raw: &[u8]) -> Words {

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::database;
-use crate::{EmailId, Error};
+use crate::{EmailId, Error, disk::Disk, sqlite};
 
 /// A file under examination.
 pub(in crate::index) struct Examined {
@@ -14,12 +14,13 @@ pub(in crate::index) struct Examined {
 
 impl Examined {
     /// Opens the file; `None` when there is none.
-    pub(in crate::index) fn open(path: &Path) -> Result<Option<Self>, Error> {
-        if !path.exists() {
+    pub(in crate::index) fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, Error> {
+        let size = disk.size(path).map_err(|error| Error::io(path, error))?;
+        if size.is_none() {
             return Ok(None);
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let handle = Connection::open_with_flags(path, flags).map_err(database)?;
+        let handle = sqlite::handle(disk, path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let handle = handle.map_err(database)?;
         handle
             .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000;")
             .map_err(database)?;

@@ -37,12 +37,9 @@ impl Session {
             Ok(ClientLine::Response(response)) => response,
             Ok(ClientLine::Cancel) => {
                 let refusal = Refusal::new::<501>(Detail::SECURITY, "Authentication cancelled");
-                return self.auth_failed(None, None, &refusal);
+                return self.exchange_failed(Failure::Cancelled, &refusal);
             }
-            Err(_) => {
-                let refusal = Refusal::new::<501>(Detail::SYNTAX, "Not base64");
-                return self.auth_failed(None, None, &refusal);
-            }
+            Err(_) => return self.exchange_failed(Failure::Unreadable, &not_base64()),
         };
         if let Some(exchange) = &mut self.exchange {
             let step = exchange.respond(&response);
@@ -71,28 +68,35 @@ impl Session {
                 });
             }
             Step::Proved { identity } => {
-                self.ask(Waiting::Proved(identity.clone()), |ticket| {
+                self.ask(Waiting::Proved, |ticket| {
                     Event::Proved(identity, ProvedAnswer(ticket))
                 });
             }
+            Step::Done { identity } => self.authenticated(identity),
             Step::Failed { identity, failure } => {
                 let refusal = match failure {
-                    Failure::Malformed => {
-                        Refusal::new::<501>(Detail::SYNTAX, "Malformed authentication message")
-                    }
                     Failure::OtherAuthorization
                     | Failure::ChannelBinding
                     | Failure::Downgrade
                     | Failure::WrongProof => Refusal::bad_credentials(),
+                    Failure::Malformed
+                    | Failure::Cancelled
+                    | Failure::Abandoned
+                    | Failure::Unreadable
+                    | Failure::Unprotected => {
+                        Refusal::new::<501>(Detail::SYNTAX, "Malformed authentication message")
+                    }
                 };
-                self.auth_failed(identity, Some(failure), &refusal);
+                let mechanism = self.exchange.take().map(|exchange| exchange.mechanism());
+                self.auth_failed(mechanism, identity, failure, &refusal);
             }
         }
     }
 
     pub(super) fn authenticated(&mut self, identity: String) {
         self.exchange = None;
-        self.identity = Some(identity);
+        self.identity = Some(identity.clone());
+        self.events.push_back(Event::Authenticated(identity));
         self.say(&Reply::new::<235>(Detail::SECURITY, "Welcome"));
     }
 
@@ -105,26 +109,38 @@ impl Session {
             self.counts.auth_failures = self.counts.auth_failures.saturating_add(1);
         }
         if failed && self.counts.auth_failures >= self.config.limits.auth_failures {
-            self.close_with(refusal.reply(), CloseReason::Limit);
+            self.close_with(refusal, CloseReason::Limit);
         } else {
             self.tell(refusal);
         }
     }
 
-    fn auth_failed(
+    /// The exchange under way comes to nothing.
+    fn exchange_failed(&mut self, failure: Failure, refusal: &Refusal) {
+        let exchange = self.exchange.take();
+        let mechanism = exchange.as_ref().map(Exchange::mechanism);
+        let identity = exchange.and_then(|exchange| exchange.claimed().map(str::to_owned));
+        self.auth_failed(mechanism, identity, failure, refusal);
+    }
+
+    /// An attempt failed before the driver had to judge, perhaps before there was an exchange.
+    pub(super) fn auth_failed(
         &mut self,
+        mechanism: Option<Mechanism>,
         identity: Option<String>,
-        failure: Option<Failure>,
+        failure: Failure,
         refusal: &Refusal,
     ) {
-        if let Some(exchange) = self.exchange.take() {
-            self.events.push_back(Event::AuthFailed(AuthFailed {
-                mechanism: exchange.mechanism(),
-                identity,
-                failure,
-                refusal: refusal.clone(),
-            }));
-        }
+        self.events.push_back(Event::AuthFailed(AuthFailed {
+            mechanism,
+            identity,
+            failure,
+            refusal: refusal.clone(),
+        }));
         self.auth_refused(refusal);
     }
+}
+
+pub(super) fn not_base64() -> Refusal {
+    Refusal::new::<501>(Detail::SYNTAX, "Not base64")
 }

@@ -9,9 +9,10 @@ use super::{
         event::{Abort, CloseReason, Event, Hello},
     },
     Chunk, Phase, Session, Waiting,
+    authentication::not_base64,
 };
 use crate::{
-    sasl::{Mechanism, wire},
+    sasl::{Mechanism, server::Failure, wire},
     smtp::{BodyKind, Detail, Mail, Rcpt, Refusal, Reply},
 };
 
@@ -24,7 +25,7 @@ impl Session {
     pub(super) fn command_line(&mut self, line: &[u8]) {
         self.counts.commands = self.counts.commands.saturating_add(1);
         if self.counts.commands > self.config.limits.commands {
-            return self.limit_reached("Too many commands");
+            return self.limit_reached(&shown(line), "Too many commands");
         }
         match parse(line, self.allowed()) {
             Ok(command) => {
@@ -36,7 +37,7 @@ impl Session {
             Err(Mistake::Wrong(refusal)) => self.refuse_line(line, &refusal),
             Err(Mistake::LostCount(refusal)) => {
                 self.note_refused(&shown(line), &refusal);
-                self.close_with(refusal.reply(), CloseReason::Limit);
+                self.close_with(&refusal, CloseReason::Limit);
             }
         }
     }
@@ -66,7 +67,7 @@ impl Session {
             ),
             Command::Quit => {
                 let reply = Reply::new::<221>(Detail::OTHER, "Goodbye");
-                self.close_with(&reply, CloseReason::Quit);
+                self.finish(&reply, Abort::Closed, CloseReason::Quit);
             }
         }
         Ok(())
@@ -169,7 +170,8 @@ impl Session {
         Ok(())
     }
 
-    fn auth(&mut self, mechanism: &str, initial: Option<&str>) -> Result<(), Refusal> {
+    fn auth(&mut self, name: &str, initial: Option<&str>) -> Result<(), Refusal> {
+        let mechanism = name.parse::<Mechanism>().ok();
         if self.config.mechanisms.is_empty() {
             return Err(Refusal::new::<502>(
                 Detail::INVALID_COMMAND,
@@ -177,25 +179,26 @@ impl Session {
             ));
         }
         if self.tls.is_none() {
-            return Err(Refusal::new::<538>(
-                Detail::ENCRYPTION_REQUIRED_FOR_MECHANISM,
-                "STARTTLS first",
-            ));
+            let refusal =
+                Refusal::new::<538>(Detail::ENCRYPTION_REQUIRED_FOR_MECHANISM, "STARTTLS first");
+            // It may have shown a password to the whole way, which is worth knowing.
+            self.auth_failed(mechanism, None, Failure::Unprotected, &refusal);
+            return Ok(());
         }
         if !self.allowed().extended || self.identity.is_some() || self.open.is_some() {
             return Err(out_of_order("AUTH comes after EHLO, once, before MAIL"));
         }
         let mechanism = mechanism
-            .parse()
-            .ok()
             .filter(|wanted| self.mechanisms().any(|m| m == *wanted))
             .ok_or_else(|| {
                 Refusal::new::<504>(Detail::INVALID_ARGUMENTS, "Mechanism not offered")
             })?;
-        let initial = initial
-            .map(|text| wire::decode_initial(text.as_bytes(), self.config.limits.auth_line))
-            .transpose()
-            .map_err(|_| Refusal::new::<501>(Detail::SYNTAX, "Not base64"))?;
+        let limit = self.config.limits.auth_line;
+        let initial = initial.map(|text| wire::decode_initial(text.as_bytes(), limit));
+        let Ok(initial) = initial.transpose() else {
+            self.auth_failed(Some(mechanism), None, Failure::Unreadable, &not_base64());
+            return Ok(());
+        };
         self.ask(Waiting::Auth { mechanism, initial }, |ticket| {
             Event::Auth(mechanism, AuthAnswer(ticket))
         });
@@ -226,7 +229,7 @@ impl Session {
             return Err(too_big());
         }
         if self.counts.transactions >= config.limits.transactions {
-            self.limit_reached("Too many messages, connect again");
+            self.limit_reached("MAIL", "Too many messages, connect again");
             return Ok(());
         }
         self.ask(Waiting::Mail(mail.clone()), |ticket| {
@@ -274,7 +277,7 @@ impl Session {
         if size > limits.message_size.saturating_add(limits.drained_content) {
             let refusal = too_big();
             self.note_refused("BDAT", &refusal);
-            return self.close_with(refusal.reply(), CloseReason::Limit);
+            return self.close_with(&refusal, CloseReason::Limit);
         }
         let refusal = match &self.open {
             None => Some(out_of_order("BDAT comes after RCPT")),
@@ -297,11 +300,12 @@ impl Session {
     }
 
     fn unknown(&mut self, line: &[u8]) {
+        // A client that is out of step may send its password here: only the verb is kept.
+        let verb = line.get(..4).unwrap_or_default();
         self.counts.unknown = self.counts.unknown.saturating_add(1);
         if self.counts.unknown > self.config.limits.unknown_commands {
-            return self.limit_reached("Too many unknown commands");
+            return self.limit_reached(&shown(verb), "Too many unknown commands");
         }
-        let verb = line.get(..4).unwrap_or_default();
         let refusal = if ABSENT
             .iter()
             .any(|a| a.as_bytes().eq_ignore_ascii_case(verb))
@@ -310,7 +314,6 @@ impl Session {
         } else {
             Refusal::new::<500>(Detail::INVALID_COMMAND, "Unknown command")
         };
-        // A client that is out of step may send its password here: only the verb is kept.
         self.refuse_command(&shown(verb), &refusal);
     }
 
@@ -320,29 +323,30 @@ impl Session {
 
     /// Tells the client, the driver, and the count of errors.
     pub(super) fn refuse_command(&mut self, command: &str, refusal: &Refusal) {
-        self.note_refused(command, refusal);
         if refusal.reply().is_permanent() {
             self.counts.errors = self.counts.errors.saturating_add(1);
             if self.counts.errors > self.config.limits.errors {
-                return self.limit_reached("Too many errors");
+                return self.limit_reached(command, "Too many errors");
             }
         }
+        self.note_refused(command, refusal);
         self.tell(refusal);
     }
 
     /// Tells the client; a 421 ends the session (RFC 5321, section 3.8).
     pub(super) fn tell(&mut self, refusal: &Refusal) {
         if refusal.reply().code() == 421 {
-            self.close_with(refusal.reply(), CloseReason::Driver);
+            self.close_with(refusal, CloseReason::Driver);
         } else {
             self.say(refusal.reply());
         }
     }
 
-    pub(super) fn limit_reached(&mut self, text: &str) {
+    /// `command` is what reached it; empty when the driver knows already.
+    pub(super) fn limit_reached(&mut self, command: &str, text: &str) {
         let refusal = Refusal::new::<421>(Detail::SECURITY, text);
-        self.note_refused("", &refusal);
-        self.close_with(refusal.reply(), CloseReason::Limit);
+        self.note_refused(command, &refusal);
+        self.close_with(&refusal, CloseReason::Limit);
     }
 }
 
@@ -366,7 +370,7 @@ pub(super) fn too_big() -> Refusal {
 }
 
 /// A line for the trail: printable, short, and without what AUTH may carry.
-fn shown(line: &[u8]) -> String {
+pub(super) fn shown(line: &[u8]) -> String {
     let is_auth = line
         .get(..4)
         .is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));

@@ -27,7 +27,7 @@ impl Session {
         };
         let mut body = Vec::with_capacity(self.input.len());
         let progress = content.data(&self.input, &mut body);
-        let drained = content.drained();
+        let (drained, defect) = (content.drained(), content.defect());
         self.input.drain(..progress.used);
         self.give_body(body);
         if progress.ended {
@@ -35,7 +35,7 @@ impl Session {
                 self.end_content(&content, false);
             }
         } else {
-            self.check_drained(drained);
+            self.check_drained(drained, defect);
         }
         true
     }
@@ -56,13 +56,13 @@ impl Session {
             .saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
         let (done, discard) = (chunk.remaining == 0, chunk.refusal.is_some());
 
-        let mut drained = 0;
+        let (mut drained, mut defect) = (0, None);
         if !discard && let Some(open) = &mut self.open {
             let binary = open.mail.body == BodyKind::BinaryMime;
             if let Some(content) = &mut open.chunked {
                 let mut body = Vec::with_capacity(octets.len());
                 content.chunk(&octets, binary, &mut body);
-                drained = content.drained();
+                (drained, defect) = (content.drained(), content.defect());
                 self.give_body(body);
             }
         }
@@ -71,7 +71,7 @@ impl Session {
                 self.end_chunk(chunk);
             }
         } else {
-            self.check_drained(drained);
+            self.check_drained(drained, defect);
         }
         true
     }
@@ -145,10 +145,12 @@ impl Session {
         }
     }
 
-    fn check_drained(&mut self, drained: u64) {
+    fn check_drained(&mut self, drained: u64, defect: Option<ContentDefect>) {
         if drained > self.config.limits.drained_content {
             let refusal = too_big();
-            self.close_with(refusal.reply(), CloseReason::Limit);
+            let defect = defect.unwrap_or(ContentDefect::TooBig);
+            self.abort(Abort::Content(defect, refusal.clone()));
+            self.close_with(&refusal, CloseReason::Limit);
         }
     }
 }

@@ -93,7 +93,7 @@ enum Waiting {
     },
     Password(String),
     Credentials,
-    Proved(String),
+    Proved,
     Mail(Mail),
     Rcpt(Rcpt),
     Data,
@@ -243,7 +243,7 @@ impl Session {
     /// in place of the greeting.
     pub fn close(&mut self, refusal: &Refusal) {
         self.waiting = None;
-        self.close_with(refusal.reply(), CloseReason::Driver);
+        self.close_with(refusal, CloseReason::Driver);
     }
 
     /// The last EHLO or HELO.
@@ -319,7 +319,11 @@ impl Session {
                     self.command_line(text);
                 }
             }
-            _ => self.bare_newline(),
+            text => {
+                let verb = text.unwrap_or(line.expose()).get(..4).unwrap_or_default();
+                let verb = if in_auth { &[] } else { verb };
+                self.bare_newline(verb);
+            }
         }
         true
     }
@@ -332,15 +336,21 @@ impl Session {
             Detail::SYNTAX
         };
         let refusal = Refusal::new::<500>(detail, "Line too long");
-        self.note_refused("", &refusal);
-        self.close_with(refusal.reply(), CloseReason::Limit);
+        // In an exchange the line may be a password.
+        let verb = if in_auth {
+            String::new()
+        } else {
+            command::shown(self.input.get(..4).unwrap_or_default())
+        };
+        self.note_refused(&verb, &refusal);
+        self.close_with(&refusal, CloseReason::Limit);
     }
 
-    fn bare_newline(&mut self) {
+    fn bare_newline(&mut self, verb: &[u8]) {
         self.signals.bare_newline = true;
         let refusal = Refusal::new::<500>(Detail::SYNTAX, "Lines end in CR LF, and hold neither");
-        self.note_refused("", &refusal);
-        self.close_with(refusal.reply(), CloseReason::BareNewline);
+        self.note_refused(&command::shown(verb), &refusal);
+        self.close_with(&refusal, CloseReason::BareNewline);
     }
 
     /// Asks the driver.
@@ -373,12 +383,18 @@ impl Session {
         }));
     }
 
-    fn close_with(&mut self, reply: &Reply, reason: CloseReason) {
+    /// Ends the session from this side. An open transaction comes to nothing by it, which the driver is told with
+    /// the words that the client was told.
+    fn close_with(&mut self, refusal: &Refusal, reason: CloseReason) {
+        self.finish(refusal.reply(), Abort::Ended(refusal.clone()), reason);
+    }
+
+    fn finish(&mut self, reply: &Reply, abort: Abort, reason: CloseReason) {
         if matches!(self.phase, Phase::Closed(_)) {
             return;
         }
         self.say(reply);
-        self.abort(Abort::Closed);
+        self.abort(abort);
         self.input = Vec::new();
         self.exchange = None;
         self.phase = Phase::Closed(reason);

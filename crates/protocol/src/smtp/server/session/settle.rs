@@ -15,7 +15,7 @@ impl Session {
             Waiting::Auth { .. }
             | Waiting::Password(_)
             | Waiting::Credentials
-            | Waiting::Proved(_) => self.auth_refused(&refusal),
+            | Waiting::Proved => self.auth_refused(&refusal),
             Waiting::Data | Waiting::EndOfData => {
                 self.open = None;
                 self.tell(&refusal);
@@ -45,8 +45,12 @@ impl Session {
                     self.take_step(step);
                 }
             }
-            (Waiting::Password(identity) | Waiting::Proved(identity), Given::Accept) => {
-                self.authenticated(identity);
+            (Waiting::Password(identity), Given::Accept) => self.authenticated(identity),
+            (Waiting::Proved, Given::Accept) => {
+                if let Some(exchange) = &mut self.exchange {
+                    let step = exchange.accept();
+                    self.take_step(step);
+                }
             }
             (Waiting::Mail(mail), Given::Accept) => self.open_transaction(mail),
             (Waiting::Rcpt(rcpt), Given::Accept) => self.add_recipient(rcpt),
@@ -110,7 +114,7 @@ impl Session {
         if refusal.reply().is_permanent() {
             self.counts.refused_recipients = self.counts.refused_recipients.saturating_add(1);
             if self.counts.refused_recipients > self.config.limits.refused_recipients {
-                return self.limit_reached("Too many refused recipients");
+                return self.limit_reached("", "Too many refused recipients");
             }
         }
         self.tell(refusal);

@@ -1,0 +1,69 @@
+//! What the commands do about rows of the queue that cannot be read.
+
+use store::{
+    Error, QueueId, Tx,
+    queue::{self, Selection},
+};
+use trail::{Actor, Event, Kind};
+
+use super::{Listed, ListedRecipient};
+
+/// Adds to `list` what could not be read, each as a recipient of its message that is `damaged`.
+pub(super) fn list(list: &mut Vec<Listed>, damaged: Vec<(QueueId, String)>) {
+    for (id, error) in damaged {
+        let id = id.to_string();
+        let recipient = ListedRecipient {
+            address: String::new(),
+            destination: String::new(),
+            state: "damaged",
+            attempts: 0,
+            next_attempt: jiff::Timestamp::UNIX_EPOCH,
+            last_reply: error,
+        };
+        match list.iter_mut().find(|listed| listed.id == id) {
+            Some(listed) => listed.recipients.push(recipient),
+            None => list.push(Listed {
+                id,
+                sender: String::new(),
+                identifier: None,
+                size: 0,
+                message_id: String::new(),
+                queued_at: jiff::Timestamp::UNIX_EPOCH,
+                recipients: vec![recipient],
+            }),
+        }
+    }
+}
+
+/// Takes what [`queue::discard`] could not read out of the queue, when it was named by id and by nothing else, each
+/// message with its own event. Returns the recipients as they stood in the table.
+pub(super) fn purge(
+    tx: &mut Tx<'_>,
+    selection: &Selection,
+    actor: &Actor,
+    reason: &str,
+) -> Result<Vec<(QueueId, String)>, Error> {
+    let by_id = Selection {
+        ids: selection.ids.clone(),
+        ..Selection::default()
+    };
+    if super::selection_text(selection) != super::selection_text(&by_id) {
+        return Ok(Vec::new());
+    }
+    let mut taken = Vec::new();
+    for id in &by_id.ids {
+        let is_left = !matches!(queue::load(tx, *id), Ok(None));
+        let addresses = queue::purge(tx, *id)?;
+        if !is_left && addresses.is_empty() {
+            continue;
+        }
+        let event = Event::new(Kind::QueueDiscarded, actor.clone())
+            .subject(id.to_string())
+            .detail("reason", reason)
+            .detail("note", "its record could not be read")
+            .detail("recipients", addresses.clone());
+        drop(tx.record(&event, ())?);
+        taken.extend(addresses.into_iter().map(|address| (*id, address)));
+    }
+    Ok(taken)
+}
