@@ -108,7 +108,8 @@ pub struct Options {
     pub scram_iterations: u32,
     /// Quota of new accounts, in octets. Default none.
     pub default_quota: Option<u64>,
-    /// Whether one person may do what the regulation splits between two.
+    /// Whether one person may do what the regulation splits between two, while fewer than two people hold an
+    /// officer's role. Default false.
     pub allow_single_person: bool,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
@@ -369,6 +370,19 @@ impl Directory {
     /// When the store cannot be read.
     pub async fn still_valid(&self, login: &Login) -> Result<bool, store::Error> {
         self.holds(login).await
+    }
+
+    /// Whether one person may do now what the regulation splits between two: the setting, and nobody else with an
+    /// officer's role.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn permits_single_person(&self) -> Result<bool, store::Error> {
+        let options = self.options();
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            command::order::single_permitted(snapshot, &options)
+        };
+        self.inner.store.read(read).await
     }
 
     /// The person that an operating-system user is, if any.

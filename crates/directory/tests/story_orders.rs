@@ -103,7 +103,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
     }
     assert!(site.events(Kind::AccountIssued).await.is_empty());
 
-    // A site may permit it; then the events say that it happened.
+    // A site may permit it, while nobody else is there to ask; then the events say that it happened.
     let lone = Options {
         allow_single_person: true,
         ..site::options()
@@ -123,7 +123,33 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         quota: Some(1 << 20),
     };
     let number = order::issue(&chief, args).await.unwrap();
+    assert!(!lone.permits_single_person().await.unwrap());
+    assert_eq!(
+        problem(order::approve(&chief, number).await),
+        OrderProblem::SecondPerson
+    );
+    for officer in ["deputy", "manager", "clerk", "guard"] {
+        directory::command::person::leave(&chief, officer)
+            .await
+            .unwrap();
+    }
+    assert!(lone.permits_single_person().await.unwrap());
     order::approve(&chief, number).await.unwrap();
+    // From the day on that a second person holds a role, what was begun alone needs two.
+    directory::command::role::grant(&chief, "taro", directory::Role::Administrator)
+        .await
+        .unwrap();
+    let alone = account::Issue {
+        order: number,
+        address: None,
+    };
+    assert_eq!(
+        problem(account::issue(&chief, alone).await),
+        OrderProblem::SecondPerson
+    );
+    directory::command::role::revoke(&chief, "taro", directory::Role::Administrator)
+        .await
+        .unwrap();
     account::issue(
         &chief,
         account::Issue {

@@ -8,7 +8,7 @@ use serde_json::json;
 use transfer::{Answer, HickoryResolver, Resolver};
 
 use crate::{
-    settings::{Role, Service, Settings},
+    settings::{Role, Settings},
     tell, tls,
 };
 
@@ -30,6 +30,7 @@ enum Level {
     Warning,
     Error,
     Publish,
+    Note,
 }
 
 impl Level {
@@ -39,6 +40,7 @@ impl Level {
             Self::Warning => "warning",
             Self::Error => "error",
             Self::Publish => "publish",
+            Self::Note => "note",
         }
     }
 }
@@ -60,7 +62,7 @@ const CERTIFICATE_WARNING_DAYS: i64 = 21;
 pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     let settings = Settings::load(path)?;
     let mut found = Findings::default();
-    found.add(Level::Good, "settings", "kakitome.toml is in order");
+    check_rooms(path, &settings, &mut found);
     check_certificate(path, &settings, &mut found);
     check_ports(path, &settings, &mut found);
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
@@ -96,6 +98,17 @@ fn print(found: &Findings, json: bool) -> Result<()> {
     tell(&lines)
 }
 
+/// Whether the rooms can be made of the settings.
+fn check_rooms(path: &Path, settings: &Settings, found: &mut Findings) {
+    let rooms = settings
+        .transfer_settings(path)
+        .and_then(|_| settings.retrieval_settings());
+    match rooms {
+        Ok(_) => found.add(Level::Good, "settings", "kakitome.toml is in order"),
+        Err(error) => found.add(Level::Error, "settings", error),
+    }
+}
+
 fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
     let certificate = path.join(&settings.tls.certificate);
     let identity = match tls::load(&certificate, &path.join(&settings.tls.key)) {
@@ -125,11 +138,7 @@ fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
     match tls::describe(&certificate) {
         Ok(facts) => {
             let hostname = settings.server.hostname.get_ref();
-            if !facts
-                .names
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(hostname))
-            {
+            if !facts.names.iter().any(|name| is_for(name, hostname)) {
                 let names = facts.names.join(", ");
                 found.add(
                     Level::Error,
@@ -149,18 +158,21 @@ fn check_certificate(path: &Path, settings: &Settings, found: &mut Findings) {
     }
 }
 
+/// Whether a name of a certificate means `host`. A wildcard stands for exactly one label (RFC 9525, section 6.3).
+fn is_for(name: &str, host: &str) -> bool {
+    let parent = |host: &str| host.split_once('.').map(|(_, parent)| parent.to_owned());
+    match name.strip_prefix("*.") {
+        Some(wild) => parent(host).is_some_and(|parent| parent.eq_ignore_ascii_case(wild)),
+        None => name.eq_ignore_ascii_case(host),
+    }
+}
+
 fn check_ports(path: &Path, settings: &Settings, found: &mut Findings) {
     if crate::control::is_answered(path) {
         return found.add(Level::Good, "ports", "the site is being served");
     }
-    for service in Service::ALL {
-        let Some(port) = settings.listen.port(service) else {
-            continue;
-        };
-        if !settings.has(Role::Mailbox) && !matches!(service, Service::Smtp | Service::Metrics) {
-            continue;
-        }
-        for address in settings.listen.addresses.get_ref() {
+    for (service, port) in settings.services() {
+        for address in settings.listen.addresses_of(service) {
             let subject = format!("port {port} ({})", service.name());
             match std::net::TcpListener::bind((*address, port)) {
                 Ok(_) => found.add(Level::Good, subject, format!("free on {address}")),
@@ -186,6 +198,10 @@ async fn check_dns(
         if settings.has(Role::Exchange) {
             check_domain(resolver, &hostname, &domain, found).await;
         }
+    }
+    if settings.has(Role::Exchange) {
+        let text = "DKIM, MTA-STS and TLSA are not checked yet: this version neither signs nor publishes them";
+        found.add(Level::Note, "DNS", text);
     }
     Ok(())
 }
@@ -281,4 +297,18 @@ async fn check_domain(
 
 fn begins(answer: &Answer<String>, tag: &str) -> bool {
     matches!(answer, Answer::Found(texts) if texts.iter().any(|text| text.starts_with(tag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_for_one_label() {
+        assert!(is_for("*.Example.org", "mail.example.org"));
+        assert!(is_for("mail.example.org", "MAIL.example.org"));
+        for host in ["example.org", "a.mail.example.org", "mail.example.com"] {
+            assert!(!is_for("*.example.org", host), "{host}");
+        }
+    }
 }

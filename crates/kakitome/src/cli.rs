@@ -381,8 +381,11 @@ pub(crate) struct SelectionArgs {
     /// Submitted by this identifier
     #[arg(long)]
     pub(crate) identifier: Option<String>,
-    /// Everything in the queue (needed when nothing else is selected)
-    #[arg(long)]
+    /// Everything in the queue (needed when nothing else is selected, and not to be joined with anything else)
+    #[arg(
+        long,
+        conflicts_with_all = ["ids", "sender", "recipient", "domain", "older_than", "state", "identifier"]
+    )]
     pub(crate) all: bool,
 }
 
@@ -443,6 +446,18 @@ impl SiteCommand {
             "--".to_owned(),
             to.to_str()?.to_owned(),
         ])
+    }
+
+    /// Whether its answer is a list, which may be empty.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(
+            self,
+            Self::Person(PersonCommand::List)
+                | Self::Order(OrderCommand::List)
+                | Self::Account(AccountCommand::List)
+                | Self::Queue(QueueCommand::List(_))
+                | Self::Audit(AuditCommand::Search(_))
+        )
     }
 
     /// Whether one line of standard input goes with the command.

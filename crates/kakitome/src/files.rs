@@ -1,9 +1,9 @@
 //! Files that only the server's user may read.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -26,8 +26,17 @@ pub(crate) fn make_private_directory(path: &Path) -> io::Result<()> {
 /// Makes a directory that others may pass through but not list: every person of the site reaches the
 /// control socket in it, and nothing else, since all other files and directories are closed.
 pub(crate) fn make_passable_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o711).create(path)
+    DirBuilder::new().recursive(true).mode(0o711).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & PASSABLE == PASSABLE {
+        return Ok(());
+    }
+    // The umask took it: a service often runs under 077, and so may have the run that made the directory.
+    fs::set_permissions(path, Permissions::from_mode(0o711))
 }
+
+/// What lets others pass through.
+const PASSABLE: u32 = 0o011;
 
 /// Whether `path` does not exist or is a directory with nothing in it.
 pub(crate) fn is_vacant(path: &Path) -> io::Result<bool> {

@@ -27,7 +27,7 @@ use std::{
 };
 
 use clap::Parser;
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, WrapErr};
 
 use cli::{Cli, SiteCommand, Verb};
 
@@ -47,14 +47,26 @@ pub fn main() -> ExitCode {
     };
     let mut out = io::stderr().lock();
     let written = if json {
-        let error = serde_json::json!({ "error": report.to_string() });
-        writeln!(out, "{error}")
+        writeln!(out, "{}", as_json(&report))
     } else {
         writeln!(out, "{report:?}")
     };
     // The status tells of the failure even where standard error is closed.
     drop(written);
     ExitCode::from(status)
+}
+
+/// A failure as one object, with the file and line that it points at, if it does.
+fn as_json(report: &miette::Report) -> serde_json::Value {
+    let mut error = serde_json::json!({ "error": report.to_string() });
+    let label = report.labels().and_then(|mut labels| labels.next());
+    if let (Some(source), Some(label)) = (report.source_code(), label)
+        && let Ok(contents) = source.read_span(label.inner(), 0, 0)
+    {
+        error["file"] = contents.name().into();
+        error["line"] = contents.line().saturating_add(1).into();
+    }
+    error
 }
 
 /// What is wrong with the text of a `kakitome.toml`, as a person would read it; `None` when it can be used.
@@ -68,6 +80,15 @@ fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Init(arguments) => {
             let made = runtime()?.block_on(init::init(&arguments, ""))?;
+            if cli.json {
+                let row = serde_json::json!({
+                    "directory": arguments.site,
+                    "hostname": made.hostname,
+                    "person": made.person,
+                    "allow_single_person": true,
+                });
+                return tell(&[row.to_string()]);
+            }
             tell(&[
                 format!(
                     "{} is ready to serve as {}.",
@@ -75,7 +96,7 @@ fn run(cli: Cli) -> Result<()> {
                     made.hostname
                 ),
                 format!(
-                    "{} holds every officer's role (allow_single_person).",
+                    "{} holds every officer's role (allow_single_person, until a second person holds one).",
                     made.person
                 ),
                 format!("Start it:   kakitome serve {}", arguments.site.display()),
@@ -102,12 +123,10 @@ fn run(cli: Cli) -> Result<()> {
             runtime()?.block_on(restore::run(&directory, &arguments, cli.json))
         }
         Verb::Site(command) => {
-            let directory = cli.directory.ok_or_else(|| {
-                miette!(
-                    help = "for example: kakitome -C /var/lib/kakitome status",
-                    "name the site's directory with -C DIR"
-                )
-            })?;
+            let Some(directory) = cli.directory else {
+                let words = "name the site's directory with -C DIR, for example: kakitome -C /var/lib/kakitome status";
+                return Err(control::CallError::Usage(words.to_owned()).into());
+            };
             call(&directory, &command, cli.json)
         }
     }
@@ -137,7 +156,12 @@ fn call(directory: &Path, command: &SiteCommand, json: bool) -> Result<()> {
         attachment,
         line,
     };
-    control::call(directory, &request, json)?;
+    let style = match (json, command.is_list()) {
+        (false, _) => control::Style::Tables,
+        (true, true) => control::Style::JsonList,
+        (true, false) => control::Style::JsonDone,
+    };
+    control::call(directory, &request, style)?;
     Ok(())
 }
 

@@ -89,17 +89,22 @@ async fn reload(site: &Site) {
 
 /// Opens the site, binds its listeners and begins to serve.
 pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
-    let metrics_handle = metrics::install();
     let site = Arc::new(Site::open(path)?);
+    let begun = begin(path, &site).await;
+    if begun.is_err() {
+        // Whoever made the site must be able to take it away again.
+        site.close().await;
+    }
+    begun
+}
+
+async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
+    let metrics_handle = metrics::install();
     let (shutdown, watch) = ShutdownHandle::new();
     let mut tasks = JoinSet::new();
     let settings = site.settings();
-    for (service, port) in site.services() {
-        let addresses = match service {
-            Service::Metrics => std::slice::from_ref(&settings.listen.metrics_address),
-            _ => settings.listen.addresses.get_ref().as_slice(),
-        };
-        for address in addresses {
+    for (service, port) in settings.services() {
+        for address in settings.listen.addresses_of(service) {
             let bound =
                 listen::bind(service, *address, port).map_err(|source| ServeError::Listen {
                     service: service.name(),
@@ -112,14 +117,14 @@ pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
                 tasks.spawn(metrics::serve(
                     bound.listener,
                     metrics_handle.clone(),
-                    Arc::clone(&site),
+                    Arc::clone(site),
                     watch.clone(),
                 ));
             } else {
                 let admission = site.admission(service);
                 tasks.spawn(listen::run(
                     bound,
-                    Arc::clone(&site),
+                    Arc::clone(site),
                     admission,
                     watch.clone(),
                 ));
@@ -127,32 +132,45 @@ pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
         }
     }
     let socket = control::bind(path).map_err(ServeError::Control)?;
-    tasks.spawn(control::serve(socket, Arc::clone(&site), watch.clone()));
+    tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
-    site.record_settings(&settings).await?;
+    unless_full(site.record_settings(&settings).await)?;
     let listeners: Vec<String> = site
         .listeners()
         .iter()
         .map(|(service, address)| format!("{} {address}", service.name()))
         .collect();
-    site.record(
-        Event::new(Kind::ServerStarted, Actor::System)
-            .subject(settings.server.hostname.get_ref().clone())
-            .detail("version", env!("CARGO_PKG_VERSION"))
-            .detail("listeners", listeners.clone()),
-    )
-    .await?;
+    let started = Event::new(Kind::ServerStarted, Actor::System)
+        .subject(settings.server.hostname.get_ref().clone())
+        .detail("version", env!("CARGO_PKG_VERSION"))
+        .detail("listeners", listeners.clone());
+    unless_full(site.record(started).await)?;
     tracing::info!(
         hostname = settings.server.hostname.get_ref().as_str(),
         listeners = listeners.join(", "),
         "serving"
     );
     Ok(Running {
-        site,
+        site: Arc::clone(site),
         shutdown,
         tasks,
     })
+}
+
+/// On a full disk nothing can be recorded, but mail that is there can be read and deleted, which makes room. What
+/// changes anything is put off by itself.
+fn unless_full(recorded: Result<(), store::Error>) -> Result<(), store::Error> {
+    match recorded {
+        Err(store::Error::Full) => {
+            tracing::error!(
+                "the disk is full: the start is not in the trail, and no mail is taken until there is room; \
+                 free some room on the disk"
+            );
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 impl Running {
@@ -171,13 +189,14 @@ impl Running {
             tracing::warn!("some sessions did not end in time; what they were told is kept");
             self.tasks.abort_all();
         }
-        self.site
+        let recorded = self
+            .site
             .record(Event::new(Kind::ServerStopped, Actor::System))
-            .await?;
-        self.site.index.close().await;
-        self.site.store.close().await;
+            .await;
+        // Whether the trail could be told or not: what is open is closed in order.
+        self.site.close().await;
         tracing::info!("stopped");
-        Ok(())
+        Ok(recorded?)
     }
 }
 

@@ -19,7 +19,7 @@ use world::{Timestamp, World};
 
 use crate::{
     listen::Bound,
-    settings::{Role, Service, Settings, SettingsError},
+    settings::{Service, Settings, SettingsError},
     tls,
 };
 
@@ -139,19 +139,6 @@ impl Site {
         self.settings.load_full()
     }
 
-    /// The services that this site's roles and settings ask for, each with its port.
-    pub(crate) fn services(&self) -> Vec<(Service, u16)> {
-        let settings = self.settings();
-        Service::ALL
-            .into_iter()
-            .filter(|service| match service {
-                Service::Smtp | Service::Metrics => true,
-                _ => settings.has(Role::Mailbox),
-            })
-            .filter_map(|service| Some((service, settings.listen.port(service)?)))
-            .collect()
-    }
-
     /// The admission that `service` shares.
     pub(crate) fn admission(&self, service: Service) -> Admission {
         match service {
@@ -232,6 +219,7 @@ impl Site {
             .iter()
             .any(|service| old.listen.port(*service) != fresh.listen.port(*service))
             || old.listen.addresses.get_ref() != fresh.listen.addresses.get_ref()
+            || old.listen.metrics_address != fresh.listen.metrics_address
         {
             need_restart.push("[listen]");
         }
@@ -245,6 +233,12 @@ impl Site {
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
         Ok(need_restart)
+    }
+
+    /// Closes what is open on the disk.
+    pub(crate) async fn close(&self) {
+        self.index.close().await;
+        self.store.close().await;
     }
 
     /// Records that the settings in the file take effect.

@@ -66,9 +66,12 @@ fn its_lines_work_and_it_leaves_nothing_behind() {
             "{line}"
         );
     }
-    for line in lines.iter().filter(|line| line.starts_with("kakitome ")) {
-        let line = line.replacen("kakitome", env!("CARGO_BIN_EXE_kakitome"), 1);
-        assert!(!shell(&line).is_empty(), "{line}");
+    // As they stand: the program need not be on the PATH.
+    let own = format!("{} -C ", env!("CARGO_BIN_EXE_kakitome"));
+    let commands: Vec<_> = lines.iter().filter(|line| line.starts_with(&own)).collect();
+    assert!(commands.len() >= 2, "{printed}");
+    for line in commands {
+        assert!(!shell(line).is_empty(), "{line}");
     }
     demo.signal(Signal::INT);
     let status = demo.ended(READY);
@@ -108,4 +111,39 @@ fn a_demo_in_a_named_directory_stays_and_can_be_served() {
     demo.signal(Signal::INT);
     assert!(demo.ended(READY).success());
     assert!(site.join("kakitome.toml").exists());
+    assert!(site.join("partner/kakitome.toml").exists());
+    let beside: Vec<_> = names(place.path());
+    assert_eq!(beside, ["city", "log"], "all of it is in the directory");
+}
+
+#[test]
+fn a_demo_that_cannot_be_had_leaves_nothing_behind() {
+    let place = place();
+    let base = port_base() + 200;
+    // The partner's port is taken: the city is served by then.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", base + 1025)).unwrap();
+    let empty = place.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let new = place.path().join("new");
+    for directory in [None, Some(&empty), Some(&new)] {
+        let told = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+            .word("demo")
+            .words(directory)
+            .words(["--port-base", &base.to_string()])
+            .env("TMPDIR", place.path())
+            .fails();
+        assert!(told.contains("partner.example"), "{told}");
+        assert_eq!(names(place.path()), ["empty"], "{directory:?}");
+        assert!(names(&empty).is_empty());
+    }
+    drop(taken);
+}
+
+fn names(directory: &std::path::Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
 }

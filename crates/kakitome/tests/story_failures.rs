@@ -7,6 +7,7 @@ mod support;
 use std::{net::SocketAddr, process::Command, time::Duration};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use support::{
     Letter, Person, Program, Site, disk::Disk, dns::NameServer, place, site::SMTP, smtp::Session,
     until,
@@ -85,6 +86,10 @@ fn a_full_disk_puts_mail_off_until_there_is_room() {
             "the operator is told: {}",
             site.log()
         );
+        // Not even a restart needs room: whoever can read their mail can delete some.
+        site.kill_hard();
+        site.serve();
+        assert!((400..500).contains(&send(&site, &large)));
 
         disk.free_again();
         let code = until("mail is taken again", SOON, || {
@@ -294,6 +299,19 @@ fn queued_mail_is_held_released_retried_discarded_and_returned() {
         discarded[0].to_string().contains("phishing from inside"),
         "{discarded:?}"
     );
+    // Whoever asks what became of mail for an address, or of a message, finds it.
+    let about = site.events(&[
+        "--kind",
+        "queue.discarded",
+        "--address",
+        "discard@far.example",
+    ]);
+    assert_eq!(about, discarded);
+    assert_eq!(discarded[0]["detail"]["sender"], tanaka.address.as_str());
+    for kind in ["queue.held", "queue.released", "queue.retried"] {
+        let found = site.events(&["--kind", kind, "--subject", &id]);
+        assert!(!found.is_empty(), "{kind}");
+    }
     assert_eq!(site.events(&["--kind", "queue.bounced"]).len(), 1);
     assert_eq!(
         site.imap(&tanaka).select("INBOX"),
@@ -330,11 +348,41 @@ fn settings_errors_point_at_their_line() {
         );
         assert!(told.contains(word), "{told}");
     }
+    std::fs::write(site.path().join("keys/nothing"), "").unwrap();
     for (section, line) in [
         ("submission", "unauthenticated_networks = [\"0.0.0.0/0\"]"),
         ("submission", "unauthenticated_networks = [\"::/0\"]"),
         ("delivery", "retry = []"),
         ("exchange", "mailbox_server = { host = \"mb.example\" }"),
+        // Impossible together, or by themselves.
+        ("limits", "message_size = \"1GiB\""),
+        ("limits", "recipients = 0"),
+        ("limits", "smtp_connections = 0"),
+        ("limits", "command_time = \"0s\""),
+        ("delivery", "concurrency = 0"),
+        ("delivery", "concurrency_per_destination = 0"),
+        ("directory", "argon2_passes = 0"),
+        ("directory", "argon2_memory = \"4KiB\""),
+        ("directory", "tag_separator = \"abc\""),
+        ("listen", "imap = 20025"),
+        ("listen", "metrics = 20025"),
+        // Files that are not there, or hold nothing.
+        (
+            "delivery",
+            "smarthost = { host = \"relay.example\", identity = \"us\", password_file = \"keys/none\" }",
+        ),
+        (
+            "delivery",
+            "smarthost = { host = \"relay.example\", identity = \"us\", password_file = \"keys/nothing\" }",
+        ),
+        (
+            "delivery.route",
+            "\"far.example\" = { host = \"mx.far.example\", ca_file = \"keys/none\" }",
+        ),
+        (
+            "delivery.route",
+            "\"far.example\" = { host = \"mx.far.example\", ca_file = \"keys/nothing\" }",
+        ),
     ] {
         site.write_settings(&good);
         site.unset("unauthenticated_networks");
@@ -349,7 +397,82 @@ fn settings_errors_point_at_their_line() {
             told.contains(&format!("kakitome.toml:{at}")),
             "line {at} for {line:?}: {told}"
         );
+        // `check` says the same, and programs need not read it out of the text.
+        let checked = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+            .words(["check", "--json"])
+            .word(site.path())
+            .run();
+        assert_eq!(checked.output.status.code(), Some(1), "{line:?}");
+        let error: Value = serde_json::from_slice(&checked.output.stderr).unwrap();
+        assert_eq!(error["line"], at, "{line:?}: {error}");
+        assert!(error["file"].as_str().unwrap().ends_with("kakitome.toml"));
+        assert!(!error["error"].as_str().unwrap().is_empty());
     }
+}
+
+#[test]
+fn what_cannot_be_meant_is_a_usage_error() {
+    let site = Site::served("city.example");
+    let usage = |words: &[&str]| {
+        let output = site.command(words);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {told}");
+        told
+    };
+    // All is all: whoever names something besides means something else.
+    for command in ["discard", "list", "hold", "release", "retry", "bounce"] {
+        for more in [
+            &["--domain", "spam.example"][..],
+            &["--sender", "<>"],
+            &["--recipient", "a@spam.example"],
+            &["--older-than", "4h"],
+            &["--state", "held"],
+            &["--identifier", "a@city.example"],
+            &["0123456789"],
+        ] {
+            let mut words = [&["queue", command, "--all"], more].concat();
+            if command == "discard" {
+                words.extend(["--reason", "spam"]);
+            }
+            usage(&words);
+        }
+    }
+    for domain in ["no domain", "under..dots", "-", "例え。。jp"] {
+        let told = usage(&["queue", "list", "--domain", domain]);
+        assert!(told.contains("no domain"), "{told}");
+    }
+    site.give(&["queue", "list", "--domain", "例え.jp"]);
+    site.give(&["queue", "list", "--domain", "relay.example:587"]);
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_kakitome"))
+        .arg("status")
+        .output()
+        .unwrap();
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("-C DIR"));
+}
+
+#[test]
+fn every_command_answers_in_json_when_asked() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    for words in [
+        &["verify"][..],
+        &["person", "role", "grant", "tanaka", "administrator"],
+        &["account", "suspend", &tanaka.address, "--reason", "a story"],
+    ] {
+        let told = site.give(words);
+        assert_eq!(told.len(), 1, "{words:?}: {told:?}");
+        assert!(told[0].is_object());
+    }
+    assert!(site.give(&["queue", "list"]).is_empty(), "an empty list");
+    let directory = site.beside("another");
+    let made = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+        .words(["init", "--json", "--domain", "other.example"])
+        .word(&directory)
+        .succeeds();
+    let made: Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["hostname"], "mail.other.example");
+    assert_eq!(made["person"], support::site::me());
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! ```
 
 mod kind;
+mod parts;
 
 use std::net::IpAddr;
 

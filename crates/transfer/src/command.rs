@@ -1,22 +1,28 @@
 //! The `queue` commands: authorised, audited functions that the CLI and the console share.
 //!
 //! Each demands the administrator's role. A refusal is recorded too ([`Kind::CommandGiven`], refused);
-//! what a command changes is in one commit with its event.
+//! what a command changes is in one commit with its events, one for each message, so that whoever asks what
+//! became of a message or of mail for an address finds it. A large selection is worked through in batches, each
+//! a commit of its own: when one fails, those before it are done and told of.
+
+mod change;
+mod damage;
+mod list;
 
 use directory::{Person, Role};
-use serde::Serialize;
 use store::{
     Error, QueueId, Recorded, Store, Tx,
-    queue::{self, Queued, Selection, State, Totals},
+    queue::{self, Selection, State, Totals},
 };
 use trail::{Actor, Event, Kind, Outcome};
 
+use self::{change::Deed, list::listed};
 use crate::notify;
 
-mod damage;
+pub use self::list::{Listed, ListedRecipient, Listing};
 
-/// Most messages that one answer lists.
-pub const LIST_LIMIT: usize = 10_000;
+/// Messages that one commit changes at most, or that are read at once to be returned.
+const BATCH: usize = 100;
 
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -71,44 +77,8 @@ impl Which {
     }
 }
 
-/// One queued message, for tables and JSON.
-#[derive(Clone, Debug, Serialize)]
-pub struct Listed {
-    /// Queue id.
-    pub id: String,
-    /// Return path; empty for the null sender.
-    pub sender: String,
-    /// The identifier that submitted it.
-    pub identifier: Option<String>,
-    /// Octets.
-    pub size: u64,
-    /// Its Message-ID.
-    pub message_id: String,
-    /// When it was queued.
-    pub queued_at: jiff::Timestamp,
-    /// Its waiting recipients.
-    pub recipients: Vec<ListedRecipient>,
-}
-
-/// One waiting recipient.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListedRecipient {
-    /// Where it goes.
-    pub address: String,
-    /// The domain or next hop.
-    pub destination: String,
-    /// `waiting` or `held`; `damaged` when its row or its message's cannot be read.
-    pub state: &'static str,
-    /// Attempts made.
-    pub attempts: u32,
-    /// When it is tried next.
-    pub next_attempt: jiff::Timestamp,
-    /// What the last attempt was told.
-    pub last_reply: String,
-}
-
-/// Queued mail that `selection` names, oldest first, at most [`LIST_LIMIT`]; the empty selection lists all. What cannot
-/// be read is listed too, as `damaged`.
+/// Queued mail that `selection` names, in the order in which it came; the empty selection lists all. What cannot be
+/// read is listed too, as `damaged`.
 ///
 /// # Errors
 /// [`CommandError::NotPermitted`]; the store's.
@@ -116,19 +86,9 @@ pub async fn list(
     store: &Store,
     caller: &Person,
     selection: Selection,
-) -> Result<Vec<Listed>, CommandError> {
+) -> Result<Listing, CommandError> {
     permit(store, caller, "queue list").await?;
-    let (found, damaged) = store
-        .read(move |snapshot| {
-            let mut damaged = Vec::new();
-            let mut note = |id, error: Error| damaged.push((id, error.to_string()));
-            let found = queue::select_all(snapshot, &selection, LIST_LIMIT, &mut note)?;
-            Ok::<_, Error>((found, damaged))
-        })
-        .await?;
-    let mut list: Vec<Listed> = found.iter().map(listed).collect();
-    damage::list(&mut list, damaged);
-    Ok(list)
+    Listing::of(store, selection).await
 }
 
 /// One queued message.
@@ -160,10 +120,7 @@ pub async fn totals(store: &Store) -> Result<Totals, CommandError> {
 /// [`CommandError`].
 pub async fn retry(store: &Store, caller: &Person, which: Which) -> Result<u64, CommandError> {
     permit(store, caller, "queue retry").await?;
-    change(store, caller, which, Kind::QueueRetried, |tx, selection| {
-        queue::retry(tx, selection)
-    })
-    .await
+    change::all(store, caller, which.selection()?, Deed::Retry).await
 }
 
 /// Holds the selected recipients; returns how many.
@@ -172,10 +129,7 @@ pub async fn retry(store: &Store, caller: &Person, which: Which) -> Result<u64, 
 /// [`CommandError`].
 pub async fn hold(store: &Store, caller: &Person, which: Which) -> Result<u64, CommandError> {
     permit(store, caller, "queue hold").await?;
-    change(store, caller, which, Kind::QueueHeld, |tx, selection| {
-        queue::set_state(tx, selection, State::Held)
-    })
-    .await
+    change::all(store, caller, which.selection()?, Deed::Hold).await
 }
 
 /// Releases the selected recipients from hold; returns how many.
@@ -184,18 +138,11 @@ pub async fn hold(store: &Store, caller: &Person, which: Which) -> Result<u64, C
 /// [`CommandError`].
 pub async fn release(store: &Store, caller: &Person, which: Which) -> Result<u64, CommandError> {
     permit(store, caller, "queue release").await?;
-    change(
-        store,
-        caller,
-        which,
-        Kind::QueueReleased,
-        |tx, selection| queue::set_state(tx, selection, State::Waiting),
-    )
-    .await
+    change::all(store, caller, which.selection()?, Deed::Release).await
 }
 
-/// Takes the selected recipients out without any notification (clause 5.4(2)); returns what was taken. Messages that
-/// are named by id alone go whatever is wrong with their rows.
+/// Takes the selected recipients out without any notification (clause 5.4(2)); returns how many. Messages that are
+/// named by id alone go whatever is wrong with their rows.
 ///
 /// # Errors
 /// [`CommandError::ReasonRequired`] without a reason; [`CommandError`].
@@ -204,41 +151,19 @@ pub async fn discard(
     caller: &Person,
     which: Which,
     reason: &str,
-) -> Result<Vec<(QueueId, String)>, CommandError> {
+) -> Result<u64, CommandError> {
     permit(store, caller, "queue discard").await?;
     let reason = reason.trim().to_owned();
     if reason.is_empty() {
         return Err(CommandError::ReasonRequired);
     }
-    let selection = which.selection()?;
-    let actor = Actor::Person(caller.name.clone());
-    let receipt = store
-        .commit(Vec::new(), move |tx| {
-            let found = queue::discard(tx, &selection)?.into_iter();
-            let mut taken: Vec<(QueueId, String)> = found
-                .map(|(id, address)| (id, address.to_string()))
-                .collect();
-            taken.extend(damage::purge(tx, &selection, &actor, &reason)?);
-            let names: Vec<String> = taken
-                .iter()
-                .map(|(id, address)| format!("{id} {address}"))
-                .collect();
-            let event = Event::new(Kind::QueueDiscarded, actor)
-                .subject(selection_text(&selection))
-                .detail("reason", reason)
-                .detail("count", taken.len())
-                .detail("recipients", names);
-            tx.record(&event, taken)
-        })
-        .await?;
-    Ok(receipt.value)
+    change::all(store, caller, which.selection()?, Deed::Discard { reason }).await
 }
 
 /// Returns the selected recipients' mail to its senders at once, with a notification of failure; returns
 /// how many recipients. Each message is its own commit, with its own event.
 ///
 /// # Errors
-/// [`CommandError::Damaged`] when some could not be read, after all others were returned;
 /// [`CommandError::ReasonRequired`] without a reason; [`CommandError`].
 pub async fn bounce(
     transfer: &crate::Transfer,
@@ -253,24 +178,31 @@ pub async fn bounce(
         return Err(CommandError::ReasonRequired);
     }
     let selection = which.selection()?;
-    let found = store
-        .read(move |snapshot| queue::select(snapshot, &selection, LIST_LIMIT))
-        .await?;
+    let actor = Actor::Person(caller.name.clone());
     let (mut count, mut damaged) = (0_u64, Vec::new());
-    for queued in &found {
-        let actor = Actor::Person(caller.name.clone());
-        match notify::bounce(transfer, queued, &actor, reason).await {
-            Err(CommandError::Damaged { damaged: ids, .. }) => damaged.extend(ids),
-            result => count = count.saturating_add(result?),
+    for ids in batches(store, &selection).await? {
+        let part = Selection {
+            ids,
+            ..selection.clone()
+        };
+        let found = store
+            .read(move |snapshot| queue::select(snapshot, &part, BATCH))
+            .await?;
+        for queued in &found {
+            match notify::bounce(transfer, queued, &actor, reason).await {
+                Err(CommandError::Damaged { damaged: ids, .. }) => damaged.extend(ids),
+                result => count = count.saturating_add(result?),
+            }
         }
     }
-    if !damaged.is_empty() {
-        return Err(CommandError::Damaged {
+    if damaged.is_empty() {
+        Ok(count)
+    } else {
+        Err(CommandError::Damaged {
             done: count,
             damaged,
-        });
+        })
     }
-    Ok(count)
 }
 
 /// Refuses, and records the refusal, unless `caller` is an administrator.
@@ -293,35 +225,16 @@ async fn permit(store: &Store, caller: &Person, words: &'static str) -> Result<(
     })
 }
 
-async fn change(
-    store: &Store,
-    caller: &Person,
-    which: Which,
-    kind: Kind,
-    work: impl FnOnce(&mut Tx<'_>, &Selection) -> Result<u64, Error> + Send + 'static,
-) -> Result<u64, CommandError> {
-    let selection = which.selection()?;
-    let actor = Actor::Person(caller.name.clone());
-    let receipt = store
-        .commit(Vec::new(), move |tx| {
-            let count = work(tx, &selection)?;
-            let event = Event::new(kind, actor)
-                .subject(selection_text(&selection))
-                .detail("count", count);
-            tx.record(&event, count)
-        })
+/// The messages that are selected now, in batches.
+async fn batches(store: &Store, selection: &Selection) -> Result<Vec<Vec<QueueId>>, Error> {
+    let selection = selection.clone();
+    let ids = store
+        .read(move |snapshot| queue::ids(snapshot, &selection))
         .await?;
-    Ok(receipt.value)
+    Ok(ids.chunks(BATCH).map(<[QueueId]>::to_vec).collect())
 }
 
 fn is_empty(selection: &Selection) -> bool {
-    selection_text(selection) == ALL
-}
-
-const ALL: &str = "all";
-
-/// The selection in words, for the trail.
-fn selection_text(selection: &Selection) -> String {
     let Selection {
         ids,
         sender,
@@ -331,52 +244,18 @@ fn selection_text(selection: &Selection) -> String {
         state,
         identifier,
     } = selection;
-    let mut words: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    if let Some(sender) = sender {
-        words.push(format!("sender={}", crate::text::path(sender.as_ref())));
-    }
-    words.extend(recipient.iter().map(|r| format!("recipient={r}")));
-    words.extend(domain.iter().map(|d| format!("domain={d}")));
-    words.extend(queued_before.iter().map(|at| format!("queued-before={at}")));
-    words.extend(state.iter().map(|s| format!("state={}", state_name(*s))));
-    words.extend(identifier.iter().map(|i| format!("identifier={i}")));
-    if words.is_empty() {
-        return ALL.to_owned();
-    }
-    words.join(" ")
+    ids.is_empty()
+        && sender.is_none()
+        && recipient.is_none()
+        && domain.is_none()
+        && queued_before.is_none()
+        && state.is_none()
+        && identifier.is_none()
 }
 
 fn state_name(state: State) -> &'static str {
     match state {
         State::Waiting => "waiting",
         State::Held => "held",
-    }
-}
-
-fn listed(queued: &Queued) -> Listed {
-    let message = &queued.message;
-    Listed {
-        id: message.id.to_string(),
-        sender: message
-            .sender
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        identifier: message.identifier.clone(),
-        size: message.size,
-        message_id: message.message_id.clone(),
-        queued_at: queued.queued_at,
-        recipients: queued
-            .recipients
-            .iter()
-            .map(|waiting| ListedRecipient {
-                address: waiting.recipient.address.to_string(),
-                destination: waiting.recipient.destination.clone(),
-                state: state_name(waiting.state),
-                attempts: waiting.attempts,
-                next_attempt: waiting.next_attempt,
-                last_reply: waiting.last_reply.clone(),
-            })
-            .collect(),
     }
 }

@@ -98,6 +98,12 @@ impl ClientTls {
             tracing::warn!(%error, "a root certificate of the system cannot be read");
         }
         let (_, ignored) = roots.add_parsable_certificates(native.certs);
+        if roots.is_empty() {
+            tracing::error!(
+                "this system has no root certificates: no server that must be verified can be reached \
+                 (Debian: install ca-certificates)"
+            );
+        }
         if ignored > 0 {
             tracing::debug!(ignored, "root certificates of the system were passed over");
         }

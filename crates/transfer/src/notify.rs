@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use message::{StatusCode, address::Address, dsn::Action};
 use store::{
     AccountId, BodyId, Error, QueueId,
+    event::DETAIL_LIMIT,
     queue::{self, NewQueued, NewRecipient, Queued},
 };
 use trail::{Actor, Event, Kind, Outcome};
@@ -272,13 +273,13 @@ async fn try_bounce(
         .iter()
         .map(|waiting| waiting.recipient.address.to_string())
         .collect();
-    events.push(
+    events.extend(
         Event::new(Kind::QueueBounced, actor)
             .outcome(Outcome::Success)
             .subject(id.to_string())
             .detail("sender", text::path(queued.message.sender.as_ref()))
-            .detail("recipients", recipients)
-            .detail("reason", reason),
+            .detail("reason", reason)
+            .in_parts(DETAIL_LIMIT, vec![("recipients", recipients)]),
     );
     let numbers: Vec<u32> = queued
         .recipients

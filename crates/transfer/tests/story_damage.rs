@@ -137,16 +137,14 @@ async fn commands_go_on_past_what_is_damaged() {
     assert!(told.to_string().contains(&ids[0].to_string()), "{told}");
     assert_eq!(site.inbox_of(TARO, 1).await.len(), 1);
     let taken = command::discard(&site.store, &admin, by_id(&[1, 2]), "damaged").await;
-    assert_eq!(
-        taken.unwrap(),
-        [
-            (ids[1], "x@far.example".to_owned()),
-            (ids[2], "no address".to_owned())
-        ]
-    );
+    assert_eq!(taken.unwrap(), 2);
     let purged = site.events(Kind::QueueDiscarded).await;
     assert_eq!(purged.len(), 2);
-    assert_eq!(purged[0].event.subject, ids[2].to_string());
-    assert_eq!(purged[0].event.detail["recipients"][0], "no address");
+    for (id, recipient) in [(ids[1], "x@far.example"), (ids[2], "no address")] {
+        let told = purged
+            .iter()
+            .find(|one| one.event.subject == id.to_string());
+        assert_eq!(told.unwrap().event.detail["recipients"][0], recipient);
+    }
     assert_eq!(site.queued().await.len(), 1);
 }

@@ -117,6 +117,63 @@ async fn a_flood_of_refusals_costs_bounded_disk_and_is_counted() {
     assert_eq!(rest["recipients"].as_array().unwrap().len(), 35);
 }
 
+/// Contents beyond the events that a session may write are counted, and whom they were for is told all the same.
+#[tokio::test]
+async fn whom_refused_contents_were_for_is_never_lost() {
+    let site = Site::open(|settings| settings.limits.refusal_events = 2).await;
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let looping = format!("{}\r\nx", "Received: by x\r\n".repeat(51));
+    for _ in 0..2 {
+        let reply = talk.mail("a@b.example", &[TARO], &looping).await;
+        assert!(reply.starts_with("554"), "{reply}");
+    }
+    for _ in 0..3 {
+        let reply = talk.mail("a@b.example", &[JIRO], &looping).await;
+        assert!(reply.starts_with("554"), "{reply}");
+    }
+    talk.say("QUIT", "221").await;
+    talk.task.await.unwrap();
+    let refused = site.events(Kind::TransactionRefused).await;
+    assert_eq!(refused.len(), 3);
+    let rest = &refused[2].event.detail;
+    assert_eq!(rest["further_refusals"], 3);
+    assert_eq!(rest["recipients"].as_array().unwrap().len(), 1);
+    let found = site.events_with(JIRO).await;
+    assert!(found.contains(&refused[2]), "{found:?}");
+}
+
+/// The largest transaction that the default settings take, to addresses as long as real ones.
+#[tokio::test]
+async fn the_trail_has_every_recipient_of_a_large_transaction() {
+    let site = Site::open(|_| {}).await;
+    let name = |n: usize| format!("taro+somebody-with-quite-a-long-name-{n}@example.jp");
+    let mut talk = site.connect(Listener::Exchange);
+    talk.read("220").await;
+    talk.say("EHLO client.example", "250").await;
+    let names: Vec<String> = (0..1000).map(name).collect();
+    let to: Vec<&str> = names.iter().map(String::as_str).collect();
+    let reply = talk.mail("a@b.example", &to, CONTENT).await;
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+    for kind in [Kind::TransactionAccepted, Kind::DeliveryLocal] {
+        let parts = site.events(kind).await;
+        assert!(parts.len() > 1, "{}", kind.as_str());
+        let mut told = Vec::new();
+        for (number, part) in (1..).zip(&parts) {
+            let event = &part.event;
+            assert_eq!(event.subject, parts[0].event.subject);
+            assert_eq!(event.detail["part"], format!("{number} of {}", parts.len()));
+            assert!(!event.detail.contains_key("truncated"));
+            for name in event.detail["recipients"].as_array().unwrap() {
+                told.push(name.as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(told, names, "{}", kind.as_str());
+    }
+    assert_eq!(site.events_with(&name(999)).await.len(), 2);
+}
+
 /// Each hides a second message behind something that is no end of data.
 #[tokio::test]
 async fn no_smuggled_message_is_ever_delivered() {

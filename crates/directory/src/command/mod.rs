@@ -22,8 +22,8 @@
 //! | `address alias add`, `address alias remove` | account-manager |
 //! | `address role` | administrator, account-manager |
 //!
-//! Where a site permits one person to do what the regulation gives to two (`allow_single_person`), the events say
-//! that it happened (`single_person`).
+//! Where a site permits one person to do what the regulation gives to two (`allow_single_person`), that holds while
+//! fewer than two people hold an officer's role, and the events say that it happened (`single_person`).
 
 pub mod account;
 pub mod address;
@@ -217,8 +217,10 @@ impl Caller {
         self.directory.inner.store.read(read).await
     }
 
-    /// The event of a command that was carried out.
-    fn given(&self, words: &str) -> Event {
+    /// The event of a command: who gave it, by what way, in what `words` (without secrets). Its subject is the
+    /// command's name, the first two words. For commands of other rooms; those of this room record it themselves.
+    #[must_use]
+    pub fn given(&self, words: &str) -> Event {
         let actor = match &self.person {
             Some(name) => Actor::Person(name.clone()),
             None => Actor::Person(format!("user:{}", self.user)),

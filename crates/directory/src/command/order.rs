@@ -13,6 +13,7 @@ use crate::{
     tables::{
         account, address,
         order::{self, Entry, New, OrderDetails, OrderKind, OrderState},
+        person as person_table,
     },
 };
 
@@ -202,7 +203,7 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
             });
         }
         let single = order.issued_by.0 == me.id;
-        if single && !options.allow_single_person {
+        if single && !single_permitted(tx, &options)? {
             return Err(CommandError::Order {
                 number,
                 problem: OrderProblem::SecondPerson,
@@ -300,10 +301,16 @@ pub(super) fn usable(
         || approver == Some(me.id)
         || approver == Some(order.issued_by.0);
     let mine = order.issued_by.0 == me.id || approver == Some(me.id);
-    if mine && !options.allow_single_person {
+    if mine && !single_permitted(tx, options)? {
         return Err(refused(OrderProblem::SecondPerson));
     }
     Ok((order, single))
+}
+
+/// Whether one person may do now what the regulation gives to two: where the site permits it, and only until there
+/// is a second person for it, whatever the settings say from then on.
+pub(crate) fn single_permitted(sql: &mut dyn Sql, options: &Options) -> Result<bool, store::Error> {
+    Ok(options.allow_single_person && person_table::officers(sql)? < 2)
 }
 
 /// Says in the event that one person did what the regulation gives to two.

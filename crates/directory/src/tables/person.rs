@@ -101,6 +101,18 @@ pub(crate) fn holders(sql: &mut dyn Sql, role: Role) -> Result<u64, Error> {
     Ok(count.unwrap_or_default())
 }
 
+/// How many active people hold an officer's role.
+pub(crate) fn officers(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let count = first(
+        sql,
+        "SELECT COUNT(DISTINCT r.person) FROM person_role r JOIN person p ON p.id = r.person
+         WHERE r.role <> ?1 AND p.state = 'active'",
+        params![Role::Staff.as_str()],
+        |row| row.count(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
 pub(crate) fn insert(tx: &mut Tx<'_>, name: &str, full_name: &str) -> Result<PersonId, Error> {
     let id = PersonId(tx.next_id());
     let now = tx.now();

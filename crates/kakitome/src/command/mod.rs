@@ -17,7 +17,7 @@ use message::address::Address;
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use trail::{Actor, Event, Kind, Outcome};
+use trail::Outcome;
 
 use crate::{
     cli::SiteCommand,
@@ -152,24 +152,42 @@ pub(crate) async fn run(
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
                 Some(person) => dispatch(site, person, other, answer).await,
-                None => Err(Failure::Nobody(user.clone())),
+                None => Err(Failure::Nobody(user)),
             };
-            let name = person.map_or(user, |person| person.name);
-            note_command(site, Actor::Person(name), &request, &ended).await?;
+            note_command(site, &caller, &request, &ended).await?;
             ended
         }
     }
+}
+
+/// Refuses, and records the refusal, unless `uid` is a person of the site: before a long request of theirs is read.
+pub(crate) async fn must_be_known(site: &Site, uid: u32) -> Result<(), Failure> {
+    let user = site::user_name(uid);
+    let caller = Caller::of_user(&site.directory, &user, "control").await?;
+    if caller.person().is_some() {
+        return Ok(());
+    }
+    let refused = Failure::Nobody(user);
+    let event = caller
+        .given("")
+        .outcome(Outcome::Refused)
+        .detail("reason", refused.to_string());
+    site.record(event).await?;
+    Err(refused)
 }
 
 /// What was asked and how it ended (clause 8.2: the acts of administrators are in the trail too). The
 /// words hold no secret: passwords travel beside them.
 async fn note_command(
     site: &Site,
-    actor: Actor,
+    caller: &Caller,
     request: &Request,
     ended: &Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut event = Event::new(Kind::CommandGiven, actor).detail("words", request.words.clone());
+    // The words as a list: in one text, an argument with a space in it could not be told from two.
+    let mut event = caller
+        .given(&spoken(request))
+        .detail("words", request.words.clone());
     if let Err(error) = ended {
         event = event
             .outcome(match error {
@@ -179,6 +197,20 @@ async fn note_command(
             .detail("reason", error.to_string());
     }
     Ok(site.record(event).await?)
+}
+
+/// The command without its options, so that it begins with its name.
+fn spoken(request: &Request) -> String {
+    let mut spoken = Vec::new();
+    let mut words = request.words.iter();
+    while let Some(word) = words.next() {
+        if word == "-C" {
+            words.next();
+        } else if !word.starts_with('-') {
+            spoken.push(word.as_str());
+        }
+    }
+    spoken.join(" ")
 }
 
 async fn dispatch(

@@ -1,5 +1,6 @@
 //! `queue`: clause 5.4.
 
+use message::address::Host;
 use serde_json::json;
 use store::queue::{Selection, State};
 use transfer::command::{self, Which};
@@ -20,8 +21,11 @@ pub(super) async fn run(
     let store = &site.store;
     let changed = match command {
         QueueCommand::List(words) => {
-            for message in command::list(store, caller, selection(site, &words)?).await? {
-                answer.item(&brief(&message)).await?;
+            let mut listing = command::list(store, caller, selection(site, &words)?).await?;
+            while let Some(page) = listing.next().await? {
+                for message in &page {
+                    answer.item(&brief(message)).await?;
+                }
             }
             return Ok(());
         }
@@ -37,8 +41,7 @@ pub(super) async fn run(
             command::release(store, caller, which(site, &words)?).await?
         }
         QueueCommand::Discard { selection, reason } => {
-            let taken = command::discard(store, caller, which(site, &selection)?, &reason).await?;
-            taken.len() as u64
+            command::discard(store, caller, which(site, &selection)?, &reason).await?
         }
         QueueCommand::Bounce { selection, reason } => {
             let reason = reason.unwrap_or_else(|| "returned by the administrator".to_owned());
@@ -81,6 +84,20 @@ fn which(site: &Site, words: &SelectionArgs) -> Result<Which, Failure> {
     Ok(Which::Selected(selection(site, words)?))
 }
 
+/// A domain in the form in which the queue has it, or a next hop such as `relay.example:587`.
+fn destination(text: &str) -> Result<String, Failure> {
+    let (domain, port) = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, Some(port)),
+        _ => (text, None),
+    };
+    let host = Host::parse(domain)
+        .map_err(|error| Failure::Words(format!("{text:?} is no domain: {error}")))?;
+    Ok(match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_string(),
+    })
+}
+
 fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
     let address = |text: &str| super::address(text.trim_matches(['<', '>']));
     Ok(Selection {
@@ -98,10 +115,7 @@ fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
             Some(text) => Some(Some(address(text)?)),
         },
         recipient: words.recipient.as_deref().map(address).transpose()?,
-        domain: words
-            .domain
-            .as_ref()
-            .map(|domain| domain.to_ascii_lowercase()),
+        domain: words.domain.as_deref().map(destination).transpose()?,
         queued_before: match &words.older_than {
             None => None,
             Some(age) => {

@@ -24,9 +24,11 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     let size = disk.f_blocks.saturating_mul(disk.f_frsize);
     let days = (site.identity.load().not_after - site.world.now().as_second()) / 86_400;
     let mut attention = Vec::new();
-    if settings.directory.allow_single_person {
+    let single_person = site.directory.permits_single_person().await?;
+    if single_person {
         attention.push(
-            "allow_single_person is on: one person may do what the regulation splits between two (clauses 7.1, 9)"
+            "allow_single_person is on: one person may do what the regulation splits between two (clauses 7.1, 9), \
+             until a second person holds an officer's role"
                 .to_owned(),
         );
     }
@@ -70,7 +72,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "disk_free_bytes": free,
             "disk_size_bytes": size,
             "certificate_days": days,
-            "allow_single_person": settings.directory.allow_single_person,
+            "allow_single_person": single_person,
             "attention": attention,
         }))
         .await

@@ -58,8 +58,8 @@ impl CallError {
     }
 }
 
-/// Sends `request` to the site in `directory` and prints the answer.
-pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<(), CallError> {
+/// Sends `request` to the site in `directory` and prints the answer. `style` is how the person wants it.
+pub(crate) fn call(directory: &Path, request: &Request, style: Style) -> Result<(), CallError> {
     let socket = socket_path(directory);
     let connected = short_path(&socket).and_then(|(path, _open)| UnixStream::connect(path));
     let mut stream = connected.map_err(|source| match source.kind() {
@@ -75,15 +75,16 @@ pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<()
     })?;
     let mut text = serde_json::to_vec(request)?;
     text.push(b'\n');
-    stream.write_all(&text).map_err(CallError::Broken)?;
-    let mut shown = Shown::new(json);
+    // A server that will not read all of it says why before it hangs up.
+    let sent = stream.write_all(&text);
+    let mut shown = Shown::new(style);
     for line in BufReader::new(stream.take(u64::MAX)).lines() {
         match serde_json::from_str(&line.map_err(CallError::Broken)?)? {
             Reply::Row(record) => shown.record(&record)?,
             Reply::Item(record) => shown.item(record)?,
             Reply::Progress { what, done, total } => shown.progress(&what, done, total),
             Reply::Note(text) => shown.note(&text)?,
-            Reply::Done => return Ok(shown.finish()?),
+            Reply::Done => return Ok(shown.done()?),
             Reply::Error(text) => {
                 shown.finish()?;
                 return Err(CallError::Refused(text));
@@ -91,7 +92,19 @@ pub(crate) fn call(directory: &Path, request: &Request, json: bool) -> Result<()
             Reply::Usage(text) => return Err(CallError::Usage(text)),
         }
     }
+    sent.map_err(CallError::Broken)?;
     Err(CallError::Broken(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// For people.
+    Tables,
+    /// One JSON object a line, for each thing found.
+    JsonList,
+    /// The same, with one object in any case: `{"done":true}` when there is nothing else to tell.
+    JsonDone,
 }
 
 /// Whether a server answers for the site in `directory`.
@@ -103,23 +116,31 @@ pub(crate) fn is_answered(directory: &Path) -> bool {
 
 /// What was received so far, on its way to the terminal.
 struct Shown {
-    json: bool,
+    style: Style,
+    /// Whether anything of the result was shown.
+    told: bool,
     rows: Vec<Record>,
     bar: Option<ProgressBar>,
 }
 
 impl Shown {
-    fn new(json: bool) -> Self {
+    fn new(style: Style) -> Self {
         Self {
-            json,
+            style,
+            told: false,
             rows: Vec::new(),
             bar: None,
         }
     }
 
+    fn is_json(&self) -> bool {
+        self.style != Style::Tables
+    }
+
     /// One thing: its fields below each other.
     fn record(&mut self, record: &Record) -> io::Result<()> {
-        if self.json {
+        self.told = true;
+        if self.is_json() {
             return line(record);
         }
         let mut out = io::stdout().lock();
@@ -132,7 +153,8 @@ impl Shown {
 
     /// One of several: a row of the table that is drawn at the end.
     fn item(&mut self, record: Record) -> io::Result<()> {
-        if self.json {
+        self.told = true;
+        if self.is_json() {
             return line(&record);
         }
         self.rows.push(record);
@@ -140,7 +162,7 @@ impl Shown {
     }
 
     fn progress(&mut self, what: &str, done: u64, total: Option<u64>) {
-        if self.json || !io::stderr().is_terminal() {
+        if self.is_json() || !io::stderr().is_terminal() {
             return;
         }
         // Another part of the work is another bar.
@@ -157,10 +179,18 @@ impl Shown {
     }
 
     fn note(&self, text: &str) -> io::Result<()> {
-        if self.json {
+        if self.is_json() {
             return Ok(());
         }
         writeln!(io::stderr().lock(), "{text}")
+    }
+
+    fn done(&mut self) -> io::Result<()> {
+        self.finish()?;
+        if self.style == Style::JsonDone && !self.told {
+            line(&Record::from_iter([("done".to_owned(), Value::Bool(true))]))?;
+        }
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {

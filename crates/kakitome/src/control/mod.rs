@@ -19,11 +19,13 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use client::{CallError, call, is_answered};
+pub(crate) use client::{CallError, Style, call, is_answered};
 pub(crate) use server::{bind, serve};
 
 /// The longest request: an import file of some 100,000 accounts.
 const REQUEST_LIMIT: u64 = 64 << 20;
+/// The longest request of somebody who is not known yet: any command without a file.
+const SHORT_REQUEST: u64 = 64 << 10;
 
 /// One row of an answer.
 pub(crate) type Record = Map<String, Value>;

@@ -1,17 +1,19 @@
 //! The server's side: see who calls, carry the command out, answer.
 
-use std::{io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    future::Future, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration,
+};
 
 use clap::Parser;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener, UnixStream},
+    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
     sync::{Semaphore, mpsc},
     time::timeout,
 };
 use wire::Shutdown;
 
-use super::{REQUEST_LIMIT, Reply, Request, short_path, socket_path};
+use super::{REQUEST_LIMIT, Reply, Request, SHORT_REQUEST, short_path, socket_path};
 use crate::{
     cli::{Cli, Verb},
     command::{self, Answer, Failure},
@@ -24,6 +26,9 @@ use crate::{
 const CALLERS: usize = 256;
 /// Commands carried out at once; more wait.
 const CONCURRENT_COMMANDS: usize = 16;
+/// Long requests in memory at once; more wait. With the short ones of all callers this is all the memory that
+/// requests take: 2 × 64 MiB and 256 × 64 KiB.
+const LONG_REQUESTS: usize = 2;
 /// How long a caller may take to say what it wants.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How long a caller may leave an answer unread.
@@ -50,7 +55,11 @@ pub(crate) fn bind(directory: &Path) -> io::Result<UnixListener> {
 
 /// Answers commands until `shutdown`.
 pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown: Shutdown) {
-    let slots = Arc::new(Semaphore::new(CONCURRENT_COMMANDS));
+    let room = Arc::new(Room {
+        site,
+        commands: Semaphore::new(CONCURRENT_COMMANDS),
+        long: Semaphore::new(LONG_REQUESTS),
+    });
     let callers = Arc::new(Semaphore::new(CALLERS));
     loop {
         let Ok(caller) = Arc::clone(&callers).acquire_owned().await else {
@@ -62,9 +71,9 @@ pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown:
         };
         match accepted {
             Ok((stream, _)) => {
-                let (site, slots) = (Arc::clone(&site), Arc::clone(&slots));
+                let room = Arc::clone(&room);
                 tokio::spawn(async move {
-                    if let Err(error) = converse(stream, &site, &slots).await {
+                    if let Err(error) = converse(stream, &room).await {
                         tracing::warn!(%error, "a command's connection broke");
                     }
                     drop(caller);
@@ -78,29 +87,59 @@ pub(crate) async fn serve(listener: UnixListener, site: Arc<Site>, mut shutdown:
     }
 }
 
-async fn converse(stream: UnixStream, site: &Arc<Site>, slots: &Semaphore) -> io::Result<()> {
+/// What callers share.
+struct Room {
+    site: Arc<Site>,
+    /// Commands under way.
+    commands: Semaphore,
+    /// Long requests in memory.
+    long: Semaphore,
+}
+
+async fn converse(stream: UnixStream, room: &Room) -> io::Result<()> {
     let user = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut line = Vec::new();
-    let mut reader = BufReader::new(read).take(REQUEST_LIMIT);
-    timeout(REQUEST_TIME, reader.read_until(b'\n', &mut line))
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mut reader = BufReader::new(read).take(SHORT_REQUEST);
+    in_time(reader.read_until(b'\n', &mut line)).await?;
     if line.is_empty() {
         // Somebody only looked whether we answer.
         return Ok(());
     }
-    let _slot = slots.acquire().await.map_err(io::Error::other)?;
+    let mut _long = None;
+    if reader.limit() == 0 && !line.ends_with(b"\n") {
+        // Only people of the site may take more memory, and of those only a few at once.
+        if let Err(refused) = command::must_be_known(&room.site, user).await {
+            return say(&mut write, &Reply::Error(refused.to_string())).await;
+        }
+        let permit = in_time(async { room.long.acquire().await.map_err(io::Error::other) });
+        _long = Some(permit.await?);
+        reader.set_limit(REQUEST_LIMIT.saturating_sub(SHORT_REQUEST));
+        in_time(reader.read_until(b'\n', &mut line)).await?;
+    }
+    let _slot = room.commands.acquire().await.map_err(io::Error::other)?;
     let (answer, mut replies) = mpsc::channel(64);
-    let work = tokio::spawn(carry_out(line, user, Arc::clone(site), Answer::new(answer)));
+    let site = Arc::clone(&room.site);
+    let work = tokio::spawn(carry_out(line, user, site, Answer::new(answer)));
     while let Some(reply) = replies.recv().await {
-        let mut text = serde_json::to_vec(&reply)?;
-        text.push(b'\n');
-        timeout(REPLY_TIME, write.write_all(&text))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        say(&mut write, &reply).await?;
     }
     work.await.map_err(io::Error::other)
+}
+
+/// Waits for a caller no longer than a request may take.
+async fn in_time<T>(reading: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(REQUEST_TIME, reading)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+async fn say(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
+    let mut text = serde_json::to_vec(reply)?;
+    text.push(b'\n');
+    timeout(REPLY_TIME, write.write_all(&text))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Carries the command out and ends the answer with `Done` or `Error`.

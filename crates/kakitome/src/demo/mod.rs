@@ -6,7 +6,11 @@
 mod mail;
 mod people;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    future::Future,
+    path::{Path, PathBuf},
+};
 
 use miette::{IntoDiagnostic, Result, WrapErr};
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,25 +38,55 @@ pub(crate) async fn run(arguments: &DemoArgs) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic()?;
     let mut terminate = signal(SignalKind::terminate()).into_diagnostic()?;
     let place = Place::choose(arguments.site.as_deref())?;
-    let (city_base, partner_base) = (
-        arguments.port_base,
-        arguments.port_base.saturating_add(PARTNER_OFFSET),
-    );
+    let until_stopped = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    match play(&place, arguments.port_base, until_stopped).await {
+        Ok(()) => place.leave(),
+        Err(error) => {
+            // A demo that cannot be had leaves nothing to tidy up by hand; one that was had is kept where that was
+            // asked for.
+            if (place.temporary || !place.is_ready.get())
+                && let Err(left) = place.remove()
+            {
+                tracing::warn!(error = %left, "what the demo had made is left behind");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Makes the sites and keeps them until `stopped`; however it ends, no part of them is open any more.
+async fn play(place: &Place, base: u16, stopped: impl Future<Output = ()>) -> Result<()> {
     tell(&["Kakitome is making two sites on loopback …".to_owned()])?;
-    let city = site(&place.city(), CITY, city_base, PARTNER, partner_base).await?;
-    let partner = site(&place.partner(), PARTNER, partner_base, CITY, city_base).await?;
+    let partner_base = base.saturating_add(PARTNER_OFFSET);
+    let city = site(&place.city(), CITY, base, PARTNER, partner_base).await?;
+    let played = match site(&place.partner(), PARTNER, partner_base, CITY, base).await {
+        Ok(partner) => {
+            let played = show(place, &city, &partner, stopped).await;
+            played.and(partner.stop().await.map_err(Into::into))
+        }
+        Err(error) => Err(error),
+    };
+    played.and(city.stop().await.map_err(Into::into))
+}
+
+async fn show(
+    place: &Place,
+    city: &Running,
+    partner: &Running,
+    stopped: impl Future<Output = ()>,
+) -> Result<()> {
     let staff = people::enter(&city.site, CITY, people::CITY_STAFF).await?;
     let friends = people::enter(&partner.site, PARTNER, people::PARTNER_STAFF).await?;
-    mail::flow(&city, &staff, &partner, &friends).await?;
-    tell(&introduction(&place, &city, &staff, &friends))?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    tell(&[String::new(), "Stopping …".to_owned()])?;
-    city.stop().await?;
-    partner.stop().await?;
-    place.leave()
+    mail::flow(city, &staff, partner, &friends).await?;
+    tell(&introduction(place, city, &staff, &friends))?;
+    place.is_ready.set(true);
+    stopped.await;
+    tell(&[String::new(), "Stopping …".to_owned()])
 }
 
 /// Makes one site that reaches the other by a route, and serves it.
@@ -85,28 +119,30 @@ async fn site(
 struct Place {
     directory: PathBuf,
     temporary: bool,
+    /// Whether the directory was there before, with nothing in it.
+    was_there: bool,
+    /// Whether the sites are made and the person may have begun to use them.
+    is_ready: Cell<bool>,
 }
 
 impl Place {
     fn choose(named: Option<&Path>) -> Result<Self> {
-        if let Some(path) = named {
-            let directory = absolute(path)?;
-            if !files::is_vacant(&directory).into_diagnostic()? {
-                miette::bail!(
-                    help = "name a new directory, or none for a temporary one",
-                    "{} is not empty",
-                    directory.display()
-                );
-            }
-            return Ok(Self {
-                directory,
-                temporary: false,
-            });
+        let directory = match named {
+            Some(path) => absolute(path)?,
+            None => std::env::temp_dir().join(format!("kakitome-demo-{}", std::process::id())),
+        };
+        if !files::is_vacant(&directory).into_diagnostic()? {
+            miette::bail!(
+                help = "name a new directory, or none for a temporary one",
+                "{} is not empty",
+                directory.display()
+            );
         }
-        let name = format!("kakitome-demo-{}", std::process::id());
         Ok(Self {
-            directory: std::env::temp_dir().join(name),
-            temporary: true,
+            was_there: directory.exists(),
+            directory,
+            temporary: named.is_none(),
+            is_ready: Cell::new(false),
         })
     }
 
@@ -120,27 +156,57 @@ impl Place {
     }
 
     fn partner(&self) -> PathBuf {
-        if self.temporary {
-            return self.directory.join("partner");
-        }
-        let mut name = self.directory.clone().into_os_string();
-        name.push("-partner");
-        name.into()
+        self.directory.join("partner")
     }
 
     fn leave(&self) -> Result<()> {
         if self.temporary {
-            std::fs::remove_dir_all(&self.directory)
-                .into_diagnostic()
-                .wrap_err_with(|| format!("cannot remove {}", self.directory.display()))?;
-            return Ok(());
+            return self.remove();
         }
         tell(&[format!(
-            "The sites stay: serve them again with `kakitome serve {}` and `kakitome serve {}`.",
-            self.city().display(),
-            self.partner().display()
+            "The sites stay: serve them again with `{program} serve {}` and `{program} serve {}`.",
+            shell_word(&self.city().display().to_string()),
+            shell_word(&self.partner().display().to_string()),
+            program = program(),
         )])
     }
+
+    /// Takes away all that the demo made.
+    fn remove(&self) -> Result<()> {
+        let what = || format!("cannot remove {}", self.directory.display());
+        if !self.was_there {
+            return match std::fs::remove_dir_all(&self.directory) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                done => done.into_diagnostic().wrap_err_with(what),
+            };
+        }
+        for entry in std::fs::read_dir(&self.directory).into_diagnostic()? {
+            let path = entry.into_diagnostic()?.path();
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+            removed.into_diagnostic().wrap_err_with(what)?;
+        }
+        Ok(())
+    }
+}
+
+/// The running program as a word for the shell: it need not be on the PATH.
+fn program() -> String {
+    let name = std::env::current_exe()
+        .map_or_else(|_| "kakitome".to_owned(), |path| path.display().to_string());
+    shell_word(&name)
+}
+
+/// `text` as one word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+    if text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// What a person needs to try it.
@@ -186,7 +252,11 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
             .map_or(0, |(_, address)| address.port())
     };
     let (address, password) = (&reader.address, &reader.password);
-    let directory = place.city();
+    let site = format!(
+        "{} -C {}",
+        program(),
+        shell_word(&place.city().display().to_string())
+    );
     vec![
         "Try it:".to_owned(),
         format!(
@@ -209,10 +279,18 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
             port(Service::Imaps),
             port(Service::Submissions)
         ),
-        format!("  kakitome -C {} status", directory.display()),
-        format!(
-            "  kakitome -C {} audit search --address {address}",
-            directory.display()
-        ),
+        format!("  {site} status"),
+        format!("  {site} audit search --address {address}"),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_the_shell() {
+        assert_eq!(shell_word("/opt/kakitome-1.0/bin"), "/opt/kakitome-1.0/bin");
+        assert_eq!(shell_word("/my files/it's"), "'/my files/it'\\''s'");
+    }
 }

@@ -134,6 +134,14 @@ impl<'de> Deserialize<'de> for Port {
 }
 
 impl ListenKeys {
+    /// The addresses that `service` listens on.
+    pub(crate) fn addresses_of(&self, service: Service) -> &[IpAddr] {
+        match service {
+            Service::Metrics => std::slice::from_ref(&self.metrics_address),
+            _ => self.addresses.get_ref(),
+        }
+    }
+
     /// The port of `service`; `None` when it is off.
     pub(crate) fn port(&self, service: Service) -> Option<u16> {
         let port = match service {

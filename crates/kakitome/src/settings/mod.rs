@@ -3,6 +3,7 @@
 //! An unknown key, a wrong type or an impossible combination is an error that points at its line. Times
 //! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
 
+mod bounds;
 mod error;
 mod limits;
 mod listen;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 use message::address::{Address, Domain};
 use serde::Deserialize;
 use toml::Spanned;
+
+use bounds::Places;
 
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
@@ -174,17 +177,23 @@ impl Settings {
             path: path.clone(),
             source,
         })?;
-        Self::parse(&path.display().to_string(), &text)
+        let name = path.display().to_string();
+        let settings = Self::parse(&name, &text)?;
+        let places = Places {
+            name: &name,
+            text: &text,
+        };
+        settings.check_files(directory, &places)?;
+        Ok(settings)
     }
 
-    /// Checks `text`, which came from the file `name`.
+    /// Checks `text`, which came from the file `name`; other files that it names are not looked at.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, SettingsError> {
         let mut settings: Self =
             toml::from_str(text).map_err(|error| SettingsError::syntax(name, text, &error))?;
-        let at = |span: std::ops::Range<usize>, message: String| {
-            SettingsError::at(name, text, span, message)
-        };
-        settings.check(&at)?;
+        let places = Places { name, text };
+        settings.check(&|span, message| places.at(span, message))?;
+        settings.check_bounds(&places)?;
         settings.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
         Ok(settings)
     }
@@ -239,6 +248,18 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// The services that the roles and settings ask for, each with its port.
+    pub(crate) fn services(&self) -> Vec<(Service, u16)> {
+        Service::ALL
+            .into_iter()
+            .filter(|service| match service {
+                Service::Smtp | Service::Metrics => true,
+                _ => self.has(Role::Mailbox),
+            })
+            .filter_map(|service| Some((service, self.listen.port(service)?)))
+            .collect()
     }
 
     /// Whether this process has `role`.
@@ -318,6 +339,25 @@ mod tests {
     #[test]
     fn impossible_combinations_are_pointed_at() {
         for (extra, line) in [
+            ("[limits]\nmessage_size = \"1GiB\"\n", 9),
+            ("[limits]\nmemory = \"49MiB\"\n", 9),
+            ("[delivery]\nport = 25\nconcurrency = 0\n", 10),
+            ("[delivery]\nconcurrency_per_destination = 0\n", 9),
+            ("[delivery]\nqueue_interval = \"0s\"\n", 9),
+            ("[delivery]\nretry = [\"0s\"]\n", 9),
+            ("[directory]\nargon2_passes = 0\n", 9),
+            ("[directory]\nargon2_memory = \"7KiB\"\n", 9),
+            ("[directory]\nscram_iterations = 100\n", 9),
+            ("[directory]\ntag_separator = \"abc\"\n", 9),
+            ("[directory]\ntag_separator = \"x\"\n", 9),
+            ("[limits]\nsmtp_connections = 0\n", 9),
+            ("[limits]\nrecipients = 0\n", 9),
+            ("[limits]\nhandshake_time = \"0s\"\n", 9),
+            ("[listen]\nimap = 25\n", 9),
+            ("[listen]\nsmtp = 993\nimaps = true\n", 10),
+            ("[listen]\nmetrics = 25\n", 9),
+            ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
+            ("[store]\nreaders = 0\n", 9),
             ("catch_all = \"x@elsewhere.test\"\n", 8),
             (
                 "[delivery]\nwarn_after = \"9d\"\nexpire_after = \"5d\"\n",

@@ -8,6 +8,7 @@ use std::{
 };
 
 use message::address::Host;
+use protocol::sasl::Secret;
 use rustls::RootCertStore;
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde::Deserialize;
@@ -15,7 +16,7 @@ use toml::Spanned;
 use transfer::{NextHop, TlsPolicy};
 use wire::{ExplicitNetwork, NetworkError};
 
-use super::{Role, Settings, SettingsError};
+use super::{Role, Settings, SettingsError, bounds::HopFault};
 
 /// An error at a place.
 pub(super) type At<'a> = &'a dyn Fn(Range<usize>, String) -> SettingsError;
@@ -172,6 +173,9 @@ impl HopKeys {
         {
             host(name.get_ref()).map_err(|reason| at(name.span(), reason))?;
         }
+        if self.port == 0 {
+            return Err(at(self.host.span(), "there is no port 0".into()));
+        }
         if self.identity.is_some() != self.password_file.is_some() {
             let reason = "identity and password_file go together".into();
             return Err(at(self.host.span(), reason));
@@ -185,8 +189,10 @@ impl HopKeys {
     }
 
     /// The next hop, with the files it names read. `directory` is the site's.
-    pub(crate) fn next_hop(&self, directory: &Path) -> Result<NextHop, String> {
-        let mut hop = NextHop::new(host(self.host.get_ref())?, self.port);
+    pub(crate) fn next_hop(&self, directory: &Path) -> Result<NextHop, HopFault> {
+        let at = |key| move |reason| HopFault::new(key, reason);
+        let host_of = |name: &Spanned<String>| host(name.get_ref());
+        let mut hop = NextHop::new(host_of(&self.host).map_err(at("host"))?, self.port);
         hop.implicit_tls = self.implicit_tls;
         hop.use_mx = self.use_mx;
         // Whoever diverts names or connections must not be handed the password.
@@ -196,19 +202,16 @@ impl HopKeys {
         };
         hop.tls = self.tls.map_or(default, Into::into);
         if let Some(file) = &self.ca_file {
-            hop.roots = Some(Arc::new(roots(&directory.join(file))?));
+            let roots = roots(&directory.join(file)).map_err(at("ca_file"))?;
+            hop.roots = Some(Arc::new(roots));
         }
         if let Some(name) = &self.certificate_name {
-            hop.certificate_name = Some(host(name.get_ref())?);
+            hop.certificate_name = Some(host_of(name).map_err(at("certificate_name"))?);
         }
         if let (Some(identity), Some(file)) = (&self.identity, &self.password_file) {
-            let path = directory.join(file);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            let line = text.lines().next().unwrap_or_default();
             hop.credentials = Some(transfer::Credentials {
                 identity: identity.clone(),
-                password: protocol::sasl::Secret::from(line.as_bytes().to_vec()),
+                password: password(&directory.join(file)).map_err(at("password_file"))?,
             });
         }
         Ok(hop)
@@ -217,6 +220,16 @@ impl HopKeys {
 
 fn host(text: &str) -> Result<Host, String> {
     Host::parse(text).map_err(|error| format!("this is not a host: {error}"))
+}
+
+/// The first line of the file.
+fn password(path: &Path) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    match text.lines().next() {
+        None | Some("") => Err(format!("{} holds no password", path.display())),
+        Some(line) => Ok(Secret::from(line.as_bytes().to_vec())),
+    }
 }
 
 fn roots(path: &Path) -> Result<RootCertStore, String> {
@@ -229,6 +242,9 @@ fn roots(path: &Path) -> Result<RootCertStore, String> {
         roots
             .add(certificate)
             .map_err(|error| unreadable(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(format!("there is no certificate in {}", path.display()));
     }
     Ok(roots)
 }

@@ -9,7 +9,7 @@ use wire::ExplicitNetwork;
 use super::{
     Role, Settings,
     limits::RetrievalKeys,
-    policy::name_server,
+    policy::{HopKeys, name_server},
     units::{Size, Time},
 };
 
@@ -41,6 +41,12 @@ fn networks(texts: &[Spanned<String>]) -> Result<Vec<ExplicitNetwork>, String> {
 /// A text that was checked when the settings were read.
 fn domain(text: &str) -> Result<Domain, String> {
     Domain::parse(text).map_err(|error| format!("{text:?} is not a domain: {error}"))
+}
+
+fn next_hop(keys: &Spanned<HopKeys>, directory: &Path) -> Result<transfer::NextHop, String> {
+    keys.get_ref()
+        .next_hop(directory)
+        .map_err(|fault| fault.to_string())
 }
 
 impl Settings {
@@ -91,7 +97,7 @@ impl Settings {
         made.exchange_peers = networks(&self.mailbox.exchange_servers)?;
         made.exchange_peers_need_tls = self.mailbox.exchange_servers_need_tls;
         if let Some(hop) = &self.exchange.mailbox_server {
-            let mut hop = hop.get_ref().next_hop(directory)?;
+            let mut hop = next_hop(hop, directory)?;
             hop.tls = transfer::TlsPolicy::Verified;
             made.mailbox_server = Some(hop);
         }
@@ -146,11 +152,10 @@ impl Settings {
     fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {
         let keys = &self.delivery;
         for (name, hop) in &keys.route {
-            made.routes
-                .insert(domain(name)?, hop.get_ref().next_hop(directory)?);
+            made.routes.insert(domain(name)?, next_hop(hop, directory)?);
         }
         if let Some(hop) = &keys.smarthost {
-            made.default_route = Some(hop.get_ref().next_hop(directory)?);
+            made.default_route = Some(next_hop(hop, directory)?);
         }
         put(&mut made.default_tls, keys.default_tls.map(Into::into));
         for (name, tls) in &keys.minimum_tls {

@@ -90,11 +90,11 @@ fn render_into(text: &mut String, template: &Template) -> std::fmt::Result {
     writeln!(text, "\n[directory]")?;
     writeln!(
         text,
-        "# One person may do what the regulation splits between two (clauses 7.1, 9). Set to false as soon as"
+        "# One person may do what the regulation splits between two (clauses 7.1, 9), until a second person"
     )?;
     writeln!(
         text,
-        "# a second person holds a role; `status` shows that it is on."
+        "# holds an officer's role; `status` shows whether that is so. false: never."
     )?;
     writeln!(
         text,

@@ -1,4 +1,4 @@
-//! A name server that knows one domain: enough to bring the DNS back.
+//! A name server that knows one domain: enough to bring the DNS back, and for `check` to find all it looks for.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, UdpSocket},
@@ -12,6 +12,8 @@ use std::{
 
 const MX: u16 = 15;
 const A: u16 = 1;
+const PTR: u16 = 12;
+const TXT: u16 = 16;
 
 /// Answers until it is dropped.
 pub(crate) struct NameServer {
@@ -20,7 +22,7 @@ pub(crate) struct NameServer {
 }
 
 impl NameServer {
-    /// At `at`: `domain` has the MX `mail.<domain>`, whose address is `host`.
+    /// At `at`: `domain` has the MX `mail.<domain>`, whose address is `host` and back, and policies for SPF and DMARC.
     pub(crate) fn start(at: SocketAddr, domain: &str, host: Ipv4Addr) -> Self {
         let socket = UdpSocket::bind(at).unwrap();
         socket
@@ -59,13 +61,19 @@ fn answer(question: &[u8], domain: &str, host: Ipv4Addr) -> Option<Vec<u8>> {
     let (name, end) = name_at(question, 12)?;
     let kind = u16::from_be_bytes([*question.get(end)?, *question.get(end + 1)?]);
     let mail = format!("mail.{domain}");
+    let dmarc = format!("_dmarc.{domain}");
+    let [a, b, c, d] = host.octets();
+    let back = format!("{d}.{c}.{b}.{a}.in-addr.arpa");
     let name = name.to_ascii_lowercase();
     let data = match kind {
         MX if name == domain => Some([&[0, 10][..], &encoded(&mail)].concat()),
         A if name == mail => Some(host.octets().to_vec()),
+        PTR if name == back => Some(encoded(&mail)),
+        TXT if name == domain => Some(text("v=spf1 mx -all")),
+        TXT if name == dmarc => Some(text("v=DMARC1; p=none")),
         _ => None,
     };
-    let known = name == domain || name == mail;
+    let known = [domain, &mail, &back, &dmarc].contains(&name.as_str());
     let mut answer = question.get(..2)?.to_vec();
     // A response with authority and recursion; NXDOMAIN for strangers.
     answer.extend([0x85, if known { 0x80 } else { 0x83 }]);
@@ -93,6 +101,13 @@ fn name_at(message: &[u8], mut at: usize) -> Option<(String, usize)> {
         labels.push(String::from_utf8_lossy(message.get(at..at + octets)?).into_owned());
         at += octets;
     }
+}
+
+/// One character string.
+fn text(text: &str) -> Vec<u8> {
+    let mut data = vec![u8::try_from(text.len()).unwrap()];
+    data.extend(text.as_bytes());
+    data
 }
 
 fn encoded(name: &str) -> Vec<u8> {

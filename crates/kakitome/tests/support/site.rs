@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Process, imap, loopback, place, smtp, until};
+use super::{Process, Program, imap, loopback, place, smtp, until};
 
 /// Ports are this plus the standard port modulo 1000.
 pub(crate) const PORT_BASE: u16 = 20_000;
@@ -32,6 +32,20 @@ pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) address: String,
     pub(crate) password: String,
+}
+
+/// The program under the umask that the systemd unit gives it.
+fn as_packaged() -> Command {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "umask 077; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_kakitome"));
+    command
+}
+
+/// The name of the operating-system user that runs the stories, who is each site's first person.
+pub(crate) fn me() -> String {
+    Program::new("id").word("-un").succeeds().trim().to_owned()
 }
 
 /// A site. Dropping it ends its server and removes its directory.
@@ -60,7 +74,7 @@ impl Site {
     /// `init` of `directory`, which need not lie in `place`.
     pub(crate) fn at(place: TempDir, directory: PathBuf, domain: &str, roles: &str) -> Self {
         let address = loopback();
-        let output = Command::new(env!("CARGO_BIN_EXE_kakitome"))
+        let output = as_packaged()
             .arg("init")
             .arg(&directory)
             .args(["--domain", domain, "--roles", roles])
@@ -169,7 +183,7 @@ impl Site {
     #[track_caller]
     pub(crate) fn serve(&mut self) {
         let log = self.beside("serve.log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kakitome"));
+        let mut command = as_packaged();
         command.arg("serve").arg(&self.directory).env(
             "KAKITOME_LOG",
             std::env::var("KAKITOME_LOG").unwrap_or_else(|_| "info".to_owned()),

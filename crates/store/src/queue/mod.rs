@@ -16,7 +16,7 @@ use crate::{BodyId, QueueId};
 
 pub use change::{defer, delay_notified, discard, enqueue, finish, purge, retry, set_state};
 pub use due::{due, next_due};
-pub use select::{load, select, select_all, totals};
+pub use select::{ids, load, named, select, select_all, totals};
 
 /// A message for the queue. Its body was sealed for [`AccountId::QUEUE`](crate::AccountId::QUEUE).
 #[derive(Clone, Debug)]
@@ -152,6 +152,17 @@ pub struct Selection {
     pub state: Option<State>,
     /// Submitted by this identifier.
     pub identifier: Option<String>,
+}
+
+/// A message and some of its recipients in the words of their rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The message.
+    pub id: QueueId,
+    /// Its return path; `None` is the null sender.
+    pub sender: Option<String>,
+    /// The recipients' addresses.
+    pub recipients: Vec<String>,
 }
 
 /// Work that is due, by destination.

@@ -7,7 +7,7 @@ use crate::{
     sql::{Sql, Value},
 };
 
-use super::{Queued, Selection, Totals, row};
+use super::{Named, Queued, Selection, Totals, row};
 
 /// A message with its waiting recipients. A recipient whose row is damaged is left out (and reported by
 /// [`due`](super::due()) and [`select_all`]): it does not stop the others.
@@ -85,6 +85,58 @@ pub fn select_all(
             })?;
         }
         queued.message.recipients = of_recipients(queued);
+    }
+    Ok(found)
+}
+
+/// The messages of which at least one recipient is selected, in the order in which they came: for work that goes
+/// through many of them a part at a time.
+///
+/// # Errors
+/// When the database fails.
+pub fn ids(sql: &mut dyn Sql, selection: &Selection) -> Result<Vec<QueueId>, Error> {
+    let mut found = Vec::new();
+    for condition in conditions(selection) {
+        let statement = format!(
+            "SELECT DISTINCT r.message FROM queue_recipient r WHERE {}",
+            condition.sql
+        );
+        sql.query(&statement, &condition.params(), &mut |row| {
+            found.push(QueueId(row.int(0)?));
+            Ok(())
+        })?;
+    }
+    Ok(batch::ascending(&found))
+}
+
+/// Who the selected recipients are and who wrote to them, as the rows say, damaged or not; by message. What a
+/// command does to them is told of in these words.
+///
+/// # Errors
+/// When the database fails.
+pub fn named(sql: &mut dyn Sql, selection: &Selection) -> Result<Vec<Named>, Error> {
+    let mut found: Vec<Named> = Vec::new();
+    for condition in conditions(selection) {
+        let statement = format!(
+            "SELECT r.message, r.address, (SELECT q.sender FROM queue_message q WHERE q.id = r.message) \
+             FROM queue_recipient r WHERE {} ORDER BY r.message, r.number",
+            condition.sql
+        );
+        sql.query(&statement, &condition.params(), &mut |row| {
+            let id = QueueId(row.int(0)?);
+            let address = row.text(1).unwrap_or_else(|error| error.to_string());
+            match found.last_mut().filter(|last| last.id == id) {
+                Some(last) => last.recipients.push(address),
+                None => found.push(Named {
+                    id,
+                    sender: row
+                        .maybe_text(2)
+                        .unwrap_or_else(|error| Some(error.to_string())),
+                    recipients: vec![address],
+                }),
+            }
+            Ok(())
+        })?;
     }
     Ok(found)
 }

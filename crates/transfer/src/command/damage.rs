@@ -2,6 +2,7 @@
 
 use store::{
     Error, QueueId, Tx,
+    event::DETAIL_LIMIT,
     queue::{self, Selection},
 };
 use trail::{Actor, Event, Kind};
@@ -35,23 +36,23 @@ pub(super) fn list(list: &mut Vec<Listed>, damaged: Vec<(QueueId, String)>) {
     }
 }
 
-/// Takes what [`queue::discard`] could not read out of the queue, when it was named by id and by nothing else, each
-/// message with its own event. Returns the recipients as they stood in the table.
+/// Takes what [`queue::discard`] could not read out of the queue, when it was named by id and by nothing else. Returns
+/// an event for each message, and the number of recipients.
 pub(super) fn purge(
     tx: &mut Tx<'_>,
     selection: &Selection,
     actor: &Actor,
     reason: &str,
-) -> Result<Vec<(QueueId, String)>, Error> {
-    let by_id = Selection {
-        ids: selection.ids.clone(),
-        ..Selection::default()
+) -> Result<(Vec<Event>, u64), Error> {
+    let but_ids = Selection {
+        ids: Vec::new(),
+        ..selection.clone()
     };
-    if super::selection_text(selection) != super::selection_text(&by_id) {
-        return Ok(Vec::new());
+    let (mut events, mut count) = (Vec::new(), 0_u64);
+    if !super::is_empty(&but_ids) {
+        return Ok((events, count));
     }
-    let mut taken = Vec::new();
-    for id in &by_id.ids {
+    for id in &selection.ids {
         let is_left = !matches!(queue::load(tx, *id), Ok(None));
         let addresses = queue::purge(tx, *id)?;
         if !is_left && addresses.is_empty() {
@@ -60,10 +61,9 @@ pub(super) fn purge(
         let event = Event::new(Kind::QueueDiscarded, actor.clone())
             .subject(id.to_string())
             .detail("reason", reason)
-            .detail("note", "its record could not be read")
-            .detail("recipients", addresses.clone());
-        drop(tx.record(&event, ())?);
-        taken.extend(addresses.into_iter().map(|address| (*id, address)));
+            .detail("note", "its record could not be read");
+        count = count.saturating_add(u64::try_from(addresses.len()).unwrap_or(u64::MAX));
+        events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", addresses)]));
     }
-    Ok(taken)
+    Ok((events, count))
 }

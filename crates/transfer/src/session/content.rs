@@ -15,6 +15,7 @@ use protocol::smtp::{
 };
 use store::{
     BodyId, QueueId,
+    event::DETAIL_LIMIT,
     queue::{self, NewQueued, NewRecipient},
 };
 use tokio::time::Instant;
@@ -295,7 +296,6 @@ impl Conversation<'_> {
             .address(self.peer.ip())
             .subject(id.to_string())
             .detail("sender", text::path(origin.sender.as_ref()))
-            .detail("recipients", names(&accepted.addresses))
             .detail("size", size)
             .detail("message_id", message_id)
             .detail("reply", "250 2.0.0");
@@ -305,15 +305,23 @@ impl Conversation<'_> {
         if let Some(tls) = self.tls() {
             event = event.detail("tls", format!("{} {}", tls.version, tls.cipher));
         }
-        let mut events = vec![event];
+        // A list of a thousand recipients is longer than one event may be.
+        let mut events = event.in_parts(
+            DETAIL_LIMIT,
+            vec![("recipients", names(&accepted.addresses))],
+        );
         if !accepted.accounts.is_empty() {
             let accounts: Vec<String> = accepted.accounts.iter().map(ToString::to_string).collect();
             let event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
-                .detail("sender", text::path(origin.sender.as_ref()))
-                .detail("recipients", names(&accepted.local))
-                .detail("accounts", accounts);
-            events.push(event);
+                .detail("sender", text::path(origin.sender.as_ref()));
+            events.extend(event.in_parts(
+                DETAIL_LIMIT,
+                vec![
+                    ("recipients", names(&accepted.local)),
+                    ("accounts", accounts),
+                ],
+            ));
         }
         events
     }

@@ -4,6 +4,7 @@
 
 use message::address::Address;
 use protocol::smtp::{Reply, server::Refused};
+use store::event::DETAIL_LIMIT;
 use trail::{Actor, Event, Kind, Outcome};
 
 use super::Conversation;
@@ -17,12 +18,13 @@ pub(super) struct Refusals {
     contents: usize,
     /// Refusals without an event of their own.
     counted: u64,
-    /// The first recipients among them.
+    /// The first recipients among them, each once.
     recipients: Vec<String>,
 }
 
-/// Recipients that the last event of a session names at most.
-const MOST_NAMED: usize = 100;
+/// Recipients that are named at the end of a session at most: as many as RFC 5321, section 4.5.3.1.8, has in one
+/// transaction at least, times ten.
+const MOST_NAMED: usize = 1000;
 
 impl Refusals {
     pub(super) fn new(limit: usize) -> Self {
@@ -34,10 +36,16 @@ impl Refusals {
         }
     }
 
-    fn only_count(&mut self, recipient: Option<&Address>) {
+    fn only_count(&mut self, recipients: impl IntoIterator<Item = String>) {
         self.counted = self.counted.saturating_add(1);
-        if let Some(recipient) = recipient.filter(|_| self.recipients.len() < MOST_NAMED) {
-            self.recipients.push(recipient.to_string());
+        for recipient in recipients {
+            if self.recipients.len() >= MOST_NAMED {
+                return;
+            }
+            // A client that tries the same again and again must not push the others out.
+            if !self.recipients.contains(&recipient) {
+                self.recipients.push(recipient);
+            }
         }
     }
 }
@@ -54,7 +62,7 @@ impl Conversation<'_> {
         tracing::info!(peer = %self.peer, command, %reply, "refused");
         metrics::refused(self.listener, reply.is_permanent());
         if self.refusals.commands == 0 {
-            self.refusals.only_count(recipient);
+            self.refusals.only_count(recipient.map(ToString::to_string));
             return;
         }
         self.refusals.commands = self.refusals.commands.saturating_sub(1);
@@ -67,7 +75,7 @@ impl Conversation<'_> {
         if !reason.is_empty() {
             event = event.detail("reason", reason);
         }
-        self.write(event).await;
+        self.write(vec![event]).await;
     }
 
     /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the
@@ -82,7 +90,7 @@ impl Conversation<'_> {
         tracing::info!(peer = %self.peer, %reply, reason, "message refused");
         metrics::refused(self.listener, reply.is_permanent());
         if self.refusals.contents == 0 {
-            self.refusals.only_count(None);
+            self.refusals.only_count(recipients);
             return;
         }
         self.refusals.contents = self.refusals.contents.saturating_sub(1);
@@ -90,9 +98,8 @@ impl Conversation<'_> {
             .refusal_event(stage)
             .detail("reply", reply.to_string())
             .detail("reason", reason)
-            .detail("recipients", recipients)
             .detail("size", self.open.raw.len().max(self.open.size));
-        self.write(event).await;
+        self.write_named(event, recipients).await;
     }
 
     /// A command that the machine refused by itself. Only those of a transaction are facts for the trail;
@@ -119,9 +126,8 @@ impl Conversation<'_> {
             let recipients = std::mem::take(&mut self.refusals.recipients);
             let event = self
                 .refusal_event("session")
-                .detail("further_refusals", count)
-                .detail("recipients", recipients);
-            self.write(event).await;
+                .detail("further_refusals", count);
+            self.write_named(event, recipients).await;
         }
     }
 
@@ -152,8 +158,14 @@ impl Conversation<'_> {
         })
     }
 
-    async fn write(&self, event: Event) {
-        if let Err(error) = parcel::record(self.transfer.store(), vec![event]).await {
+    /// Writes the event with all of `recipients`, in as many parts as that takes.
+    async fn write_named(&self, event: Event, recipients: Vec<String>) {
+        let lists = vec![("recipients", recipients)];
+        self.write(event.in_parts(DETAIL_LIMIT, lists)).await;
+    }
+
+    async fn write(&self, events: Vec<Event>) {
+        if let Err(error) = parcel::record(self.transfer.store(), events).await {
             // The refusal itself stands: refusing needs no disk.
             tracing::error!(peer = %self.peer, %error, "a refusal could not be recorded");
         }

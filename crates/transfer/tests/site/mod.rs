@@ -280,16 +280,11 @@ impl Site {
     }
 
     pub async fn events(&self, kind: Kind) -> Vec<Recorded> {
-        let filter = Filter {
+        self.search(Filter {
             kinds: vec![kind],
             ..Filter::default()
-        };
-        self.store
-            .read(move |snapshot: &mut Snapshot<'_>| {
-                store::event::search(snapshot, &filter, 10_000)
-            })
-            .await
-            .unwrap()
+        })
+        .await
     }
 
     /// Waits for `count` events of `kind`.
@@ -305,13 +300,42 @@ impl Site {
     }
 
     pub async fn queued(&self) -> Vec<transfer::command::Listed> {
-        transfer::command::list(
-            &self.store,
-            &self.administrator(),
-            store::queue::Selection::default(),
-        )
+        let all = store::queue::Selection::default();
+        let mut listing = transfer::command::list(&self.store, &self.administrator(), all)
+            .await
+            .unwrap();
+        let mut found = Vec::new();
+        while let Some(page) = listing.next().await.unwrap() {
+            found.extend(page);
+        }
+        found
+    }
+
+    /// What the trail says of `subject`.
+    pub async fn events_about(&self, subject: &str) -> Vec<Recorded> {
+        self.search(Filter {
+            subject: Some(subject.to_owned()),
+            ..Filter::default()
+        })
         .await
-        .unwrap()
+    }
+
+    /// What is found by a mail address.
+    pub async fn events_with(&self, address: &str) -> Vec<Recorded> {
+        self.search(Filter {
+            address: Some(address.to_owned()),
+            ..Filter::default()
+        })
+        .await
+    }
+
+    async fn search(&self, filter: Filter) -> Vec<Recorded> {
+        self.store
+            .read(move |snapshot: &mut Snapshot<'_>| {
+                store::event::search(snapshot, &filter, 10_000)
+            })
+            .await
+            .unwrap()
     }
 
     /// Waits until the queue is empty.
