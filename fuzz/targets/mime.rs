@@ -22,6 +22,7 @@ fuzz_target!(|octets: &[u8]| {
         references: 2,
         parameters: 2,
         text_octets: 200,
+        described_octets: 100,
     };
     for limits in [Limits::default(), narrow] {
         header(octets, &limits);

@@ -114,12 +114,10 @@ fn run(cli: Cli) -> Result<()> {
         }
         Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),
         Verb::Restore(arguments) => {
-            let directory = cli.directory.ok_or_else(|| {
-                miette!(
-                    help = "for example: kakitome -C /var/lib/kakitome restore /backup/kakitome",
-                    "name the directory to restore into with -C DIR"
-                )
-            })?;
+            let Some(directory) = cli.directory else {
+                let words = "name the directory to restore into with -C DIR, for example: kakitome -C /var/lib/kakitome restore /backup/kakitome";
+                return Err(control::CallError::Usage(words.to_owned()).into());
+            };
             runtime()?.block_on(restore::run(&directory, &arguments, cli.json))
         }
         Verb::Site(command) => {

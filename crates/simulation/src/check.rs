@@ -165,7 +165,7 @@ fn look_at_tables(
 /// Notes what a message in a mailbox is.
 fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, text: &str) {
     let own_id = text.lines().find(|line| line.starts_with("Message-ID:"));
-    let Some(letter) = own_id.and_then(|line| Letter::find(line)) else {
+    let Some(letter) = own_id.and_then(Letter::find) else {
         if let Some(about) = Letter::find(text) {
             *found
                 .notices

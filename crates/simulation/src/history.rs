@@ -198,7 +198,7 @@ impl History {
         self.now = self.now + took + Duration::from_secs(away);
         // Now and then somebody sets the clock back.
         if self.chance.once_in(8) {
-            self.now = self.now - Duration::from_secs(self.chance.below(3600));
+            self.now -= Duration::from_secs(self.chance.below(3600));
         }
         Ok(())
     }

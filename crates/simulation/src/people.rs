@@ -34,6 +34,7 @@ pub(crate) fn beginning() -> Timestamp {
 }
 
 /// The site that every history begins with, made once.
+#[allow(clippy::expect_used, reason = "without it there is nothing to test")]
 pub(crate) fn founded() -> &'static Founded {
     static FOUNDED: OnceLock<Founded> = OnceLock::new();
     FOUNDED.get_or_init(|| {

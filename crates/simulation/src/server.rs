@@ -237,6 +237,7 @@ fn office() -> Vec<wire::ExplicitNetwork> {
 }
 
 /// One certificate for all histories: what it is plays no part in them.
+#[allow(clippy::expect_used, reason = "values of our own")]
 fn identity() -> IdentityHandle {
     static IDENTITY: OnceLock<IdentityHandle> = OnceLock::new();
     let made = IDENTITY.get_or_init(|| {
@@ -250,6 +251,7 @@ fn identity() -> IdentityHandle {
     Arc::clone(made)
 }
 
+#[allow(clippy::expect_used, reason = "an empty list of roots")]
 fn client_tls() -> ClientTls {
     static TLS: OnceLock<ClientTls> = OnceLock::new();
     let made = TLS
@@ -257,10 +259,12 @@ fn client_tls() -> ClientTls {
     made.clone()
 }
 
+#[allow(clippy::expect_used, reason = "names of our own")]
 pub(crate) fn domain(name: &str) -> Domain {
     Domain::parse(name).expect("a name of ours is a domain")
 }
 
+#[allow(clippy::expect_used, reason = "addresses of our own")]
 fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address of ours is one")
 }

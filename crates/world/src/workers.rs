@@ -129,7 +129,10 @@ mod tests {
                 sender.send(8).ok();
             });
             assert_eq!(receiver.await, Ok(8));
-            assert!(matches!(worker, Ok(worker) if worker.ended().await));
+            match worker {
+                Ok(worker) => assert!(worker.ended().await),
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 }

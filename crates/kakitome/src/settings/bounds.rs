@@ -96,7 +96,6 @@ impl Settings {
             |least: u64| move |key, value: Option<usize>| ("limits", key, count(value), least);
         let one = at_least(1);
         vec![
-            one("recipients", keys.recipients),
             one("transactions", keys.transactions),
             one("commands", keys.commands),
             one("errors", keys.errors),
@@ -117,8 +116,8 @@ impl Settings {
                 "retrieval_connections_per_address",
                 keys.retrieval_connections_per_address,
             ),
-            // RFC 5321, section 4.5.3.1.4
-            at_least(512)("line_length", keys.line_length),
+            one("unknown_commands", keys.unknown_commands),
+            one("refused_recipients", keys.refused_recipients),
         ]
     }
 
