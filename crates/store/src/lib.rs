@@ -331,6 +331,25 @@ impl Store {
             .await
     }
 
+    /// Opens several bodies at once, each as [`Store::body`] does. The caller bounds how many octets they are.
+    ///
+    /// # Errors
+    /// When the database cannot be read; what is wrong with a body stands in its place.
+    pub async fn bodies(
+        &self,
+        account: AccountId,
+        bodies: Vec<BodyId>,
+    ) -> Result<Vec<Result<Bytes, Error>>, Error> {
+        let shared = Arc::clone(&self.inner.shared);
+        self.read(move |snapshot| {
+            let opened = bodies.iter();
+            Ok(opened
+                .map(|body| read::body(&shared, snapshot, account, *body))
+                .collect())
+        })
+        .await
+    }
+
     /// A receiver whose value changes after each commit that touched `topic`.
     #[must_use]
     pub fn watch(&self, topic: Topic) -> watch::Receiver<u64> {

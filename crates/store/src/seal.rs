@@ -32,6 +32,18 @@ pub(crate) struct Sealed {
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The reverse of [`compress`], into at most `size` bytes; `None` when it does not decompress.
+fn decompress(text: &[u8], size: usize) -> Option<Vec<u8>> {
+    // Its state is larger than most mail: made anew for each, it would cost more than the work itself.
+    DECOMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = zstd::bulk::Decompressor::new().ok();
+        }
+        slot.as_mut()?.decompress(text, size).ok()
+    })
 }
 
 /// Compresses `raw` behind room for a header; `false` when it is kept as it is since it did not shrink.
@@ -112,7 +124,7 @@ pub(crate) fn open(
         .ok_or_else(|| damaged("it does not open with its key"))?;
     let raw = if header.compressed {
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(LARGEST);
-        zstd::bulk::decompress(text, size).map_err(|_| damaged("it does not decompress"))?
+        decompress(text, size).ok_or_else(|| damaged("it does not decompress"))?
     } else {
         text.to_vec()
     };

@@ -19,6 +19,9 @@ const BATCH_OCTETS: usize = 8 << 20;
 const SWEEP: usize = 1000;
 /// How often expunged messages are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How long mail is left to gather before it is indexed: many messages of an account cost little more than one, and who
+/// delivers much is not slowed down by an index for each. Searches look through what is not indexed yet.
+const GATHER: Duration = Duration::from_secs(1);
 /// How long after a failure the account is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -69,7 +72,12 @@ async fn follow(shared: &Arc<Shared>) {
         let retry = !failed.is_empty();
         behind = failed;
         tokio::select! {
-            changed = arrivals.changed() => if changed.is_err() { return },
+            changed = arrivals.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(GATHER).await;
+            }
             _ = sweep.tick() => {
                 if let Err(error) = sweep_all(shared, &mut behind).await {
                     tracing::warn!(%error, "expunged messages stay in the search index for now");
@@ -97,9 +105,10 @@ async fn arrived(
                 |row| Ok(EmailId(row.int(0)?)),
             )?;
             let accounts = if position.0 == 0 {
-                sql::rows(snapshot, "SELECT account FROM account_usage", &[], |row| {
-                    Ok(AccountId(row.int(0)?))
-                })?
+                // An account without mail needs no file.
+                let list = "SELECT account FROM account_usage u \
+                            WHERE EXISTS (SELECT 1 FROM email e WHERE e.account = u.account)";
+                sql::rows(snapshot, list, &[], |row| Ok(AccountId(row.int(0)?)))?
             } else {
                 sql::rows(
                     snapshot,

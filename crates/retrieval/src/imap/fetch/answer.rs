@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use message::{Limits, Summary};
 use protocol::imap::{Encoder, FetchItem, FetchWriter};
 use store::{
@@ -26,6 +27,11 @@ use crate::{
         view::Slot,
     },
 };
+
+/// Messages whose texts are read together at most, unless a single one is larger: small mail costs more to ask for than
+/// to read.
+const TOGETHER: usize = 64;
+const TOGETHER_OCTETS: u64 = 256 << 10;
 
 /// What answering takes of a session.
 pub(super) struct Answer<'a> {
@@ -124,10 +130,40 @@ impl Answer<'_> {
             let (store, id) = (&self.shared.store, self.selected.id);
             sizes.extend(summaries::sizes(store, id, uids_of(subjects)).await?);
         }
+        let texts = if self.plan.copies { 2 } else { 1 };
+        let need = |subject: &Subject| {
+            let size = subject.entry.as_ref().map_or(0, |entry| entry.size);
+            let summary = sizes.get(&subject.slot.uid).copied().unwrap_or_default();
+            size.saturating_mul(texts).saturating_add(room_of(summary))
+        };
+        let mut rest = subjects;
+        while !rest.is_empty() {
+            let (count, octets) = group(rest, need);
+            let (now, later) = rest.split_at(count);
+            rest = later;
+            // Room for all that they take, at once: who held some while waiting for more could wait for its like.
+            let _room = self.line.room_for(octets).await?;
+            self.group_with_bodies(now).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers messages for whose text there is room.
+    async fn group_with_bodies(&mut self, subjects: &[Subject]) -> Result<(), Stop> {
+        let bodies = subjects.iter().filter_map(|subject| subject.entry.as_ref());
+        let bodies = bodies.map(|entry| entry.body).collect();
+        let mut opened = self
+            .shared
+            .store
+            .bodies(self.account, bodies)
+            .await?
+            .into_iter();
         for subject in subjects {
             let uid = subject.slot.uid;
-            let summary = sizes.get(&uid).copied().unwrap_or_default();
-            if self.with_body(subject, summary).await? {
+            let raw = subject.entry.as_ref().and_then(|_| opened.next());
+            if let Some(raw) = raw
+                && self.with_body(subject, raw).await?
+            {
                 tally_text(self.tally, self.selected.id, uid, self.plan);
                 if self.plan.sets_seen && !subject.slot.flags().contains(Flags::SEEN) {
                     self.seen.push(uid);
@@ -139,15 +175,11 @@ impl Answer<'_> {
     }
 
     /// Answers one message whose text is asked for; whether it could be read.
-    async fn with_body(&mut self, subject: &Subject, summary: u64) -> Result<bool, Stop> {
-        let Some(entry) = &subject.entry else {
-            return Ok(false);
-        };
-        // Room for all that the message takes, at once: who held some while waiting for more could wait for its like.
-        let texts = if self.plan.copies { 2 } else { 1 };
-        let octets = entry.size.saturating_mul(texts);
-        let room = octets.saturating_add(room_of(summary));
-        let _room = self.line.room_for(room).await?;
+    async fn with_body(
+        &mut self,
+        subject: &Subject,
+        raw: Result<Bytes, Error>,
+    ) -> Result<bool, Stop> {
         let (shared, id) = (self.shared, self.selected.id);
         let store = &shared.store;
         let summary = if self.plan.summary {
@@ -160,14 +192,14 @@ impl Answer<'_> {
         } else {
             None
         };
-        let raw = match store.body(self.account, entry.body).await {
+        let raw = match raw {
             Ok(raw) => raw,
             Err(Error::NotFound(_)) => {
                 self.troubles.gone = true;
                 return Ok(false);
             }
             Err(error @ (Error::Corrupt(_) | Error::NoKey(_))) => {
-                tracing::error!(%error, body = %entry.body.0, "a message cannot be read");
+                tracing::error!(%error, mailbox = %id, uid = subject.slot.uid, "a message cannot be read");
                 self.troubles.damaged = true;
                 return Ok(false);
             }
@@ -188,6 +220,19 @@ impl Answer<'_> {
         pen.writer.finish();
         Ok(true)
     }
+}
+
+/// How many of `subjects`, at least one, are read together, and what they need.
+fn group(subjects: &[Subject], need: impl Fn(&Subject) -> u64) -> (usize, u64) {
+    let (mut count, mut octets) = (0, 0_u64);
+    for subject in subjects.iter().take(TOGETHER) {
+        let more = octets.saturating_add(need(subject));
+        if count > 0 && more > TOGETHER_OCTETS {
+            break;
+        }
+        (count, octets) = (count + 1, more);
+    }
+    (count, octets)
 }
 
 fn uids_of(subjects: &[Subject]) -> Vec<u32> {
