@@ -10,6 +10,10 @@ const WORDS: [&str; 24] = [
     "schedule", "before", "we", "confirm",
 ];
 
+const PART: &str = "--cut\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n";
+const ATTACHMENT: &str = "--cut\r\nContent-Type: application/octet-stream; name=scan.bin\r\n\
+    Content-Disposition: attachment; filename=scan.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+
 /// A message whose serial number can be set in place.
 #[derive(Clone)]
 pub(crate) struct Letter {
@@ -19,24 +23,34 @@ pub(crate) struct Letter {
 }
 
 impl Letter {
-    /// About `octets` octets (exactly, for more than 600): headers as a mail program writes them, 4 KiB of words, the
-    /// rest lines as of a coded attachment. Words compress as mail does, the rest hardly.
+    /// A message of exactly `octets` octets (more than 900): headers as a mail program writes them, words up to 4 KiB, the
+    /// rest an attachment. Words compress as mail does, the attachment hardly.
     pub(crate) fn new(from: &str, octets: usize, seed: u64) -> Self {
         let mut chance = Chance(seed.wrapping_mul(2).wrapping_add(0x9E37_79B9));
         let blank = "0".repeat(DIGITS);
+        let attached = octets > 8192;
+        let (kind, head, tail) = match attached {
+            true => ("multipart/mixed; boundary=cut", PART, "--cut--\r\n"),
+            false => ("text/plain; charset=utf-8", "", ""),
+        };
         let mut text = format!(
             "Date: Thu, 26 Nov 2026 12:00:00 +0900\r\nFrom: Hanako Tanaka <{from}>\r\nTo: <list@bench.test>\r\n\
              Message-ID: <{blank}.{seed}@sender.test>\r\nSubject: Minutes of meeting {blank}\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+             Content-Type: {kind}\r\n\r\n{head}"
         );
         while text.len() < octets.min(4096).saturating_sub(90) {
             words(&mut text, &mut chance);
         }
-        while text.len() + 80 < octets {
+        if attached {
+            text.push_str(ATTACHMENT);
+        }
+        let end = octets - tail.len();
+        while text.len() + 80 < end {
             coded(&mut text, &mut chance, 76);
         }
-        let rest = octets.saturating_sub(text.len() + 2);
+        let rest = end.saturating_sub(text.len() + 2);
         coded(&mut text, &mut chance, rest);
+        text.push_str(tail);
         let serials = text.match_indices(&blank).map(|(at, _)| at).collect();
         let size = text.len();
         text.push_str(".\r\n");
@@ -153,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_letter_has_its_size_and_number() {
-        for octets in [700, 4096, 102_400] {
+        for octets in [1024, 4096, 102_400] {
             let mut letter = Letter::new("a@bench.test", octets, 7);
             letter.number(42);
             assert_eq!(letter.plain().len(), octets);
