@@ -90,28 +90,29 @@ impl Server {
     }
 
     /// Starts its programs; the time from the first `exec` to a greeting on SMTP and on IMAP.
+    ///
+    /// Programs start one after the other, each when IMAP answers: an smtpd that finds nobody who checks passwords is
+    /// held back by its master for a minute.
     pub(crate) async fn start(&mut self) -> Outcome<Duration> {
         let begun = Instant::now();
-        for words in &self.programs {
-            self.children.push(spawn(words, &self.directory)?);
-        }
-        loop {
-            if let Ok(session) = Smtp::open(self.ports.smtp).await {
-                // Only the greeting counts; the goodbye is courtesy.
-                drop(session);
-                break;
+        for words in self.programs.clone() {
+            self.children.push(spawn(&words, &self.directory)?);
+            while !self.imap_greets().await {
+                self.must_run(begun)?;
+                sleep(Duration::from_millis(1)).await;
             }
+        }
+        while Smtp::open(self.ports.smtp).await.is_err() {
             self.must_run(begun)?;
             sleep(Duration::from_millis(1)).await;
         }
-        loop {
-            if let Ok(line) = Line::connect(self.ports.imap).await
-                && Imap::open(line).await.is_ok()
-            {
-                return Ok(begun.elapsed());
-            }
-            self.must_run(begun)?;
-            sleep(Duration::from_millis(1)).await;
+        Ok(begun.elapsed())
+    }
+
+    async fn imap_greets(&self) -> bool {
+        match Line::connect(self.ports.imap).await {
+            Ok(line) => Imap::open(line).await.is_ok(),
+            Err(_) => false,
         }
     }
 

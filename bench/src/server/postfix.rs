@@ -71,7 +71,6 @@ smtpd_tls_cert_file = {root}/tls.crt
 smtpd_tls_key_file = {root}/tls.key
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = {root}/auth
-smtpd_sasl_auth_enable = yes
 biff = no
 "
     )
@@ -87,8 +86,8 @@ fn master_cf(ports: Ports) -> String {
     } = ports;
     format!(
         "127.0.0.1:{smtp} inet n - n - - smtpd
-127.0.0.1:{submission} inet n - n - - smtpd
-127.0.0.1:{submissions} inet n - n - - smtpd -o smtpd_tls_wrappermode=yes
+127.0.0.1:{submission} inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes
+127.0.0.1:{submissions} inet n - n - - smtpd -o smtpd_sasl_auth_enable=yes -o smtpd_tls_wrappermode=yes
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
