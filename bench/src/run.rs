@@ -10,7 +10,7 @@ use crate::{
     figure::{Sheet, settle},
     load::{self, Bench, Work},
     plan::{self, Case, GROUPS, What},
-    report::{Report, Verdict, judge},
+    report::{Report, Verdict, judge, judge_growth},
     server::{ACCOUNTS, Kakitome, Server, peers},
     sink::Sink,
 };
@@ -55,7 +55,8 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         let sheet = load::growth(&bench, &site, &mut ours, rounds, say).await?;
         let subjects = vec!["full".to_owned(), "empty".to_owned()];
         ours.stop().await?;
-        return tell(arguments, &sheet, subjects, &[ours], rounds, Vec::new());
+        let verdicts = judge_growth(&sheet);
+        return tell(arguments, &sheet, subjects, &[ours], rounds, verdicts);
     }
     let mut servers = vec![ours];
     if !arguments.alone {

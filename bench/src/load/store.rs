@@ -118,13 +118,13 @@ async fn drive(
 async fn keep(store: &Store, raw: &[u8], account: AccountId) -> Result<(), Error> {
     let body = store.seal(raw, &[account])?;
     let id = body.id;
-    let done: Receipt<()> = store
+    store
         .commit(vec![body], move |tx| {
             tx.retain_body(id, account, account, 1)?;
             tx.record(&accepted(1), ())
         })
-        .await?;
-    Ok(done.value)
+        .await
+        .map(|receipt: Receipt<()>| receipt.value)
 }
 
 async fn deliver(
@@ -145,7 +145,7 @@ async fn deliver(
         summary: summary.encode(),
         references: summary.message_id().into_iter().collect(),
     };
-    let done: Receipt<()> = store
+    store
         .commit(vec![body], move |tx| {
             let placed = mailbox::append(tx, inbox, &message, false)?;
             let number = i64::from(placed.uid);
@@ -156,8 +156,8 @@ async fn deliver(
             let [_first, last] = record(tx, number)?;
             Ok::<_, Error>(last)
         })
-        .await?;
-    Ok(done.value)
+        .await
+        .map(|receipt: Receipt<()>| receipt.value)
 }
 
 /// The two events of an inbound message: accepted, delivered.

@@ -91,7 +91,7 @@ impl Transfer {
                 bench
                     .sink
                     .wait(sunk + u64::try_from(self.messages)?)
-                    .await?
+                    .await?;
             }
         }
         let cost = meter.stop();

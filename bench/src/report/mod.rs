@@ -12,7 +12,7 @@ use std::{
 
 use crate::{Outcome, figure::Sheet};
 
-pub(crate) use targets::{Verdict, judge};
+pub(crate) use targets::{Verdict, judge, judge_growth};
 
 /// A run.
 pub(crate) struct Report<'a> {

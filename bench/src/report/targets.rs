@@ -2,7 +2,7 @@
 
 use super::table::short;
 use crate::{
-    figure::Sheet,
+    figure::{Sheet, Unit},
     load::{EVENT, EVENTS_OF_A_MESSAGE},
 };
 
@@ -134,6 +134,34 @@ pub(crate) fn judge(sheet: &Sheet) -> Vec<Verdict> {
         .collect()
 }
 
+/// Judges growth: no rate of the full site may be less than 80 % of the empty one's, and deleting must free the disk.
+pub(crate) fn judge_growth(sheet: &Sheet) -> Vec<Verdict> {
+    let full = sheet.series.iter().filter(|s| s.subject == "full");
+    let rates = full.filter(|series| series.unit == Unit::PerSecond);
+    let mut verdicts: Vec<Verdict> = rates
+        .filter_map(|series| {
+            let (empty, full) = (
+                sheet.median("empty", &series.name)?,
+                sheet.median("full", &series.name)?,
+            );
+            Some(Verdict {
+                target: format!("{}: full ≥ 80 % of empty", series.name),
+                measured: format!("{:.0} %", 100.0 * full / empty),
+                met: Some(full >= 0.8 * empty),
+            })
+        })
+        .collect();
+    let disk = |name| sheet.median("full", name);
+    if let (Some(full), Some(half)) = (disk("disk"), disk("disk after half was deleted")) {
+        verdicts.push(Verdict {
+            target: "deleting half the mail frees the disk: at least 40 % of it".to_owned(),
+            measured: format!("{} MiB, then {} MiB", short(full), short(half)),
+            met: Some(half <= 0.6 * full),
+        });
+    }
+    verdicts
+}
+
 fn apply(sheet: &Sheet, rule: &Rule) -> Option<(String, bool)> {
     Some(match rule {
         Rule::Times(name, least) => {
@@ -180,7 +208,7 @@ fn apply(sheet: &Sheet, rule: &Rule) -> Option<(String, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::{Cost, Figure, Unit};
+    use crate::figure::{Cost, Figure};
 
     fn sheet(figures: &[(&str, &str, Unit, f64)]) -> Sheet {
         let mut sheet = Sheet::default();

@@ -163,11 +163,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         for child in &mut self.children {
-            // A master process ends its children when it is asked to; when it is killed it cannot.
-            if kill_process(Pid::from_child(child), Signal::TERM).is_err() {
-                // It ended by itself.
-                continue;
-            }
+            // A master process ends its children when it is asked to; when it is killed it cannot. One that cannot be
+            // asked has ended by itself.
+            kill_process(Pid::from_child(child), Signal::TERM).ok();
         }
         let begun = Instant::now();
         for child in &mut self.children {
