@@ -18,11 +18,14 @@ use crate::{
 /// Accounts that loads log in to.
 const WARM: usize = 200;
 
-/// Runs until all is measured or somebody presses ^C; either way nothing keeps running.
+/// Runs until all is measured or somebody presses ^C or sends SIGTERM; either way nothing keeps running.
 pub(crate) async fn until_interrupted(arguments: &Arguments) -> Outcome<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         ended = run(arguments) => ended,
         _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+        _ = terminate.recv() => Err("terminated".into()),
     }
 }
 
