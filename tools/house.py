@@ -133,7 +133,7 @@ def sources():
 
 
 def sizes():
-    for path in sorted(ROOT.glob("crates/**/*.rs")):
+    for path in sorted([*ROOT.glob("crates/**/*.rs"), *ROOT.glob("bench/**/*.rs")]):
         count = len(path.read_text().splitlines())
         if count > LONGEST_FILE:
             yield f"{path.relative_to(ROOT)} has {count} lines: divide it by what its parts are for"

@@ -1,0 +1,250 @@
+//! The targets of the project's speed, each judged by this run's medians.
+
+use super::table::short;
+use crate::{
+    figure::{Sheet, Unit},
+    load::{EVENT, EVENTS_OF_A_MESSAGE},
+};
+
+const OURS: &str = "kakitome";
+const THEIRS: &str = "postfix+dovecot";
+const STORE: &str = "store";
+const DISK: &str = "disk";
+
+/// A target, what was measured, and whether it is met; `None` when it was not measured or a round failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) target: String,
+    pub(crate) measured: String,
+    pub(crate) met: Option<bool>,
+}
+
+/// How a target is judged.
+enum Rule {
+    /// Our rate is at least so many times theirs.
+    Times(&'static str, f64),
+    /// Our time is no longer than theirs.
+    NoSlower(&'static str),
+    /// Our figure is at most this.
+    Most(&'static str, f64),
+    /// The first subject's rate is at least this share of the second's.
+    Share([&'static str; 2], [&'static str; 2], f64),
+    /// The events of a message are at most this share of its time.
+    Events(&'static str, f64),
+}
+
+const KEPT_50: &str = "inbound, 4 KiB, 50 sessions, kept";
+const STORE_50: &str = "store, 4 KiB body, 50 committers";
+
+const TARGETS: [(&str, Rule); 19] = [
+    (
+        "inbound at 50 sessions ≥ 10 × Postfix and Dovecot",
+        Rule::Times("inbound, 4 KiB, 50 sessions, new", 10.0),
+    ),
+    (
+        "inbound at 1 session ≥ 3 × Postfix and Dovecot",
+        Rule::Times("inbound, 4 KiB, 1 session, new", 3.0),
+    ),
+    (
+        "inbound, connections kept, 50 sessions ≥ 1/3 of the store's commits",
+        Rule::Share([OURS, KEPT_50], [STORE, STORE_50], 1.0 / 3.0),
+    ),
+    (
+        "the store's commits, 50 committers ≥ 40 % of the raw log",
+        Rule::Share(
+            [STORE, STORE_50],
+            [DISK, "raw group-synced log, 4 KiB, 50 writers"],
+            0.4,
+        ),
+    ),
+    (
+        "relay ≥ 3 × Postfix",
+        Rule::Times("relay, 4 KiB, 50 sessions, kept", 3.0),
+    ),
+    (
+        "IMAP mixed ≥ 3 × Dovecot",
+        Rule::Times("IMAP mixed, 50 sessions", 3.0),
+    ),
+    (
+        "SELECT on 100,000, cold ≤ Dovecot",
+        Rule::NoSlower("SELECT 100,000, cold"),
+    ),
+    (
+        "SELECT on 100,000, warm ≤ Dovecot",
+        Rule::NoSlower("SELECT 100,000, warm"),
+    ),
+    (
+        "SEARCH BODY, Japanese, 10,000 messages ≤ 10 ms, every hit",
+        Rule::Most("SEARCH BODY, Japanese, 10,000", 10.0),
+    ),
+    (
+        "FETCH flags ≥ Dovecot",
+        Rule::Times("FETCH flags, 10,000", 1.0),
+    ),
+    (
+        "FETCH envelopes, first ≥ Dovecot",
+        Rule::Times("FETCH envelopes, first, 10,000", 1.0),
+    ),
+    (
+        "FETCH envelopes, later ≥ Dovecot",
+        Rule::Times("FETCH envelopes, later, 10,000", 1.0),
+    ),
+    (
+        "FETCH bodies, first ≥ Dovecot",
+        Rule::Times("FETCH bodies, first, 10,000", 1.0),
+    ),
+    (
+        "FETCH bodies, later ≥ Dovecot",
+        Rule::Times("FETCH bodies, later, 10,000", 1.0),
+    ),
+    (
+        "idle IMAP without TLS ≤ 16 KiB",
+        Rule::Most("idle IMAP, without TLS", 16.0),
+    ),
+    (
+        "idle IMAP with TLS ≤ 48 KiB",
+        Rule::Most("idle IMAP, with TLS", 48.0),
+    ),
+    (
+        "start to serving with 1,000 accounts < 200 ms",
+        Rule::Most("start to serving, 1,000 accounts", 200.0),
+    ),
+    (
+        "audit events ≤ 5 % of inbound at 50 sessions, new",
+        Rule::Events("inbound, 4 KiB, 50 sessions, new", 0.05),
+    ),
+    (
+        "audit events ≤ 5 % of inbound at 50 sessions, kept",
+        Rule::Events(KEPT_50, 0.05),
+    ),
+];
+
+/// Judges all targets.
+pub(crate) fn judge(sheet: &Sheet) -> Vec<Verdict> {
+    TARGETS
+        .iter()
+        .map(|(target, rule)| {
+            let judged = apply(sheet, rule);
+            Verdict {
+                target: (*target).to_owned(),
+                met: judged.as_ref().map(|(_, met)| *met),
+                measured: judged.map_or_else(|| "–".to_owned(), |(measured, _)| measured),
+            }
+        })
+        .collect()
+}
+
+/// Judges growth: no rate of the full site may be less than 80 % of the empty one's, and deleting must free the disk.
+pub(crate) fn judge_growth(sheet: &Sheet) -> Vec<Verdict> {
+    let full = sheet.series.iter().filter(|s| s.subject == "full");
+    let rates = full.filter(|series| series.unit == Unit::PerSecond);
+    let mut verdicts: Vec<Verdict> = rates
+        .filter_map(|series| {
+            let (empty, full) = (
+                sheet.median("empty", &series.name)?,
+                sheet.median("full", &series.name)?,
+            );
+            Some(Verdict {
+                target: format!("{}: full ≥ 80 % of empty", series.name),
+                measured: format!("{:.0} %", 100.0 * full / empty),
+                met: Some(full >= 0.8 * empty),
+            })
+        })
+        .collect();
+    let disk = |name| sheet.median("full", name);
+    if let (Some(full), Some(half)) = (disk("disk"), disk("disk after half was deleted")) {
+        verdicts.push(Verdict {
+            target: "deleting half the mail frees the disk: at least 40 % of it".to_owned(),
+            measured: format!("{} MiB, then {} MiB", short(full), short(half)),
+            met: Some(half <= 0.6 * full),
+        });
+    }
+    verdicts
+}
+
+fn apply(sheet: &Sheet, rule: &Rule) -> Option<(String, bool)> {
+    Some(match rule {
+        Rule::Times(name, least) => {
+            let (ours, theirs) = (sheet.median(OURS, name)?, sheet.median(THEIRS, name)?);
+            let times = ours / theirs;
+            let (ours, theirs) = (short(ours), short(theirs));
+            (
+                format!("{times:.2} × ({ours}/s to {theirs}/s)"),
+                times >= *least,
+            )
+        }
+        Rule::NoSlower(name) => {
+            let (ours, theirs) = (sheet.median(OURS, name)?, sheet.median(THEIRS, name)?);
+            let words = format!("{} ms to {} ms", short(ours), short(theirs));
+            (words, ours <= theirs)
+        }
+        Rule::Most(name, most) => {
+            let unit = sheet.find(OURS, name)?.unit.name();
+            let ours = sheet.median(OURS, name)?;
+            (format!("{} {unit}", short(ours)), ours <= *most)
+        }
+        Rule::Share([who, what], [whose, of], least) => {
+            let (part, whole) = (sheet.median(who, what)?, sheet.median(whose, of)?);
+            let share = part / whole;
+            let (part, whole) = (short(part), short(whole));
+            let words = format!("{:.0} % ({part}/s of {whole}/s)", share * 100.0);
+            (words, share >= *least)
+        }
+        Rule::Events(name, most) => {
+            let each = sheet.median(STORE, EVENT)?;
+            let message = 1000.0 / sheet.median(OURS, name)?;
+            let share = EVENTS_OF_A_MESSAGE * each / message;
+            let words = format!(
+                "{:.1} % (2 × {:.0} µs of {:.0} µs)",
+                share * 100.0,
+                each * 1000.0,
+                message * 1000.0
+            );
+            (words, share <= *most)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Cost, Figure};
+
+    fn sheet(figures: &[(&str, &str, Unit, f64)]) -> Sheet {
+        let mut sheet = Sheet::default();
+        for (subject, name, unit, value) in figures {
+            sheet.add(
+                subject,
+                "c",
+                Figure::new(*name, *unit, *value, Cost::default()),
+            );
+        }
+        sheet
+    }
+
+    #[test]
+    fn rates_times_and_shares() {
+        let rate = Unit::PerSecond;
+        let time = Unit::Milliseconds;
+        let sheet = sheet(&[
+            (OURS, "x", rate, 40.0),
+            (THEIRS, "x", rate, 4.0),
+            (OURS, "y", time, 5.0),
+            (THEIRS, "y", time, 4.0),
+            (STORE, EVENT, time, 0.5),
+        ]);
+        let met = |rule: &Rule| apply(&sheet, rule).map(|(_, met)| met);
+        assert_eq!(met(&Rule::Times("x", 10.0)), Some(true));
+        assert_eq!(met(&Rule::Times("x", 10.1)), Some(false));
+        assert_eq!(met(&Rule::NoSlower("y")), Some(false));
+        assert_eq!(met(&Rule::Most("y", 5.0)), Some(true));
+        assert_eq!(
+            met(&Rule::Share([THEIRS, "x"], [OURS, "x"], 0.1)),
+            Some(true)
+        );
+        // Two events of half a millisecond in a message of 25 ms.
+        assert_eq!(met(&Rule::Events("x", 0.04)), Some(true));
+        assert_eq!(met(&Rule::Events("x", 0.03)), Some(false));
+        assert_eq!(met(&Rule::Times("z", 1.0)), None);
+    }
+}

@@ -1,0 +1,138 @@
+//! Kakitome: a site made with its own command line, its accounts imported on an order.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{DOMAIN, Ports, REMOTE, Server, address, output};
+use crate::Outcome;
+
+/// SSHA512 of [`super::PASSWORD`].
+const HASH: &str = "{SSHA512}63iDPozSl3i9tTPeb1Piq0itlstc0xD5RK+Uw2kt4KObqAAv7k762jvT+v+hQ7lz0Si7T9SJQtRliMtg/ImrhWtha2l0b21l";
+
+/// Cheap to check, as the peers' are: what a password costs is policy, and not what any load is about. It also keeps the
+/// memory of Argon2id out of the figures of idle connections.
+const PASSWORDS: &str = "proof_lifetime = \"12h\"\nargon2_memory = \"64KiB\"\nargon2_passes = 1\n";
+
+/// Limits that protect a site from one address: here every client has the same address.
+const LIMITS: &str = "\
+transactions = 100000000
+commands = 1000000000
+smtp_connections = 2000
+smtp_connections_per_address = 2000
+submission_connections = 2000
+submission_connections_per_address = 2000
+retrieval_connections = 20000
+retrieval_connections_per_address = 20000
+";
+
+/// What is needed to make a site and to command it.
+pub(crate) struct Kakitome {
+    pub(crate) binary: PathBuf,
+    pub(crate) site: PathBuf,
+    pub(crate) port_base: u16,
+    /// Where mail for other domains goes.
+    pub(crate) sink: u16,
+}
+
+impl Kakitome {
+    /// `init`, and the settings of a benchmark.
+    pub(crate) fn make(&self) -> Outcome<Server> {
+        let site = self.site.display().to_string();
+        let base = self.port_base.to_string();
+        let words = [
+            "init",
+            &site,
+            "--domain",
+            DOMAIN,
+            "--listen",
+            "127.0.0.1",
+            "--port-base",
+            &base,
+        ];
+        self.run(&words)?;
+        self.settings()?;
+        let version = self.run(&["--version"])?;
+        let ports = Ports::at(self.port_base);
+        let mut server = Server::new("kakitome", ports, &self.site, version);
+        server.program(&[&self.binary.display().to_string(), "serve", &site]);
+        Ok(server)
+    }
+
+    fn settings(&self) -> Outcome<()> {
+        let file = self.site.join("kakitome.toml");
+        let mut text = fs::read_to_string(&file)?;
+        put(&mut text, "limits", LIMITS)?;
+        put(
+            &mut text,
+            "retrieval",
+            "plaintext_networks = [\"127.0.0.0/8\"]\nsessions_per_identifier = 20000\n",
+        )?;
+        text = text.replace(
+            "unauthenticated_networks = []",
+            "unauthenticated_networks = [\"127.0.0.1/32\"]",
+        );
+        put(&mut text, "directory", PASSWORDS)?;
+        put(
+            &mut text,
+            "delivery",
+            "concurrency = 100\nconcurrency_per_destination = 50\n",
+        )?;
+        write!(
+            text,
+            "\n[delivery.route]\n\"{REMOTE}\" = {{ host = \"[127.0.0.1]\", port = {}, tls = \"none\" }}\n",
+            self.sink
+        )?;
+        fs::write(&file, text)?;
+        Ok(())
+    }
+
+    /// Makes the accounts `from..to` in the running site.
+    pub(crate) fn import(&self, from: usize, to: usize) -> Outcome<()> {
+        let mut text = String::from("address,name,password_hash,quota\n");
+        for number in from..to {
+            writeln!(text, "{},Person {number},{HASH},", address(number))?;
+        }
+        let file = self.site.with_extension(format!("{from}.csv"));
+        fs::write(&file, text)?;
+        let file = file.display().to_string();
+        let said = self.command(&["order", "import", &file])?;
+        let order: serde_json::Value = serde_json::from_str(&said)?;
+        let number = order
+            .get("number")
+            .map(ToString::to_string)
+            .ok_or("the order has no number")?;
+        self.command(&["order", "approve", &number])?;
+        self.command(&["account", "import", &file, "--order", &number])?;
+        Ok(())
+    }
+
+    /// Gives a command to the running site.
+    pub(crate) fn command(&self, words: &[&str]) -> Outcome<String> {
+        let site = self.site.display().to_string();
+        let mut all = vec!["-C", &site, "--json"];
+        all.extend(words);
+        self.run(&all)
+    }
+
+    fn run(&self, words: &[&str]) -> Outcome<String> {
+        output(&self.binary.display().to_string(), words)
+    }
+
+    /// Certificate and key, which the peers use too: handshakes then cost all the same.
+    pub(crate) fn certificate(site: &Path) -> (PathBuf, PathBuf) {
+        (site.join("keys/tls.crt"), site.join("keys/tls.key"))
+    }
+}
+
+/// Puts `lines` at the head of a section, in place of what the file says there.
+fn put(text: &mut String, section: &str, lines: &str) -> Outcome<()> {
+    let header = format!("\n[{section}]\n");
+    let at = text
+        .find(&header)
+        .ok_or_else(|| format!("kakitome.toml has no [{section}]"))?;
+    text.insert_str(at + header.len(), lines);
+    Ok(())
+}
