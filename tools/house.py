@@ -25,6 +25,7 @@ ROOMS = {
     "simulation": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
     },
+    "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
     },
