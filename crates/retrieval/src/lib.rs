@@ -46,7 +46,7 @@ use connection::Connection;
 pub use settings::Settings;
 
 /// Settings that a reload can replace under running sessions. Limits that are counted over all sessions
-/// ([`Settings::memory_budget`], [`Settings::concurrent_searches`]) keep the value that [`Retrieval::new`] saw.
+/// ([`Settings::memory_budget`], [`Settings::view_cache`], [`Settings::concurrent_searches`]) keep the value that [`Retrieval::new`] saw.
 pub type SettingsHandle = Arc<ArcSwap<Settings>>;
 
 /// What to write to an IMAP client that [`wire::Admission`] does not let in, before closing.
@@ -103,6 +103,8 @@ struct Shared {
     identity: wire::IdentityHandle,
     /// Room for message text.
     memory: budget::Memory,
+    /// Views of mailboxes that were selected lately.
+    views: Arc<imap::Views>,
     /// Turns for reading text in searches.
     searches: tokio::sync::Semaphore,
     /// Sessions of each identifier.
@@ -124,6 +126,7 @@ impl Retrieval {
     ) -> Self {
         let now = settings.load();
         let (memory, searches) = (now.memory_budget, now.concurrent_searches.max(1));
+        let views = Arc::new(imap::Views::new(now.view_cache));
         drop(now);
         Self {
             shared: Arc::new(Shared {
@@ -134,6 +137,7 @@ impl Retrieval {
                 settings,
                 identity,
                 memory: budget::Memory::new(memory),
+                views,
                 searches: tokio::sync::Semaphore::new(searches),
                 sessions: budget::Sessions::default(),
                 maildrops: budget::Maildrops::default(),

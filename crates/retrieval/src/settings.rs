@@ -43,6 +43,9 @@ pub struct Settings {
     /// that needs more waits for others, for [`stall_timeout`](Self::stall_timeout) at most; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
     /// Default 256 MiB.
     pub memory_budget: u64,
+    /// Octets that lists of messages of lately selected mailboxes may take, 16 for each message, so that a mailbox is not
+    /// read anew by each SELECT. Default 64 MiB.
+    pub view_cache: u64,
     /// Searches that read message text at once, over all sessions. Default 4.
     pub concurrent_searches: usize,
     /// Octets of one IMAP command without its literals, and of what is read ahead while a long command is carried out.
@@ -68,6 +71,7 @@ impl Default for Settings {
             append_total: 100 << 20,
             append_count: 100,
             memory_budget: 256 << 20,
+            view_cache: 64 << 20,
             concurrent_searches: 4,
             line_limit: 64 << 10,
         }

@@ -124,6 +124,8 @@ pub(crate) struct RetrievalKeys {
     pub(crate) failed_logins: Option<u32>,
     /// Searches that read message text at once.
     pub(crate) concurrent_searches: Option<usize>,
+    /// Octets of lists of messages that are kept of lately selected mailboxes.
+    pub(crate) view_cache: Option<Size>,
 }
 
 /// `[delivery]`: how mail leaves.

@@ -234,6 +234,7 @@ impl Settings {
             sessions_per_identifier,
             failed_logins,
             concurrent_searches,
+            view_cache,
         } = &self.retrieval;
         made.plaintext_networks = networks(plaintext_networks)?;
         put_time(&mut made.login_timeout, *login_time);
@@ -242,6 +243,7 @@ impl Settings {
         put(&mut made.sessions_per_identifier, *sessions_per_identifier);
         put(&mut made.failed_logins, *failed_logins);
         put(&mut made.concurrent_searches, *concurrent_searches);
+        put(&mut made.view_cache, view_cache.map(|size| size.0));
         put_time(&mut made.handshake_timeout, self.limits.handshake_time);
         put(
             &mut made.append_limit,

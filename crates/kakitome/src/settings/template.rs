@@ -156,6 +156,7 @@ unauthenticated_networks = []
 # sessions_per_identifier = 100
 # failed_logins = 3
 # concurrent_searches = 4
+# view_cache = \"64MiB\"            # lists of messages of lately selected mailboxes, 16 octets a message
 
 [limits]
 # message_size = \"50MiB\"

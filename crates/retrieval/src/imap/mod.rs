@@ -20,12 +20,15 @@ mod selected;
 mod session;
 mod summaries;
 mod view;
+mod views;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use wire::Shutdown;
 
 use crate::{Shared, connection::Connection};
+
+pub(crate) use views::Views;
 
 /// Serves one IMAP connection until it ends.
 pub(crate) async fn serve(

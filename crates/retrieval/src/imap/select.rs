@@ -26,6 +26,7 @@ impl Member {
         let name = select.mailbox.as_str().to_owned();
         let opened = Selected::open(
             &self.shared.store,
+            &self.shared.views,
             self.login.account,
             name,
             select.read_only,

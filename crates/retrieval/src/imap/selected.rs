@@ -1,6 +1,6 @@
 //! The selected mailbox: its view, kept in step with the store.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use protocol::imap::{Encoder, FlagList, Keyword, MessageSet, SequenceSet, SystemFlags};
 use store::{
@@ -13,6 +13,7 @@ use super::{
     flags,
     outcome::Stop,
     view::{Changes, Slot, View},
+    views::Views,
 };
 
 /// UIDs read at once when a mailbox is opened, so that a large one does not stand in memory twice.
@@ -51,17 +52,19 @@ impl Selected {
     /// Opens the mailbox of that name, if there is one that can be selected.
     pub(crate) async fn open(
         store: &Store,
+        views: &Arc<Views>,
         account: AccountId,
         name: String,
         read_only: bool,
     ) -> Result<Option<(Self, Mailbox)>, store::Error> {
+        let views = Arc::clone(views);
         let opened = store
             .read(move |snapshot| {
                 let found = mailbox::by_name(snapshot, account, &name)?;
                 let Some(row) = found.filter(|row| row.selectable) else {
                     return Ok::<_, store::Error>(None);
                 };
-                let view = read_view(snapshot, &row)?;
+                let view = find_view(snapshot, &views, &row)?;
                 let keywords = mailbox::keywords(snapshot, row.id)?;
                 Ok(Some((view, keywords, row)))
             })
@@ -248,6 +251,32 @@ impl Selected {
             .read(move |snapshot| mailbox::entries_of(snapshot, id, &uids))
             .await
     }
+}
+
+/// The mailbox as it is now: brought up to date from a view that is kept, if there is one.
+fn find_view(
+    snapshot: &mut Snapshot<'_>,
+    views: &Views,
+    row: &Mailbox,
+) -> Result<View, store::Error> {
+    let kept = views.find(row.id, row.uid_validity);
+    // One that knows more than this snapshot is of no use here.
+    let kept = kept.filter(|view| view.modseq <= row.highest_modseq);
+    if let Some(mut view) = kept {
+        if view.modseq < row.highest_modseq {
+            let changed = mailbox::changed_since(snapshot, row.id, view.modseq)?;
+            let vanished = mailbox::vanished_since(snapshot, row.id, view.modseq)?;
+            view.apply(&changed, &vanished, row.highest_modseq, true);
+            views.keep(row.id, row.uid_validity, &view);
+        }
+        if u64::from(view.exists()) == row.messages {
+            return Ok(view);
+        }
+        tracing::error!(mailbox = %row.id, "a kept view of a mailbox does not hold what the mailbox holds");
+    }
+    let view = read_view(snapshot, row)?;
+    views.keep(row.id, row.uid_validity, &view);
+    Ok(view)
 }
 
 fn read_view(snapshot: &mut Snapshot<'_>, row: &Mailbox) -> Result<View, store::Error> {

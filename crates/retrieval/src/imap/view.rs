@@ -1,6 +1,6 @@
 //! A mailbox as one session has told it to its client: sequence numbers, flags, and what is still to be told.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use store::mailbox::{Entry, Flags};
 
@@ -27,7 +27,7 @@ impl Slot {
 const FEW_SETS: usize = 256;
 
 /// The sets of keywords that messages have: few, however many messages there are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Keywords {
     sets: Vec<Box<[String]>>,
     numbers: HashMap<Box<[String]>, u32>,
@@ -65,9 +65,10 @@ impl Keywords {
 }
 
 /// What the client knows of the selected mailbox.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct View {
-    slots: Vec<Slot>,
+    /// Shared by the sessions that know the same, until one hears of something new.
+    slots: Arc<Vec<Slot>>,
     keywords: Keywords,
     /// UIDs that are gone and still have a sequence number, ascending.
     gone: Vec<u32>,
@@ -107,11 +108,17 @@ impl View {
 
     /// Adds messages with higher UIDs than all before. For the first filling, in chunks.
     pub(crate) fn extend(&mut self, entries: &[Entry]) {
-        self.slots.reserve(entries.len());
-        for entry in entries {
-            let slot = self.slot_of(entry);
-            self.slots.push(slot);
-        }
+        let new: Vec<Slot> = entries.iter().map(|entry| self.slot_of(entry)).collect();
+        Arc::make_mut(&mut self.slots).extend(new);
+    }
+
+    /// Octets of memory that it takes, when nobody shares it.
+    pub(crate) fn octets(&self) -> usize {
+        let sets = self.keywords.sets.iter();
+        let sets: usize = sets
+            .flat_map(|set| set.iter().map(|word| 64 + word.len()))
+            .sum();
+        size_of::<Self>() + self.slots.len() * size_of::<Slot>() + 2 * sets
     }
 
     /// Number of messages as the client counts them.
@@ -183,7 +190,7 @@ impl View {
         for entry in changed {
             if entry.uid > known {
                 let slot = self.slot_of(entry);
-                self.slots.push(slot);
+                Arc::make_mut(&mut self.slots).push(slot);
                 changes.arrived = true;
             } else if self.update(entry) {
                 changes.flagged.push(entry.uid);
@@ -199,13 +206,17 @@ impl View {
         let Ok(index) = self.slots.binary_search_by_key(&entry.uid, |slot| slot.uid) else {
             return false;
         };
-        match self.slots.get_mut(index) {
-            Some(slot) if slot.modseq < entry.modseq => {
-                *slot = new;
-                true
-            }
-            Some(_) | None => false,
+        if self
+            .slots
+            .get(index)
+            .is_none_or(|slot| slot.modseq >= entry.modseq)
+        {
+            return false;
         }
+        if let Some(slot) = Arc::make_mut(&mut self.slots).get_mut(index) {
+            *slot = new;
+        }
+        true
     }
 
     /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
@@ -221,7 +232,7 @@ impl View {
             return;
         }
         let mut kept = Keywords::default();
-        for slot in &mut self.slots {
+        for slot in Arc::make_mut(&mut self.slots) {
             let number = kept.number(self.keywords.set(slot.packed >> 8));
             slot.packed = (slot.packed & 0xff) | (number << 8);
         }
@@ -251,8 +262,7 @@ impl View {
                     .push(sequence(index.saturating_sub(removed)));
             }
         }
-        self.slots
-            .retain(|slot| gone.binary_search(&slot.uid).is_err());
+        Arc::make_mut(&mut self.slots).retain(|slot| gone.binary_search(&slot.uid).is_err());
         changes.vanished = gone;
     }
 
