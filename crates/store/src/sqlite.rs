@@ -10,7 +10,9 @@ pub(crate) mod vfs;
 use std::{path::Path, time::Duration};
 
 use rusqlite::{
-    Connection as Handle, ErrorCode, OpenFlags, ffi,
+    Connection as Handle, ErrorCode, OpenFlags,
+    config::DbConfig,
+    ffi,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -274,10 +276,13 @@ fn open(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> Result<Handle, Error>
 /// The engine's own handle to a file on `disk`.
 pub(crate) fn handle(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> rusqlite::Result<Handle> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    match disk.engine() {
+    let handle = match disk.engine() {
         Some(name) => Handle::open_with_flags_and_vfs(path, flags, name),
         None => Handle::open_with_flags(path, flags),
-    }
+    }?;
+    // One plan for each statement, whatever is bound to it: else SQLite compiles it anew for other values.
+    handle.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(handle)
 }
 
 /// A portable `CREATE TABLE` as this engine wants it: a 64-bit primary key is the table's own order
