@@ -206,3 +206,15 @@ fn notify(states: &[sd_notify::NotifyState<'_>]) {
         tracing::debug!(%error, "systemd does not listen");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_full_disk_is_no_reason_not_to_start() {
+        assert!(unless_full(Err(store::Error::Full)).is_ok());
+        let broken = store::Error::Database("disk I/O error".to_owned());
+        assert!(unless_full(Err(broken)).is_err());
+    }
+}

@@ -88,6 +88,7 @@ fn a_full_disk_puts_mail_off_until_there_is_room() {
         );
         // Not even a restart needs room: whoever can read their mail can delete some.
         site.kill_hard();
+        disk.fill(left);
         site.serve();
         assert!((400..500).contains(&send(&site, &large)));
 
