@@ -44,7 +44,9 @@ fn verify(site: &Site, words: &[&str]) -> (bool, Vec<Value>) {
         .collect();
     let output = site.command(&all);
     let text = String::from_utf8(output.stdout).unwrap();
-    let findings = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    // Where nothing is found, one line says that it was done.
+    let findings = rows.filter(|row: &Value| row.get("fault").is_some());
     (output.status.success(), findings.collect())
 }
 

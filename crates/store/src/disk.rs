@@ -1,8 +1,8 @@
 //! What the store asks of the file system, behind traits so that a simulation can stand in, fail and lose power.
 //!
 //! Everything that a store keeps goes through [`Disk`]: segments, the key, the lock, and the database with its log.
-//! On the machine's own disk the database engine reads and writes by itself, as it was tested by its makers; a
-//! simulated disk gives [`Disk::engine`] the name under which the engine finds it.
+//! On the machine's own disk the database engine reads and writes by itself, as it was tested by its makers; what
+//! stands in for it is told by the name that [`Disk::engine`] gives.
 
 use std::{
     fs,
@@ -51,11 +51,11 @@ pub trait File: Send + Sync {
     /// # Errors
     /// What the system says.
     fn allocated(&self) -> io::Result<u64>;
-    /// Whether only its owner may read it.
+    /// Who may do what with it: the nine permission bits.
     ///
     /// # Errors
     /// What the system says.
-    fn is_private(&self) -> io::Result<bool>;
+    fn mode(&self) -> io::Result<u32>;
 
     /// Fills the whole of `buffer` from byte `start`.
     ///
@@ -123,7 +123,7 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the system says.
     fn lock(&self, path: &Path, note: &str) -> io::Result<Result<Lock, String>>;
-    /// The name under which the database engine finds this disk; `None` for the engine's own way.
+    /// The name under which the database engine finds this disk; `None` for the engine's usual way.
     fn engine(&self) -> Option<&str> {
         None
     }
@@ -236,6 +236,13 @@ impl Disk for RealDisk {
         }
         Ok(Ok(Box::new(file)))
     }
+
+    fn engine(&self) -> Option<&str> {
+        // SQLite's own way on Unix, with the log's index in memory of this process instead of a mapped file. A disk that
+        // turns read-only under a mapped file ends the process at its next write to it; and nobody else has the
+        // database open, as the store's lock says.
+        Some("unix-excl")
+    }
 }
 
 struct RealFile(fs::File);
@@ -301,8 +308,8 @@ impl File for RealFile {
         Ok(self.0.metadata()?.blocks() * 512)
     }
 
-    fn is_private(&self) -> io::Result<bool> {
-        Ok(self.0.metadata()?.mode() & 0o077 == 0)
+    fn mode(&self) -> io::Result<u32> {
+        Ok(self.0.metadata()?.mode() & 0o777)
     }
 }
 

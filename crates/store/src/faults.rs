@@ -121,8 +121,8 @@ impl File for FaultyFile {
         self.0.allocated()
     }
 
-    fn is_private(&self) -> io::Result<bool> {
-        self.0.is_private()
+    fn mode(&self) -> io::Result<u32> {
+        self.0.mode()
     }
 }
 

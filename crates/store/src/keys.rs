@@ -177,10 +177,11 @@ fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Key>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io_error(error)),
     };
-    if !file.is_private().map_err(io_error)? {
-        return Err(bad(
-            "its mode lets others read the key: make it 600 and think about who may have read it",
-        ));
+    let mode = file.mode().map_err(io_error)?;
+    if mode & 0o077 != 0 {
+        return Err(bad(&format!(
+            "mode {mode:03o} lets others read the key: make it 600 and think about who may have read it"
+        )));
     }
     let mut bytes = Zeroizing::new([0; 256]);
     let length = file.read_some(bytes.as_mut_slice(), 0).map_err(io_error)?;

@@ -252,12 +252,7 @@ async fn nothing_readable_lies_on_the_disk() {
         let bytes = fs::read(file.unwrap().path()).unwrap();
         assert!(!bytes.windows(9).any(|window| window == b"quick bro"));
     }
-    for path in [
-        "store.db",
-        "store.db-wal",
-        "store.db-shm",
-        "keys/installation.key",
-    ] {
+    for path in ["store.db", "store.db-wal", "keys/installation.key"] {
         let mode = fs::metadata(directory.path().join(path)).unwrap().mode() & 0o777;
         assert_eq!(mode, 0o600, "{path}");
     }

@@ -466,8 +466,8 @@ impl File for SimulatedFile {
         self.length()
     }
 
-    fn is_private(&self) -> io::Result<bool> {
+    fn mode(&self) -> io::Result<u32> {
         drop(self.shared.read()?);
-        Ok(true)
+        Ok(0o600)
     }
 }

@@ -344,7 +344,7 @@ impl File for Temporary {
         self.length()
     }
 
-    fn is_private(&self) -> io::Result<bool> {
-        Ok(true)
+    fn mode(&self) -> io::Result<u32> {
+        Ok(0o600)
     }
 }
