@@ -328,6 +328,13 @@ mod tests {
     }
 
     #[test]
+    fn patterns_mean_names_in_nfc() {
+        for (pattern, kept) in [("か\u{3099}", "が"), ("\u{387}INBOX", "\u{b7}INBOX")] {
+            assert!(ListPattern::new(pattern).matches(kept), "{pattern:?}");
+        }
+    }
+
+    #[test]
     fn a_hostile_pattern_is_cheap() {
         let pattern = ListPattern::new(&"%a*".repeat(200));
         assert!(!pattern.matches(&"a".repeat(199)));
