@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
 use store::{
-    AccountId, BodyId, Error, MailboxId, Options, QueueId, Recorded, Store, Tx,
+    AccountId, BodyId, Error, MailboxId, Options, QueueId, Receipt, Recorded, Store, Tx,
     mailbox::{self, FlagChange, FlagMode, Flags, NewMessage, SpecialUse},
     params,
     queue::{self, NewQueued, NewRecipient, Notify},
@@ -95,6 +95,7 @@ async fn fill(store: &Store) {
     for n in 0..3 {
         dying.push(append(store, two, "INBOX", &noise(9000 + n)).await);
     }
+    large_event(store).await;
     change(store, move |tx| {
         let inbox = inbox(tx, two)?;
         mailbox::expunge(tx, inbox, &dying).map(drop)
@@ -119,6 +120,15 @@ fn record<T>(tx: &mut Tx<'_>, value: T) -> Result<Recorded<T>, Error> {
         .address("192.0.2.7".parse::<std::net::IpAddr>().ok())
         .detail("recipients", vec!["tanaka@example.jp", "会議@example.jp"]);
     tx.record(&event, value)
+}
+
+/// An event whose details are too long to be kept whole.
+async fn large_event(store: &Store) {
+    let recipients: Vec<String> = (0..1000).map(|n| format!("kumi{n}@example.jp")).collect();
+    let event =
+        Event::new(Kind::TransactionAccepted, Actor::Peer).detail("recipients", recipients);
+    let done = store.commit(Vec::new(), move |tx| tx.record(&event, ()));
+    let _: Receipt<()> = done.await.map_err(|error: Error| error).unwrap();
 }
 
 fn inbox(tx: &mut Tx<'_>, owner: AccountId) -> Result<MailboxId, Error> {

@@ -2,14 +2,18 @@
 
 mod envelope;
 mod examine;
+pub(crate) mod index;
 mod search;
+mod words;
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use trail::{Event, Kind, Outcome};
 
 use crate::{Error, params, sql::Engine};
 
-pub(crate) use examine::missing_addresses;
+pub(crate) use examine::{readable, unfound};
 pub use search::search;
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.
@@ -52,7 +56,7 @@ pub(crate) fn insert(
         .map(|address| address.to_canonical().to_string());
     let actor = envelope::cut(event.actor.to_text(), TEXT_LIMIT);
     let subject = envelope::cut(event.subject.clone(), TEXT_LIMIT);
-    let detail = envelope::detail(&event.detail);
+    let (detail, whole) = envelope::detail(&event.detail);
     let statement = "INSERT INTO event
         (id, at, version, kind, actor, outcome, address, subject, ord, detail)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -71,9 +75,15 @@ pub(crate) fn insert(
             &detail
         ],
     )?;
-    for address in envelope::addresses(event, address) {
-        let statement = "INSERT INTO event_address (address, event) VALUES (?1, ?2)";
-        engine.execute(statement, params![&address, id])?;
+    if whole {
+        return Ok(());
+    }
+    // What is left of the details may not tell all that the event is to be found by.
+    let mut addresses = BTreeSet::new();
+    envelope::addresses(&event.detail, &mut addresses);
+    for address in addresses {
+        let statement = "INSERT INTO event_named (event, address) VALUES (?1, ?2)";
+        engine.execute(statement, params![id, &address])?;
     }
     Ok(())
 }

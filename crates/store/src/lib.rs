@@ -90,6 +90,9 @@ struct Threads {
     stages: [Worker; 2],
     keeper: Worker,
     chores: Chores,
+    /// Follows the events for the trail's index, until it is told to stop.
+    follower: Worker,
+    stop: watch::Sender<bool>,
 }
 
 /// Settings of the store.
@@ -195,6 +198,8 @@ impl Store {
             stages: opened.stages,
             keeper: opened.keeper,
             chores: opened.chores,
+            follower: opened.follower,
+            stop: opened.stop,
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -215,6 +220,9 @@ impl Store {
         for stage in threads.stages {
             tell(stage.ended().await);
         }
+        threads.stop.send_replace(true);
+        tell(threads.follower.ended().await);
+        self.inner.shared.trail.close();
         self.inner.shared.readers.close();
         threads.chores.ask(Chore::Stop);
         tell(threads.keeper.ended().await);
@@ -293,12 +301,9 @@ impl Store {
         let shared = Arc::clone(&self.inner.shared);
         let reading = move || {
             let _permit = permit;
-            shared.readers.with(|sql| {
-                work(&mut Snapshot {
-                    sql,
-                    keys: &shared.keys,
-                })
-            })
+            shared
+                .readers
+                .with(|sql| work(&mut Snapshot::new(sql, &shared)))
         };
         self.blocking(reading).await
     }
@@ -350,6 +355,20 @@ impl Store {
         .await
     }
 
+    /// Takes all events into the trail's index now, instead of some moments later. [`event::search`] finds every event
+    /// without it too, only slower.
+    ///
+    /// # Errors
+    /// When the events cannot be read or the index cannot be written.
+    pub async fn index_trail(&self) -> Result<(), Error> {
+        let shared = Arc::clone(&self.inner.shared);
+        self.blocking(move || {
+            while shared.trail.follow_some(&shared)? {}
+            Ok(())
+        })
+        .await
+    }
+
     /// A receiver whose value changes after each commit that touched `topic`.
     #[must_use]
     pub fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
@@ -382,6 +401,9 @@ impl Drop for Inner {
         for stage in threads.stages {
             tell(stage.join());
         }
+        threads.stop.send_replace(true);
+        tell(threads.follower.join());
+        self.shared.trail.close();
         self.shared.readers.close();
         threads.chores.ask(Chore::Stop);
         tell(threads.keeper.join());

@@ -7,6 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use world::{Worker, World};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     collect::{self, Chore, Chores},
     commit::{self, Applier, Entrance},
     disk::{Disk, Lock},
+    event::{self, index::TrailIndex},
     id::{self, Generator},
     keys::Keyring,
     mark::Mark,
@@ -32,6 +34,8 @@ pub(crate) const DATABASE: &str = "store.db";
 pub(crate) const LOCK: &str = "store.lock";
 /// The directory of the segments.
 pub(crate) const SEGMENTS: &str = "segments";
+/// The directory of what can be made anew: the indexes of the trail and of each account's mail.
+pub(crate) const INDEX: &str = "index";
 /// The directory of the installation key.
 pub(crate) const KEYS: &str = "keys";
 
@@ -42,6 +46,8 @@ pub(crate) struct Opened {
     pub(crate) stages: [Worker; 2],
     pub(crate) keeper: Worker,
     pub(crate) chores: Chores,
+    pub(crate) follower: Worker,
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 /// Opens the store under `directory` on `disk`.
@@ -51,9 +57,11 @@ pub(crate) fn open(
     world: World,
     disk: Arc<dyn Disk>,
 ) -> Result<Opened, Error> {
-    for part in [directory, &directory.join(SEGMENTS), &directory.join(KEYS)] {
-        disk.make_directory(part)
-            .map_err(|error| Error::io(part, error))?;
+    disk.make_directory(directory)
+        .map_err(|error| Error::io(directory, error))?;
+    for part in [SEGMENTS, KEYS, INDEX].map(|name| directory.join(name)) {
+        disk.make_directory(&part)
+            .map_err(|error| Error::io(&part, error))?;
     }
     let lock = lock(disk.as_ref(), directory)?;
     let database = directory.join(DATABASE);
@@ -102,6 +110,7 @@ pub(crate) fn open(
         ids: Generator::above(applier.ids_marked, world.clone()),
         world,
         keys,
+        trail: TrailIndex::new(&directory.join(INDEX), Arc::clone(&disk)),
         segments,
         readers: Readers::new(Arc::clone(&disk), database, options.readers),
         disk,
@@ -116,6 +125,10 @@ pub(crate) fn open(
     let (chores, todo) = Chores::new();
     let (entrance, stages) = commit::start(&shared, writer, appender, chores.clone(), applier)?;
     let keeper = collect::start(&shared, entrance.clone(), todo)?;
+    let (stop, stopped) = watch::channel(false);
+    let following = event::index::run(Arc::clone(&shared), stopped);
+    let started = shared.world.start("store-trail", following);
+    let follower = started.map_err(|error| Error::io(directory, error))?;
     // A crash may have come between a deletion and its consequences.
     chores.ask(Chore::Erase);
     chores.ask(Chore::Collect);
@@ -125,6 +138,8 @@ pub(crate) fn open(
         stages,
         keeper,
         chores,
+        follower,
+        stop,
     })
 }
 

@@ -24,6 +24,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 2,
         files: &[],
     },
+    Step {
+        format: 3,
+        files: &[include_str!("schema/trail.sql")],
+    },
 ];
 
 /// The format that this build writes.
@@ -44,17 +48,22 @@ pub(crate) fn statements(file: &str) -> Vec<String> {
         .collect()
 }
 
-/// The names of all tables.
+/// The names of all tables of the newest format.
 pub(crate) fn tables() -> Vec<String> {
-    STEPS
+    let mut tables = Vec::new();
+    for statement in STEPS
         .iter()
         .flat_map(|step| step.files)
         .flat_map(|file| statements(file))
-        .filter_map(|statement| {
-            let rest = statement.strip_prefix("CREATE TABLE ")?;
-            Some(rest.split_whitespace().next()?.to_owned())
-        })
-        .collect()
+    {
+        let name = |prefix| statement.strip_prefix(prefix)?.split_whitespace().next();
+        if let Some(name) = name("CREATE TABLE ") {
+            tables.push(name.to_owned());
+        } else if let Some(name) = name("DROP TABLE ") {
+            tables.retain(|table| table != name);
+        }
+    }
+    tables
 }
 
 #[cfg(test)]

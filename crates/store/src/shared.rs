@@ -17,6 +17,7 @@ use world::World;
 use crate::{
     Error, Options, Topic,
     disk::{Disk, Lock},
+    event::index::TrailIndex,
     id::Generator,
     keys::Keyring,
     segment::Segments,
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) ids: Generator,
     pub(crate) keys: Keyring,
+    pub(crate) trail: TrailIndex,
     pub(crate) segments: Arc<Segments>,
     pub(crate) readers: Readers,
     pub(crate) topics: Topics,

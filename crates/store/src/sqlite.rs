@@ -4,6 +4,7 @@
 //! writer. Automatic checkpoints are off: housekeeping does them beside the writer, which only helps when
 //! its log has grown all the same.
 
+pub(crate) mod beside;
 #[cfg(feature = "simulation")]
 pub(crate) mod vfs;
 
@@ -401,72 +402,6 @@ fn database(error: rusqlite::Error) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::event::{self, Filter};
-    use trail::{Kind, Outcome};
-
-    fn database(directory: &Path) -> Connection {
-        let mut connection =
-            Connection::writer(&disk::RealDisk, &directory.join("store.db")).unwrap();
-        for step in schema::STEPS {
-            connection.apply(step).unwrap();
-        }
-        connection
-    }
-
-    /// Asks how each query would be answered instead of answering it.
-    struct Explained {
-        connection: Connection,
-        plans: Vec<String>,
-    }
-
-    impl Sql for Explained {
-        fn query(
-            &mut self,
-            sql: &str,
-            params: &[Value<'_>],
-            _: &mut dyn FnMut(&dyn Row) -> Result<(), Error>,
-        ) -> Result<(), Error> {
-            let sql = format!("EXPLAIN QUERY PLAN {sql}");
-            let mut plan = String::new();
-            self.connection.query(&sql, params, &mut |row| {
-                plan += &format!("{}; ", row.text(3)?);
-                Ok(())
-            })?;
-            self.plans.push(plan);
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn searching_the_trail_walks_an_index_in_order_whatever_the_filter() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut explained = Explained {
-            connection: database(directory.path()),
-            plans: Vec::new(),
-        };
-        let text = || Some("x@example.jp".to_owned());
-        for bits in 0u32..32 {
-            let has = |bit: u32| bits & (1 << bit) != 0;
-            let filter = Filter {
-                actor: text().filter(|_| has(0)),
-                address: text().filter(|_| has(1)),
-                subject: text().filter(|_| has(2)),
-                kinds: Kind::ALL
-                    .iter()
-                    .copied()
-                    .take(if has(3) { 3 } else { 0 })
-                    .collect(),
-                outcome: has(4).then_some(Outcome::Failure),
-                ..Filter::default()
-            };
-            event::search(&mut explained, &filter, 10).unwrap();
-        }
-        assert!(explained.plans.len() >= 32);
-        for plan in &explained.plans {
-            assert!(plan.starts_with("SEARCH"), "{plan}");
-            assert!(!plan.contains("SCAN") && !plan.contains("TEMP"), "{plan}");
-        }
-    }
 
     #[test]
     fn tables_take_the_form_that_suits_their_keys() {

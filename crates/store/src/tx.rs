@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     AccountId, BodyId, Error, Recorded, SealedBody, Topic,
     cipher::Key,
-    event,
+    event::{self, index::TrailIndex},
     keys::Keyring,
     params, seal,
     segment::Extent,
@@ -20,9 +20,18 @@ use crate::{
 pub struct Snapshot<'a> {
     pub(crate) sql: &'a mut dyn View,
     pub(crate) keys: &'a Keyring,
+    pub(crate) trail: &'a TrailIndex,
 }
 
-impl Snapshot<'_> {
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(sql: &'a mut dyn View, shared: &'a Shared) -> Self {
+        Self {
+            sql,
+            keys: &shared.keys,
+            trail: &shared.trail,
+        }
+    }
+
     /// Opens a blob that was sealed for `account` with [`Tx::seal_note`].
     ///
     /// # Errors

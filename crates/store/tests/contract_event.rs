@@ -3,12 +3,15 @@
 
 mod site;
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use site::options;
 use store::{
-    Error, Store,
+    Error, Finding, Store,
     event::{self, Filter},
 };
 use trail::{Actor, Event, Kind, Outcome, Recorded};
@@ -150,6 +153,17 @@ async fn every_filter_finds_what_a_plain_list_holds_page_by_page() {
     let all = search(&store, &Filter::default(), 10_000).await;
     assert_eq!(all.len(), 400);
     assert_eq!(all[7].event, sample(7));
+    // The index has some of the events (none, when it is slow), then all.
+    all_filters_find(&store, &all).await;
+    store.index_trail().await.unwrap();
+    all_filters_find(&store, &all).await;
+    let one = store.commit(Vec::new(), |tx| tx.record(&sample(4), ()));
+    let _: store::Receipt<()> = one.await.map_err(|error: Error| error).unwrap();
+    let all = search(&store, &Filter::default(), 10_000).await;
+    all_filters_find(&store, &all).await;
+}
+
+async fn all_filters_find(store: &Store, all: &[Recorded]) {
     let times = (all[57].at, all[333].at);
     for filter in filters(times) {
         let expected: Vec<i64> = all
@@ -160,7 +174,7 @@ async fn every_filter_finds_what_a_plain_list_holds_page_by_page() {
         let mut paged = Vec::new();
         let mut page = filter.clone();
         loop {
-            let found = search(&store, &page, 23).await;
+            let found = search(store, &page, 23).await;
             assert!(found.len() <= 23);
             paged.extend(found.iter().map(|found| found.id));
             match found.last() {
@@ -170,6 +184,87 @@ async fn every_filter_finds_what_a_plain_list_holds_page_by_page() {
         }
         assert_eq!(paged, expected, "{filter:?}");
     }
+}
+
+/// The index's own file while nothing has it open.
+fn index(directory: &Path) -> PathBuf {
+    directory.join("index").join("trail.db")
+}
+
+fn by_subject(n: usize) -> Filter {
+    Filter {
+        subject: Some(format!("subject {n}")),
+        ..Filter::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_damaged_or_of_another_trail_hides_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = site::open(directory.path());
+    for n in 0..50 {
+        let one = store.commit(Vec::new(), move |tx| tx.record(&sample(n), ()));
+        let _: store::Receipt<()> = one.await.map_err(|error: Error| error).unwrap();
+    }
+    store.index_trail().await.unwrap();
+    let expected = search(&store, &by_subject(3), 100).await;
+    assert_eq!(expected.len(), 5);
+    store.close().await;
+    let good = std::fs::read(index(directory.path())).unwrap();
+
+    let mut broken = good.clone();
+    let middle = broken.len() / 2;
+    broken[4096..].fill(0x5a);
+    broken[..middle.min(64)].reverse();
+    // Its watermark is an event that this trail does not have.
+    let other = tempfile::tempdir().unwrap();
+    let foreign = site::open(other.path());
+    let one = foreign.commit(Vec::new(), |tx| tx.record(&sample(3), ()));
+    let _: store::Receipt<()> = one.await.map_err(|error: Error| error).unwrap();
+    foreign.index_trail().await.unwrap();
+    foreign.close().await;
+    let foreign = std::fs::read(index(other.path())).unwrap();
+
+    for content in [broken, foreign, Vec::new()] {
+        std::fs::write(index(directory.path()), content).unwrap();
+        let store = site::open(directory.path());
+        let found = search(&store, &by_subject(3), 100).await;
+        assert!(found.len() >= 5, "{}", found.len());
+        store.index_trail().await.unwrap();
+        let found = search(&store, &by_subject(3), 100).await;
+        assert_eq!(found, expected);
+        assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+        store.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_misses_an_event_is_found_out_and_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = site::open(directory.path());
+    for n in 0..10 {
+        let one = store.commit(Vec::new(), move |tx| tx.record(&sample(n), ()));
+        let _: store::Receipt<()> = one.await.map_err(|error: Error| error).unwrap();
+    }
+    store.index_trail().await.unwrap();
+    store.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("store.db")).unwrap();
+    let change = "UPDATE event SET subject = 'another' WHERE subject = 'subject 3'";
+    assert_eq!(database.execute(change, []).unwrap(), 1);
+    drop(database);
+
+    let store = site::open(directory.path());
+    let findings = store.verify(|_| {}).await.unwrap();
+    let names: Vec<&str> = findings.iter().map(Finding::name).collect();
+    assert_eq!(names, ["trail-index"]);
+    let repaired = store.repair(&findings[0], Actor::System).await.unwrap();
+    assert_eq!(repaired, store::Repaired::Done);
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+    let filter = Filter {
+        subject: Some("another".to_owned()),
+        ..Filter::default()
+    };
+    assert_eq!(search(&store, &filter, 10).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,6 +285,8 @@ async fn an_event_of_any_size_is_written() {
         address: Some("r17@example.jp".to_owned()),
         ..Filter::default()
     };
+    assert_eq!(search(&store, &filter, 10).await.len(), 1);
+    store.index_trail().await.unwrap();
     let found = search(&store, &filter, 10).await;
     assert_eq!(found.len(), 1);
     let event = &found[0].event;

@@ -16,10 +16,16 @@ use std::{
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 use site::open;
-use store::{AccountId, BodyId, Error, Finding, Store, mailbox, queue};
+use store::{
+    AccountId, BodyId, Error, Finding, Store,
+    event::{self, Filter},
+    mailbox, queue,
+};
 
 /// Tables whose rows change when a store is opened: facts of the format, and room that is given back.
 const MOVING: [&str; 2] = ["meta", "body_free"];
+/// The table by which formats before 3 found events: what it said must still be found.
+const FOUND_BY: &str = "event_address";
 
 fn formats() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
@@ -85,6 +91,9 @@ async fn what_every_format_wrote_is_read_and_goes_on() {
         assert_eq!(format_of(&store).await, newest().await);
         check_bodies(&store, &manifest).await;
         check_rows(&place.path().join("store.db"), &manifest);
+        check_events_are_found(&store, &manifest).await;
+        store.index_trail().await.unwrap();
+        check_events_are_found(&store, &manifest).await;
         assert_eq!(
             store.verify(|_| {}).await.unwrap(),
             Vec::<Finding>::new(),
@@ -99,6 +108,36 @@ async fn what_every_format_wrote_is_read_and_goes_on() {
             Vec::<Finding>::new(),
             "format {format}"
         );
+    }
+}
+
+/// Format 2 kept the addresses of an event beside it, and so those that its details had no room for.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_that_details_had_no_room_for_are_still_found() {
+    let place = tempfile::tempdir().unwrap();
+    unpack(&formats().join("2"), place.path());
+    let database = rusqlite::Connection::open(place.path().join("store.db")).unwrap();
+    let newest: i64 = database
+        .query_row("SELECT max(id) FROM event", [], |row| row.get(0))
+        .unwrap();
+    let cut = "INSERT INTO event SELECT ?1 + 1, at, version, kind, actor, outcome, address, subject, ord,
+               '{\"truncated\":99999}' FROM event WHERE id = ?1";
+    database.execute(cut, [newest]).unwrap();
+    let named = "INSERT INTO event_address VALUES ('left.out@example.jp', ?1 + 1)";
+    database.execute(named, [newest]).unwrap();
+    drop(database);
+    let store = open(place.path());
+    let filter = Filter {
+        address: Some("left.out@example.jp".to_owned()),
+        ..Filter::default()
+    };
+    for _ in 0..2 {
+        let filter = filter.clone();
+        let found = store.read(move |sql| event::search(sql, &filter, 10));
+        let found: Result<_, Error> = found.await;
+        let ids: Vec<i64> = found.unwrap().iter().map(|event| event.id).collect();
+        assert_eq!(ids, [newest + 1]);
+        store.index_trail().await.unwrap();
     }
 }
 
@@ -122,7 +161,7 @@ fn check_rows(database: &Path, manifest: &Value) {
     let handle = rusqlite::Connection::open(database).unwrap();
     let mut checked = 0;
     for (table, written) in manifest["tables"].as_object().unwrap() {
-        if MOVING.contains(&table.as_str()) {
+        if MOVING.contains(&table.as_str()) || table == FOUND_BY {
             continue;
         }
         let columns: Vec<&str> = written["columns"]
@@ -144,6 +183,25 @@ fn check_rows(database: &Path, manifest: &Value) {
         );
     }
     assert!(checked > 200, "{checked} rows");
+}
+
+/// Every event is found by each address by which it was found.
+async fn check_events_are_found(store: &Store, manifest: &Value) {
+    let Some(table) = manifest["tables"].get(FOUND_BY) else {
+        return;
+    };
+    let rows = table["rows"].as_array().unwrap();
+    assert!(rows.len() > 30);
+    for row in rows {
+        let filter = Filter {
+            address: Some(row[0].as_str().unwrap().to_owned()),
+            ..Filter::default()
+        };
+        let found = store.read(move |sql| event::search(sql, &filter, 10_000));
+        let found: Result<_, Error> = found.await;
+        let id = row[1].as_i64().unwrap();
+        assert!(found.unwrap().iter().any(|event| event.id == id), "{row}");
+    }
 }
 
 fn rows(handle: &rusqlite::Connection, table: &str, columns: &[&str]) -> BTreeSet<String> {

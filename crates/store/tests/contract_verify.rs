@@ -269,11 +269,10 @@ const ROWS: &[Damage] = &[
         &[],
     ),
     damage(
-        "INSERT INTO event_address VALUES ('x@example.jp', 5)",
-        &["address-orphan"],
+        "INSERT INTO event_named VALUES (5, 'x@example.jp')",
+        &["address-orphans"],
         &[],
     ),
-    damage("DELETE FROM event_address", &["event-addresses"], &[]),
     damage(
         "INSERT INTO body_owner VALUES (4242, 1, 1, X'00')",
         &["body-without-place"],

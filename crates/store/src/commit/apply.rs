@@ -136,6 +136,7 @@ impl Applier {
         for topic in &outcome.touched {
             shared.topics.publish(*topic);
         }
+        shared.trail.behind.notify_one();
         if !outcome.destroyed.is_empty() {
             chores.ask(Chore::Erase);
         }

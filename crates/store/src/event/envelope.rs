@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use trail::Event;
 
 use super::{ADDRESS_LIMIT, DETAIL_LIMIT, TEXT_LIMIT};
 
@@ -12,25 +11,23 @@ const ENVELOPE: [&str; 4] = ["sender", "recipient", "senders", "recipients"];
 /// Room for the note that something was cut.
 const NOTE: usize = 64;
 
-/// Addresses of `event`, each once, lower case: the network's, the envelope's, and the subject if it is one.
-pub(super) fn addresses(event: &Event, network: Option<String>) -> BTreeSet<String> {
-    let mut found: BTreeSet<String> = network.into_iter().collect();
-    add(&mut found, &event.subject);
+/// Adds the mail addresses of an envelope in `detail`, lower case.
+pub(super) fn addresses(detail: &Map<String, Value>, found: &mut BTreeSet<String>) {
     for name in ENVELOPE {
-        match event.detail.get(name) {
-            Some(Value::String(text)) => add(&mut found, text),
+        match detail.get(name) {
+            Some(Value::String(text)) => add(found, text),
             Some(Value::Array(list)) => {
                 for text in list.iter().filter_map(Value::as_str) {
-                    add(&mut found, text);
+                    add(found, text);
                 }
             }
             _ => {}
         }
     }
-    found
 }
 
-fn add(found: &mut BTreeSet<String>, text: &str) {
+/// Adds `text` if it is a mail address, lower case.
+pub(super) fn add(found: &mut BTreeSet<String>, text: &str) {
     if found.len() < ADDRESS_LIMIT && text.contains('@') {
         found.insert(cut(text.to_lowercase(), TEXT_LIMIT));
     }
@@ -46,12 +43,15 @@ pub(super) fn cut(mut text: String, limit: usize) -> String {
     text
 }
 
-/// `detail` as JSON of at most [`DETAIL_LIMIT`] bytes. What does not fit is shortened or left out, small
-/// facts first kept; `truncated` then holds the full size.
-pub(super) fn detail(detail: &Map<String, Value>) -> String {
+/// The fact that says that others were cut: the size of all of them as JSON.
+pub(super) const TRUNCATED: &str = "truncated";
+
+/// `detail` as JSON of at most [`DETAIL_LIMIT`] bytes, and whether it is whole. What does not fit is shortened or left
+/// out, small facts first kept; [`TRUNCATED`] then holds the full size.
+pub(super) fn detail(detail: &Map<String, Value>) -> (String, bool) {
     let whole = json(detail);
     if whole.len() <= DETAIL_LIMIT {
-        return whole;
+        return (whole, true);
     }
     let mut sizes: Vec<(usize, &String, &Value)> = detail
         .iter()
@@ -69,8 +69,8 @@ pub(super) fn detail(detail: &Map<String, Value>) -> String {
             kept.insert(name.clone(), value);
         }
     }
-    kept.insert("truncated".to_owned(), Value::from(whole.len()));
-    json(&kept)
+    kept.insert(TRUNCATED.to_owned(), Value::from(whole.len()));
+    (json(&kept), false)
 }
 
 fn json(map: &Map<String, Value>) -> String {
@@ -123,11 +123,12 @@ mod tests {
             let mut map: Map<String, Value> = texts.into_iter().map(|(n, v)| (n, Value::from(v))).collect();
             map.insert("recipients".to_owned(), Value::from(list));
             map.insert("size".to_owned(), Value::from(7));
-            let text = detail(&map);
+            let (text, whole) = detail(&map);
             prop_assert!(text.len() <= DETAIL_LIMIT, "{}", text.len());
             let back: Map<String, Value> = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(&back["size"], &Value::from(7));
-            prop_assert!(back == map || back.contains_key("truncated"));
+            prop_assert_eq!(back == map, whole);
+            prop_assert_eq!(back.contains_key(TRUNCATED), !whole);
         }
     }
 }

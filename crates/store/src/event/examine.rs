@@ -1,42 +1,47 @@
-//! Whether an event is found by what it tells of.
+//! Whether events can be read, and are found by what they tell of.
 
 use crate::{
     Error, params,
+    shared::Shared,
     sql::{self, Sql},
 };
 
-use super::{ADDRESS_LIMIT, envelope, search::recorded};
+use super::{
+    search::recorded,
+    words::{COLUMNS, Facts},
+};
 
-/// Ends of texts that were cut before they were written: what they began with is not known any more.
-const CUT: char = '…';
-
-/// Addresses that event `id` tells of and by which it is not found. Of an event whose details were cut, only what is
-/// left of them can say.
+/// Whether event `id` can be read, if it is there.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when the event cannot be read.
-pub(crate) fn missing_addresses(sql: &mut dyn Sql, id: i64) -> Result<Vec<String>, Error> {
-    let statement = "SELECT id, at, version, kind, actor, outcome, address, subject, ord, detail
-                     FROM event WHERE id = ?1";
-    let Some(found) = sql::first(sql, statement, params![id], recorded)? else {
-        return Ok(Vec::new());
-    };
-    let network = found.event.address.map(|address| address.to_string());
-    let told = envelope::addresses(&found.event, network);
-    let mut missing = Vec::new();
-    for address in told {
-        let find = "SELECT event FROM event_address WHERE address = ?1 AND event = ?2";
-        let known = sql::first(sql, find, params![&address, id], |_| Ok(()))?;
-        if known.is_none() && !address.ends_with(CUT) {
-            missing.push(address);
+/// [`Error::Corrupt`] when it cannot.
+pub(crate) fn readable(sql: &mut dyn Sql, id: i64) -> Result<(), Error> {
+    let find = format!("SELECT {COLUMNS} FROM event WHERE id = ?1");
+    sql::first(sql, &find, params![id], recorded).map(drop)
+}
+
+/// Of the events after `after` and up to `reach`, at most `limit`: the first that the trail's index does not find by all
+/// its facts, and the last that was looked at (`None`: there was none).
+///
+/// # Errors
+/// When the events or the index cannot be read.
+pub(crate) fn unfound(
+    shared: &Shared,
+    sql: &mut dyn Sql,
+    (after, reach): (i64, i64),
+    limit: i64,
+) -> Result<(Option<i64>, Option<i64>), Error> {
+    let list =
+        format!("SELECT {COLUMNS} FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3");
+    let mut events = sql::rows(sql, &list, params![after, reach, limit], Facts::of)?;
+    for facts in &mut events {
+        facts.complete(sql)?;
+        let wanted: Vec<Vec<String>> = facts.words().into_iter().map(|word| vec![word]).collect();
+        let alone = (facts.id.saturating_sub(1), facts.id.saturating_add(1));
+        let hits = shared.trail.find(sql, &wanted, alone, 1)?;
+        if hits.ids.is_empty() {
+            return Ok((Some(facts.id), Some(facts.id)));
         }
     }
-    if !missing.is_empty() {
-        let count = "SELECT count(*) FROM event_address WHERE event = ?1";
-        let full = sql::first(sql, count, params![id], |row| row.count(0))?;
-        if full.unwrap_or_default() >= ADDRESS_LIMIT as u64 {
-            missing.clear();
-        }
-    }
-    Ok(missing)
+    Ok((None, events.last().map(|facts| facts.id)))
 }

@@ -1,213 +1,232 @@
-//! Finding events: one index drives, the other conditions look at what it brings.
+//! Finding events: the trail's index brings what may match, and what it has not reached is looked through.
 
 use jiff::Timestamp;
-use trail::{Actor, Event, Kind, Outcome, Recorded};
+use trail::{Actor, Event, Outcome, Recorded};
 
-use super::Filter;
+use super::{
+    Filter,
+    index::TrailIndex,
+    words::{self, COLUMNS, Facts},
+};
 use crate::{
-    Error, params,
+    Error, Snapshot, params,
     sql::{self, Row, Sql, Value},
 };
 
+/// Events looked at in one go.
+const PAGE: usize = 512;
+
 /// Events that match, in order of time, at most `limit`.
 ///
-/// The memory it takes is bounded by `limit` (times the number of kinds, when only kinds are given).
+/// The memory that it takes is bounded by `limit`.
 ///
 /// # Errors
 /// When the database fails.
-pub fn search(sql: &mut dyn Sql, filter: &Filter, limit: usize) -> Result<Vec<Recorded>, Error> {
-    let Some(span) = span(sql, filter)? else {
+pub fn search(
+    snapshot: &mut Snapshot<'_>,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Vec<Recorded>, Error> {
+    let Some(span) = span(snapshot.sql, filter)? else {
         return Ok(Vec::new());
     };
-    let mut found = Vec::new();
-    for driver in drivers(filter) {
-        run(sql, filter, &driver, span, limit, &mut found)?;
+    let mut search = Search::new(filter, span, limit);
+    let wanted = words::wanted(filter);
+    if !wanted.is_empty() {
+        search.by_index(snapshot.sql, snapshot.trail, &wanted)?;
     }
-    found.sort_by_key(|event: &Recorded| event.id);
-    found.dedup_by_key(|event| event.id);
-    found.truncate(limit);
-    Ok(found)
+    search.through(snapshot.sql)?;
+    Ok(search.found)
 }
 
 /// Ids between which all events of the filter's time lie: after the first, before the second.
 fn span(sql: &mut dyn Sql, filter: &Filter) -> Result<Option<(i64, i64)>, Error> {
-    let mut first_at = |at: Timestamp| {
-        // Times ascend with ids, so one look into the index by time is enough.
-        let statement = "SELECT id FROM event WHERE at >= ?1 ORDER BY at, id LIMIT 1";
-        sql::first(sql, statement, params![at], |row| row.int(0))
-    };
     let mut after = filter.after.unwrap_or(-1);
     if let Some(from) = filter.from {
-        match first_at(from)? {
+        match first_at(sql, from)? {
             Some(id) => after = after.max(id.saturating_sub(1)),
             None => return Ok(None),
         }
     }
     let before = match filter.to {
-        Some(to) => first_at(to)?.unwrap_or(i64::MAX),
+        Some(to) => first_at(sql, to)?.unwrap_or(i64::MAX),
         None => i64::MAX,
     };
     Ok((after < before).then_some((after, before)))
 }
 
-/// The condition whose index is walked.
-enum Driver {
-    Address(String),
-    Subject(String),
-    Actor(String),
-    Outcome(Outcome),
-    Kind(Kind),
-    Time,
-}
-
-/// The most selective conditions first. Several drivers of one sort are alternatives.
-fn drivers(filter: &Filter) -> Vec<Driver> {
-    if let Some(address) = &filter.address {
-        return vec![Driver::Address(address_key(address))];
-    }
-    if let Some(subject) = &filter.subject {
-        return vec![Driver::Subject(subject.clone())];
-    }
-    if let Some(actor) = &filter.actor {
-        return actors(actor).into_iter().map(Driver::Actor).collect();
-    }
-    match filter.outcome {
-        Some(outcome) if outcome != Outcome::Success => return vec![Driver::Outcome(outcome)],
-        _ => {}
-    }
-    if !filter.kinds.is_empty() {
-        return filter.kinds.iter().copied().map(Driver::Kind).collect();
-    }
-    vec![Driver::Time]
-}
-
-fn address_key(address: &str) -> String {
-    match address.parse::<std::net::IpAddr>() {
-        Ok(address) => address.to_canonical().to_string(),
-        Err(_) => address.to_lowercase(),
-    }
-}
-
-/// The texts of actors that are meant by `text`.
-fn actors(text: &str) -> Vec<String> {
-    let mut texts = vec![
-        Actor::Identifier(text.to_owned()).to_text(),
-        Actor::Person(text.to_owned()).to_text(),
-    ];
-    if Actor::from_text(text).is_some() {
-        texts.push(text.to_owned());
-    }
-    texts
-}
-
-fn run(
-    sql: &mut dyn Sql,
-    filter: &Filter,
-    driver: &Driver,
-    (after, before): (i64, i64),
-    limit: usize,
-    found: &mut Vec<Recorded>,
-) -> Result<(), Error> {
-    let mut query = Query::new(after, before);
-    let (from, id) = match driver {
-        Driver::Address(address) => {
-            query.holds("a.address", address);
-            ("event_address a JOIN event e ON e.id = a.event", "a.event")
-        }
-        Driver::Subject(subject) => {
-            query.holds("e.subject", subject);
-            ("event e", "e.id")
-        }
-        Driver::Actor(actor) => {
-            query.holds("e.actor", actor);
-            ("event e", "e.id")
-        }
-        Driver::Outcome(outcome) => {
-            query.holds("e.outcome", outcome.as_str());
-            query.and.push_str(" AND e.outcome <> 'success'");
-            ("event e", "e.id")
-        }
-        Driver::Kind(kind) => {
-            query.holds("e.kind", kind.as_str());
-            ("event e", "e.id")
-        }
-        Driver::Time => ("event e", "e.id"),
+/// The first event not before `at`. Times ascend with ids, so it is found by halving.
+fn first_at(sql: &mut dyn Sql, at: Timestamp) -> Result<Option<i64>, Error> {
+    let last = "SELECT id, at FROM event ORDER BY id DESC LIMIT 1";
+    let read = |row: &dyn Row| Ok((row.int(0)?, row.time(1)?));
+    let Some((mut high, _)) = sql::first(sql, last, &[], read)?.filter(|(_, last)| *last >= at)
+    else {
+        return Ok(None);
     };
-    query.look_at(filter, driver);
-    let statement = format!(
-        "SELECT e.id, e.at, e.version, e.kind, e.actor, e.outcome, e.address, e.subject, e.ord, e.detail
-         FROM {from} WHERE {id} > ?1 AND {id} < ?2{} ORDER BY {id} LIMIT ?3",
-        query.and
-    );
-    let mut params = vec![
-        Value::Int(query.after),
-        Value::Int(query.before),
-        Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)),
-    ];
-    params.extend(query.texts.iter().map(Value::from));
-    sql.query(&statement, &params, &mut |row| {
-        found.push(recorded(row)?);
-        Ok(())
-    })
+    // Every event below `low` is before `at`; the first one from `high` on is not.
+    let mut low = 0;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let next = "SELECT id, at FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
+        match sql::first(sql, next, params![middle], read)? {
+            Some((id, time)) if time < at => low = id.saturating_add(1),
+            _ => high = middle,
+        }
+    }
+    let found = "SELECT id FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
+    sql::first(sql, found, params![low], |row| row.int(0))
 }
 
-struct Query {
+/// A search under way.
+struct Search {
+    conditions: Conditions,
+    /// Looked up in what an event tells of, not in a column.
+    address: Option<String>,
+    /// All events up to this one were looked at.
     after: i64,
     before: i64,
-    and: String,
+    limit: usize,
+    found: Vec<Recorded>,
+}
+
+impl Search {
+    fn new(filter: &Filter, (after, before): (i64, i64), limit: usize) -> Self {
+        Self {
+            conditions: Conditions::of(filter),
+            address: filter.address.as_deref().map(words::address_key),
+            after,
+            before,
+            limit,
+            found: Vec::new(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= self.limit
+    }
+
+    /// Looks at what the index brings, as far as it reaches.
+    fn by_index(
+        &mut self,
+        sql: &mut dyn Sql,
+        index: &TrailIndex,
+        wanted: &[Vec<String>],
+    ) -> Result<(), Error> {
+        while !self.is_full() {
+            let hits = match index.find(sql, wanted, (self.after, self.before), PAGE) {
+                Ok(hits) => hits,
+                Err(error) => {
+                    tracing::warn!(%error, "the index of the audit trail cannot be read: the events are looked through");
+                    return Ok(());
+                }
+            };
+            for id in &hits.ids {
+                self.look_at(sql, (id.saturating_sub(1), id.saturating_add(1)), 1)?;
+                self.after = *id;
+                if self.is_full() {
+                    return Ok(());
+                }
+            }
+            if hits.ids.len() < PAGE {
+                self.after = self.after.max(hits.reach.min(self.before));
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks through all events that are left.
+    fn through(&mut self, sql: &mut dyn Sql) -> Result<(), Error> {
+        while !self.is_full() {
+            // Only an address is not among the statement's own conditions.
+            let wanted = match self.address {
+                Some(_) => PAGE,
+                None => PAGE.min(self.limit.saturating_sub(self.found.len())),
+            };
+            let span = (self.after, self.before);
+            let Some((count, last)) = self.look_at(sql, span, wanted)? else {
+                return Ok(());
+            };
+            self.after = last;
+            if count < wanted {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what matches of the next events strictly within a span, at most `page`; how many they were and the last of
+    /// them, if there was any.
+    fn look_at(
+        &mut self,
+        sql: &mut dyn Sql,
+        (after, before): (i64, i64),
+        page: usize,
+    ) -> Result<Option<(usize, i64)>, Error> {
+        let page = i64::try_from(page).unwrap_or(i64::MAX);
+        let mut params = vec![Value::Int(after), Value::Int(before), Value::Int(page)];
+        params.extend(self.conditions.texts.iter().map(Value::from));
+        let addressed = self.address.is_some();
+        let events = sql::rows(sql, &self.conditions.statement, &params, |row| {
+            let facts = if addressed { Some(Facts::of(row)?) } else { None };
+            Ok((recorded(row)?, facts))
+        })?;
+        let Some((last, _)) = events.last() else {
+            return Ok(None);
+        };
+        let (count, last) = (events.len(), last.id);
+        for (event, facts) in events {
+            if self.is_full() {
+                break;
+            }
+            if let (Some(address), Some(mut facts)) = (&self.address, facts) {
+                facts.complete(sql)?;
+                if !facts.addresses.contains(address) {
+                    continue;
+                }
+            }
+            self.found.push(event);
+        }
+        Ok(Some((count, last)))
+    }
+}
+
+/// The events of a span (the first three parameters: after, before, how many) that the filter's conditions on columns
+/// let through.
+struct Conditions {
+    statement: String,
     texts: Vec<String>,
 }
 
-impl Query {
-    fn new(after: i64, before: i64) -> Self {
-        Self {
-            after,
-            before,
-            and: String::new(),
+impl Conditions {
+    fn of(filter: &Filter) -> Self {
+        let mut conditions = Self {
+            statement: format!("SELECT {COLUMNS} FROM event WHERE id > ?1 AND id < ?2"),
             texts: Vec::new(),
+        };
+        if let Some(subject) = &filter.subject {
+            conditions.is_one_of("subject", std::slice::from_ref(subject));
         }
+        if let Some(actor) = &filter.actor {
+            conditions.is_one_of("actor", &words::actors(actor));
+        }
+        if let Some(outcome) = filter.outcome {
+            conditions.is_one_of("outcome", &[outcome.as_str().to_owned()]);
+        }
+        if !filter.kinds.is_empty() {
+            let kinds = filter.kinds.iter().map(|kind| kind.as_str().to_owned());
+            conditions.is_one_of("kind", &kinds.collect::<Vec<_>>());
+        }
+        conditions.statement.push_str(" ORDER BY id LIMIT ?3");
+        conditions
     }
 
-    /// A parameter's mark; the first three are taken.
-    fn mark(&mut self, text: &str) -> String {
-        self.texts.push(text.to_owned());
-        format!("?{}", self.texts.len() + 3)
-    }
-
-    /// `column` equals `text`, by its index.
-    fn holds(&mut self, column: &str, text: &str) {
-        let mark = self.mark(text);
-        self.and.push_str(&format!(" AND {column} = {mark}"));
-    }
-
-    /// `column` is one of `texts`, without its index: an index that does not give the order would have the
-    /// engine sort all that matches before it gives the first.
-    fn looks(&mut self, column: &str, texts: &[String]) {
-        let marks: Vec<String> = texts.iter().map(|text| self.mark(text)).collect();
-        let marks = marks.join(", ");
-        self.and
-            .push_str(&format!(" AND ({column} || '') IN ({marks})"));
-    }
-
-    /// The filter's conditions that do not drive.
-    fn look_at(&mut self, filter: &Filter, driver: &Driver) {
-        if let (Some(subject), false) = (&filter.subject, matches!(driver, Driver::Subject(_))) {
-            self.looks("e.subject", std::slice::from_ref(subject));
-        }
-        if let (Some(actor), false) = (&filter.actor, matches!(driver, Driver::Actor(_))) {
-            self.looks("e.actor", &actors(actor));
-        }
-        if let (Some(outcome), false) = (filter.outcome, matches!(driver, Driver::Outcome(_))) {
-            self.looks("e.outcome", &[outcome.as_str().to_owned()]);
-        }
-        if !filter.kinds.is_empty() && !matches!(driver, Driver::Kind(_)) {
-            let kinds: Vec<String> = filter
-                .kinds
-                .iter()
-                .map(|kind| kind.as_str().to_owned())
-                .collect();
-            self.looks("e.kind", &kinds);
-        }
+    fn is_one_of(&mut self, column: &str, texts: &[String]) {
+        let marks = (1..=texts.len()).map(|number| format!("?{}", self.texts.len() + number + 3));
+        let marks = marks.collect::<Vec<_>>().join(", ");
+        let condition = format!(" AND {column} IN ({marks})");
+        self.statement.push_str(&condition);
+        self.texts.extend_from_slice(texts);
     }
 }
 

@@ -9,6 +9,8 @@ mod number;
 mod row;
 mod search;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::Value;
 use trail::{Actor, Event, Kind};
@@ -61,13 +63,16 @@ impl Store {
     /// Repairs what `finding` names, for `actor`, in one commit with its event ([`Kind::StoreRepaired`]).
     ///
     /// Mail is never deleted. A finding of the search index is repaired by
-    /// [`Index::repair`](crate::index::Index::repair).
+    /// [`Index::repair`](crate::index::Index::repair). The trail's index is made anew before that is recorded.
     ///
     /// # Errors
     /// When the store cannot be read or written.
     pub async fn repair(&self, finding: &Finding, actor: Actor) -> Result<Repaired, Error> {
         if let Remedy::Leave(why) = finding.remedy() {
             return Ok(Repaired::Left(why.to_owned()));
+        }
+        if let Finding::TrailIndex { .. } = finding {
+            return self.renew_trail_index(finding, actor).await;
         }
         let material = match self.material(finding).await {
             Ok(material) => material,
@@ -101,6 +106,17 @@ impl Store {
             }
             Err(Stop::Error(error)) => Err(error),
         }
+    }
+
+    async fn renew_trail_index(&self, finding: &Finding, actor: Actor) -> Result<Repaired, Error> {
+        let shared = Arc::clone(&self.inner.shared);
+        self.blocking(move || shared.trail.renew()).await?;
+        self.index_trail().await?;
+        let event = told(finding, actor, "made anew from the events");
+        let noted: Result<_, Error> = self
+            .commit(Vec::new(), move |tx| tx.record(&event, ()))
+            .await;
+        noted.map(|_| Repaired::Done)
     }
 
     async fn material(&self, finding: &Finding) -> Result<Material, Error> {
@@ -174,8 +190,7 @@ fn change(tx: &mut Tx<'_>, finding: &Finding, material: &Material) -> Result<Cha
         Finding::ExpungedOrphans { .. }
         | Finding::AccountOrphans { .. }
         | Finding::RecipientOrphans { .. }
-        | Finding::EventAddresses { .. }
-        | Finding::AddressOrphan { .. } => row::change(tx, finding),
+        | Finding::AddressOrphans { .. } => row::change(tx, finding),
         _ => Err(Stop::Left("the store has no repair for it")),
     }
 }

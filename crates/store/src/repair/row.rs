@@ -1,9 +1,9 @@
-//! Rows that lead nowhere, and addresses that an event is to be found by.
+//! Rows that lead nowhere.
 
 use serde_json::{Value, json};
 
 use crate::{
-    AccountId, Error, EventId, MailboxId, QueueId, Tx, event, params,
+    AccountId, Error, EventId, MailboxId, QueueId, Tx, params,
     sql::{self, Sql},
     verify::{self, Finding},
 };
@@ -15,8 +15,7 @@ pub(super) fn change(tx: &mut Tx<'_>, finding: &Finding) -> Result<Change, Stop>
         Finding::ExpungedOrphans { mailbox, .. } => expunged(tx, *mailbox),
         Finding::AccountOrphans { table, account, .. } => of_account(tx, table, *account),
         Finding::RecipientOrphans { id, .. } => recipients(tx, *id),
-        Finding::EventAddresses { event, .. } => addresses(tx, *event),
-        Finding::AddressOrphan { address, event } => stray_address(tx, address, *event),
+        Finding::AddressOrphans { event, .. } => stray_addresses(tx, *event),
         _ => Err(Stop::NoLonger),
     }
 }
@@ -65,30 +64,17 @@ fn recipients(tx: &mut Tx<'_>, id: QueueId) -> Result<Change, Stop> {
     removed(rows, Value::Array(before))
 }
 
-fn addresses(tx: &mut Tx<'_>, event: EventId) -> Result<Change, Stop> {
-    let missing = event::missing_addresses(tx, event.0)?;
-    if missing.is_empty() {
-        return Err(Stop::NoLonger);
-    }
-    for address in &missing {
-        let insert = "INSERT INTO event_address (address, event) VALUES (?1, ?2)";
-        tx.execute(insert, params![address, event])?;
-    }
-    Ok(Change {
-        before: Value::Null,
-        after: Value::from(missing),
-    })
-}
-
-fn stray_address(tx: &mut Tx<'_>, address: &str, event: EventId) -> Result<Change, Stop> {
+fn stray_addresses(tx: &mut Tx<'_>, event: EventId) -> Result<Change, Stop> {
     if is_there(tx, event)? {
         return Err(Stop::NoLonger);
     }
-    let delete = "DELETE FROM event_address WHERE address = ?1 AND event = ?2";
-    let rows = tx.execute(delete, params![address, event])?;
+    let list = "SELECT address FROM event_named WHERE event = ?1";
+    let before = sql::rows(tx, list, params![event], |row| row.text(0))?;
+    let delete = "DELETE FROM event_named WHERE event = ?1";
+    let rows = tx.execute(delete, params![event])?;
     removed(
         rows,
-        json!({ "address": address, "event": event.to_string() }),
+        json!({ "event": event.to_string(), "addresses": before }),
     )
 }
 

@@ -109,10 +109,9 @@ fn examine(
         Err(_) => {}
     }
     // It, or one of its owners, may have gone since this view began: the second look is at what is now.
-    let again = shared.readers.with(|sql| {
-        let keys = &shared.keys;
-        open(shared, &mut Snapshot { sql, keys }, id)
-    });
+    let again = shared
+        .readers
+        .with(|sql| open(shared, &mut Snapshot::new(sql, shared), id));
     let Err(error) = again else {
         return Ok(None);
     };

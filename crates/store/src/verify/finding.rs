@@ -158,13 +158,10 @@ pub enum Finding {
     },
     /// An event cannot be read.
     EventUnreadable { event: EventId, why: String },
-    /// An event is not found by addresses that it tells of.
-    EventAddresses {
-        event: EventId,
-        missing: Vec<String>,
-    },
-    /// An address leads to an event that does not exist.
-    AddressOrphan { address: String, event: EventId },
+    /// The index of the trail is not what the events are.
+    TrailIndex { why: String },
+    /// Addresses stand for an event that does not exist.
+    AddressOrphans { event: EventId, rows: u64 },
     /// The search index of an account is not what its mail is.
     Index { account: AccountId, why: String },
     /// There is a search index of an account that does not exist.

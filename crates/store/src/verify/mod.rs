@@ -216,6 +216,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(place::Overlaps::default()));
     checks.push_back(Box::new(trail::Events::default()));
     checks.push_back(Box::new(trail::Addresses::default()));
+    checks.push_back(Box::new(trail::Index::default()));
     checks.push_back(Box::new(mail::Messages::default()));
     checks.push_back(Box::new(mail::Strays::default()));
     checks.push_back(Box::new(mail::Emails::default()));

@@ -44,8 +44,8 @@ impl Finding {
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
-            Self::EventAddresses { .. } => "event-addresses",
-            Self::AddressOrphan { .. } => "address-orphan",
+            Self::TrailIndex { .. } => "trail-index",
+            Self::AddressOrphans { .. } => "address-orphans",
             Self::Index { .. } => "index",
             Self::IndexOfNobody { .. } => "index-of-nobody",
         }
@@ -102,7 +102,7 @@ impl Finding {
             Self::ExpungedOrphans { .. }
             | Self::AccountOrphans { .. }
             | Self::RecipientOrphans { .. }
-            | Self::AddressOrphan { .. } => {
+            | Self::AddressOrphans { .. } => {
                 Repair("removes the rows; the event keeps what they said")
             }
             Self::KeyMissing { .. } => {
@@ -117,7 +117,7 @@ impl Finding {
             Self::EventTime { .. } | Self::EventUnreadable { .. } => Leave(
                 "left alone: the trail is never changed; compare it with a backup to see who did",
             ),
-            Self::EventAddresses { .. } => Repair("adds the addresses"),
+            Self::TrailIndex { .. } => Repair("makes it anew from the events"),
             Self::Index { .. } => Repair("makes the account's index anew from its mail"),
             Self::IndexOfNobody { .. } => Repair("removes the file"),
         }
@@ -132,6 +132,7 @@ impl Finding {
             Self::FreeOverlaps { segment, start, .. } => format!("segment {segment} at {start}"),
             Self::MarkBehind { .. } => "the mark of the segments".to_owned(),
             Self::IdMarkLow { .. } => "the mark of used ids".to_owned(),
+            Self::TrailIndex { .. } => "the index of the audit trail".to_owned(),
             Self::UidValidity { .. } => "UIDVALIDITY".to_owned(),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
@@ -162,8 +163,7 @@ impl Finding {
             | Self::RecipientOrphans { id, .. } => id.to_string(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
-            | Self::EventAddresses { event, .. }
-            | Self::AddressOrphan { event, .. } => format!("event {event}"),
+            | Self::AddressOrphans { event, .. } => format!("event {event}"),
         }
     }
 }

@@ -1,14 +1,10 @@
 //! The audit trail: order of events, and what they are found by.
 
-use crate::{
-    Error, EventId, event, params,
-    sql::{self, Value},
-};
+use crate::{Error, EventId, event, params};
 
 use super::{Check, Finding, Look, ROWS};
 
-/// Every event: readable, in order of time, found by its addresses. Events are never changed, so what an earlier step
-/// saw holds.
+/// Every event: readable, in order of time. Events are never changed, so what an earlier step saw holds.
 #[derive(Default)]
 pub(super) struct Events {
     after: i64,
@@ -37,9 +33,8 @@ impl Check for Events {
             }
             self.at = *at;
             self.after = *id;
-            match missing(look, event) {
-                Ok(missing) if missing.is_empty() => {}
-                Ok(missing) => look.tell(Finding::EventAddresses { event, missing }),
+            match event::readable(look.sql, *id) {
+                Ok(()) => {}
                 Err(Error::Corrupt(why)) => look.tell(Finding::EventUnreadable { event, why }),
                 Err(error) => return Err(error),
             }
@@ -48,14 +43,61 @@ impl Check for Events {
     }
 }
 
-fn missing(look: &mut Look<'_, '_>, event: EventId) -> Result<Vec<String>, Error> {
-    event::missing_addresses(look.sql, event.0)
+/// The index of the trail: every event up to where it reaches is found by all that it tells of.
+#[derive(Default)]
+pub(super) struct Index {
+    after: i64,
+    /// The last event that it says it has.
+    reach: Option<i64>,
 }
 
-/// Addresses that lead to no event.
+impl Check for Index {
+    fn name(&self) -> &'static str {
+        "index of the trail"
+    }
+
+    fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
+        match self.examine(look) {
+            Ok((None, goes_on)) => Ok(goes_on),
+            Ok((Some(why), _)) | Err(Error::Corrupt(why) | Error::Database(why)) => {
+                // It is made anew as a whole: one fault is enough.
+                look.tell(Finding::TrailIndex { why });
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Index {
+    /// What is wrong, and whether there may be more to look at.
+    fn examine(&mut self, look: &mut Look<'_, '_>) -> Result<(Option<String>, bool), Error> {
+        let reach = match self.reach {
+            Some(reach) => reach,
+            None => {
+                let (complaints, reach) = look.shared.trail.look(look.sql)?;
+                if let Some(complaint) = complaints.into_iter().next() {
+                    return Ok((Some(complaint), false));
+                }
+                *self.reach.insert(reach)
+            }
+        };
+        let span = (self.after, reach);
+        let (unfound, last) = event::unfound(look.shared, look.sql, span, ROWS / 4)?;
+        look.rows += u64::from(last.is_some());
+        let why = unfound
+            .map(|event| format!("event {} is not found by all that it tells of", EventId(event)));
+        if let Some(last) = last {
+            self.after = last;
+        }
+        Ok((why, last.is_some()))
+    }
+}
+
+/// Addresses that stand for no event.
 #[derive(Default)]
 pub(super) struct Addresses {
-    after: (String, i64),
+    after: i64,
 }
 
 impl Check for Addresses {
@@ -64,29 +106,20 @@ impl Check for Addresses {
     }
 
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
-        let list = "SELECT a.address, a.event, e.id FROM event_address a LEFT JOIN event e ON e.id = a.event
-                    WHERE (a.address, a.event) > (?1, ?2) ORDER BY a.address, a.event LIMIT ?3";
-        let page = [
-            Value::from(&self.after.0),
-            Value::Int(self.after.1),
-            Value::Int(ROWS),
-        ];
-        let rows = sql::rows(look.sql, list, &page, |row| {
-            Ok((row.text(0)?, row.int(1)?, row.maybe_int(2)?.is_some()))
+        let list = "SELECT n.event, count(*), min(e.id) FROM event_named n LEFT JOIN event e ON e.id = n.event
+                    WHERE n.event > ?1 GROUP BY n.event ORDER BY n.event LIMIT ?2";
+        let named = look.rows(list, params![self.after, ROWS / 100], |row| {
+            Ok((row.int(0)?, row.count(1)?, row.maybe_int(2)?))
         })?;
-        look.rows += rows.len() as u64;
-        for (address, event, exists) in &rows {
-            if !exists {
-                look.tell(Finding::AddressOrphan {
-                    address: address.clone(),
+        for (event, rows, there) in &named {
+            if there.is_none() {
+                look.tell(Finding::AddressOrphans {
                     event: EventId(*event),
+                    rows: *rows,
                 });
             }
+            self.after = *event;
         }
-        match rows.into_iter().next_back() {
-            Some((address, event, _)) => self.after = (address, event),
-            None => return Ok(false),
-        }
-        Ok(true)
+        Ok(!named.is_empty())
     }
 }

@@ -217,14 +217,11 @@ impl Finding {
             Self::EventUnreadable { event, why } => {
                 write!(f, "event {event} cannot be read: {why}")
             }
-            Self::EventAddresses { event, missing } => write!(
+            Self::TrailIndex { why } => write!(f, "the index of the audit trail: {why}"),
+            Self::AddressOrphans { event, rows } => write!(
                 f,
-                "event {event} is not found by addresses that it tells of: {}",
-                missing.join(", ")
+                "{rows} addresses stand for event {event}, which does not exist"
             ),
-            Self::AddressOrphan { address, event } => {
-                write!(f, "{address} leads to event {event}, which does not exist")
-            }
             Self::Index { account, why } => {
                 write!(f, "the search index of account {account}: {why}")
             }
