@@ -125,8 +125,7 @@ fn record<T>(tx: &mut Tx<'_>, value: T) -> Result<Recorded<T>, Error> {
 /// An event whose details are too long to be kept whole.
 async fn large_event(store: &Store) {
     let recipients: Vec<String> = (0..1000).map(|n| format!("kumi{n}@example.jp")).collect();
-    let event =
-        Event::new(Kind::TransactionAccepted, Actor::Peer).detail("recipients", recipients);
+    let event = Event::new(Kind::TransactionAccepted, Actor::Peer).detail("recipients", recipients);
     let done = store.commit(Vec::new(), move |tx| tx.record(&event, ()));
     let _: Receipt<()> = done.await.map_err(|error: Error| error).unwrap();
 }

@@ -100,7 +100,9 @@ fn cut(sql: &mut dyn Sql, segments: &Segments, mark: Mark) -> Result<Option<(u64
     segments.used(numbers.last().copied().unwrap_or(0).max(mark.segment));
     let mut tail = None;
     for number in numbers {
-        let unknown = mark.behind(number, segments.length(number)?);
+        let length = segments.length(number)?;
+        let known = length.saturating_sub(mark.behind(number, length));
+        let unknown = written_behind(segments, number, known)?;
         // One that holds free room only may never have come to the disk whole: its first sync can have failed.
         if !is_alive(sql, number)? {
             segments.remove(number)?;

@@ -24,6 +24,10 @@ pub(crate) const PREAMBLE: usize = 16;
 const SEGMENT_MAGIC: &[u8; 8] = b"KAKISEG\n";
 const RECORD_MAGIC: &[u8; 4] = b"KBDY";
 const VERSION: u8 = 1;
+/// Bytes of zeros written ahead of the records.
+const AHEAD: u64 = 1 << 20;
+/// Batches longer than this are written without: the zeros would be half of what goes to the disk.
+const SMALL: u64 = 64 << 10;
 /// Segments kept open for readers at most.
 const OPEN: usize = 64;
 
@@ -313,6 +317,36 @@ struct Current {
     number: u64,
     file: Arc<dyn File>,
     length: u64,
+    /// Up to here the file has its place on the disk: records or zeros.
+    ready: u64,
+}
+
+impl Current {
+    /// Writes zeros ahead, to be synced with what was just written. A sync of bytes that were written over is one write
+    /// to the disk; when the file grows, the file system must write its journal as well.
+    fn make_ready(&mut self, batch: u64, size: u64) {
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let end = self.length.saturating_add(AHEAD).min(size);
+        if self.length <= self.ready || end <= self.length || batch > SMALL {
+            return;
+        }
+        let missing = usize::try_from(end - self.length).unwrap_or(0);
+        let mut zeros: Vec<&[u8]> = vec![&ZEROS; missing / ZEROS.len()];
+        zeros.push(&ZEROS[..missing % ZEROS.len()]);
+        match self.file.write_at(&zeros, self.length) {
+            Ok(()) => self.ready = end,
+            // Records need no zeros: the next ones find out by themselves whether there is room.
+            Err(error) => tracing::debug!(segment = self.number, %error, "no zeros ahead"),
+        }
+    }
+
+    /// Cuts off the zeros.
+    fn cut(&self) -> io::Result<()> {
+        if self.ready > self.length {
+            self.file.truncate(self.length)?;
+        }
+        Ok(())
+    }
 }
 
 impl Appender {
@@ -327,6 +361,7 @@ impl Appender {
                 number,
                 file: segments.file(number)?,
                 length,
+                ready: length,
             }),
             _ => None,
         };
@@ -347,7 +382,10 @@ impl Appender {
     pub(crate) fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Extent>, Error> {
         let mut current = match self.current.take() {
             Some(current) if current.length < self.size => current,
-            _ => self.begin()?,
+            full => {
+                self.leave(full);
+                self.begin()?
+            }
         };
         let before = current.length;
         let written = current.file.write_at(records, before);
@@ -364,12 +402,14 @@ impl Appender {
         if let Err(error) = written {
             if current.file.truncate(before).is_ok() {
                 current.length = before;
+                current.ready = before;
                 self.current = Some(current);
             } else {
                 self.abandoned.extend(extents);
             }
             return Err(Error::io(&path, error));
         }
+        current.make_ready(current.length.saturating_sub(before), self.size);
         if let Err(error) = current.file.sync() {
             tracing::error!(segment = %path.display(), %error, "a sync failed: the segment is left and a new one begun");
             self.abandoned.extend(extents);
@@ -382,6 +422,21 @@ impl Appender {
     /// What was written and is not trusted, since the last call.
     pub(crate) fn abandoned(&mut self) -> Vec<Extent> {
         std::mem::take(&mut self.abandoned)
+    }
+
+    /// Ends: nothing is appended any more.
+    pub(crate) fn close(mut self) {
+        let current = self.current.take();
+        self.leave(current);
+    }
+
+    /// Leaves a segment without the zeros behind its last record. If it keeps them, the next start cuts them off.
+    fn leave(&self, left: Option<Current>) {
+        let Some(left) = left else { return };
+        if let Err(error) = left.cut() {
+            let path = self.segments.path(left.number);
+            tracing::warn!(segment = %path.display(), %error, "zeros stay behind the last record");
+        }
     }
 
     fn begin(&self) -> Result<Current, Error> {
@@ -412,6 +467,7 @@ impl Appender {
             number,
             file,
             length: PREAMBLE as u64,
+            ready: PREAMBLE as u64,
         })
     }
 }

@@ -120,7 +120,8 @@ async fn addresses_that_details_had_no_room_for_are_still_found() {
     let newest: i64 = database
         .query_row("SELECT max(id) FROM event", [], |row| row.get(0))
         .unwrap();
-    let cut = "INSERT INTO event SELECT ?1 + 1, at, version, kind, actor, outcome, address, subject, ord,
+    let cut =
+        "INSERT INTO event SELECT ?1 + 1, at, version, kind, actor, outcome, address, subject, ord,
                '{\"truncated\":99999}' FROM event WHERE id = ?1";
     database.execute(cut, [newest]).unwrap();
     let named = "INSERT INTO event_address VALUES ('left.out@example.jp', ?1 + 1)";

@@ -75,6 +75,15 @@ async fn release_all(store: &Store, bodies: &[BodyId]) {
 async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
+        tx.execute("DROP TABLE event_named", &[])?;
+        tx.execute(
+            "CREATE TABLE event_address (address TEXT, event BIGINT, PRIMARY KEY (address, event))",
+            &[],
+        )?;
+        for column in ["at", "kind", "actor", "subject", "outcome"] {
+            let index = format!("CREATE INDEX event_by_{column} ON event ({column}, id)");
+            tx.execute(&index, &[])?;
+        }
         tx.execute("DELETE FROM meta WHERE name = 'segments'", &[])?;
         done(tx, "older", ())
     });

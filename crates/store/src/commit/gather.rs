@@ -42,6 +42,7 @@ pub(super) async fn run(
     // The place for a batch first: what comes while there is none makes the batch larger.
     while let Ok(place_for_batch) = hand_over.reserve().await {
         let Some(first) = queue.recv().await else {
+            appender.close();
             return;
         };
         let gathered = Instant::now();

@@ -168,7 +168,11 @@ impl Search {
         params.extend(self.conditions.texts.iter().map(Value::from));
         let addressed = self.address.is_some();
         let events = sql::rows(sql, &self.conditions.statement, &params, |row| {
-            let facts = if addressed { Some(Facts::of(row)?) } else { None };
+            let facts = if addressed {
+                Some(Facts::of(row)?)
+            } else {
+                None
+            };
             Ok((recorded(row)?, facts))
         })?;
         let Some((last, _)) = events.last() else {

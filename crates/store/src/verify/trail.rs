@@ -85,8 +85,12 @@ impl Index {
         let span = (self.after, reach);
         let (unfound, last) = event::unfound(look.shared, look.sql, span, ROWS / 4)?;
         look.rows += u64::from(last.is_some());
-        let why = unfound
-            .map(|event| format!("event {} is not found by all that it tells of", EventId(event)));
+        let why = unfound.map(|event| {
+            format!(
+                "event {} is not found by all that it tells of",
+                EventId(event)
+            )
+        });
         if let Some(last) = last {
             self.after = last;
         }

@@ -72,9 +72,8 @@ impl File {
                 "SELECT rowid FROM word WHERE word MATCH ?1 AND rowid > ?2 AND rowid < ?3 ORDER BY rowid LIMIT ?4",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = statement.query_map(params![expression, after, before, limit], |row| {
-                row.get(0)
-            })?;
+            let rows =
+                statement.query_map(params![expression, after, before, limit], |row| row.get(0))?;
             rows.collect()
         };
         find().map_err(failed)
