@@ -91,11 +91,18 @@ impl TrailIndex {
         })
     }
 
-    /// What is wrong with the file as a file, and the last event in it.
+    /// What is wrong with the file as a file, and the last event in it. It may not be there yet.
     ///
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn look(&self, sql: &mut dyn Sql) -> Result<(Vec<String>, i64), Error> {
+        let size = self.disk.size(&self.path);
+        if size
+            .map_err(|error| Error::io(&self.path, error))?
+            .is_none()
+        {
+            return Ok((Vec::new(), 0));
+        }
         self.with(sql, |file| Ok((file.complaints()?, file.watermark()?)))
     }
 

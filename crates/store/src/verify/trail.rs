@@ -59,7 +59,7 @@ impl Check for Index {
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
         match self.examine(look) {
             Ok((None, goes_on)) => Ok(goes_on),
-            Ok((Some(why), _)) | Err(Error::Corrupt(why) | Error::Database(why)) => {
+            Ok((Some(why), _)) | Err(Error::Corrupt(why)) => {
                 // It is made anew as a whole: one fault is enough.
                 look.tell(Finding::TrailIndex { why });
                 Ok(false)
