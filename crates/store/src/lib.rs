@@ -27,6 +27,7 @@ mod batch;
 mod cipher;
 mod collect;
 mod commit;
+mod compression;
 pub mod disk;
 mod error;
 pub mod event;

@@ -1,13 +1,12 @@
 //! Bodies and notes under their owners' keys. `docs/format.md` has the bytes.
 
-use std::cell::RefCell;
-
 use world::World;
 use zeroize::Zeroizing;
 
 use crate::{
     AccountId, BodyId, Error,
     cipher::{self, Key, TAG},
+    compression::{compress, decompress},
     keys::key_from,
     segment::{HEADER, Header},
 };
@@ -28,44 +27,6 @@ pub(crate) struct Sealed {
     pub(crate) digest: [u8; 32],
     /// The body's key, wrapped for each owner.
     pub(crate) wrapped: Vec<(AccountId, Vec<u8>)>,
-}
-
-thread_local! {
-    static COMPRESSOR: RefCell<Option<(i32, zstd::bulk::Compressor<'static>)>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-/// The reverse of [`compress`], into at most `size` bytes; `None` when it does not decompress.
-fn decompress(text: &[u8], size: usize) -> Option<Vec<u8>> {
-    // Its state is larger than most mail: made anew for each, it would cost more than the work itself.
-    DECOMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = zstd::bulk::Decompressor::new().ok();
-        }
-        slot.as_mut()?.decompress(text, size).ok()
-    })
-}
-
-/// Compresses `raw` behind room for a header; `false` when it is kept as it is since it did not shrink.
-fn compress(raw: &[u8], level: i32, record: &mut Vec<u8>) -> bool {
-    let packed = COMPRESSOR.with_borrow_mut(|slot| {
-        if slot.as_ref().is_none_or(|(have, _)| *have != level) {
-            *slot = zstd::bulk::Compressor::new(level)
-                .ok()
-                .map(|new| (level, new));
-        }
-        slot.as_mut().and_then(|(_, zstd)| zstd.compress(raw).ok())
-    });
-    match packed {
-        Some(packed) if packed.len() < raw.len() => {
-            record.extend_from_slice(&packed);
-            true
-        }
-        _ => {
-            record.extend_from_slice(raw);
-            false
-        }
-    }
 }
 
 /// Compresses and seals `raw` as body `id` for `owners`.

@@ -85,6 +85,10 @@ async fn japanese_and_latin_text_is_found_where_it_stands() {
         let found = found(&index, account, needle, field).await;
         let expected: Vec<EmailId> = expected.iter().map(|at| emails[*at]).collect();
         assert_eq!(found.emails, expected, "{needle:?} in {field:?}");
+        match field {
+            Field::Headers => assert!(found.certain.is_empty()),
+            _ => assert_eq!(found.certain, expected, "{needle:?} in {field:?}"),
+        }
         assert_eq!(found.bodies.len(), expected.len());
         assert_eq!(found.covered_up_to, emails[3]);
     }
@@ -163,6 +167,16 @@ async fn the_index_follows_and_says_how_far_it_is() {
             == [late]
     })
     .await;
+    index.close().await;
+
+    // A file of another format is made anew.
+    let older = rusqlite::Connection::open(&file).unwrap();
+    older.execute("UPDATE meta SET format = 1", []).unwrap();
+    drop(older);
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    let again = found(&index, account, "latecomer", Field::Text).await;
+    assert_eq!((&again.emails, &again.certain), (&vec![late], &vec![late]));
     index.close().await;
 
     // A process that died before it made the tables left an empty file.
@@ -277,6 +291,49 @@ async fn a_closed_store_ends_the_follower() {
     index.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_not_kept_is_a_candidate_and_nothing_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let (account, inbox) = owner(&store).await;
+    let long = format!("\r\nfirstword {}", "filling ".repeat(50_000));
+    let long = append(&store, account, inbox, long.as_bytes())
+        .await
+        .unwrap()
+        .email;
+    let short = append(&store, account, inbox, b"\r\nfirstword fill")
+        .await
+        .unwrap()
+        .email;
+    let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+    index.catch_up(account).await.unwrap();
+    let both = found(&index, account, "firstword fill", Field::Body).await;
+    assert_eq!(both.emails, [long, short]);
+    assert_eq!(both.certain, [short]);
+    let finding = index.verify(account).await.unwrap();
+    assert!(finding.is_none(), "{finding:?}");
+    index.close().await;
+
+    // A kept text that is damaged or gone is found out.
+    let file = directory.path().join("index").join(format!("{account}.db"));
+    for damage in ["UPDATE text SET packed = zeroblob(40)", "DELETE FROM text"] {
+        let damaged = rusqlite::Connection::open(&file).unwrap();
+        assert_eq!(damaged.execute(damage, []).unwrap(), 1);
+        drop(damaged);
+        let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
+        assert!(index.verify(account).await.unwrap().is_some(), "{damage}");
+        let narrowed = found(&index, account, "firstword fill", Field::Body).await;
+        assert!(narrowed.emails.contains(&short) || narrowed.covered_up_to < short);
+        let finding = store::Finding::Index {
+            account,
+            why: damage.to_owned(),
+        };
+        let ended = index.repair(&finding, trail::Actor::System).await;
+        assert_eq!(ended.unwrap(), store::Repaired::Done);
+        index.close().await;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -291,27 +348,34 @@ proptest! {
             let directory = tempfile::tempdir().unwrap();
             let store = open(&directory.path().join("store"));
             let (account, inbox) = owner(&store).await;
-            let mut emails = Vec::new();
+            let (mut emails, mut read) = (Vec::new(), Vec::new());
+            let limits = message::Limits::default();
             for text in &texts {
                 let raw = format!("Content-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n");
+                let structure = message::mime::Structure::parse(raw.as_bytes(), &limits);
+                read.push(message::text::Words::of(raw.as_bytes(), &structure, &limits));
                 emails.push(append(&store, account, inbox, raw.as_bytes()).await.unwrap().email);
             }
             let index = Index::open(&directory.path().join("index"), store.clone()).unwrap();
             index.catch_up(account).await.unwrap();
-            let folded: Vec<String> = texts.iter().map(|text| message::text::fold(text)).collect();
+            let folded: Vec<String> = texts.iter().map(|text| message::text::fold_words(text)).collect();
             for (which, from, length) in cuts {
                 let chars: Vec<char> = folded[which.index(folded.len())].chars().collect();
                 let from = from.index(chars.len());
                 let needle: String = chars[from..].iter().take(length).collect();
-                let needle_folded = message::text::fold(&needle);
+                let needle_folded = message::text::fold_words(&needle);
                 let candidates = index.candidates(account, &needle, Field::Body).await.unwrap();
                 if let Candidates::These(found) = candidates {
+                    // All of the text is kept here, so the index knows of each.
+                    assert_eq!(found.emails, found.certain);
                     let found: BTreeSet<EmailId> = found.emails.into_iter().collect();
-                    for (email, text) in emails.iter().zip(&folded) {
+                    for ((email, text), words) in emails.iter().zip(&folded).zip(&read) {
                         assert!(
                             found.contains(email) || !text.contains(&needle_folded),
                             "{needle:?} stands in {text:?}"
                         );
+                        let holds = words.body.contains(&needle_folded);
+                        assert_eq!(found.contains(email), holds, "{needle:?} in {words:?}");
                     }
                 }
             }
@@ -365,7 +429,7 @@ fn a_damaged_index_is_found_and_made_anew() {
             "misses message",
         ),
         (
-            "INSERT INTO document VALUES (9000000000000000000, 1, 1);
+            "INSERT INTO document VALUES (9000000000000000000, 1, 1, 0);
              INSERT INTO gram (rowid, grams) VALUES (9000000000000000000, 'hx');",
             "never was",
         ),

@@ -10,6 +10,9 @@ use store::{
 
 use crate::content::Digest;
 
+/// Octets of a message that is sealed where it is: handing it to another thread would cost as much as the work.
+const SMALL: usize = 32 << 10;
+
 /// A sealed message and all the places that it goes to.
 pub(crate) struct Parcel {
     sealed: SealedBody,
@@ -26,7 +29,7 @@ struct Contents {
 
 impl Parcel {
     /// Seals `raw` for the INBOX of each of `accounts`, and for the queue when `queued` says how; its body and
-    /// size are filled in here. Compressing and encrypting are done where blocking is allowed.
+    /// size are filled in here. Long messages are compressed and encrypted where blocking is allowed.
     ///
     /// # Errors
     /// The store's: an account has no key any more, or the store is closing.
@@ -37,6 +40,7 @@ impl Parcel {
         mut queued: Option<NewQueued>,
     ) -> Result<Self, Error> {
         let sealing = store.clone();
+        let is_small = raw.len() <= SMALL;
         let work = move || {
             let mut owners: Vec<AccountId> = accounts.iter().copied().collect();
             owners.extend(queued.is_some().then_some(AccountId::QUEUE));
@@ -59,6 +63,9 @@ impl Parcel {
             };
             Ok(Self { sealed, contents })
         };
+        if is_small {
+            return work();
+        }
         store.blocking(work).await
     }
 }

@@ -5,7 +5,7 @@ mod html;
 mod search;
 mod subject;
 
-pub use fold::fold;
+pub use fold::{fold, fold_words};
 pub use html::html_to_text;
-pub use search::{searchable_body, searchable_headers};
+pub use search::{Words, searchable_body, searchable_headers};
 pub use subject::{BaseSubject, base_subject};

@@ -1,11 +1,39 @@
 //! What IMAP SEARCH looks at.
 
-use super::html_to_text;
+use super::{fold_words, html_to_text};
 use crate::{
     Limits, charset,
     header::Header,
     mime::{Content, Part, Structure},
 };
+
+/// What SEARCH looks for a text in. The search index keeps it, and who reads a message to search it makes it anew: both
+/// by this, so that they agree.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// [`searchable_headers`], folded with [`fold_words`].
+    pub headers: String,
+    /// [`searchable_body`], folded in the same way.
+    pub body: String,
+    /// Whether all text was taken: what is beyond [`Limits::text_octets`] is left out.
+    pub whole: bool,
+}
+
+impl Words {
+    /// Those of a message and its structure.
+    #[must_use]
+    pub fn of(message: &[u8], structure: &Structure, limits: &Limits) -> Self {
+        let headers = searchable_headers(message, limits);
+        let body = searchable_body(message, structure, limits);
+        // A text that fills its limit may have been cut inside a character.
+        let full = limits.text_octets.saturating_sub(8);
+        Self {
+            whole: headers.len() < full && body.len() < full,
+            headers: fold_words(&headers),
+            body: fold_words(&body),
+        }
+    }
+}
 
 /// The header fields of the message, decoded: one `Name: text` a line.
 #[must_use]

@@ -2,26 +2,30 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use tokio::{sync::watch, time::MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, timeout},
+};
 
 use crate::{
     AccountId, BodyId, EmailId, Error, Topic, params, sql,
     sql::{Sql, Value},
 };
 
-use super::{Shared, extract, sqlite_index::Document};
+use super::{Shared, extract::Content, sqlite_index::Document};
 
 /// Messages of one transaction of the index, and octets of raw mail after which it ends early.
 const BATCH: usize = 64;
-const BATCH_OCTETS: usize = 8 << 20;
+const BATCH_OCTETS: u64 = 8 << 20;
 /// Messages compared at once when expunged ones are looked for.
 const SWEEP: usize = 1000;
 /// How often expunged messages are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
-/// How long mail is left to gather before it is indexed: many messages of an account cost little more than one, and who
+/// Mail is left to gather until none has come for this long: many messages of an account cost little more than one, and who
 /// delivers much is not slowed down by an index for each. Searches look through what is not indexed yet.
 const GATHER: Duration = Duration::from_secs(1);
+/// How long it gathers at most.
+const GATHER_AT_MOST: Duration = Duration::from_secs(10);
 /// How long after a failure the account is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -76,7 +80,7 @@ async fn follow(shared: &Arc<Shared>) {
                 if changed.is_err() {
                     return;
                 }
-                tokio::time::sleep(GATHER).await;
+                gather(&mut arrivals).await;
             }
             _ = sweep.tick() => {
                 if let Err(error) = sweep_all(shared, &mut behind).await {
@@ -87,6 +91,14 @@ async fn follow(shared: &Arc<Shared>) {
             () = tokio::time::sleep(RETRY), if retry => {}
         }
     }
+}
+
+/// Waits until no more mail comes for a moment, or for long enough.
+async fn gather(arrivals: &mut watch::Receiver<u64>) {
+    let most = Instant::now() + GATHER_AT_MOST;
+    while Instant::now() < most
+        && let Ok(Ok(())) = timeout(GATHER, arrivals.changed()).await
+    {}
 }
 
 /// Adds the accounts that got mail after `position` to `behind`; returns the newest message.
@@ -151,57 +163,65 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
     }
 }
 
+/// Messages after `watermark` with the sizes of their bodies.
 async fn newer(
     shared: &Shared,
     account: AccountId,
     watermark: EmailId,
-) -> Result<Vec<(EmailId, BodyId)>, Error> {
+) -> Result<Vec<(EmailId, BodyId, u64)>, Error> {
     let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
     shared
         .store
         .read(move |snapshot| {
             sql::rows(
                 snapshot,
-                "SELECT id, body FROM email WHERE account = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+                "SELECT e.id, e.body, COALESCE(b.size, 0) FROM email e LEFT JOIN body b ON b.id = e.body
+                 WHERE e.account = ?1 AND e.id > ?2 ORDER BY e.id LIMIT ?3",
                 params![account, watermark, limit],
-                |row| Ok((EmailId(row.int(0)?), BodyId(row.int(1)?))),
+                |row| Ok((EmailId(row.int(0)?), BodyId(row.int(1)?), row.count(2)?)),
             )
         })
         .await
 }
 
-/// The grams of the first of `rows`, as many as a batch takes, and the last of them. `None`: there are none.
+/// What is to be kept of the first of `rows`, as many as a batch takes, and the last of them. `None`: there are none.
 async fn documents(
     shared: &Shared,
     account: AccountId,
-    rows: Vec<(EmailId, BodyId)>,
+    mut rows: Vec<(EmailId, BodyId, u64)>,
 ) -> Result<Option<(EmailId, Vec<Document>)>, Error> {
-    let mut last = None;
-    let mut octets: usize = 0;
-    let mut documents = Vec::with_capacity(rows.len());
-    for (email, body) in rows {
-        last = Some(email);
-        let grams = match shared.store.body(account, body).await {
-            Ok(raw) => {
-                octets = octets.saturating_add(raw.len());
-                grams_of(shared, raw).await?
-            }
-            // Expunged since, or the account is gone: nothing will ask for it.
-            Err(Error::NotFound(_) | Error::NoKey(_)) => continue,
-            // Its owner is told when the message is read; the index must not hide it.
-            Err(Error::Corrupt(_)) => None,
-            Err(error) => return Err(error),
-        };
-        documents.push(Document { email, body, grams });
-        if octets > BATCH_OCTETS {
-            break;
+    let mut octets: u64 = 0;
+    let fits = rows.iter().take_while(|(_, _, size)| {
+        let first = octets == 0;
+        octets = octets.saturating_add(*size);
+        first || octets <= BATCH_OCTETS
+    });
+    let count = fits.count();
+    rows.truncate(count);
+    let Some((last, ..)) = rows.last().copied() else {
+        return Ok(None);
+    };
+    let bodies = rows.iter().map(|(_, body, _)| *body).collect();
+    let read = shared.store.bodies(account, bodies).await?;
+    let work = move || {
+        let mut documents = Vec::with_capacity(rows.len());
+        for ((email, body, _), raw) in rows.into_iter().zip(read) {
+            let content = match raw {
+                Ok(raw) => Content::of(&raw),
+                // Expunged since, or the account is gone: nothing will ask for it.
+                Err(Error::NotFound(_) | Error::NoKey(_)) => continue,
+                // Its owner is told when the message is read; the index must not hide it.
+                Err(Error::Corrupt(_)) => None,
+                Err(error) => return Err(error),
+            };
+            documents.push(Document {
+                email,
+                body,
+                content,
+            });
         }
-    }
-    Ok(last.map(|last| (last, documents)))
-}
-
-async fn grams_of(shared: &Shared, raw: Bytes) -> Result<Option<String>, Error> {
-    let work = move || Ok(extract::marked_grams(&raw));
+        Ok(Some((last, documents)))
+    };
     shared.store.blocking(work).await
 }
 

@@ -10,8 +10,6 @@
 //!
 //! A character's class depends on nothing beside it: that is what makes this true at every place.
 
-use std::collections::HashSet;
-
 /// What one gram must be for the needle to be there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Condition<'a> {
@@ -24,18 +22,36 @@ pub(super) struct Condition<'a> {
 /// Conditions of one needle at most: fewer only find more.
 const MAX_CONDITIONS: usize = 32;
 
-/// All grams of `folded`, each once; `None` when there are more than `limit`.
-pub(super) fn grams(folded: &str, limit: usize) -> Option<HashSet<&str>> {
-    let mut found = HashSet::new();
+/// All grams of `folded`, each once, in an order of their own; `None` when there are more than `limit`.
+pub(super) fn grams(folded: &str, limit: usize) -> Option<Vec<&str>> {
+    let mut found: Vec<(u64, &str)> = Vec::new();
+    let mut look_at = limit.saturating_mul(2).max(1 << 12);
     for run in runs(folded) {
         for (start, end) in run.windows() {
-            found.insert(run.text.get(start..end).unwrap_or_default());
+            let gram = run.text.get(start..end).unwrap_or_default();
+            found.push((key(gram), gram));
         }
-        if found.len() > limit {
-            return None;
+        if found.len() > look_at {
+            each_once(&mut found);
+            look_at = found.len().saturating_mul(2).max(look_at);
+            if found.len() > limit {
+                return None;
+            }
         }
     }
-    Some(found)
+    each_once(&mut found);
+    (found.len() <= limit).then(|| found.into_iter().map(|(_, gram)| gram).collect())
+}
+
+fn each_once(found: &mut Vec<(u64, &str)>) {
+    found.sort_unstable_by_key(|(key, _)| *key);
+    found.dedup_by_key(|(key, _)| *key);
+}
+
+/// A number of its own for each gram: three characters of 21 bits fit.
+fn key(gram: &str) -> u64 {
+    gram.chars()
+        .fold(0, |key, c| (key << 21) | (u64::from(u32::from(c)) + 1))
 }
 
 /// What the grams of a text must fulfil for it to hold `folded`. Empty: nothing can be said.
@@ -168,14 +184,14 @@ mod tests {
             if condition.prefix {
                 grams.iter().any(|gram| gram.starts_with(condition.gram))
             } else {
-                grams.contains(condition.gram)
+                grams.contains(&condition.gram)
             }
         })
     }
 
     #[test]
     fn grams_of_mixed_text() {
-        let mut found: Vec<&str> = grams("mail会議室a1", 99).unwrap().into_iter().collect();
+        let mut found: Vec<&str> = grams("mail会議室a1", 99).unwrap();
         found.sort_unstable();
         assert_eq!(
             found,

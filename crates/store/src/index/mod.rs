@@ -1,11 +1,11 @@
 //! The search index: which messages can hold a text.
 //!
-//! IMAP SEARCH means substring, so an index can only narrow: [`Index::candidates`] gives every indexed message that
-//! could hold the needle (and some that do not), and says up to which message the index reaches. The caller
-//! verifies the candidates and all later messages against their text.
+//! IMAP SEARCH means substring, and grams can only narrow: [`Index::candidates`] gives every indexed message that could hold
+//! the needle, tells which of them do by the text that it keeps of each, and says up to which message the index reaches.
+//! The caller verifies the other candidates and all later messages against their text.
 //!
-//! The index follows the store by itself, some moments behind, in the order of EMAILIDs. It holds plain text in
-//! pieces, so it has rules of its own: a directory apart that no backup takes, a file for each account, and
+//! The index follows the store by itself, some moments behind, in the order of EMAILIDs. It holds plain text, so it has
+//! rules of its own: a directory apart that no backup takes, a file for each account, and
 //! [`Index::forget`] removes that file as soon as the account is deleted. It can be removed at any time while
 //! nothing runs; it is made again from the store.
 
@@ -13,6 +13,7 @@ mod examine;
 mod extract;
 mod follow;
 mod gram;
+mod packed;
 mod sqlite_index;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
     sync::Arc,
 };
 
+use memchr::memmem::Finder;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, watch},
@@ -33,8 +35,10 @@ use sqlite_index::File;
 
 /// Accounts whose files are kept open at most.
 const OPEN_ACCOUNTS: usize = 64;
-/// Octets of a folded needle that are looked at; the caller verifies the whole.
+/// Octets of a folded needle that grams are made of.
 const MAX_NEEDLE: usize = 1024;
+/// Candidates whose text is looked at in one go.
+const AT_ONCE: usize = 1000;
 
 /// Where a needle is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +65,24 @@ pub enum Candidates {
 pub struct Found {
     /// Their EMAILIDs, ascending. Some may be expunged by now.
     pub emails: Vec<EmailId>,
+    /// Those of them that do hold it, ascending: their text was looked at. Never any of [`Field::Headers`].
+    pub certain: Vec<EmailId>,
     /// Their bodies, ascending, each once.
     pub bodies: Vec<BodyId>,
     /// Messages with a higher EMAILID are not indexed yet: each may hold the needle.
     pub covered_up_to: EmailId,
+}
+
+impl Found {
+    /// Nothing, in an index that reaches up to `covered_up_to`.
+    fn nothing(covered_up_to: EmailId) -> Self {
+        Self {
+            emails: Vec::new(),
+            certain: Vec::new(),
+            bodies: Vec::new(),
+            covered_up_to,
+        }
+    }
 }
 
 /// The search index of an installation. Cheap to clone.
@@ -112,14 +130,33 @@ impl Index {
         needle: &str,
         field: Field,
     ) -> Result<Candidates, Error> {
+        let needle = extract::fold(needle);
         // Cut after folding: a character may fold otherwise with what follows it.
-        let mut folded = extract::fold(needle);
+        let mut folded = needle.clone();
         folded.truncate(folded.floor_char_boundary(MAX_NEEDLE));
+        let store = &self.shared.store;
         let shared = Arc::clone(&self.shared);
-        self.shared
-            .store
-            .blocking(move || shared.candidates(account, &folded, field))
-            .await
+        let narrowed = store
+            .blocking(move || shared.narrow(account, &folded, field))
+            .await?;
+        let Some((candidates, covered_up_to)) = narrowed else {
+            return Ok(Candidates::All);
+        };
+        let mut found = Found::nothing(covered_up_to);
+        let needle = Arc::new(Finder::new(needle.as_bytes()).into_owned());
+        for some in candidates.chunks(AT_ONCE) {
+            let (shared, needle) = (Arc::clone(&self.shared), Arc::clone(&needle));
+            let some = some.to_vec();
+            let part = store
+                .blocking(move || shared.verify(account, &some, &needle, field))
+                .await?;
+            found.emails.extend(part.emails);
+            found.certain.extend(part.certain);
+            found.bodies.extend(part.bodies);
+        }
+        found.bodies.sort_unstable();
+        found.bodies.dedup();
+        Ok(Candidates::These(found))
     }
 
     /// Removes all that the index holds of `account`, at once and for good. To be called when the commit that
@@ -279,56 +316,85 @@ impl Shared {
         Ok(())
     }
 
-    fn candidates(
+    /// The messages that have the needle's grams, and how far the index reaches; `None` when there is nothing to go by.
+    fn narrow(
         &self,
         account: AccountId,
         folded: &str,
         field: Field,
-    ) -> Result<Candidates, Error> {
+    ) -> Result<Option<(Vec<(EmailId, BodyId)>, EmailId)>, Error> {
         let conditions = gram::conditions(folded);
         if conditions.is_empty() {
-            return Ok(Candidates::All);
+            return Ok(None);
         }
-        let nothing = Candidates::These(Found {
-            emails: Vec::new(),
-            bodies: Vec::new(),
-            covered_up_to: EmailId(0),
-        });
-        let Some(files) = self.account(account) else {
-            return Ok(nothing);
+        let found = self.ask(account, |file| file.candidates(&conditions, field))?;
+        Ok(Some(found.unwrap_or((Vec::new(), EmailId(0)))))
+    }
+
+    /// Looks at the text of candidates: those that hold the needle, and those whose text is not here.
+    fn verify(
+        &self,
+        account: AccountId,
+        candidates: &[(EmailId, BodyId)],
+        needle: &Finder<'_>,
+        field: Field,
+    ) -> Result<Found, Error> {
+        let emails: Vec<EmailId> = candidates.iter().map(|(email, _)| *email).collect();
+        let held = match field {
+            // Which field it is in, the caller must see.
+            Field::Headers => None,
+            Field::Body | Field::Text => {
+                self.ask(account, |file| file.hold(&emails, needle, field))?
+            }
         };
-        let mut reader = files.reader.lock();
-        if matches!(*reader, Connection::Unopened) {
-            match File::open_existing(self.disk.as_ref(), &self.path(account)) {
-                Ok(None) => {}
-                Ok(Some(file)) => *reader = Connection::Open(file),
-                Err(Error::Corrupt(what)) => {
-                    drop(reader);
-                    self.lose(account, &files, &what)?;
-                    return Ok(nothing);
-                }
-                Err(error) => return Err(error),
+        let held = held.unwrap_or_else(|| vec![None; emails.len()]);
+        let mut found = Found::nothing(EmailId(0));
+        for ((email, body), held) in candidates.iter().zip(held) {
+            if held == Some(false) {
+                continue;
+            }
+            found.emails.push(*email);
+            found.bodies.push(*body);
+            if held == Some(true) {
+                found.certain.push(*email);
             }
         }
-        let Connection::Open(file) = &mut *reader else {
-            return Ok(nothing);
+        Ok(found)
+    }
+
+    /// Asks the connection that reads; `None` when there is no file. A damaged one is given up, to be made anew.
+    fn ask<T>(
+        &self,
+        account: AccountId,
+        question: impl FnOnce(&mut File) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let Some(files) = self.account(account) else {
+            return Ok(None);
         };
-        let (found, covered_up_to) = match file.candidates(&conditions, field) {
+        let mut reader = files.reader.lock();
+        let answer = match &mut *reader {
+            Connection::Forgotten => return Ok(None),
+            Connection::Open(file) => question(file).map(Some),
+            Connection::Unopened => {
+                match File::open_existing(self.disk.as_ref(), &self.path(account)) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(mut file)) => {
+                        let answer = question(&mut file).map(Some);
+                        *reader = Connection::Open(file);
+                        answer
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match answer {
             Err(Error::Corrupt(what)) => {
                 drop(reader);
                 self.lose(account, &files, &what)?;
-                return Ok(nothing);
+                Ok(None)
             }
-            answer => answer?,
-        };
-        let mut bodies: Vec<BodyId> = found.iter().map(|(_, body)| *body).collect();
-        bodies.sort_unstable();
-        bodies.dedup();
-        Ok(Candidates::These(Found {
-            emails: found.into_iter().map(|(email, _)| email).collect(),
-            bodies,
-            covered_up_to,
-        }))
+            answer => answer,
+        }
     }
 
     fn forget(&self, account: AccountId) -> Result<(), Error> {

@@ -3,32 +3,30 @@
 
 mod examine;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, params};
+use memchr::memmem::Finder;
+use rusqlite::{Connection, params};
 
-use super::Field;
-use super::gram::Condition;
+use super::{Field, extract::Content, gram::Condition, packed};
 use crate::{
     BodyId, EmailId, Error,
-    disk::{self, Disk},
-    sqlite,
+    disk::Disk,
+    sqlite::beside::{self, Sort},
 };
 
-/// What this build writes. A file of another format is made anew.
-const FORMAT: i64 = 1;
-
-/// WAL with `synchronous = NORMAL` loses at most the newest transactions when power fails, never the file:
-/// the watermark stands in the same transaction as the grams, so they are simply written again. The
-/// tokenizer `ascii` takes all that is not ASCII as it is, and of ASCII a gram holds letters and digits only.
-const SCHEMA: &str = "
-    CREATE TABLE meta (format INTEGER NOT NULL, watermark INTEGER NOT NULL);
-    INSERT INTO meta VALUES (1, 0);
-    CREATE TABLE document (email INTEGER PRIMARY KEY, body INTEGER NOT NULL, complete INTEGER NOT NULL);
+/// The tokenizer `ascii` takes all that is not ASCII as it is, and of ASCII a gram holds letters and digits only.
+const SORT: Sort = Sort {
+    name: "search index",
+    format: 2,
+    tables: "
+    CREATE TABLE document (
+        email INTEGER PRIMARY KEY, body INTEGER NOT NULL, complete INTEGER NOT NULL, kept INTEGER NOT NULL);
     CREATE INDEX document_incomplete ON document (email) WHERE complete = 0;
+    CREATE TABLE text (email INTEGER PRIMARY KEY, packed BLOB NOT NULL);
     CREATE VIRTUAL TABLE gram USING fts5(
-        grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
-";
+        grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');",
+};
 
 pub(super) use examine::Examined;
 
@@ -36,8 +34,8 @@ pub(super) use examine::Examined;
 pub(super) struct Document {
     pub(super) email: EmailId,
     pub(super) body: BodyId,
-    /// Its marked grams, divided by spaces; `None`: it cannot be indexed and is always a candidate.
-    pub(super) grams: Option<String>,
+    /// What is kept of it; `None`: it cannot be indexed and is always a candidate.
+    pub(super) content: Option<Content>,
 }
 
 /// An account's file, open for reading and writing.
@@ -48,46 +46,14 @@ pub(super) struct File {
 impl File {
     /// Opens the file, or makes it. One that is damaged or of another format is made anew.
     pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
-        match Self::open_existing(disk, path) {
-            Ok(Some(file)) => Ok(file),
-            Ok(None) => Self::create(disk, path),
-            Err(error @ Error::Corrupt(_)) => {
-                tracing::warn!(path = %path.display(), %error, "a search index is made anew");
-                remove(disk, path)?;
-                Self::create(disk, path)
-            }
-            Err(error) => Err(error),
-        }
+        let handle = SORT.open(disk, path)?;
+        Ok(Self { handle })
     }
 
     /// Opens the file if there is one.
     pub(super) fn open_existing(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, Error> {
-        let size = disk.size(path).map_err(|error| Error::io(path, error))?;
-        if size.is_none() {
-            return Ok(None);
-        }
-        let handle = connect(disk, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let format: rusqlite::Result<Option<i64>> = handle
-            .query_row("SELECT format FROM meta", [], |row| row.get(0))
-            .optional();
-        match format {
-            Ok(Some(FORMAT)) => Ok(Some(Self { handle })),
-            Ok(_) => Err(Error::Corrupt(
-                "a search index of another format".to_owned(),
-            )),
-            // Without tables: another connection is making it, or died before it had.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => Ok(None),
-            Err(error) => Err(database(error)),
-        }
-    }
-
-    fn create(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
-        disk::open_or_create(disk, path).map_err(|error| Error::io(path, error))?;
-        let mut handle = connect(disk, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let transaction = handle.transaction().map_err(database)?;
-        transaction.execute_batch(SCHEMA).map_err(database)?;
-        transaction.commit().map_err(database)?;
-        Ok(Self { handle })
+        let handle = SORT.open_existing(disk, path)?;
+        Ok(handle.map(|handle| Self { handle }))
     }
 
     /// All messages of the account up to this one are in the file.
@@ -100,50 +66,35 @@ impl File {
 
     /// Adds `documents` and moves the watermark, at once.
     pub(super) fn add(&mut self, documents: &[Document], watermark: EmailId) -> Result<(), Error> {
-        let transaction = self.handle.transaction().map_err(database)?;
-        {
-            let mut name = transaction
-                .prepare_cached("INSERT INTO document (email, body, complete) VALUES (?1, ?2, ?3)")
-                .map_err(database)?;
-            let mut index = transaction
-                .prepare_cached("INSERT INTO gram (rowid, grams) VALUES (?1, ?2)")
-                .map_err(database)?;
+        let mut add = || -> rusqlite::Result<()> {
+            let transaction = self.handle.transaction()?;
             for document in documents {
-                name.execute(params![
-                    document.email.0,
-                    document.body.0,
-                    document.grams.is_some()
-                ])
-                .map_err(database)?;
-                if let Some(grams) = &document.grams {
-                    index
-                        .execute(params![document.email.0, grams])
-                        .map_err(database)?;
-                }
+                insert(&transaction, document)?;
             }
-        }
-        transaction
-            .execute("UPDATE meta SET watermark = ?1", params![watermark.0])
-            .map_err(database)?;
-        transaction.commit().map_err(database)
+            transaction.execute("UPDATE meta SET watermark = ?1", params![watermark.0])?;
+            transaction.commit()
+        };
+        add().map_err(database)
     }
 
     /// Removes messages.
     pub(super) fn remove(&mut self, emails: &[EmailId]) -> Result<(), Error> {
-        let transaction = self.handle.transaction().map_err(database)?;
-        {
-            let mut index = transaction
-                .prepare_cached("DELETE FROM gram WHERE rowid = ?1")
-                .map_err(database)?;
-            let mut name = transaction
-                .prepare_cached("DELETE FROM document WHERE email = ?1")
-                .map_err(database)?;
+        let mut remove = || -> rusqlite::Result<()> {
+            let transaction = self.handle.transaction()?;
             for email in emails {
-                index.execute(params![email.0]).map_err(database)?;
-                name.execute(params![email.0]).map_err(database)?;
+                for statement in [
+                    "DELETE FROM gram WHERE rowid = ?1",
+                    "DELETE FROM text WHERE email = ?1",
+                    "DELETE FROM document WHERE email = ?1",
+                ] {
+                    transaction
+                        .prepare_cached(statement)?
+                        .execute(params![email.0])?;
+                }
             }
-        }
-        transaction.commit().map_err(database)
+            transaction.commit()
+        };
+        remove().map_err(database)
     }
 
     /// Messages after `after`, ascending, at most `limit`.
@@ -185,22 +136,65 @@ impl File {
         let found = rows.collect::<Result<_, _>>().map_err(database)?;
         Ok((found, watermark))
     }
+
+    /// Whether each of `emails` holds the needle in `field`; `None` for those whose text is not kept.
+    pub(super) fn hold(
+        &self,
+        emails: &[EmailId],
+        needle: &Finder<'_>,
+        field: Field,
+    ) -> Result<Vec<Option<bool>>, Error> {
+        let mut statement = self
+            .handle
+            .prepare_cached("SELECT packed FROM text WHERE email = ?1")
+            .map_err(database)?;
+        let mut held = Vec::with_capacity(emails.len());
+        for email in emails {
+            let mut rows = statement.query(params![email.0]).map_err(database)?;
+            let row = rows.next().map_err(database)?;
+            let packed = row
+                .map(|row| row.get_ref(0).map_err(database))
+                .transpose()?;
+            let packed = packed.and_then(|packed| packed.as_blob().ok());
+            held.push(
+                packed
+                    .map(|packed| packed::holds(packed, needle, field))
+                    .transpose()?,
+            );
+        }
+        Ok(held)
+    }
+}
+
+fn insert(transaction: &Connection, document: &Document) -> rusqlite::Result<()> {
+    let (email, content) = (document.email.0, document.content.as_ref());
+    let text = content.and_then(|content| content.text.as_ref());
+    transaction
+        .prepare_cached(
+            "INSERT INTO document (email, body, complete, kept) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![
+            email,
+            document.body.0,
+            content.is_some(),
+            text.is_some()
+        ])?;
+    if let Some(content) = content {
+        transaction
+            .prepare_cached("INSERT INTO gram (rowid, grams) VALUES (?1, ?2)")?
+            .execute(params![email, content.grams])?;
+    }
+    if let Some(text) = text {
+        transaction
+            .prepare_cached("INSERT INTO text (email, packed) VALUES (?1, ?2)")?
+            .execute(params![email, text.as_bytes()])?;
+    }
+    Ok(())
 }
 
 /// Removes an account's file with its log.
 pub(super) fn remove(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
-    for suffix in ["-wal", "-shm", ""] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let file = PathBuf::from(name);
-        match disk.remove(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(&file, error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+    beside::remove(disk, path)
 }
 
 /// The marks that stand before grams: where in the message they are from.
@@ -225,23 +219,7 @@ fn expression(conditions: &[Condition<'_>], field: Field) -> String {
     }
 }
 
-fn connect(disk: &dyn Disk, path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
-    let handle = sqlite::handle(disk, path, flags).map_err(database)?;
-    handle
-        .execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
-             PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000; PRAGMA trusted_schema = OFF;",
-        )
-        .map_err(database)?;
-    Ok(handle)
-}
-
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn database(error: rusqlite::Error) -> Error {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            Error::Corrupt(format!("search index: {error}"))
-        }
-        _ => Error::Database(format!("search index: {error}")),
-    }
+    SORT.failed(&error)
 }

@@ -1,12 +1,13 @@
 //! A search key made ready: numbers resolved, texts folded; and its judgement with as much as is known of a message.
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use message::{Summary, header::AddressItem, text};
-use protocol::imap::{Flag, NumberSet, SearchKey, SystemFlags};
-use store::{
-    index::{Candidates, Field},
-    mailbox::Entry,
+use message::{
+    Summary,
+    header::AddressItem,
+    text::{self, fold_words},
 };
+use protocol::imap::{Flag, NumberSet, SearchKey, SystemFlags};
+use store::{index::Field, mailbox::Entry};
 
 use super::super::{outcome::Stop, selected::Selected, view::Slot};
 
@@ -54,7 +55,16 @@ pub(super) struct Needle {
     /// As the client wrote it: what the index is asked.
     pub written: String,
     /// What the index says; nothing until it was asked.
-    pub candidates: Option<Candidates>,
+    pub narrowed: Option<Narrowed>,
+}
+
+/// What the index says of a text in the selected mailbox: UIDs, ascending. A message that is in neither list does not
+/// hold it.
+pub(super) struct Narrowed {
+    /// Messages that hold it.
+    pub certain: Vec<u32>,
+    /// Messages that may, those that do among them.
+    pub open: Vec<u32>,
 }
 
 /// Where to look for a text.
@@ -86,8 +96,7 @@ pub(super) struct Known<'a> {
 pub(super) struct Words {
     /// Header fields by name in lower case.
     pub fields: Vec<(String, String)>,
-    pub headers: String,
-    pub body: String,
+    pub all: text::Words,
 }
 
 impl Range {
@@ -164,7 +173,7 @@ impl Term {
             place,
             text: fold_words(text),
             written: text.to_owned(),
-            candidates: None,
+            narrowed: None,
         };
         // Every message holds the empty text, but not every header field.
         match needle.place {
@@ -288,8 +297,14 @@ impl Place {
 
 impl Needle {
     fn judge(&self, known: &Known<'_>) -> Option<bool> {
-        if self.is_excluded(known.entry?) {
-            return Some(false);
+        if let Some(narrowed) = &self.narrowed {
+            let is_in = |uids: &[u32]| uids.binary_search(&known.slot.uid).is_ok();
+            if !is_in(&narrowed.open) {
+                return Some(false);
+            }
+            if is_in(&narrowed.certain) {
+                return Some(true);
+            }
         }
         let envelope = known.summary.map(|summary| &summary.envelope);
         match &self.place {
@@ -308,21 +323,10 @@ impl Needle {
                 let mut fields = words.fields.iter().filter(|(held, _)| held == name);
                 fields.any(|(_, value)| value.contains(&self.text))
             }),
-            Place::Body => known.words.map(|words| words.body.contains(&self.text)),
-            Place::Text => known
-                .words
-                .map(|words| words.body.contains(&self.text) || words.headers.contains(&self.text)),
-        }
-    }
-
-    /// Whether the index knows that the message does not hold the text.
-    fn is_excluded(&self, entry: &Entry) -> bool {
-        match &self.candidates {
-            Some(Candidates::These(found)) => {
-                entry.email <= found.covered_up_to
-                    && found.emails.binary_search(&entry.email).is_err()
-            }
-            Some(Candidates::All) | None => false,
+            Place::Body => known.words.map(|words| words.all.body.contains(&self.text)),
+            Place::Text => known.words.map(|Words { all, .. }| {
+                all.body.contains(&self.text) || all.headers.contains(&self.text)
+            }),
         }
     }
 
@@ -339,32 +343,5 @@ impl Needle {
             AddressItem::GroupStart(name) => holds(name),
             AddressItem::GroupEnd => false,
         })
-    }
-}
-
-/// The text folded as the index folds it, with one space for each run of white space: header fields are folded with tabs
-/// and lines are broken where it suits the mailer, but people search words. To the index white space only divides
-/// words, so that it need not know of this.
-pub(super) fn fold_words(text: &str) -> String {
-    let folded = text::fold(text);
-    let mut words = String::with_capacity(folded.len());
-    for c in folded.chars() {
-        if !c.is_whitespace() {
-            words.push(c);
-        } else if !words.ends_with(' ') {
-            words.push(' ');
-        }
-    }
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fold_words;
-
-    #[test]
-    fn white_space_is_one_space() {
-        assert_eq!(fold_words("\tA\r\n b\u{3000}\u{2028}c "), " a b c ");
-        assert_eq!(fold_words(""), "");
     }
 }

@@ -6,9 +6,13 @@ use message::{
     Limits,
     header::Header,
     mime::Structure,
-    text::{searchable_body, searchable_headers},
+    text::{self, fold_words},
 };
-use store::{AccountId, Error, mailbox::Entry};
+use store::{
+    AccountId, Error,
+    index::Candidates,
+    mailbox::{self, Entry},
+};
 use tokio::time::timeout;
 
 use super::super::{
@@ -18,7 +22,7 @@ use super::super::{
     summaries::{self, room_of},
     view::Slot,
 };
-use super::term::{Known, Term, Words, fold_words};
+use super::term::{Known, Narrowed, Needle, Term, Words};
 use crate::{Shared, budget::Room};
 
 /// Messages whose rows are held at once.
@@ -57,11 +61,17 @@ impl<'a> Walk<'a> {
 
     /// The UIDs of messages that match, ascending.
     pub(super) async fn find(&self, mut term: Term) -> Result<Vec<u32>, Stop> {
-        let (mut found, open) = self.by_flags(&term);
-        if open.is_empty() {
-            return Ok(found);
+        let slots = (1_u32..).zip(self.selected.view.slots());
+        let here = slots.filter(|(_, slot)| !self.selected.view.is_gone(slot.uid));
+        let all = here.map(|(number, slot)| Open {
+            number,
+            slot: *slot,
+        });
+        let mut found = Vec::new();
+        let mut open = self.by_flags(&term, all, &mut found);
+        if !open.is_empty() && self.ask_index(&mut term).await {
+            open = self.by_flags(&term, open.into_iter(), &mut found);
         }
-        self.ask_index(&mut term).await;
         for batch in open.chunks(BATCH) {
             self.by_rows(&term, batch, &mut found).await?;
         }
@@ -69,45 +79,58 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    /// What the view alone decides.
-    fn by_flags(&self, term: &Term) -> (Vec<u32>, Vec<Open>) {
-        let (mut found, mut open) = (Vec::new(), Vec::new());
-        for (number, slot) in (1_u32..).zip(self.selected.view.slots()) {
-            if self.selected.view.is_gone(slot.uid) {
-                continue;
-            }
-            let message = Open {
-                number,
-                slot: *slot,
-            };
+    /// What the view, and the index if it was asked, decide of `messages`; those that they do not.
+    fn by_flags(
+        &self,
+        term: &Term,
+        messages: impl Iterator<Item = Open>,
+        found: &mut Vec<u32>,
+    ) -> Vec<Open> {
+        let mut open = Vec::new();
+        for message in messages {
             match term.judge(&self.known(message)) {
-                Some(true) => found.push(slot.uid),
+                Some(true) => found.push(message.slot.uid),
                 Some(false) => {}
                 None => open.push(message),
             }
         }
-        (found, open)
+        open
     }
 
-    /// Asks the index once for each text. Without an answer every message is looked at.
-    async fn ask_index(&self, term: &mut Term) {
+    /// Asks the index once for each text; whether it said anything. Without an answer every message is looked at.
+    async fn ask_index(&self, term: &mut Term) -> bool {
+        let mut answered = false;
         for needle in term.needles() {
             if needle.text.is_empty() {
                 continue;
             }
-            let field = needle.place.field();
-            match self
-                .shared
-                .index
-                .candidates(self.account, &needle.written, field)
-                .await
-            {
-                Ok(candidates) => needle.candidates = Some(candidates),
+            match self.narrow(needle).await {
+                Ok(narrowed) => needle.narrowed = narrowed,
                 Err(error) => {
                     tracing::warn!(%error, "the search index does not answer; messages are read instead");
                 }
             }
+            answered |= needle.narrowed.is_some();
         }
+        answered
+    }
+
+    async fn narrow(&self, needle: &Needle) -> Result<Option<Narrowed>, Error> {
+        let index = &self.shared.index;
+        let field = needle.place.field();
+        let candidates = index.candidates(self.account, &needle.written, field);
+        let Candidates::These(found) = candidates.await? else {
+            return Ok(None);
+        };
+        let id = self.selected.id;
+        // After the index was asked: whatever it had not reached by then is in this view.
+        let read = self.shared.store.read(move |sql| {
+            Ok(Narrowed {
+                certain: mailbox::uids_of_emails(sql, id, &found.certain)?,
+                open: mailbox::uids_to_verify(sql, id, &found)?,
+            })
+        });
+        read.await.map(Some)
     }
 
     async fn by_rows(&self, term: &Term, open: &[Open], found: &mut Vec<u32>) -> Result<(), Stop> {
@@ -250,7 +273,6 @@ fn words_of(raw: &[u8]) -> Words {
     let structure = Structure::parse(raw, &limits);
     Words {
         fields: fields.collect(),
-        headers: fold_words(&searchable_headers(raw, &limits)),
-        body: fold_words(&searchable_body(raw, &structure, &limits)),
+        all: text::Words::of(raw, &structure, &limits),
     }
 }

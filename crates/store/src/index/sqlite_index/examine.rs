@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::database;
+use super::{super::packed, database};
 use crate::{EmailId, Error, disk::Disk, sqlite};
 
 /// A file under examination.
@@ -48,23 +48,30 @@ impl Examined {
             .map_err(database)
     }
 
-    /// Messages after `after`, ascending, at most `limit`; only those whose grams are there, or that need none.
+    /// Messages after `after`, ascending, at most `limit`; only those whose grams and text
+    /// are there and sound, or that need none.
     pub(in crate::index) fn documents(
         &self,
         after: EmailId,
         limit: i64,
     ) -> Result<Vec<EmailId>, Error> {
-        let mut statement = self
-            .handle
-            .prepare_cached(
-                "SELECT d.email FROM document d WHERE d.email > ?1 \
+        let look = || -> rusqlite::Result<Vec<EmailId>> {
+            let mut statement = self.handle.prepare_cached(
+                "SELECT d.email, t.packed FROM document d LEFT JOIN text t ON t.email = d.email WHERE d.email > ?1 \
                  AND (d.complete = 0 OR EXISTS (SELECT 1 FROM gram_docsize g WHERE g.id = d.email)) \
+                 AND (d.kept = 0 OR t.email IS NOT NULL) \
                  ORDER BY d.email LIMIT ?2",
-            )
-            .map_err(database)?;
-        let rows = statement
-            .query_map(params![after.0, limit], |row| row.get(0).map(EmailId))
-            .map_err(database)?;
-        rows.collect::<Result<_, _>>().map_err(database)
+            )?;
+            let mut rows = statement.query(params![after.0, limit])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                match row.get_ref(1)?.as_blob_or_null() {
+                    Ok(Some(packed)) if packed::unpack(packed).is_none() => {}
+                    _ => found.push(EmailId(row.get(0)?)),
+                }
+            }
+            Ok(found)
+        };
+        look().map_err(database)
     }
 }
