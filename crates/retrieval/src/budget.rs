@@ -65,6 +65,16 @@ impl Memory {
         };
         pool.take(owner, octets).await
     }
+
+    /// Room for `octets` if there is some now. Does not wait, so who asks may hold other room.
+    pub(crate) fn take_now(&self, owner: Owner, octets: u64) -> Option<Room> {
+        let pool = if octets <= SMALL {
+            &self.small
+        } else {
+            &self.large
+        };
+        pool.take_now(owner, octets)
+    }
 }
 
 impl Pool {
@@ -79,8 +89,7 @@ impl Pool {
     }
 
     async fn take(&self, owner: Owner, octets: u64) -> Option<Room> {
-        let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX);
-        let units = units.saturating_add(1).min(self.share);
+        let units = self.units_of(octets);
         // First of the owner's share, so that who waits for itself does not stand in the way of others.
         let of_account = self.share_of(owner).acquire_many_owned(units).await.ok()?;
         let of_all = Arc::clone(&self.units)
@@ -91,6 +100,21 @@ impl Pool {
             _of_account: of_account,
             _of_all: of_all,
         })
+    }
+
+    fn take_now(&self, owner: Owner, octets: u64) -> Option<Room> {
+        let units = self.units_of(octets);
+        let of_account = self.share_of(owner).try_acquire_many_owned(units).ok()?;
+        let of_all = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Room {
+            _of_account: of_account,
+            _of_all: of_all,
+        })
+    }
+
+    fn units_of(&self, octets: u64) -> u32 {
+        let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX);
+        units.saturating_add(1).min(self.share)
     }
 
     /// The share of `owner`, which lives as long as somebody holds or awaits some of it.

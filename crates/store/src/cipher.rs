@@ -15,10 +15,36 @@ pub(crate) const TAG: usize = 16;
 /// A key that leaves no trace in memory.
 pub(crate) type Key = Zeroizing<[u8; KEY]>;
 
-fn cipher(key: &Key) -> Result<LessSafeKey, Error> {
-    UnboundKey::new(&AES_256_GCM, key.as_slice())
-        .map(LessSafeKey::new)
-        .map_err(|_| Error::Corrupt("a key of the wrong length".to_owned()))
+/// A key made ready, for whoever opens many boxes with it: making it ready takes longer than opening a small one.
+pub(crate) struct Cipher(LessSafeKey);
+
+impl Cipher {
+    /// Makes `key` ready.
+    pub(crate) fn new(key: &Key) -> Result<Self, Error> {
+        UnboundKey::new(&AES_256_GCM, key.as_slice())
+            .map(|key| Self(LessSafeKey::new(key)))
+            .map_err(|_| Error::Corrupt("a key of the wrong length".to_owned()))
+    }
+
+    /// Opens `sealed` in place; what was sealed is its front part, returned.
+    pub(crate) fn open<'a>(
+        &self,
+        nonce: [u8; NONCE],
+        bound: &[u8],
+        sealed: &'a mut [u8],
+    ) -> Option<&'a mut [u8]> {
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        self.0.open_in_place(nonce, Aad::from(bound), sealed).ok()
+    }
+
+    /// Opens what [`seal_box`] made; `None` when it is not that.
+    pub(crate) fn open_box(&self, bound: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE>()?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let length = self.open(*nonce, bound, &mut text)?.len();
+        text.truncate(length);
+        Some(text)
+    }
 }
 
 /// Seals `text` in place and appends the tag.
@@ -29,23 +55,10 @@ pub(crate) fn seal(
     text: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let nonce = Nonce::assume_unique_for_key(nonce);
-    cipher(key)?
+    Cipher::new(key)?
+        .0
         .seal_in_place_append_tag(nonce, Aad::from(bound), text)
         .map_err(|_| Error::Corrupt("too long to seal".to_owned()))
-}
-
-/// Opens `sealed` in place; what was sealed is its front part, returned.
-pub(crate) fn open<'a>(
-    key: &Key,
-    nonce: [u8; NONCE],
-    bound: &[u8],
-    sealed: &'a mut [u8],
-) -> Option<&'a mut [u8]> {
-    let nonce = Nonce::assume_unique_for_key(nonce);
-    cipher(key)
-        .ok()?
-        .open_in_place(nonce, Aad::from(bound), sealed)
-        .ok()
 }
 
 /// Seals `plain` with a random nonce, which goes in front.
@@ -64,11 +77,7 @@ pub(crate) fn seal_box(
     Ok(sealed)
 }
 
-/// Opens what [`seal_box`] made; `None` when it is not that.
+/// [`Cipher::open_box`] with a key that opens nothing else.
 pub(crate) fn open_box(key: &Key, bound: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, text) = sealed.split_first_chunk::<NONCE>()?;
-    let mut text = Zeroizing::new(text.to_vec());
-    let length = open(key, *nonce, bound, &mut text)?.len();
-    text.truncate(length);
-    Some(text)
+    Cipher::new(key).ok()?.open_box(bound, sealed)
 }

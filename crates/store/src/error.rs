@@ -108,6 +108,8 @@ impl Error {
             },
             Self::Corrupt(what) => Self::Corrupt(what.clone()),
             Self::Closed => Self::Closed,
+            Self::NotFound(what) => Self::NotFound(what.clone()),
+            Self::NoKey(account) => Self::NoKey(*account),
             other => Self::Database(other.to_string()),
         }
     }

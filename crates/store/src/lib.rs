@@ -332,9 +332,8 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`] when `account` does not own it; [`Error::Corrupt`] when it does not open.
     pub async fn body(&self, account: AccountId, body: BodyId) -> Result<Bytes, Error> {
-        let shared = Arc::clone(&self.inner.shared);
-        self.read(move |snapshot| read::body(&shared, snapshot, account, body))
-            .await
+        let opened = self.bodies(account, vec![body]).await?.pop();
+        opened.unwrap_or_else(|| Err(Error::NotFound(format!("body {body} of {account}"))))
     }
 
     /// Opens several bodies at once, each as [`Store::body`] does. The caller bounds how many octets they are.
@@ -347,13 +346,8 @@ impl Store {
         bodies: Vec<BodyId>,
     ) -> Result<Vec<Result<Bytes, Error>>, Error> {
         let shared = Arc::clone(&self.inner.shared);
-        self.read(move |snapshot| {
-            let opened = bodies.iter();
-            Ok(opened
-                .map(|body| read::body(&shared, snapshot, account, *body))
-                .collect())
-        })
-        .await
+        self.read(move |snapshot| read::bodies(&shared, snapshot, account, &bodies))
+            .await
     }
 
     /// Takes all events into the trail's index now, instead of some moments later. [`event::search`] finds every event

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     AccountId, BodyId, Error,
-    cipher::{self, Key, TAG},
+    cipher::{self, Cipher, Key, TAG},
     compression::{compress, decompress},
     keys::key_from,
     segment::{HEADER, Header},
@@ -65,10 +65,10 @@ pub(crate) fn seal(
     })
 }
 
-/// Opens a record with its body's key: the raw body, checked.
+/// Opens a record in place with its body's key: the raw body, checked.
 pub(crate) fn open(
     id: BodyId,
-    mut record: Vec<u8>,
+    record: &mut [u8],
     size: u64,
     digest: &[u8],
     key: &Key,
@@ -81,7 +81,8 @@ pub(crate) fn open(
     if header.id != id || header.size != size || header.sealed != text.len() as u64 {
         return Err(damaged("its header tells of another"));
     }
-    let text = cipher::open(key, ONLY_NONCE, bytes, text)
+    let text = Cipher::new(key)?
+        .open(ONLY_NONCE, bytes, text)
         .ok_or_else(|| damaged("it does not open with its key"))?;
     let raw = if header.compressed {
         let size = usize::try_from(size).unwrap_or(usize::MAX).min(LARGEST);
@@ -127,7 +128,18 @@ pub(crate) fn unwrap(
     account_key: &Key,
     wrapped: &[u8],
 ) -> Result<Key, Error> {
-    cipher::open_box(account_key, &bound(body, account), wrapped)
+    unwrap_with(&Cipher::new(account_key)?, body, account, wrapped)
+}
+
+/// The same with the account's key made ready.
+pub(crate) fn unwrap_with(
+    account_key: &Cipher,
+    body: BodyId,
+    account: AccountId,
+    wrapped: &[u8],
+) -> Result<Key, Error> {
+    account_key
+        .open_box(&bound(body, account), wrapped)
         .and_then(|key| key_from(&key))
         .ok_or_else(|| {
             Error::Corrupt(format!(

@@ -355,3 +355,46 @@ async fn statements_are_answered_as_they_were_asked() {
         .unwrap();
     assert_eq!(rows, [(i64::MIN, "会議".to_owned(), vec![0, 255], None)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_stand_in_the_order_asked_for_and_damage_stays_where_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let (owner, other) = (account(&store).await, account(&store).await);
+    let mut bodies = Vec::new();
+    for length in 1500..1600 {
+        let raw = noise(length);
+        bodies.push((put(&store, &raw, &[owner]).await, raw));
+        put(&store, &noise(20 * (length - 1499)), &[other]).await;
+    }
+    let strange = put(&store, &noise(100), &[other]).await;
+    let hurt = bodies[50].0;
+    let place = store
+        .read(move |snapshot| {
+            let last = "SELECT start + length - 1 FROM body WHERE id = ?1";
+            store::sql::first(snapshot, last, store::params![hurt], |row| row.count(0))
+        })
+        .await;
+    let place = place.unwrap().unwrap();
+    let segment = fs::read_dir(directory.path().join("segments")).unwrap();
+    let segment = segment.map(|file| file.unwrap().path()).next().unwrap();
+    let mut octets = fs::read(&segment).unwrap();
+    octets[usize::try_from(place).unwrap()] ^= 1;
+    fs::write(&segment, octets).unwrap();
+    let mut asked: Vec<BodyId> = bodies.iter().rev().map(|(body, _)| *body).collect();
+    asked.extend([strange, bodies[7].0, hurt]);
+    let opened = store.bodies(owner, asked).await.unwrap();
+    for ((body, raw), opened) in bodies.iter().rev().zip(&opened) {
+        match opened {
+            Err(Error::Corrupt(_)) => assert_eq!(*body, hurt),
+            opened => assert!(opened.as_ref().unwrap() == raw),
+        }
+    }
+    assert!(matches!(opened[49], Err(Error::Corrupt(_))));
+    let [missing, again, damaged] = &opened[bodies.len()..] else {
+        panic!("{} answers", opened.len());
+    };
+    assert!(matches!(missing, Err(Error::NotFound(_))), "{missing:?}");
+    assert!(*again.as_ref().unwrap() == bodies[7].1);
+    assert!(matches!(damaged, Err(Error::Corrupt(_))), "{damaged:?}");
+}

@@ -240,6 +240,11 @@ impl Line {
         }
     }
 
+    /// Room for `octets` of text in memory, if there is some now: for what is read ahead while other room is held.
+    pub(crate) fn room_now(&self, octets: u64) -> Option<Room> {
+        self.memory.take_now(self.account, octets)
+    }
+
     /// The command that was read is whole or refused: its room goes with it.
     fn end_command(&mut self) -> Vec<Room> {
         self.pending = None;

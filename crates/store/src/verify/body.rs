@@ -165,8 +165,8 @@ fn open(shared: &Shared, snapshot: &mut Snapshot<'_>, id: BodyId) -> Result<Open
             extent.segment
         )));
     }
-    let record = shared.segments.read(extent)?;
-    seal::open(id, record, size, &digest, &key).map(|_| Opened::Whole)
+    let mut record = shared.segments.read(extent)?;
+    seal::open(id, &mut record, size, &digest, &key).map(|_| Opened::Whole)
 }
 
 /// Where a body is shown, as far as the tables know.

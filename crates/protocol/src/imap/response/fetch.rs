@@ -170,10 +170,20 @@ impl<'a> FetchWriter<'a> {
         self.encoder.take()
     }
 
-    /// The bytes so far, if they are more than so many: between the items of a response that may become long. The caller
-    /// sends them, and goes on with this writer.
-    pub fn take_if_over(&mut self, octets: usize) -> Option<Vec<u8>> {
-        (!self.empty && self.encoder.len() > octets).then(|| self.take())
+    /// Moves the bytes so far behind `waiting`, if they are more than so many; whether they were. Between the items of a
+    /// response that may become long: the caller sends them, and goes on with this writer. An empty `waiting` changes places
+    /// with the encoder's own buffer, so that nothing is copied and no room is asked for anew.
+    pub fn move_if_over(&mut self, octets: usize, waiting: &mut Vec<u8>) -> bool {
+        if self.empty || self.encoder.len() <= octets {
+            return false;
+        }
+        self.start = 0;
+        if waiting.is_empty() {
+            std::mem::swap(waiting, &mut self.encoder.out);
+        } else {
+            waiting.append(&mut self.encoder.out);
+        }
+        true
     }
 
     fn section_name(&mut self, section: &Section, origin: Option<u32>) {

@@ -330,10 +330,19 @@ fn a_large_body_goes_beside_the_encoder() {
 fn a_long_response_goes_piece_by_piece() {
     let mut encoder = Encoder::new();
     let mut fetch = encoder.fetch(1);
-    assert_eq!(fetch.take_if_over(0), None, "it may stay empty");
+    let mut sent = Vec::new();
+    assert!(!fetch.move_if_over(0, &mut sent), "it may stay empty");
     fetch.uid(2);
-    let mut sent = fetch.take_if_over(5).unwrap();
-    assert_eq!(fetch.take_if_over(5), None);
+    assert!(fetch.move_if_over(5, &mut sent));
+    assert!(!fetch.move_if_over(5, &mut sent));
+    assert_eq!(sent, b"* 1 FETCH (UID 2");
+    fetch.size(3);
+    assert!(fetch.move_if_over(5, &mut sent));
+    fetch.size(4);
+    assert!(
+        fetch.move_if_over(5, &mut sent),
+        "it goes behind what waits"
+    );
     sent.extend(fetch.binary_head(&[1], None, b"a\0"));
     sent.extend_from_slice(b"a\0");
     sent.extend(fetch.binary_head(&[2], Some(1), b"ab"));
@@ -344,7 +353,7 @@ fn a_long_response_goes_piece_by_piece() {
     sent.extend(encoder.take());
     assert_eq!(
         String::from_utf8_lossy(&sent),
-        "* 1 FETCH (UID 2 BINARY[1] ~{2}\r\na\0 BINARY[2]<1> {2}\r\nab RFC822.TEXT {2}\r\ncd)\r\n"
+        "* 1 FETCH (UID 2 RFC822.SIZE 3 RFC822.SIZE 4 BINARY[1] ~{2}\r\na\0 BINARY[2]<1> {2}\r\nab RFC822.TEXT {2}\r\ncd)\r\n"
     );
 }
 

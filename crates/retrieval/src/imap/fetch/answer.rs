@@ -6,7 +6,7 @@ use bytes::Bytes;
 use message::{Limits, Summary};
 use protocol::imap::{Encoder, FetchItem, FetchWriter};
 use store::{
-    AccountId, Error,
+    AccountId, BodyId, Error,
     mailbox::{Entry, Flags},
 };
 
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Shared,
     audit::Tally,
+    budget::Room,
     imap::{
         flags,
         line::Line,
@@ -32,6 +33,8 @@ use crate::{
 /// to read.
 const TOGETHER: usize = 64;
 const TOGETHER_OCTETS: u64 = 256 << 10;
+/// So many texts are worth the way to two threads.
+const WORTH_TWO: usize = 16;
 
 /// What answering takes of a session.
 pub(super) struct Answer<'a> {
@@ -51,6 +54,14 @@ struct Subject {
     number: u32,
     slot: Slot,
     entry: Option<Entry>,
+}
+
+/// Messages whose texts were read together, and the room that they take.
+struct Group<'s> {
+    subjects: &'s [Subject],
+    /// Of those that have an entry, in their order.
+    opened: Vec<Result<Bytes, Error>>,
+    _room: Room,
 }
 
 impl Answer<'_> {
@@ -136,29 +147,59 @@ impl Answer<'_> {
             let summary = sizes.get(&subject.slot.uid).copied().unwrap_or_default();
             size.saturating_mul(texts).saturating_add(room_of(summary))
         };
-        let mut rest = subjects;
-        while !rest.is_empty() {
-            let (count, octets) = group(rest, need);
-            let (now, later) = rest.split_at(count);
-            rest = later;
-            // Room for all that they take, at once: who held some while waiting for more could wait for its like.
-            let _room = self.line.room_for(octets).await?;
-            self.group_with_bodies(now).await?;
+        let (mut rest, mut ahead) = (subjects, None);
+        loop {
+            let group = match ahead.take() {
+                Some(group) => group,
+                None if rest.is_empty() => return Ok(()),
+                None => {
+                    let (now, octets) = take_group(&mut rest, need);
+                    // Room for all that they take, at once: who held some while waiting for more could wait for its like.
+                    let room = self.line.room_for(octets).await?;
+                    open(self.shared, self.account, now, room).await?
+                }
+            };
+            let written;
+            (written, ahead) = self.write_and_read_ahead(group, &mut rest, need).await;
+            written?;
         }
-        Ok(())
     }
 
-    /// Answers messages for whose text there is room.
-    async fn group_with_bodies(&mut self, subjects: &[Subject]) -> Result<(), Stop> {
-        let bodies = subjects.iter().filter_map(|subject| subject.entry.as_ref());
-        let bodies = bodies.map(|entry| entry.body).collect();
-        let mut opened = self
-            .shared
-            .store
-            .bodies(self.account, bodies)
-            .await?
-            .into_iter();
-        for subject in subjects {
+    /// Answers messages; meanwhile those after them are opened on other threads, when there is room for both. A failure to
+    /// do so is told after them.
+    async fn write_and_read_ahead<'s>(
+        &mut self,
+        group: Group<'s>,
+        rest: &mut &'s [Subject],
+        need: impl Fn(&Subject) -> u64,
+    ) -> (Result<(), Stop>, Option<Group<'s>>) {
+        let mut later = *rest;
+        let room = if later.is_empty() {
+            None
+        } else {
+            let (next, octets) = take_group(&mut later, need);
+            self.line.room_now(octets).map(|room| (next, room))
+        };
+        let Some((next, room)) = room else {
+            return (self.write_group(group).await, None);
+        };
+        let (opened, written) = tokio::join!(
+            open(self.shared, self.account, next, room),
+            self.write_group(group)
+        );
+        match opened {
+            Ok(opened) => {
+                *rest = later;
+                (written, Some(opened))
+            }
+            Err(error) => (written.and(Err(error.into())), None),
+        }
+    }
+
+    /// Answers messages whose text was read.
+    async fn write_group(&mut self, group: Group<'_>) -> Result<(), Stop> {
+        let mut opened = group.opened.into_iter();
+        for subject in group.subjects {
             let uid = subject.slot.uid;
             let raw = subject.entry.as_ref().and_then(|_| opened.next());
             if let Some(raw) = raw
@@ -220,6 +261,44 @@ impl Answer<'_> {
         pen.writer.finish();
         Ok(true)
     }
+}
+
+/// Takes those off the front of `rest` that are read together; and what they need.
+fn take_group<'s>(
+    rest: &mut &'s [Subject],
+    need: impl Fn(&Subject) -> u64,
+) -> (&'s [Subject], u64) {
+    let (count, octets) = group(rest, need);
+    let (now, later) = rest.split_at(count);
+    *rest = later;
+    (now, octets)
+}
+
+/// Reads the texts of a group, for which there is `room`.
+async fn open<'s>(
+    shared: &Shared,
+    account: AccountId,
+    subjects: &'s [Subject],
+    room: Room,
+) -> Result<Group<'s>, Error> {
+    let bodies = subjects.iter().filter_map(|subject| subject.entry.as_ref());
+    let mut bodies: Vec<BodyId> = bodies.map(|entry| entry.body).collect();
+    let store = &shared.store;
+    let opened = if bodies.len() < WORTH_TWO {
+        store.bodies(account, bodies).await?
+    } else {
+        // Decompressing takes longer than sending: two threads keep up with the one that writes.
+        let others = bodies.split_off(bodies.len() / 2);
+        let (mut opened, others) =
+            tokio::try_join!(store.bodies(account, bodies), store.bodies(account, others))?;
+        opened.extend(others);
+        opened
+    };
+    Ok(Group {
+        subjects,
+        opened,
+        _room: room,
+    })
 }
 
 /// How many of `subjects`, at least one, are read together, and what they need.

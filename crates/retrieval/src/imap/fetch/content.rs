@@ -18,7 +18,7 @@ use crate::{audit::End, connection::Connection};
 /// sessions run.
 const LARGE: usize = 32 << 10;
 /// Octets of an answer that may wait between two of its items.
-const WAITING: usize = 16 << 10;
+const WAITING: usize = 64 << 10;
 
 /// A message's text and what is known of it.
 pub(super) struct Content<'a> {
@@ -224,10 +224,10 @@ impl Pen<'_> {
 
     /// Sends what waits, if it is much: hundreds of small items are a large answer.
     async fn relieve(&mut self) -> Result<(), End> {
-        match self.writer.take_if_over(WAITING) {
-            Some(waiting) => Line::send_large(self.connection, &waiting, &[]).await,
-            None => Ok(()),
+        if self.writer.move_if_over(WAITING, self.connection.out()) {
+            self.connection.relieve().await?;
         }
+        Ok(())
     }
 }
 
