@@ -288,15 +288,15 @@ fn read_view(snapshot: &mut Snapshot<'_>, row: &Mailbox) -> Result<View, store::
         let to = from
             .saturating_add(step.saturating_sub(1))
             .min(row.uid_next);
-        let entries = mailbox::entries(snapshot, row.id, from, to)?;
-        left = left.saturating_sub(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        let marks = mailbox::marks(snapshot, row.id, from, to)?;
+        left = left.saturating_sub(u64::try_from(marks.len()).unwrap_or(u64::MAX));
         // A mailbox with wide gaps between its UIDs must not cost a statement for each empty step.
-        step = if entries.is_empty() {
+        step = if marks.is_empty() {
             step.saturating_mul(2)
         } else {
             OPENING_STEP
         };
-        view.extend(&entries);
+        view.extend(&marks);
         from = to.saturating_add(1);
     }
     Ok(view)

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use store::mailbox::{Entry, Flags};
+use store::mailbox::{Entry, Flags, Mark};
 
 /// A message in a [`View`]: 16 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,14 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    fn new(uid: u32, modseq: u64, flags: Flags, keywords: u32) -> Self {
+        Self {
+            modseq,
+            uid,
+            packed: u32::from(flags.0) | (keywords << 8),
+        }
+    }
+
     /// System flags.
     pub(crate) fn flags(self) -> Flags {
         let [low, ..] = self.packed.to_le_bytes();
@@ -94,7 +102,8 @@ impl View {
     #[cfg(test)]
     pub(crate) fn new(entries: &[Entry], modseq: u64) -> Self {
         let mut view = Self::empty_at(modseq);
-        view.extend(entries);
+        let marks: Vec<Mark> = entries.iter().map(mark).collect();
+        view.extend(&marks);
         view
     }
 
@@ -107,9 +116,12 @@ impl View {
     }
 
     /// Adds messages with higher UIDs than all before. For the first filling, in chunks.
-    pub(crate) fn extend(&mut self, entries: &[Entry]) {
-        let new: Vec<Slot> = entries.iter().map(|entry| self.slot_of(entry)).collect();
-        Arc::make_mut(&mut self.slots).extend(new);
+    pub(crate) fn extend(&mut self, marks: &[Mark]) {
+        let slots = Arc::make_mut(&mut self.slots);
+        slots.extend(marks.iter().map(|mark| {
+            let keywords = self.keywords.number(&mark.keywords);
+            Slot::new(mark.uid, mark.modseq, mark.flags, keywords)
+        }));
     }
 
     /// Octets of memory that it takes, when nobody shares it.
@@ -267,11 +279,18 @@ impl View {
     }
 
     fn slot_of(&mut self, entry: &Entry) -> Slot {
-        Slot {
-            modseq: entry.modseq,
-            uid: entry.uid,
-            packed: u32::from(entry.flags.0) | (self.keywords.number(&entry.keywords) << 8),
-        }
+        let keywords = self.keywords.number(&entry.keywords);
+        Slot::new(entry.uid, entry.modseq, entry.flags, keywords)
+    }
+}
+
+#[cfg(test)]
+fn mark(entry: &Entry) -> Mark {
+    Mark {
+        uid: entry.uid,
+        modseq: entry.modseq,
+        flags: entry.flags,
+        keywords: entry.keywords.clone(),
     }
 }
 

@@ -194,6 +194,9 @@ impl Index {
     }
 }
 
+/// A message that may hold a needle.
+type Candidate = (EmailId, BodyId);
+
 /// What the index and its follower share.
 struct Shared {
     directory: PathBuf,
@@ -322,7 +325,7 @@ impl Shared {
         account: AccountId,
         folded: &str,
         field: Field,
-    ) -> Result<Option<(Vec<(EmailId, BodyId)>, EmailId)>, Error> {
+    ) -> Result<Option<(Vec<Candidate>, EmailId)>, Error> {
         let conditions = gram::conditions(folded);
         if conditions.is_empty() {
             return Ok(None);
@@ -335,7 +338,7 @@ impl Shared {
     fn verify(
         &self,
         account: AccountId,
-        candidates: &[(EmailId, BodyId)],
+        candidates: &[Candidate],
         needle: &Finder<'_>,
         field: Field,
     ) -> Result<Found, Error> {
