@@ -127,7 +127,7 @@ pub(crate) fn open(
     let keeper = collect::start(&shared, entrance.clone(), todo)?;
     let (stop, stopped) = watch::channel(false);
     let following = event::index::run(Arc::clone(&shared), stopped);
-    let started = shared.world.start("store-trail", following);
+    let started = shared.world.start_behind("store-trail", following);
     let follower = started.map_err(|error| Error::io(directory, error))?;
     // A crash may have come between a deletion and its consequences.
     chores.ask(Chore::Erase);

@@ -130,21 +130,21 @@ async fn speed_of_the_rest() {
             Candidates::All => panic!(),
         };
         let took = start.elapsed();
-        let verify = found.clone();
-        let uids = read(&store, move |sql| {
-            mailbox::uids_to_verify(sql, inbox, &verify)
+        let emails = found.emails.clone();
+        let places = read(&store, move |sql| {
+            mailbox::places_to_verify(sql, inbox, &found)
         })
         .await;
-        let bodies = found.bodies.clone();
         let mapped = start.elapsed();
-        read(&store, move |sql| {
-            mailbox::uids_of_bodies(sql, inbox, &bodies)
-        })
-        .await;
+        let held = index.hold(account, &emails, needle, Field::Text).await;
         eprintln!(
-            "{needle}: {} in {took:?}, with uids {mapped:?}, uids by body {:?}",
-            uids.len(),
-            start.elapsed() - mapped
+            "{needle}: {} in {took:?}, with places {mapped:?}, {} hold it: {:?}",
+            places.len(),
+            held.unwrap()
+                .iter()
+                .filter(|held| **held == Some(true))
+                .count(),
+            start.elapsed()
         );
     }
     index.close().await;

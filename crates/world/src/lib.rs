@@ -20,7 +20,7 @@ use std::{
     },
 };
 
-use workers::Workers;
+use workers::{Claim, Workers};
 
 pub use jiff::Timestamp;
 pub use workers::{Panicked, Worker};
@@ -92,7 +92,20 @@ impl World {
         name: &str,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<Worker> {
-        self.workers.start(name, work)
+        self.workers.start(name, Claim::Equal, work)
+    }
+
+    /// The same for work that nobody waits for: it, and what it has run where blocking is allowed, takes what the others
+    /// leave of the processors.
+    ///
+    /// # Errors
+    /// As [`World::start`].
+    pub fn start_behind(
+        &self,
+        name: &str,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<Worker> {
+        self.workers.start(name, Claim::Least, work)
     }
 
     /// The present instant, in UTC.

@@ -19,6 +19,18 @@ pub(crate) enum Workers {
     OneThread,
 }
 
+/// How much of the processors work claims when others want them too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// As much as anybody.
+    Equal,
+    /// What others leave, or little.
+    Least,
+}
+
+/// How much nicer to others than usual (`nice(2)`) work of the least claim is: about a tenth of the others' share.
+const BEHIND: i32 = 10;
+
 /// Work that panicked, with what it said.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -87,6 +99,7 @@ impl Workers {
     pub(crate) fn start(
         self,
         name: &str,
+        claim: Claim,
         work: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<Worker> {
         let (sender, ended) = oneshot::channel();
@@ -104,9 +117,16 @@ impl Workers {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_time()
                     .build()?;
-                let thread = std::thread::Builder::new()
-                    .name(name.to_owned())
-                    .spawn(move || runtime.block_on(work))?;
+                let thread =
+                    std::thread::Builder::new()
+                        .name(name.to_owned())
+                        .spawn(move || {
+                            // Asking for less is always granted; were it not, the work would merely claim as much as others.
+                            if claim == Claim::Least {
+                                rustix::process::nice(BEHIND).ok();
+                            }
+                            runtime.block_on(work);
+                        })?;
                 Some(thread)
             }
         };
@@ -125,10 +145,20 @@ mod tests {
             let failed: Result<(), _> = workers.blocking(|| panic!("no {}", "luck")).await;
             assert_eq!(failed, Err(Panicked("no luck".to_owned())));
             let (sender, receiver) = oneshot::channel();
-            let worker = workers.start("test", async move {
-                sender.send(8).ok();
+            let worker = workers.start("test", Claim::Least, async move {
+                let niceness = tokio::task::spawn_blocking(|| rustix::process::nice(0));
+                sender
+                    .send(niceness.await.unwrap_or(Ok(0)).unwrap_or(0))
+                    .ok();
             });
-            assert_eq!(receiver.await, Ok(8));
+            // Its blocking work claims no more than it does.
+            let expected = rustix::process::nice(0).unwrap_or(0)
+                + if workers == Workers::Threads {
+                    BEHIND
+                } else {
+                    0
+                };
+            assert_eq!(receiver.await, Ok(expected.min(19)));
             match worker {
                 Ok(worker) => assert!(worker.ended().await),
                 Err(error) => panic!("{error}"),

@@ -134,14 +134,20 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
     let Some((mut file, watermark)) = opened else {
         return Ok(None);
     };
+    let at = Arc::clone(shared);
+    let mut texts = match shared.store.blocking(move || at.texts(account)).await {
+        // Deleted meanwhile.
+        Err(Error::NoKey(_)) => return Ok(None),
+        other => other?,
+    };
     let (mut after, mut swept) = (EmailId(0), false);
     loop {
         let listing = move || -> Result<_, Error> {
-            let indexed = file.documents(after, AT_ONCE)?;
-            Ok((file, indexed))
+            let indexed = file.documents(after, AT_ONCE, &texts)?;
+            Ok((file, texts, indexed))
         };
-        let (back, indexed) = shared.store.blocking(listing).await?;
-        file = back;
+        let indexed;
+        (file, texts, indexed) = shared.store.blocking(listing).await?;
         let full = i64::try_from(indexed.len()).is_ok_and(|count| count == AT_ONCE);
         let to = indexed.last().copied().filter(|_| full);
         let span = (after, to.unwrap_or(EmailId(i64::MAX)), watermark);

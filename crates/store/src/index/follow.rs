@@ -25,7 +25,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// delivers much is not slowed down by an index for each. Searches look through what is not indexed yet.
 const GATHER: Duration = Duration::from_secs(1);
 /// How long it gathers at most.
-const GATHER_AT_MOST: Duration = Duration::from_secs(10);
+const GATHER_AT_MOST: Duration = Duration::from_secs(3);
 /// How long after a failure the account is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -186,7 +186,7 @@ async fn newer(
 
 /// What is to be kept of the first of `rows`, as many as a batch takes, and the last of them. `None`: there are none.
 async fn documents(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     account: AccountId,
     mut rows: Vec<(EmailId, BodyId, u64)>,
 ) -> Result<Option<(EmailId, Vec<Document>)>, Error> {
@@ -203,9 +203,15 @@ async fn documents(
     };
     let bodies = rows.iter().map(|(_, body, _)| *body).collect();
     let read = shared.store.bodies(account, bodies).await?;
+    let at = Arc::clone(shared);
     let work = move || {
+        let texts = match at.texts(account) {
+            Err(Error::NoKey(_)) => return Ok(Some((last, Vec::new()))),
+            other => other?,
+        };
+        let world = &at.store.inner.shared.world;
         let mut documents = Vec::with_capacity(rows.len());
-        for ((email, body, _), raw) in rows.into_iter().zip(read) {
+        for ((email, ..), raw) in rows.into_iter().zip(read) {
             let content = match raw {
                 Ok(raw) => Content::of(&raw),
                 // Expunged since, or the account is gone: nothing will ask for it.
@@ -214,10 +220,13 @@ async fn documents(
                 Err(Error::Corrupt(_)) => None,
                 Err(error) => return Err(error),
             };
+            let content = content.map(|content| (content.grams, content.text));
+            let (grams, text) = content.map_or((None, None), |(grams, text)| (Some(grams), text));
+            let text = text.map(|text| texts.seal(email, &text, world));
             documents.push(Document {
                 email,
-                body,
-                content,
+                grams,
+                text: text.transpose()?,
             });
         }
         Ok(Some((last, documents)))

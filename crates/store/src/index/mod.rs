@@ -1,11 +1,11 @@
 //! The search index: which messages can hold a text.
 //!
 //! IMAP SEARCH means substring, and grams can only narrow: [`Index::candidates`] gives every indexed message that could hold
-//! the needle, tells which of them do by the text that it keeps of each, and says up to which message the index reaches.
-//! The caller verifies the other candidates and all later messages against their text.
+//! the needle, and says up to which message the index reaches. [`Index::hold`] tells which of them do, by the text that it
+//! keeps of most. The caller verifies the others and all later messages against their text.
 //!
-//! The index follows the store by itself, some moments behind, in the order of EMAILIDs. It holds plain text, so it has
-//! rules of its own: a directory apart that no backup takes, a file for each account, and
+//! The index follows the store by itself, some moments behind, in the order of EMAILIDs. It holds
+//! pieces of plain text (the texts themselves are sealed), so it has rules of its own: a directory apart that no backup takes, a file for each account, and
 //! [`Index::forget`] removes that file as soon as the account is deleted. It can be removed at any time while
 //! nothing runs; it is made again from the store.
 
@@ -24,13 +24,12 @@ use std::{
 
 use memchr::memmem::Finder;
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Notify, watch};
+use world::Worker;
 
-use crate::{AccountId, BodyId, EmailId, Error, Store, disk::Disk};
+use crate::{AccountId, EmailId, Error, Store, disk::Disk};
 
+use packed::Texts;
 use sqlite_index::File;
 
 /// Accounts whose files are kept open at most.
@@ -65,24 +64,8 @@ pub enum Candidates {
 pub struct Found {
     /// Their EMAILIDs, ascending. Some may be expunged by now.
     pub emails: Vec<EmailId>,
-    /// Those of them that do hold it, ascending: their text was looked at. Never any of [`Field::Headers`].
-    pub certain: Vec<EmailId>,
-    /// Their bodies, ascending, each once.
-    pub bodies: Vec<BodyId>,
     /// Messages with a higher EMAILID are not indexed yet: each may hold the needle.
     pub covered_up_to: EmailId,
-}
-
-impl Found {
-    /// Nothing, in an index that reaches up to `covered_up_to`.
-    fn nothing(covered_up_to: EmailId) -> Self {
-        Self {
-            emails: Vec::new(),
-            certain: Vec::new(),
-            bodies: Vec::new(),
-            covered_up_to,
-        }
-    }
 }
 
 /// The search index of an installation. Cheap to clone.
@@ -90,7 +73,7 @@ impl Found {
 pub struct Index {
     shared: Arc<Shared>,
     stop: Arc<watch::Sender<bool>>,
-    follower: Arc<Mutex<Option<JoinHandle<()>>>>,
+    follower: Arc<Mutex<Option<Worker>>>,
 }
 
 impl Index {
@@ -98,7 +81,7 @@ impl Index {
     /// in a tokio runtime.
     ///
     /// # Errors
-    /// When the directory cannot be made.
+    /// When the directory cannot be made, or the system refuses a thread.
     pub fn open(directory: &Path, store: Store) -> Result<Self, Error> {
         let disk = Arc::clone(&store.inner.shared.disk);
         disk.make_directory(directory)
@@ -112,7 +95,10 @@ impl Index {
             lost_one: Notify::new(),
         });
         let (stop, stopped) = watch::channel(false);
-        let follower = tokio::spawn(follow::run(Arc::clone(&shared), stopped));
+        let world = &shared.store.inner.shared.world;
+        let following = follow::run(Arc::clone(&shared), stopped);
+        let started = world.start_behind("search-index", following);
+        let follower = started.map_err(|error| Error::io(directory, error))?;
         Ok(Self {
             shared,
             stop: Arc::new(stop),
@@ -130,33 +116,38 @@ impl Index {
         needle: &str,
         field: Field,
     ) -> Result<Candidates, Error> {
-        let needle = extract::fold(needle);
         // Cut after folding: a character may fold otherwise with what follows it.
-        let mut folded = needle.clone();
+        let mut folded = extract::fold(needle);
         folded.truncate(folded.floor_char_boundary(MAX_NEEDLE));
-        let store = &self.shared.store;
         let shared = Arc::clone(&self.shared);
-        let narrowed = store
-            .blocking(move || shared.narrow(account, &folded, field))
-            .await?;
-        let Some((candidates, covered_up_to)) = narrowed else {
-            return Ok(Candidates::All);
-        };
-        let mut found = Found::nothing(covered_up_to);
-        let needle = Arc::new(Finder::new(needle.as_bytes()).into_owned());
-        for some in candidates.chunks(AT_ONCE) {
+        self.shared
+            .store
+            .blocking(move || shared.candidates(account, &folded, field))
+            .await
+    }
+
+    /// Whether each of `emails` of `account`, which are indexed, holds `needle` in `field`, in their order; `None` for those
+    /// that must be read to tell. The needle is folded here.
+    ///
+    /// # Errors
+    /// When the index cannot be read: every message must be verified then.
+    pub async fn hold(
+        &self,
+        account: AccountId,
+        emails: &[EmailId],
+        needle: &str,
+        field: Field,
+    ) -> Result<Vec<Option<bool>>, Error> {
+        let needle = Finder::new(extract::fold(needle).as_bytes()).into_owned();
+        let needle = Arc::new(needle);
+        let mut held = Vec::with_capacity(emails.len());
+        for some in emails.chunks(AT_ONCE) {
             let (shared, needle) = (Arc::clone(&self.shared), Arc::clone(&needle));
             let some = some.to_vec();
-            let part = store
-                .blocking(move || shared.verify(account, &some, &needle, field))
-                .await?;
-            found.emails.extend(part.emails);
-            found.certain.extend(part.certain);
-            found.bodies.extend(part.bodies);
+            let asking = move || shared.hold(account, &some, &needle, field);
+            held.extend(self.shared.store.blocking(asking).await?);
         }
-        found.bodies.sort_unstable();
-        found.bodies.dedup();
-        Ok(Candidates::These(found))
+        Ok(held)
     }
 
     /// Removes all that the index holds of `account`, at once and for good. To be called when the commit that
@@ -186,16 +177,13 @@ impl Index {
         self.stop.send_replace(true);
         let follower = self.follower.lock().take();
         if let Some(follower) = follower
-            && let Err(error) = follower.await
+            && !follower.ended().await
         {
-            tracing::error!(%error, "the search index's follower ended in a panic");
+            tracing::error!("the search index's follower ended in a panic");
         }
         self.shared.files.lock().open.clear();
     }
 }
-
-/// A message that may hold a needle.
-type Candidate = (EmailId, BodyId);
 
 /// What the index and its follower share.
 struct Shared {
@@ -319,50 +307,46 @@ impl Shared {
         Ok(())
     }
 
-    /// The messages that have the needle's grams, and how far the index reaches; `None` when there is nothing to go by.
-    fn narrow(
+    fn candidates(
         &self,
         account: AccountId,
         folded: &str,
         field: Field,
-    ) -> Result<Option<(Vec<Candidate>, EmailId)>, Error> {
+    ) -> Result<Candidates, Error> {
         let conditions = gram::conditions(folded);
         if conditions.is_empty() {
-            return Ok(None);
+            return Ok(Candidates::All);
         }
         let found = self.ask(account, |file| file.candidates(&conditions, field))?;
-        Ok(Some(found.unwrap_or((Vec::new(), EmailId(0)))))
+        let (emails, covered_up_to) = found.unwrap_or((Vec::new(), EmailId(0)));
+        Ok(Candidates::These(Found {
+            emails,
+            covered_up_to,
+        }))
     }
 
-    /// Looks at the text of candidates: those that hold the needle, and those whose text is not here.
-    fn verify(
+    fn hold(
         &self,
         account: AccountId,
-        candidates: &[Candidate],
+        emails: &[EmailId],
         needle: &Finder<'_>,
         field: Field,
-    ) -> Result<Found, Error> {
-        let emails: Vec<EmailId> = candidates.iter().map(|(email, _)| *email).collect();
-        let held = match field {
-            // Which field it is in, the caller must see.
-            Field::Headers => None,
-            Field::Body | Field::Text => {
-                self.ask(account, |file| file.hold(&emails, needle, field))?
-            }
+    ) -> Result<Vec<Option<bool>>, Error> {
+        let texts = self.texts(account)?;
+        let held = self.ask(account, |file| file.hold(emails, &texts, needle, field))?;
+        Ok(held.unwrap_or_else(|| vec![None; emails.len()]))
+    }
+
+    /// What seals and opens the texts of `account`.
+    fn texts(&self, account: AccountId) -> Result<Texts, Error> {
+        let shared = &self.store.inner.shared;
+        let key = match shared.keys.known(account)? {
+            Some(key) => key,
+            None => shared
+                .readers
+                .with(|sql| shared.keys.find(sql, account, true))?,
         };
-        let held = held.unwrap_or_else(|| vec![None; emails.len()]);
-        let mut found = Found::nothing(EmailId(0));
-        for ((email, body), held) in candidates.iter().zip(held) {
-            if held == Some(false) {
-                continue;
-            }
-            found.emails.push(*email);
-            found.bodies.push(*body);
-            if held == Some(true) {
-                found.certain.push(*email);
-            }
-        }
-        Ok(found)
+        Texts::new(account, key)
     }
 
     /// Asks the connection that reads; `None` when there is no file. A damaged one is given up, to be made anew.

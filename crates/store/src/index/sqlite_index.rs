@@ -8,22 +8,23 @@ use std::path::Path;
 use memchr::memmem::Finder;
 use rusqlite::{Connection, params};
 
-use super::{Field, extract::Content, gram::Condition, packed};
+use super::{Field, gram::Condition, packed::Texts};
 use crate::{
-    BodyId, EmailId, Error,
+    EmailId, Error,
     disk::Disk,
     sqlite::beside::{self, Sort},
 };
 
-/// The tokenizer `ascii` takes all that is not ASCII as it is, and of ASCII a gram holds letters and digits only.
+/// The format is to be raised also when texts are folded otherwise: a test of `extract` tells of that. The tokenizer
+/// `ascii` takes all that is not ASCII as it is, and of ASCII a gram holds letters and digits only.
 const SORT: Sort = Sort {
     name: "search index",
     format: 2,
     tables: "
     CREATE TABLE document (
-        email INTEGER PRIMARY KEY, body INTEGER NOT NULL, complete INTEGER NOT NULL, kept INTEGER NOT NULL);
+        email INTEGER PRIMARY KEY, complete INTEGER NOT NULL, kept INTEGER NOT NULL);
     CREATE INDEX document_incomplete ON document (email) WHERE complete = 0;
-    CREATE TABLE text (email INTEGER PRIMARY KEY, packed BLOB NOT NULL);
+    CREATE TABLE text (email INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
     CREATE VIRTUAL TABLE gram USING fts5(
         grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');",
 };
@@ -33,9 +34,10 @@ pub(super) use examine::Examined;
 /// A message for the index.
 pub(super) struct Document {
     pub(super) email: EmailId,
-    pub(super) body: BodyId,
-    /// What is kept of it; `None`: it cannot be indexed and is always a candidate.
-    pub(super) content: Option<Content>,
+    /// Its marked grams, divided by spaces; `None`: it cannot be indexed and is always a candidate.
+    pub(super) grams: Option<String>,
+    /// Its text, sealed, if it is kept.
+    pub(super) text: Option<Vec<u8>>,
 }
 
 /// An account's file, open for reading and writing.
@@ -116,7 +118,7 @@ impl File {
         &mut self,
         conditions: &[Condition<'_>],
         field: Field,
-    ) -> Result<(Vec<(EmailId, BodyId)>, EmailId), Error> {
+    ) -> Result<(Vec<EmailId>, EmailId), Error> {
         let transaction = self.handle.transaction().map_err(database)?;
         let watermark = transaction
             .query_row("SELECT watermark FROM meta", [], |row| row.get(0))
@@ -124,13 +126,13 @@ impl File {
             .map_err(database)?;
         let mut statement = transaction
             .prepare_cached(
-                "SELECT d.email, d.body FROM gram JOIN document d ON d.email = gram.rowid WHERE gram MATCH ?1 \
-                 UNION ALL SELECT email, body FROM document WHERE complete = 0 ORDER BY 1",
+                "SELECT rowid FROM gram WHERE gram MATCH ?1 \
+                 UNION ALL SELECT email FROM document WHERE complete = 0 ORDER BY 1",
             )
             .map_err(database)?;
         let rows = statement
             .query_map(params![expression(conditions, field)], |row| {
-                Ok((EmailId(row.get(0)?), BodyId(row.get(1)?)))
+                row.get(0).map(EmailId)
             })
             .map_err(database)?;
         let found = rows.collect::<Result<_, _>>().map_err(database)?;
@@ -141,24 +143,25 @@ impl File {
     pub(super) fn hold(
         &self,
         emails: &[EmailId],
+        texts: &Texts,
         needle: &Finder<'_>,
         field: Field,
     ) -> Result<Vec<Option<bool>>, Error> {
         let mut statement = self
             .handle
-            .prepare_cached("SELECT packed FROM text WHERE email = ?1")
+            .prepare_cached("SELECT sealed FROM text WHERE email = ?1")
             .map_err(database)?;
         let mut held = Vec::with_capacity(emails.len());
         for email in emails {
             let mut rows = statement.query(params![email.0]).map_err(database)?;
             let row = rows.next().map_err(database)?;
-            let packed = row
+            let sealed = row
                 .map(|row| row.get_ref(0).map_err(database))
                 .transpose()?;
-            let packed = packed.and_then(|packed| packed.as_blob().ok());
+            let sealed = sealed.and_then(|sealed| sealed.as_blob().ok());
             held.push(
-                packed
-                    .map(|packed| packed::holds(packed, needle, field))
+                sealed
+                    .map(|sealed| texts.hold(*email, sealed, needle, field))
                     .transpose()?,
             );
         }
@@ -167,27 +170,23 @@ impl File {
 }
 
 fn insert(transaction: &Connection, document: &Document) -> rusqlite::Result<()> {
-    let (email, content) = (document.email.0, document.content.as_ref());
-    let text = content.and_then(|content| content.text.as_ref());
+    let email = document.email.0;
     transaction
-        .prepare_cached(
-            "INSERT INTO document (email, body, complete, kept) VALUES (?1, ?2, ?3, ?4)",
-        )?
+        .prepare_cached("INSERT INTO document (email, complete, kept) VALUES (?1, ?2, ?3)")?
         .execute(params![
             email,
-            document.body.0,
-            content.is_some(),
-            text.is_some()
+            document.grams.is_some(),
+            document.text.is_some()
         ])?;
-    if let Some(content) = content {
+    if let Some(grams) = &document.grams {
         transaction
             .prepare_cached("INSERT INTO gram (rowid, grams) VALUES (?1, ?2)")?
-            .execute(params![email, content.grams])?;
+            .execute(params![email, grams])?;
     }
-    if let Some(text) = text {
+    if let Some(text) = &document.text {
         transaction
-            .prepare_cached("INSERT INTO text (email, packed) VALUES (?1, ?2)")?
-            .execute(params![email, text.as_bytes()])?;
+            .prepare_cached("INSERT INTO text (email, sealed) VALUES (?1, ?2)")?
+            .execute(params![email, text])?;
     }
     Ok(())
 }

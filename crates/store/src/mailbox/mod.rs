@@ -30,8 +30,8 @@ pub use flags::change_flags;
 pub use keywords::{MAX_KEYWORD_OCTETS, MAX_KEYWORDS, MAX_MAILBOX_KEYWORDS, keywords};
 pub use name::{MAX_LEVEL_OCTETS, MAX_LEVELS, MAX_NAME_OCTETS, SEPARATOR, canonical};
 pub use read::{
-    changed_since, deleted_octets, entries, entries_of, marks, summaries, summary_sizes,
-    uids_of_bodies, uids_of_emails, uids_to_verify, vanished_since,
+    changed_since, deleted_octets, entries, entries_of, marks, places_of_emails, places_to_verify,
+    summaries, summary_sizes, vanished_since,
 };
 pub(crate) use recovered::{Returning, put_back, recovered};
 pub use tree::{

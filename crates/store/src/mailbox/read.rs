@@ -210,32 +210,34 @@ pub fn summaries(
     Ok(opened)
 }
 
-/// The UIDs in `mailbox` of the messages `emails`, ascending: what a search in the index found.
+/// Where the messages `emails` stand in `mailbox`, ascending by UID: what a search in the index found.
 ///
 /// # Errors
 /// When the database fails.
-pub fn uids_of_emails(
+pub fn places_of_emails(
     sql: &mut dyn Sql,
     mailbox: MailboxId,
     emails: &[EmailId],
-) -> Result<Vec<u32>, Error> {
+) -> Result<Vec<(u32, EmailId)>, Error> {
     let emails = batch::ascending(emails);
+    let place = |row: &dyn Row| Ok((number(row, 0)?, EmailId(row.int(1)?)));
     if is_much_of(sql, mailbox, emails.len())? {
-        return scan(sql, "email", mailbox, |email| {
-            emails.binary_search(&EmailId(email)).is_ok()
-        });
+        let all = "SELECT uid, email FROM message WHERE mailbox = ?1 ORDER BY uid";
+        let mut places = sql::rows(sql, all, params![mailbox], place)?;
+        places.retain(|(_, email)| emails.binary_search(email).is_ok());
+        return Ok(places);
     }
     let emails: Vec<i64> = emails.iter().map(|email| email.0).collect();
-    let mut uids = Vec::new();
+    let mut places = Vec::new();
     for list in batch::lists(&emails) {
         let statement = format!(
-            "SELECT uid FROM message WHERE email IN ({}) AND mailbox = ?1",
+            "SELECT uid, email FROM message WHERE email IN ({}) AND mailbox = ?1",
             batch::marks(2, list.len())
         );
         let params = with_list(Value::from(mailbox), &list);
-        uids.extend(sql::rows(sql, &statement, &params, |row| number(row, 0))?);
+        places.extend(sql::rows(sql, &statement, &params, place)?);
     }
-    Ok(batch::ascending(&uids))
+    Ok(batch::ascending(&places))
 }
 
 /// Whether a scan of the mailbox costs less than looking up `count` messages one by one.
@@ -249,37 +251,16 @@ fn is_much_of(sql: &mut dyn Sql, mailbox: MailboxId, count: usize) -> Result<boo
     Ok(messages.is_some_and(|messages| (count as u64).saturating_mul(16) > messages))
 }
 
-/// The UIDs of the messages in `mailbox` for which `column` is `wanted`.
-fn scan(
-    sql: &mut dyn Sql,
-    column: &str,
-    mailbox: MailboxId,
-    wanted: impl Fn(i64) -> bool,
-) -> Result<Vec<u32>, Error> {
-    let mut uids = Vec::new();
-    sql.query(
-        &format!("SELECT uid, {column} FROM message WHERE mailbox = ?1 ORDER BY uid"),
-        params![mailbox],
-        &mut |row| {
-            if wanted(row.int(1)?) {
-                uids.push(number(row, 0)?);
-            }
-            Ok(())
-        },
-    )?;
-    Ok(uids)
-}
-
-/// The UIDs in `mailbox` of the messages that a search must verify: those found, and those that the index has not
-/// reached yet. Ascending.
+/// Where in `mailbox` the messages stand that a search must look at: those found, and those that the index has not reached
+/// yet. Ascending by UID.
 ///
 /// # Errors
 /// When the database fails.
-pub fn uids_to_verify(
+pub fn places_to_verify(
     sql: &mut dyn Sql,
     mailbox: MailboxId,
     found: &Found,
-) -> Result<Vec<u32>, Error> {
+) -> Result<Vec<(u32, EmailId)>, Error> {
     let mut emails = sql::rows(
         sql,
         "SELECT id FROM email WHERE account = (SELECT account FROM mailbox WHERE id = ?1) AND id > ?2",
@@ -287,26 +268,7 @@ pub fn uids_to_verify(
         |row| Ok(EmailId(row.int(0)?)),
     )?;
     emails.extend(&found.emails);
-    uids_of_emails(sql, mailbox, &emails)
-}
-
-/// The UIDs in `mailbox` of the messages with `bodies`, ascending. One scan of the mailbox: where the
-/// EMAILIDs are known, [`uids_of_emails`] is faster.
-///
-/// # Errors
-/// When the database fails.
-pub fn uids_of_bodies(
-    sql: &mut dyn Sql,
-    mailbox: MailboxId,
-    bodies: &[BodyId],
-) -> Result<Vec<u32>, Error> {
-    let bodies = batch::ascending(bodies);
-    if bodies.is_empty() {
-        return Ok(Vec::new());
-    }
-    scan(sql, "body", mailbox, |body| {
-        bodies.binary_search(&BodyId(body)).is_ok()
-    })
+    places_of_emails(sql, mailbox, &emails)
 }
 
 /// UIDs as parameters of a list.

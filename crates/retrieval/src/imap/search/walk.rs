@@ -9,8 +9,8 @@ use message::{
     text::{self, fold_words},
 };
 use store::{
-    AccountId, Error,
-    index::Candidates,
+    AccountId, EmailId, Error, Snapshot,
+    index::{Candidates, Field},
     mailbox::{self, Entry},
 };
 use tokio::time::timeout;
@@ -122,15 +122,35 @@ impl<'a> Walk<'a> {
         let Candidates::These(found) = candidates.await? else {
             return Ok(None);
         };
-        let id = self.selected.id;
+        let (id, covered) = (self.selected.id, found.covered_up_to);
         // After the index was asked: whatever it had not reached by then is in this view.
-        let read = self.shared.store.read(move |sql| {
-            Ok(Narrowed {
-                certain: mailbox::uids_of_emails(sql, id, &found.certain)?,
-                open: mailbox::uids_to_verify(sql, id, &found)?,
-            })
-        });
-        read.await.map(Some)
+        let read = move |sql: &mut Snapshot<'_>| mailbox::places_to_verify(sql, id, &found);
+        let places: Vec<(u32, EmailId)> = self.shared.store.read(read).await?;
+        if field == Field::Headers {
+            // Which field it is in, the index does not know.
+            return Ok(Some(Narrowed {
+                certain: Vec::new(),
+                open: places.into_iter().map(|(uid, _)| uid).collect(),
+            }));
+        }
+        let (indexed, later): (Vec<_>, Vec<_>) =
+            places.into_iter().partition(|(_, email)| *email <= covered);
+        let emails: Vec<EmailId> = indexed.iter().map(|(_, email)| *email).collect();
+        let held = index.hold(self.account, &emails, &needle.written, field);
+        let mut narrowed = Narrowed {
+            certain: Vec::new(),
+            open: later.into_iter().map(|(uid, _)| uid).collect(),
+        };
+        for ((uid, _), held) in indexed.into_iter().zip(held.await?) {
+            if held != Some(false) {
+                narrowed.open.push(uid);
+            }
+            if held == Some(true) {
+                narrowed.certain.push(uid);
+            }
+        }
+        narrowed.open.sort_unstable();
+        Ok(Some(narrowed))
     }
 
     async fn by_rows(&self, term: &Term, open: &[Open], found: &mut Vec<u32>) -> Result<(), Stop> {

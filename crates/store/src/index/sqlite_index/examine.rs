@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{super::packed, database};
+use super::{super::packed::Texts, SORT, database};
 use crate::{EmailId, Error, disk::Disk, sqlite};
 
 /// A file under examination.
@@ -13,7 +13,7 @@ pub(in crate::index) struct Examined {
 }
 
 impl Examined {
-    /// Opens the file; `None` when there is none.
+    /// Opens the file; `None` when there is none, or none of this format: then it is about to be made anew.
     pub(in crate::index) fn open(disk: &dyn Disk, path: &Path) -> Result<Option<Self>, Error> {
         let size = disk.size(path).map_err(|error| Error::io(path, error))?;
         if size.is_none() {
@@ -24,6 +24,11 @@ impl Examined {
         handle
             .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000;")
             .map_err(database)?;
+        let format: rusqlite::Result<i64> =
+            handle.query_row("SELECT format FROM meta", [], |row| row.get(0));
+        if format.is_ok_and(|format| format != SORT.format) {
+            return Ok(None);
+        }
         Ok(Some(Self { handle }))
     }
 
@@ -37,7 +42,18 @@ impl Examined {
             .query_map([], |row| row.get::<_, String>(0))
             .map_err(database)?;
         let lines: Vec<String> = lines.collect::<Result<_, _>>().map_err(database)?;
-        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+        let mut lines: Vec<String> = lines.into_iter().filter(|line| line != "ok").collect();
+        let left = "SELECT count(*) FROM text WHERE email NOT IN (SELECT email FROM document)";
+        let left: i64 = self
+            .handle
+            .query_row(left, [], |row| row.get(0))
+            .map_err(database)?;
+        if left > 0 {
+            lines.push(format!(
+                "it keeps {left} texts of messages that it does not name"
+            ));
+        }
+        Ok(lines)
     }
 
     /// All messages up to this one are said to be in the file.
@@ -54,10 +70,11 @@ impl Examined {
         &self,
         after: EmailId,
         limit: i64,
+        texts: &Texts,
     ) -> Result<Vec<EmailId>, Error> {
         let look = || -> rusqlite::Result<Vec<EmailId>> {
             let mut statement = self.handle.prepare_cached(
-                "SELECT d.email, t.packed FROM document d LEFT JOIN text t ON t.email = d.email WHERE d.email > ?1 \
+                "SELECT d.email, t.sealed FROM document d LEFT JOIN text t ON t.email = d.email WHERE d.email > ?1 \
                  AND (d.complete = 0 OR EXISTS (SELECT 1 FROM gram_docsize g WHERE g.id = d.email)) \
                  AND (d.kept = 0 OR t.email IS NOT NULL) \
                  ORDER BY d.email LIMIT ?2",
@@ -65,9 +82,10 @@ impl Examined {
             let mut rows = statement.query(params![after.0, limit])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
+                let email = EmailId(row.get(0)?);
                 match row.get_ref(1)?.as_blob_or_null() {
-                    Ok(Some(packed)) if packed::unpack(packed).is_none() => {}
-                    _ => found.push(EmailId(row.get(0)?)),
+                    Ok(Some(sealed)) if texts.open(email, sealed).is_none() => {}
+                    _ => found.push(email),
                 }
             }
             Ok(found)
