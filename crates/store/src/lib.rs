@@ -107,7 +107,7 @@ pub struct Options {
     pub batch_bytes: usize,
     /// Connections kept for readers. Default 8.
     pub readers: usize,
-    /// zstd level for bodies. Default 1.
+    /// zstd level for bodies above 32 KiB; smaller ones are compressed at -1 at most, for speed. Default 1.
     pub compression_level: i32,
     /// Below this many free bytes on the disk, commits that add bodies are refused with
     /// [`Error::Full`]; deletions go on. Default 64 MiB.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use message::{Limits, Summary};
 use protocol::imap::{Encoder, FetchItem, FetchWriter};
 use store::{
-    AccountId, BodyId, Error,
+    AccountId, Error,
     mailbox::{Entry, Flags},
 };
 
@@ -33,8 +33,6 @@ use crate::{
 /// to read.
 const TOGETHER: usize = 64;
 const TOGETHER_OCTETS: u64 = 256 << 10;
-/// So many texts are worth the way to two threads.
-const WORTH_TWO: usize = 16;
 
 /// What answering takes of a session.
 pub(super) struct Answer<'a> {
@@ -282,18 +280,8 @@ async fn open<'s>(
     room: Room,
 ) -> Result<Group<'s>, Error> {
     let bodies = subjects.iter().filter_map(|subject| subject.entry.as_ref());
-    let mut bodies: Vec<BodyId> = bodies.map(|entry| entry.body).collect();
-    let store = &shared.store;
-    let opened = if bodies.len() < WORTH_TWO {
-        store.bodies(account, bodies).await?
-    } else {
-        // Decompressing takes longer than sending: two threads keep up with the one that writes.
-        let others = bodies.split_off(bodies.len() / 2);
-        let (mut opened, others) =
-            tokio::try_join!(store.bodies(account, bodies), store.bodies(account, others))?;
-        opened.extend(others);
-        opened
-    };
+    let bodies = bodies.map(|entry| entry.body).collect();
+    let opened = shared.store.bodies(account, bodies).await?;
     Ok(Group {
         subjects,
         opened,
