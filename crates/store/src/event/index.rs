@@ -128,8 +128,9 @@ impl TrailIndex {
         shared.readers.with(|sql| {
             let after = self.with(sql, |file| file.watermark())?;
             let events = next(sql, after)?;
-            self.with(sql, |file| file.add(&events))?;
-            Ok(i64::try_from(events.len()).is_ok_and(|count| count == BATCH))
+            let added = self.with(sql, |file| file.add(after, &events))?;
+            let is_full = i64::try_from(events.len()).is_ok_and(|count| count == BATCH);
+            Ok(is_full || !added)
         })
     }
 

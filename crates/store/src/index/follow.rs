@@ -158,7 +158,7 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
         let at = Arc::clone(shared);
         shared
             .store
-            .blocking(move || at.write(account, |file| file.add(&documents, last)))
+            .blocking(move || at.write(account, |file| file.add(&documents, watermark, last)))
             .await?;
     }
 }

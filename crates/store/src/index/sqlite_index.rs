@@ -66,15 +66,25 @@ impl File {
             .map_err(database)
     }
 
-    /// Adds `documents` and moves the watermark, at once.
-    pub(super) fn add(&mut self, documents: &[Document], watermark: EmailId) -> Result<(), Error> {
-        let mut add = || -> rusqlite::Result<()> {
+    /// Adds `documents` and moves the watermark from where it stood when they were read, at once. `false` when it does not
+    /// stand there: the file was made anew since, and lacks what lies before.
+    pub(super) fn add(
+        &mut self,
+        documents: &[Document],
+        from: EmailId,
+        to: EmailId,
+    ) -> Result<bool, Error> {
+        let mut add = || -> rusqlite::Result<bool> {
             let transaction = self.handle.transaction()?;
+            let moved = "UPDATE meta SET watermark = ?1 WHERE watermark = ?2";
+            if transaction.execute(moved, params![to.0, from.0])? == 0 {
+                return Ok(false);
+            }
             for document in documents {
                 insert(&transaction, document)?;
             }
-            transaction.execute("UPDATE meta SET watermark = ?1", params![watermark.0])?;
-            transaction.commit()
+            transaction.commit()?;
+            Ok(true)
         };
         add().map_err(database)
     }
@@ -221,4 +231,29 @@ fn expression(conditions: &[Condition<'_>], field: Field) -> String {
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn database(error: rusqlite::Error) -> Error {
     SORT.failed(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn what_was_read_for_another_file_is_not_added() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = File::open(&RealDisk, &directory.path().join("1.db")).unwrap();
+        let document = |email| Document {
+            email: EmailId(email),
+            grams: None,
+            text: None,
+        };
+        let mut add = |email, from| file.add(&[document(email)], EmailId(from), EmailId(email));
+        assert!(add(5, 0).unwrap());
+        assert!(!add(7, 0).unwrap());
+        assert!(add(7, 5).unwrap());
+        assert_eq!(file.watermark().unwrap(), EmailId(7));
+        let documents = file.documents(EmailId(0), 10).unwrap();
+        assert_eq!(documents, [EmailId(5), EmailId(7)]);
+    }
 }

@@ -83,8 +83,8 @@ impl Index {
             }
         };
         let span = (self.after, reach);
-        let (unfound, last) = event::unfound(look.shared, look.sql, span, ROWS / 4)?;
-        look.rows += u64::from(last.is_some());
+        let (unfound, looked, last) = event::unfound(look.shared, look.sql, span, ROWS / 4)?;
+        look.rows += looked;
         let why = unfound.map(|event| {
             format!(
                 "event {} is not found by all that it tells of",

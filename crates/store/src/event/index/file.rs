@@ -37,21 +37,26 @@ impl File {
             .map_err(failed)
     }
 
-    /// Adds events with their words, divided by spaces, and moves the watermark to the last of them, at once.
-    pub(super) fn add(&mut self, events: &[(i64, String)]) -> Result<(), Error> {
+    /// Adds events with their words, divided by spaces, and moves the watermark from `after` to the last of them, at once.
+    /// `false` when it does not stand there: the file was made anew since it was asked, and lacks what lies before.
+    pub(super) fn add(&mut self, after: i64, events: &[(i64, String)]) -> Result<bool, Error> {
         let Some((last, _)) = events.last() else {
-            return Ok(());
+            return Ok(true);
         };
-        let mut add = || -> rusqlite::Result<()> {
+        let mut add = || -> rusqlite::Result<bool> {
             let transaction = self.handle.transaction()?;
+            let moved = "UPDATE meta SET watermark = ?1 WHERE watermark = ?2";
+            if transaction.execute(moved, params![last, after])? == 0 {
+                return Ok(false);
+            }
             let mut insert =
                 transaction.prepare_cached("INSERT INTO word (rowid, words) VALUES (?1, ?2)")?;
             for (id, words) in events {
                 insert.execute(params![id, words])?;
             }
             drop(insert);
-            transaction.execute("UPDATE meta SET watermark = ?1", params![last])?;
-            transaction.commit()
+            transaction.commit()?;
+            Ok(true)
         };
         add().map_err(failed)
     }
@@ -100,4 +105,27 @@ pub(super) fn remove(on: &dyn Disk, path: &Path) -> Result<(), Error> {
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: rusqlite::Error) -> Error {
     SORT.failed(&error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn what_was_read_for_another_file_is_not_added() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = File::open(&RealDisk, &directory.path().join("trail.db")).unwrap();
+        let events = |ids: &[i64]| -> Vec<(i64, String)> {
+            ids.iter().map(|id| (*id, "k1".to_owned())).collect()
+        };
+        assert!(file.add(0, &events(&[3, 5])).unwrap());
+        assert!(!file.add(0, &events(&[7])).unwrap());
+        assert!(!file.add(3, &events(&[7])).unwrap());
+        let found = |file: &File| file.find(&[vec!["k1".to_owned()]], (0, 100), 10).unwrap();
+        assert_eq!((file.watermark().unwrap(), found(&file)), (5, vec![3, 5]));
+        assert!(file.add(5, &events(&[7])).unwrap());
+        assert_eq!(found(&file), [3, 5, 7]);
+    }
 }
