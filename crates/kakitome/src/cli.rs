@@ -121,7 +121,7 @@ pub(crate) enum SiteCommand {
     Audit(AuditCommand),
     /// Copy the whole site, while it runs, into an empty or missing directory
     ///
-    /// Settings, keys, certificate, database and mail; not the search index, which is made anew. The copy is as secret
+    /// Settings, keys, certificate, database and mail; not the indexes, which are made anew. The copy is as secret
     /// as the site. `restore` makes a site of it.
     Backup {
         /// Where to, on the server's machine

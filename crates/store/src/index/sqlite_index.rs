@@ -76,8 +76,7 @@ impl File {
     ) -> Result<bool, Error> {
         let mut add = || -> rusqlite::Result<bool> {
             let transaction = self.handle.transaction()?;
-            let moved = "UPDATE meta SET watermark = ?1 WHERE watermark = ?2";
-            if transaction.execute(moved, params![to.0, from.0])? == 0 {
+            if !beside::advance(&transaction, from.0, to.0)? {
                 return Ok(false);
             }
             for document in documents {

@@ -102,6 +102,13 @@ impl Sort {
     }
 }
 
+/// Moves the watermark within the transaction that adds what lies between. `false` when it does not stand at `from`: the
+/// file was made anew since it was asked, and lacks what lies before.
+pub(crate) fn advance(transaction: &Connection, from: i64, to: i64) -> rusqlite::Result<bool> {
+    let moved = "UPDATE meta SET watermark = ?1 WHERE watermark = ?2";
+    Ok(transaction.execute(moved, [to, from])? > 0)
+}
+
 /// Removes a file with its log.
 pub(crate) fn remove(on: &dyn Disk, path: &Path) -> Result<(), Error> {
     for suffix in ["-wal", "-shm", ""] {

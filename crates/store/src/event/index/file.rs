@@ -45,8 +45,7 @@ impl File {
         };
         let mut add = || -> rusqlite::Result<bool> {
             let transaction = self.handle.transaction()?;
-            let moved = "UPDATE meta SET watermark = ?1 WHERE watermark = ?2";
-            if transaction.execute(moved, params![last, after])? == 0 {
+            if !beside::advance(&transaction, after, *last)? {
                 return Ok(false);
             }
             let mut insert =
