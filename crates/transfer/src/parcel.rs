@@ -1,12 +1,16 @@
 //! A message on its way into the store: sealed once, for the mailboxes and the queue together.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use store::{
     AccountId, BodyId, Error, Recorded, SealedBody, Store, Tx,
     mailbox::{self, Flags, NewMessage},
     queue::{self, NewQueued},
 };
+use world::Panicked;
 
 use crate::content::Digest;
 
@@ -64,7 +68,9 @@ impl Parcel {
             Ok(Self { sealed, contents })
         };
         if is_small {
-            return work();
+            // As there: whatever a message does to the work, its session goes on and says so.
+            return catch_unwind(AssertUnwindSafe(work))
+                .unwrap_or_else(|panic| Err(Panicked::from_payload(panic.as_ref()).into()));
         }
         store.blocking(work).await
     }
