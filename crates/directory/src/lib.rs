@@ -42,6 +42,7 @@
 //! ```
 
 mod hash;
+mod known;
 mod login;
 mod options;
 mod proof;
@@ -81,6 +82,7 @@ struct Inner {
     hasher: hash::Hasher,
     proofs: proof::Proofs,
     throttle: throttle::Throttle,
+    known: known::Known,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
     process_key: Zeroizing<[u8; 32]>,
 }
@@ -264,6 +266,7 @@ impl Directory {
             hasher: hash::Hasher::new(world.clone(), options.concurrent_checks),
             proofs: proof::Proofs::new(&world),
             throttle: throttle::Throttle::default(),
+            known: known::Known::new(&store),
             process_key: Zeroizing::new(world.bytes()),
             options: RwLock::new(Arc::new(options)),
             store,
@@ -279,6 +282,7 @@ impl Directory {
         self.inner.hasher.set_limit(options.concurrent_checks);
         *self.inner.options.write() = Arc::new(options);
         self.inner.proofs.clear();
+        self.inner.known.forget();
     }
 
     /// Whether `domain` is ours.
@@ -300,12 +304,14 @@ impl Directory {
     }
 
     /// Where mail of `size` octets (0: unknown) for `address` goes. Known, unknown and aliased addresses of
-    /// own domains take the same time. `postmaster` and `abuse` of every own domain always resolve.
+    /// own domains take the same time when they are asked for the first time; then what was found is remembered until
+    /// the directory changes, except for accounts with a quota. `postmaster` and `abuse` of every own domain always
+    /// resolve.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn resolve(&self, address: &Address, size: u64) -> Result<Resolution, store::Error> {
-        route::resolve(&self.inner.store, self.options(), address, size).await
+        route::resolve(&self.inner, address, size).await
     }
 
     /// Checks a password. Held back after failures; costs one Argon2id, or less when the proof is remembered.

@@ -6,7 +6,7 @@ use message::address::Address;
 use store::{AccountId, Error, Snapshot, Store, mailbox, sql::Sql};
 
 use crate::{
-    LocalRecipient, Options, Resolution,
+    Inner, LocalRecipient, Options, Resolution,
     tables::{account, address},
 };
 
@@ -24,19 +24,36 @@ struct Way {
     always: bool,
 }
 
+/// What was found, and whether it holds until the directory changes: room under a quota does not.
+struct Found {
+    resolution: Resolution,
+    lasts: bool,
+}
+
 pub(crate) async fn resolve(
-    store: &Store,
-    options: Arc<Options>,
+    inner: &Inner,
     address: &Address,
     size: u64,
 ) -> Result<Resolution, Error> {
+    // Before the settings and the store are asked: what changes meanwhile makes this no memory.
+    let moment = inner.known.moment();
+    let options = Arc::clone(&inner.options.read());
     if options.own(address.domain()).is_none() {
         return Ok(Resolution::Foreign);
     }
-    let address = address.clone();
-    store
-        .read(move |snapshot: &mut Snapshot<'_>| look(snapshot, &options, &address, size))
-        .await
+    if let Some(known) = inner.known.get(address) {
+        return Ok(known);
+    }
+    let asked = address.clone();
+    let found = inner
+        .store
+        .read(move |snapshot: &mut Snapshot<'_>| look(snapshot, &options, &asked, size))
+        .await?;
+    if found.lasts {
+        let known = &inner.known;
+        known.remember(moment, address.clone(), found.resolution.clone());
+    }
+    Ok(found.resolution)
 }
 
 /// Asks the same questions whatever the answers are, then takes the first way that leads somewhere: the exact
@@ -46,7 +63,7 @@ fn look(
     options: &Options,
     address: &Address,
     size: u64,
-) -> Result<Resolution, Error> {
+) -> Result<Found, Error> {
     let split = options.split_tag(address);
     let (base, tag) =
         split.map_or_else(|| (address.clone(), None), |(base, tag)| (base, Some(tag)));
@@ -91,22 +108,32 @@ fn look(
             if let Some((account, _)) = role {
                 mailbox::usage(sql, account)?;
             }
-            if is_role {
-                // RFC 5321, section 4.5.1: never refused for good. Until the site has an account, it waits
-                // with its sender.
-                return Ok(Resolution::Unattended);
-            }
-            Ok(Resolution::Unknown)
+            // RFC 5321, section 4.5.1: never refused for good. Until the site has an account, it waits with its
+            // sender.
+            let resolution = if is_role {
+                Resolution::Unattended
+            } else {
+                Resolution::Unknown
+            };
+            Ok(Found {
+                resolution,
+                lasts: true,
+            })
         }
     }
 }
 
-fn take(sql: &mut dyn Sql, way: Way, size: u64) -> Result<Resolution, Error> {
+fn take(sql: &mut dyn Sql, way: Way, size: u64) -> Result<Found, Error> {
+    let mut lasts = true;
     for (account, _) in &way.targets {
         let usage = mailbox::usage(sql, *account)?;
         let needed = usage.bytes.saturating_add(size.max(1));
+        lasts &= usage.limit.is_none();
         if !way.always && usage.limit.is_some_and(|limit| needed > limit) {
-            return Ok(Resolution::OverQuota);
+            return Ok(Found {
+                resolution: Resolution::OverQuota,
+                lasts,
+            });
         }
     }
     let recipient = |(account, address)| LocalRecipient {
@@ -114,9 +141,10 @@ fn take(sql: &mut dyn Sql, way: Way, size: u64) -> Result<Resolution, Error> {
         address,
         tag: way.tag.clone(),
     };
-    Ok(Resolution::Local(
-        way.targets.into_iter().map(recipient).collect(),
-    ))
+    Ok(Found {
+        resolution: Resolution::Local(way.targets.into_iter().map(recipient).collect()),
+        lasts,
+    })
 }
 
 /// The mailbox of a role address: the one it was routed to by command, or the first account.

@@ -105,6 +105,9 @@ pub struct Options {
     pub batch_limit: usize,
     /// Bytes of bodies gathered into one batch at most. Default 64 MiB.
     pub batch_bytes: usize,
+    /// Bytes of the database's log after which it is moved into the database; on the disk it takes up to some more than
+    /// twice that. Default 32 MiB.
+    pub log_bytes: u64,
     /// Connections kept for readers. Default 8.
     pub readers: usize,
     /// zstd level for bodies above 32 KiB; smaller ones are compressed at -1 at most, for speed. Default 1.
@@ -120,6 +123,7 @@ impl Default for Options {
             segment_size: 256 << 20,
             batch_limit: 512,
             batch_bytes: 64 << 20,
+            log_bytes: 32 << 20,
             readers: 8,
             compression_level: 1,
             reserve_bytes: 64 << 20,
@@ -172,6 +176,8 @@ pub enum Topic {
     Queue,
     /// A message came into any mailbox: what the search index follows.
     Arrivals,
+    /// What people order: accounts, their addresses, states and quotas, people and their roles.
+    Directory,
 }
 
 impl Store {

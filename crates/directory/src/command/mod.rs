@@ -38,7 +38,7 @@ pub mod role;
 
 use std::future::Future;
 
-use store::{PersonId, Recorded, Snapshot, Tx};
+use store::{PersonId, Recorded, Snapshot, Topic, Tx};
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{Directory, Person, Role, tables};
@@ -168,6 +168,7 @@ impl Caller {
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<T>, CommandError> {
             let me = executor(tx, &caller, needs)?;
             let (value, events) = work(tx, &me)?;
+            tx.touch(Topic::Directory);
             for event in &events {
                 drop(tx.record(event, ())?);
             }

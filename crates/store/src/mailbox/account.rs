@@ -42,6 +42,7 @@ pub fn set_quota(tx: &mut Tx<'_>, account: AccountId, limit: Option<u64>) -> Res
         params![account, limit],
     )?;
     tx.touch(Topic::Account(account));
+    tx.touch(Topic::Directory);
     Ok(())
 }
 
