@@ -78,6 +78,7 @@ impl Server {
         let options = store::Options {
             // Small, so that histories see many of them.
             segment_size: 96 << 10,
+            log_bytes: 512 << 10,
             reserve_bytes: 16 << 10,
             ..store::Options::default()
         };

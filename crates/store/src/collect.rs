@@ -27,9 +27,6 @@ const AT_ONCE: i64 = 512;
 /// How long to wait before the log is emptied again, when a reader was in the way.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// Pages of the database's log beyond which the writer must help to move it: 64 MiB.
-const LONG_LOG: u64 = 16 << 10;
-
 /// What housekeeping can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
@@ -131,7 +128,10 @@ impl Keeper {
 
     fn move_log(&self) {
         match self.checkpointer.checkpoint() {
-            Ok(pages) if pages > LONG_LOG => self.shared.log_is_long.store(true, Ordering::Relaxed),
+            // The writer must help to move the rest.
+            Ok(bytes) if bytes > self.shared.options.log_bytes.saturating_mul(2) => {
+                self.shared.log_is_long.store(true, Ordering::Relaxed);
+            }
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, "the database's log could not be moved into the database");

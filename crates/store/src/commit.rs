@@ -4,8 +4,9 @@
 //! callers ──queue──▶ gather (bodies: one write, one sync) ──▶ apply (rows: one transaction) ──▶ answers
 //! ```
 //!
-//! Both stages are workers with a thread each. While `apply` commits a batch, `gather` collects and syncs the next one, and
-//! everything that arrives meanwhile makes up the one after. The order of a caller's commits is kept, with
+//! Both stages are workers with a thread each. `apply` makes the rows of a batch while `gather` syncs its bodies, and commits
+//! them once the bodies are durable. While it commits, `gather` collects and syncs the next batch, and everything that
+//! arrives meanwhile makes up the one after. The order of a caller's commits is kept, with
 //! bodies or without.
 
 mod apply;

@@ -246,7 +246,7 @@ fn resume(writer: &mut Connection, world: &World, mark: Mark) -> Result<Applier,
         mark,
         noted: mark,
         lost: Vec::new(),
-        batches: 0,
+        log_asked: 0,
     })
 }
 

@@ -317,6 +317,8 @@ struct Current {
     number: u64,
     file: Arc<dyn File>,
     length: u64,
+    /// Up to here it was synced.
+    synced: u64,
     /// Up to here the file has its place on the disk: records or zeros.
     ready: u64,
 }
@@ -324,8 +326,9 @@ struct Current {
 impl Current {
     /// Writes zeros ahead, to be synced with what was just written. A sync of bytes that were written over is one write
     /// to the disk; when the file grows, the file system must write its journal as well.
-    fn make_ready(&mut self, batch: u64, size: u64) {
+    fn make_ready(&mut self, size: u64) {
         static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let batch = self.length.saturating_sub(self.synced);
         let end = self.length.saturating_add(AHEAD).min(size);
         if self.length <= self.ready || end <= self.length || batch > SMALL {
             return;
@@ -361,6 +364,7 @@ impl Appender {
                 number,
                 file: segments.file(number)?,
                 length,
+                synced: length,
                 ready: length,
             }),
             _ => None,
@@ -375,11 +379,10 @@ impl Appender {
         })
     }
 
-    /// Writes all `records` and syncs once; where each one lies.
+    /// Writes all `records`; where each one lies. They are not to be trusted before [`Appender::sync`].
     ///
-    /// After a failed write the segment is cut back; after a failed sync nobody can know what reached
-    /// the disk (the kernel reports the loss once and then forgets it), so the segment is left for good.
-    pub(crate) fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Extent>, Error> {
+    /// After a failed write the segment is cut back.
+    pub(crate) fn write(&mut self, records: &[&[u8]]) -> Result<Vec<Extent>, Error> {
         let mut current = match self.current.take() {
             Some(current) if current.length < self.size => current,
             full => {
@@ -409,14 +412,27 @@ impl Appender {
             }
             return Err(Error::io(&path, error));
         }
-        current.make_ready(current.length.saturating_sub(before), self.size);
-        if let Err(error) = current.file.sync() {
-            tracing::error!(segment = %path.display(), %error, "a sync failed: the segment is left and a new one begun");
-            self.abandoned.extend(extents);
-            return Err(Error::io(&path, error));
-        }
         self.current = Some(current);
         Ok(extents)
+    }
+
+    /// Syncs what was written.
+    ///
+    /// After a failed sync nobody can know what reached the disk (the kernel reports the loss once and then forgets
+    /// it), so the segment is left for good: what was written since the last sync is lost.
+    pub(crate) fn sync(&mut self) -> Result<(), Error> {
+        let Some(mut current) = self.current.take() else {
+            return Ok(());
+        };
+        current.make_ready(self.size);
+        if let Err(error) = current.file.sync() {
+            let path = self.segments.path(current.number);
+            tracing::error!(segment = %path.display(), %error, "a sync failed: the segment is left and a new one begun");
+            return Err(Error::io(&path, error));
+        }
+        current.synced = current.length;
+        self.current = Some(current);
+        Ok(())
     }
 
     /// What was written and is not trusted, since the last call.
@@ -467,6 +483,7 @@ impl Appender {
             number,
             file,
             length: PREAMBLE as u64,
+            synced: 0,
             ready: PREAMBLE as u64,
         })
     }

@@ -8,12 +8,21 @@ pub(crate) mod beside;
 #[cfg(feature = "simulation")]
 pub(crate) mod vfs;
 
-use std::{path::Path, time::Duration};
+use std::{
+    ffi::c_int,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use rusqlite::{
     Connection as Handle, ErrorCode, OpenFlags,
     config::DbConfig,
     ffi,
+    hooks::Wal,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -24,6 +33,8 @@ use crate::{
     sql::{Engine, Row, Sql, Value, View},
 };
 
+/// Bytes of a page, which are SQLite's own choice.
+const PAGE: u64 = 4096;
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 256;
 /// How long the writer waits for a checkpoint to let go.
@@ -36,6 +47,8 @@ pub(crate) struct Connection {
     handle: Handle,
     /// What ended the transaction by itself.
     broken: Option<Error>,
+    /// Pages of the log, as of the last commit.
+    log_pages: Arc<AtomicU64>,
 }
 
 impl Connection {
@@ -44,7 +57,7 @@ impl Connection {
         // Not by SQLite: it would make its log and index files with the mode of the database, and it does not bring
         // the database's name to stable storage.
         disk::open_or_create(on, path).map_err(|error| Error::io(path, error))?;
-        let handle = open(on, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let mut handle = open(on, path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         handle.busy_timeout(WRITER_PATIENCE).map_err(database)?;
         handle
             .execute_batch(
@@ -54,9 +67,17 @@ impl Connection {
                  PRAGMA journal_size_limit = 67108864;",
             )
             .map_err(database)?;
+        let log_pages = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&log_pages);
+        let noted = move |_: &mut Wal, pages: c_int| {
+            count.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        handle.wal_hook(Some(noted)).map_err(database)?;
         Ok(Self {
             handle,
             broken: None,
+            log_pages,
         })
     }
 
@@ -73,6 +94,7 @@ impl Connection {
         Ok(Self {
             handle,
             broken: None,
+            log_pages: Arc::default(),
         })
     }
 
@@ -86,13 +108,19 @@ impl Connection {
         Ok(Self {
             handle,
             broken: None,
+            log_pages: Arc::default(),
         })
     }
 
-    /// Moves what it can of the log into the database without making anybody wait; how many pages the log has.
+    /// Moves what it can of the log into the database without making anybody wait; bytes of the log.
     pub(crate) fn checkpoint(&self) -> Result<u64, Error> {
         let (_, pages) = self.move_log("PRAGMA wal_checkpoint(PASSIVE)")?;
-        Ok(pages)
+        Ok(pages * PAGE)
+    }
+
+    /// Bytes of the log, as of this writer's last commit.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.log_pages.load(Ordering::Relaxed) * PAGE
     }
 
     /// Moves the whole log into the database and empties it, so that nothing deleted survives there.

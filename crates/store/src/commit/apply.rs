@@ -20,8 +20,6 @@ use crate::{
 
 /// Ids above the last one that are marked as used ahead of time: one minute of them.
 pub(crate) const IDS_AHEAD: i64 = 60_000 << 20;
-/// Batches after which housekeeping is asked to move the log into the database.
-const CHECKPOINT_EVERY: u32 = 256;
 
 /// The state of the second stage between batches.
 pub(crate) struct Applier {
@@ -35,8 +33,8 @@ pub(crate) struct Applier {
     pub(crate) noted: Mark,
     /// Extents that are to be noted as free in the next transaction.
     pub(crate) lost: Vec<Extent>,
-    /// Batches since the log was last to be moved.
-    pub(crate) batches: u32,
+    /// Bytes of the log when it was last to be moved.
+    pub(crate) log_asked: u64,
 }
 
 /// What a batch leaves to be done after its commit.
@@ -57,14 +55,14 @@ impl Applier {
         chores: Chores,
     ) {
         while let Some(batch) = batches.recv().await {
-            self.batch(&shared, &mut writer, batch, &chores);
+            self.batch(&shared, &mut writer, batch, &chores).await;
         }
         if let Err(error) = self.last_words(&shared, &mut writer) {
             tracing::warn!(%error, "the store could not note its last id; ids skip a minute at the next start");
         }
     }
 
-    fn batch(
+    async fn batch(
         &mut self,
         shared: &Shared,
         writer: &mut Connection,
@@ -79,10 +77,17 @@ impl Applier {
         }
         self.lost.append(&mut batch.abandoned);
         let mut outcome = Outcome::default();
-        let result = self.transact(shared, writer, &mut batch.entries, &mut outcome);
-        match result {
+        let entries = &mut batch.entries;
+        let mut result = self.make_rows(shared, writer, entries, &mut outcome);
+        let synced = batch.synced.await.unwrap_or(Err(Error::Closed));
+        if synced.is_err() {
+            let extents = entries.iter().flat_map(|entry| &entry.extents);
+            extents.for_each(|extent| self.mark.leave(extent.segment));
+            result = synced;
+        }
+        match result.and_then(|()| self.keep_rows(shared, writer)) {
             Ok(()) => self.succeeded(shared, &outcome, chores),
-            Err(error) => self.failed(shared, writer, &mut batch.entries, &outcome, &error),
+            Err(error) => self.failed(shared, writer, entries, &outcome, &error),
         }
         shared.counters.batch(batch.entries.len() as u64);
         shared.counters.waited(batch.gathered.elapsed());
@@ -92,7 +97,8 @@ impl Applier {
         self.move_log(shared, writer, chores);
     }
 
-    fn transact(
+    /// Runs the commits of a batch.
+    fn make_rows(
         &mut self,
         shared: &Shared,
         writer: &mut Connection,
@@ -115,6 +121,11 @@ impl Applier {
             tx::insert_free(writer, *extent)?;
         }
         outcome.freed |= !freed.is_empty();
+        Ok(())
+    }
+
+    /// Commits what was run, whose bodies are durable.
+    fn keep_rows(&mut self, shared: &Shared, writer: &mut Connection) -> Result<(), Error> {
         let last = shared.ids.last();
         let marked = (last > self.ids_marked - IDS_AHEAD / 2).then_some(last + IDS_AHEAD);
         if let Some(marked) = marked {
@@ -176,9 +187,13 @@ impl Applier {
     /// Housekeeping moves the log beside the writer, which for ever adds to its end; only when the writer
     /// itself moves the rest can the log begin anew.
     fn move_log(&mut self, shared: &Shared, writer: &Connection, chores: &Chores) {
-        self.batches += 1;
-        if self.batches >= CHECKPOINT_EVERY {
-            self.batches = 0;
+        let bytes = writer.log_bytes();
+        if bytes < self.log_asked {
+            // It began anew.
+            self.log_asked = 0;
+        }
+        if bytes - self.log_asked >= shared.options.log_bytes {
+            self.log_asked = bytes;
             chores.ask(Chore::Checkpoint);
         }
         if shared.log_is_long.swap(false, Ordering::Relaxed)

@@ -1,11 +1,11 @@
-//! The first stage: takes what has arrived and makes its bodies durable.
+//! The first stage: takes what has arrived, writes its bodies and, while the second stage makes its rows, syncs them.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{Job, Submission};
 use crate::{
@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     /// Written but not trusted: to be noted as free.
     pub(super) abandoned: Vec<Extent>,
+    /// Tells when the bodies are durable, or why they will never be.
+    pub(super) synced: oneshot::Receiver<Result<(), Error>>,
     pub(super) gathered: Instant,
 }
 
@@ -48,11 +50,24 @@ pub(super) async fn run(
         let gathered = Instant::now();
         let submissions = gather(&shared, first, &mut queue);
         let entries = place(&shared, &mut appender, submissions);
-        place_for_batch.send(Batch {
+        let with_bodies = entries.iter().any(|entry| !entry.extents.is_empty());
+        let (tell, synced) = oneshot::channel();
+        let batch = Batch {
             entries,
             abandoned: appender.abandoned(),
+            synced,
             gathered,
-        });
+        };
+        // Nobody listens only when the second stage is gone, which `reserve` finds out.
+        if with_bodies {
+            place_for_batch.send(batch);
+            // In a simulation the second stage has its turn here, as it has on a machine with several processors.
+            tokio::task::yield_now().await;
+            tell.send(appender.sync()).ok();
+        } else {
+            tell.send(Ok(())).ok();
+            place_for_batch.send(batch);
+        }
     }
     // The second stage is gone: it can only have panicked. Whoever waits hears that the store has closed.
 }
@@ -81,7 +96,7 @@ fn gather(
     submissions
 }
 
-/// Writes all bodies; those whose bodies cannot be kept are answered here.
+/// Writes all bodies; those whose bodies cannot be written are answered here.
 fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>) -> Vec<Entry> {
     let records: Vec<&[u8]> = submissions
         .iter()
@@ -91,7 +106,7 @@ fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>)
     let placed = if records.is_empty() {
         Ok(Vec::new())
     } else {
-        check_room(shared, &records).and_then(|()| appender.append(&records))
+        check_room(shared, &records).and_then(|()| appender.write(&records))
     };
     if placed.is_ok() {
         let bytes: usize = records.iter().map(|record| record.len()).sum();
