@@ -110,11 +110,14 @@ impl Meter {
 /// took, since work put off is work too.
 pub(crate) async fn settle(server: &Server) -> f64 {
     const LOOK: Duration = Duration::from_millis(200);
+    /// Looks in a row without work. Longer than any server waits before it takes up what it put off (Kakitome's search
+    /// index: a second).
+    const QUIET: u32 = 7;
     const LIMIT: Duration = Duration::from_secs(180);
     let roots = server.roots();
     let first = process::cpu_seconds(&roots);
     let (mut last, mut quiet, began) = (first, 0, Instant::now());
-    while quiet < 3 && began.elapsed() < LIMIT {
+    while quiet < QUIET && began.elapsed() < LIMIT {
         tokio::time::sleep(LOOK).await;
         let now = process::cpu_seconds(&roots);
         quiet = if now - last < 0.015 { quiet + 1 } else { 0 };
