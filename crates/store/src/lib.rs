@@ -180,6 +180,10 @@ pub enum Topic {
     Directory,
 }
 
+/// A place in the order of commits, of one opened store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(u64);
+
 impl Store {
     /// Opens the store under `directory` (making it if it is empty), takes the installation's lock,
     /// recovers what an earlier crash left, and starts the committer.
@@ -374,6 +378,20 @@ impl Store {
     #[must_use]
     pub fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
         self.inner.shared.topics.watch(topic)
+    }
+
+    /// Now, in the order of commits: to be asked before a read whose result is to be kept in step by
+    /// [`Store::watch_since`].
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment(self.inner.shared.topics.moment())
+    }
+
+    /// As [`Store::watch`], for somebody who has read since `moment`: its value has changed already if a commit since then
+    /// touched `topic`, or if there were too many commits to tell.
+    #[must_use]
+    pub fn watch_since(&self, topic: Topic, moment: Moment) -> watch::Receiver<u64> {
+        self.inner.shared.topics.watch_since(topic, moment.0)
     }
 
     /// What the store takes and what it has done since it was opened: for `status` and metrics.

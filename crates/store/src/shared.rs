@@ -1,7 +1,7 @@
 //! What all threads and tasks of one store share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::PathBuf,
     sync::{
         Arc,
@@ -122,7 +122,13 @@ struct Watched {
     senders: HashMap<Topic, watch::Sender<u64>>,
     /// Senders at which those that nobody listens to are dropped.
     sweep_at: usize,
+    /// Changes published so far, and the last of them, so that who reads and then watches knows what it missed.
+    published: u64,
+    latest: VecDeque<Topic>,
 }
+
+/// Changes that are remembered at most; whoever is further behind is told that it missed something.
+const LATEST: usize = 1024;
 
 impl Topics {
     pub(crate) fn watch(&self, topic: Topic) -> watch::Receiver<u64> {
@@ -140,8 +146,32 @@ impl Topics {
         sender.subscribe()
     }
 
+    /// How many changes were published so far.
+    pub(crate) fn moment(&self) -> u64 {
+        self.watched.lock().published
+    }
+
+    /// A receiver that has changed already if `topic` did since `moment`, or may have.
+    pub(crate) fn watch_since(&self, topic: Topic, moment: u64) -> watch::Receiver<u64> {
+        // First: what is published from now on wakes it.
+        let mut receiver = self.watch(topic);
+        let watched = self.watched.lock();
+        let since = usize::try_from(watched.published.saturating_sub(moment)).unwrap_or(usize::MAX);
+        let mut seen = watched.latest.iter().rev().take(since);
+        if since > watched.latest.len() || seen.any(|latest| *latest == topic) {
+            receiver.mark_changed();
+        }
+        receiver
+    }
+
     pub(crate) fn publish(&self, topic: Topic) {
-        if let Some(sender) = self.watched.lock().senders.get(&topic) {
+        let mut watched = self.watched.lock();
+        watched.published += 1;
+        if watched.latest.len() >= LATEST {
+            watched.latest.pop_front();
+        }
+        watched.latest.push_back(topic);
+        if let Some(sender) = watched.senders.get(&topic) {
             sender.send_modify(|value| *value = value.wrapping_add(1));
         }
     }

@@ -287,6 +287,38 @@ async fn watchers_wake_after_the_commit_they_wait_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_read_before_watching_hears_what_came_between() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let touch = async |topic: Topic| {
+        let work = move |tx: &mut store::Tx<'_>| {
+            tx.touch(topic);
+            done(tx, "touched", ())
+        };
+        store.commit(Vec::new(), work).await.unwrap();
+    };
+    let changed = |topic, moment| {
+        let receiver = store.watch_since(topic, moment);
+        receiver.has_changed().unwrap()
+    };
+    touch(Topic::Queue).await;
+    let moment = store.moment();
+    assert!(!changed(Topic::Queue, moment), "that was before");
+    touch(Topic::Queue).await;
+    assert!(changed(Topic::Queue, moment));
+    assert!(!changed(Topic::Directory, moment), "another topic");
+    assert!(!changed(Topic::Queue, store.moment()));
+    let watching = store.watch_since(Topic::Directory, store.moment());
+    touch(Topic::Directory).await;
+    assert!(watching.has_changed().unwrap());
+    // Nobody can tell any more what came between.
+    for account in 0..2000 {
+        touch(Topic::Account(AccountId(account))).await;
+    }
+    assert!(changed(Topic::Arrivals, moment));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_store_refuses() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

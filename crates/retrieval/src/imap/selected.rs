@@ -36,7 +36,7 @@ pub(crate) struct Selected {
     /// Keywords that the client was told of in FLAGS.
     pub keywords: BTreeSet<String>,
     changes: watch::Receiver<u64>,
-    /// Whether the store must be asked though no wake-up came: at first, and after own changes.
+    /// Whether the store must be asked though no wake-up came: after own changes.
     stale: bool,
 }
 
@@ -58,6 +58,7 @@ impl Selected {
         read_only: bool,
     ) -> Result<Option<(Self, Mailbox)>, store::Error> {
         let views = Arc::clone(views);
+        let before = store.moment();
         let opened = store
             .read(move |snapshot| {
                 let found = mailbox::by_name(snapshot, account, &name)?;
@@ -78,8 +79,8 @@ impl Selected {
                 keywords: keywords.into_iter().collect(),
                 view,
                 saved: Vec::new(),
-                changes: store.watch(Topic::Mailbox(row.id)),
-                stale: true,
+                changes: store.watch_since(Topic::Mailbox(row.id), before),
+                stale: false,
             };
             (selected, row)
         }))
