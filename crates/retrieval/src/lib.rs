@@ -103,8 +103,8 @@ struct Shared {
     identity: wire::IdentityHandle,
     /// Room for message text.
     memory: budget::Memory,
-    /// Views of mailboxes that were selected lately.
-    views: Arc<imap::Views>,
+    /// Rolls of mailboxes that were selected lately.
+    rolls: Arc<imap::Rolls>,
     /// Turns for reading text in searches.
     searches: tokio::sync::Semaphore,
     /// Sessions of each identifier.
@@ -126,7 +126,7 @@ impl Retrieval {
     ) -> Self {
         let now = settings.load();
         let (memory, searches) = (now.memory_budget, now.concurrent_searches.max(1));
-        let views = Arc::new(imap::Views::new(now.view_cache));
+        let rolls = Arc::new(imap::Rolls::new(now.view_cache));
         drop(now);
         Self {
             shared: Arc::new(Shared {
@@ -137,7 +137,7 @@ impl Retrieval {
                 settings,
                 identity,
                 memory: budget::Memory::new(memory),
-                views,
+                rolls,
                 searches: tokio::sync::Semaphore::new(searches),
                 sessions: budget::Sessions::default(),
                 maildrops: budget::Maildrops::default(),

@@ -79,6 +79,7 @@ impl Server {
             // Small, so that histories see many of them.
             segment_size: 96 << 10,
             log_bytes: 512 << 10,
+            roll_from: 3,
             reserve_bytes: 16 << 10,
             ..store::Options::default()
         };

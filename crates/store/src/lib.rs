@@ -115,6 +115,9 @@ pub struct Options {
     /// Below this many free bytes on the disk, commits that add bodies are refused with
     /// [`Error::Full`]; deletions go on. Default 64 MiB.
     pub reserve_bytes: u64,
+    /// A mailbox with at least so many messages has its roll ([`mailbox::Roll`]) kept beside the database, so that it need not be
+    /// read row by row to be selected. Default 2,048.
+    pub roll_from: u64,
 }
 
 impl Default for Options {
@@ -127,6 +130,7 @@ impl Default for Options {
             readers: 8,
             compression_level: 1,
             reserve_bytes: 64 << 20,
+            roll_from: 2048,
         }
     }
 }

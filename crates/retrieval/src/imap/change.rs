@@ -166,7 +166,7 @@ impl Member {
         self.tell_changes_if_possible().await?;
         match &self.selected {
             Some(selected) if self.enabled.condstore => Ok(Done::with(
-                ResponseCode::HighestModSeq(selected.view.modseq),
+                ResponseCode::HighestModSeq(selected.view.modseq()),
                 "Expunged",
             )),
             _ => Ok(Done::new("Expunged")),

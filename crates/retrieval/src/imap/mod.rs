@@ -14,13 +14,13 @@ mod mailboxes;
 mod member;
 mod order;
 mod outcome;
+mod rolls;
 mod search;
 mod select;
 mod selected;
 mod session;
 mod summaries;
 mod view;
-mod views;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -28,7 +28,7 @@ use wire::Shutdown;
 
 use crate::{Shared, connection::Connection};
 
-pub(crate) use views::Views;
+pub(crate) use rolls::Rolls;
 
 /// Serves one IMAP connection until it ends.
 pub(crate) async fn serve(

@@ -24,13 +24,7 @@ impl Member {
                 .untagged(Status::Ok, Some(&ResponseCode::Closed), "Closed");
         }
         let name = select.mailbox.as_str().to_owned();
-        let opened = Selected::open(
-            &self.shared.store,
-            &self.shared.views,
-            self.login.account,
-            name,
-            select.read_only,
-        );
+        let opened = Selected::open(&self.shared, self.login.account, name, select.read_only);
         let Some((selected, row)) = opened.await? else {
             return Err(Stop::no(
                 ResponseCode::NonExistent,

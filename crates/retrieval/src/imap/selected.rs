@@ -5,19 +5,17 @@ use std::{collections::BTreeSet, sync::Arc};
 use protocol::imap::{Encoder, FlagList, Keyword, MessageSet, SequenceSet, SystemFlags};
 use store::{
     AccountId, MailboxId, Snapshot, Store, Topic,
-    mailbox::{self, Entry, Flags, Mailbox},
+    mailbox::{self, Entry, Flags, Mailbox, Roll, Slot},
 };
 use tokio::sync::watch;
 
 use super::{
     flags,
     outcome::Stop,
-    view::{Changes, Slot, View},
-    views::Views,
+    rolls::Rolls,
+    view::{Changes, View},
 };
-
-/// UIDs read at once when a mailbox is opened, so that a large one does not stand in memory twice.
-const OPENING_STEP: u32 = 16_384;
+use crate::Shared;
 
 /// A mailbox that was selected, as the client knows it.
 pub(crate) struct Selected {
@@ -51,39 +49,27 @@ pub(crate) enum Synced {
 impl Selected {
     /// Opens the mailbox of that name, if there is one that can be selected.
     pub(crate) async fn open(
-        store: &Store,
-        views: &Arc<Views>,
+        shared: &Arc<Shared>,
         account: AccountId,
         name: String,
         read_only: bool,
     ) -> Result<Option<(Self, Mailbox)>, store::Error> {
-        let views = Arc::clone(views);
-        let before = store.moment();
-        let opened = store
-            .read(move |snapshot| {
-                let found = mailbox::by_name(snapshot, account, &name)?;
-                let Some(row) = found.filter(|row| row.selectable) else {
-                    return Ok::<_, store::Error>(None);
-                };
-                let view = find_view(snapshot, &views, &row)?;
-                let keywords = mailbox::keywords(snapshot, row.id)?;
-                Ok(Some((view, keywords, row)))
-            })
-            .await?;
-        Ok(opened.map(|(view, keywords, row)| {
-            let selected = Self {
-                id: row.id,
-                name: row.name.clone(),
-                uid_validity: row.uid_validity,
-                read_only,
-                keywords: keywords.into_iter().collect(),
-                view,
-                saved: Vec::new(),
-                changes: store.watch_since(Topic::Mailbox(row.id), before),
-                stale: false,
-            };
-            (selected, row)
-        }))
+        let before = shared.store.moment();
+        let Some((row, keywords, roll)) = look(shared, account, name).await? else {
+            return Ok(None);
+        };
+        let selected = Self {
+            id: row.id,
+            name: row.name.clone(),
+            uid_validity: row.uid_validity,
+            read_only,
+            keywords: keywords.into_iter().collect(),
+            view: View::new(roll),
+            saved: Vec::new(),
+            changes: shared.store.watch_since(Topic::Mailbox(row.id), before),
+            stale: false,
+        };
+        Ok(Some((selected, row)))
     }
 
     /// Makes the next [`Selected::sync`] ask the store.
@@ -116,7 +102,7 @@ impl Selected {
             return Ok(Synced::Changes(self.view.apply(&[], &[], 0, may_expunge)));
         }
         self.changes.mark_unchanged();
-        let (id, known) = (self.id, self.view.modseq);
+        let (id, known) = (self.id, self.view.modseq());
         let news = store
             .read(move |snapshot| {
                 let Some(row) = mailbox::by_id(snapshot, id)?.filter(|row| row.selectable) else {
@@ -254,51 +240,102 @@ impl Selected {
     }
 }
 
-/// The mailbox as it is now: brought up to date from a view that is kept, if there is one.
-fn find_view(
-    snapshot: &mut Snapshot<'_>,
-    views: &Views,
-    row: &Mailbox,
-) -> Result<View, store::Error> {
-    let kept = views.find(row.id, row.uid_validity);
-    // One that knows more than this snapshot is of no use here.
-    let kept = kept.filter(|view| view.modseq <= row.highest_modseq);
-    if let Some(mut view) = kept {
-        if view.modseq < row.highest_modseq {
-            let changed = mailbox::changed_since(snapshot, row.id, view.modseq)?;
-            let vanished = mailbox::vanished_since(snapshot, row.id, view.modseq)?;
-            view.apply(&changed, &vanished, row.highest_modseq, true);
-            views.keep(row.id, row.uid_validity, &view);
-        }
-        if u64::from(view.exists()) == row.messages {
-            return Ok(view);
-        }
-        tracing::error!(mailbox = %row.id, "a kept view of a mailbox does not hold what the mailbox holds");
+type Found = (Mailbox, Vec<String>, Roll);
+
+/// The mailbox of that name as it is now.
+async fn look(
+    shared: &Arc<Shared>,
+    account: AccountId,
+    name: String,
+) -> Result<Option<Found>, store::Error> {
+    enum Looked {
+        Found(Found),
+        /// Large, and nobody selected it lately.
+        Cold(Mailbox),
     }
-    let view = read_view(snapshot, row)?;
-    views.keep(row.id, row.uid_validity, &view);
-    Ok(view)
+    let (rolls, index) = (Arc::clone(&shared.rolls), shared.index.clone());
+    let wanted = name.clone();
+    let looked = shared
+        .store
+        .read(move |snapshot| {
+            let Some(row) = selectable(snapshot, account, &wanted)? else {
+                return Ok::<_, store::Error>(None);
+            };
+            let kept = rolls.find(row.id, row.uid_validity);
+            if kept.is_none() && index.keeps_roll(row.messages) {
+                return Ok(Some(Looked::Cold(row)));
+            }
+            found(snapshot, &rolls, row, kept).map(|found| Some(Looked::Found(found)))
+        })
+        .await?;
+    let row = match looked {
+        None => return Ok(None),
+        Some(Looked::Found(found)) => return Ok(Some(found)),
+        Some(Looked::Cold(row)) => row,
+    };
+    let kept = shared.index.roll(account, row.id, row.uid_validity);
+    let kept = kept.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, mailbox = %row.id, "the roll of a mailbox cannot be read; the mailbox is read instead");
+        None
+    });
+    let (rolls, known) = (
+        Arc::clone(&shared.rolls),
+        kept.as_ref().map(|roll| roll.modseq),
+    );
+    let found = shared
+        .store
+        .read(
+            move |snapshot| match selectable(snapshot, account, &name)? {
+                // Another may have its name by now.
+                Some(now) => {
+                    let same = (now.id, now.uid_validity) == (row.id, row.uid_validity);
+                    found(snapshot, &rolls, now, kept.filter(|_| same)).map(Some)
+                }
+                None => Ok::<_, store::Error>(None),
+            },
+        )
+        .await?;
+    if let Some((now, ..)) = &found
+        && known.is_some_and(|modseq| modseq < now.highest_modseq)
+    {
+        shared.index.renew_rolls(account);
+    }
+    Ok(found)
 }
 
-fn read_view(snapshot: &mut Snapshot<'_>, row: &Mailbox) -> Result<View, store::Error> {
-    let mut view = View::empty_at(row.highest_modseq);
-    let mut from = 1_u32;
-    let mut left = row.messages;
-    let mut step = OPENING_STEP;
-    while left > 0 && from < row.uid_next {
-        let to = from
-            .saturating_add(step.saturating_sub(1))
-            .min(row.uid_next);
-        let marks = mailbox::marks(snapshot, row.id, from, to)?;
-        left = left.saturating_sub(u64::try_from(marks.len()).unwrap_or(u64::MAX));
-        // A mailbox with wide gaps between its UIDs must not cost a statement for each empty step.
-        step = if marks.is_empty() {
-            step.saturating_mul(2)
+fn selectable(
+    snapshot: &mut Snapshot<'_>,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<Mailbox>, store::Error> {
+    let found = mailbox::by_name(snapshot, account, name)?;
+    Ok(found.filter(|row| row.selectable))
+}
+
+/// What there is to tell of the mailbox of `row`, with its roll: brought up to date from one that is kept, if there is one.
+fn found(
+    snapshot: &mut Snapshot<'_>,
+    rolls: &Rolls,
+    row: Mailbox,
+    kept: Option<Roll>,
+) -> Result<Found, store::Error> {
+    // One that knows more than this snapshot is of no use here.
+    let kept = kept.filter(|roll| roll.modseq <= row.highest_modseq);
+    let mut current = None;
+    if let Some(mut roll) = kept {
+        roll.catch_up(snapshot, row.id, row.highest_modseq)?;
+        let count = u64::try_from(roll.slots().len()).unwrap_or(u64::MAX);
+        if count == row.messages && roll.last_uid() < row.uid_next {
+            current = Some(roll);
         } else {
-            OPENING_STEP
-        };
-        view.extend(&marks);
-        from = to.saturating_add(1);
+            tracing::error!(mailbox = %row.id, "a kept roll of a mailbox does not hold what the mailbox holds");
+        }
     }
-    Ok(view)
+    let roll = match current {
+        Some(roll) => roll,
+        None => Roll::read(snapshot, &row)?,
+    };
+    rolls.keep(row.id, row.uid_validity, &roll);
+    let keywords = mailbox::keywords(snapshot, row.id)?;
+    Ok((row, keywords, roll))
 }

@@ -76,7 +76,7 @@ impl Member {
         }
         self.enabled.condstore = true;
         if let Some(selected) = &self.selected {
-            let code = ResponseCode::HighestModSeq(selected.view.modseq);
+            let code = ResponseCode::HighestModSeq(selected.view.modseq());
             self.line.out.untagged(
                 protocol::imap::Status::Ok,
                 Some(&code),

@@ -1,87 +1,13 @@
 //! A mailbox as one session has told it to its client: sequence numbers, flags, and what is still to be told.
 
-use std::{collections::HashMap, sync::Arc};
-
-use store::mailbox::{Entry, Flags, Mark};
-
-/// A message in a [`View`]: 16 octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// MODSEQ of the flags below.
-    pub modseq: u64,
-    /// UID.
-    pub uid: u32,
-    /// The system flags in the low 8 bits; above them, which set of keywords by [`Keywords::set`].
-    packed: u32,
-}
-
-impl Slot {
-    fn new(uid: u32, modseq: u64, flags: Flags, keywords: u32) -> Self {
-        Self {
-            modseq,
-            uid,
-            packed: u32::from(flags.0) | (keywords << 8),
-        }
-    }
-
-    /// System flags.
-    pub(crate) fn flags(self) -> Flags {
-        let [low, ..] = self.packed.to_le_bytes();
-        Flags(low)
-    }
-}
-
-/// Sets of keywords that are kept before it is looked whether any message still has them.
-const FEW_SETS: usize = 256;
-
-/// The sets of keywords that messages have: few, however many messages there are.
-#[derive(Clone, Debug, Default)]
-struct Keywords {
-    sets: Vec<Box<[String]>>,
-    numbers: HashMap<Box<[String]>, u32>,
-    /// How many of the sets messages had when that was counted last.
-    in_use: usize,
-}
-
-impl Keywords {
-    /// The number of a set. 2²⁴ different sets would need more memory than the sets may have by the store's limits.
-    fn number(&mut self, keywords: &[String]) -> u32 {
-        if keywords.is_empty() {
-            return 0;
-        }
-        if let Some(number) = self.numbers.get(keywords) {
-            return *number;
-        }
-        self.sets.push(keywords.into());
-        let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(keywords.into(), number);
-        number
-    }
-
-    /// Whether it may be that most sets are no message's any more.
-    fn is_overgrown(&self) -> bool {
-        self.sets.len() > FEW_SETS.max(self.in_use.saturating_mul(2))
-    }
-
-    fn set(&self, number: u32) -> &[String] {
-        let index = usize::try_from(number).unwrap_or(usize::MAX);
-        index
-            .checked_sub(1)
-            .and_then(|index| self.sets.get(index))
-            .map_or(&[], |set| set)
-    }
-}
+use store::mailbox::{Entry, Roll, Slot};
 
 /// What the client knows of the selected mailbox.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct View {
-    /// Shared by the sessions that know the same, until one hears of something new.
-    slots: Arc<Vec<Slot>>,
-    keywords: Keywords,
+    roll: Roll,
     /// UIDs that are gone and still have a sequence number, ascending.
     gone: Vec<u32>,
-    /// Everything up to this MODSEQ is in the view or in `gone`.
-    pub modseq: u64,
 }
 
 /// What the client has to be told after a change of the view.
@@ -98,84 +24,59 @@ pub(crate) struct Changes {
 }
 
 impl View {
-    /// The view of a mailbox that holds `entries` (ascending by UID) at `modseq`.
-    #[cfg(test)]
-    pub(crate) fn new(entries: &[Entry], modseq: u64) -> Self {
-        let mut view = Self::empty_at(modseq);
-        let marks: Vec<Mark> = entries.iter().map(mark).collect();
-        view.extend(&marks);
-        view
-    }
-
-    /// A view that is to be filled with what the mailbox holds at `modseq`.
-    pub(crate) fn empty_at(modseq: u64) -> Self {
+    /// The view of a mailbox that holds what `roll` says.
+    pub(crate) fn new(roll: Roll) -> Self {
         Self {
-            modseq,
-            ..Self::default()
+            roll,
+            gone: Vec::new(),
         }
     }
 
-    /// Adds messages with higher UIDs than all before. For the first filling, in chunks.
-    pub(crate) fn extend(&mut self, marks: &[Mark]) {
-        let slots = Arc::make_mut(&mut self.slots);
-        slots.extend(marks.iter().map(|mark| {
-            let keywords = self.keywords.number(&mark.keywords);
-            Slot::new(mark.uid, mark.modseq, mark.flags, keywords)
-        }));
-    }
-
-    /// Octets of memory that it takes, when nobody shares it.
-    pub(crate) fn octets(&self) -> usize {
-        let sets = self.keywords.sets.iter();
-        let sets: usize = sets
-            .flat_map(|set| set.iter().map(|word| 64 + word.len()))
-            .sum();
-        size_of::<Self>() + self.slots.len() * size_of::<Slot>() + 2 * sets
+    /// Everything up to this MODSEQ is in the view, or noted as gone.
+    pub(crate) fn modseq(&self) -> u64 {
+        self.roll.modseq
     }
 
     /// Number of messages as the client counts them.
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots().len()
     }
 
     /// Number of messages as IMAP writes it.
     pub(crate) fn exists(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.slots().len()).unwrap_or(u32::MAX)
     }
 
     /// All messages, by sequence number.
     pub(crate) fn slots(&self) -> &[Slot] {
-        &self.slots
+        self.roll.slots()
     }
 
     /// Sequence number and message of a UID.
     pub(crate) fn by_uid(&self, uid: u32) -> Option<(u32, Slot)> {
-        let index = self
-            .slots
-            .binary_search_by_key(&uid, |slot| slot.uid)
-            .ok()?;
-        Some((sequence(index), *self.slots.get(index)?))
+        let index = self.roll.index(uid)?;
+        Some((sequence(index), *self.slots().get(index)?))
     }
 
     /// The message of a sequence number.
     pub(crate) fn by_sequence(&self, number: u32) -> Option<Slot> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.slots.get(index).copied()
+        self.slots().get(index).copied()
     }
 
     /// The highest UID in the view; 0 when it is empty.
     pub(crate) fn last_uid(&self) -> u32 {
-        self.slots.last().map_or(0, |slot| slot.uid)
+        self.roll.last_uid()
     }
 
     /// The keywords of a message.
     pub(crate) fn keywords(&self, slot: Slot) -> &[String] {
-        self.keywords.set(slot.packed >> 8)
+        self.roll.keywords(slot)
     }
 
     /// The keywords of each set that messages have, and of some that they had.
     pub(crate) fn keyword_sets(&self) -> impl Iterator<Item = &[String]> {
-        self.keywords.sets.iter().map(AsRef::as_ref)
+        self.roll.keyword_sets()
     }
 
     /// Whether the UID still has a sequence number, but its message is gone.
@@ -193,70 +94,30 @@ impl View {
         may_expunge: bool,
     ) -> Changes {
         let mut changes = Changes::default();
-        self.modseq = self.modseq.max(modseq);
+        self.roll.modseq = self.roll.modseq.max(modseq);
         self.note_gone(vanished);
         if may_expunge {
             self.expunge(&mut changes);
         }
-        let known = self.last_uid();
         for entry in changed {
-            if entry.uid > known {
-                let slot = self.slot_of(entry);
-                Arc::make_mut(&mut self.slots).push(slot);
+            if self.roll.push(entry) {
                 changes.arrived = true;
-            } else if self.update(entry) {
+            } else if self.roll.update(entry) {
                 changes.flagged.push(entry.uid);
             }
         }
-        self.forget_keywords();
         changes
-    }
-
-    /// Takes over the flags of one message; whether this is news.
-    fn update(&mut self, entry: &Entry) -> bool {
-        let new = self.slot_of(entry);
-        let Ok(index) = self.slots.binary_search_by_key(&entry.uid, |slot| slot.uid) else {
-            return false;
-        };
-        if self
-            .slots
-            .get(index)
-            .is_none_or(|slot| slot.modseq >= entry.modseq)
-        {
-            return false;
-        }
-        if let Some(slot) = Arc::make_mut(&mut self.slots).get_mut(index) {
-            *slot = new;
-        }
-        true
     }
 
     /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
     pub(crate) fn take_own(&mut self, entry: &Entry) {
-        self.update(entry);
-        self.forget_keywords();
-    }
-
-    /// Forgets the sets of keywords that no message has any more, when there are many: a session may last for months, and each
-    /// change of keywords can bring a new set.
-    fn forget_keywords(&mut self) {
-        if !self.keywords.is_overgrown() {
-            return;
-        }
-        let mut kept = Keywords::default();
-        for slot in Arc::make_mut(&mut self.slots) {
-            let number = kept.number(self.keywords.set(slot.packed >> 8));
-            slot.packed = (slot.packed & 0xff) | (number << 8);
-        }
-        kept.in_use = kept.sets.len();
-        self.keywords = kept;
+        self.roll.update(entry);
     }
 
     fn note_gone(&mut self, vanished: &[u32]) {
-        let slots = &self.slots;
         let here = vanished
             .iter()
-            .filter(|uid| slots.binary_search_by_key(*uid, |slot| slot.uid).is_ok());
+            .filter(|uid| self.roll.index(**uid).is_some());
         self.gone.extend(here);
         self.gone.sort_unstable();
         self.gone.dedup();
@@ -268,29 +129,14 @@ impl View {
         }
         let gone = std::mem::take(&mut self.gone);
         for (removed, uid) in gone.iter().enumerate() {
-            if let Ok(index) = self.slots.binary_search_by_key(uid, |slot| slot.uid) {
+            if let Some(index) = self.roll.index(*uid) {
                 changes
                     .expunged
                     .push(sequence(index.saturating_sub(removed)));
             }
         }
-        Arc::make_mut(&mut self.slots).retain(|slot| gone.binary_search(&slot.uid).is_err());
+        self.roll.remove(&gone);
         changes.vanished = gone;
-    }
-
-    fn slot_of(&mut self, entry: &Entry) -> Slot {
-        let keywords = self.keywords.number(&entry.keywords);
-        Slot::new(entry.uid, entry.modseq, entry.flags, keywords)
-    }
-}
-
-#[cfg(test)]
-fn mark(entry: &Entry) -> Mark {
-    Mark {
-        uid: entry.uid,
-        modseq: entry.modseq,
-        flags: entry.flags,
-        keywords: entry.keywords.clone(),
     }
 }
 
@@ -303,7 +149,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use jiff::Timestamp;
-    use store::{BodyId, EmailId, ThreadId};
+    use store::{BodyId, EmailId, ThreadId, mailbox::Flags};
+
+    /// As many sets of keywords as are always kept.
+    const FEW_SETS: usize = 256;
 
     fn entry(uid: u32, modseq: u64, flags: u8, keywords: &[&str]) -> Entry {
         Entry {
@@ -320,14 +169,15 @@ mod tests {
         }
     }
 
-    fn four() -> View {
-        let entries: Vec<_> = [2, 4, 6, 8].map(|uid| entry(uid, 1, 0, &[])).into();
-        View::new(&entries, 1)
+    fn view_of(entries: &[Entry]) -> View {
+        let mut view = View::new(Roll::empty_at(1));
+        view.apply(entries, &[], 1, true);
+        view
     }
 
-    #[test]
-    fn a_message_costs_sixteen_octets() {
-        assert_eq!(size_of::<Slot>(), 16);
+    fn four() -> View {
+        let entries: Vec<_> = [2, 4, 6, 8].map(|uid| entry(uid, 1, 0, &[])).into();
+        view_of(&entries)
     }
 
     #[test]
@@ -386,7 +236,7 @@ mod tests {
             .take(3 * FEW_SETS)
             .map(|uid| entry(uid, 1, 0, &[format!("k{uid}").as_str()]))
             .collect();
-        let mut view = View::new(&many, 1);
+        let mut view = view_of(&many);
         view.apply(&[], &[], 2, true);
         assert_eq!(view.keyword_sets().count(), many.len());
         assert_eq!(view.keywords(view.slots()[0]), ["k1"]);
@@ -423,7 +273,7 @@ mod tests {
         }
 
         fn tell(&mut self, view: &mut View, may_expunge: bool) {
-            let since = view.modseq;
+            let since = view.modseq();
             let changed: Vec<Entry> = self
                 .stored
                 .iter()

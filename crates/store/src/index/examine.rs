@@ -12,7 +12,7 @@ use crate::{
     verify::{Finding, Progress},
 };
 
-use super::{Index, Shared, follow, sqlite_index::Examined};
+use super::{Index, Shared, follow, rolls, sqlite_index::Examined};
 
 /// Messages compared in one view.
 const AT_ONCE: i64 = 1000;
@@ -134,6 +134,11 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
     let Some((mut file, watermark)) = opened else {
         return Ok(None);
     };
+    let why;
+    (file, why) = wrong_roll(shared, file).await?;
+    if why.is_some() {
+        return Ok(why);
+    }
     let at = Arc::clone(shared);
     let mut texts = match shared.store.blocking(move || at.texts(account)).await {
         // Deleted meanwhile.
@@ -165,6 +170,31 @@ async fn examine(shared: &Arc<Shared>, account: AccountId) -> Result<Option<Stri
             }
         }
     }
+}
+
+/// A roll that does not say what its mailbox holds.
+async fn wrong_roll(
+    shared: &Arc<Shared>,
+    mut file: Examined,
+) -> Result<(Examined, Option<String>), Error> {
+    let listing = move || file.rolls().map(|kept| (file, kept));
+    let (kept, mut roll);
+    (file, kept) = shared.store.blocking(listing).await?;
+    for kept in kept {
+        let reading = move || file.roll(kept).map(|roll| (file, roll));
+        (file, roll) = shared.store.blocking(reading).await?;
+        let Some(roll) = roll.take() else {
+            continue;
+        };
+        let compared = shared
+            .store
+            .read(move |sql| rolls::complaint(sql, roll))
+            .await?;
+        if compared.is_some() {
+            return Ok((file, compared));
+        }
+    }
+    Ok((file, None))
 }
 
 /// A message in the index that is another account's, or nobody's.

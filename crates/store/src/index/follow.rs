@@ -12,7 +12,7 @@ use crate::{
     sql::{Sql, Value},
 };
 
-use super::{Shared, extract::Content, sqlite_index::Document};
+use super::{Shared, extract::Content, rolls, sqlite_index::Document};
 
 /// Messages of one transaction of the index, and octets of raw mail after which it ends early.
 const BATCH: usize = 64;
@@ -61,7 +61,11 @@ async fn follow(shared: &Arc<Shared>) {
             }
         };
         for account in std::mem::take(&mut behind) {
-            match catch_up(shared, account).await {
+            let followed = match catch_up(shared, account).await {
+                Ok(()) => rolls::renew(shared, account).await,
+                failed => failed,
+            };
+            match followed {
                 Ok(()) => {}
                 Err(Error::Closed) => return,
                 Err(error) => {

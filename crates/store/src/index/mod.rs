@@ -14,6 +14,7 @@ mod extract;
 mod follow;
 mod gram;
 mod packed;
+mod rolls;
 mod sqlite_index;
 
 use std::{
@@ -163,13 +164,14 @@ impl Index {
             .await
     }
 
-    /// Waits until all messages of `account` that are in the store now are indexed. For tests and for commands
-    /// that rebuild.
+    /// Waits until all messages of `account` that are in the store now are indexed, and its rolls kept. For tests and for
+    /// commands that rebuild.
     ///
     /// # Errors
     /// When the store or the index cannot be read or written.
     pub async fn catch_up(&self, account: AccountId) -> Result<(), Error> {
-        follow::catch_up(&self.shared, account).await
+        follow::catch_up(&self.shared, account).await?;
+        rolls::renew(&self.shared, account).await
     }
 
     /// Stops following and waits for what is under way.

@@ -2,6 +2,7 @@
 //! removing a file. Nothing outside this module names the engine.
 
 mod examine;
+mod roll;
 
 use std::path::Path;
 
@@ -19,17 +20,20 @@ use crate::{
 /// `ascii` takes all that is not ASCII as it is, and of ASCII a gram holds letters and digits only.
 const SORT: Sort = Sort {
     name: "search index",
-    format: 2,
+    format: 3,
     tables: "
     CREATE TABLE document (
         email INTEGER PRIMARY KEY, complete INTEGER NOT NULL, kept INTEGER NOT NULL);
     CREATE INDEX document_incomplete ON document (email) WHERE complete = 0;
     CREATE TABLE text (email INTEGER PRIMARY KEY, sealed BLOB NOT NULL);
     CREATE VIRTUAL TABLE gram USING fts5(
-        grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');",
+        grams, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
+    CREATE TABLE roll (
+        mailbox INTEGER PRIMARY KEY, uid_validity INTEGER NOT NULL, modseq INTEGER NOT NULL, content BLOB NOT NULL);",
 };
 
 pub(super) use examine::Examined;
+pub(super) use roll::Kept;
 
 /// A message for the index.
 pub(super) struct Document {

@@ -15,6 +15,8 @@ mod keywords;
 mod name;
 mod read;
 mod recovered;
+mod roll;
+mod roll_codec;
 mod thread;
 mod tree;
 
@@ -30,10 +32,11 @@ pub use flags::change_flags;
 pub use keywords::{MAX_KEYWORD_OCTETS, MAX_KEYWORDS, MAX_MAILBOX_KEYWORDS, keywords};
 pub use name::{MAX_LEVEL_OCTETS, MAX_LEVELS, MAX_NAME_OCTETS, SEPARATOR, canonical};
 pub use read::{
-    changed_since, deleted_octets, entries, entries_of, marks, places_of_emails, places_to_verify,
+    changed_since, deleted_octets, entries, entries_of, places_of_emails, places_to_verify,
     summaries, summary_sizes, vanished_since,
 };
 pub(crate) use recovered::{Returning, put_back, recovered};
+pub use roll::{Roll, Slot};
 pub use tree::{
     MAX_MAILBOXES, MAX_SUBSCRIPTIONS, by_id, by_name, create, delete, list, rename, subscribe,
     subscriptions,
@@ -178,19 +181,6 @@ pub struct Entry {
     pub internal_date: Timestamp,
     /// SAVEDATE: when it came into this mailbox (RFC 8514).
     pub save_date: Timestamp,
-}
-
-/// What a list of a mailbox's messages needs of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// As [`Entry::uid`].
-    pub uid: u32,
-    /// As [`Entry::modseq`].
-    pub modseq: u64,
-    /// As [`Entry::flags`].
-    pub flags: Flags,
-    /// As [`Entry::keywords`].
-    pub keywords: Vec<String>,
 }
 
 /// A message to put into a mailbox. Its body was given to the same commit, or is owned already.

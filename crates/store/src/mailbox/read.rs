@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    Entry, Flags, Mark,
+    Entry, Flags,
     head::{number, signed},
     keywords,
 };
@@ -33,28 +33,6 @@ pub fn entries(
         "SELECT {COLUMNS} FROM message WHERE mailbox = ?1 AND uid >= ?2 AND uid <= ?3 ORDER BY uid"
     );
     sql::rows(sql, &statement, params![mailbox, from, to], entry)
-}
-
-/// What [`entries`] says, cut down to what lists need: for all of a large mailbox.
-///
-/// # Errors
-/// When the database fails.
-pub fn marks(
-    sql: &mut dyn Sql,
-    mailbox: MailboxId,
-    from: u32,
-    to: u32,
-) -> Result<Vec<Mark>, Error> {
-    let statement = "SELECT uid, modseq, flags, keywords FROM message
-                     WHERE mailbox = ?1 AND uid >= ?2 AND uid <= ?3 ORDER BY uid";
-    sql::rows(sql, statement, params![mailbox, from, to], |row| {
-        Ok(Mark {
-            uid: number(row, 0)?,
-            modseq: row.count(1)?,
-            flags: flags(row, 2)?,
-            keywords: keywords::split(&row.text(3)?),
-        })
-    })
 }
 
 /// The entries of `uids`, ascending; those gone are left out.
@@ -298,7 +276,7 @@ fn entry(row: &dyn Row) -> Result<Entry, Error> {
     })
 }
 
-fn flags(row: &dyn Row, column: usize) -> Result<Flags, Error> {
+pub(super) fn flags(row: &dyn Row, column: usize) -> Result<Flags, Error> {
     u8::try_from(row.int(column)?)
         .map(Flags)
         .map_err(|_| Error::Corrupt("flags of a message are out of range".to_owned()))

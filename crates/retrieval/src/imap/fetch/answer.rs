@@ -7,7 +7,7 @@ use message::{Limits, Summary};
 use protocol::imap::{Encoder, FetchItem, FetchWriter};
 use store::{
     AccountId, Error,
-    mailbox::{Entry, Flags},
+    mailbox::{Entry, Flags, Slot},
 };
 
 use super::{
@@ -25,7 +25,6 @@ use crate::{
         outcome::Stop,
         selected::Selected,
         summaries::{self, room_of},
-        view::Slot,
     },
 };
 

@@ -7,9 +7,12 @@ use message::{
     text::{self, fold_words},
 };
 use protocol::imap::{Flag, NumberSet, SearchKey, SystemFlags};
-use store::{index::Field, mailbox::Entry};
+use store::{
+    index::Field,
+    mailbox::{Entry, Slot},
+};
 
-use super::super::{outcome::Stop, selected::Selected, view::Slot};
+use super::super::{outcome::Stop, selected::Selected};
 
 /// A condition on a message.
 pub(super) enum Term {

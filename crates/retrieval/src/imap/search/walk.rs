@@ -11,7 +11,7 @@ use message::{
 use store::{
     AccountId, EmailId, Error, Snapshot,
     index::{Candidates, Field},
-    mailbox::{self, Entry},
+    mailbox::{self, Entry, Slot},
 };
 use tokio::time::timeout;
 
@@ -20,7 +20,6 @@ use super::super::{
     outcome::Stop,
     selected::Selected,
     summaries::{self, room_of},
-    view::Slot,
 };
 use super::term::{Known, Narrowed, Needle, Term, Words};
 use crate::{Shared, budget::Room};

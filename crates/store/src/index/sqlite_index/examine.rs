@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, params};
 
-use super::{super::packed::Texts, SORT, database};
-use crate::{EmailId, Error, disk::Disk, sqlite};
+use super::{super::packed::Texts, Kept, SORT, database, roll};
+use crate::{EmailId, Error, disk::Disk, mailbox::Roll, sqlite};
 
 /// A file under examination.
 pub(in crate::index) struct Examined {
@@ -91,5 +91,15 @@ impl Examined {
             Ok(found)
         };
         look().map_err(database)
+    }
+
+    /// All rolls that are kept.
+    pub(in crate::index) fn rolls(&self) -> Result<Vec<Kept>, Error> {
+        roll::list(&self.handle)
+    }
+
+    /// A roll that is kept; `None` when it is not any more.
+    pub(in crate::index) fn roll(&self, kept: Kept) -> Result<Option<(Kept, Roll)>, Error> {
+        roll::find(&self.handle, kept.mailbox, kept.uid_validity)
     }
 }

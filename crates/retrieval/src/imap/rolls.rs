@@ -1,4 +1,4 @@
-//! Views of mailboxes that were selected lately.
+//! Rolls of mailboxes that were selected lately.
 //!
 //! A large mailbox takes long to read, and is selected again and again: by each session of each program of its owner. What
 //! was read once is kept, brought up to date when it is asked for, and shared until a session hears of something new.
@@ -6,12 +6,10 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
-use store::MailboxId;
+use store::{MailboxId, mailbox::Roll};
 
-use super::view::View;
-
-/// Views, within a bound on the memory that they take.
-pub(crate) struct Views {
+/// Rolls, within a bound on the memory that they take.
+pub(crate) struct Rolls {
     most_octets: u64,
     state: Mutex<State>,
 }
@@ -26,12 +24,12 @@ struct State {
 
 struct Kept {
     uid_validity: u32,
-    view: View,
+    roll: Roll,
     octets: u64,
     used: u64,
 }
 
-impl Views {
+impl Rolls {
     pub(crate) fn new(most_octets: u64) -> Self {
         Self {
             most_octets,
@@ -39,32 +37,32 @@ impl Views {
         }
     }
 
-    /// The view of a mailbox as it was when it was last kept.
-    pub(crate) fn find(&self, mailbox: MailboxId, uid_validity: u32) -> Option<View> {
+    /// The roll of a mailbox as it was when it was last kept.
+    pub(crate) fn find(&self, mailbox: MailboxId, uid_validity: u32) -> Option<Roll> {
         let mut state = self.state.lock();
         state.clock += 1;
         let now = state.clock;
         let kept = state.kept.get_mut(&mailbox)?;
         kept.used = now;
-        (kept.uid_validity == uid_validity).then(|| kept.view.clone())
+        (kept.uid_validity == uid_validity).then(|| kept.roll.clone())
     }
 
-    /// Keeps a view that holds all that the mailbox held at its MODSEQ, unless a later one is kept.
-    pub(crate) fn keep(&self, mailbox: MailboxId, uid_validity: u32, view: &View) {
-        let octets = u64::try_from(view.octets()).unwrap_or(u64::MAX);
+    /// Keeps a roll that holds all that the mailbox held at its MODSEQ, unless a later one is kept.
+    pub(crate) fn keep(&self, mailbox: MailboxId, uid_validity: u32, roll: &Roll) {
+        let octets = u64::try_from(roll.octets()).unwrap_or(u64::MAX);
         if octets > self.most_octets {
             return;
         }
         let mut state = self.state.lock();
         let is_newer =
-            |kept: &Kept| kept.uid_validity == uid_validity && kept.view.modseq >= view.modseq;
+            |kept: &Kept| kept.uid_validity == uid_validity && kept.roll.modseq >= roll.modseq;
         if state.kept.get(&mailbox).is_some_and(is_newer) {
             return;
         }
         state.clock += 1;
         let kept = Kept {
             uid_validity,
-            view: view.clone(),
+            roll: roll.clone(),
             octets,
             used: state.clock,
         };
@@ -88,24 +86,24 @@ mod tests {
 
     #[test]
     fn the_latest_is_kept_and_the_least_used_leaves() {
-        let one = u64::try_from(View::empty_at(1).octets()).unwrap_or(u64::MAX);
-        let views = Views::new(one * 2);
+        let one = u64::try_from(Roll::empty_at(1).octets()).unwrap_or(u64::MAX);
+        let rolls = Rolls::new(one * 2);
         let modseq = |mailbox, validity| {
-            let found = views.find(MailboxId(mailbox), validity);
-            found.map(|view| view.modseq)
+            let found = rolls.find(MailboxId(mailbox), validity);
+            found.map(|roll| roll.modseq)
         };
-        views.keep(MailboxId(1), 7, &View::empty_at(5));
-        views.keep(MailboxId(1), 7, &View::empty_at(4));
+        rolls.keep(MailboxId(1), 7, &Roll::empty_at(5));
+        rolls.keep(MailboxId(1), 7, &Roll::empty_at(4));
         assert_eq!(modseq(1, 7), Some(5));
         assert_eq!(modseq(1, 8), None);
-        views.keep(MailboxId(2), 7, &View::empty_at(1));
+        rolls.keep(MailboxId(2), 7, &Roll::empty_at(1));
         assert_eq!(modseq(1, 7), Some(5));
-        views.keep(MailboxId(3), 7, &View::empty_at(1));
+        rolls.keep(MailboxId(3), 7, &Roll::empty_at(1));
         assert_eq!(
             [modseq(1, 7), modseq(2, 7), modseq(3, 7)],
             [Some(5), None, Some(1)]
         );
-        views.keep(MailboxId(1), 9, &View::empty_at(2));
+        rolls.keep(MailboxId(1), 9, &Roll::empty_at(2));
         assert_eq!(modseq(1, 9), Some(2));
     }
 }
