@@ -16,7 +16,7 @@ const STEP: u32 = 16_384;
 const FEW_SETS: usize = 256;
 
 /// A message in a [`Roll`]: 16 octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slot {
     /// MODSEQ of the flags below.
     pub modseq: u64,

@@ -3,23 +3,23 @@
 //! ```text
 //! "KROLL" 1 0 0  modseq (8)  sets (4)  slots (4)
 //! for each set:  words (2), for each: octets (2), the word
-//! for each slot: MODSEQ (8), UID (4), set × 256 + flags (4)
+//! for each slot: three numbers: UID less the UID before, MODSEQ less the MODSEQ before, set × 256 + flags
 //! BLAKE3 of all before (32)
 //! ```
 //!
-//! Numbers are little-endian.
+//! Numbers with a size are little-endian. The three of a slot are in LEB128 (seven bits an octet, lowest first, the top bit set in all
+//! but the last); the second of them may be below zero and is doubled for that: 0, -1, 1, -2 are 0, 1, 2, 3.
 
 use std::sync::Arc;
 
 use super::roll::{Keywords, Roll, Slot};
 
 const MAGIC: [u8; 8] = *b"KROLL\x01\0\0";
-const SLOT: usize = 16;
 
 impl Roll {
     /// The roll as octets; `None` when it holds more than the format counts.
     pub(crate) fn to_octets(&self) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(64 + self.slots.len() * SLOT);
+        let mut out = Vec::with_capacity(64 + self.slots.len() * 4);
         out.extend(MAGIC);
         out.extend(self.modseq.to_le_bytes());
         out.extend(u32::try_from(self.keywords.sets.len()).ok()?.to_le_bytes());
@@ -31,10 +31,12 @@ impl Roll {
                 out.extend(word.as_bytes());
             }
         }
+        let (mut uid, mut modseq) = (0, 0);
         for slot in self.slots.iter() {
-            out.extend(slot.modseq.to_le_bytes());
-            out.extend(slot.uid.to_le_bytes());
-            out.extend(slot.packed.to_le_bytes());
+            put(&mut out, u64::from(slot.uid.wrapping_sub(uid)));
+            put(&mut out, folded(slot.modseq.wrapping_sub(modseq)));
+            put(&mut out, u64::from(slot.packed));
+            (uid, modseq) = (slot.uid, slot.modseq);
         }
         let digest = blake3::hash(&out);
         out.extend(digest.as_bytes());
@@ -55,16 +57,62 @@ impl Roll {
         let sets = u32::from_le_bytes(take(&mut left)?);
         let count = usize::try_from(u32::from_le_bytes(take(&mut left)?)).ok()?;
         roll.keywords = keywords(&mut left, sets)?;
-        if left.len() != count.checked_mul(SLOT)? {
-            return None;
+        // A slot takes three octets at least: a count that cannot be is not believed.
+        let mut slots = Vec::with_capacity(count.min(left.len() / 3));
+        let mut before = Slot::default();
+        for _ in 0..count {
+            before = slot(&mut left, before)?;
+            if before.set() > sets {
+                return None;
+            }
+            slots.push(before);
         }
-        let (chunks, _) = left.as_chunks::<SLOT>();
-        let slots: Vec<Slot> = chunks.iter().map(slot).collect();
-        let ascends = slots.iter().is_sorted_by(|one, two| one.uid < two.uid);
-        let known = slots.iter().all(|slot| slot.set() <= sets);
         roll.slots = Arc::new(slots);
-        (ascends && known).then_some(roll)
+        left.is_empty().then_some(roll)
     }
+}
+
+/// The slot after `before`: its UID is higher.
+fn slot(left: &mut &[u8], before: Slot) -> Option<Slot> {
+    let uid = u32::try_from(number(left)?).ok().filter(|up| *up > 0)?;
+    let modseq = unfolded(number(left)?);
+    Some(Slot {
+        modseq: before.modseq.wrapping_add(modseq),
+        uid: before.uid.checked_add(uid)?,
+        packed: u32::try_from(number(left)?).ok()?,
+    })
+}
+
+/// A difference, small whether it is above or below zero.
+fn folded(difference: u64) -> u64 {
+    (difference << 1) ^ (difference.cast_signed() >> 63).cast_unsigned()
+}
+
+fn unfolded(number: u64) -> u64 {
+    (number >> 1) ^ (number & 1).wrapping_neg()
+}
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        let [low, ..] = number.to_le_bytes();
+        out.push(low | 0x80);
+        number >>= 7;
+    }
+    let [low, ..] = number.to_le_bytes();
+    out.push(low);
+}
+
+fn number(left: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (octet, rest) = left.split_first()?;
+        *left = rest;
+        number |= u64::from(octet & 0x7f) << shift;
+        if *octet < 0x80 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn keywords(left: &mut &[u8], sets: u32) -> Option<Keywords> {
@@ -82,15 +130,6 @@ fn keywords(left: &mut &[u8], sets: u32) -> Option<Keywords> {
         }
     }
     Some(keywords)
-}
-
-fn slot(octets: &[u8; SLOT]) -> Slot {
-    let [a, b, c, d, e, f, g, h, uid @ .., p, q, r, s] = *octets;
-    Slot {
-        modseq: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        uid: u32::from_le_bytes(uid),
-        packed: u32::from_le_bytes([p, q, r, s]),
-    }
 }
 
 fn take<const N: usize>(left: &mut &[u8]) -> Option<[u8; N]> {
@@ -115,7 +154,7 @@ mod tests {
         ];
         for (uid, keywords) in messages {
             let keywords: Vec<String> = keywords.iter().map(|&word| word.to_owned()).collect();
-            roll.add(uid, u64::from(uid) + 3, Flags::SEEN, &keywords);
+            roll.add(uid, 1 << uid, Flags::SEEN, &keywords);
         }
         roll
     }
@@ -126,6 +165,9 @@ mod tests {
         let back = Roll::from_octets(&roll.to_octets().unwrap()).unwrap();
         assert!(back.agrees_with(&roll));
         assert_eq!((back.modseq, back.keyword_sets().count()), (99, 2));
+        for difference in [0, 1, u64::MAX, 1 << 63, (1 << 63) - 1, 77] {
+            assert_eq!(unfolded(folded(difference)), difference);
+        }
         let empty = Roll::empty_at(1);
         let back = Roll::from_octets(&empty.to_octets().unwrap()).unwrap();
         assert!(back.slots().is_empty());
