@@ -2,7 +2,8 @@
 //!
 //! Every change of state and every refusal that the regulation names is an [`Event`]. The `store`
 //! gives an event its number and its time and commits it together with the change it tells of; this
-//! room only says what an event is. Sealing and proofs build on the same data.
+//! room only says what an event is, and how events are committed to: as leaves ([`entry`]) of a Merkle tree ([`merkle`]) whose
+//! size and root are signed ([`note`], [`checkpoint`]).
 //!
 //! ```
 //! use trail::{Actor, Event, Kind, Outcome};
@@ -12,7 +13,11 @@
 //! assert_eq!(event.outcome, Outcome::Success);
 //! ```
 
+pub mod checkpoint;
+pub mod entry;
 mod kind;
+pub mod merkle;
+pub mod note;
 mod parts;
 
 use std::net::IpAddr;
