@@ -18,7 +18,7 @@ use crate::{
     shared::Shared,
     sql,
     sqlite::Connection,
-    tx,
+    tree, tx,
 };
 
 impl Store {
@@ -126,6 +126,11 @@ fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Resu
     for name in beside {
         copy_beside(&shared.directory, to, name)?;
     }
+    copy_beside(
+        &shared.directory,
+        to,
+        &Path::new(open::KEYS).join(tree::FILE),
+    )?;
     let key = shared.directory.join(open::KEYS).join(crate::keys::FILE);
     let copy_key = || -> io::Result<()> {
         let target = to.join(open::KEYS).join(crate::keys::FILE);

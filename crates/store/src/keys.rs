@@ -25,6 +25,8 @@ use crate::{
 /// Account keys kept unwrapped in memory at most.
 const CACHED: usize = 4096;
 const FIRST_LINE: &str = "kakitome installation key 1";
+/// Octets of a file with a key at most.
+const LONGEST: usize = 1024;
 /// The name of the installation key's file.
 pub(crate) const FILE: &str = "installation.key";
 
@@ -167,6 +169,26 @@ pub(crate) fn key_from(bytes: &[u8]) -> Option<Key> {
 }
 
 fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Key>, Error> {
+    let bad = |reason: &str| Error::KeyFile {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let Some(text) = read_text(disk, path)? else {
+        return Ok(None);
+    };
+    let mut lines = text.lines();
+    if lines.next() != Some(FIRST_LINE) {
+        return Err(bad(
+            "not an installation key of a format that this program knows",
+        ));
+    }
+    let key = lines.next().and_then(from_hex);
+    key.map(Some)
+        .ok_or_else(|| bad("the key is damaged: bring it back from a backup"))
+}
+
+/// The text of a file with a key, if there is one.
+pub(crate) fn read_text(disk: &dyn Disk, path: &Path) -> Result<Option<Zeroizing<String>>, Error> {
     let io_error = |source| Error::io(path, source);
     let bad = |reason: &str| Error::KeyFile {
         path: path.to_owned(),
@@ -183,34 +205,30 @@ fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Key>, Error> {
             "mode {mode:03o} lets others read the key: make it 600 and think about who may have read it"
         )));
     }
-    let mut bytes = Zeroizing::new([0; 256]);
+    let mut bytes = Zeroizing::new([0; LONGEST]);
     let length = file.read_some(bytes.as_mut_slice(), 0).map_err(io_error)?;
     let text = bytes.get(..length).unwrap_or_default();
     let text = std::str::from_utf8(text).map_err(|_| bad("this is no text"))?;
-    let mut lines = text.lines();
-    if lines.next() != Some(FIRST_LINE) {
-        return Err(bad(
-            "not an installation key of a format that this program knows",
-        ));
-    }
-    let key = lines.next().and_then(from_hex);
-    key.map(Some)
-        .ok_or_else(|| bad("the key is damaged: bring it back from a backup"))
+    Ok(Some(Zeroizing::new(text.to_owned())))
 }
 
 fn make_file(disk: &dyn Disk, directory: &Path, path: &Path, world: &World) -> Result<Key, Error> {
     let key: Key = Zeroizing::new(world.bytes());
-    let mut text = Zeroizing::new(String::with_capacity(256));
-    text.push_str(FIRST_LINE);
-    text.push('\n');
-    for byte in key.iter() {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
-    }
-    text.push('\n');
+    let hex = to_hex(key.as_slice());
+    let text = Zeroizing::new(format!("{FIRST_LINE}\n{}\n", hex.as_str()));
+    write_text(disk, directory, path, &text)?;
+    Ok(key)
+}
+
+/// Makes a file with a key, durably.
+pub(crate) fn write_text(
+    disk: &dyn Disk,
+    directory: &Path,
+    path: &Path,
+    text: &str,
+) -> Result<(), Error> {
     // Under another name first: a crash in between must not leave a key file without a key.
-    let unfinished = directory.join("installation.key.new");
+    let unfinished = path.with_extension("key.new");
     let write = || -> io::Result<()> {
         match disk.remove(&unfinished) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -222,11 +240,20 @@ fn make_file(disk: &dyn Disk, directory: &Path, path: &Path, world: &World) -> R
         disk.rename(&unfinished, path)?;
         disk.sync_names(directory)
     };
-    write().map_err(|error| Error::io(path, error))?;
-    Ok(key)
+    write().map_err(|error| Error::io(path, error))
 }
 
-fn from_hex(text: &str) -> Option<Key> {
+pub(crate) fn to_hex(bytes: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 2));
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    text
+}
+
+pub(crate) fn from_hex(text: &str) -> Option<Key> {
     let mut key: Key = Zeroizing::new([0; KEY]);
     if text.len() != KEY * 2 {
         return None;

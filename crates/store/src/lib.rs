@@ -52,10 +52,11 @@ mod segment;
 mod shared;
 pub mod sql;
 mod sqlite;
+pub mod tree;
 mod tx;
 pub mod verify;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -91,8 +92,8 @@ struct Threads {
     stages: [Worker; 2],
     keeper: Worker,
     chores: Chores,
-    /// Follows the events for the trail's index, until it is told to stop.
-    follower: Worker,
+    /// Follow the events, until they are told to stop: the trail's index and its tree.
+    followers: [Worker; 2],
     stop: watch::Sender<bool>,
 }
 
@@ -118,6 +119,12 @@ pub struct Options {
     /// A mailbox with at least so many messages has its roll ([`mailbox::Roll`]) kept beside the database, so that it need not be
     /// read row by row to be selected. Default 2,048.
     pub roll_from: u64,
+    /// How long events wait at most until a signed checkpoint tells of them (clause 4.2(2)). Default one minute, which is also the
+    /// most that there is.
+    pub checkpoint_every: Duration,
+    /// What the trail's log is called when its key is made, with a mark behind it that no other log has: the site's host
+    /// name. Default `kakitome.invalid`.
+    pub trail_origin: String,
 }
 
 impl Default for Options {
@@ -131,6 +138,8 @@ impl Default for Options {
             compression_level: 1,
             reserve_bytes: 64 << 20,
             roll_from: 2048,
+            checkpoint_every: Duration::from_secs(60),
+            trail_origin: "kakitome.invalid".to_owned(),
         }
     }
 }
@@ -146,7 +155,7 @@ pub struct SealedBody {
     pub(crate) sealed: seal::Sealed,
 }
 
-/// Proof that a transaction recorded its audit event. Only [`Tx::record`] makes it.
+/// Proof that a transaction recorded its audit event. Outside of this crate only [`Tx::record`] makes it.
 #[derive(Debug)]
 #[must_use = "return it from the closure given to Store::commit"]
 pub struct Recorded<T> {
@@ -213,7 +222,7 @@ impl Store {
             stages: opened.stages,
             keeper: opened.keeper,
             chores: opened.chores,
-            follower: opened.follower,
+            followers: opened.followers,
             stop: opened.stop,
         };
         Ok(Self {
@@ -236,7 +245,9 @@ impl Store {
             tell(stage.ended().await);
         }
         threads.stop.send_replace(true);
-        tell(threads.follower.ended().await);
+        for follower in threads.followers {
+            tell(follower.ended().await);
+        }
         self.inner.shared.trail.close();
         self.inner.shared.readers.close();
         threads.chores.ask(Chore::Stop);
@@ -425,7 +436,9 @@ impl Drop for Inner {
             tell(stage.join());
         }
         threads.stop.send_replace(true);
-        tell(threads.follower.join());
+        for follower in threads.followers {
+            tell(follower.join());
+        }
         self.shared.trail.close();
         self.shared.readers.close();
         threads.chores.ask(Chore::Stop);

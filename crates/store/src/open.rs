@@ -26,6 +26,7 @@ use crate::{
     shared::{Counters, Readers, Shared, Topics},
     sql::{self, Engine as _, Sql},
     sqlite::Connection,
+    tree::{self, Tree},
 };
 
 /// The database's file in the store's directory.
@@ -46,7 +47,7 @@ pub(crate) struct Opened {
     pub(crate) stages: [Worker; 2],
     pub(crate) keeper: Worker,
     pub(crate) chores: Chores,
-    pub(crate) follower: Worker,
+    pub(crate) followers: [Worker; 2],
     pub(crate) stop: watch::Sender<bool>,
 }
 
@@ -94,6 +95,9 @@ pub(crate) fn open(
     if found > 0 {
         check_key(&mut writer, directory, &keys)?;
     }
+    let has_tree = found >= tree::SINCE_FORMAT && tree::latest(&mut writer)?.is_some();
+    let origin = &options.trail_origin;
+    let trail_key = tree::open_key(disk.as_ref(), &key_directory, !has_tree, origin, &world)?;
     let first_mark = match found {
         0 => Some(Mark::default()),
         1 => Some(recover::first_mark(&mut writer, &segments, options)?),
@@ -111,6 +115,7 @@ pub(crate) fn open(
         world,
         keys,
         trail: TrailIndex::new(&directory.join(INDEX), Arc::clone(&disk)),
+        tree: Tree::new(trail_key),
         segments,
         readers: Readers::new(Arc::clone(&disk), database, options.readers),
         disk,
@@ -127,8 +132,11 @@ pub(crate) fn open(
     let keeper = collect::start(&shared, entrance.clone(), todo)?;
     let (stop, stopped) = watch::channel(false);
     let following = event::index::run(Arc::clone(&shared), stopped);
-    let started = shared.world.start_behind("store-trail", following);
-    let follower = started.map_err(|error| Error::io(directory, error))?;
+    let index = shared.world.start_behind("store-trail", following);
+    let growing = tree::run(Arc::clone(&shared), entrance.clone(), stop.subscribe());
+    let tree = shared.world.start_behind("store-tree", growing);
+    let io_error = |error| Error::io(directory, error);
+    let followers = [index.map_err(io_error)?, tree.map_err(io_error)?];
     // A crash may have come between a deletion and its consequences.
     chores.ask(Chore::Erase);
     chores.ask(Chore::Collect);
@@ -138,7 +146,7 @@ pub(crate) fn open(
         stages,
         keeper,
         chores,
-        follower,
+        followers,
         stop,
     })
 }

@@ -23,6 +23,7 @@ use crate::{
     id, keys, open, params, schema,
     sql::{self, Engine as _},
     sqlite::Connection,
+    tree,
 };
 
 /// Ids are given from this far ahead: a day of them, should the clock have been put back since the backup.
@@ -172,6 +173,11 @@ fn files(from: &Path) -> Result<Vec<PathBuf>, Error> {
             .map_err(|error| Error::io(&segments, error))?
             .file_name();
         files.push(Path::new(open::SEGMENTS).join(name));
+    }
+    // A store of an earlier format has none.
+    let trail_key = Path::new(open::KEYS).join(tree::FILE);
+    if size(&from.join(&trail_key))? > 0 {
+        files.push(trail_key);
     }
     files.push(Path::new(open::KEYS).join(keys::FILE));
     Ok(files)

@@ -28,6 +28,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 3,
         files: &[include_str!("schema/trail.sql")],
     },
+    Step {
+        format: 4,
+        files: &[include_str!("schema/tree.sql")],
+    },
 ];
 
 /// The format that this build writes.

@@ -22,6 +22,7 @@ use crate::{
     keys::Keyring,
     segment::Segments,
     sqlite,
+    tree::Tree,
 };
 
 /// Shared state. It outlives the committer's threads.
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Generator,
     pub(crate) keys: Keyring,
     pub(crate) trail: TrailIndex,
+    pub(crate) tree: Tree,
     pub(crate) segments: Arc<Segments>,
     pub(crate) readers: Readers,
     pub(crate) topics: Topics,

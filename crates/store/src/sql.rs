@@ -170,6 +170,18 @@ impl dyn Row + '_ {
             other => Err(mismatch(column, "bytes", other)),
         }
     }
+
+    /// A blob column that may be NULL.
+    ///
+    /// # Errors
+    /// When the column holds something else.
+    pub fn maybe_blob(&self, column: usize) -> Result<Option<Vec<u8>>, Error> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Blob(bytes) => Ok(Some(bytes.to_vec())),
+            other => Err(mismatch(column, "bytes or NULL", other)),
+        }
+    }
 }
 
 fn mismatch(column: usize, wanted: &str, found: Value<'_>) -> Error {

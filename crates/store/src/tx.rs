@@ -141,6 +141,11 @@ impl Tx<'_> {
         Ok(Recorded { value })
     }
 
+    /// In place of an event, for what is no change but tells of changes: the tree over the trail.
+    pub(crate) fn bookkeeping<T>(&mut self, value: T) -> Recorded<T> {
+        Recorded { value }
+    }
+
     /// Wakes those who watch `topic`, once this transaction is durable.
     pub fn touch(&mut self, topic: Topic) {
         if !self.effects.touched.contains(&topic) {

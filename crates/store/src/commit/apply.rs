@@ -148,6 +148,7 @@ impl Applier {
             shared.topics.publish(*topic);
         }
         shared.trail.behind.notify_one();
+        shared.tree.behind.notify_one();
         if !outcome.destroyed.is_empty() {
             chores.ask(Chore::Erase);
         }

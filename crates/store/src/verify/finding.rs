@@ -158,6 +158,18 @@ pub enum Finding {
     },
     /// An event cannot be read.
     EventUnreadable { event: EventId, why: String },
+    /// An event is not what the tree took in.
+    EventAltered { event: EventId },
+    /// An event that the tree took in is gone.
+    EventRemoved { event: EventId },
+    /// An event stands among those that the tree took in, and was not there then.
+    EventInserted { event: EventId },
+    /// The tree over the trail is damaged.
+    Tree { why: String },
+    /// A checkpoint does not tell of the trail, or was not signed by the trail's key.
+    CheckpointFalse { size: u64, at: i64, why: String },
+    /// A checkpoint tells of more events than there are.
+    TrailCut { told: u64, left: u64 },
     /// The index of the trail is not what the events are.
     TrailIndex { why: String },
     /// Addresses stand for an event that does not exist.

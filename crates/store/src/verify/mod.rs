@@ -15,6 +15,7 @@ mod queue;
 mod reference;
 mod remedy;
 mod trail;
+mod tree;
 mod words;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -215,6 +216,8 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(place::Free::default()));
     checks.push_back(Box::new(place::Overlaps::default()));
     checks.push_back(Box::new(trail::Events::default()));
+    checks.push_back(Box::new(tree::Tree::default()));
+    checks.push_back(Box::new(tree::End));
     checks.push_back(Box::new(trail::Addresses::default()));
     checks.push_back(Box::new(trail::Index::default()));
     checks.push_back(Box::new(mail::Messages::default()));

@@ -44,6 +44,12 @@ impl Finding {
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
+            Self::EventAltered { .. } => "event-altered",
+            Self::EventRemoved { .. } => "event-removed",
+            Self::EventInserted { .. } => "event-inserted",
+            Self::Tree { .. } => "tree",
+            Self::CheckpointFalse { .. } => "checkpoint-false",
+            Self::TrailCut { .. } => "trail-cut",
             Self::TrailIndex { .. } => "trail-index",
             Self::AddressOrphans { .. } => "address-orphans",
             Self::Index { .. } => "index",
@@ -114,7 +120,14 @@ impl Finding {
             Self::QueueUnreadable { .. } | Self::QueueUnowned { .. } => Leave(
                 "left alone, and the others go on: what it was is in the events of its id (`audit search --subject`)",
             ),
-            Self::EventTime { .. } | Self::EventUnreadable { .. } => Leave(
+            Self::EventTime { .. }
+            | Self::EventUnreadable { .. }
+            | Self::EventAltered { .. }
+            | Self::EventRemoved { .. }
+            | Self::EventInserted { .. }
+            | Self::Tree { .. }
+            | Self::CheckpointFalse { .. }
+            | Self::TrailCut { .. } => Leave(
                 "left alone: the trail is never changed; compare it with a backup to see who did",
             ),
             Self::TrailIndex { .. } => Repair("makes it anew from the events"),
@@ -133,6 +146,8 @@ impl Finding {
             Self::MarkBehind { .. } => "the mark of the segments".to_owned(),
             Self::IdMarkLow { .. } => "the mark of used ids".to_owned(),
             Self::TrailIndex { .. } => "the index of the audit trail".to_owned(),
+            Self::Tree { .. } | Self::TrailCut { .. } => "the audit trail".to_owned(),
+            Self::CheckpointFalse { size, .. } => format!("the checkpoint of {size} events"),
             Self::UidValidity { .. } => "UIDVALIDITY".to_owned(),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
@@ -163,6 +178,9 @@ impl Finding {
             | Self::RecipientOrphans { id, .. } => id.to_string(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
+            | Self::EventAltered { event }
+            | Self::EventRemoved { event }
+            | Self::EventInserted { event }
             | Self::AddressOrphans { event, .. } => format!("event {event}"),
         }
     }

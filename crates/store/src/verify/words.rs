@@ -217,6 +217,26 @@ impl Finding {
             Self::EventUnreadable { event, why } => {
                 write!(f, "event {event} cannot be read: {why}")
             }
+            Self::EventAltered { event } => {
+                write!(f, "event {event} was changed after it was written")
+            }
+            Self::EventRemoved { event } => write!(f, "event {event} was removed from the trail"),
+            Self::EventInserted { event } => {
+                write!(
+                    f,
+                    "event {event} was put into the trail between others, afterwards"
+                )
+            }
+            Self::Tree { why } => write!(f, "the tree over the trail: {why}"),
+            Self::CheckpointFalse { size, at, why } => write!(
+                f,
+                "the checkpoint of {} over {size} events is false: {why}",
+                time(*at)
+            ),
+            Self::TrailCut { told, left } => write!(
+                f,
+                "the end of the trail was cut off: a checkpoint tells of {told} events, {left} are there"
+            ),
             Self::TrailIndex { why } => write!(f, "the index of the audit trail: {why}"),
             Self::AddressOrphans { event, rows } => write!(
                 f,

@@ -14,7 +14,7 @@ mod proof;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
-pub use proof::{consistency, inclusion, verify_consistency, verify_inclusion};
+pub use proof::{consistency, inclusion, root, verify_consistency, verify_inclusion};
 
 /// A SHA-256 digest.
 pub type Hash = [u8; 32];

@@ -61,6 +61,14 @@ impl<E, F: FnMut(u32, u64) -> Result<Hash, E>> Subtrees<F> {
     }
 }
 
+/// The root of the tree of the first `size` leaves, which are at least one. `nodes` as in [`inclusion`].
+///
+/// # Errors
+/// Those of `nodes`.
+pub fn root<E>(size: u64, nodes: impl FnMut(u32, u64) -> Result<Hash, E>) -> Result<Hash, E> {
+    Subtrees(nodes).root(0, size.max(1))
+}
+
 /// The proof that leaf number `leaf` (from 0) is in the tree of the first `size` leaves; empty when it is not. `nodes(level, index)`
 /// gives the root of the `index`-th full subtree of 2^`level` leaves.
 ///
@@ -200,6 +208,7 @@ mod tests {
         for size in 1..40_u64 {
             let leaves = leaves(size);
             let root = tree(&leaves).root();
+            assert_eq!(super::root(size, nodes(&leaves)), Ok(root));
             for (leaf, hash) in (0..).zip(&leaves) {
                 let proof = inclusion(leaf, size, nodes(&leaves)).unwrap();
                 assert!(verify_inclusion(leaf, hash, size, &root, &proof));
