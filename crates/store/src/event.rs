@@ -14,6 +14,7 @@ use trail::{Event, Kind, Outcome};
 use crate::{Error, params, sql::Engine};
 
 pub(crate) use examine::{readable, unfound};
+pub(crate) use search::first_at;
 pub use search::search;
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.

@@ -124,6 +124,18 @@ kinds! {
     // The trail itself.
     /// Somebody searched the trail (clause 8.2(1)a).
     TrailRead = "audit.read",
+    /// Somebody verified the trail; the detail holds how many events, up to which checkpoint, and what was found.
+    TrailVerified = "audit.verified",
+    /// A checkpoint was given out, to be kept elsewhere.
+    TrailWitnessed = "audit.checkpoint",
+    /// The proof that an event is in the trail was given out.
+    TrailProved = "audit.proved",
+    /// A volume of the trail was sealed (clause 4.2(2)); the detail holds its events and root.
+    VolumeSealed = "audit.sealed",
+    /// A volume of the trail was written to a medium and read back.
+    VolumeExported = "audit.exported",
+    /// A medium with a volume of the trail was put somewhere, or given to somebody (clause 8.2(1)b).
+    CustodyNoted = "audit.custody",
 
     // The store.
     /// Bodies that nobody owns any more were erased.

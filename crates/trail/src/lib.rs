@@ -19,6 +19,7 @@ mod kind;
 pub mod merkle;
 pub mod note;
 mod parts;
+pub mod volume;
 
 use std::net::IpAddr;
 

@@ -56,7 +56,7 @@ fn span(sql: &mut dyn Sql, filter: &Filter) -> Result<Option<(i64, i64)>, Error>
 }
 
 /// The first event not before `at`. Times ascend with ids, so it is found by halving.
-fn first_at(sql: &mut dyn Sql, at: Timestamp) -> Result<Option<i64>, Error> {
+pub(crate) fn first_at(sql: &mut dyn Sql, at: Timestamp) -> Result<Option<i64>, Error> {
     let last = "SELECT id, at FROM event ORDER BY id DESC LIMIT 1";
     let read = |row: &dyn Row| Ok((row.int(0)?, row.time(1)?));
     let Some((mut high, _)) = sql::first(sql, last, &[], read)?.filter(|(_, last)| *last >= at)

@@ -16,3 +16,28 @@ CREATE TABLE checkpoint (
     at BIGINT NOT NULL,
     note TEXT NOT NULL
 );
+
+-- Volumes of the trail that were sealed: events from place `first` up to before place `last`.
+CREATE TABLE trail_volume (
+    number BIGINT PRIMARY KEY,
+    first BIGINT NOT NULL,
+    last BIGINT NOT NULL,
+    from_at BIGINT NOT NULL,
+    to_at BIGINT NOT NULL,
+    sealed_at BIGINT NOT NULL,
+    -- Not erased before this, whatever the settings say later.
+    retain_until BIGINT NOT NULL
+);
+
+-- Where the media with volumes are, and who has the keys (clause 8.2(1)b).
+CREATE TABLE custody (
+    id BIGINT PRIMARY KEY,
+    volume BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    medium TEXT NOT NULL,
+    place TEXT NOT NULL,
+    key_holder TEXT NOT NULL,
+    person TEXT NOT NULL,
+    remark TEXT NOT NULL
+);
+CREATE INDEX custody_by_volume ON custody (volume, id);

@@ -7,9 +7,12 @@
 //!
 //! `tile` has the rows, `grow` lets the tree grow, `key` keeps what signs.
 
+mod custody;
+mod export;
 mod grow;
 mod key;
 mod tile;
+mod volume;
 
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Notify};
@@ -29,6 +32,10 @@ pub(crate) use grow::run;
 pub(crate) use key::{FILE, open as open_key};
 pub(crate) use tile::{LEAVES, Leaf, Tile, after, read as read_tiles};
 
+pub use custody::{Custody, NewCustody, custody};
+pub use export::Export;
+pub use volume::{Seal, Volume, volumes};
+
 use tile::State;
 
 /// The format of the store that brought it.
@@ -39,6 +46,8 @@ pub(crate) struct Tree {
     key: SigningKey,
     /// Held by whoever lets it grow; what is known of its right edge.
     edge: Mutex<Option<State>>,
+    /// Held while a volume is sealed.
+    sealing: Mutex<()>,
     /// There are events that it has not reached.
     pub(crate) behind: Notify,
 }
@@ -51,6 +60,7 @@ impl Tree {
         Self {
             key,
             edge: Mutex::new(None),
+            sealing: Mutex::new(()),
             behind,
         }
     }
@@ -152,8 +162,7 @@ impl Store {
 }
 
 fn compare(sql: &mut dyn Sql, checkpoint: &Checkpoint) -> Result<Witness, Error> {
-    let leaves = "SELECT coalesce(sum(leaves), 0) FROM tree_tile";
-    let left = sql::first(sql, leaves, &[], |row| row.count(0))?.unwrap_or(0);
+    let left = tile::count(sql)?;
     let size = checkpoint.size;
     if size > left {
         return Ok(Witness::Cut { told: size, left });

@@ -136,6 +136,48 @@ pub(crate) fn with(sql: &mut dyn Sql, event: i64) -> Result<Option<Tile>, Error>
     Ok(None)
 }
 
+/// Number of leaves in the tree.
+pub(super) fn count(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let leaves = "SELECT coalesce(sum(leaves), 0) FROM tree_tile";
+    let leaves = sql::first(sql, leaves, &[], |row| row.count(0))?;
+    Ok(leaves.unwrap_or(0))
+}
+
+/// The place of an event in the tree.
+pub(super) fn place_of(sql: &mut dyn Sql, event: i64) -> Result<Option<u64>, Error> {
+    let tile = with(sql, event)?;
+    Ok(tile.and_then(|tile| Some(tile.first() + tile.find(event)?.0)))
+}
+
+/// The event at a place of the tree.
+pub(super) fn event_at(sql: &mut dyn Sql, place: u64) -> Result<i64, Error> {
+    let tile = read(sql, place / LEAVES, 1)?.pop();
+    let leaf = tile
+        .filter(|tile| tile.number == place / LEAVES)
+        .and_then(|tile| {
+            let leaf = usize::try_from(place % LEAVES).ok()?;
+            tile.leaves.get(leaf).copied()
+        });
+    let leaf = leaf.ok_or_else(|| Error::Corrupt("the trail's tree misses a tile".to_owned()));
+    Ok(leaf?.event)
+}
+
+/// The right edge of the tree of the first `size` leaves.
+pub(super) fn frontier(sql: &mut dyn Sql, size: u64) -> Result<Frontier, Error> {
+    let mut frontier = Frontier::default();
+    let mut nodes = Nodes::new(sql);
+    let mut place = 0;
+    for level in (0..u64::BITS).rev() {
+        let leaves = 1_u64 << level;
+        if size & leaves != 0 {
+            let root = nodes.root(level, place >> level)?;
+            frontier.push_subtree(root, leaves);
+            place += leaves;
+        }
+    }
+    Ok(frontier)
+}
+
 /// The roots of full subtrees, from the tiles.
 pub(crate) struct Nodes<'s> {
     sql: &'s mut dyn Sql,

@@ -206,6 +206,15 @@ pub(crate) fn exists(
     Ok(sql::first(sql, statement, params, |_| Ok(()))?.is_some())
 }
 
+/// The checks of the trail: its events, its tree and its checkpoints.
+fn trail_checks() -> VecDeque<Box<dyn Check>> {
+    let mut checks: VecDeque<Box<dyn Check>> = VecDeque::new();
+    checks.push_back(Box::new(trail::Events::default()));
+    checks.push_back(Box::new(tree::Tree::default()));
+    checks.push_back(Box::new(tree::End));
+    checks
+}
+
 /// All checks, in an order in which a repair makes ready what the next check counts: rows before counters, both
 /// before references, and references before the bodies that nobody owns.
 fn checks() -> VecDeque<Box<dyn Check>> {
@@ -215,9 +224,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(place::Segments::default()));
     checks.push_back(Box::new(place::Free::default()));
     checks.push_back(Box::new(place::Overlaps::default()));
-    checks.push_back(Box::new(trail::Events::default()));
-    checks.push_back(Box::new(tree::Tree::default()));
-    checks.push_back(Box::new(tree::End));
+    checks.append(&mut trail_checks());
     checks.push_back(Box::new(trail::Addresses::default()));
     checks.push_back(Box::new(trail::Index::default()));
     checks.push_back(Box::new(mail::Messages::default()));

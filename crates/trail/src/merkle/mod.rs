@@ -34,16 +34,44 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
 /// SHA-256 of `parts`, one after the other.
 #[must_use]
 pub fn sha256(parts: &[&[u8]]) -> Hash {
-    let mut context = Context::new(&SHA256);
+    let mut hasher = Hasher::default();
     for part in parts {
-        context.update(part);
+        hasher.0.update(part);
     }
-    let mut hash = Hash::default();
-    let digest = context.finish();
-    for (octet, from) in hash.iter_mut().zip(digest.as_ref()) {
-        *octet = *from;
+    hasher.finish()
+}
+
+/// SHA-256 of what is written into it.
+pub struct Hasher(Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
     }
-    hash
+}
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.update(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Hasher {
+    /// The digest.
+    #[must_use]
+    pub fn finish(self) -> Hash {
+        let mut hash = Hash::default();
+        let digest = self.0.finish();
+        for (octet, from) in hash.iter_mut().zip(digest.as_ref()) {
+            *octet = *from;
+        }
+        hash
+    }
 }
 
 /// The right edge of a tree: all that is needed to let it grow and to tell its root. Its parts are the roots of the

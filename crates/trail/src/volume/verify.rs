@@ -1,0 +1,446 @@
+//! Verifying a volume with nothing but its directory and the public key.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use flate2::bufread::MultiGzDecoder;
+use serde_json::Value;
+
+use super::{CHECKPOINTS, EVENTS, MANIFEST, Manifest, ManifestError, from_hex};
+use crate::{
+    checkpoint::Checkpoint,
+    entry::{self, Salt},
+    merkle::{Frontier, Hash},
+    note::VerifierKey,
+};
+
+/// Octets of one line at most: an event has some tens of thousands.
+const LONGEST_LINE: u64 = 1 << 20;
+/// Octets of a manifest at most.
+const LONGEST_MANIFEST: u64 = 1 << 20;
+/// Faults that are named one by one.
+const MOST_FAULTS: usize = 1000;
+
+/// Why a volume could not be verified at all.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The manifest is not believed.
+    #[error("{}: {source}", path.display())]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: ManifestError,
+    },
+}
+
+/// Something that is wrong in a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A file is not the one that was signed.
+    File {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An event is not what was taken in.
+    Altered {
+        /// Its place in the trail, from 0.
+        index: u64,
+        /// Its number, as it says.
+        event: i64,
+    },
+    /// An event is missing.
+    Removed {
+        /// Its place in the trail.
+        index: u64,
+    },
+    /// A line stands where no event can: twice, or out of order.
+    Misplaced {
+        /// The place that it says.
+        index: u64,
+    },
+    /// A line is none.
+    Unreadable {
+        /// Which line of the file, from 1.
+        line: u64,
+    },
+    /// A checkpoint is false.
+    Checkpoint {
+        /// Of how many events it tells.
+        size: u64,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The events are not those over which the root was signed.
+    Root {
+        /// Up to this place they are known to be right.
+        right: u64,
+        /// By this place they are known to be wrong.
+        wrong: u64,
+    },
+    /// There are so many more faults that are not named.
+    More(u64),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { name, why } => write!(f, "the file {name} {why}"),
+            Self::Altered { index, event } => {
+                write!(f, "event {event}, at place {index}, was changed")
+            }
+            Self::Removed { index } => write!(f, "the event at place {index} was removed"),
+            Self::Misplaced { index } => {
+                write!(
+                    f,
+                    "a line for place {index} stands where it cannot: put in, or moved"
+                )
+            }
+            Self::Unreadable { line } => write!(f, "line {line} of the events is none"),
+            Self::Checkpoint { size, why } => {
+                write!(f, "the checkpoint over {size} events is false: {why}")
+            }
+            Self::Root { right, wrong } => write!(
+                f,
+                "the events from place {right} to place {wrong} are not those that were signed"
+            ),
+            Self::More(count) => write!(f, "and {count} more"),
+        }
+    }
+}
+
+/// What was found out about a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What it says of itself, under its signature.
+    pub manifest: Manifest,
+    /// Events whose text is there.
+    pub events: u64,
+    /// Events of which only the commitment is left: they were erased.
+    pub erased: u64,
+    /// Checkpoints that were verified.
+    pub checkpoints: u64,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+impl Report {
+    /// Whether the volume is what was signed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn tell(&mut self, fault: Fault) {
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(fault);
+        } else if let Some(Fault::More(count)) = self.faults.last_mut() {
+            *count += 1;
+        } else {
+            self.faults.push(Fault::More(1));
+        }
+    }
+}
+
+/// Verifies the volume in `directory`; also against `witnesses`, checkpoints that were kept elsewhere. `progress` hears how many events were
+/// looked at. Memory is bounded by the number of checkpoints.
+///
+/// # Errors
+/// When a file cannot be read, or the manifest is not one that `key` signed.
+pub fn verify(
+    directory: &Path,
+    key: &VerifierKey,
+    witnesses: &[String],
+    mut progress: impl FnMut(u64),
+) -> Result<Report, VolumeError> {
+    let manifest = manifest(directory, key)?;
+    let mut report = Report {
+        manifest,
+        events: 0,
+        erased: 0,
+        checkpoints: 0,
+        faults: Vec::new(),
+    };
+    let mut checkpoints = checkpoints(directory, key, &mut report)?;
+    for note in witnesses {
+        match Checkpoint::open(note, key) {
+            Ok(witness) => checkpoints.push(witness),
+            Err(error) => report.tell(Fault::Checkpoint {
+                size: 0,
+                why: format!("one that was kept elsewhere: {error}"),
+            }),
+        }
+    }
+    checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+    let mut reading = Reading {
+        tree: report.manifest.before.clone(),
+        right: report.manifest.first,
+        wrong: None,
+        checkpoints: checkpoints.into_iter().peekable(),
+        report,
+        last_event: i64::MIN,
+    };
+    reading.events(directory, &mut progress)?;
+    Ok(reading.end())
+}
+
+fn manifest(directory: &Path, key: &VerifierKey) -> Result<Manifest, VolumeError> {
+    let path = directory.join(MANIFEST);
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        File::open(&path)?
+            .take(LONGEST_MANIFEST)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read().map_err(|source| VolumeError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    Manifest::open(&text, key).map_err(|source| VolumeError::Manifest { path, source })
+}
+
+/// A file that is digested as it is read.
+struct Digested<R> {
+    inner: R,
+    context: Context,
+    octets: u64,
+}
+
+impl<R: Read> Read for Digested<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.context.update(buffer.get(..count).unwrap_or_default());
+        self.octets += count as u64;
+        Ok(count)
+    }
+}
+
+impl<R: Read> Digested<R> {
+    /// What is wrong with the file, once it was read to its end.
+    fn fault(mut self, name: &str, manifest: &Manifest) -> Option<Fault> {
+        // What a reader left behind the end of what it understood belongs to the file too.
+        let rest = io::copy(&mut self, &mut io::sink());
+        let why = match (manifest.files.iter().find(|file| file.name == name), rest) {
+            (_, Err(error)) => format!("cannot be read: {error}"),
+            (None, _) => "is not named in the manifest".to_owned(),
+            (Some(file), _) if file.octets != self.octets => {
+                format!("has {} octets instead of {}", self.octets, file.octets)
+            }
+            (Some(file), _) if self.context.finish().as_ref() != file.digest => {
+                "is not the one that was signed".to_owned()
+            }
+            _ => return None,
+        };
+        Some(Fault::File {
+            name: name.to_owned(),
+            why,
+        })
+    }
+}
+
+fn open(directory: &Path, name: &str) -> Result<BufReader<Digested<File>>, VolumeError> {
+    let path = directory.join(name);
+    let file = File::open(&path).map_err(|source| VolumeError::Io { path, source })?;
+    Ok(BufReader::new(Digested {
+        inner: file,
+        context: Context::new(&SHA256),
+        octets: 0,
+    }))
+}
+
+/// The next line without its end; `None` at the end, and an error for one that has none or is too long.
+fn next_line(reader: &mut impl BufRead) -> Option<Result<String, io::Error>> {
+    let mut line = String::new();
+    match reader.take(LONGEST_LINE).read_line(&mut line) {
+        Ok(0) => None,
+        Ok(_) if line.ends_with('\n') => {
+            line.pop();
+            Some(Ok(line))
+        }
+        Ok(_) => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// The checkpoints of the volume whose signatures are right.
+fn checkpoints(
+    directory: &Path,
+    key: &VerifierKey,
+    report: &mut Report,
+) -> Result<Vec<Checkpoint>, VolumeError> {
+    let mut reader = open(directory, CHECKPOINTS)?;
+    let mut found = Vec::new();
+    while let Some(line) = next_line(&mut reader) {
+        let parsed = line.ok().and_then(|line| serde_json::from_str(&line).ok());
+        let parsed: Value = parsed.unwrap_or_default();
+        let size = parsed["size"].as_u64().unwrap_or_default();
+        let why = match Checkpoint::open(parsed["note"].as_str().unwrap_or_default(), key) {
+            Ok(checkpoint) if checkpoint.size == size => {
+                found.push(checkpoint);
+                continue;
+            }
+            Ok(checkpoint) => format!("it tells of {} events", checkpoint.size),
+            Err(error) => error.to_string(),
+        };
+        report.tell(Fault::Checkpoint { size, why });
+    }
+    report.checkpoints = found.len() as u64;
+    if let Some(fault) = reader.into_inner().fault(CHECKPOINTS, &report.manifest) {
+        report.tell(fault);
+    }
+    Ok(found)
+}
+
+/// The events on their way through.
+struct Reading<C: Iterator<Item = Checkpoint>> {
+    /// Over the leaves that were read.
+    tree: Frontier,
+    /// Up to here the tree is known to be right.
+    right: u64,
+    /// Here it is known to be wrong first.
+    wrong: Option<u64>,
+    checkpoints: std::iter::Peekable<C>,
+    report: Report,
+    last_event: i64,
+}
+
+impl<C: Iterator<Item = Checkpoint>> Reading<C> {
+    fn events(
+        &mut self,
+        directory: &Path,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), VolumeError> {
+        let mut reader = BufReader::new(MultiGzDecoder::new(open(directory, EVENTS)?));
+        let mut number = 0;
+        while let Some(line) = next_line(&mut reader) {
+            number += 1;
+            match line.as_ref().ok().and_then(|line| Line::parse(line)) {
+                Some(line) => self.line(&line),
+                None => self.report.tell(Fault::Unreadable { line: number }),
+            }
+            if line.is_err() {
+                break;
+            }
+            if number % 4096 == 0 {
+                progress(number);
+            }
+        }
+        progress(number);
+        let file = reader.into_inner().into_inner().into_inner();
+        if let Some(fault) = file.fault(EVENTS, &self.report.manifest) {
+            self.report.tell(fault);
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &Line<'_>) {
+        let index = line.index;
+        if index < self.tree.size() || index >= self.report.manifest.last {
+            self.report.tell(Fault::Misplaced { index });
+            return;
+        }
+        while self.tree.size() < index {
+            self.report.tell(Fault::Removed {
+                index: self.tree.size(),
+            });
+            // Whatever it was: what follows is compared with itself.
+            self.tree.push(Hash::default());
+        }
+        match line.salt {
+            Some(salt) => {
+                self.report.events += 1;
+                let event = line.number();
+                if entry::leaf(&salt, line.event) != line.leaf || event.is_none() {
+                    let event = event.unwrap_or_default();
+                    self.report.tell(Fault::Altered { index, event });
+                } else if event.is_some_and(|event| event <= self.last_event) {
+                    self.report.tell(Fault::Misplaced { index });
+                }
+                self.last_event = event.unwrap_or(self.last_event);
+            }
+            None => self.report.erased += 1,
+        }
+        self.tree.push(line.leaf);
+        self.compare();
+    }
+
+    /// Compares with the checkpoints that tell of the tree as it is now.
+    fn compare(&mut self) {
+        let size = self.tree.size();
+        while let Some(checkpoint) = self.checkpoints.next_if(|next| next.size <= size) {
+            if checkpoint.size < size || self.wrong.is_some() {
+                continue;
+            }
+            if self.tree.root() == checkpoint.root {
+                self.right = size;
+            } else {
+                self.wrong = Some(size);
+            }
+        }
+    }
+
+    fn end(mut self) -> Report {
+        let last = self.report.manifest.last;
+        while self.tree.size() < last {
+            let index = self.tree.size();
+            self.report.tell(Fault::Removed { index });
+            self.tree.push(Hash::default());
+            self.compare();
+        }
+        if self.tree.root() != self.report.manifest.root {
+            self.wrong.get_or_insert(last);
+        }
+        if let Some(wrong) = self.wrong {
+            let right = self.right;
+            self.report.tell(Fault::Root { right, wrong });
+        }
+        self.report
+    }
+}
+
+/// A line of the events' file.
+struct Line<'l> {
+    index: u64,
+    salt: Option<Salt>,
+    leaf: Hash,
+    event: &'l str,
+}
+
+impl<'l> Line<'l> {
+    fn parse(line: &'l str) -> Option<Self> {
+        let mut parts = line.splitn(4, '\t');
+        let (index, salt, leaf) = (parts.next()?, parts.next()?, parts.next()?);
+        let event = parts.next()?;
+        Some(Self {
+            index: index.parse().ok()?,
+            salt: match salt {
+                "-" => None,
+                salt => Some(from_hex(salt)?),
+            },
+            leaf: from_hex(leaf)?,
+            event,
+        })
+    }
+
+    /// The number that the event says it has.
+    fn number(&self) -> Option<i64> {
+        let event: Value = serde_json::from_str(self.event).ok()?;
+        event["id"].as_i64()
+    }
+}
