@@ -394,6 +394,89 @@ pub(crate) struct SelectionArgs {
 pub(crate) enum AuditCommand {
     /// Find events, in order of time
     Search(SearchArgs),
+    /// Verify that no event was changed, removed, put in or moved; with --offline, exported volumes of any site
+    Verify(TrailVerifyArgs),
+    /// Sign a checkpoint over all events, to be kept where nobody who rules this machine can change it
+    Checkpoint {
+        /// The file that is made for it
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Prove that one event is in the trail, to somebody who has the public key
+    Prove {
+        /// The event's id
+        event: i64,
+    },
+    /// The volumes that were sealed
+    Volumes,
+    /// Seal what was written since the last volume, before its month ends
+    Seal,
+    /// Write a volume into a new directory, and verify what can be read back
+    Export(ExportArgs),
+    /// Where the media with volumes are, and who has the keys
+    #[command(subcommand)]
+    Custody(CustodyCommand),
+}
+
+/// `audit verify`
+#[derive(Debug, Args)]
+pub(crate) struct TrailVerifyArgs {
+    /// The directory of an exported volume; may be repeated. No site is asked
+    #[arg(long, value_name = "PATH", requires = "key")]
+    pub(crate) offline: Vec<PathBuf>,
+    /// The public key of the trail, or a file with it
+    #[arg(long, requires = "offline")]
+    pub(crate) key: Option<String>,
+    /// A checkpoint that was kept elsewhere
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness: Option<PathBuf>,
+}
+
+/// `audit export`
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The volume's number
+    pub(crate) volume: u64,
+    /// The directory that is made for it
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) medium: MediumArgs,
+}
+
+/// What the register of custody says of a medium.
+#[derive(Debug, Args)]
+pub(crate) struct MediumArgs {
+    /// What the volume is written on, by its label
+    #[arg(long, requires_all = ["place", "key_holder"])]
+    pub(crate) medium: Option<String>,
+    /// Where that is locked away
+    #[arg(long)]
+    pub(crate) place: Option<String>,
+    /// Who has the key
+    #[arg(long)]
+    pub(crate) key_holder: Option<String>,
+    /// What else is to be known: moved from where, why
+    #[arg(long)]
+    pub(crate) remark: Option<String>,
+}
+
+/// `audit custody`
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustodyCommand {
+    /// The entries, in order
+    List {
+        /// Only of this volume
+        #[arg(long)]
+        volume: Option<u64>,
+    },
+    /// Note where a medium is, or was moved to
+    Add {
+        /// The volume's number
+        volume: u64,
+        #[command(flatten)]
+        medium: MediumArgs,
+    },
 }
 
 /// `audit search`
@@ -431,21 +514,41 @@ impl SiteCommand {
         match self {
             Self::Order(OrderCommand::Import { file })
             | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
+            Self::Audit(AuditCommand::Verify(words)) => words.witness.as_ref(),
             _ => None,
         }
     }
 
     /// The words to send, where they differ from those typed: the server stands in another directory.
     pub(crate) fn words(&self) -> Option<Vec<String>> {
-        let Self::Backup { to } = self else {
-            return None;
+        let to = match self {
+            Self::Backup { to } => to,
+            Self::Audit(AuditCommand::Checkpoint { to }) => to.as_ref()?,
+            Self::Audit(AuditCommand::Export(words)) => &words.to,
+            _ => return None,
         };
-        let to = std::path::absolute(to).ok()?;
-        Some(vec![
-            "backup".to_owned(),
-            "--".to_owned(),
-            to.to_str()?.to_owned(),
-        ])
+        let to = std::path::absolute(to).ok()?.to_str()?.to_owned();
+        let words: Vec<String> = match self {
+            Self::Audit(AuditCommand::Checkpoint { .. }) => {
+                ["audit", "checkpoint"].map(str::to_owned).into()
+            }
+            Self::Audit(AuditCommand::Export(words)) => {
+                let mut said: Vec<String> = ["audit", "export"].map(str::to_owned).into();
+                let medium = &words.medium;
+                for (name, value) in [
+                    ("medium", &medium.medium),
+                    ("place", &medium.place),
+                    ("key-holder", &medium.key_holder),
+                    ("remark", &medium.remark),
+                ] {
+                    said.extend(value.as_ref().map(|value| format!("--{name}={value}")));
+                }
+                said.push(words.volume.to_string());
+                said
+            }
+            _ => return Some(vec!["backup".to_owned(), "--".to_owned(), to]),
+        };
+        Some(words.into_iter().chain([format!("--to={to}")]).collect())
     }
 
     /// Whether its answer is a list, which may be empty.
@@ -456,7 +559,12 @@ impl SiteCommand {
                 | Self::Order(OrderCommand::List)
                 | Self::Account(AccountCommand::List)
                 | Self::Queue(QueueCommand::List(_))
-                | Self::Audit(AuditCommand::Search(_))
+                | Self::Audit(
+                    AuditCommand::Search(_)
+                        | AuditCommand::Verify(_)
+                        | AuditCommand::Volumes
+                        | AuditCommand::Custody(CustodyCommand::List { .. })
+                )
         )
     }
 

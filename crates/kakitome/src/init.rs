@@ -108,7 +108,7 @@ fn domain(name: &str) -> Result<String, InitError> {
 /// Opens the store for the first time and enters the caller with every officer's role.
 async fn first_person(path: &Path, parsed: &settings::Settings) -> Result<String, InitError> {
     let user = site::user_name(rustix::process::getuid().as_raw());
-    let store = Store::open(path, &parsed.store.options(), World::system())?;
+    let store = Store::open(path, &parsed.store_options(), World::system())?;
 
     let entered = directory::bootstrap(&store, &user, &user).await;
     store.close().await;

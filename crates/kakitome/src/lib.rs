@@ -14,7 +14,9 @@ mod files;
 mod init;
 mod listen;
 mod metrics;
+mod offline;
 mod restore;
+mod rotation;
 mod serve;
 mod settings;
 mod site;
@@ -29,7 +31,7 @@ use std::{
 use clap::Parser;
 use miette::{IntoDiagnostic, Result, WrapErr};
 
-use cli::{Cli, SiteCommand, Verb};
+use cli::{AuditCommand, Cli, SiteCommand, Verb};
 
 /// The program.
 #[must_use]
@@ -119,6 +121,11 @@ fn run(cli: Cli) -> Result<()> {
                 return Err(control::CallError::Usage(words.to_owned()).into());
             };
             runtime()?.block_on(restore::run(&directory, &arguments, cli.json))
+        }
+        Verb::Site(SiteCommand::Audit(AuditCommand::Verify(words)))
+            if !words.offline.is_empty() =>
+        {
+            offline::run(&words, cli.json)
         }
         Verb::Site(command) => {
             let Some(directory) = cli.directory else {

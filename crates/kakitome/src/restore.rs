@@ -57,7 +57,7 @@ pub(crate) async fn run(directory: &Path, arguments: &RestoreArgs, json: bool) -
         shown.set_length(total);
         shown.set_position(done);
     };
-    let options = settings.store.options();
+    let options = settings.store_options();
     let (store, restored) =
         Store::restore(from, directory, &how, &options, World::system(), progress)
             .await

@@ -93,7 +93,7 @@ impl Site {
         let client_tls = transfer::ClientTls::system()
             .map_err(|error| SiteError::Resolver(error.to_string()))?;
         let identity = load_identity(path, &settings)?.into_handle();
-        let store = Store::open(path, &settings.store.options(), world.clone())?;
+        let store = Store::open(path, &settings.store_options(), world.clone())?;
         let directory = Directory::new(store.clone(), world.clone(), settings.directory_options());
         let transfer = Transfer::new(transfer::Parts {
             store: store.clone(),
@@ -208,6 +208,9 @@ impl Site {
             need_restart.push("[server] roles");
             // Half a change would send own mail away while IMAP still listens.
             transfer_settings.roles = self.transfer_settings.load().roles;
+        }
+        if old.audit.checkpoint_interval.0 != fresh.audit.checkpoint_interval.0 {
+            need_restart.push("[audit] checkpoint_interval");
         }
         if !old.store.is_same(&fresh.store) {
             need_restart.push("[store]");

@@ -33,7 +33,7 @@ async fn happen(store: &Store, count: usize) {
     for first in (0..count).step_by(100) {
         let done = store.commit(Vec::new(), move |tx| {
             for number in first..count.min(first + 100) - 1 {
-                let _ = tx.record(&event(format!("{number}")), ())?;
+                drop(tx.record(&event(format!("{number}")), ())?);
             }
             tx.record(&event("last"), ())
         });

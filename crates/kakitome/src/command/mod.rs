@@ -151,7 +151,7 @@ pub(crate) async fn run(
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
-                Some(person) => dispatch(site, person, other, answer).await,
+                Some(person) => dispatch(site, person, other, &request, answer).await,
                 None => Err(Failure::Nobody(user)),
             };
             note_command(site, &caller, &request, &ended).await?;
@@ -217,12 +217,13 @@ async fn dispatch(
     site: &Arc<Site>,
     caller: &Person,
     command: SiteCommand,
+    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
-        SiteCommand::Audit(command) => audit::run(site, caller, command, answer).await,
+        SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
         SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,
         SiteCommand::Person(_) | SiteCommand::Order(_) | SiteCommand::Account(_) => Err(

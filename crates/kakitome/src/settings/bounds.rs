@@ -1,6 +1,6 @@
 //! Values that cannot work by themselves or together: each is an error at its line, before anything is served.
 
-use std::{net::IpAddr, ops::Range, path::Path};
+use std::{net::IpAddr, ops::Range, path::Path, time::Duration};
 
 use toml::de::DeTable;
 
@@ -54,6 +54,9 @@ impl Places<'_> {
     }
 }
 
+/// Events wait no longer for a checkpoint over them.
+const MOST_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A number that must not be below another.
 type Least = (&'static str, &'static str, Option<u64>, u64);
 /// A time that must not be nothing.
@@ -79,6 +82,10 @@ impl Settings {
             }
         }
         self.check_sizes(places)?;
+        if self.audit.checkpoint_interval.0 > MOST_CHECKPOINT_INTERVAL {
+            let message = "checkpoint_interval must be 1m at most (clause 4.2(2))";
+            return Err(places.at_key(&["audit", "checkpoint_interval"], message.into()));
+        }
         self.check_directory(places)?;
         self.check_listeners(places)?;
         if let Some(retry) = &self.delivery.retry
@@ -148,12 +155,29 @@ impl Settings {
             // RFC 7677, section 4
             identity("scram_iterations", self.directory.scram_iterations, 4096),
             ("store", "readers", count(Some(self.store.readers)), 1),
+            (
+                "audit",
+                "rotate_months",
+                Some(u64::from(self.audit.rotate_months)),
+                1,
+            ),
+            (
+                "audit",
+                "retain_years",
+                Some(u64::from(self.audit.retain_years)),
+                1,
+            ),
         ]
     }
 
     fn times(&self) -> Vec<Lasting> {
         let (limits, delivery, retrieval) = (&self.limits, &self.delivery, &self.retrieval);
         vec![
+            (
+                "audit",
+                "checkpoint_interval",
+                Some(self.audit.checkpoint_interval),
+            ),
             ("limits", "handshake_time", limits.handshake_time),
             ("limits", "greeting_time", limits.greeting_time),
             ("limits", "command_time", limits.command_time),

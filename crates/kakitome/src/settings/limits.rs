@@ -317,16 +317,6 @@ impl StoreKeys {
         (self.segment_size, self.reserve, self.readers)
             == (other.segment_size, other.reserve, other.readers)
     }
-
-    /// As the store takes them.
-    pub(crate) fn options(&self) -> store::Options {
-        store::Options {
-            segment_size: self.segment_size.0,
-            reserve_bytes: self.reserve.0,
-            readers: self.readers.max(1),
-            ..store::Options::default()
-        }
-    }
 }
 
 impl super::Settings {

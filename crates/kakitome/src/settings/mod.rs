@@ -3,6 +3,7 @@
 //! An unknown key, a wrong type or an impossible combination is an error that points at its line. Times
 //! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
 
+mod audit;
 mod bounds;
 mod error;
 mod limits;
@@ -20,6 +21,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
+pub(crate) use audit::AuditKeys;
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys,
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
     pub(crate) store: StoreKeys,
+    #[serde(default)]
+    pub(crate) audit: AuditKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,

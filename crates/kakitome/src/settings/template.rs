@@ -195,6 +195,11 @@ unauthenticated_networks = []
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's
 # time = \"5s\"
 
+[audit]                           # clauses 4.2, 8.2
+# checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
+# rotate_months = 1                # clause 4.2(2): a volume is sealed whenever so many months have ended
+# retain_years = 10                # clause 4.2(3): how long volumes that are sealed from now on are kept
+
 [store]
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off

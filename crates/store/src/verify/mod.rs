@@ -74,6 +74,18 @@ impl Store {
         }
     }
 
+    /// Begins to check the trail alone: that no event was changed, removed, put in or moved, and that every checkpoint tells of
+    /// them. What no checkpoint tells of yet is not looked at: see [`Store::checkpoint`].
+    #[must_use]
+    pub fn trail_verification(&self) -> Verification {
+        Verification {
+            store: self.clone(),
+            checks: trail_checks(),
+            found: VecDeque::new(),
+            checked: 0,
+        }
+    }
+
     /// Checks everything and gathers all that is wrong: for stores where that is little.
     ///
     /// # Errors

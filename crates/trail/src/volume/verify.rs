@@ -135,6 +135,8 @@ pub struct Report {
     pub erased: u64,
     /// Checkpoints that were verified.
     pub checkpoints: u64,
+    /// Checkpoints that were kept elsewhere and end in this volume, so that they could be compared with it.
+    pub witnesses: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
 }
@@ -174,12 +176,17 @@ pub fn verify(
         events: 0,
         erased: 0,
         checkpoints: 0,
+        witnesses: 0,
         faults: Vec::new(),
     };
     let mut checkpoints = checkpoints(directory, key, &mut report)?;
     for note in witnesses {
         match Checkpoint::open(note, key) {
-            Ok(witness) => checkpoints.push(witness),
+            Ok(witness) => {
+                let Manifest { first, last, .. } = report.manifest;
+                report.witnesses += u64::from(first < witness.size && witness.size <= last);
+                checkpoints.push(witness);
+            }
             Err(error) => report.tell(Fault::Checkpoint {
                 size: 0,
                 why: format!("one that was kept elsewhere: {error}"),

@@ -1,0 +1,50 @@
+//! `audit`: only those with a role that reads the trail may (clause 8.2(1)a), and reading is an event.
+
+mod search;
+mod verify;
+mod volume;
+
+use directory::{Person, Role};
+
+use super::{Answer, Failure, need};
+use crate::{cli::AuditCommand, control::Request, site::Site};
+
+/// Who may read the trail.
+const READERS: &[Role] = &[
+    Role::Administrator,
+    Role::SystemOfficer,
+    Role::SecurityOfficer,
+];
+/// Who may seal volumes, give them out and keep the register of custody.
+const KEEPERS: &[Role] = &[Role::Administrator, Role::SystemOfficer];
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &Person,
+    command: AuditCommand,
+    request: &Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    need(
+        caller,
+        match command {
+            AuditCommand::Seal | AuditCommand::Export(_) | AuditCommand::Custody(_) => KEEPERS,
+            _ => READERS,
+        },
+    )?;
+    match command {
+        AuditCommand::Search(words) => search::run(site, caller, &words, answer).await,
+        AuditCommand::Verify(words) => {
+            let witness = words.witness.and(request.attachment.as_deref());
+            verify::run(site, caller, witness, answer).await
+        }
+        AuditCommand::Checkpoint { to } => {
+            verify::checkpoint(site, caller, to.as_deref(), answer).await
+        }
+        AuditCommand::Prove { event } => verify::prove(site, caller, event, answer).await,
+        AuditCommand::Volumes => volume::list(site, answer).await,
+        AuditCommand::Seal => volume::seal(site, caller, answer).await,
+        AuditCommand::Export(words) => volume::export(site, caller, words, answer).await,
+        AuditCommand::Custody(command) => volume::custody(site, caller, command, answer).await,
+    }
+}

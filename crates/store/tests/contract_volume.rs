@@ -1,0 +1,357 @@
+//! What volumes of the trail promise: sealed one after the other, exported, and verified by whoever has the public key alone.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod site;
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    path::Path,
+};
+
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
+use site::{event, open};
+use store::{
+    Error, Store,
+    tree::{self, Export, NewCustody, Seal, Volume},
+};
+use trail::{
+    Actor,
+    note::VerifierKey,
+    volume::{self, Fault, Report, verify},
+};
+
+async fn happen(store: &Store, count: usize) {
+    for number in 0..count {
+        let done = store.commit(Vec::new(), move |tx| {
+            tx.record(&event(format!("会議 {number}")).detail("x", number), ())
+        });
+        let done: Result<_, Error> = done.await;
+        done.unwrap();
+    }
+}
+
+fn by(retain_years: u16) -> Seal {
+    Seal {
+        before: None,
+        retain_years,
+        actor: Actor::Person("sato".to_owned()),
+    }
+}
+
+async fn export(store: &Store, number: u64, to: &Path) -> Result<Report, Error> {
+    let how = Export {
+        number,
+        to: to.to_owned(),
+        actor: Actor::Person("sato".to_owned()),
+    };
+    store.export_volume(how, |_, _| {}).await
+}
+
+/// A closed store with two volumes, exported; and the key.
+async fn exported(directory: &Path) -> (VerifierKey, Vec<Volume>, Vec<String>) {
+    let store = open(&directory.join("site"));
+    let (mut volumes, mut notes) = (Vec::new(), Vec::new());
+    for (number, count) in [(1, 300), (2, 70)] {
+        happen(&store, count / 2).await;
+        store.checkpoint().await.unwrap();
+        happen(&store, count / 2).await;
+        volumes.push(store.seal_volume(by(10)).await.unwrap().unwrap());
+        let to = directory.join(number.to_string());
+        let report = export(&store, number, &to).await.unwrap();
+        assert!(report.is_whole());
+        notes.push(store.checkpoint().await.unwrap().unwrap().note);
+    }
+    let key = store.trail_key();
+    store.close().await;
+    (key, volumes, notes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn volumes_follow_one_another_and_are_verified_by_key_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (key, volumes, notes) = exported(directory.path()).await;
+    // Between the volumes lie the events of sealing and exporting.
+    assert_eq!((volumes[0].first, volumes[0].last), (0, 300));
+    assert_eq!((volumes[1].first, volumes[1].last), (300, 372));
+    let years = (volumes[0].retain_until.as_second() - volumes[0].to.as_second()) / 86_400 / 365;
+    assert_eq!(years, 10);
+    // The site is gone; key and directory are all that there is.
+    fs::remove_dir_all(directory.path().join("site")).unwrap();
+    let key: VerifierKey = key.to_string().parse().unwrap();
+    let mut known = None;
+    for (place, volume) in volumes.iter().enumerate() {
+        let at = directory.path().join(volume.number.to_string());
+        let report = verify(&at, &key, &notes, |_| {}).unwrap();
+        assert_eq!(report.faults, []);
+        assert_eq!(report.events, volume.last - volume.first);
+        assert!(report.checkpoints >= 2);
+        // Each begins with the tree that the one before ended with.
+        let before = report.manifest.before.root();
+        assert!(known.is_none_or(|root| root == before), "{place}");
+        known = Some(report.manifest.root);
+    }
+    let stranger = trail::note::SigningKey::new(key.name(), &[3; 32]).unwrap();
+    let at = directory.path().join("1");
+    assert!(verify(&at, &stranger.verifier(), &[], |_| {}).is_err());
+}
+
+/// The lines of the events' file, changed.
+fn edit(volume: &Path, with: impl FnOnce(&mut Vec<String>)) {
+    let path = volume.join(volume::EVENTS);
+    let mut text = String::new();
+    MultiGzDecoder::new(fs::File::open(&path).unwrap())
+        .read_to_string(&mut text)
+        .unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    with(&mut lines);
+    let mut out = GzEncoder::new(fs::File::create(&path).unwrap(), Compression::fast());
+    for line in lines {
+        writeln!(out, "{line}").unwrap();
+    }
+    out.finish().unwrap();
+}
+
+/// What is wrong beside the file itself, which is always told.
+fn faults(volume: &Path, key: &VerifierKey, witnesses: &[String]) -> Vec<Fault> {
+    let report = verify(volume, key, witnesses, |_| {}).unwrap();
+    let others = report.faults.into_iter();
+    others
+        .filter(|fault| !matches!(fault, Fault::File { .. }))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_a_volume_is_found_and_named() {
+    let whole = tempfile::tempdir().unwrap();
+    let (key, ..) = exported(whole.path()).await;
+    type Edit = fn(&mut Vec<String>);
+    type Expected = fn(&[Fault]) -> bool;
+    let cases: [(&str, Edit, Expected); 9] = [
+        (
+            "changed",
+            |lines| lines[10] = lines[10].replace("会議", "会計"),
+            |faults| matches!(faults, [Fault::Altered { index: 10, event }] if *event > 0),
+        ),
+        (
+            "removed",
+            |lines| drop(lines.remove(10)),
+            |faults| {
+                matches!(
+                    faults,
+                    [
+                        Fault::Removed { index: 10 },
+                        Fault::Root {
+                            right: 0,
+                            wrong: 150
+                        }
+                    ]
+                )
+            },
+        ),
+        (
+            "put in",
+            |lines| lines.insert(10, lines[9].clone()),
+            |faults| matches!(faults, [Fault::Misplaced { index: 9 }]),
+        ),
+        (
+            "moved",
+            |lines| lines.swap(10, 11),
+            |faults| faults.contains(&Fault::Misplaced { index: 10 }),
+        ),
+        (
+            "cut off",
+            |lines| lines.truncate(298),
+            |faults| {
+                matches!(
+                    faults,
+                    [
+                        Fault::Removed { index: 298 },
+                        Fault::Removed { index: 299 },
+                        Fault::Root {
+                            right: 150,
+                            wrong: 300
+                        }
+                    ]
+                )
+            },
+        ),
+        (
+            "written on",
+            |lines| {
+                let more = lines[299].replacen("299", "300", 1);
+                lines.push(more);
+            },
+            |faults| matches!(faults, [Fault::Misplaced { index: 300 }]),
+        ),
+        (
+            "changed with its leaf",
+            |lines| {
+                let (line, salt) = ("{\"id\":1}", [0; 16]);
+                let leaf = trail::entry::leaf(&salt, line);
+                lines[200] = volume::line(200, Some(&salt), &leaf, line)
+                    .trim_end()
+                    .to_owned();
+            },
+            |faults| {
+                faults.contains(&Fault::Root {
+                    right: 150,
+                    wrong: 300,
+                }) && faults.contains(&Fault::Misplaced { index: 200 })
+            },
+        ),
+        (
+            "unreadable",
+            |lines| lines[4] = "x".to_owned(),
+            |faults| {
+                faults.contains(&Fault::Unreadable { line: 5 })
+                    && faults.contains(&Fault::Removed { index: 4 })
+            },
+        ),
+        (
+            "erased, which is allowed to those who may",
+            |lines| {
+                let parts: Vec<&str> = lines[4].split('\t').collect();
+                lines[4] = format!("4\t-\t{}\t-", parts[2]);
+            },
+            |faults| faults.is_empty(),
+        ),
+    ];
+    let volume = whole.path().join("1");
+    let kept = fs::read(volume.join(volume::EVENTS)).unwrap();
+    for (what, change, expected) in cases {
+        edit(&volume, change);
+        let found = faults(&volume, &key, &[]);
+        assert!(expected(&found), "{what}: {found:?}");
+        let all = verify(&volume, &key, &[], |_| {}).unwrap();
+        let told = matches!(&all.faults[..], [.., Fault::File { name, .. }, _] | [.., Fault::File { name, .. }] if name == volume::EVENTS)
+            || all
+                .faults
+                .iter()
+                .any(|fault| matches!(fault, Fault::File { .. }));
+        assert!(told, "{what}: {:?}", all.faults);
+        fs::write(volume.join(volume::EVENTS), &kept).unwrap();
+    }
+    // Not even the last octet, and nothing behind it.
+    for damage in [&kept[..kept.len() - 1], &[&kept[..], b"x"].concat()] {
+        fs::write(volume.join(volume::EVENTS), damage).unwrap();
+        assert!(!verify(&volume, &key, &[], |_| {}).unwrap().is_whole());
+    }
+    fs::write(volume.join(volume::EVENTS), &kept).unwrap();
+    let checkpoints = volume.join(volume::CHECKPOINTS);
+    let text = fs::read_to_string(&checkpoints).unwrap();
+    fs::write(&checkpoints, text.replacen("150", "151", 1)).unwrap();
+    let found = faults(&volume, &key, &[]);
+    assert!(
+        matches!(found[..], [Fault::Checkpoint { size: 151, .. }]),
+        "{found:?}"
+    );
+    fs::write(&checkpoints, text).unwrap();
+    let manifest = volume.join(volume::MANIFEST);
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replacen("last 300", "last 299", 1)).unwrap();
+    assert!(verify(&volume, &key, &[], |_| {}).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_of_a_trail_written_anew_is_caught_by_a_checkpoint_kept_elsewhere() {
+    let first = tempfile::tempdir().unwrap();
+    let (key, _, notes) = exported(first.path()).await;
+    let again = tempfile::tempdir().unwrap();
+    let site = open(&again.path().join("site"));
+    happen(&site, 1).await;
+    site.close().await;
+    // Somebody has the key, and makes another trail with it.
+    for table in ["checkpoint", "tree_tile"] {
+        let database = rusqlite::Connection::open(again.path().join("site/store.db")).unwrap();
+        database
+            .execute(&format!("DELETE FROM {table}"), [])
+            .unwrap();
+    }
+    let keys =
+        ["site/keys/trail.key"].map(|name| (first.path().join(name), again.path().join(name)));
+    for (from, to) in keys {
+        fs::copy(from, to).unwrap();
+    }
+    let (forged, ..) = exported(again.path()).await;
+    assert_eq!(forged, key);
+    // The first checkpoint was signed when the second volume had begun.
+    for (number, witnesses) in [("1", 0), ("2", 1)] {
+        let volume = again.path().join(number);
+        assert_eq!(faults(&volume, &key, &[]), []);
+        let report = verify(&volume, &key, &notes[..1], |_| {}).unwrap();
+        assert_eq!(report.witnesses, witnesses);
+        assert_eq!(report.faults.len() as u64, witnesses, "{:?}", report.faults);
+    }
+    let found = faults(&again.path().join("2"), &key, &notes);
+    assert!(matches!(found[..], [Fault::Root { .. }]), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_ends_where_the_month_does_and_nothing_is_sealed_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    assert_eq!(store.seal_volume(by(10)).await.unwrap(), None);
+    happen(&store, 5).await;
+    let all = store.read(|sql| store::event::search(sql, &store::event::Filter::default(), 9));
+    let all: Result<_, Error> = all.await;
+    let all = all.unwrap();
+    let until = |at| Seal {
+        before: Some(at),
+        ..by(7)
+    };
+    let boundary = all[3].at;
+    assert_eq!(store.seal_volume(until(all[0].at)).await.unwrap(), None);
+    let sealed = store.seal_volume(until(boundary)).await.unwrap().unwrap();
+    assert_eq!((sealed.first, sealed.last, sealed.to), (0, 3, all[2].at));
+    assert_eq!(store.seal_volume(until(boundary)).await.unwrap(), None);
+    let next = store.seal_volume(by(1)).await.unwrap().unwrap();
+    assert_eq!((next.number, next.first, next.last), (2, 3, 6));
+    let volumes = store.read(|sql| tree::volumes(sql));
+    let volumes: Result<_, Error> = volumes.await;
+    assert_eq!(volumes.unwrap(), [sealed, next]);
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn custody_is_kept_of_volumes_that_there_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    happen(&store, 2).await;
+    store.seal_volume(by(10)).await.unwrap();
+    let entry = NewCustody {
+        medium: "DVD-R 0007".to_owned(),
+        place: "金庫 A".to_owned(),
+        key_holder: "sato".to_owned(),
+        remark: String::new(),
+    };
+    let noted = store
+        .note_custody(1, entry.clone(), "suzuki")
+        .await
+        .unwrap();
+    assert_eq!((noted.volume, noted.entry.clone()), (1, entry.clone()));
+    let missing = store.note_custody(2, entry, "suzuki").await;
+    assert!(matches!(missing, Err(Error::NotFound(_))));
+    for (volume, count) in [(None, 1), (Some(1), 1), (Some(2), 0)] {
+        let all = store.read(move |sql| tree::custody(sql, volume));
+        let all: Result<_, Error> = all.await;
+        assert_eq!(all.unwrap().len(), count);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_disturbs_nothing_that_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("site"));
+    happen(&store, 2).await;
+    let to = directory.path().join("to");
+    assert!(matches!(
+        export(&store, 1, &to).await,
+        Err(Error::NotFound(_))
+    ));
+    store.seal_volume(by(10)).await.unwrap();
+    fs::create_dir(&to).unwrap();
+    fs::write(to.join("mine"), "x").unwrap();
+    assert!(export(&store, 1, &to).await.is_err());
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+}
