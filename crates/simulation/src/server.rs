@@ -80,6 +80,7 @@ impl Server {
             segment_size: 96 << 10,
             log_bytes: 512 << 10,
             roll_from: 3,
+            checkpoint_every: Duration::from_secs(2),
             reserve_bytes: 16 << 10,
             ..store::Options::default()
         };

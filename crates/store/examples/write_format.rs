@@ -26,6 +26,7 @@ use store::{
     mailbox::{self, FlagChange, FlagMode, Flags, NewMessage, SpecialUse},
     params,
     queue::{self, NewQueued, NewRecipient, Notify},
+    tree::{NewCustody, Seal},
 };
 use trail::{Actor, Event, Kind};
 use world::World;
@@ -49,6 +50,7 @@ async fn main() {
     fill(&store).await;
     let bodies = bodies(&store).await;
     settle(&store).await;
+    trail(&store).await;
     store.close().await;
     let tables = tables(&directory.join("store.db"));
     let format = format_of(&tables);
@@ -101,6 +103,24 @@ async fn fill(store: &Store) {
         mailbox::expunge(tx, inbox, &dying).map(drop)
     })
     .await;
+}
+
+/// A volume with its entry of custody, and a checkpoint behind it.
+async fn trail(store: &Store) {
+    let how = Seal {
+        before: None,
+        retain_years: 10,
+        actor: Actor::System,
+    };
+    store.seal_volume(how).await.unwrap().unwrap();
+    let entry = NewCustody {
+        medium: "DVD-R 0001".to_owned(),
+        place: "safe A".to_owned(),
+        key_holder: "suzuki".to_owned(),
+        remark: String::new(),
+    };
+    store.note_custody(1, entry, "tanaka").await.unwrap();
+    store.checkpoint().await.unwrap().unwrap();
 }
 
 async fn change<T: Send + 'static>(
