@@ -1,9 +1,16 @@
 //! The words of the command line. The client and the server parse the same definitions, so what one
 //! sends the other understands.
 
+mod audit;
+
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use audit::{
+    AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
+    ReportArgs, SearchArgs, TrailVerifyArgs,
+};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -389,125 +396,6 @@ pub(crate) struct SelectionArgs {
     pub(crate) all: bool,
 }
 
-/// `audit`
-#[derive(Debug, Subcommand)]
-pub(crate) enum AuditCommand {
-    /// Find events, in order of time
-    Search(SearchArgs),
-    /// Verify that no event was changed, removed, put in or moved; with --offline, exported volumes of any site
-    Verify(TrailVerifyArgs),
-    /// Sign a checkpoint over all events, to be kept where nobody who rules this machine can change it
-    Checkpoint {
-        /// The file that is made for it
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
-    },
-    /// Prove that one event is in the trail, to somebody who has the public key
-    Prove {
-        /// The event's id
-        event: i64,
-    },
-    /// The volumes that were sealed
-    Volumes,
-    /// Seal what was written since the last volume, before its month ends
-    Seal,
-    /// Write a volume into a new directory, and verify what can be read back
-    Export(ExportArgs),
-    /// Where the media with volumes are, and who has the keys
-    #[command(subcommand)]
-    Custody(CustodyCommand),
-}
-
-/// `audit verify`
-#[derive(Debug, Args)]
-pub(crate) struct TrailVerifyArgs {
-    /// The directory of an exported volume; may be repeated. No site is asked
-    #[arg(long, value_name = "PATH", requires = "key")]
-    pub(crate) offline: Vec<PathBuf>,
-    /// The public key of the trail, or a file with it
-    #[arg(long, requires = "offline")]
-    pub(crate) key: Option<String>,
-    /// A checkpoint that was kept elsewhere
-    #[arg(long, value_name = "FILE")]
-    pub(crate) witness: Option<PathBuf>,
-}
-
-/// `audit export`
-#[derive(Debug, Args)]
-pub(crate) struct ExportArgs {
-    /// The volume's number
-    pub(crate) volume: u64,
-    /// The directory that is made for it
-    #[arg(long, value_name = "PATH")]
-    pub(crate) to: PathBuf,
-    #[command(flatten)]
-    pub(crate) medium: MediumArgs,
-}
-
-/// What the register of custody says of a medium.
-#[derive(Debug, Args)]
-pub(crate) struct MediumArgs {
-    /// What the volume is written on, by its label
-    #[arg(long, requires_all = ["place", "key_holder"])]
-    pub(crate) medium: Option<String>,
-    /// Where that is locked away
-    #[arg(long)]
-    pub(crate) place: Option<String>,
-    /// Who has the key
-    #[arg(long)]
-    pub(crate) key_holder: Option<String>,
-    /// What else is to be known: moved from where, why
-    #[arg(long)]
-    pub(crate) remark: Option<String>,
-}
-
-/// `audit custody`
-#[derive(Debug, Subcommand)]
-pub(crate) enum CustodyCommand {
-    /// The entries, in order
-    List {
-        /// Only of this volume
-        #[arg(long)]
-        volume: Option<u64>,
-    },
-    /// Note where a medium is, or was moved to
-    Add {
-        /// The volume's number
-        volume: u64,
-        #[command(flatten)]
-        medium: MediumArgs,
-    },
-}
-
-/// `audit search`
-#[derive(Debug, Args)]
-pub(crate) struct SearchArgs {
-    /// Not before this time (RFC 3339, or a date in the server's time zone)
-    #[arg(long)]
-    pub(crate) from: Option<String>,
-    /// Before this time
-    #[arg(long)]
-    pub(crate) to: Option<String>,
-    /// Who did it: a person, an identifier, `system`, `peer`
-    #[arg(long)]
-    pub(crate) actor: Option<String>,
-    /// A network address, or a mail address in the envelope
-    #[arg(long)]
-    pub(crate) address: Option<String>,
-    /// Kind of event; may be repeated
-    #[arg(long = "kind")]
-    pub(crate) kinds: Vec<String>,
-    /// success, refused, failure or deferred
-    #[arg(long)]
-    pub(crate) result: Option<String>,
-    /// What it was done to: an account, a queue id, an order's number
-    #[arg(long)]
-    pub(crate) subject: Option<String>,
-    /// At most this many events
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub(crate) limit: u32,
-}
-
 impl SiteCommand {
     /// The file whose text goes with the command, if there is one.
     pub(crate) fn attachment(&self) -> Option<&PathBuf> {
@@ -521,34 +409,31 @@ impl SiteCommand {
 
     /// The words to send, where they differ from those typed: the server stands in another directory.
     pub(crate) fn words(&self) -> Option<Vec<String>> {
-        let to = match self {
-            Self::Backup { to } => to,
-            Self::Audit(AuditCommand::Checkpoint { to }) => to.as_ref()?,
-            Self::Audit(AuditCommand::Export(words)) => &words.to,
+        let (flag, path) = match self {
+            Self::Backup { to } => (None, to),
+            Self::Audit(AuditCommand::Checkpoint { to }) => (Some("--to"), to.as_ref()?),
+            Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
+            Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
             _ => return None,
         };
-        let to = std::path::absolute(to).ok()?.to_str()?.to_owned();
-        let words: Vec<String> = match self {
-            Self::Audit(AuditCommand::Checkpoint { .. }) => {
-                ["audit", "checkpoint"].map(str::to_owned).into()
-            }
-            Self::Audit(AuditCommand::Export(words)) => {
-                let mut said: Vec<String> = ["audit", "export"].map(str::to_owned).into();
-                let medium = &words.medium;
-                for (name, value) in [
-                    ("medium", &medium.medium),
-                    ("place", &medium.place),
-                    ("key-holder", &medium.key_holder),
-                    ("remark", &medium.remark),
-                ] {
-                    said.extend(value.as_ref().map(|value| format!("--{name}={value}")));
-                }
-                said.push(words.volume.to_string());
-                said
-            }
-            _ => return Some(vec!["backup".to_owned(), "--".to_owned(), to]),
+        let typed = path.to_str()?;
+        let absolute = std::path::absolute(path).ok()?.to_str()?.to_owned();
+        let Some(flag) = flag else {
+            return Some(vec!["backup".to_owned(), "--".to_owned(), absolute]);
         };
-        Some(words.into_iter().chain([format!("--to={to}")]).collect())
+        let mut words = Vec::new();
+        for word in std::env::args().skip(1) {
+            let is_value = words.last().is_some_and(|before| before == flag) && word == typed;
+            let with_flag = word
+                .strip_prefix(flag)
+                .and_then(|rest| rest.strip_prefix('='));
+            words.push(match with_flag {
+                Some(rest) if rest == typed => format!("{flag}={absolute}"),
+                _ if is_value => absolute.clone(),
+                _ => word,
+            });
+        }
+        Some(words)
     }
 
     /// Whether its answer is a list, which may be empty.
@@ -561,8 +446,10 @@ impl SiteCommand {
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Audit(
                     AuditCommand::Search(_)
+                        | AuditCommand::Analyse(_)
                         | AuditCommand::Verify(_)
                         | AuditCommand::Volumes
+                        | AuditCommand::EraseDue
                         | AuditCommand::Custody(CustodyCommand::List { .. })
                 )
         )

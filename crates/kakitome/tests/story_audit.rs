@@ -7,10 +7,10 @@ mod support;
 use std::{fs, path::Path};
 
 use serde_json::Value;
-use support::{Letter, Program, Site};
+use support::{Letter, Program, Site, imap, site};
 
 /// A site whose trail has events of mail.
-fn site() -> Site {
+fn busy_site() -> Site {
     let site = Site::served("example.jp");
     let person = site.person("hanako");
     for n in 0..3 {
@@ -70,7 +70,7 @@ fn text<'v>(value: &'v Value, name: &str) -> &'v str {
 
 #[test]
 fn volumes_are_verified_by_those_who_have_the_key_alone() {
-    let site = site();
+    let site = busy_site();
     let witness = site.beside("checkpoint.txt");
     let witness = witness.to_str().unwrap();
     let given = site
@@ -86,6 +86,20 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
         key.starts_with(&format!("{}/trail-", site.hostname())),
         "{key}"
     );
+    // As typed elsewhere than where the server runs.
+    for word in ["--to=later.txt", "--to"] {
+        let program =
+            Program::new(env!("CARGO_BIN_EXE_kakitome")).within(site.beside("").as_path());
+        let program = program
+            .word("-C")
+            .word(site.path())
+            .words(["audit", "checkpoint", word]);
+        match word {
+            "--to" => program.word("latest.txt").succeeds(),
+            _ => program.succeeds(),
+        };
+    }
+    assert!(site.beside("later.txt").exists() && site.beside("latest.txt").exists());
     site.give(&["audit", "verify", "--witness", witness]);
 
     let accepted = site.events(&["--kind", "smtp.accepted"]).pop().unwrap();
@@ -136,6 +150,19 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
         "--key-holder",
         "鈴木",
     ]);
+    let early = site.refused(&["audit", "decide", "1", "--erase", "--reason", "room"]);
+    assert!(early.contains("4.2(3)"), "{early}");
+    site.give(&[
+        "audit",
+        "decide",
+        "1",
+        "--extend",
+        "2040-01-01",
+        "--reason",
+        "a lawsuit",
+    ]);
+    let told = site.events(&["--kind", "audit.decided"]).pop().unwrap();
+    assert_eq!(told["detail"]["decision"], "extend");
     let custody = site.give(&["audit", "custody", "list", "--volume", "1"]);
     assert_eq!(custody.len(), 2);
     assert_eq!(text(&custody[1], "place"), "金庫 B");
@@ -179,7 +206,7 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
 
 #[test]
 fn what_is_done_to_the_trail_of_a_site_is_named() {
-    let mut site = site();
+    let mut site = busy_site();
     let witness = site.beside("checkpoint.txt");
     let witness = witness.to_str().unwrap();
     site.give(&["audit", "checkpoint", "--to", witness]);
@@ -222,4 +249,104 @@ fn what_is_done_to_the_trail_of_a_site_is_named() {
     assert_eq!(told.status.code(), Some(1));
     let rows = String::from_utf8(told.stdout).unwrap();
     assert!(rows.contains("\"fault\":\"witness\""), "{rows}");
+}
+
+#[test]
+fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
+    let mut site = Site::new("example.jp");
+    site.set("directory", "free_failures = 100");
+    site.serve();
+    let person = site.person("hanako");
+    // Three tries to relay, in one session.
+    let mut smtp = site.smtp();
+    smtp.expect("MAIL FROM:<friend@elsewhere.example>", 250);
+    for n in 0..3 {
+        smtp.expect(&format!("RCPT TO:<victim{n}@third.example>"), 550);
+    }
+    // Twelve wrong passwords, and then the right one.
+    for n in 0..12 {
+        let mut imap = imap::Session::open_tls(&site, site::IMAPS);
+        let refused = imap.give(&format!("LOGIN \"{}\" \"guess-{n}\"", person.address));
+        assert!(!refused.is_ok());
+    }
+    imap::Session::open_tls(&site, site::IMAPS).login(&person);
+
+    let finds = site.give(&["audit", "analyse"]);
+    let patterns: Vec<&str> = finds
+        .iter()
+        .filter_map(|find| find["pattern"].as_str())
+        .collect();
+    assert_eq!(
+        patterns,
+        ["success-after-failures", "guessing", "relaying"],
+        "{finds:?}"
+    );
+    assert_eq!(finds[1]["count"], 12);
+    assert_eq!(finds[1]["service"], "MRA");
+    assert_eq!(finds[1]["identifiers"][0], person.address.as_str());
+    // Each leads to its events.
+    for find in finds.iter().filter(|find| find.get("pattern").is_some()) {
+        let words: Vec<&str> = text(find, "search").split_whitespace().collect();
+        let events = site.give(&words);
+        let shown: Vec<i64> = events
+            .iter()
+            .filter_map(|event| event["id"].as_i64())
+            .collect();
+        let named = find["events"].as_array().unwrap();
+        assert!(
+            named.iter().all(|id| shown.contains(&id.as_i64().unwrap())),
+            "{find}: {events:?}"
+        );
+    }
+    assert!(
+        site.events(&["--kind", "audit.read"])
+            .iter()
+            .any(|event| !event["detail"]["analysis"].is_null())
+    );
+
+    let file = site.beside("review.html");
+    let words = ["audit", "report", "--file", file.to_str().unwrap()];
+    let made = site.give(&words).pop().unwrap();
+    assert_eq!(made["finds"], 3);
+    let document = fs::read_to_string(&file).unwrap();
+    for said in [
+        "証跡点検報告書",
+        "パスワードの試行",
+        "authentication.failed",
+        person.address.as_str(),
+        "/trail-",
+    ] {
+        assert!(document.contains(said), "{said}");
+    }
+    let digest = Program::new("sha256sum").word(&file).succeeds();
+    assert!(digest.starts_with(text(&made, "sha256")));
+    let told = site.events(&["--kind", "audit.reviewed"]).pop().unwrap();
+    assert_eq!(told["detail"]["sha256"], made["sha256"]);
+    // What is there is not written over.
+    assert_eq!(site.command(&words).status.code(), Some(1));
+    let file = site.beside("review.txt");
+    site.give(&[
+        "audit",
+        "report",
+        "--format",
+        "text",
+        "--lang",
+        "en",
+        "--file",
+        file.to_str().unwrap(),
+    ]);
+    assert!(
+        fs::read_to_string(&file)
+            .unwrap()
+            .contains("many failures against one identifier")
+    );
+    let backwards = [
+        "audit",
+        "analyse",
+        "--from",
+        "2026-02-01",
+        "--to",
+        "2026-01-01",
+    ];
+    assert_eq!(site.command(&backwards).status.code(), Some(2));
 }

@@ -4,6 +4,7 @@ mod envelope;
 mod examine;
 pub(crate) mod index;
 mod search;
+mod tally;
 mod words;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use crate::{Error, params, sql::Engine};
 pub(crate) use examine::{readable, unfound};
 pub(crate) use search::first_at;
 pub use search::search;
+pub use tally::{Tally, tally};
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.
 pub const DETAIL_LIMIT: usize = 16 << 10;

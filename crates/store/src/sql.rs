@@ -137,6 +137,17 @@ impl dyn Row + '_ {
             .map_err(|_| mismatch(column, "a time", Value::Int(int)))
     }
 
+    /// A time column that may be NULL.
+    ///
+    /// # Errors
+    /// When the column holds something else.
+    pub fn maybe_time(&self, column: usize) -> Result<Option<jiff::Timestamp>, Error> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            _ => self.time(column).map(Some),
+        }
+    }
+
     /// A text column.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use site::{event, open};
 use store::{
     Error, Store,
-    tree::{self, Export, NewCustody, Seal, Volume},
+    tree::{self, Decision, EraseError, Export, NewCustody, Seal, Volume},
 };
 use trail::{
     Actor,
@@ -354,4 +354,105 @@ async fn an_export_disturbs_nothing_that_is_there() {
     fs::write(to.join("mine"), "x").unwrap();
     assert!(export(&store, 1, &to).await.is_err());
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_erased_before_it_is_due_and_decided_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    happen(&store, 3).await;
+    store.seal_volume(by(10)).await.unwrap().unwrap();
+    let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+    assert!(matches!(decided, Err(EraseError::NotDue { number: 1, .. })));
+    let erased = store.erase_volume(1, "suzuki").await;
+    assert!(matches!(erased, Err(EraseError::NotDue { number: 1, .. })));
+    // Only a later end is an extension.
+    let volume = store.read(|sql| tree::volumes(sql));
+    let volume: Result<_, Error> = volume.await;
+    let until = volume.unwrap()[0].retain_until;
+    let shorter = Decision::Extend(until - jiff::SignedDuration::from_hours(1));
+    let decided = store.decide_volume(1, shorter, "sato", "x").await;
+    assert!(matches!(decided, Err(EraseError::Shorter(_))));
+    let later = until + jiff::SignedDuration::from_hours(24 * 365);
+    let decided = store
+        .decide_volume(1, Decision::Extend(later), "sato", "a lawsuit")
+        .await;
+    assert_eq!(decided.unwrap().retain_until, later);
+    assert!(
+        store
+            .decide_volume(7, Decision::Erase, "sato", "x")
+            .await
+            .is_err()
+    );
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("site"));
+    happen(&store, 600).await;
+    // Kept for no time at all, which settings do not allow.
+    let sealed = store.seal_volume(by(0)).await.unwrap().unwrap();
+    assert_eq!(sealed.last, 600);
+    happen(&store, 5).await;
+    let kept = store.checkpoint().await.unwrap().unwrap();
+    let erased = store.erase_volume(1, "suzuki").await;
+    assert!(matches!(erased, Err(EraseError::Undecided(1))));
+    store
+        .decide_volume(1, Decision::Erase, "sato", "ten years")
+        .await
+        .unwrap();
+    let certificate = store.erase_volume(1, "suzuki").await.unwrap();
+    let text = store.trail_key().open(&certificate).unwrap().to_owned();
+    for said in [
+        "volume 1\n",
+        "first 0\n",
+        "last 600\n",
+        " sato\n",
+        " person:suzuki\n",
+    ] {
+        assert!(text.contains(said), "{said} in {text}");
+    }
+    let again = store.erase_volume(1, "suzuki").await;
+    assert!(matches!(again, Err(EraseError::Erased(1))));
+    let all = store.read(|sql| store::event::search(sql, &store::event::Filter::default(), 10_000));
+    let all: Result<_, Error> = all.await;
+    let all = all.unwrap();
+    assert!(all.iter().all(|event| event.at > sealed.to));
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+    let said = store.witness(&kept.note).await.unwrap().unwrap();
+    assert_eq!(said, tree::Witness::Agrees { size: kept.size });
+    let proof = store.prove(all.last().unwrap().id).await.unwrap();
+    assert!(proof.index > 600);
+    store.seal_volume(by(10)).await.unwrap().unwrap();
+    for (number, erased) in [(1, 600), (2, 0)] {
+        let to = directory.path().join(number.to_string());
+        let report = export(&store, number, &to).await.unwrap();
+        assert_eq!((report.erased, report.is_whole()), (erased, true));
+    }
+    store.index_trail().await.unwrap();
+    store.close().await;
+    // What was erased is nowhere.
+    for file in ["store.db", "index/trail.db"] {
+        let octets = fs::read(directory.path().join("site").join(file)).unwrap();
+        let needle = "会議 123".as_bytes();
+        assert!(
+            !octets.windows(needle.len()).any(|part| part == needle),
+            "{file}"
+        );
+    }
+    // An event that is gone without a decision is found, whatever its leaf says.
+    let database = rusqlite::Connection::open(directory.path().join("site/store.db")).unwrap();
+    let undecided = "UPDATE trail_volume SET decided_at = NULL WHERE number = 1";
+    assert_eq!(database.execute(undecided, []).unwrap(), 1);
+    drop(database);
+    let store = open(&directory.path().join("site"));
+    let findings = store.verify(|_| {}).await.unwrap();
+    assert_eq!(findings.len(), 600);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.name() == "event-removed")
+    );
 }

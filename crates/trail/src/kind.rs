@@ -130,8 +130,16 @@ kinds! {
     TrailWitnessed = "audit.checkpoint",
     /// The proof that an event is in the trail was given out.
     TrailProved = "audit.proved",
+    /// The trail was reviewed: a report was made (clause 8.2(2)); the detail holds its digest.
+    TrailReviewed = "audit.reviewed",
     /// A volume of the trail was sealed (clause 4.2(2)); the detail holds its events and root.
     VolumeSealed = "audit.sealed",
+    /// An officer decided that a volume is to be erased, or kept longer (clause 4.2(3)); before and after.
+    VolumeDecided = "audit.decided",
+    /// The erasure of a volume began.
+    VolumeErasing = "audit.erasing",
+    /// A volume was erased; the detail holds the certificate.
+    VolumeErased = "audit.erased",
     /// A volume of the trail was written to a medium and read back.
     VolumeExported = "audit.exported",
     /// A medium with a volume of the trail was put somewhere, or given to somebody (clause 8.2(1)b).

@@ -13,6 +13,7 @@
 //! assert_eq!(event.outcome, Outcome::Success);
 //! ```
 
+pub mod analysis;
 pub mod checkpoint;
 pub mod entry;
 mod kind;

@@ -40,7 +40,7 @@ pub fn search(
 }
 
 /// Ids between which all events of the filter's time lie: after the first, before the second.
-fn span(sql: &mut dyn Sql, filter: &Filter) -> Result<Option<(i64, i64)>, Error> {
+pub(super) fn span(sql: &mut dyn Sql, filter: &Filter) -> Result<Option<(i64, i64)>, Error> {
     let mut after = filter.after.unwrap_or(-1);
     if let Some(from) = filter.from {
         match first_at(sql, from)? {

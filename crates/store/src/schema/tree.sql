@@ -26,7 +26,13 @@ CREATE TABLE trail_volume (
     to_at BIGINT NOT NULL,
     sealed_at BIGINT NOT NULL,
     -- Not erased before this, whatever the settings say later.
-    retain_until BIGINT NOT NULL
+    retain_until BIGINT NOT NULL,
+    -- When and by whom it was decided that it is to be erased.
+    decided_at BIGINT,
+    decided_by TEXT,
+    erased_at BIGINT,
+    -- The signed note that says so.
+    certificate TEXT
 );
 
 -- Where the media with volumes are, and who has the keys (clause 8.2(1)b).

@@ -15,7 +15,7 @@ use trail::{
     volume::{self, FileOf, Manifest, Report, VolumeError},
 };
 
-use super::{COLUMNS, Tile, checkpoints, entry, tile, volume::Volume};
+use super::{COLUMNS, Leaf, Tile, checkpoints, entry, tile, volume::Volume};
 use crate::{
     Error, Snapshot, Store,
     disk::{Disk as _, RealDisk},
@@ -192,6 +192,7 @@ fn lines(sql: &mut Snapshot<'_>, tiles: &[Tile], volume: &Volume) -> Result<Stri
     let mut text = String::new();
     sql.query(&list, params![from, to], &mut |row| {
         let entry = entry(row)?;
+        push_erased(&mut text, &mut leaves);
         if let Some((index, leaf)) = leaves.next_if(|(_, leaf)| leaf.event == entry.id) {
             text.push_str(&volume::line(
                 index,
@@ -202,12 +203,23 @@ fn lines(sql: &mut Snapshot<'_>, tiles: &[Tile], volume: &Volume) -> Result<Stri
         }
         Ok(())
     })?;
+    push_erased(&mut text, &mut leaves);
     match leaves.next() {
         None => Ok(text),
         Some((_, leaf)) => Err(Error::Corrupt(format!(
             "event {} of the audit trail is missing: `audit verify` tells more",
             leaf.event
         ))),
+    }
+}
+
+/// Adds the lines of events that were erased, up to the next that was not.
+fn push_erased<'l>(
+    text: &mut String,
+    leaves: &mut std::iter::Peekable<impl Iterator<Item = (u64, &'l Leaf)>>,
+) {
+    while let Some((index, leaf)) = leaves.next_if(|(_, leaf)| leaf.is_erased()) {
+        text.push_str(&volume::line(index, None, &leaf.hash, ""));
     }
 }
 

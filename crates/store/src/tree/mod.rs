@@ -8,6 +8,7 @@
 //! `tile` has the rows, `grow` lets the tree grow, `key` keeps what signs.
 
 mod custody;
+mod erase;
 mod export;
 mod grow;
 mod key;
@@ -33,6 +34,8 @@ pub(crate) use key::{FILE, open as open_key};
 pub(crate) use tile::{LEAVES, Leaf, Tile, after, read as read_tiles};
 
 pub use custody::{Custody, NewCustody, custody};
+pub use erase::{Decision, EraseError};
+pub(crate) use erase::{certificates, erased};
 pub use export::Export;
 pub use volume::{Seal, Volume, volumes};
 

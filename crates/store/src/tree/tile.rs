@@ -17,6 +17,9 @@ const LEVEL: u32 = 8;
 /// Octets of a leaf in a row.
 const LEAF: usize = 56;
 
+/// The salt of an event that was erased: no random one is so.
+pub(crate) const ERASED: Salt = [0; 16];
+
 /// An event in the tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
@@ -32,6 +35,13 @@ pub(crate) struct Tile {
     pub(crate) leaves: Vec<Leaf>,
     /// What its row says is the root over it, once it is full.
     pub(crate) root: Option<Hash>,
+}
+
+impl Leaf {
+    /// Whether the text of the event was erased.
+    pub(crate) fn is_erased(&self) -> bool {
+        self.salt == ERASED
+    }
 }
 
 impl Tile {

@@ -24,8 +24,12 @@ pub struct Volume {
     pub to: Timestamp,
     /// When it was sealed.
     pub sealed: Timestamp,
-    /// Until when it is kept at least (clause 4.2(3)): fixed when it is sealed.
+    /// Until when it is kept at least (clause 4.2(3)): fixed when it is sealed, and only ever extended.
     pub retain_until: Timestamp,
+    /// When and by whom it was decided that it is to be erased.
+    pub decided: Option<(Timestamp, String)>,
+    /// When it was erased.
+    pub erased: Option<Timestamp>,
 }
 
 /// How to seal a volume.
@@ -44,7 +48,7 @@ pub struct Seal {
 /// # Errors
 /// When the database fails.
 pub fn volumes(sql: &mut dyn Sql) -> Result<Vec<Volume>, Error> {
-    let list = "SELECT number, first, last, from_at, to_at, sealed_at, retain_until FROM trail_volume ORDER BY number";
+    let list = "SELECT number, first, last, from_at, to_at, sealed_at, retain_until, decided_at, decided_by, erased_at FROM trail_volume ORDER BY number";
     sql::rows(sql, list, &[], volume)
 }
 
@@ -64,6 +68,8 @@ fn volume(row: &dyn Row) -> Result<Volume, Error> {
         to: row.time(4)?,
         sealed: row.time(5)?,
         retain_until: row.time(6)?,
+        decided: row.maybe_time(7)?.zip(row.maybe_text(8)?),
+        erased: row.maybe_time(9)?,
     })
 }
 
@@ -154,6 +160,8 @@ fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: Seal) -> Result<Recorded<
         to: plan.to,
         sealed: tx.now(),
         retain_until,
+        decided: None,
+        erased: None,
     };
     let [number, first, last] = [volume.number, volume.first, volume.last]
         .map(|count| i64::try_from(count).unwrap_or(i64::MAX));

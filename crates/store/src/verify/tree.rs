@@ -101,24 +101,32 @@ impl Tree {
             "SELECT {} FROM event WHERE id > ?1 AND id <= ?2 ORDER BY id",
             tree::COLUMNS
         );
-        let mut leaves = tile.leaves.iter().peekable();
+        let mut leaves = (tile.first()..).zip(&tile.leaves).peekable();
+        // Only what an officer decided to erase may be gone.
+        let erased = tree::erased(look.sql)?;
+        let may_be_gone = |place: u64, leaf: &Leaf| {
+            leaf.is_erased() && erased.iter().any(|places| places.contains(&place))
+        };
         let mut found = Vec::new();
         let told = |leaf: &Leaf| EventId(leaf.event);
         look.sql
             .query(&list, params![self.last, last], &mut |row| {
                 let entry = tree::entry(row)?;
                 let event = EventId(entry.id);
-                while let Some(gone) = leaves.next_if(|leaf| leaf.event < entry.id) {
-                    found.push(Finding::EventRemoved { event: told(gone) });
+                while let Some((place, gone)) = leaves.next_if(|(_, leaf)| leaf.event < entry.id) {
+                    if !may_be_gone(place, gone) {
+                        found.push(Finding::EventRemoved { event: told(gone) });
+                    }
                 }
-                match leaves.next_if(|leaf| leaf.event == entry.id) {
-                    Some(leaf) if entry::leaf(&leaf.salt, &entry.line()) == leaf.hash => {}
+                match leaves.next_if(|(_, leaf)| leaf.event == entry.id) {
+                    Some((_, leaf)) if entry::leaf(&leaf.salt, &entry.line()) == leaf.hash => {}
                     Some(_) => found.push(Finding::EventAltered { event }),
                     None => found.push(Finding::EventInserted { event }),
                 }
                 Ok(())
             })?;
-        found.extend(leaves.map(|gone| Finding::EventRemoved { event: told(gone) }));
+        let removed = leaves.filter(|(place, leaf)| !may_be_gone(*place, leaf));
+        found.extend(removed.map(|(_, leaf)| Finding::EventRemoved { event: told(leaf) }));
         look.rows += tile.leaves.len() as u64;
         found.into_iter().for_each(|finding| look.tell(finding));
         self.last = last;
@@ -163,6 +171,16 @@ impl Check for End {
     }
 
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
+        for (number, certificate) in tree::certificates(look.sql)? {
+            let key = look.shared.tree.verifier();
+            let text = certificate.as_deref().map(|note| key.open(note));
+            let says = |text: &str| text.contains(&format!("\nvolume {number}\n"));
+            if !text.is_some_and(|text| text.is_ok_and(says)) {
+                let why =
+                    format!("volume {number} was erased without a certificate that is signed");
+                look.tell(Finding::Tree { why });
+            }
+        }
         let Some(last) = tree::latest(look.sql)? else {
             return Ok(false);
         };

@@ -165,6 +165,9 @@ impl Said {
         let [from, to, sealed, retain_until] = self.times;
         let first = first.ok_or(missing("its first event"))?;
         let last = last.ok_or(missing("its last event"))?;
+        if last < first {
+            return Err(missing("an end behind its beginning"));
+        }
         let before = Frontier::from_parts(first, self.before);
         Ok(Manifest {
             origin: self.origin.ok_or(missing("its log"))?,
@@ -240,7 +243,8 @@ mod tests {
         for (from, to) in [
             ("audit volume 1", "audit volume 2"),
             ("origin mail", "origin post"),
-            ("first 5", "first 6"),
+            ("first 5", "first 7"),
+            ("last 9", "last 4"),
             ("first 5\n", ""),
             ("first 5\n", "first 5\nfirst 5\n"),
             ("root ", "root x"),

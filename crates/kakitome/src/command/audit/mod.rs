@@ -1,5 +1,6 @@
 //! `audit`: only those with a role that reads the trail may (clause 8.2(1)a), and reading is an event.
 
+mod analysis;
 mod search;
 mod verify;
 mod volume;
@@ -15,6 +16,8 @@ const READERS: &[Role] = &[
     Role::SystemOfficer,
     Role::SecurityOfficer,
 ];
+/// Who decides on volumes that are due.
+const OFFICERS: &[Role] = &[Role::SystemOfficer, Role::SecurityOfficer];
 /// Who may seal volumes, give them out and keep the register of custody.
 const KEEPERS: &[Role] = &[Role::Administrator, Role::SystemOfficer];
 
@@ -28,12 +31,18 @@ pub(super) async fn run(
     need(
         caller,
         match command {
-            AuditCommand::Seal | AuditCommand::Export(_) | AuditCommand::Custody(_) => KEEPERS,
+            AuditCommand::Seal
+            | AuditCommand::Export(_)
+            | AuditCommand::Custody(_)
+            | AuditCommand::EraseDue => KEEPERS,
+            AuditCommand::Decide(_) => OFFICERS,
             _ => READERS,
         },
     )?;
     match command {
         AuditCommand::Search(words) => search::run(site, caller, &words, answer).await,
+        AuditCommand::Analyse(words) => analysis::analyse(site, caller, &words, answer).await,
+        AuditCommand::Report(words) => analysis::report(site, caller, &words, answer).await,
         AuditCommand::Verify(words) => {
             let witness = words.witness.and(request.attachment.as_deref());
             verify::run(site, caller, witness, answer).await
@@ -45,6 +54,8 @@ pub(super) async fn run(
         AuditCommand::Volumes => volume::list(site, answer).await,
         AuditCommand::Seal => volume::seal(site, caller, answer).await,
         AuditCommand::Export(words) => volume::export(site, caller, words, answer).await,
+        AuditCommand::Decide(words) => volume::decide(site, caller, &words, answer).await,
+        AuditCommand::EraseDue => volume::erase_due(site, caller, answer).await,
         AuditCommand::Custody(command) => volume::custody(site, caller, command, answer).await,
     }
 }

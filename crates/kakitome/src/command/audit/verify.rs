@@ -160,7 +160,7 @@ pub(super) fn must_be_absolute(path: &Path) -> Result<(), Failure> {
 }
 
 /// Writes a file that must not be there yet, durably.
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

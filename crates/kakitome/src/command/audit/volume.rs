@@ -2,16 +2,18 @@
 
 use directory::Person;
 use serde_json::{Value, json};
-use store::tree::{self, Custody, Export, NewCustody, Seal, Volume};
+use store::tree::{self, Custody, Decision, EraseError, Export, NewCustody, Seal, Volume};
 use tokio::sync::watch;
 use trail::Actor;
+use world::Timestamp;
 
 use super::{
     super::{Answer, Failure},
+    search::time,
     verify::must_be_absolute,
 };
 use crate::{
-    cli::{CustodyCommand, ExportArgs, MediumArgs},
+    cli::{CustodyCommand, DecideArgs, ExportArgs, MediumArgs},
     site::Site,
 };
 
@@ -22,12 +24,14 @@ pub(super) async fn list(site: &Site, answer: &mut Answer) -> Result<(), Failure
     let (volumes, custody) = read.await?;
     for volume in volumes {
         let media = custody.iter().filter(|noted| noted.volume == volume.number);
-        answer.item(&shown(&volume, media.count())).await?;
+        answer
+            .item(&shown(&volume, media.count(), site.world.now()))
+            .await?;
     }
     Ok(())
 }
 
-fn shown(volume: &Volume, media: usize) -> Value {
+fn shown(volume: &Volume, media: usize, now: Timestamp) -> Value {
     json!({
         "volume": volume.number,
         "events": volume.last - volume.first,
@@ -35,6 +39,9 @@ fn shown(volume: &Volume, media: usize) -> Value {
         "to": volume.to,
         "sealed": volume.sealed,
         "retain_until": volume.retain_until,
+        "due": volume.retain_until <= now,
+        "decided_by": volume.decided.as_ref().map(|(_, by)| by),
+        "erased": volume.erased,
         "custody_entries": media,
     })
 }
@@ -46,7 +53,7 @@ pub(super) async fn seal(site: &Site, caller: &Person, answer: &mut Answer) -> R
         actor: Actor::Person(caller.name.clone()),
     };
     match site.store.seal_volume(how).await? {
-        Some(volume) => answer.row(&shown(&volume, 0)).await,
+        Some(volume) => answer.row(&shown(&volume, 0, site.world.now())).await,
         None => Err(Failure::Refused(
             "there are no events since the last volume".to_owned(),
         )),
@@ -79,7 +86,7 @@ pub(super) async fn export(
     tokio::pin!(exporting);
     let report = loop {
         tokio::select! {
-            done = &mut exporting => break found(done)?,
+            done = &mut exporting => break done.map_err(missing)?,
             Ok(()) = told.changed() => {
                 let (done, total) = *told.borrow_and_update();
                 answer.progress("events", done, Some(total));
@@ -105,6 +112,61 @@ pub(super) async fn export(
             "custody": noted,
         }))
         .await
+}
+
+pub(super) async fn decide(
+    site: &Site,
+    caller: &Person,
+    words: &DecideArgs,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let decision = match &words.extend {
+        Some(until) => Decision::Extend(time(until)?),
+        None => Decision::Erase,
+    };
+    let (number, reason) = (words.volume, &words.reason);
+    let decided = site
+        .store
+        .decide_volume(number, decision, &caller.name, reason);
+    let volume = decided.await.map_err(refused)?;
+    answer.row(&shown(&volume, 0, site.world.now())).await
+}
+
+/// Erases what is due and decided on. Whoever decided does not erase too, unless one person may do both.
+pub(super) async fn erase_due(
+    site: &Site,
+    caller: &Person,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let read = site.store.read(|sql| tree::volumes(sql));
+    let volumes: Result<Vec<Volume>, store::Error> = read.await;
+    let single = site.directory.permits_single_person().await?;
+    let mut erased = 0_u64;
+    for volume in volumes? {
+        let Some((_, by)) = volume.decided.as_ref().filter(|_| volume.erased.is_none()) else {
+            continue;
+        };
+        if *by == caller.name && !single {
+            return Err(Failure::Refused(format!(
+                "{by} decided that volume {} is to be erased: another person erases it (clause 4.2(3))",
+                volume.number
+            )));
+        }
+        let erasing = site.store.erase_volume(volume.number, &caller.name);
+        let certificate = erasing.await.map_err(refused)?;
+        erased += 1;
+        let row = json!({ "volume": volume.number, "certificate": certificate });
+        answer.item(&row).await?;
+    }
+    answer.note(format!("{erased} volumes were erased.")).await;
+    Ok(())
+}
+
+fn refused(error: EraseError) -> Failure {
+    match error {
+        EraseError::Store(error) => missing(error),
+        other => Failure::Refused(other.to_string()),
+    }
 }
 
 pub(super) async fn custody(
@@ -147,15 +209,16 @@ async fn note(
         key_holder,
         remark: words.remark.unwrap_or_default(),
     };
-    found(site.store.note_custody(volume, new, &caller.name).await)
+    let noted = site.store.note_custody(volume, new, &caller.name).await;
+    noted.map_err(missing)
 }
 
 /// What does not exist is a refusal, not a failure.
-fn found<T>(done: Result<T, store::Error>) -> Result<T, Failure> {
-    done.map_err(|error| match error {
+fn missing(error: store::Error) -> Failure {
+    match error {
         store::Error::NotFound(what) => Failure::Refused(format!("there is no {what}")),
         other => other.into(),
-    })
+    }
 }
 
 fn entry(noted: &Custody) -> Value {

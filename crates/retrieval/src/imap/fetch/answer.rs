@@ -6,7 +6,7 @@ use bytes::Bytes;
 use message::{Limits, Summary};
 use protocol::imap::{Encoder, FetchItem, FetchWriter};
 use store::{
-    AccountId, BodyId, Error,
+    AccountId, Error,
     mailbox::{Entry, Flags, Slot},
 };
 
@@ -32,8 +32,6 @@ use crate::{
 /// to read.
 const TOGETHER: usize = 64;
 const TOGETHER_OCTETS: u64 = 256 << 10;
-/// So many texts are opened by two threads.
-const SHARED: usize = 16;
 
 /// What answering takes of a session.
 pub(super) struct Answer<'a> {
@@ -281,22 +279,8 @@ async fn open<'s>(
     room: Room,
 ) -> Result<Group<'s>, Error> {
     let bodies = subjects.iter().filter_map(|subject| subject.entry.as_ref());
-    let mut bodies: Vec<BodyId> = bodies.map(|entry| entry.body).collect();
-    let store = &shared.store;
-    // Unpacking and opening is most of the work: many are shared between two threads.
-    let others = bodies.split_off(match bodies.len() {
-        count @ ..SHARED => count,
-        count => count.div_ceil(2),
-    });
-    let opened = if others.is_empty() {
-        store.bodies(account, bodies).await?
-    } else {
-        let (first, second) =
-            tokio::join!(store.bodies(account, bodies), store.bodies(account, others));
-        let mut opened = first?;
-        opened.extend(second?);
-        opened
-    };
+    let bodies = bodies.map(|entry| entry.body).collect();
+    let opened = shared.store.bodies(account, bodies).await?;
     Ok(Group {
         subjects,
         opened,

@@ -17,7 +17,7 @@ use super::{
 use crate::audit::Tally;
 
 /// Messages whose entries are read at once.
-const BATCH: usize = 1024;
+const BATCH: usize = 256;
 
 /// What has to be read to answer the items.
 struct Plan {

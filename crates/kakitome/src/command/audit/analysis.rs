@@ -1,0 +1,228 @@
+//! `audit analyse` and `audit report`: what the trail says of attacks (clause 8.2(2), (3)).
+
+use std::path::Path;
+
+use directory::Person;
+use jiff::{ToSpan as _, tz::TimeZone};
+use serde_json::{Value, json};
+use store::event::{self, Filter};
+use trail::{
+    Actor, Event, Kind,
+    analysis::{Analysis, Find, Findings, KINDS, Language, Review, Service, Thresholds},
+};
+use world::Timestamp;
+
+use super::{
+    super::{Answer, Failure},
+    search::time,
+    verify::{must_be_absolute, write_new},
+};
+use crate::{
+    cli::{Format, PeriodArgs, ReportArgs},
+    site::Site,
+};
+
+/// Events read from the store at a time.
+const PAGE: usize = 500;
+/// Events counted in one view.
+const COUNTED: u32 = 20_000;
+/// Months that are looked at, if nothing else is said, and as many before tell what is usual (clause 8.2(2)).
+const MONTHS: i64 = 3;
+
+/// From when on, and until when.
+type Period = (Timestamp, Timestamp);
+
+pub(super) async fn analyse(
+    site: &Site,
+    caller: &Person,
+    words: &PeriodArgs,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let period = period(site, words)?;
+    let findings = findings(site, caller, period, answer).await?;
+    for find in &findings.finds {
+        answer.item(&shown(find)).await?;
+    }
+    answer
+        .note(match (findings.finds.len(), findings.left_out) {
+            (0, 0) => "Nothing is conspicuous in this period.".to_owned(),
+            (count, 0) => format!("{count} finds; `audit search` shows the events from the first of each on."),
+            (count, left) => format!(
+                "{count} finds; {left} events could not be followed for want of room: make the period shorter."
+            ),
+        })
+        .await;
+    Ok(())
+}
+
+pub(super) async fn report(
+    site: &Site,
+    caller: &Person,
+    words: &ReportArgs,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    must_be_absolute(&words.file)?;
+    let (from, to) = period(site, &words.period)?;
+    let findings = findings(site, caller, (from, to), answer).await?;
+    let counts = counts(site, (from, to), answer).await?;
+    let checkpoint = site.store.checkpoint().await?;
+    let review = Review {
+        log: site.store.trail_key().name().to_owned(),
+        from,
+        to,
+        person: caller.name.clone(),
+        made: site.world.now(),
+        counts,
+        findings,
+        checkpoint: checkpoint.map_or_else(String::new, |signed| signed.note),
+    };
+    let language = match words.lang.as_str() {
+        "en" => Language::En,
+        _ => Language::Ja,
+    };
+    let zone = TimeZone::system();
+    let document = match words.format {
+        Format::Text => review.text(language, &zone),
+        Format::Html => review.html(language, &zone),
+    };
+    keep(&words.file, &document)?;
+    let digest = trail::volume::hex(&trail::merkle::sha256(&[document.as_bytes()]));
+    let event = Event::new(Kind::TrailReviewed, Actor::Person(caller.name.clone()))
+        .detail("from", from.to_string())
+        .detail("to", to.to_string())
+        .detail("finds", review.findings.finds.len())
+        .detail("file", words.file.display().to_string())
+        .detail("sha256", digest.as_str());
+    site.record(event).await?;
+    answer
+        .row(&json!({
+            "file": words.file.display().to_string(),
+            "from": from,
+            "to": to,
+            "finds": review.findings.finds.len(),
+            "sha256": digest,
+        }))
+        .await
+}
+
+fn keep(file: &Path, document: &str) -> Result<(), Failure> {
+    let failed = |error| Failure::Failed(format!("{}: {error}", file.display()));
+    write_new(file, document).map_err(failed)
+}
+
+/// What was said, or the last three months.
+fn period(site: &Site, words: &PeriodArgs) -> Result<Period, Failure> {
+    let to = match &words.to {
+        Some(to) => time(to)?,
+        None => site.world.now(),
+    };
+    let from = match &words.from {
+        Some(from) => time(from)?,
+        None => months_before(to),
+    };
+    match from < to {
+        true => Ok((from, to)),
+        false => Err(Failure::Words(
+            "the period ends before it begins".to_owned(),
+        )),
+    }
+}
+
+fn months_before(at: Timestamp) -> Timestamp {
+    let earlier = at.to_zoned(TimeZone::system()).checked_sub(MONTHS.months());
+    earlier.map_or(Timestamp::MIN, |earlier| earlier.timestamp())
+}
+
+async fn findings(
+    site: &Site,
+    caller: &Person,
+    (from, to): Period,
+    answer: &Answer,
+) -> Result<Findings, Failure> {
+    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+        "analysis",
+        json!({ "from": from.to_string(), "to": to.to_string() }),
+    );
+    site.record(reading).await?;
+    let mut analysis = Analysis::new(from, Thresholds::default());
+    let mut filter = Filter {
+        from: Some(months_before(from)),
+        to: Some(to),
+        kinds: KINDS.to_vec(),
+        ..Filter::default()
+    };
+    let mut read = 0_u64;
+    loop {
+        let page = filter.clone();
+        let events = site
+            .store
+            .read(move |snapshot| event::search(snapshot, &page, PAGE))
+            .await?;
+        events.iter().for_each(|event| analysis.take(event));
+        read += events.len() as u64;
+        answer.progress("events", read, None);
+        match events.last() {
+            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
+            _ => return Ok(analysis.end()),
+        }
+    }
+}
+
+type Counts = std::collections::BTreeMap<(String, String), u64>;
+
+async fn counts(site: &Site, (from, to): Period, answer: &Answer) -> Result<Counts, Failure> {
+    let mut filter = Filter {
+        from: Some(from),
+        to: Some(to),
+        ..Filter::default()
+    };
+    let (mut counts, mut counted) = (Counts::new(), 0);
+    loop {
+        let part = filter.clone();
+        let tally = site
+            .store
+            .read(move |snapshot| event::tally(snapshot, &part, COUNTED))
+            .await?;
+        for (name, count) in tally.counts {
+            counted += count;
+            *counts.entry(name).or_default() += count;
+        }
+        answer.progress("events counted", counted, None);
+        match tally.last {
+            Some(last) => filter.after = Some(last),
+            None => return Ok(counts),
+        }
+    }
+}
+
+/// A find as a row, with the words that show its events.
+fn shown(find: &Find) -> Value {
+    let [meaning, _] = find.pattern.words();
+    let mut search = format!(
+        "audit search --from {} --to {}",
+        find.first,
+        after(find.last)
+    );
+    match (&find.identifiers[..], &find.addresses[..]) {
+        ([one], _) => search.push_str(&format!(" --actor {one}")),
+        (_, [one]) => search.push_str(&format!(" --address {one}")),
+        _ => search.push_str(" --kind authentication.failed"),
+    }
+    json!({
+        "pattern": find.pattern.as_str(),
+        "service": find.service.map(Service::as_str),
+        "count": find.count,
+        "first": find.first,
+        "last": find.last,
+        "identifiers": find.identifiers,
+        "addresses": find.addresses,
+        "events": find.events,
+        "meaning": meaning,
+        "search": search,
+    })
+}
+
+/// A moment after `at`: a search ends before what it is told.
+fn after(at: Timestamp) -> Timestamp {
+    at.checked_add(1.millisecond()).unwrap_or(at)
+}

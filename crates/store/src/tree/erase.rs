@@ -1,0 +1,274 @@
+//! The end of a volume (clause 4.2(3)): once it is due an officer decides, and what is to be erased is erased.
+//!
+//! The text of its events, their salts and what they are found by go; their leaves stay, and with them the proofs of all
+//! other events. A signed certificate says what was erased, when, and by whose decision.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use trail::{Actor, Event, Kind, merkle};
+
+use super::{
+    tile::{self, Leaf, Tile},
+    volume::{self, Volume},
+};
+use crate::{
+    Error, Recorded, Store, Tx,
+    collect::Chore,
+    params,
+    sql::{self, Sql},
+};
+
+/// Tiles whose events are erased by one commit.
+const TILES: i64 = 16;
+
+/// What an officer decides on a volume that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is to be erased.
+    Erase,
+    /// It is to be kept until then, which is later than before.
+    Extend(Timestamp),
+}
+
+/// Why a volume is not erased, or not decided on.
+#[derive(Debug, thiserror::Error)]
+pub enum EraseError {
+    /// It is to be kept longer.
+    #[error(
+        "volume {number} is to be kept until {until}: nothing erases it earlier (clause 4.2(3))"
+    )]
+    NotDue {
+        /// Which.
+        number: u64,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Nobody decided that.
+    #[error("no officer has decided that volume {0} is to be erased")]
+    Undecided(u64),
+    /// It is gone already.
+    #[error("volume {0} was erased already")]
+    Erased(u64),
+    /// An extension makes it shorter.
+    #[error("an extension must be later than {0}")]
+    Shorter(Timestamp),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl Store {
+    /// Records what an officer decided on a volume. To erase it, it must be due; an extension only makes it longer.
+    ///
+    /// # Errors
+    /// As [`EraseError`].
+    pub async fn decide_volume(
+        &self,
+        number: u64,
+        decision: Decision,
+        person: &str,
+        reason: &str,
+    ) -> Result<Volume, EraseError> {
+        let (person, reason) = (person.to_owned(), reason.to_owned());
+        let decided = self.commit(Vec::new(), move |tx| {
+            decide(tx, number, &decision, &person, &reason)
+        });
+        Ok(decided.await?.value)
+    }
+
+    /// Erases a volume that is due and that an officer has decided to erase; gives the signed certificate. What a crash cuts short
+    /// is gone on with when it is called again.
+    ///
+    /// # Errors
+    /// As [`EraseError`].
+    pub async fn erase_volume(&self, number: u64, person: &str) -> Result<String, EraseError> {
+        let shared = Arc::clone(&self.inner.shared);
+        // The tree stands still meanwhile, and forgets the salts that it remembers.
+        let _alone = shared.tree.sealing.lock().await;
+        let mut edge = shared.tree.edge.lock().await;
+        *edge = None;
+        let actor = Actor::Person(person.to_owned());
+        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, actor));
+        let volume = begun.await?.value;
+        let mut next = volume.first / super::LEAVES;
+        while next * super::LEAVES < volume.last {
+            let (first, last) = (volume.first, volume.last);
+            let erased = self.commit(Vec::new(), move |tx| some(tx, next, first..last));
+            let erased: Result<_, Error> = erased.await;
+            next = erased?.value;
+        }
+        // What they were found by.
+        let at = Arc::clone(&shared);
+        self.blocking(move || at.trail.renew()).await?;
+        let (at, actor) = (Arc::clone(&shared), Actor::Person(person.to_owned()));
+        let ended = self.commit(Vec::new(), move |tx| end(tx, &at, number, actor));
+        let certificate = ended.await?.value;
+        if let Some(threads) = &*self.inner.threads.lock() {
+            // The database's log still has what was erased.
+            threads.chores.ask(Chore::Erase);
+        }
+        Ok(certificate)
+    }
+}
+
+fn decide(
+    tx: &mut Tx<'_>,
+    number: u64,
+    decision: &Decision,
+    person: &str,
+    reason: &str,
+) -> Result<Recorded<Volume>, EraseError> {
+    let mut volume = volume::find(tx, number)?;
+    if volume.erased.is_some() {
+        return Err(EraseError::Erased(number));
+    }
+    let event = Event::new(Kind::VolumeDecided, Actor::Person(person.to_owned()))
+        .subject(format!("volume {number}"))
+        .detail("reason", reason)
+        .detail("before", volume.retain_until.to_string());
+    let key = i64::try_from(number).unwrap_or(i64::MAX);
+    let event = match decision {
+        Decision::Erase => {
+            must_be_due(tx, &volume)?;
+            let now = tx.now();
+            let statement =
+                "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3 WHERE number = ?1";
+            tx.execute(statement, params![key, now, person])?;
+            volume.decided = Some((now, person.to_owned()));
+            event.detail("decision", "erase")
+        }
+        Decision::Extend(until) => {
+            if *until <= volume.retain_until {
+                return Err(EraseError::Shorter(volume.retain_until));
+            }
+            let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL WHERE number = ?1";
+            tx.execute(statement, params![key, *until])?;
+            volume.retain_until = *until;
+            volume.decided = None;
+            event
+                .detail("decision", "extend")
+                .detail("after", until.to_string())
+        }
+    };
+    Ok(tx.record(&event, volume)?)
+}
+
+fn must_be_due(tx: &Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
+    match volume.retain_until <= tx.now() {
+        true => Ok(()),
+        false => Err(EraseError::NotDue {
+            number: volume.number,
+            until: volume.retain_until,
+        }),
+    }
+}
+
+fn begin(tx: &mut Tx<'_>, number: u64, actor: Actor) -> Result<Recorded<Volume>, EraseError> {
+    let volume = volume::find(tx, number)?;
+    if volume.erased.is_some() {
+        return Err(EraseError::Erased(number));
+    }
+    must_be_due(tx, &volume)?;
+    if volume.decided.is_none() {
+        return Err(EraseError::Undecided(number));
+    }
+    let event = Event::new(Kind::VolumeErasing, actor)
+        .subject(format!("volume {number}"))
+        .detail("first", volume.first)
+        .detail("last", volume.last);
+    Ok(tx.record(&event, volume)?)
+}
+
+/// Erases the events of some tiles from `number` on that are among `places`; the tile to go on with.
+fn some(
+    tx: &mut Tx<'_>,
+    number: u64,
+    places: std::ops::Range<u64>,
+) -> Result<Recorded<u64>, Error> {
+    let mut tiles = tile::read(tx, number, TILES)?;
+    let next = number + tiles.len() as u64;
+    if tiles.is_empty() {
+        return Err(Error::Corrupt("the trail's tree misses a tile".to_owned()));
+    }
+    for tile in &mut tiles {
+        erase(tx, tile, &places)?;
+    }
+    Ok(tx.bookkeeping(next))
+}
+
+fn erase(tx: &mut Tx<'_>, tile: &mut Tile, places: &std::ops::Range<u64>) -> Result<(), Error> {
+    let first = tile.first();
+    let leaves = (first..).zip(&mut tile.leaves);
+    let gone: Vec<&mut Leaf> = leaves
+        .filter(|(place, _)| places.contains(place))
+        .map(|(_, leaf)| leaf)
+        .collect();
+    let (Some(from), Some(to)) = (gone.first(), gone.last()) else {
+        return Ok(());
+    };
+    let span = params![from.event, to.event];
+    tx.execute("DELETE FROM event WHERE id >= ?1 AND id <= ?2", span)?;
+    let named = "DELETE FROM event_named WHERE event >= ?1 AND event <= ?2";
+    tx.execute(named, span)?;
+    for leaf in gone {
+        leaf.salt = tile::ERASED;
+    }
+    let number = i64::try_from(tile.number).unwrap_or(i64::MAX);
+    let statement = "UPDATE tree_tile SET content = ?2 WHERE tile = ?1";
+    tx.execute(statement, params![number, &tile.content()])?;
+    Ok(())
+}
+
+/// Signs the certificate.
+fn end(
+    tx: &mut Tx<'_>,
+    shared: &crate::shared::Shared,
+    number: u64,
+    actor: Actor,
+) -> Result<Recorded<String>, EraseError> {
+    let volume = volume::find(tx, number)?;
+    let Some((decided, by)) = &volume.decided else {
+        return Err(EraseError::Undecided(number));
+    };
+    let now = tx.now();
+    let root = {
+        let sql: &mut dyn Sql = tx;
+        let mut nodes = tile::Nodes::new(sql);
+        merkle::root(volume.last, |level, index| nodes.root(level, index))?
+    };
+    let text = format!(
+        "kakitome erasure certificate 1\norigin {}\nvolume {number}\nfirst {}\nlast {}\nfrom {}\nto {}\nretained-until {}\n\
+         decided {decided} {by}\nerased {now} {}\nroot {}\n",
+        shared.tree.verifier().name(),
+        volume.first,
+        volume.last,
+        volume.from,
+        volume.to,
+        volume.retain_until,
+        actor.to_text(),
+        trail::volume::hex(&root),
+    );
+    let certificate = shared.tree.key.sign(&text);
+    let key = i64::try_from(number).unwrap_or(i64::MAX);
+    let statement = "UPDATE trail_volume SET erased_at = ?2, certificate = ?3 WHERE number = ?1";
+    tx.execute(statement, params![key, now, &certificate])?;
+    let event = Event::new(Kind::VolumeErased, actor)
+        .subject(format!("volume {number}"))
+        .detail("certificate", certificate.as_str());
+    Ok(tx.record(&event, certificate)?)
+}
+
+/// The places of the events that may be gone: those of volumes that an officer decided to erase.
+pub(crate) fn erased(sql: &mut dyn Sql) -> Result<Vec<std::ops::Range<u64>>, Error> {
+    let list = "SELECT first, last FROM trail_volume WHERE decided_at IS NOT NULL";
+    sql::rows(sql, list, &[], |row| Ok(row.count(0)?..row.count(1)?))
+}
+
+/// The certificates of the volumes that were erased.
+pub(crate) fn certificates(sql: &mut dyn Sql) -> Result<Vec<(u64, Option<String>)>, Error> {
+    let list = "SELECT number, certificate FROM trail_volume WHERE erased_at IS NOT NULL";
+    sql::rows(sql, list, &[], |row| {
+        Ok((row.count(0)?, row.maybe_text(1)?))
+    })
+}

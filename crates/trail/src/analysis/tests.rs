@@ -1,0 +1,203 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::{Event, Outcome};
+
+/// Events one after the other.
+struct Trail {
+    analysis: Analysis,
+    id: i64,
+    at: Timestamp,
+}
+
+impl Trail {
+    fn new() -> Self {
+        Self {
+            analysis: Analysis::new(
+                "2026-10-01T00:00:00Z".parse().unwrap(),
+                Thresholds::default(),
+            ),
+            id: 0,
+            at: "2026-10-02T00:00:00Z".parse().unwrap(),
+        }
+    }
+
+    fn wait(&mut self, minutes: i64) -> &mut Self {
+        self.at += SignedDuration::from_mins(minutes);
+        self
+    }
+
+    fn take(&mut self, event: Event) -> &mut Self {
+        self.id += 1;
+        self.analysis.take(&Recorded {
+            id: self.id,
+            at: self.at,
+            version: 1,
+            event,
+        });
+        self
+    }
+
+    fn login(&mut self, success: bool, identifier: &str, address: &str) -> &mut Self {
+        let kind = match success {
+            true => Kind::AuthenticationSucceeded,
+            false => Kind::AuthenticationFailed,
+        };
+        let event = Event::new(kind, Actor::Identifier(identifier.to_owned()))
+            .address(address.parse::<IpAddr>().unwrap())
+            .detail("service", "mra");
+        self.take(event)
+    }
+
+    fn found(self) -> Vec<(Pattern, u64)> {
+        let found = self.analysis.end();
+        assert_eq!(found.left_out, 0);
+        found
+            .finds
+            .iter()
+            .map(|find| (find.pattern, find.count))
+            .collect()
+    }
+}
+
+#[test]
+fn a_person_who_mistypes_is_not_conspicuous() {
+    let mut trail = Trail::new();
+    for _ in 0..50 {
+        for _ in 0..3 {
+            trail.login(false, "tanaka", "192.0.2.1");
+        }
+        trail.login(true, "tanaka", "192.0.2.1").wait(120);
+    }
+    assert_eq!(trail.found(), []);
+}
+
+#[test]
+fn guessing_is_one_find_however_long_it_lasts() {
+    let mut trail = Trail::new();
+    for _ in 0..300 {
+        trail.login(false, "tanaka", "198.51.100.7").wait(4);
+    }
+    // Slower than the threshold: nothing.
+    for _ in 0..300 {
+        trail.login(false, "suzuki", "198.51.100.7").wait(10);
+    }
+    assert_eq!(trail.found(), [(Pattern::Guessing, 300)]);
+}
+
+#[test]
+fn a_password_that_was_found_stands_first() {
+    let mut trail = Trail::new();
+    trail.login(true, "tanaka", "192.0.2.1").wait(60 * 24);
+    for _ in 0..12 {
+        trail.login(false, "tanaka", "198.51.100.7").wait(1);
+    }
+    trail.login(true, "tanaka", "198.51.100.7");
+    let found = trail.found();
+    assert_eq!(
+        found,
+        [
+            (Pattern::SuccessAfterFailures, 12),
+            (Pattern::Guessing, 12),
+            (Pattern::NewPlace, 1)
+        ]
+    );
+}
+
+#[test]
+fn spraying_and_stuffing_are_told_apart() {
+    let mut trail = Trail::new();
+    for n in 0..8 {
+        trail.login(false, &format!("user{n}"), "198.51.100.7");
+    }
+    assert_eq!(trail.found(), [(Pattern::Spraying, 8)]);
+    let mut trail = Trail::new();
+    for n in 0..30 {
+        trail.login(false, &format!("user{n}"), &format!("198.51.100.{n}"));
+    }
+    assert_eq!(trail.found(), [(Pattern::Stuffing, 30)]);
+}
+
+#[test]
+fn what_is_usual_is_learned_from_before() {
+    let mut trail = Trail::new();
+    trail.at = "2026-09-01T00:00:00Z".parse().unwrap();
+    trail.login(true, "tanaka", "192.0.2.1").wait(60);
+    trail.login(true, "tanaka", "2001:db8::1");
+    trail.at = "2026-10-05T00:00:00Z".parse().unwrap();
+    trail.login(true, "tanaka", "192.0.2.99").wait(5);
+    trail.login(true, "tanaka", "2001:db8:0:7::9").wait(60);
+    trail.login(true, "tanaka", "203.0.113.5");
+    // The first login of somebody new is no news.
+    trail.login(true, "suzuki", "203.0.113.5");
+    assert_eq!(
+        trail.found(),
+        [(Pattern::TwoPlaces, 1), (Pattern::NewPlace, 1)]
+    );
+}
+
+#[test]
+fn a_new_program_is_told_once() {
+    let mut trail = Trail::new();
+    for client in ["Thunderbird", "Thunderbird", "curl", "curl"] {
+        let event = Event::new(
+            Kind::AuthenticationSucceeded,
+            Actor::Identifier("tanaka".into()),
+        )
+        .address("192.0.2.1".parse::<IpAddr>().unwrap())
+        .detail("service", "msa")
+        .detail("client", client);
+        trail.take(event);
+    }
+    assert_eq!(trail.found(), [(Pattern::NewClient, 1)]);
+}
+
+#[test]
+fn relaying_that_was_refused_is_told_by_address() {
+    let mut trail = Trail::new();
+    for n in 0..7 {
+        for (reply, address) in [
+            ("550 5.7.1 relaying denied", "198.51.100.7"),
+            ("550 5.1.1 no such user", "198.51.100.8"),
+        ] {
+            let event = Event::new(Kind::TransactionRefused, Actor::Peer)
+                .outcome(Outcome::Refused)
+                .address(address.parse::<IpAddr>().unwrap())
+                .detail("command", "RCPT")
+                .detail("recipient", format!("victim{n}@elsewhere.example"))
+                .detail("reply", reply);
+            trail.take(event);
+        }
+    }
+    let found = trail.analysis.end().finds;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].pattern, found[0].count), (Pattern::Relaying, 7));
+    assert_eq!(
+        found[0].addresses,
+        ["198.51.100.7".parse::<IpAddr>().unwrap()]
+    );
+    assert_eq!(found[0].events, [1, 3, 5, 7, 9, 11, 13]);
+}
+
+#[test]
+fn memory_is_bounded_and_what_did_not_fit_is_counted() {
+    let from = "2026-10-01T00:00:00Z".parse().unwrap();
+    let thresholds = Thresholds {
+        most: 100,
+        ..Thresholds::default()
+    };
+    let mut trail = Trail::new();
+    trail.analysis = Analysis::new(from, thresholds);
+    for n in 0..150 {
+        trail.login(true, &format!("user{n}"), "192.0.2.1");
+    }
+    assert_eq!(trail.analysis.end().left_out, 50);
+    // What is over makes room.
+    let mut trail = Trail::new();
+    trail.analysis = Analysis::new(from, thresholds);
+    for n in 0..150 {
+        trail
+            .login(false, &format!("user{n}"), &format!("198.51.100.{n}"))
+            .wait(2);
+    }
+    assert_eq!(trail.analysis.end().left_out, 0);
+}
