@@ -141,8 +141,9 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
                     faults,
                     [
                         Fault::Removed { index: 10 },
+                        // The store may have signed a checkpoint by itself, just after it began.
                         Fault::Root {
-                            right: 0,
+                            right: ..=10,
                             wrong: 150
                         }
                     ]
@@ -262,7 +263,7 @@ async fn a_volume_of_a_trail_written_anew_is_caught_by_a_checkpoint_kept_elsewhe
     happen(&site, 1).await;
     site.close().await;
     // Somebody has the key, and makes another trail with it.
-    for table in ["checkpoint", "tree_tile"] {
+    for table in ["checkpoint", "tree_tile", "tree_root"] {
         let database = rusqlite::Connection::open(again.path().join("site/store.db")).unwrap();
         database
             .execute(&format!("DELETE FROM {table}"), [])

@@ -5,9 +5,13 @@ CREATE TABLE tree_tile (
     tile BIGINT PRIMARY KEY,
     leaves BIGINT NOT NULL,
     -- Number (8), salt (16) and leaf hash (32) of each event, one after the other.
-    content BLOB NOT NULL,
-    -- The root over the tile once it is full.
-    root BLOB
+    content BLOB NOT NULL
+);
+
+-- The root over each full tile: small rows, so that the tree of a long trail is quickly known.
+CREATE TABLE tree_root (
+    tile BIGINT PRIMARY KEY,
+    root BLOB NOT NULL
 );
 
 -- Signed notes (C2SP tlog-checkpoint) with the number of events that they tell of.

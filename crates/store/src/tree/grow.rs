@@ -121,14 +121,15 @@ fn keep(
     note: Option<(u64, String)>,
 ) -> Result<crate::Recorded<()>, Error> {
     for tile in tiles {
-        let statement =
-            "INSERT INTO tree_tile (tile, leaves, content, root) VALUES (?1, ?2, ?3, ?4)
-                         ON CONFLICT (tile) DO UPDATE SET leaves = excluded.leaves,
-                         content = excluded.content, root = excluded.root";
+        let statement = "INSERT INTO tree_tile (tile, leaves, content) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (tile) DO UPDATE SET leaves = excluded.leaves, content = excluded.content";
         let [number, leaves] = [tile.number, tile.leaves.len() as u64]
             .map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        let (content, root) = (tile.content(), tile.root.map(Vec::from));
-        tx.execute(statement, params![number, leaves, &content, root.as_ref()])?;
+        tx.execute(statement, params![number, leaves, &tile.content()])?;
+        if let Some(root) = tile.root {
+            let statement = "INSERT INTO tree_root (tile, root) VALUES (?1, ?2)";
+            tx.execute(statement, params![number, root.as_slice()])?;
+        }
     }
     if let Some((size, note)) = note {
         let size = i64::try_from(size).unwrap_or(i64::MAX);

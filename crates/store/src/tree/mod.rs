@@ -31,7 +31,7 @@ use crate::{
 
 pub(crate) use grow::run;
 pub(crate) use key::{FILE, open as open_key};
-pub(crate) use tile::{LEAVES, Leaf, Tile, after, read as read_tiles};
+pub(crate) use tile::{LEAVES, Leaf, Tile, after, count, read as read_tiles};
 
 pub use custody::{Custody, NewCustody, custody};
 pub use erase::{Decision, EraseError};
@@ -165,7 +165,7 @@ impl Store {
 }
 
 fn compare(sql: &mut dyn Sql, checkpoint: &Checkpoint) -> Result<Witness, Error> {
-    let left = tile::count(sql)?;
+    let left = count(sql)?;
     let size = checkpoint.size;
     if size > left {
         return Ok(Witness::Cut { told: size, left });

@@ -120,18 +120,15 @@ fn leaf(octets: &[u8; LEAF]) -> Option<Leaf> {
 
 /// Tiles from `number` on, at most `limit`.
 pub(crate) fn read(sql: &mut dyn Sql, number: u64, limit: i64) -> Result<Vec<Tile>, Error> {
-    let list =
-        "SELECT tile, leaves, content, root FROM tree_tile WHERE tile >= ?1 ORDER BY tile LIMIT ?2";
+    let list = "SELECT t.tile, t.leaves, t.content, r.root FROM tree_tile t LEFT JOIN tree_root r ON r.tile = t.tile \
+         WHERE t.tile >= ?1 ORDER BY t.tile LIMIT ?2";
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     sql::rows(sql, list, params![number, limit], Tile::from_row)
 }
 
 /// The tile that holds an event, or would hold it. Numbers of events ascend through the tiles, so it is found by halving.
 pub(crate) fn with(sql: &mut dyn Sql, event: i64) -> Result<Option<Tile>, Error> {
-    let count = sql::first(sql, "SELECT count(*) FROM tree_tile", &[], |row| {
-        row.count(0)
-    })?;
-    let (mut low, mut high) = (0, count.unwrap_or(0));
+    let (mut low, mut high) = (0, count(sql)?.div_ceil(LEAVES));
     while low < high {
         let middle = low + (high - low) / 2;
         let Some(tile) = read(sql, middle, 1)?.pop() else {
@@ -147,10 +144,12 @@ pub(crate) fn with(sql: &mut dyn Sql, event: i64) -> Result<Option<Tile>, Error>
 }
 
 /// Number of leaves in the tree.
-pub(super) fn count(sql: &mut dyn Sql) -> Result<u64, Error> {
-    let leaves = "SELECT coalesce(sum(leaves), 0) FROM tree_tile";
-    let leaves = sql::first(sql, leaves, &[], |row| row.count(0))?;
-    Ok(leaves.unwrap_or(0))
+pub(crate) fn count(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let last = "SELECT tile, leaves FROM tree_tile ORDER BY tile DESC LIMIT 1";
+    let last = sql::first(sql, last, &[], |row| Ok((row.count(0)?, row.count(1)?)))?;
+    Ok(last.map_or(0, |(tile, leaves)| {
+        tile.saturating_mul(LEAVES).saturating_add(leaves)
+    }))
 }
 
 /// The place of an event in the tree.
@@ -207,7 +206,7 @@ impl<'s> Nodes<'s> {
         if level >= LEVEL {
             let tiles = 1_u64 << (level - LEVEL);
             let from = index.saturating_mul(tiles);
-            let list = "SELECT root FROM tree_tile WHERE tile >= ?1 AND tile < ?2 AND root IS NOT NULL ORDER BY tile";
+            let list = "SELECT root FROM tree_root WHERE tile >= ?1 AND tile < ?2 ORDER BY tile";
             let [from, to] = [from, from.saturating_add(tiles)]
                 .map(|tile| i64::try_from(tile).unwrap_or(i64::MAX));
             let mut count = 0;
@@ -253,7 +252,7 @@ impl State {
     /// Reads it.
     pub(super) fn load(sql: &mut dyn Sql) -> Result<Self, Error> {
         let mut full = Frontier::default();
-        let roots = "SELECT root FROM tree_tile WHERE root IS NOT NULL ORDER BY tile";
+        let roots = "SELECT root FROM tree_root ORDER BY tile";
         sql.query(roots, &[], &mut |row| {
             let root = row.blob(0)?.try_into();
             let root = root.map_err(|_| Error::Corrupt("a root of the trail's tree".to_owned()))?;

@@ -184,8 +184,7 @@ impl Check for End {
         let Some(last) = tree::latest(look.sql)? else {
             return Ok(false);
         };
-        let leaves = "SELECT coalesce(sum(leaves), 0) FROM tree_tile";
-        let leaves = look.first(leaves, &[], |row| row.count(0))?.unwrap_or(0);
+        let leaves = tree::count(look.sql)?;
         if leaves < last.size {
             look.tell(Finding::TrailCut {
                 told: last.size,
