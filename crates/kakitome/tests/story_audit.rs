@@ -111,7 +111,22 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
     assert!(text(&proof, "checkpoint").contains(&site.hostname()));
     assert!(site.refused(&["audit", "prove", "7"]).contains("event 7"));
 
+    let status = site.give(&["status"]).pop().unwrap();
+    assert!(status["trail_events"].as_u64().unwrap() > 5, "{status}");
+    assert!(
+        status["trail_bytes_a_year"].as_u64().unwrap() > 365 * 1000,
+        "{status}"
+    );
+    assert!(
+        !status["attention"].to_string().contains("medium"),
+        "{status}"
+    );
     let sealed = site.give(&["audit", "seal"]).pop().unwrap();
+    let status = site.give(&["status"]).pop().unwrap();
+    assert!(
+        status["attention"].to_string().contains("volume 1"),
+        "{status}"
+    );
     assert_eq!(sealed["volume"], 1);
     site.give(&["audit", "seal"]);
     let places = [site.beside("medium/1"), site.beside("medium/2")];
@@ -129,6 +144,11 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
         let exported = site.give(&[&words[..], &custody].concat()).pop().unwrap();
         assert!(exported["events"].as_u64().unwrap() > 0, "{exported}");
     }
+    let status = site.give(&["status"]).pop().unwrap();
+    assert!(
+        !status["attention"].to_string().contains("medium"),
+        "{status}"
+    );
     let inside = site.path().join("volume");
     site.refused(&["audit", "export", "1", "--to", inside.to_str().unwrap()]);
     site.refused(&[

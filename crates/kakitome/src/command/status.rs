@@ -4,6 +4,8 @@ use directory::Resolution;
 use message::address::{Address, Domain};
 use serde_json::json;
 
+use store::tree::{self, Length};
+
 use super::{Answer, Failure};
 use crate::site::Site;
 
@@ -51,6 +53,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     if free < settings.store.reserve.0.saturating_mul(4) {
         attention.push("the disk is nearly full: mail will be put off (clause 5.4(1))".to_owned());
     }
+    let trail = trail(site, free, &mut attention).await?;
     let roles: Vec<&str> = settings
         .server
         .roles
@@ -72,8 +75,47 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "disk_free_bytes": free,
             "disk_size_bytes": size,
             "certificate_days": days,
+            "trail_events": trail.events,
+            "trail_checkpoint": trail.checkpoint.as_ref().map(|signed| signed.at),
+            "trail_bytes_a_year": trail.octets_a_year,
             "allow_single_person": single_person,
             "attention": attention,
         }))
         .await
+}
+
+/// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
+async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<Length, Failure> {
+    let now = site.world.now();
+    let read = site.store.read(move |sql| -> Result<_, store::Error> {
+        let (volumes, custody) = (tree::volumes(sql)?, tree::custody(sql, None)?);
+        Ok((tree::length(sql, now)?, volumes, custody))
+    });
+    let (length, volumes, custody) = read.await?;
+    for volume in &volumes {
+        let number = volume.number;
+        if volume.erased.is_none() && custody.iter().all(|noted| noted.volume != number) {
+            attention.push(format!(
+                "volume {number} of the audit trail is on no medium: `audit export {number}`, and note where it is kept (clauses 4.2(2), 8.2(1)b)"
+            ));
+        }
+        if volume.erased.is_none() && volume.retain_until <= now {
+            attention.push(match &volume.decided {
+                None => format!(
+                    "volume {number} of the audit trail is due: an officer decides, `audit decide {number}` (clause 4.2(3))"
+                ),
+                Some(_) => format!(
+                    "volume {number} of the audit trail is to be erased: `audit erase-due` (clause 4.2(3))"
+                ),
+            });
+        }
+    }
+    if length.octets_a_year > free {
+        attention.push(format!(
+            "the audit trail of a year will take {} MiB at its present rate, and {} MiB are free (clause 4.2(2))",
+            length.octets_a_year >> 20,
+            free >> 20
+        ));
+    }
+    Ok(length)
 }

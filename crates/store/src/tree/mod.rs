@@ -12,6 +12,7 @@ mod erase;
 mod export;
 mod grow;
 mod key;
+mod room;
 mod tile;
 mod volume;
 
@@ -37,6 +38,7 @@ pub use custody::{Custody, NewCustody, custody};
 pub use erase::{Decision, EraseError};
 pub(crate) use erase::{certificates, erased};
 pub use export::Export;
+pub use room::{Length, length};
 pub use volume::{Seal, Volume, volumes};
 
 use tile::State;
