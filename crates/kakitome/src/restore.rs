@@ -78,13 +78,14 @@ pub(crate) async fn run(directory: &Path, arguments: &RestoreArgs, json: bool) -
 }
 
 /// What the store restores by itself, what is made anew, and what comes last.
-const NOT_BESIDE: [&str; 8] = [
+const NOT_BESIDE: [&str; 9] = [
     "store.db",
     "store.db-wal",
     "store.db-shm",
     "store.lock",
     "segments",
     "keys/installation.key",
+    "keys/trail.key",
     "index",
     "run",
 ];

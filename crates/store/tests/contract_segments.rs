@@ -75,7 +75,16 @@ async fn release_all(store: &Store, bodies: &[BodyId]) {
 async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
-        tx.execute("DROP TABLE event_named", &[])?;
+        for table in [
+            "event_named",
+            "tree_tile",
+            "tree_root",
+            "checkpoint",
+            "trail_volume",
+            "custody",
+        ] {
+            tx.execute(&format!("DROP TABLE {table}"), &[])?;
+        }
         tx.execute(
             "CREATE TABLE event_address (address TEXT, event BIGINT, PRIMARY KEY (address, event))",
             &[],
