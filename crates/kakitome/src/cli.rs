@@ -403,6 +403,7 @@ impl SiteCommand {
             Self::Order(OrderCommand::Import { file })
             | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
             Self::Audit(AuditCommand::Verify(words)) => words.witness.as_ref(),
+            Self::Audit(AuditCommand::ProveGrowth { since }) => Some(since),
             _ => None,
         }
     }

@@ -121,6 +121,15 @@ fn volumes_are_verified_by_those_who_have_the_key_alone() {
         !status["attention"].to_string().contains("medium"),
         "{status}"
     );
+    let grown = site
+        .give(&["audit", "prove-growth", witness])
+        .pop()
+        .unwrap();
+    assert!(
+        grown["events"].as_u64() > grown["since"].as_u64(),
+        "{grown}"
+    );
+    assert!(!grown["path"].as_array().unwrap().is_empty());
     let sealed = site.give(&["audit", "seal"]).pop().unwrap();
     let status = site.give(&["status"]).pop().unwrap();
     assert!(

@@ -18,6 +18,7 @@ pub(crate) use examine::{readable, unfound};
 pub(crate) use search::first_at;
 pub use search::search;
 pub use tally::{Tally, tally};
+pub(crate) use words::COLUMNS;
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.
 pub const DETAIL_LIMIT: usize = 16 << 10;

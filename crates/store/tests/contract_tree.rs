@@ -15,7 +15,7 @@ use store::{
 use trail::{
     checkpoint::Checkpoint,
     entry,
-    merkle::verify_inclusion,
+    merkle::{verify_consistency, verify_inclusion},
     note::{SigningKey, VerifierKey},
 };
 use world::World;
@@ -77,7 +77,20 @@ async fn a_checkpoint_tells_of_all_events_and_goes_on_after_a_restart() {
             let size = Checkpoint::open(note, &own).unwrap().size;
             let said = store.witness(note).await.unwrap().unwrap();
             assert_eq!(said, Witness::Agrees { size });
+            // The same, to one who has nothing but the two notes and the key.
+            let (now, path) = store.prove_growth(size).await.unwrap();
+            let [old, new] = [note, &now.note].map(|note| Checkpoint::open(note, &own).unwrap());
+            assert!(verify_consistency(
+                size, &old.root, new.size, &new.root, &path
+            ));
+            assert!(!verify_consistency(size, &new.root, new.size, &old.root, &path) || old == new);
         }
+        assert!(matches!(
+            store.prove_growth(0).await,
+            Err(Error::NotFound(_))
+        ));
+        let more = store.prove_growth(count as u64 + 1).await;
+        assert!(matches!(more, Err(Error::NotFound(_))));
         store.close().await;
     }
 }

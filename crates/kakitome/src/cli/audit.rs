@@ -26,6 +26,12 @@ pub(crate) enum AuditCommand {
         /// The event's id
         event: i64,
     },
+    /// Prove that the trail only grew since a checkpoint, to somebody who has that checkpoint and the public key
+    ProveGrowth {
+        /// The earlier checkpoint
+        #[arg(value_name = "FILE")]
+        since: PathBuf,
+    },
     /// The volumes that were sealed
     Volumes,
     /// Seal what was written since the last volume, before its month ends

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The columns of an event, in the order in which they are read.
-pub(super) const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "id, at, version, kind, actor, outcome, address, subject, ord, detail";
 
 /// Of which sort a fact is.

@@ -140,6 +140,26 @@ impl Store {
         self.read(|snapshot| latest(snapshot)).await
     }
 
+    /// Takes all events into the tree now and proves that the tree of its first `old` events is the beginning of it: the
+    /// checkpoint over it, and the hashes of the proof (RFC 9162, section 2.1.4).
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there were never so many, or none; as [`Store::checkpoint`].
+    pub async fn prove_growth(&self, old: u64) -> Result<(Signed, Vec<Hash>), Error> {
+        grow::grow(&self.inner.shared, &self.inner.entrance).await?;
+        self.read(move |snapshot| {
+            let sql: &mut dyn Sql = snapshot;
+            let checkpoint = latest(sql)?.filter(|last| 0 < old && old <= last.size);
+            let missing = || Error::NotFound(format!("checkpoint over {old} events"));
+            let checkpoint = checkpoint.ok_or_else(missing)?;
+            let mut nodes = tile::Nodes::new(sql);
+            let path =
+                merkle::consistency(old, checkpoint.size, |level, at| nodes.root(level, at))?;
+            Ok((checkpoint, path))
+        })
+        .await
+    }
+
     /// Takes all events into the tree now and proves that one is in it.
     ///
     /// # Errors
@@ -220,8 +240,7 @@ fn signed(row: &dyn Row) -> Result<Signed, Error> {
 }
 
 /// The columns of an event, in the order of [`entry`].
-pub(crate) const COLUMNS: &str =
-    "id, at, version, kind, actor, outcome, address, subject, ord, detail";
+pub(crate) use crate::event::COLUMNS;
 
 /// An event as its row is, whatever that is.
 pub(crate) fn entry(row: &dyn Row) -> Result<Entry, Error> {

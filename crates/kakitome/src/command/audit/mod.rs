@@ -51,6 +51,10 @@ pub(super) async fn run(
             verify::checkpoint(site, caller, to.as_deref(), answer).await
         }
         AuditCommand::Prove { event } => verify::prove(site, caller, event, answer).await,
+        AuditCommand::ProveGrowth { .. } => {
+            let since = request.attachment.as_deref().unwrap_or_default();
+            verify::prove_growth(site, caller, since, answer).await
+        }
         AuditCommand::Volumes => volume::list(site, answer).await,
         AuditCommand::Seal => volume::seal(site, caller, answer).await,
         AuditCommand::Export(words) => volume::export(site, caller, words, answer).await,

@@ -14,7 +14,7 @@ use store::{
     tree::{Signed, Witness},
     verify::Step,
 };
-use trail::{Actor, Event, Kind, Outcome};
+use trail::{Actor, Event, Kind, Outcome, checkpoint::Checkpoint};
 
 use super::super::{Answer, Failure};
 use crate::site::Site;
@@ -144,6 +144,46 @@ pub(super) async fn prove(
             "index": proof.index,
             "path": path,
             "checkpoint": proof.checkpoint.note,
+            "key": site.store.trail_key().to_string(),
+        }))
+        .await
+}
+
+/// Gives out what proves that the trail only grew since the checkpoint `since`.
+pub(super) async fn prove_growth(
+    site: &Site,
+    caller: &Person,
+    since: &str,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let old = match Checkpoint::open(since, &site.store.trail_key()) {
+        Ok(old) => old,
+        Err(error) => {
+            return Err(Failure::Refused(format!(
+                "that is no checkpoint of this trail: {error}"
+            )));
+        }
+    };
+    let (now, path) = match site.store.prove_growth(old.size).await {
+        Err(store::Error::NotFound(what)) => {
+            return Err(Failure::Refused(format!("there is no {what}")));
+        }
+        other => other?,
+    };
+    let told = Event::new(Kind::TrailProved, Actor::Person(caller.name.clone()))
+        .detail("since", old.size)
+        .detail("events", now.size);
+    site.record(told).await?;
+    let path: Vec<String> = path
+        .iter()
+        .map(|hash| BASE64_STANDARD.encode(hash))
+        .collect();
+    answer
+        .row(&json!({
+            "since": old.size,
+            "events": now.size,
+            "path": path,
+            "checkpoint": now.note,
             "key": site.store.trail_key().to_string(),
         }))
         .await
