@@ -141,10 +141,10 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
                     faults,
                     [
                         Fault::Removed { index: 10 },
-                        // The store may have signed a checkpoint by itself, just after it began.
+                        // The store signs a first checkpoint by itself, some time after it began.
                         Fault::Root {
                             right: ..=10,
-                            wrong: 150
+                            wrong: 11..=150
                         }
                     ]
                 )
@@ -170,7 +170,7 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
                         Fault::Removed { index: 298 },
                         Fault::Removed { index: 299 },
                         Fault::Root {
-                            right: 150,
+                            right: 150..=298,
                             wrong: 300
                         }
                     ]
@@ -195,10 +195,16 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
                     .to_owned();
             },
             |faults| {
-                faults.contains(&Fault::Root {
-                    right: 150,
-                    wrong: 300,
-                }) && faults.contains(&Fault::Misplaced { index: 200 })
+                let known = |fault: &Fault| {
+                    matches!(
+                        fault,
+                        Fault::Root {
+                            right: 150..=200,
+                            wrong: 201..=300
+                        }
+                    )
+                };
+                faults.iter().any(known) && faults.contains(&Fault::Misplaced { index: 200 })
             },
         ),
         (
@@ -241,7 +247,11 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
     fs::write(volume.join(volume::EVENTS), &kept).unwrap();
     let checkpoints = volume.join(volume::CHECKPOINTS);
     let text = fs::read_to_string(&checkpoints).unwrap();
-    fs::write(&checkpoints, text.replacen("150", "151", 1)).unwrap();
+    fs::write(
+        &checkpoints,
+        text.replacen("\"size\":150", "\"size\":151", 1),
+    )
+    .unwrap();
     let found = faults(&volume, &key, &[]);
     assert!(
         matches!(found[..], [Fault::Checkpoint { size: 151, .. }]),
