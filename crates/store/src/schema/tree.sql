@@ -35,7 +35,7 @@ CREATE TABLE trail_volume (
     decided_at BIGINT,
     decided_by TEXT,
     erased_at BIGINT,
-    -- The signed note that says so.
+    -- The signed note of the decision, and later that of the erasure.
     certificate TEXT
 );
 

@@ -16,9 +16,14 @@ use crate::{
     Error, Recorded, Store, Tx,
     collect::Chore,
     params,
+    shared::Shared,
     sql::{self, Sql},
 };
 
+/// The first line of a decision to erase.
+const DECISION: &str = "kakitome erasure decision 1";
+/// The first line of a certificate.
+const CERTIFICATE: &str = "kakitome erasure certificate 1";
 /// Tiles whose events are erased by one commit.
 const TILES: i64 = 16;
 
@@ -71,8 +76,9 @@ impl Store {
         reason: &str,
     ) -> Result<Volume, EraseError> {
         let (person, reason) = (person.to_owned(), reason.to_owned());
+        let shared = Arc::clone(&self.inner.shared);
         let decided = self.commit(Vec::new(), move |tx| {
-            decide(tx, number, &decision, &person, &reason)
+            decide(tx, &shared, number, &decision, (&person, &reason))
         });
         Ok(decided.await?.value)
     }
@@ -114,10 +120,10 @@ impl Store {
 
 fn decide(
     tx: &mut Tx<'_>,
+    shared: &Shared,
     number: u64,
     decision: &Decision,
-    person: &str,
-    reason: &str,
+    (person, reason): (&str, &str),
 ) -> Result<Recorded<Volume>, EraseError> {
     let mut volume = volume::find(tx, number)?;
     if volume.erased.is_some() {
@@ -132,9 +138,14 @@ fn decide(
         Decision::Erase => {
             must_be_due(tx, &volume)?;
             let now = tx.now();
-            let statement =
-                "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3 WHERE number = ?1";
-            tx.execute(statement, params![key, now, person])?;
+            // Signed, so that who writes into the database cannot decide.
+            let head = head(shared, DECISION, &volume);
+            let note = shared
+                .tree
+                .key
+                .sign(&format!("{head}decided {now} {person}\n"));
+            let statement = "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3, certificate = ?4 WHERE number = ?1";
+            tx.execute(statement, params![key, now, person, &note])?;
             volume.decided = Some((now, person.to_owned()));
             event.detail("decision", "erase")
         }
@@ -142,7 +153,7 @@ fn decide(
             if *until <= volume.retain_until {
                 return Err(EraseError::Shorter(volume.retain_until));
             }
-            let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL WHERE number = ?1";
+            let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL, certificate = NULL WHERE number = ?1";
             tx.execute(statement, params![key, *until])?;
             volume.retain_until = *until;
             volume.decided = None;
@@ -223,7 +234,7 @@ fn erase(tx: &mut Tx<'_>, tile: &mut Tile, places: &std::ops::Range<u64>) -> Res
 /// Signs the certificate.
 fn end(
     tx: &mut Tx<'_>,
-    shared: &crate::shared::Shared,
+    shared: &Shared,
     number: u64,
     actor: Actor,
 ) -> Result<Recorded<String>, EraseError> {
@@ -238,11 +249,8 @@ fn end(
         merkle::root(volume.last, |level, index| nodes.root(level, index))?
     };
     let text = format!(
-        "kakitome erasure certificate 1\norigin {}\nvolume {number}\nfirst {}\nlast {}\nfrom {}\nto {}\nretained-until {}\n\
-         decided {decided} {by}\nerased {now} {}\nroot {}\n",
-        shared.tree.verifier().name(),
-        volume.first,
-        volume.last,
+        "{}from {}\nto {}\nretained-until {}\ndecided {decided} {by}\nerased {now} {}\nroot {}\n",
+        head(shared, CERTIFICATE, &volume),
         volume.from,
         volume.to,
         volume.retain_until,
@@ -259,16 +267,41 @@ fn end(
     Ok(tx.record(&event, certificate)?)
 }
 
-/// The places of the events that may be gone: those of volumes that an officer decided to erase.
-pub(crate) fn erased(sql: &mut dyn Sql) -> Result<Vec<std::ops::Range<u64>>, Error> {
-    let list = "SELECT first, last FROM trail_volume WHERE decided_at IS NOT NULL";
-    sql::rows(sql, list, &[], |row| Ok(row.count(0)?..row.count(1)?))
+/// What a decision and a certificate say first.
+fn head(shared: &Shared, what: &str, volume: &Volume) -> String {
+    let origin = shared.tree.verifier();
+    format!(
+        "{what}\norigin {}\nvolume {}\nfirst {}\nlast {}\n",
+        origin.name(),
+        volume.number,
+        volume.first,
+        volume.last
+    )
 }
 
-/// The certificates of the volumes that were erased.
-pub(crate) fn certificates(sql: &mut dyn Sql) -> Result<Vec<(u64, Option<String>)>, Error> {
-    let list = "SELECT number, certificate FROM trail_volume WHERE erased_at IS NOT NULL";
-    sql::rows(sql, list, &[], |row| {
-        Ok((row.count(0)?, row.maybe_text(1)?))
-    })
+/// The places of the events that may be gone: those of volumes of which a signed note says that an officer decided to erase
+/// them, or that they were erased. And the numbers of those that claim it without such a note.
+pub(crate) fn erased(
+    sql: &mut dyn Sql,
+    shared: &Shared,
+) -> Result<(Vec<std::ops::Range<u64>>, Vec<u64>), Error> {
+    let (mut places, mut unsigned) = (Vec::new(), Vec::new());
+    let claims = "SELECT number, certificate FROM trail_volume WHERE decided_at IS NOT NULL OR erased_at IS NOT NULL";
+    let claims = sql::rows(sql, claims, &[], |row| {
+        Ok((row.count(0)?, row.maybe_text(1)?.unwrap_or_default()))
+    })?;
+    let key = shared.tree.verifier();
+    for (number, note) in claims {
+        let volume = volume::find(sql, number)?;
+        let what = match volume.erased {
+            Some(_) => CERTIFICATE,
+            None => DECISION,
+        };
+        let head = head(shared, what, &volume);
+        match key.open(&note) {
+            Ok(text) if text.starts_with(&head) => places.push(volume.first..volume.last),
+            _ => unsigned.push(number),
+        }
+    }
+    Ok((places, unsigned))
 }

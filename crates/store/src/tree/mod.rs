@@ -35,8 +35,8 @@ pub(crate) use key::{FILE, open as open_key};
 pub(crate) use tile::{LEAVES, Leaf, Tile, after, count, read as read_tiles};
 
 pub use custody::{Custody, NewCustody, custody};
+pub(crate) use erase::erased;
 pub use erase::{Decision, EraseError};
-pub(crate) use erase::{certificates, erased};
 pub use export::Export;
 pub use room::{Length, length};
 pub use volume::{Seal, Volume, volumes};
