@@ -1,5 +1,5 @@
-//! Housekeeping beside the committer: room given back to the disk, the database's log moved along and, after
-//! a key was destroyed, emptied.
+//! Housekeeping beside the committer: room given back to the disk, wasteful segments emptied, the database's log moved
+//! along and, after a key was destroyed, emptied.
 
 use std::{
     collections::BTreeMap,
@@ -7,13 +7,17 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout, timeout_at},
+};
 use trail::{Actor, Event, Kind};
 use world::Worker;
 
 use crate::{
     Error,
     commit::Entrance,
+    compact::Compactor,
     params,
     segment::Extent,
     shared::Shared,
@@ -26,6 +30,8 @@ use crate::{
 const AT_ONCE: i64 = 512;
 /// How long to wait before the log is emptied again, when a reader was in the way.
 const AGAIN: Duration = Duration::from_millis(200);
+/// How long the compactor rests at least between two steps.
+const REST: Duration = Duration::from_millis(20);
 
 /// What housekeeping can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +42,8 @@ pub(crate) enum Chore {
     Checkpoint,
     /// Empty the log: it holds a destroyed key.
     Erase,
+    /// Go on with segments that are wasteful.
+    Compact,
     /// Go home.
     Stop,
 }
@@ -75,6 +83,8 @@ pub(crate) fn start(
         checkpointer,
         erase: false,
         examined: shared.segments.active(),
+        compactor: Compactor::new(shared.segments.numbers()?),
+        rested: Instant::now(),
     };
     let started = shared.world.start("store-keeper", keeper.run(chores));
     started.map_err(|error| Error::io(&shared.directory, error))
@@ -88,6 +98,9 @@ struct Keeper {
     erase: bool,
     /// Segments below this one were looked at after they were left.
     examined: u64,
+    compactor: Compactor,
+    /// When the compactor may go on.
+    rested: Instant,
 }
 
 impl Keeper {
@@ -97,6 +110,10 @@ impl Keeper {
                 timeout(AGAIN, chores.recv())
                     .await
                     .unwrap_or(Some(Chore::Erase))
+            } else if self.compactor.has_work() {
+                timeout_at(self.rested, chores.recv())
+                    .await
+                    .unwrap_or(Some(Chore::Compact))
             } else {
                 chores.recv().await
             };
@@ -123,6 +140,9 @@ impl Keeper {
             if stop {
                 return;
             }
+            if self.compactor.has_work() && Instant::now() >= self.rested {
+                self.compact().await;
+            }
         }
     }
 
@@ -146,6 +166,25 @@ impl Keeper {
                 tracing::warn!(%error, "the database's log still holds a destroyed key; trying again");
             }
         }
+    }
+
+    /// Goes a step on with wasteful segments, and rests at least as long as it took.
+    async fn compact(&mut self) {
+        let began = Instant::now();
+        let mut rest = REST;
+        // A backup would not let the old places go.
+        if let Ok(_alone) = Arc::clone(&self.shared).collecting.try_lock() {
+            match self.compactor.step(&self.shared, &self.entrance).await {
+                Ok(()) | Err(Error::Closed) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "a segment that is mostly dead is not given back yet; trying again after more deletions");
+                }
+            }
+        } else {
+            rest = AGAIN;
+        }
+        let now = Instant::now();
+        self.rested = now + rest.max(now - began);
     }
 
     async fn collect(&mut self) {
@@ -183,13 +222,17 @@ impl Keeper {
         let count = free.len();
         let empty = self
             .entrance
-            .commit(Vec::new(), move |tx| note(tx, &free, &left, active))
+            .commit(Vec::new(), {
+                let free = free.clone();
+                move |tx| note(tx, &free, &left, active)
+            })
             .await?
             .value;
         self.examined = active;
         for segment in empty {
             shared.segments.remove(segment)?;
         }
+        self.compactor.died(&shared, &free);
         shared
             .counters
             .collected

@@ -35,6 +35,8 @@ const QUEUE: usize = 4096;
 pub(crate) struct Submission {
     pub(crate) job: Box<dyn Job>,
     pub(crate) bodies: Vec<SealedBody>,
+    /// Whether the bodies are only moved, so that room becomes free.
+    pub(crate) moves: bool,
     /// Gives back the memory that the bodies may take.
     pub(crate) room: Option<OwnedSemaphorePermit>,
 }
@@ -116,6 +118,35 @@ impl Entrance {
         E: From<Error> + Send + 'static,
         F: FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
     {
+        self.submit(bodies, false, work).await
+    }
+
+    /// The same with bodies that lie elsewhere already. They may be written to a disk that is too full for mail: their old
+    /// places become free.
+    pub(crate) async fn commit_moved<T, E, F>(
+        &self,
+        bodies: Vec<SealedBody>,
+        work: F,
+    ) -> Result<Receipt<T>, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
+    {
+        self.submit(bodies, true, work).await
+    }
+
+    async fn submit<T, E, F>(
+        &self,
+        bodies: Vec<SealedBody>,
+        moves: bool,
+        work: F,
+    ) -> Result<Receipt<T>, E>
+    where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
+    {
         let queue = self.queue()?;
         let room = if bodies.is_empty() {
             None
@@ -126,7 +157,12 @@ impl Entrance {
             Some(permits.await.map_err(|_| Error::Closed)?)
         };
         let (job, answer) = pack(work);
-        let submission = Submission { job, bodies, room };
+        let submission = Submission {
+            job,
+            bodies,
+            moves,
+            room,
+        };
         queue.send(submission).await.map_err(|_| Error::Closed)?;
         drop(queue);
         answer.await.unwrap_or_else(|_| Err(Error::Closed.into()))

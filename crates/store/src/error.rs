@@ -95,6 +95,11 @@ impl Error {
         }
     }
 
+    /// Whether a file is missing.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     /// The same error for another caller of the same batch.
     pub(crate) fn again(&self) -> Self {
         match self {

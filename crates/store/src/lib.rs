@@ -27,6 +27,7 @@ mod batch;
 mod cipher;
 mod collect;
 mod commit;
+mod compact;
 mod compression;
 pub mod disk;
 mod error;
@@ -116,6 +117,9 @@ pub struct Options {
     /// Below this many free bytes on the disk, commits that add bodies are refused with
     /// [`Error::Full`]; deletions go on. Default 64 MiB.
     pub reserve_bytes: u64,
+    /// A segment in which at least so many bytes, and a third of what it takes on the disk, belong to no body is given back
+    /// whole: what lives in it is written anew. Default 8 MiB.
+    pub waste_bytes: u64,
     /// A mailbox with at least so many messages has its roll ([`mailbox::Roll`]) kept beside the database, so that it need not be
     /// read row by row to be selected. Default 2,048.
     pub roll_from: u64,
@@ -137,6 +141,7 @@ impl Default for Options {
             readers: 8,
             compression_level: 1,
             reserve_bytes: 64 << 20,
+            waste_bytes: 8 << 20,
             roll_from: 2048,
             checkpoint_every: Duration::from_secs(60),
             trail_origin: "kakitome.invalid".to_owned(),

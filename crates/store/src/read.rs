@@ -150,7 +150,7 @@ fn open_run(
         };
         opened.push((
             found.body,
-            raw.or_else(|error| judge(shared, account, found.body, error)),
+            raw.or_else(|error| judge(shared, account, owner, found, error)),
         ));
     }
 }
@@ -165,14 +165,31 @@ fn open(
     seal::open(found.body, record, found.size, &found.digest, &key).map(Bytes::from)
 }
 
-/// What it means that a body did not open. It may have been erased since the view began: that is no damage.
-fn judge(shared: &Shared, account: AccountId, body: BodyId, error: Error) -> Result<Bytes, Error> {
-    let still = shared.readers.with(|sql| find(sql, account, &[body]))?;
-    Err(if still.is_empty() {
-        missing(account, body)
-    } else {
-        error
-    })
+/// What it means that a body did not open. It may have been erased or moved since the view began: that is no damage.
+fn judge(
+    shared: &Shared,
+    account: AccountId,
+    owner: &Cipher,
+    found: &Found,
+    mut error: Error,
+) -> Result<Bytes, Error> {
+    let mut place = found.extent;
+    loop {
+        let now = shared
+            .readers
+            .with(|sql| find(sql, account, &[found.body]))?
+            .pop()
+            .ok_or_else(|| missing(account, found.body))?;
+        if now.extent == place {
+            return Err(error);
+        }
+        place = now.extent;
+        let read = shared.segments.read(place);
+        match read.and_then(|mut record| open(account, owner, &now, &mut record)) {
+            Ok(raw) => return Ok(raw),
+            Err(again) => error = again,
+        }
+    }
 }
 
 fn missing(account: AccountId, body: BodyId) -> Error {

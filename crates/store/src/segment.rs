@@ -102,6 +102,8 @@ pub(crate) struct Segments {
     highest: AtomicU64,
     /// The lowest segment that something may still be appended to.
     active: AtomicU64,
+    /// A segment that is to be left with the next write, because it is being emptied.
+    to_leave: AtomicU64,
 }
 
 impl Segments {
@@ -112,6 +114,7 @@ impl Segments {
             open: Mutex::default(),
             highest: AtomicU64::new(0),
             active: AtomicU64::new(0),
+            to_leave: AtomicU64::new(0),
         }
     }
 
@@ -215,9 +218,7 @@ impl Segments {
     pub(crate) fn punch(&self, number: u64, gaps: &[(u64, u64)]) -> Result<(), Error> {
         let file = match self.file(number) {
             Ok(file) => file,
-            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(());
-            }
+            Err(error) if error.is_missing() => return Ok(()),
             Err(error) => return Err(error),
         };
         let punched = gaps
@@ -274,18 +275,25 @@ impl Segments {
     pub(crate) fn allocated(&self) -> Result<u64, Error> {
         let mut sum = 0;
         for number in self.numbers()? {
-            let file = match self.file(number) {
+            sum += match self.allocated_by(number) {
                 // Removed since its name was listed.
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    continue;
-                }
+                Err(error) if error.is_missing() => 0,
                 other => other?,
             };
-            sum += file
-                .allocated()
-                .map_err(|error| Error::io(&self.path(number), error))?;
         }
         Ok(sum)
+    }
+
+    /// Bytes that segment `number` takes on the disk.
+    pub(crate) fn allocated_by(&self, number: u64) -> Result<u64, Error> {
+        self.file(number)?
+            .allocated()
+            .map_err(|error| Error::io(&self.path(number), error))
+    }
+
+    /// Asks that nothing more is appended to segment `number` from the next write on.
+    pub(crate) fn leave(&self, number: u64) {
+        self.to_leave.store(number, Ordering::SeqCst);
     }
 
     /// Says at open that numbers up to this one were given.
@@ -384,7 +392,7 @@ impl Appender {
     /// After a failed write the segment is cut back.
     pub(crate) fn write(&mut self, records: &[&[u8]]) -> Result<Vec<Extent>, Error> {
         let mut current = match self.current.take() {
-            Some(current) if current.length < self.size => current,
+            Some(current) if current.length < self.size && !self.is_to_leave(&current) => current,
             full => {
                 self.leave(full);
                 self.begin()?
@@ -414,6 +422,11 @@ impl Appender {
         }
         self.current = Some(current);
         Ok(extents)
+    }
+
+    /// Whether a segment is to be left though it is not full.
+    fn is_to_leave(&self, current: &Current) -> bool {
+        current.number == self.segments.to_leave.load(Ordering::SeqCst)
     }
 
     /// Syncs what was written.

@@ -312,6 +312,23 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Says that `body`, which this commit has written anew, lies there and not at `from` any more; `false` when it did not lie
+    /// at `from`: then the new place is free room instead of the old one.
+    pub(crate) fn move_body(&mut self, body: BodyId, from: Extent) -> Result<bool, Error> {
+        let pending = self.effects.bodies.remove(&body);
+        let to = pending
+            .ok_or_else(|| Error::NotFound(format!("body {body} in this commit")))?
+            .extent;
+        let update = "UPDATE body SET segment = ?2, start = ?3 WHERE id = ?1 AND segment = ?4 AND start = ?5 AND length = ?6";
+        let [segment, start, length] = [to.segment, to.start, to.length].map(signed);
+        let [old_segment, old_start] = [from.segment, from.start].map(signed);
+        let places = params![body, segment?, start?, old_segment?, old_start?, length?];
+        let moved = self.engine.execute(update, places)? > 0;
+        insert_free(self.engine, if moved { from } else { to })?;
+        self.effects.freed = true;
+        Ok(moved)
+    }
+
     /// Writes the bodies of this commit into the tables, once its closure has succeeded.
     pub(crate) fn settle_bodies(&mut self) -> Result<(), Error> {
         for (id, mut body) in std::mem::take(&mut self.effects.bodies) {

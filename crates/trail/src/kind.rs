@@ -148,6 +148,8 @@ kinds! {
     // The store.
     /// Bodies that nobody owns any more were erased.
     BodiesCollected = "store.collected",
+    /// Bodies of a segment that is mostly dead were written anew elsewhere; the detail holds the segment, and how many.
+    BodiesMoved = "store.moved",
     /// `verify --repair` put something right; the detail holds what was found, and what it was before and after.
     StoreRepaired = "store.repaired",
     /// The store was copied; the detail holds where to, and how much.

@@ -32,6 +32,7 @@ impl Settings {
         store::Options {
             segment_size: self.store.segment_size.0,
             reserve_bytes: self.store.reserve.0,
+            waste_bytes: self.store.waste.0,
             readers: self.store.readers.max(1),
             checkpoint_every: self.audit.checkpoint_interval.0,
             trail_origin: self.server.hostname.get_ref().clone(),

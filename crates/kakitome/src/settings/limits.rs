@@ -297,6 +297,8 @@ pub(crate) struct StoreKeys {
     pub(crate) segment_size: Size,
     /// Free room on the disk below which mail is put off.
     pub(crate) reserve: Size,
+    /// Dead bytes from which on a segment is written anew, if they are a third of it.
+    pub(crate) waste: Size,
     /// Connections kept for readers.
     pub(crate) readers: usize,
 }
@@ -306,6 +308,7 @@ impl Default for StoreKeys {
         Self {
             segment_size: Size::mebibytes(256),
             reserve: Size::mebibytes(64),
+            waste: Size::mebibytes(8),
             readers: 8,
         }
     }
@@ -314,8 +317,8 @@ impl Default for StoreKeys {
 impl StoreKeys {
     /// Whether `other` asks for the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (self.segment_size, self.reserve, self.readers)
-            == (other.segment_size, other.reserve, other.readers)
+        let all = |keys: &Self| (keys.segment_size, keys.reserve, keys.waste, keys.readers);
+        all(self) == all(other)
     }
 }
 

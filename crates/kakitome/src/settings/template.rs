@@ -203,6 +203,7 @@ unauthenticated_networks = []
 [store]
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off
+# waste = \"8MiB\"                 # dead bytes from which on a segment is written anew, if they are a third of it
 # readers = 8
 
 [delivery]

@@ -103,10 +103,11 @@ fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>)
         .flat_map(|submission| &submission.bodies)
         .map(|body| body.sealed.record.as_slice())
         .collect();
+    let new = submissions.iter().any(|submission| !submission.moves && !submission.bodies.is_empty());
     let placed = if records.is_empty() {
         Ok(Vec::new())
     } else {
-        check_room(shared, &records).and_then(|()| appender.write(&records))
+        check_room(shared, &records, new).and_then(|()| appender.write(&records))
     };
     if placed.is_ok() {
         let bytes: usize = records.iter().map(|record| record.len()).sum();
@@ -141,7 +142,7 @@ fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>)
 }
 
 /// New mail must leave room for what frees room, and must not heap up in segments while no row can be written.
-fn check_room(shared: &Shared, records: &[&[u8]]) -> Result<(), Error> {
+fn check_room(shared: &Shared, records: &[&[u8]], new: bool) -> Result<(), Error> {
     if let Some((bytes, error)) = &*shared.unnoted.lock()
         && *bytes > MOST_UNNOTED
     {
@@ -149,7 +150,8 @@ fn check_room(shared: &Shared, records: &[&[u8]]) -> Result<(), Error> {
         return Err(error.again());
     }
     let bytes: usize = records.iter().map(|record| record.len()).sum();
-    let needed = shared.options.reserve_bytes.saturating_add(bytes as u64);
+    let reserve = if new { shared.options.reserve_bytes } else { 0 };
+    let needed = reserve.saturating_add(bytes as u64);
     if shared.segments.free()? < needed {
         return Err(Error::Full);
     }

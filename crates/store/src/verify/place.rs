@@ -69,9 +69,7 @@ impl Check for Segments {
             let why = match look.shared.segments.check_preamble(*number) {
                 Ok(()) => continue,
                 // Removed since it was listed. Where a body is named in it, that is told with the body.
-                Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    continue;
-                }
+                Err(error) if error.is_missing() => continue,
                 Err(Error::Corrupt(why)) => why,
                 Err(error) => error.to_string(),
             };
