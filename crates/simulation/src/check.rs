@@ -80,6 +80,7 @@ pub(crate) async fn check(server: &Server, ledger: &Ledger) -> Result<(), Verdic
     let mut book = ledger.book();
     let mut wrong = found.wrong.clone();
     wrong.append(&mut book.broken);
+    book.moves = of_kinds(&found, &[Kind::BodiesMoved]).count() as u64;
     mailboxes(&mut book, &found, &mut wrong);
     numbers(&book, &found, &mut wrong);
     events(&book, &found, &mut wrong);

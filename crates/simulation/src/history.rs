@@ -27,6 +27,8 @@ pub struct Summary {
     pub operations: u64,
     /// Letters that were acknowledged.
     pub acknowledged: u64,
+    /// Times that bodies were moved out of wasteful segments.
+    pub moves: u64,
     /// A digest of what was promised, seen and found: the same for the same seed.
     pub digest: u64,
 }
@@ -144,6 +146,7 @@ impl History {
         let book = self.ledger.book();
         let acknowledged = book.letters.values().filter(|sent| sent.acknowledged);
         self.summary.acknowledged = acknowledged.count() as u64;
+        self.summary.moves = book.moves;
         let told = format!(
             "{:?} {:?} {:?} {:?} {}",
             book.letters, book.held, book.told, book.delivered, self.now

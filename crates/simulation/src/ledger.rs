@@ -33,6 +33,8 @@ pub(crate) struct Book {
     pub(crate) told: BTreeMap<(&'static str, MailboxName), Told>,
     /// Changes by owners that are known to have taken effect.
     pub(crate) changes: BTreeMap<Change, u64>,
+    /// Times that the server moved bodies out of wasteful segments, so far.
+    pub(crate) moves: u64,
     /// Broken promises that clients saw.
     pub(crate) broken: Vec<String>,
 }

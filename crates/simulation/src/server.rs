@@ -82,7 +82,7 @@ impl Server {
             roll_from: 3,
             checkpoint_every: Duration::from_secs(2),
             reserve_bytes: 16 << 10,
-            waste_bytes: 8 << 10,
+            waste_bytes: 1 << 10,
             ..store::Options::default()
         };
         let store = Store::open_on(site, &options, world.clone(), Arc::new(disk.clone()))?;

@@ -26,7 +26,7 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let next = AtomicU64::new(from);
     let failures = Mutex::new(Vec::new());
-    let (cuts, letters) = (AtomicU64::new(0), AtomicU64::new(0));
+    let [cuts, letters, moves] = [const { AtomicU64::new(0) }; 3];
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -39,6 +39,7 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
                         Ok(summary) => {
                             cuts.fetch_add(summary.cuts, Ordering::Relaxed);
                             letters.fetch_add(summary.acknowledged, Ordering::Relaxed);
+                            moves.fetch_add(summary.moves, Ordering::Relaxed);
                         }
                         Err(failure) => failures.lock().unwrap().push(failure.to_string()),
                     }
@@ -51,6 +52,8 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
     // A history in which nothing happens proves nothing.
     assert!(cuts.into_inner() > seeds * 2, "most lives end by a cut");
     assert!(letters.into_inner() > seeds * 5, "letters are acknowledged");
+    let moves = moves.into_inner();
+    assert!(moves > seeds / 8, "wasteful segments are emptied: {moves}");
 }
 
 #[test]
