@@ -127,8 +127,7 @@ fn is_wasteful(sql: &mut dyn Sql, shared: &Shared, segment: u64) -> Result<bool,
 
 /// Bytes of living records in the first `length` bytes of a segment; of a long one, judged by some stretches.
 fn living(sql: &mut dyn Sql, segment: u64, length: u64) -> Result<u64, Error> {
-    let statement =
-        "SELECT coalesce(sum(length), 0) FROM body WHERE segment = ?1 AND start >= ?2 AND start < ?3";
+    let statement = "SELECT coalesce(sum(length), 0) FROM body WHERE segment = ?1 AND start >= ?2 AND start < ?3";
     let mut between = |from: u64, to: u64| {
         let stretch = params![signed(segment)?, signed(from)?, signed(to)?];
         let found = sql::first(sql, statement, stretch, |row| row.count(0))?;
@@ -148,11 +147,7 @@ fn living(sql: &mut dyn Sql, segment: u64, length: u64) -> Result<u64, Error> {
 }
 
 /// Some bodies of a segment from byte `from` on, ascending by place.
-fn lying(
-    sql: &mut dyn Sql,
-    segment: u64,
-    from: u64,
-) -> Result<Vec<(Extent, BodyId)>, Error> {
+fn lying(sql: &mut dyn Sql, segment: u64, from: u64) -> Result<Vec<(Extent, BodyId)>, Error> {
     let list = "SELECT segment, start, length, id FROM body WHERE segment = ?1 AND start >= ?2
                 ORDER BY start LIMIT ?3";
     let page = params![signed(segment)?, signed(from)?, BODIES];

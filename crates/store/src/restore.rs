@@ -242,8 +242,7 @@ type Noted = (Option<jiff::Timestamp>, u64);
 
 /// New UIDVALIDITYs, and the event.
 fn note(tx: &mut Tx<'_>, how: &Restore, from: &str) -> Result<Recorded<Noted>, Error> {
-    let last =
-        "SELECT at FROM event WHERE kind NOT IN ('store.collected', 'store.moved') ORDER BY id DESC LIMIT 1";
+    let last = "SELECT at FROM event WHERE kind NOT IN ('store.collected', 'store.moved') ORDER BY id DESC LIMIT 1";
     let last_event = sql::first(tx, last, &[], |row| row.time(0))?;
     let mailboxes = if how.keep_validity {
         0

@@ -1,7 +1,7 @@
 //! What all threads and tasks of one store share.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     path::PathBuf,
     sync::{
         Arc,
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use world::World;
 
 use crate::{
-    Error, Options, Topic,
+    AccountId, EmailId, Error, Options, Topic,
     disk::{Disk, Lock},
     event::index::TrailIndex,
     id::Generator,
@@ -40,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) segments: Arc<Segments>,
     pub(crate) readers: Readers,
     pub(crate) topics: Topics,
+    pub(crate) gone: Gone,
     pub(crate) counters: Counters,
     /// Held while bodies are erased, and by whoever needs them not to be.
     pub(crate) collecting: tokio::sync::Mutex<()>,
@@ -110,6 +111,63 @@ impl Readers {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.idle.lock().clear();
+    }
+}
+
+/// Messages that no mailbox holds any more and that the search index may still hold.
+#[derive(Default)]
+pub(crate) struct Gone(Mutex<Leavers>);
+
+#[derive(Default)]
+struct Leavers {
+    accounts: BTreeMap<AccountId, Left>,
+    noted: usize,
+}
+
+/// What left an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// These messages.
+    These(Vec<EmailId>),
+    /// Too many to be remembered one by one.
+    Many,
+}
+
+/// Messages that are remembered at most, of all accounts together.
+const MOST_GONE: usize = 1 << 20;
+
+impl Gone {
+    /// Takes what a transaction has noted.
+    pub(crate) fn add(&self, gone: &mut Vec<(AccountId, EmailId)>) {
+        if gone.is_empty() {
+            return;
+        }
+        let mut leavers = self.0.lock();
+        for (account, email) in gone.drain(..) {
+            let full = leavers.noted >= MOST_GONE;
+            let left = leavers
+                .accounts
+                .entry(account)
+                .or_insert(Left::These(Vec::new()));
+            match left {
+                Left::These(_) if full => *left = Left::Many,
+                Left::These(emails) => {
+                    emails.push(email);
+                    leavers.noted += 1;
+                }
+                Left::Many => {}
+            }
+        }
+    }
+
+    /// Says that the account must be looked through.
+    pub(crate) fn look_through(&self, account: AccountId) {
+        self.0.lock().accounts.insert(account, Left::Many);
+    }
+
+    /// All of it, once.
+    pub(crate) fn take(&self) -> BTreeMap<AccountId, Left> {
+        std::mem::take(&mut *self.0.lock()).accounts
     }
 }
 

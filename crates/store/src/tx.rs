@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::{
-    AccountId, BodyId, Error, Recorded, SealedBody, Topic,
+    AccountId, BodyId, EmailId, Error, Recorded, SealedBody, Topic,
     cipher::Key,
     event::{self, index::TrailIndex},
     keys::Keyring,
@@ -74,6 +74,8 @@ pub(crate) struct Effects {
     pub(crate) destroyed: Vec<AccountId>,
     /// Whether room in segments became free.
     pub(crate) freed: bool,
+    /// Messages that no mailbox holds any more, with their owners.
+    pub(crate) gone: Vec<(AccountId, EmailId)>,
 }
 
 /// A body that is on stable storage, but not yet in the tables.
@@ -151,6 +153,13 @@ impl Tx<'_> {
         if !self.effects.touched.contains(&topic) {
             self.effects.touched.push(topic);
         }
+    }
+
+    /// Notes messages that no mailbox of `account` holds any more, for the search index.
+    pub(crate) fn gone(&mut self, account: AccountId, emails: impl Iterator<Item = EmailId>) {
+        self.effects
+            .gone
+            .extend(emails.map(|email| (account, email)));
     }
 
     /// Makes the key of a new account. Its id comes from [`Tx::next_id`].

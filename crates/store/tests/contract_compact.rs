@@ -228,7 +228,10 @@ async fn readers_and_writers_notice_nothing() {
     };
     // Some of those that are to be moved die meanwhile.
     let mut left = bodies.clone();
-    eventually("bodies on the move", async || count(&store, MOVED).await > 0).await;
+    eventually("bodies on the move", async || {
+        count(&store, MOVED).await > 0
+    })
+    .await;
     eventually("an end of it", async || {
         let taken = store.facts().unwrap().segment_bytes;
         let living = count(&store, "SELECT sum(length) FROM body").await;

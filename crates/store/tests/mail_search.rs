@@ -216,6 +216,40 @@ async fn the_index_follows_and_says_how_far_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_file_shrinks_when_most_mail_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let at = directory.path().join("index");
+    let (account, inbox) = owner(&store).await;
+    let index = Index::open(&at, store.clone()).unwrap();
+    let mut emails = Vec::new();
+    for number in 0..200 {
+        let words: Vec<String> = (0..100).map(|at| format!("w{number}x{at}")).collect();
+        let raw = format!("Subject: letter {number}\r\n\r\n{}\r\n", words.join(" "));
+        let appended = append(&store, account, inbox, raw.as_bytes()).await;
+        emails.push(appended.unwrap().email);
+    }
+    index.catch_up(account).await.unwrap();
+    let size = || -> u64 {
+        let sizes = files(&at)
+            .into_iter()
+            .map(|name| std::fs::metadata(at.join(name)));
+        sizes.map(|file| file.map_or(0, |file| file.len())).sum()
+    };
+    let full = size();
+    change(&store, move |tx| {
+        let uids: Vec<u32> = (1..=180).collect();
+        mailbox::expunge(tx, inbox, &uids)
+    })
+    .await
+    .unwrap();
+    eventually("a smaller file", async || size() * 3 < full).await;
+    let found = found(&index, account, "w190x7", Field::Text).await;
+    assert_eq!(found.emails, [emails[190]]);
+    assert_eq!(index.verify(account).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_stays_of_what_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
@@ -241,6 +275,20 @@ async fn nothing_stays_of_what_is_gone() {
             .await
             .emails
             .is_empty()
+    })
+    .await;
+
+    // Expunged while it runs: gone soon, and an account without mail has no file.
+    append(&store, other, others, b"Subject: secretword\r\n\r\n")
+        .await
+        .unwrap();
+    index.catch_up(other).await.unwrap();
+    assert!(files(&at).contains(&format!("{other}.db")));
+    expunge_all(&store, other).await;
+    eventually("the file of an account without mail is gone", async || {
+        !files(&at)
+            .iter()
+            .any(|name| name.starts_with(&other.to_string()))
     })
     .await;
 

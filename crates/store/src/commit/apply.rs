@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::gather::{Batch, Entry};
 use crate::{
-    AccountId, Error, Topic, Tx,
+    AccountId, EmailId, Error, Topic, Tx,
     collect::{Chore, Chores},
     mark::Mark,
     params,
@@ -43,6 +43,7 @@ struct Outcome {
     touched: Vec<Topic>,
     destroyed: Vec<AccountId>,
     freed: bool,
+    gone: Vec<(AccountId, EmailId)>,
 }
 
 impl Applier {
@@ -86,7 +87,7 @@ impl Applier {
             result = synced;
         }
         match result.and_then(|()| self.keep_rows(shared, writer)) {
-            Ok(()) => self.succeeded(shared, &outcome, chores),
+            Ok(()) => self.succeeded(shared, &mut outcome, chores),
             Err(error) => self.failed(shared, writer, entries, &outcome, &error),
         }
         shared.counters.batch(batch.entries.len() as u64);
@@ -142,11 +143,12 @@ impl Applier {
         Ok(())
     }
 
-    fn succeeded(&mut self, shared: &Shared, outcome: &Outcome, chores: &Chores) {
+    fn succeeded(&mut self, shared: &Shared, outcome: &mut Outcome, chores: &Chores) {
         *shared.unnoted.lock() = None;
         for topic in &outcome.touched {
             shared.topics.publish(*topic);
         }
+        shared.gone.add(&mut outcome.gone);
         shared.trail.behind.notify_one();
         shared.tree.behind.notify_one();
         if !outcome.destroyed.is_empty() {
@@ -271,5 +273,6 @@ fn run_entry(
     writer.keep_job()?;
     outcome.touched.extend(effects.touched);
     outcome.freed |= effects.freed;
+    outcome.gone.extend(effects.gone);
     Ok(true)
 }

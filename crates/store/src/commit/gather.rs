@@ -103,7 +103,9 @@ fn place(shared: &Shared, appender: &mut Appender, submissions: Vec<Submission>)
         .flat_map(|submission| &submission.bodies)
         .map(|body| body.sealed.record.as_slice())
         .collect();
-    let new = submissions.iter().any(|submission| !submission.moves && !submission.bodies.is_empty());
+    let new = submissions
+        .iter()
+        .any(|submission| !submission.moves && !submission.bodies.is_empty());
     let placed = if records.is_empty() {
         Ok(Vec::new())
     } else {

@@ -1,6 +1,10 @@
 //! The index follows the store.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -8,7 +12,9 @@ use tokio::{
 };
 
 use crate::{
-    AccountId, BodyId, EmailId, Error, Topic, params, sql,
+    AccountId, BodyId, EmailId, Error, Topic, params,
+    shared::Left,
+    sql,
     sql::{Sql, Value},
 };
 
@@ -19,8 +25,8 @@ const BATCH: usize = 64;
 const BATCH_OCTETS: u64 = 8 << 20;
 /// Messages compared at once when expunged ones are looked for.
 const SWEEP: usize = 1000;
-/// How often expunged messages are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+/// How often what was expunged is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Mail is left to gather until none has come for this long: many messages of an account cost little more than one, and who
 /// delivers much is not slowed down by an index for each. Searches look through what is not indexed yet.
 const GATHER: Duration = Duration::from_secs(1);
@@ -39,9 +45,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>)
 
 async fn follow(shared: &Arc<Shared>) {
     let mut arrivals = shared.store.watch(Topic::Arrivals);
+    // What was expunged before the start is known to nobody: the first tick comes at once, and its look is at all accounts.
     let mut sweep = tokio::time::interval(SWEEP_EVERY);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once: the first look is at all accounts.
+    let mut swept = false;
+    let mut removed = HashMap::new();
     let mut position = EmailId(0);
     let mut behind: BTreeSet<AccountId> = BTreeSet::new();
     loop {
@@ -87,7 +95,13 @@ async fn follow(shared: &Arc<Shared>) {
                 gather(&mut arrivals).await;
             }
             _ = sweep.tick() => {
-                if let Err(error) = sweep_all(shared, &mut behind).await {
+                let sweeping = if swept {
+                    remove_gone(shared, &mut removed).await
+                } else {
+                    sweep_all(shared, &mut behind).await
+                };
+                swept |= sweeping.is_ok();
+                if let Err(error) = sweeping {
                     tracing::warn!(%error, "expunged messages stay in the search index for now");
                 }
             }
@@ -150,20 +164,23 @@ pub(super) async fn catch_up(shared: &Arc<Shared>, account: AccountId) -> Result
         let at = Arc::clone(shared);
         let watermark = shared
             .store
-            .blocking(move || at.write(account, |file| file.watermark()))
+            .blocking(move || at.write_existing(account, |file| file.watermark()))
             .await?;
-        let Some(watermark) = watermark else {
-            return Ok(());
-        };
+        // An account without mail needs no file.
+        let watermark = watermark.unwrap_or(EmailId(0));
         let rows = newer(shared, account, watermark).await?;
         let Some((last, documents)) = documents(shared, account, rows).await? else {
             return Ok(());
         };
         let at = Arc::clone(shared);
-        shared
+        let added = shared
             .store
             .blocking(move || at.write(account, |file| file.add(&documents, watermark, last)))
             .await?;
+        if added.is_none() {
+            // Forgotten meanwhile.
+            return Ok(());
+        }
     }
 }
 
@@ -247,7 +264,10 @@ async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Re
         .await?;
     for account in accounts {
         if exists(shared, account).await? {
-            sweep(shared, account).await?;
+            let removed = sweep(shared, account).await?;
+            if removed > 0 {
+                shrink(shared, account, removed).await?;
+            }
             behind.insert(account);
         } else {
             let at = Arc::clone(shared);
@@ -255,6 +275,76 @@ async fn sweep_all(shared: &Arc<Shared>, behind: &mut BTreeSet<AccountId>) -> Re
         }
     }
     Ok(())
+}
+
+/// Removes what was expunged since it was last removed. `removed` counts, for each account, what was removed since its file
+/// was last made smaller.
+async fn remove_gone(
+    shared: &Arc<Shared>,
+    removed: &mut HashMap<AccountId, u64>,
+) -> Result<(), Error> {
+    let gone = &shared.store.inner.shared.gone;
+    let mut all = gone.take();
+    while let Some((account, left)) = all.pop_first() {
+        let removing = async {
+            let count = removed.entry(account).or_default();
+            *count += match left {
+                Left::These(emails) => remove(shared, account, emails).await?,
+                Left::Many => sweep(shared, account).await?,
+            };
+            if shrink(shared, account, *count).await? {
+                removed.remove(&account);
+            }
+            Ok(())
+        };
+        if let Err(error) = removing.await {
+            for account in std::iter::once(account).chain(all.into_keys()) {
+                gone.look_through(account);
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Removes messages that no mailbox of the account holds any more; how many.
+async fn remove(
+    shared: &Arc<Shared>,
+    account: AccountId,
+    emails: Vec<EmailId>,
+) -> Result<u64, Error> {
+    let at = Arc::clone(shared);
+    let removing = move || {
+        for emails in emails.chunks(SWEEP) {
+            at.write_existing(account, |file| file.remove(emails))?;
+        }
+        Ok(emails.len() as u64)
+    };
+    shared.store.blocking(removing).await
+}
+
+/// Gives back what the account's file does not need any more, if it is much; all of it, when the account has no mail.
+async fn shrink(shared: &Arc<Shared>, account: AccountId, removed: u64) -> Result<bool, Error> {
+    let Some(files) = shared.account(account) else {
+        return Ok(true);
+    };
+    let kept = Arc::clone(&files);
+    let _following = kept.following.lock().await;
+    let first = "SELECT id FROM email WHERE account = ?1 LIMIT 1";
+    let mail = shared.store.read(move |snapshot| -> Result<_, Error> {
+        sql::first(snapshot, first, params![account], |row| row.int(0))
+    });
+    let is_empty = mail.await?.is_none();
+    let at = Arc::clone(shared);
+    let shrinking = move || {
+        if is_empty {
+            // It is made again with the next message.
+            return at.drop_file(account, &files).map(|()| true);
+        }
+        let shrunk = at.write_existing(account, |file| file.shrink(removed))?;
+        Ok(shrunk.unwrap_or(true))
+    };
+    shared.store.blocking(shrinking).await
 }
 
 pub(super) async fn exists(shared: &Shared, account: AccountId) -> Result<bool, Error> {
@@ -272,18 +362,19 @@ pub(super) async fn exists(shared: &Shared, account: AccountId) -> Result<bool, 
         .await
 }
 
-/// Removes the account's messages that no mailbox holds any more.
-pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<(), Error> {
+/// Removes the account's messages that no mailbox holds any more; how many.
+pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<u64, Error> {
     let mut after = EmailId(0);
+    let mut removed = 0;
     loop {
         let at = Arc::clone(shared);
         let indexed = shared
             .store
-            .blocking(move || at.write(account, |file| file.documents(after, SWEEP)))
+            .blocking(move || at.write_existing(account, |file| file.documents(after, SWEEP)))
             .await?;
         let indexed = indexed.unwrap_or_default();
         let (Some(&first), Some(&last)) = (indexed.first(), indexed.last()) else {
-            return Ok(());
+            return Ok(removed);
         };
         let alive = alive(shared, account, first, last).await?;
         let gone: Vec<EmailId> = indexed
@@ -291,6 +382,7 @@ pub(super) async fn sweep(shared: &Arc<Shared>, account: AccountId) -> Result<()
             .filter(|email| !alive.contains(email))
             .collect();
         if !gone.is_empty() {
+            removed += gone.len() as u64;
             let at = Arc::clone(shared);
             shared
                 .store

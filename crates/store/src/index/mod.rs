@@ -294,9 +294,21 @@ impl Shared {
         done
     }
 
-    /// Removes a damaged file and asks the follower to make it anew.
-    fn lose(&self, account: AccountId, files: &AccountFiles, what: &str) -> Result<(), Error> {
-        tracing::warn!(%account, what, "a damaged search index is made anew");
+    /// The same, unless there is no file.
+    fn write_existing<T>(
+        &self,
+        account: AccountId,
+        work: impl FnOnce(&mut File) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        if self.has_file(account)? {
+            self.write(account, work)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Removes an account's file, for it holds nothing that is needed.
+    fn drop_file(&self, account: AccountId, files: &AccountFiles) -> Result<(), Error> {
         let mut writer = files.writer.lock();
         let mut reader = files.reader.lock();
         if !matches!(*writer, Connection::Forgotten) {
@@ -304,6 +316,13 @@ impl Shared {
             *reader = Connection::Unopened;
             sqlite_index::remove(self.disk.as_ref(), &self.path(account))?;
         }
+        Ok(())
+    }
+
+    /// Removes a damaged file and asks the follower to make it anew.
+    fn lose(&self, account: AccountId, files: &AccountFiles, what: &str) -> Result<(), Error> {
+        tracing::warn!(%account, what, "a damaged search index is made anew");
+        self.drop_file(account, files)?;
         self.lost.lock().insert(account);
         self.lost_one.notify_one();
         Ok(())

@@ -32,6 +32,9 @@ const SORT: Sort = Sort {
         mailbox INTEGER PRIMARY KEY, uid_validity INTEGER NOT NULL, modseq INTEGER NOT NULL, content BLOB NOT NULL);",
 };
 
+/// Free pages that are not worth a copy of the file.
+const FEW_PAGES: i64 = 16;
+
 pub(super) use examine::Examined;
 pub(super) use roll::Kept;
 
@@ -110,6 +113,32 @@ impl File {
             transaction.commit()
         };
         remove().map_err(database)
+    }
+
+    /// Gives back what `removed` messages took, if that is a third of the file or more; whether it was.
+    pub(super) fn shrink(&mut self, removed: u64) -> Result<bool, Error> {
+        let shrink = || -> rusqlite::Result<bool> {
+            let number = |pragma| {
+                let read = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+                self.handle.query_row(pragma, [], read)
+            };
+            let documents = number("SELECT count(*) FROM document")?;
+            if i64::try_from(removed).unwrap_or(i64::MAX).saturating_mul(2) < documents {
+                return Ok(false);
+            }
+            // Removed rows stay in the grams until these are merged.
+            self.handle
+                .execute_batch("INSERT INTO gram (gram) VALUES ('optimize')")?;
+            let free = number("PRAGMA freelist_count")?;
+            if free >= FEW_PAGES && free.saturating_mul(3) >= number("PRAGMA page_count")? {
+                self.handle.execute_batch("VACUUM")?;
+                // The copy is in the log; the file becomes smaller when it is moved there.
+                self.handle
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            }
+            Ok(true)
+        };
+        shrink().map_err(database)
     }
 
     /// Messages after `after`, ascending, at most `limit`.

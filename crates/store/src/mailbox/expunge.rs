@@ -76,6 +76,7 @@ pub(super) fn release_orphans(
             Ok(())
         })?;
         remove_emails(tx, &orphans)?;
+        tx.gone(account, orphans.into_iter().map(EmailId));
     }
     tx.release_bodies(account, &bodies)
 }
