@@ -113,6 +113,9 @@ pub struct Options {
     /// Whether one person may do what the regulation splits between two, while fewer than two people hold an
     /// officer's role. Default false.
     pub allow_single_person: bool,
+    /// Whether an account is issued only to a person who has acknowledged that mail records are kept and analysed (clause
+    /// 9.1(2)). Default false.
+    pub acknowledgement_required: bool,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
 }
@@ -387,6 +390,17 @@ impl Directory {
         let options = self.options();
         let read = move |snapshot: &mut store::Snapshot<'_>| {
             command::order::single_permitted(snapshot, &options)
+        };
+        self.inner.store.read(read).await
+    }
+
+    /// Main addresses of the accounts of those who hold `role`: where mail reaches them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn addresses_of(&self, role: Role) -> Result<Vec<Address>, store::Error> {
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            tables::account::of_role(snapshot, role.as_str())
         };
         self.inner.store.read(read).await
     }

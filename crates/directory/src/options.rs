@@ -21,6 +21,7 @@ impl Default for Options {
             scram_iterations: 10_000,
             default_quota: None,
             allow_single_person: false,
+            acknowledgement_required: false,
             order_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

@@ -2,6 +2,7 @@
 //! sends the other understands.
 
 mod audit;
+mod life;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -11,6 +12,7 @@ pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
+pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -120,6 +122,9 @@ pub(crate) enum SiteCommand {
     /// Accounts, issued and deleted on orders
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Incidents: a password that another may have used (clause 4.1)
+    #[command(subcommand)]
+    Incident(IncidentCommand),
     /// Mail that waits for other servers
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -177,6 +182,28 @@ pub(crate) enum PersonCommand {
         #[arg(long, value_name = "USER")]
         os_user: String,
     },
+    /// Print the notice that mail records are kept and analysed, to be given to people before they get an account (clause 9.1(2))
+    Notice {
+        /// The language: ja or en
+        #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
+        lang: String,
+    },
+    /// Note that a person knows that mail records are kept and analysed (clause 9.1(2))
+    Acknowledge {
+        /// Short name
+        name: String,
+        /// It was signed on paper, which the caller has seen
+        #[arg(long)]
+        on_paper: bool,
+    },
+    /// Note when a person is to leave (clause 9.2(1))
+    Depart {
+        /// Short name
+        name: String,
+        /// The first day, or the instant, at which the account may be deleted
+        #[arg(long, value_name = "DATE")]
+        on: String,
+    },
     /// Note that a person has left
     Leave {
         /// Short name
@@ -229,6 +256,9 @@ pub(crate) enum OrderCommand {
         /// The address to delete [default: the person's only one]
         #[arg(long)]
         address: Option<String>,
+        /// Not to be carried out before [default: the day on which the person leaves, if that was noted]
+        #[arg(long, value_name = "DATE")]
+        not_before: Option<String>,
     },
     /// Order the import of exactly this file
     Import {
@@ -263,6 +293,19 @@ pub(crate) enum AccountCommand {
         /// The order's number
         #[arg(long)]
         order: i64,
+    },
+    /// Give the account a new initial password on paper: a letter, made once, and the record of its handing-over
+    Letter(LetterArgs),
+    /// Forbid that an account is deleted, whatever the order, or permit it again
+    Hold {
+        /// Its address
+        address: String,
+        /// Why; kept in the audit trail
+        #[arg(long)]
+        reason: String,
+        /// Lift the hold
+        #[arg(long)]
+        lift: bool,
     },
     /// Suspend an account: no login anywhere; mail keeps arriving
     Suspend {
@@ -415,6 +458,7 @@ impl SiteCommand {
             Self::Audit(AuditCommand::Checkpoint { to }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
+            Self::Account(AccountCommand::Letter(words)) => (Some("--to"), words.to.as_ref()?),
             _ => return None,
         };
         let typed = path.to_str()?;
@@ -445,6 +489,7 @@ impl SiteCommand {
                 | Self::Order(OrderCommand::List)
                 | Self::Account(AccountCommand::List)
                 | Self::Queue(QueueCommand::List(_))
+                | Self::Incident(IncidentCommand::List)
                 | Self::Audit(
                     AuditCommand::Search(_)
                         | AuditCommand::Analyse(_)

@@ -12,6 +12,7 @@ mod control;
 mod demo;
 mod files;
 mod init;
+mod letter;
 mod listen;
 mod metrics;
 mod offline;

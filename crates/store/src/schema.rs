@@ -32,6 +32,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 4,
         files: &[include_str!("schema/tree.sql")],
     },
+    Step {
+        format: 5,
+        files: &[include_str!("schema/life.sql")],
+    },
 ];
 
 /// The format that this build writes.

@@ -121,6 +121,29 @@ kinds! {
     /// An account's quota or addresses were changed.
     AccountChanged = "account.changed",
 
+    /// A person said that they know that mail records are kept and analysed (clause 9.1(2)).
+    NoticeAcknowledged = "person.acknowledged",
+    /// A person's departure was announced, or put on another day (clause 9.2(1)).
+    DepartureNoted = "person.departs",
+    /// A sealed letter with a new initial password was made (clause 7.1(1)c).
+    LetterMade = "account.letter",
+    /// The handing-over of a sealed letter was recorded.
+    LetterHanded = "account.letter-handed",
+    /// An account may not be deleted until further notice.
+    HoldPlaced = "account.hold-placed",
+    /// An account may be deleted again.
+    HoldLifted = "account.hold-lifted",
+    /// The holder of an idle identifier was warned (clause 7.1(3)).
+    IdleWarned = "account.idle-warned",
+
+    // Incidents (clause 4.1).
+    /// An incident was opened.
+    IncidentOpened = "incident.opened",
+    /// A step of an incident was taken; the detail holds which.
+    IncidentStep = "incident.step",
+    /// An incident was closed.
+    IncidentClosed = "incident.closed",
+
     // The trail itself.
     /// Somebody searched the trail (clause 8.2(1)a).
     TrailRead = "audit.read",

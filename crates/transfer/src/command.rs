@@ -240,6 +240,7 @@ fn is_empty(selection: &Selection) -> bool {
         sender,
         recipient,
         domain,
+        queued_from,
         queued_before,
         state,
         identifier,
@@ -248,6 +249,7 @@ fn is_empty(selection: &Selection) -> bool {
         && sender.is_none()
         && recipient.is_none()
         && domain.is_none()
+        && queued_from.is_none()
         && queued_before.is_none()
         && state.is_none()
         && identifier.is_none()

@@ -28,6 +28,7 @@ mod content;
 mod deliver;
 mod memory;
 mod metrics;
+pub mod notice;
 mod notify;
 mod outcome;
 mod parcel;

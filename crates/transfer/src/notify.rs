@@ -152,13 +152,13 @@ fn queued(id: QueueId, origin: &Origin, text: &[u8], recipient: NewRecipient) ->
 }
 
 /// Where mail of this server's own goes.
-enum Place {
+pub(crate) enum Place {
     Here(BTreeSet<AccountId>),
     Away(String),
     Nowhere,
 }
 
-async fn place(
+pub(crate) async fn place(
     transfer: &Transfer,
     settings: &Settings,
     address: &Address,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use store::{Topic, mailbox, sql::Sql};
 use trail::Kind;
 
-use super::{Caller, CommandError, plain_text};
+use super::{Caller, CommandError, incident, plain_text};
 use crate::{
     Options, Role, password as rule,
     tables::{
@@ -21,14 +21,14 @@ pub use super::{
     issue::{Issue, Issued, issue},
 };
 
-const MAY_SUSPEND: &[Role] = &[
+pub(super) const MAY_SUSPEND: &[Role] = &[
     Role::Administrator,
     Role::AccountManager,
     Role::SecurityOfficer,
 ];
 const MAY_SWITCH: &[Role] = &[Role::Administrator, Role::AccountManager];
 /// Longest reason, in characters.
-const MOST_REASON: usize = 500;
+pub(super) const MOST_REASON: usize = 500;
 
 /// An account, as shown.
 #[derive(Clone, Debug, Serialize)]
@@ -158,12 +158,27 @@ pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
         if !account.renewed {
             return Err(CommandError::NotRenewed(account.identifier));
         }
+        let incident = incident::before_resumption(tx, &account)?;
         account::resume(tx, account.id)?;
         tx.touch(Topic::Account(account.id));
         let event = me
             .event(Kind::AccountResumed, account.identifier)
-            .detail("suspended_at", account.suspended_at);
-        Ok(((), vec![event]))
+            .detail("suspended_at", account.suspended_at)
+            .detail(
+                "incident",
+                incident.as_ref().map(|incident| incident.number),
+            );
+        let mut events = vec![event];
+        if let Some(incident) = incident {
+            events.push(incident::take(
+                tx,
+                me,
+                incident.number,
+                incident::Step::Resumed,
+                "",
+            )?);
+        }
+        Ok(((), events))
     });
     caller.run(&words, work).await
 }

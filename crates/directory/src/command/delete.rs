@@ -8,11 +8,11 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, account::present, issue::MAY, order};
+use super::{Caller, CommandError, Executor, account::present, incident, issue::MAY, order};
 use crate::{
     Options,
     tables::{
-        account, address, credential,
+        account, address, credential, life,
         order::{OrderKind, OrderState, mark},
     },
 };
@@ -58,6 +58,13 @@ fn carry_out(
         .address
         .ok_or_else(|| CommandError::State(format!("order {number} names no address")))?;
     let account = present(tx, options, &ordered.to_string())?;
+    if let Some(hold) = life::hold(tx, account.id)? {
+        return Err(CommandError::State(format!(
+            "{} may not be deleted: {} holds it since {} ({})",
+            account.identifier, hold.placed_by, hold.placed_at, hold.reason
+        )));
+    }
+    incident::must_be_over(tx, &account)?;
     let references = references(tx, options, &account)?;
     let usage = mailbox::usage(tx, account.id)?;
 

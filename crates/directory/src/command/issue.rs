@@ -15,7 +15,7 @@ use crate::{
     hash::{NewSecrets, Stored},
     password as rule,
     tables::{
-        account, address, credential,
+        account, address, credential, life,
         order::{OrderKind, OrderState, mark},
         person,
     },
@@ -111,6 +111,12 @@ fn carry_out(
     if !holder.active {
         return Err(refused(OrderProblem::PersonLeft));
     }
+    let acknowledged = life::acknowledged(tx, holder.id)?;
+    if acknowledged.is_none() && options.acknowledgement_required {
+        return Err(CommandError::State(format!(
+            "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person acknowledge`"
+        )));
+    }
     order::free(tx, options, &ordered)?;
     let new = NewAccount {
         address: &ordered,
@@ -127,6 +133,7 @@ fn carry_out(
         .order(number)
         .detail("account", account.to_string())
         .detail("person", name.as_str())
+        .detail("acknowledged_at", acknowledged.map(|at| at.to_string()))
         .detail("quota", order.details.quota.or(options.default_quota));
     let mut events = vec![order::mark_single(issued, single)];
     if person::grant(tx, holder.id, Role::Staff)? {

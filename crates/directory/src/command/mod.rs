@@ -7,18 +7,25 @@
 //! | command | role (any of) |
 //! |---|---|
 //! | `person add` | system-officer, security-officer, personnel-clerk |
-//! | `person leave` | system-officer, security-officer, personnel-clerk |
+//! | `person leave`, `person depart` | system-officer, security-officer, personnel-clerk |
+//! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
 //! | `order issue`, `order delete`, `order import` | system-officer |
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
+//! | `account letter` | account-manager |
+//! | `account hold` | security-officer, system-officer |
 //! | `account suspend`, `account resume` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
 //! | `account list` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |
+//! | `incident open` | administrator, account-manager, security-officer |
+//! | `incident step N handed-over` | account-manager |
+//! | `incident step N acknowledged`, `incident close` | security-officer |
+//! | `incident list`, `incident show` | any officer's role |
 //! | `address alias add`, `address alias remove` | account-manager |
 //! | `address role` | administrator, account-manager |
 //!
@@ -27,11 +34,15 @@
 
 pub mod account;
 pub mod address;
+pub mod arrival;
 mod bootstrap;
 mod delete;
 mod error;
+pub mod hold;
 pub mod import;
+pub mod incident;
 mod issue;
+pub mod letter;
 pub mod order;
 pub mod person;
 pub mod role;

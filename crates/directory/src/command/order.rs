@@ -11,7 +11,7 @@ use super::{Caller, CommandError, Executor, OrderProblem, person, plain_text};
 use crate::{
     Options, Role,
     tables::{
-        account, address,
+        account, address, life,
         order::{self, Entry, New, OrderDetails, OrderKind, OrderState},
         person as person_table,
     },
@@ -76,7 +76,7 @@ pub struct DeleteOrder {
     pub for_person: String,
     /// The account's address; may be left out when the person has one only.
     pub address: Option<Address>,
-    /// Not to be carried out before this.
+    /// Not to be carried out before this; when not given, not before the person leaves.
     pub not_before: Option<Timestamp>,
 }
 
@@ -148,7 +148,7 @@ pub async fn delete(caller: &Caller, args: DeleteOrder) -> Result<i64, CommandEr
         })?;
         let details = OrderDetails {
             address: Some(account.address.clone()),
-            not_before: args.not_before,
+            not_before: args.not_before.or(life::leaves_at(tx, person.id)?),
             ..OrderDetails::default()
         };
         enter(

@@ -7,7 +7,10 @@ use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Caller, CommandError, plain_text};
-use crate::{Role, tables};
+use crate::{
+    Role,
+    tables::{self, life},
+};
 
 /// Longest short name, in characters.
 const MOST_NAME: usize = 128;
@@ -16,7 +19,7 @@ const MOST_FULL_NAME: usize = 200;
 /// Longest name of an operating-system user, in octets.
 const MOST_USER: usize = 64;
 
-const MAY_ADD: &[Role] = &[
+pub(super) const MAY_ADD: &[Role] = &[
     Role::SystemOfficer,
     Role::SecurityOfficer,
     Role::PersonnelClerk,
@@ -51,6 +54,10 @@ pub struct PersonView {
     pub accounts: Vec<String>,
     /// When the person was entered.
     pub added_at: Timestamp,
+    /// When the person first said that they know that mail records are kept and analysed.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When the person is to leave.
+    pub leaves_at: Option<Timestamp>,
     /// When the person left.
     pub left_at: Option<Timestamp>,
 }
@@ -205,7 +212,7 @@ pub(super) fn any(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entry
     })
 }
 
-fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandError> {
+pub(super) fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandError> {
     let person = any(sql, name)?;
     let accounts = tables::account::of_person(sql, person.id)?;
     Ok(PersonView {
@@ -219,6 +226,8 @@ fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandError> {
         full_name: person.full_name,
         left: !person.active,
         added_at: person.added_at,
+        acknowledged_at: life::acknowledged(sql, person.id)?,
+        leaves_at: life::leaves_at(sql, person.id)?,
         left_at: person.left_at,
     })
 }

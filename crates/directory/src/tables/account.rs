@@ -122,6 +122,14 @@ pub(crate) fn of_person(sql: &mut dyn Sql, person: PersonId) -> Result<Vec<Entry
     )
 }
 
+/// Main addresses of the accounts of active people who hold a role.
+pub(crate) fn of_role(sql: &mut dyn Sql, role: &str) -> Result<Vec<Address>, Error> {
+    let list = "SELECT a.main_address FROM account a JOIN person p ON p.id = a.person
+                JOIN person_role r ON r.person = p.id
+                WHERE r.role = ?1 AND p.state = 'active' AND a.state <> 'deleted' ORDER BY a.id";
+    rows(sql, list, params![role], |row| parse_address(&row.text(0)?))
+}
+
 /// Whose mail is whose: the account of the person entered first, for role addresses that nobody was named for.
 pub(crate) fn first_of_all(sql: &mut dyn Sql) -> Result<Option<(AccountId, Address)>, Error> {
     first(

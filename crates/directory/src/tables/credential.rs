@@ -1,6 +1,7 @@
 //! Credentials: one password hash an account, and the SCRAM secrets beside it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use protocol::sasl::ScramCredentials;
 use store::{
     AccountId, Error, Tx, params,
@@ -15,12 +16,14 @@ use crate::hash::{NewSecrets, Stored};
 pub(crate) struct Entry {
     pub(crate) stored: Stored,
     pub(crate) scram: Option<ScramCredentials>,
+    /// When it was set.
+    pub(crate) changed_at: Timestamp,
 }
 
 pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Entry>, Error> {
     first(
         sql,
-        "SELECT scheme, secret, scram_iterations, scram_salt, scram_stored, scram_server
+        "SELECT scheme, secret, scram_iterations, scram_salt, scram_stored, scram_server, changed_at
          FROM credential WHERE account = ?1",
         params![account],
         |row| {
@@ -30,6 +33,7 @@ pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Entry>,
             Ok(Entry {
                 stored,
                 scram: scram(row)?,
+                changed_at: row.time(6)?,
             })
         },
     )

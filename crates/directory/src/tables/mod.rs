@@ -1,12 +1,23 @@
-//! The directory's tables (`store/src/schema/directory.sql`) as Rust sees them. No rule is decided here.
+//! The directory's tables (`store/src/schema/directory.sql` and `life.sql`) as Rust sees them. No rule is decided here.
 
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod credential;
+pub(crate) mod incident;
+pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;
 
-use store::Error;
+use jiff::Timestamp;
+use store::{Error, sql::Row};
+
+/// A time, where there may be none.
+fn maybe_time(row: &dyn Row, column: usize) -> Result<Option<Timestamp>, Error> {
+    match row.maybe_int(column)? {
+        None => Ok(None),
+        Some(_) => row.time(column).map(Some),
+    }
+}
 
 /// A column that should hold one of a few names, and holds something else.
 fn strange(column: &str, found: &str) -> Error {

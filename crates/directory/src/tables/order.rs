@@ -114,10 +114,10 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
         issued_by: (PersonId(row.int(6)?), row.text(7)?),
         issued_at: row.time(8)?,
         approved_by: row.maybe_int(9)?.map(PersonId).zip(row.maybe_text(10)?),
-        approved_at: maybe_time(row, 11)?,
-        expires_at: maybe_time(row, 12)?,
+        approved_at: super::maybe_time(row, 11)?,
+        expires_at: super::maybe_time(row, 12)?,
         used_by: row.maybe_text(13)?,
-        used_at: maybe_time(row, 14)?,
+        used_at: super::maybe_time(row, 14)?,
         used_for: row.maybe_text(15)?,
         state: state(&row.text(16)?)?,
     })
@@ -140,13 +140,6 @@ fn state(name: &str) -> Result<OrderState, Error> {
     .into_iter()
     .find(|state| state.as_str() == name)
     .ok_or_else(|| super::strange("orders.state", name))
-}
-
-fn maybe_time(row: &dyn Row, column: usize) -> Result<Option<Timestamp>, Error> {
-    match row.maybe_int(column)? {
-        None => Ok(None),
-        Some(_) => row.time(column).map(Some),
-    }
 }
 
 pub(crate) fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Option<Entry>, Error> {

@@ -1,10 +1,10 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, account, address as addresses, import};
+use directory::command::{Caller, account, address as addresses, hold, import};
 use protocol::sasl::Secret;
 use serde_json::json;
 
-use super::{Answer, Failure, address, order::file};
+use super::{Answer, Failure, address, letter, order::file};
 use crate::{cli::AccountCommand, control::Request, site::Site};
 
 pub(super) async fn run(
@@ -21,6 +21,15 @@ pub(super) async fn run(
             site.index.forget(deleted.account).await?;
             answer.row(&deleted).await
         }
+        AccountCommand::Letter(words) => letter::run(site, caller, words, answer).await,
+        AccountCommand::Hold {
+            address,
+            reason,
+            lift: false,
+        } => Ok(hold::place(caller, &address, &reason).await?),
+        AccountCommand::Hold {
+            address, reason, ..
+        } => Ok(hold::lift(caller, &address, &reason).await?),
         AccountCommand::Suspend { address, reason } => {
             Ok(account::suspend(caller, &address, &reason).await?)
         }

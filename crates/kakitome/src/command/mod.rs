@@ -4,6 +4,8 @@
 mod account;
 mod audit;
 mod backup;
+mod incident;
+mod letter;
 mod order;
 mod person;
 mod queue;
@@ -148,6 +150,7 @@ pub(crate) async fn run(
         SiteCommand::Account(command) => {
             account::run(site, &caller, command, request, answer).await
         }
+        SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -226,9 +229,12 @@ async fn dispatch(
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
         SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,
-        SiteCommand::Person(_) | SiteCommand::Order(_) | SiteCommand::Account(_) => Err(
-            Failure::Failed("a command of the directory came the wrong way".to_owned()),
-        ),
+        SiteCommand::Person(_)
+        | SiteCommand::Order(_)
+        | SiteCommand::Account(_)
+        | SiteCommand::Incident(_) => Err(Failure::Failed(
+            "a command of the directory came the wrong way".to_owned(),
+        )),
     }
 }
 

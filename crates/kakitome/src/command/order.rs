@@ -3,7 +3,7 @@
 use directory::command::{Caller, order};
 use serde_json::json;
 
-use super::{Answer, Failure, address};
+use super::{Answer, Failure, address, audit::search::time};
 use crate::{cli::OrderCommand, control::Request, settings::Size};
 
 pub(super) async fn run(
@@ -37,11 +37,12 @@ pub(super) async fn run(
         OrderCommand::Delete {
             person,
             address: text,
+            not_before,
         } => {
             let ordered = order::DeleteOrder {
                 for_person: person,
                 address: text.as_deref().map(address).transpose()?,
-                not_before: None,
+                not_before: not_before.as_deref().map(time).transpose()?,
             };
             order::delete(caller, ordered).await?
         }

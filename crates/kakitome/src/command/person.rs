@@ -2,12 +2,32 @@
 
 use directory::{
     Role,
-    command::{Caller, person, role},
+    command::{Caller, arrival, person, role},
 };
 use serde_json::json;
 
-use super::{Answer, Failure};
+use super::{Answer, Failure, audit::search::time};
 use crate::cli::{PersonCommand, RoleCommand};
+
+/// What people are told before they get an account (clause 9.1(2)).
+const NOTICE_JA: &str = "電子メールの記録に関する通知
+
+このメールサービスでは、送受信の日時、差出人と宛先、接続元の場所、認証の成否などの記録を保存し、
+情報セキュリティのために分析することがあります。記録は少なくとも定められた期間保存されます。
+メールの本文は記録の対象ではありません。
+
+上記を了解しました。
+
+  日付                    氏名                              ";
+const NOTICE_EN: &str = "Notice on the records of electronic mail
+
+This mail service keeps records of the time, sender and recipients of mail, of the places that it is used from, and of
+successful and failed logins. They are kept for the period laid down and may be analysed for the sake of information
+security. The text of mail is not part of these records.
+
+I have taken note of this.
+
+  Date                    Name                              ";
 
 pub(super) async fn run(
     caller: &Caller,
@@ -35,6 +55,20 @@ pub(super) async fn run(
         }
         PersonCommand::Show { name } => answer.row(&person::show(caller, &name).await?).await,
         PersonCommand::Map { name, os_user } => Ok(person::map(caller, &name, &os_user).await?),
+        PersonCommand::Notice { lang } => {
+            answer
+                .note(if lang == "en" { NOTICE_EN } else { NOTICE_JA })
+                .await;
+            Ok(())
+        }
+        PersonCommand::Acknowledge { name, on_paper } => {
+            let person = arrival::acknowledge(caller, &name, on_paper).await?;
+            answer.row(&person).await
+        }
+        PersonCommand::Depart { name, on } => {
+            let person = arrival::depart(caller, &name, time(&on)?).await?;
+            answer.row(&person).await
+        }
         PersonCommand::Leave { name } => {
             let left = person::leave(caller, &name).await?;
             answer

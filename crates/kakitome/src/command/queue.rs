@@ -116,6 +116,7 @@ fn selection(site: &Site, words: &SelectionArgs) -> Result<Selection, Failure> {
         },
         recipient: words.recipient.as_deref().map(address).transpose()?,
         domain: words.domain.as_deref().map(destination).transpose()?,
+        queued_from: None,
         queued_before: match &words.older_than {
             None => None,
             Some(age) => {

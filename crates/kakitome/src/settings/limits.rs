@@ -268,6 +268,8 @@ pub(crate) struct DirectoryKeys {
     pub(crate) default_quota: Option<Size>,
     /// One person may do what the regulation splits between two.
     pub(crate) allow_single_person: bool,
+    /// No account without an acknowledgement of the records (clause 9.1(2)).
+    pub(crate) acknowledgement_required: bool,
     /// How long an approved order can be used.
     pub(crate) order_lifetime: Time,
 }
@@ -284,6 +286,7 @@ impl Default for DirectoryKeys {
             scram_iterations: 10_000,
             default_quota: None,
             allow_single_person: false,
+            acknowledgement_required: false,
             order_lifetime: Time::seconds(30 * 86_400),
         }
     }

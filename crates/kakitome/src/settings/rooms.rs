@@ -77,6 +77,7 @@ impl Settings {
             scram_iterations: keys.scram_iterations,
             default_quota: keys.default_quota.map(|size| size.0),
             allow_single_person: keys.allow_single_person,
+            acknowledgement_required: keys.acknowledgement_required,
             order_lifetime: keys.order_lifetime.0,
         }
     }

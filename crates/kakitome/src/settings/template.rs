@@ -136,6 +136,7 @@ const TAIL: &str = "
 # argon2_passes = 2
 # scram_iterations = 10000
 # default_quota = \"2GiB\"         # default: none
+# acknowledgement_required = false  # an account only for who has acknowledged the records (clause 9.1(2))
 # order_lifetime = \"30d\"          # how long an approved order can be used (clause 7.1(1))
 
 [tls]

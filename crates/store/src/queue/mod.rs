@@ -146,6 +146,8 @@ pub struct Selection {
     pub recipient: Option<Address>,
     /// Recipient's domain or destination equals this.
     pub domain: Option<String>,
+    /// Queued at or after this.
+    pub queued_from: Option<Timestamp>,
     /// Queued at or before this.
     pub queued_before: Option<Timestamp>,
     /// In this state.

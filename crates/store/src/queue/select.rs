@@ -258,6 +258,10 @@ fn message_term(selection: &Selection, all: &mut Condition) -> Option<String> {
         Some(None) => terms.push("m.sender IS NULL".to_owned()),
         None => {}
     }
+    if let Some(from) = selection.queued_from {
+        let mark = all.mark(Part::Int(from.as_microsecond()));
+        terms.push(format!("m.queued_at >= {mark}"));
+    }
     if let Some(before) = selection.queued_before {
         let mark = all.mark(Part::Int(before.as_microsecond()));
         terms.push(format!("m.queued_at <= {mark}"));

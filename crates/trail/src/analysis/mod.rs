@@ -6,6 +6,7 @@
 mod burst;
 mod find;
 mod report;
+mod usage;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,6 +21,7 @@ use burst::{Bursts, Key, Seen};
 
 pub use find::{Find, Pattern, Service};
 pub use report::{Language, Review};
+pub use usage::{Sent, Usage, UsageReader, WayOfUse};
 
 /// From where on something is conspicuous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! `audit`: only those with a role that reads the trail may (clause 8.2(1)a), and reading is an event.
 
 mod analysis;
-mod search;
-mod verify;
+pub(super) mod search;
+pub(super) mod verify;
 mod volume;
 
 use directory::{Person, Role};
@@ -11,7 +11,7 @@ use super::{Answer, Failure, need};
 use crate::{cli::AuditCommand, control::Request, site::Site};
 
 /// Who may read the trail.
-const READERS: &[Role] = &[
+pub(super) const READERS: &[Role] = &[
     Role::Administrator,
     Role::SystemOfficer,
     Role::SecurityOfficer,

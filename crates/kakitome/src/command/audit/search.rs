@@ -102,7 +102,7 @@ fn unknown_kind(error: &trail::UnknownKind) -> Failure {
 }
 
 /// A time as typed: RFC 3339, or a date or time of day in the server's zone.
-pub(super) fn time(text: &str) -> Result<Timestamp, Failure> {
+pub(in crate::command) fn time(text: &str) -> Result<Timestamp, Failure> {
     let unclear = || {
         Failure::Words(format!(
             "{text:?} is no time such as 2026-11-22T09:00:00+09:00 or 2026-11-22"

@@ -189,7 +189,7 @@ pub(super) async fn prove_growth(
         .await
 }
 
-pub(super) fn must_be_absolute(path: &Path) -> Result<(), Failure> {
+pub(in crate::command) fn must_be_absolute(path: &Path) -> Result<(), Failure> {
     match path.is_absolute() {
         true => Ok(()),
         false => Err(Failure::Words(format!(

@@ -1,0 +1,70 @@
+//! `person acknowledge | depart`: what comes before an account and before its end (clauses 9.1(2), 9.2(1)).
+
+use jiff::Timestamp;
+use trail::Kind;
+
+use super::{
+    Caller, CommandError,
+    person::{MAY_ADD, PersonView, any, find, view},
+};
+use crate::tables::life;
+
+/// Notes that a person knows that mail records are kept and analysed (clause 9.1(2)): said by the person, or on paper that
+/// the caller has seen.
+///
+/// # Errors
+/// [`CommandError`]; nobody says it for another, but officers for what stands on paper.
+pub async fn acknowledge(
+    caller: &Caller,
+    name: &str,
+    on_paper: bool,
+) -> Result<PersonView, CommandError> {
+    let words = format!("person acknowledge {name}");
+    let name = name.to_owned();
+    let work = caller.change(&words, &[], move |tx, me| {
+        let person = find(tx, &name)?;
+        let way = match (on_paper, person.id == me.id) {
+            (false, true) => "self",
+            (false, false) => {
+                return Err(CommandError::Argument(format!(
+                    "only {name} can say that; what {name} has signed is noted with --on-paper"
+                )));
+            }
+            (true, _) if MAY_ADD.iter().any(|role| me.has(*role)) => "paper",
+            (true, _) => return Err(CommandError::NotPermitted(MAY_ADD)),
+        };
+        let before = life::acknowledged(tx, person.id)?;
+        life::acknowledge(tx, person.id, way, me.id)?;
+        let event = me
+            .event(Kind::NoticeAcknowledged, &name)
+            .detail("way", way)
+            .detail("before", before.map(|at| at.to_string()));
+        Ok((view(tx, &name)?, vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// Notes when a person is to leave, or puts it on another day: orders to delete their accounts may not be carried out before
+/// (clause 9.2(1)).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn depart(
+    caller: &Caller,
+    name: &str,
+    leaves_at: Timestamp,
+) -> Result<PersonView, CommandError> {
+    let words = format!("person depart {name}");
+    let name = name.to_owned();
+    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+        let person = any(tx, &name)?;
+        let before = life::leaves_at(tx, person.id)?;
+        life::depart(tx, person.id, leaves_at, me.id)?;
+        let event = me
+            .event(Kind::DepartureNoted, &name)
+            .detail("before", before.map(|at| at.to_string()))
+            .detail("after", leaves_at.to_string());
+        Ok((view(tx, &name)?, vec![event]))
+    });
+    caller.run(&words, work).await
+}

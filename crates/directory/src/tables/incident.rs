@@ -1,0 +1,130 @@
+//! Incidents and the steps taken in them (clause 4.1).
+
+use jiff::Timestamp;
+use store::{
+    AccountId, Error, PersonId, Tx, params,
+    sql::{Row, Sql, first, rows},
+};
+
+/// An incident's row, with the names in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) number: i64,
+    pub(crate) kind: String,
+    pub(crate) account: (AccountId, String),
+    pub(crate) reason: String,
+    pub(crate) since: Timestamp,
+    pub(crate) opened_by: String,
+    pub(crate) opened_at: Timestamp,
+    pub(crate) closed_by: Option<String>,
+    pub(crate) closed_at: Option<Timestamp>,
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    /// `None`: the server by itself.
+    pub(crate) by: Option<String>,
+    pub(crate) at: Timestamp,
+    pub(crate) note: String,
+}
+
+const SELECT: &str = "SELECT i.number, i.kind, i.account, a.identifier, i.reason, i.since, o.name, i.opened_at,
+    c.name, i.closed_at FROM incident i JOIN account a ON a.id = i.account JOIN person o ON o.id = i.opened_by
+    LEFT JOIN person c ON c.id = i.closed_by";
+
+fn read(row: &dyn Row) -> Result<Entry, Error> {
+    Ok(Entry {
+        number: row.int(0)?,
+        kind: row.text(1)?,
+        account: (AccountId(row.int(2)?), row.text(3)?),
+        reason: row.text(4)?,
+        since: row.time(5)?,
+        opened_by: row.text(6)?,
+        opened_at: row.time(7)?,
+        closed_by: row.maybe_text(8)?,
+        closed_at: super::maybe_time(row, 9)?,
+    })
+}
+
+pub(crate) fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Option<Entry>, Error> {
+    let find = format!("{SELECT} WHERE i.number = ?1");
+    first(sql, &find, params![number], read)
+}
+
+/// The newest first.
+pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<Entry>, Error> {
+    rows(sql, &format!("{SELECT} ORDER BY i.number DESC"), &[], read)
+}
+
+/// The one of an account that is not closed.
+pub(crate) fn open_of(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Entry>, Error> {
+    let find = format!("{SELECT} WHERE i.account = ?1 AND i.closed_at IS NULL");
+    first(sql, &find, params![account], read)
+}
+
+/// What a new incident says.
+pub(crate) struct New<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) account: AccountId,
+    pub(crate) reason: &'a str,
+    pub(crate) since: Timestamp,
+    pub(crate) opened_by: PersonId,
+}
+
+/// Enters an incident and returns its number, the next after the highest given.
+pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
+    let highest = "SELECT COALESCE(MAX(number), 0) FROM incident";
+    let highest = first(tx, highest, &[], |row| row.int(0))?;
+    let number = highest.unwrap_or_default().saturating_add(1);
+    let now = tx.now();
+    tx.execute(
+        "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            number,
+            new.kind,
+            new.account,
+            new.reason,
+            new.since,
+            new.opened_by,
+            now
+        ],
+    )?;
+    Ok(number)
+}
+
+pub(crate) fn close(tx: &mut Tx<'_>, number: i64, by: PersonId) -> Result<(), Error> {
+    let now = tx.now();
+    let close = "UPDATE incident SET closed_by = ?2, closed_at = ?3 WHERE number = ?1";
+    tx.execute(close, params![number, by, now])?;
+    Ok(())
+}
+
+pub(crate) fn steps(sql: &mut dyn Sql, number: i64) -> Result<Vec<Step>, Error> {
+    let list = "SELECT s.step, p.name, s.done_at, s.note FROM incident_step s
+                LEFT JOIN person p ON p.id = s.done_by WHERE s.incident = ?1 ORDER BY s.done_at, s.step";
+    rows(sql, list, params![number], |row| {
+        Ok(Step {
+            name: row.text(0)?,
+            by: row.maybe_text(1)?,
+            at: row.time(2)?,
+            note: row.text(3)?,
+        })
+    })
+}
+
+/// Notes a step; `false` when it was taken before.
+pub(crate) fn take_step(
+    tx: &mut Tx<'_>,
+    number: i64,
+    step: &str,
+    by: Option<PersonId>,
+    note: &str,
+) -> Result<bool, Error> {
+    let now = tx.now();
+    let insert = "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (?1, ?2, ?3, ?4, ?5)
+                  ON CONFLICT (incident, step) DO NOTHING";
+    Ok(tx.execute(insert, params![number, step, by, now, note])? > 0)
+}

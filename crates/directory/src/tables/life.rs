@@ -1,0 +1,150 @@
+//! What accompanies an account from arrival to erasure: acknowledgements, departures, letters, holds.
+
+use jiff::Timestamp;
+use store::{
+    AccountId, Error, PersonId, Tx, params,
+    sql::{Row, Sql, first},
+};
+
+/// When a person first said that they know of the records (clause 9.1(2)).
+pub(crate) fn acknowledged(
+    sql: &mut dyn Sql,
+    person: PersonId,
+) -> Result<Option<Timestamp>, Error> {
+    let find = "SELECT at FROM acknowledgement WHERE person = ?1 ORDER BY at LIMIT 1";
+    first(sql, find, params![person], |row| row.time(0))
+}
+
+pub(crate) fn acknowledge(
+    tx: &mut Tx<'_>,
+    person: PersonId,
+    way: &str,
+    by: PersonId,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let insert = "INSERT INTO acknowledgement (person, at, way, noted_by) VALUES (?1, ?2, ?3, ?4)
+                  ON CONFLICT (person, at) DO NOTHING";
+    tx.execute(insert, params![person, now, way, by])?;
+    Ok(())
+}
+
+/// When a person is to leave.
+pub(crate) fn leaves_at(sql: &mut dyn Sql, person: PersonId) -> Result<Option<Timestamp>, Error> {
+    let find = "SELECT leaves_at FROM departure WHERE person = ?1";
+    first(sql, find, params![person], |row| row.time(0))
+}
+
+pub(crate) fn depart(
+    tx: &mut Tx<'_>,
+    person: PersonId,
+    leaves_at: Timestamp,
+    by: PersonId,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let put = "INSERT INTO departure (person, leaves_at, noted_by, noted_at) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (person) DO UPDATE SET leaves_at = excluded.leaves_at, noted_by = excluded.noted_by,
+               noted_at = excluded.noted_at";
+    tx.execute(put, params![person, leaves_at, by, now])?;
+    Ok(())
+}
+
+/// A letter's row.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) number: i64,
+    pub(crate) made_at: Timestamp,
+    pub(crate) handed_at: Option<Timestamp>,
+}
+
+/// The newest letter of an account.
+pub(crate) fn letter(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Letter>, Error> {
+    let find = "SELECT number, made_at, handed_at FROM letter WHERE account = ?1
+                ORDER BY number DESC LIMIT 1";
+    first(sql, find, params![account], |row: &dyn Row| {
+        Ok(Letter {
+            number: row.int(0)?,
+            made_at: row.time(1)?,
+            handed_at: super::maybe_time(row, 2)?,
+        })
+    })
+}
+
+/// Enters a letter with the password that the account gets in this transaction; returns its number.
+pub(crate) fn insert_letter(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    digest: &str,
+    by: PersonId,
+) -> Result<i64, Error> {
+    let number = next_letter(tx)?;
+    let now = tx.now();
+    let insert = "INSERT INTO letter (number, account, digest, made_by, made_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    tx.execute(insert, params![number, account, digest, by, now])?;
+    Ok(number)
+}
+
+/// The number that the next letter has.
+pub(crate) fn next_letter(sql: &mut dyn Sql) -> Result<i64, Error> {
+    let highest = "SELECT COALESCE(MAX(number), 0) FROM letter";
+    let highest = first(sql, highest, &[], |row| row.int(0))?;
+    Ok(highest.unwrap_or_default().saturating_add(1))
+}
+
+pub(crate) fn hand_letter(
+    tx: &mut Tx<'_>,
+    number: i64,
+    by: PersonId,
+    receipt: &str,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let hand = "UPDATE letter SET handed_by = ?2, handed_at = ?3, receipt = ?4 WHERE number = ?1";
+    tx.execute(hand, params![number, by, now, receipt])?;
+    Ok(())
+}
+
+/// A hold's row.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold {
+    pub(crate) reason: String,
+    pub(crate) placed_by: String,
+    pub(crate) placed_at: Timestamp,
+}
+
+pub(crate) fn hold(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Hold>, Error> {
+    let find =
+        "SELECT h.reason, p.name, h.placed_at FROM legal_hold h JOIN person p ON p.id = h.placed_by
+                WHERE h.account = ?1";
+    first(sql, find, params![account], |row| {
+        Ok(Hold {
+            reason: row.text(0)?,
+            placed_by: row.text(1)?,
+            placed_at: row.time(2)?,
+        })
+    })
+}
+
+pub(crate) fn place_hold(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    reason: &str,
+    by: PersonId,
+) -> Result<(), Error> {
+    let now = tx.now();
+    let insert =
+        "INSERT INTO legal_hold (account, reason, placed_by, placed_at) VALUES (?1, ?2, ?3, ?4)";
+    tx.execute(insert, params![account, reason, by, now])?;
+    Ok(())
+}
+
+pub(crate) fn lift_hold(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
+    let delete = "DELETE FROM legal_hold WHERE account = ?1";
+    tx.execute(delete, params![account])?;
+    Ok(())
+}
+
+/// When an identifier last proved itself, to the day; `None`: never since this is noted.
+pub(crate) fn used_at(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Timestamp>, Error> {
+    let find = "SELECT used_at FROM account_use WHERE account = ?1";
+    let found = first(sql, find, params![account], |row| super::maybe_time(row, 0))?;
+    Ok(found.flatten())
+}

@@ -1,0 +1,82 @@
+//! `incident`, and what people and accounts go through: the words.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `incident`
+#[derive(Debug, Subcommand)]
+pub(crate) enum IncidentCommand {
+    /// Open an incident: the identifier is suspended everywhere at once, what it has queued is held, the trail is analysed and
+    /// the security officers are sent the analysis
+    Open {
+        /// What it is about
+        #[arg(long, value_enum)]
+        kind: IncidentKind,
+        /// The identifier whose password another may have used
+        address: String,
+        /// What was reported
+        #[arg(long, default_value = "the password was reported as used by another")]
+        reason: String,
+        /// The owner's last sure use [default: 30 days ago]
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
+    /// List incidents, the newest first
+    List,
+    /// Show one incident, with the steps that were taken and those that are missing
+    Show {
+        /// Its number
+        number: i64,
+    },
+    /// How the identifier was used since the owner's last sure use, from the audit trail
+    Report {
+        /// The incident's number
+        number: i64,
+        /// The language: ja or en
+        #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
+        lang: String,
+    },
+    /// Take a step: analysed (analyse and report again), handed-over (with --note: to whom and how), acknowledged
+    Step {
+        /// The incident's number
+        number: i64,
+        /// The step
+        #[arg(value_parser = ["analysed", "handed-over", "acknowledged"])]
+        step: String,
+        /// What is to be said of it
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Close an incident; refused while a step is missing
+    Close {
+        /// Its number
+        number: i64,
+    },
+}
+
+/// Kinds of incidents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IncidentKind {
+    /// A password that another may have used (clause 4.1)
+    Credential,
+}
+
+/// `account letter`
+#[derive(Debug, Args)]
+pub(crate) struct LetterArgs {
+    /// The account's address
+    pub(crate) address: String,
+    /// The PDF file to make
+    #[arg(long, value_name = "FILE", required_unless_present = "handed_over")]
+    pub(crate) to: Option<PathBuf>,
+    /// The language: ja or en
+    #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
+    pub(crate) lang: String,
+    /// Why another letter is needed although one was made; it gets another password
+    #[arg(long, value_name = "REASON")]
+    pub(crate) again: Option<String>,
+    /// Record that the letter was handed over: to whom and how
+    #[arg(long, value_name = "RECEIPT", conflicts_with_all = ["to", "again"])]
+    pub(crate) handed_over: Option<String>,
+}

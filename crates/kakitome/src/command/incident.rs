@@ -1,0 +1,208 @@
+//! `incident`: clause 4.1.
+
+use directory::{
+    Role,
+    command::{
+        Caller, CommandError,
+        incident::{self, IncidentView, Open},
+    },
+};
+use jiff::tz::TimeZone;
+use serde_json::json;
+use store::event::{self, Filter};
+use trail::analysis::{Language, Usage, UsageReader};
+use transfer::notice::{self, Notice};
+
+use super::{
+    Answer, Failure,
+    audit::{READERS, search::time},
+};
+use crate::{
+    cli::{IncidentCommand, IncidentKind},
+    site::Site,
+};
+
+/// Events read from the store at a time.
+const PAGE: usize = 500;
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &Caller,
+    command: IncidentCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let shown = match command {
+        IncidentCommand::Open {
+            kind: IncidentKind::Credential,
+            address,
+            reason,
+            since,
+        } => {
+            let args = Open {
+                name: address,
+                reason,
+                since: since.as_deref().map(time).transpose()?,
+            };
+            let opened = incident::open(caller, args).await?;
+            answer
+                .note(format!(
+                    "{} is suspended everywhere; mail for it keeps arriving.",
+                    opened.identifier
+                ))
+                .await;
+            analyse(site, &opened, answer).await?;
+            incident::show(caller, opened.number).await?
+        }
+        IncidentCommand::List => {
+            for entry in incident::list(caller).await? {
+                answer.item(&entry).await?;
+            }
+            return Ok(());
+        }
+        IncidentCommand::Show { number } => incident::show(caller, number).await?,
+        IncidentCommand::Report { number, lang } => {
+            return report(site, caller, number, language(&lang), answer).await;
+        }
+        IncidentCommand::Step { number, step, note } => match step.as_str() {
+            "handed-over" => incident::hand_over(caller, number, &note).await?,
+            "acknowledged" => incident::acknowledge(caller, number, &note).await?,
+            _ => {
+                let found = incident::show(caller, number).await?;
+                if found.closed_at.is_some() {
+                    return Err(Failure::Refused(format!("incident {number} is closed")));
+                }
+                analyse(site, &found, answer).await?;
+                incident::show(caller, number).await?
+            }
+        },
+        IncidentCommand::Close { number } => incident::close(caller, number).await?,
+    };
+    answer.row(&shown).await
+}
+
+fn language(name: &str) -> Language {
+    match name {
+        "en" => Language::En,
+        _ => Language::Ja,
+    }
+}
+
+/// Analyses the trail and sends the security officers what came of it, with the record of both in one commit.
+async fn analyse(site: &Site, found: &IncidentView, answer: &mut Answer) -> Result<(), Failure> {
+    let usage = usage(site, found, answer).await?;
+    let text = document(found, &usage, Language::Ja);
+    let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
+    let officers = site.directory.addresses_of(Role::SecurityOfficer).await?;
+    let message = Notice {
+        to: officers,
+        subject: format!(
+            "[Kakitome] インシデント {}: {} のパスワードの不正使用の疑い",
+            found.number, found.identifier
+        ),
+        text,
+    };
+    let number = found.number;
+    let told = notice::send(&site.transfer, message, move |tx, told| {
+        incident::note_report(tx, number, told, &digest)
+    });
+    let told = told.await?;
+    answer
+        .note(if told.is_empty() {
+            format!(
+                "No security officer has a mailbox here: show one `incident report {number}`, who then takes the step \"acknowledged\"."
+            )
+        } else {
+            let names: Vec<String> = told.iter().map(ToString::to_string).collect();
+            format!("The analysis was sent to {}.", names.join(", "))
+        })
+        .await;
+    Ok(())
+}
+
+async fn report(
+    site: &Site,
+    caller: &Caller,
+    number: i64,
+    language: Language,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let words = format!("incident report {number}");
+    let found = incident::show(caller, number).await?;
+    let permitted = caller.permit(&words, READERS, |_| async { Ok::<(), CommandError>(()) });
+    permitted.await?;
+    let reading = caller
+        .given(&words)
+        .detail("identifier", found.identifier.as_str());
+    site.record(reading).await?;
+    let usage = usage(site, &found, answer).await?;
+    answer.note(document(&found, &usage, language)).await;
+    answer
+        .row(&json!({ "number": number, "identifier": found.identifier, "usage": usage }))
+        .await
+}
+
+/// How the identifier was used from the owner's last sure use until it was suspended.
+async fn usage(site: &Site, found: &IncidentView, answer: &Answer) -> Result<Usage, Failure> {
+    let mut reader = UsageReader::default();
+    let mut filter = Filter {
+        from: Some(found.since),
+        actor: Some(format!("identifier:{}", found.identifier)),
+        to: found.closed_at,
+        ..Filter::default()
+    };
+    let mut read = 0_u64;
+    loop {
+        let page = filter.clone();
+        let events = site
+            .store
+            .read(move |snapshot| event::search(snapshot, &page, PAGE))
+            .await?;
+        events.iter().for_each(|event| reader.take(event));
+        read += events.len() as u64;
+        answer.progress("events", read, None);
+        match events.last() {
+            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
+            _ => return Ok(reader.end()),
+        }
+    }
+}
+
+/// The report to the security officer (clause 4.1(1)d).
+fn document(found: &IncidentView, usage: &Usage, language: Language) -> String {
+    let zone = TimeZone::system();
+    let time = |at: jiff::Timestamp| {
+        at.to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M %Z")
+            .to_string()
+    };
+    let head = match language {
+        Language::Ja => format!(
+            "パスワードの不正使用の疑いについて(規程 4.1(1))\n\n\
+             インシデント番号: {}\n識別コード: {}\n届出の内容: {}\n届出・利用停止: {} ({})\n\
+             本人による確かな利用の最後: {}\n\n\
+             識別コードの利用を停止しました。新しいパスワードを本人に手渡すまで再開できません。\n\
+             内容を確認したら次の命令で承認してください: kakitome incident step {} acknowledged\n\n",
+            found.number,
+            found.identifier,
+            found.reason,
+            time(found.opened_at),
+            found.opened_by,
+            time(found.since),
+            found.number
+        ),
+        Language::En => format!(
+            "On a password that another may have used (clause 4.1(1))\n\n\
+             Incident: {}\nIdentifier: {}\nReported: {}\nOpened and suspended: {} ({})\nThe owner's last sure use: {}\n\n\
+             The identifier is suspended, and is not resumed before a new password was handed over to its owner.\n\
+             When you have read this: kakitome incident step {} acknowledged\n\n",
+            found.number,
+            found.identifier,
+            found.reason,
+            time(found.opened_at),
+            found.opened_by,
+            time(found.since),
+            found.number
+        ),
+    };
+    head + &usage.text(language, &zone)
+}

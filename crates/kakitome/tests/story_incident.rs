@@ -1,0 +1,352 @@
+//! A password that another may have used (clause 4.1), from the report to the last step; letters, holds, notices (clauses 7, 9).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+use serde_json::Value;
+use support::{Letter, Person, Program, Site, imap, site, site::me, smtp, until};
+
+const SOON: Duration = Duration::from_secs(30);
+/// A second, and what a busy machine adds (clause 4.1(1)a: at once).
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn login(site: &Site, person: &Person) -> bool {
+    let mut session = imap::Session::open_tls(site, site::IMAPS);
+    let words = format!("LOGIN \"{}\" \"{}\"", person.address, person.password);
+    session.give(&words).tagged.starts_with("OK ")
+}
+
+/// An account for the officer who runs these tests.
+fn officer(site: &Site) -> Person {
+    let address = "officer@city.example";
+    site.give(&["order", "issue", "--for", &me(), "--address", address]);
+    let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
+    Person {
+        name: me(),
+        address: address.to_owned(),
+        password: text(&issued[0], "password").to_owned(),
+    }
+}
+
+/// The words that pdftotext finds in a letter.
+fn words_of(letter: &std::path::Path) -> String {
+    Program::new("pdftotext")
+        .word("-layout")
+        .word(letter)
+        .word("-")
+        .succeeds()
+}
+
+#[test]
+fn a_password_that_another_may_have_used_is_followed_to_the_end() {
+    let mut site = Site::new("city.example");
+    // A next hop that nobody listens at.
+    site.route("nowhere.example", "host = \"[127.0.0.1]\", port = 9");
+    site.serve();
+    let officer = officer(&site);
+    let tanaka = site.person("tanaka");
+    site.give(&["order", "list"]);
+    // What the thief did: mail to elsewhere that waits, mail that was read, a session that goes on.
+    let mut submission = smtp::Session::submission(&site, &tanaka);
+    let stolen = Letter::new("stolen", &tanaka.address, "fence@nowhere.example");
+    let accepted = submission.send(&stolen.from, &[&stolen.to], &stolen.content());
+    assert_eq!(accepted.unwrap().code, 250);
+    let own = Letter::new("own", &tanaka.address, &tanaka.address);
+    submission
+        .send(&own.from, &[&own.to], &own.content())
+        .unwrap();
+    let mut reading = site.imap(&tanaka);
+    reading.holds("INBOX", 1, SOON);
+    reading.fetch(1);
+    reading.ok("LOGOUT");
+    until("the session's event", SOON, || {
+        site.events(&["--kind", "retrieval.session", "--actor", &tanaka.address])
+            .pop()
+    });
+    let mut idle = site.imap(&tanaka);
+    idle.select("INBOX");
+    idle.begin("IDLE").unwrap();
+    idle.response().unwrap();
+
+    let open = ["incident", "open", "--kind", "credential", &tanaka.address];
+    let reason = ["--reason", "本人から届出: 身に覚えのない送信がある"];
+    let opened = site.give(&[&open[..], &reason[..]].concat());
+    assert_eq!(opened[0]["number"], 1);
+    let missing = serde_json::json!(["acknowledged", "password-renewed", "handed-over", "resumed"]);
+    assert_eq!(opened[0]["missing"], missing, "{opened:?}");
+    // At once and everywhere: the session that idles, the one that submits, and every new one.
+    until("the end of the session that idled", AT_ONCE, || {
+        idle.response().is_err().then_some(())
+    });
+    let refused = submission.send(&own.from, &[&own.to], &own.content());
+    assert!(!refused.is_ok_and(|reply| reply.is_positive()));
+    assert!(!login(&site, &tanaka));
+    // What waits is held; mail for the owner keeps arriving.
+    let queued = site.give(&["queue", "list"]);
+    assert_eq!(text(&queued[0], "state"), "held", "{queued:?}");
+    let meanwhile = Letter::new("meanwhile", "friend@elsewhere.example", &tanaka.address);
+    let arrived = site
+        .smtp()
+        .send(&meanwhile.from, &[&meanwhile.to], &meanwhile.content());
+    assert_eq!(arrived.unwrap().code, 250);
+    let again = site.refused(&open);
+    assert!(again.contains("incident 1 is open"), "{again}");
+
+    // The security officer was sent the analysis.
+    let mut inbox = site.imap(&officer);
+    inbox.holds("INBOX", 1, SOON);
+    let mail = String::from_utf8(inbox.fetch(1)).unwrap();
+    let decoded = Program::python("text_of.py")
+        .input(mail)
+        .succeeds();
+    for told in [
+        "インシデント 1",
+        &tanaka.address,
+        "fence@nowhere.example",
+        "本人から届出",
+        "1 通受信",
+    ] {
+        assert!(decoded.contains(told), "{told} in {decoded}");
+    }
+    let report = site.give(&["incident", "report", "1"]);
+    assert_eq!(report[0]["usage"]["sent_in_all"], 2, "{report:?}");
+
+    // Nothing can be left out.
+    let early = site.refused(&["incident", "close", "1"]);
+    assert!(
+        early.contains("acknowledged, password-renewed, handed-over, resumed"),
+        "{early}"
+    );
+    site.refused(&[
+        "incident",
+        "step",
+        "1",
+        "handed-over",
+        "--note",
+        "in person",
+    ]);
+    site.refused(&["account", "resume", &tanaka.address]);
+    site.give(&[
+        "incident",
+        "step",
+        "1",
+        "acknowledged",
+        "--note",
+        "確認した",
+    ]);
+    let file = site.beside("letter.pdf");
+    let path = file.display().to_string();
+    site.give(&["account", "letter", &tanaka.address, "--to", &path]);
+    let why = site.refused(&["account", "resume", &tanaka.address]);
+    assert!(why.contains("handed over"), "{why}");
+    let receipt = [
+        "account",
+        "letter",
+        &tanaka.address,
+        "--handed-over",
+        "本人に手渡し、受領書1",
+    ];
+    site.give(&receipt);
+    site.give(&["account", "resume", &tanaka.address]);
+    site.refused(&["order", "delete", "--for", "nobody"]);
+    let closed = site.give(&["incident", "close", "1"]);
+    assert_eq!(closed[0]["missing"], serde_json::json!([]));
+    site.refused(&["incident", "close", "1"]);
+    site.refused(&["incident", "step", "1", "analysed"]);
+
+    assert!(
+        !login(&site, &tanaka),
+        "the stolen password is worth nothing"
+    );
+    let printed = words_of(&file);
+    let password = printed
+        .split_whitespace()
+        .find(|word| word.len() == 19 && word.matches('-').count() == 3)
+        .unwrap_or_else(|| panic!("no password in {printed}"));
+    let renewed = Person {
+        password: password.to_owned(),
+        ..tanaka.clone()
+    };
+    site.imap(&renewed).holds("INBOX", 2, SOON);
+
+    // Every step is in the trail, and no password.
+    let steps: Vec<Value> = site.events(&["--kind", "incident.step"]);
+    let names: Vec<&str> = steps
+        .iter()
+        .map(|event| text(&event["detail"], "step"))
+        .collect();
+    let expected = [
+        "reported",
+        "analysed",
+        "acknowledged",
+        "password-renewed",
+        "handed-over",
+        "resumed",
+    ];
+    assert_eq!(names, expected);
+    let everything = site.events(&[]);
+    assert!(
+        !everything
+            .iter()
+            .any(|event| event.to_string().contains(password))
+    );
+    for kind in [
+        "incident.opened",
+        "incident.closed",
+        "account.suspended",
+        "queue.held",
+    ] {
+        assert_eq!(site.events(&["--kind", kind]).len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn a_letter_is_made_once_and_says_what_the_holder_needs() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let file = site.beside("letter.pdf");
+    let path = file.display().to_string();
+    let made = site.give(&["account", "letter", &tanaka.address, "--to", &path]);
+    assert_eq!(
+        fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let digest = Program::new("sha256sum").word(&file).succeeds();
+    assert!(digest.starts_with(text(&made[0], "sha256")));
+    let words = words_of(&file);
+    for told in [
+        "初期パスワード",
+        "識別コード",
+        "受領書",
+        "tanaka@city.example",
+        &site.hostname(),
+        "直ちに変更",
+    ] {
+        assert!(words.contains(told), "{told} in {words}");
+    }
+    assert!(!login(&site, &tanaka), "the password is a new one");
+    assert_eq!(
+        site.give(&["account", "show", &tanaka.address])[0]["must_change_password"],
+        true
+    );
+
+    // A second one needs a reason, and voids the first.
+    let second = site.beside("second.pdf");
+    let other = second.display().to_string();
+    let why = site.refused(&["account", "letter", &tanaka.address, "--to", &other]);
+    assert!(why.contains("letter 1") && why.contains("--again"), "{why}");
+    assert!(!second.exists());
+    let again = ["--again", "the first was torn", "--lang", "en"];
+    site.refused(
+        &[
+            &["account", "letter", &tanaka.address, "--to", &path][..],
+            &again,
+        ]
+        .concat(),
+    );
+    assert!(
+        words_of(&file).contains("tanaka"),
+        "what stood there is left alone"
+    );
+    site.give(
+        &[
+            &["account", "letter", &tanaka.address, "--to", &other][..],
+            &again,
+        ]
+        .concat(),
+    );
+    assert!(words_of(&second).contains("Initial password"));
+    site.give(&[
+        "account",
+        "letter",
+        &tanaka.address,
+        "--handed-over",
+        "in person, staff card seen",
+    ]);
+    let twice = site.refused(&[
+        "account",
+        "letter",
+        &tanaka.address,
+        "--handed-over",
+        "again",
+    ]);
+    assert!(twice.contains("letter 2 was handed over"), "{twice}");
+    assert_eq!(site.events(&["--kind", "account.letter"]).len(), 2);
+    assert_eq!(site.events(&["--kind", "account.letter-handed"]).len(), 1);
+}
+
+#[test]
+fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
+    let mut site = Site::new("city.example");
+    site.set("directory", "acknowledgement_required = true");
+    site.serve();
+    site.give(&["person", "add", "suzuki", "--full-name", "鈴木 一郎"]);
+    site.give(&[
+        "order",
+        "issue",
+        "--for",
+        "suzuki",
+        "--address",
+        "suzuki@city.example",
+    ]);
+    site.give(&["order", "approve", "1"]);
+    let why = site.refused(&["account", "issue", "--order", "1"]);
+    assert!(why.contains("9.1(2)"), "{why}");
+    let other = site.refused(&["person", "acknowledge", "suzuki"]);
+    assert!(other.contains("only suzuki"), "{other}");
+    let known = site.give(&["person", "acknowledge", "suzuki", "--on-paper"]);
+    assert!(known[0]["acknowledged_at"].is_string(), "{known:?}");
+    site.give(&["account", "issue", "--order", "1"]);
+
+    site.give(&["person", "depart", "suzuki", "--on", "2099-04-01"]);
+    site.give(&["order", "delete", "--for", "suzuki"]);
+    site.give(&["order", "approve", "2"]);
+    let early = site.refused(&["account", "delete", "--order", "2"]);
+    assert!(early.contains("before 2099"), "{early}");
+
+    // The day comes, but a court has asked for the mail.
+    site.give(&["person", "depart", "suzuki", "--on", "2026-01-01"]);
+    site.give(&["order", "delete", "--for", "suzuki"]);
+    site.give(&["order", "approve", "3"]);
+    site.give(&[
+        "account",
+        "hold",
+        "suzuki@city.example",
+        "--reason",
+        "court order 12",
+    ]);
+    let held = site.refused(&["account", "delete", "--order", "3"]);
+    assert!(held.contains("court order 12"), "{held}");
+    site.give(&[
+        "account",
+        "hold",
+        "suzuki@city.example",
+        "--reason",
+        "case closed",
+        "--lift",
+    ]);
+    site.give(&["account", "delete", "--order", "3"]);
+    let departs = site.events(&["--kind", "person.departs"]);
+    assert!(
+        departs[1]["detail"]["before"]
+            .as_str()
+            .unwrap()
+            .starts_with("2099-"),
+        "{departs:?}"
+    );
+    for kind in [
+        "account.hold-placed",
+        "account.hold-lifted",
+        "person.acknowledged",
+    ] {
+        assert_eq!(site.events(&["--kind", kind]).len(), 1, "{kind}");
+    }
+}

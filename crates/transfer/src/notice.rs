@@ -1,0 +1,132 @@
+//! Mail of the server's own to officers: reports that must reach them (clause 4.1(1)d).
+
+use std::collections::BTreeSet;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use message::{
+    Address,
+    build::{Missing, field, text_field},
+};
+use store::{
+    AccountId, BodyId, Error, QueueId, Recorded, Tx,
+    queue::{NewQueued, NewRecipient, Notify},
+};
+
+use crate::{
+    Transfer, content,
+    notify::{Place, place},
+    parcel::{self, Parcel},
+    trace,
+};
+
+/// Octets of a line of base64 (RFC 2045, section 6.8).
+const LINE: usize = 76;
+
+/// A message of the server's own.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// Whom it is for.
+    pub to: Vec<Address>,
+    /// Its subject.
+    pub subject: String,
+    /// Its text, as one part of plain text.
+    pub text: String,
+}
+
+/// Sends `notice` and does what `work` does, in one commit: the message is in the mailboxes and the queue when this returns.
+/// `work` hears who of them it goes to; who has no mailbox here any more is left out, and the message with them if nobody is
+/// left.
+///
+/// # Errors
+/// The store's, and those of `work`: then nothing has happened.
+pub async fn send(
+    transfer: &Transfer,
+    notice: Notice,
+    work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<()>, Error> + Send + 'static,
+) -> Result<Vec<Address>, Error> {
+    let settings = transfer.settings();
+    let mut told = Vec::new();
+    let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
+    let mut away = Vec::new();
+    for address in &notice.to {
+        match place(transfer, &settings, address).await? {
+            Place::Here(found) => accounts.extend(found),
+            Place::Away(destination) => away.push(NewRecipient {
+                address: address.clone(),
+                notify: Notify::NEVER,
+                original: None,
+                destination,
+            }),
+            Place::Nowhere => {
+                tracing::warn!(%address, subject = notice.subject, "a notice has nowhere to go");
+                continue;
+            }
+        }
+        told.push(address.clone());
+    }
+    let mut parcels = Vec::new();
+    if !told.is_empty() {
+        let mut raw = compose(transfer, &notice, &told);
+        let queued = (!away.is_empty()).then(|| queued(transfer, &raw, away));
+        if !accounts.is_empty() {
+            raw.splice(..0, trace::return_path(None).into_bytes());
+        }
+        parcels.push(Parcel::seal(transfer.store(), raw, accounts, queued).await?);
+    }
+    let heard = told.clone();
+    parcel::commit(transfer.store(), parcels, move |tx| work(tx, &heard)).await?;
+    Ok(told)
+}
+
+fn queued(transfer: &Transfer, raw: &[u8], recipients: Vec<NewRecipient>) -> NewQueued {
+    NewQueued {
+        id: QueueId(transfer.store().next_id()),
+        body: BodyId(0),
+        size: 0,
+        sender: None,
+        identifier: None,
+        envelope_id: None,
+        return_full: None,
+        smtputf8: recipients
+            .iter()
+            .any(|recipient| recipient.address.needs_smtputf8()),
+        require_tls: false,
+        body_type: 0,
+        message_id: content::message_id(raw),
+        recipients,
+    }
+}
+
+fn compose(transfer: &Transfer, notice: &Notice, to: &[Address]) -> Vec<u8> {
+    let settings = transfer.settings();
+    let world = transfer.world();
+    let names: Vec<String> = to.iter().map(Address::to_string).collect();
+    let mut fields = String::new();
+    fields.push_str(&field(
+        "From",
+        &format!("Kakitome <postmaster@{}>", settings.hostname),
+    ));
+    fields.push_str(&field("To", &names.join(", ")));
+    fields.push_str(&text_field("Subject", &notice.subject));
+    // Nobody's program is to answer it (RFC 3834, section 5).
+    fields.push_str(&field("Auto-Submitted", "auto-generated"));
+    fields.push_str(&field("MIME-Version", "1.0"));
+    fields.push_str(&field("Content-Type", "text/plain; charset=utf-8"));
+    fields.push_str(&field("Content-Transfer-Encoding", "base64"));
+    let unique = format!("{:032x}", u128::from_le_bytes(world.bytes()));
+    let missing = Missing {
+        at: world.now(),
+        offset_minutes: 0,
+        unique: &unique,
+        domain: &settings.hostname,
+    };
+    fields.push_str(&missing.fields_for(b"\r\n"));
+    fields.push_str("\r\n");
+    let text = notice.text.replace("\r\n", "\n").replace('\n', "\r\n");
+    let encoded = BASE64_STANDARD.encode(text);
+    for line in encoded.as_bytes().chunks(LINE) {
+        fields.push_str(&String::from_utf8_lossy(line));
+        fields.push_str("\r\n");
+    }
+    fields.into_bytes()
+}
