@@ -116,6 +116,10 @@ pub struct Options {
     /// Whether an account is issued only to a person who has acknowledged that mail records are kept and analysed (clause
     /// 9.1(2)). Default false.
     pub acknowledgement_required: bool,
+    /// How long an identifier may lie idle before its holder is warned (clause 7.1(3)); zero: for ever. Default 90 days.
+    pub idle_after: std::time::Duration,
+    /// How long after the warning it is suspended, unless it is used; zero: never. Default 30 days.
+    pub idle_grace: std::time::Duration,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
 }

@@ -13,7 +13,7 @@ use crate::{
     options::MOST_CLAIMED,
     tables::{
         account::{self, AccountState},
-        credential,
+        credential, life,
     },
     throttle::{Crowded, Held},
 };
@@ -255,6 +255,7 @@ impl Directory {
             if let Some(new) = upgrade {
                 upgrade_credential(tx, &account, &new)?;
             }
+            life::note_use(tx, id)?;
             let login = Login {
                 account: id,
                 identifier: account.identifier,

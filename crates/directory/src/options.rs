@@ -22,6 +22,8 @@ impl Default for Options {
             default_quota: None,
             allow_single_person: false,
             acknowledgement_required: false,
+            idle_after: Duration::from_secs(90 * 24 * 60 * 60),
+            idle_grace: Duration::from_secs(30 * 24 * 60 * 60),
             order_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }

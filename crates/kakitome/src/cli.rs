@@ -322,6 +322,12 @@ pub(crate) enum AccountCommand {
     },
     /// List accounts
     List,
+    /// List accounts that nobody has used for long, and those whose holder has left (clause 7.1(3))
+    Idle {
+        /// Warn and suspend now what is due for it, instead of within the hour
+        #[arg(long)]
+        act: bool,
+    },
     /// Show one account
     Show {
         /// Its address
@@ -487,7 +493,7 @@ impl SiteCommand {
             self,
             Self::Person(PersonCommand::List)
                 | Self::Order(OrderCommand::List)
-                | Self::Account(AccountCommand::List)
+                | Self::Account(AccountCommand::List | AccountCommand::Idle { .. })
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Incident(IncidentCommand::List)
                 | Self::Audit(

@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod demo;
 mod files;
+mod idle;
 mod init;
 mod letter;
 mod listen;

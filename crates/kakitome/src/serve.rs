@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    control, listen, metrics, rotation,
+    control, idle, listen, metrics, rotation,
     settings::Service,
     site::{Site, SiteError},
 };
@@ -134,6 +134,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     let socket = control::bind(path).map_err(ServeError::Control)?;
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

@@ -104,9 +104,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     let mut inbox = site.imap(&officer);
     inbox.holds("INBOX", 1, SOON);
     let mail = String::from_utf8(inbox.fetch(1)).unwrap();
-    let decoded = Program::python("text_of.py")
-        .input(mail)
-        .succeeds();
+    let decoded = Program::python("text_of.py").input(mail).succeeds();
     for told in [
         "インシデント 1",
         &tanaka.address,
@@ -349,4 +347,58 @@ fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
     ] {
         assert_eq!(site.events(&["--kind", kind]).len(), 1, "{kind}");
     }
+}
+
+#[test]
+fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
+    let mut site = Site::new("city.example");
+    site.set("directory", "idle_after = \"1s\"\nidle_grace = \"5s\"");
+    site.serve();
+    let tanaka = site.person("tanaka");
+    let gone = site.person("gone");
+    site.give(&["person", "leave", "gone"]);
+    let listed = until("both to lie idle", SOON, || {
+        let listed = site.give(&["account", "idle"]);
+        (listed.len() == 2).then_some(listed)
+    });
+    assert_eq!(listed[0]["person_left"], true, "{listed:?}");
+    let attention = site.give(&["status"])[0]["attention"].to_string();
+    assert!(attention.contains("1 identifiers lie idle"), "{attention}");
+    assert!(
+        attention.contains("1 accounts are of people who have left"),
+        "{attention}"
+    );
+
+    // Warned, once; whoever logs in then is left alone.
+    until("both to be warned", SOON, || {
+        site.give(&["account", "idle", "--act"]);
+        let warned = site.events(&["--kind", "account.idle-warned"]);
+        (warned.len() == 2).then_some(())
+    });
+    let mut inbox = site.imap(&tanaka);
+    inbox.holds("INBOX", 1, SOON);
+    let warning = Program::python("text_of.py")
+        .input(inbox.fetch(1))
+        .succeeds();
+    assert!(
+        warning.contains("使われていません") && warning.contains("tanaka@city.example"),
+        "{warning}"
+    );
+    until("the one that nobody uses to be suspended", SOON, || {
+        site.give(&["account", "idle", "--act"]);
+        let shown = site.give(&["account", "show", &gone.address]);
+        (text(&shown[0], "state") == "suspended").then_some(())
+    });
+    assert_eq!(
+        text(
+            &site.give(&["account", "show", &tanaka.address])[0],
+            "state"
+        ),
+        "active"
+    );
+    let suspended = site.events(&["--kind", "account.suspended"]);
+    assert!(
+        suspended[0].to_string().contains("lies idle"),
+        "{suspended:?}"
+    );
 }

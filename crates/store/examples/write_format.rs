@@ -340,9 +340,29 @@ async fn directory_rows(store: &Store, account: AccountId) {
         tx.execute(
             "INSERT INTO credential (account, scheme, secret, changed_at) VALUES (?1, 'ARGON2ID', '$argon2id$x', ?2)",
             params![account, now],
-        )
+        )?;
+        life_rows(tx, account)
     })
     .await;
+}
+
+/// One row in each of the tables of an account's life.
+fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
+    let now = tx.now();
+    for statement in [
+        "INSERT INTO acknowledgement (person, at, way, noted_by) VALUES (7, ?2, 'paper', 7)",
+        "INSERT INTO departure (person, leaves_at, noted_by, noted_at) VALUES (7, ?2, 7, ?2)",
+        "INSERT INTO letter (number, account, digest, made_by, made_at, handed_by, handed_at, receipt) \
+         VALUES (1, ?1, 'abc', 7, ?2, 7, ?2, '手渡し')",
+        "INSERT INTO account_use (account, used_at) VALUES (?1, ?2)",
+        "INSERT INTO legal_hold (account, reason, placed_by, placed_at) VALUES (?1, 'court', 7, ?2)",
+        "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at) \
+         VALUES (1, 'credential', ?1, 'reported', ?2, 7, ?2)",
+        "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
+    ] {
+        tx.execute(statement, params![account, now])?;
+    }
+    Ok(0)
 }
 
 /// Every body with each of its owners.

@@ -82,6 +82,13 @@ async fn as_format_1(store: &Store) {
             "checkpoint",
             "trail_volume",
             "custody",
+            "acknowledgement",
+            "departure",
+            "letter",
+            "account_use",
+            "legal_hold",
+            "incident_step",
+            "incident",
         ] {
             tx.execute(&format!("DROP TABLE {table}"), &[])?;
         }

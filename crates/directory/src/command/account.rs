@@ -21,7 +21,8 @@ pub use super::{
     issue::{Issue, Issued, issue},
 };
 
-pub(super) const MAY_SUSPEND: &[Role] = &[
+/// Who may suspend and resume.
+pub const MAY_SUSPEND: &[Role] = &[
     Role::Administrator,
     Role::AccountManager,
     Role::SecurityOfficer,

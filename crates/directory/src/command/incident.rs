@@ -19,7 +19,7 @@ use super::{
     plain_text,
 };
 use crate::{
-    Role,
+    Directory, Role,
     tables::{
         account,
         incident::{self as table, Entry, New},
@@ -229,6 +229,24 @@ pub async fn list(caller: &Caller) -> Result<Vec<IncidentView>, CommandError> {
             all.into_iter().map(|entry| view(snapshot, entry)).collect()
         })
         .await
+}
+
+/// Those that are not closed: number, identifier, missing steps. For the server's own reports.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn still_open_all(directory: &Directory) -> Result<Vec<(i64, String, Vec<Step>)>, Error> {
+    let read = |snapshot: &mut store::Snapshot<'_>| {
+        let mut open = table::all(snapshot)?;
+        open.retain(|incident| incident.closed_at.is_none());
+        let mut told = Vec::with_capacity(open.len());
+        for incident in open {
+            let missing = missing(&table::steps(snapshot, incident.number)?);
+            told.push((incident.number, incident.account.1, missing));
+        }
+        Ok(told)
+    };
+    directory.inner.store.read(read).await
 }
 
 /// One incident.
@@ -454,6 +472,11 @@ fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     Ok(entry)
 }
 
+fn missing(steps: &[table::Step]) -> Vec<Step> {
+    let is_missing = |step: &Step| !steps.iter().any(|taken| taken.name == step.as_str());
+    Step::ALL.into_iter().filter(is_missing).collect()
+}
+
 fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
     let entry = by_number(sql, number)?;
     view(sql, entry)
@@ -461,9 +484,8 @@ fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError>
 
 fn view(sql: &mut dyn Sql, entry: Entry) -> Result<IncidentView, CommandError> {
     let steps = table::steps(sql, entry.number)?;
-    let is_missing = |step: &Step| !steps.iter().any(|taken| taken.name == step.as_str());
     Ok(IncidentView {
-        missing: Step::ALL.into_iter().filter(is_missing).collect(),
+        missing: missing(&steps),
         steps: steps
             .into_iter()
             .map(|step| StepView {

@@ -17,10 +17,10 @@
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
 //! | `account letter` | account-manager |
 //! | `account hold` | security-officer, system-officer |
-//! | `account suspend`, `account resume` | administrator, account-manager, security-officer |
+//! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
-//! | `account list` | any officer's role |
+//! | `account list`, `account idle` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |
 //! | `incident open` | administrator, account-manager, security-officer |
 //! | `incident step N handed-over` | account-manager |
@@ -39,6 +39,7 @@ mod bootstrap;
 mod delete;
 mod error;
 pub mod hold;
+pub mod idle;
 pub mod import;
 pub mod incident;
 mod issue;

@@ -1,10 +1,13 @@
 //! What accompanies an account from arrival to erasure: acknowledgements, departures, letters, holds.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use store::{
     AccountId, Error, PersonId, Tx, params,
-    sql::{Row, Sql, first},
+    sql::{Row, Sql, first, rows},
 };
+
+/// Uses are noted to the day.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// When a person first said that they know of the records (clause 9.1(2)).
 pub(crate) fn acknowledged(
@@ -142,9 +145,60 @@ pub(crate) fn lift_hold(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error
     Ok(())
 }
 
-/// When an identifier last proved itself, to the day; `None`: never since this is noted.
-pub(crate) fn used_at(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Timestamp>, Error> {
-    let find = "SELECT used_at FROM account_use WHERE account = ?1";
-    let found = first(sql, find, params![account], |row| super::maybe_time(row, 0))?;
-    Ok(found.flatten())
+/// Notes that an identifier proved itself: once a day is enough.
+pub(crate) fn note_use(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
+    let now = tx.now();
+    let find = "SELECT used_at FROM account_use WHERE account = ?1 AND warned_at IS NULL";
+    let noted = first(tx, find, params![account], |row| row.time(0))?;
+    if noted.is_some_and(|noted| now.duration_since(noted) < A_DAY) {
+        return Ok(());
+    }
+    let put = "INSERT INTO account_use (account, used_at) VALUES (?1, ?2)
+               ON CONFLICT (account) DO UPDATE SET used_at = excluded.used_at, warned_at = NULL";
+    tx.execute(put, params![account, now])?;
+    Ok(())
+}
+
+/// Notes that the holder of an idle identifier was warned; `false` when it was used or warned of since `used_at`.
+pub(crate) fn note_warning(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    idle_since: Timestamp,
+) -> Result<bool, Error> {
+    let now = tx.now();
+    let put = "INSERT INTO account_use (account, used_at, warned_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (account) DO UPDATE SET warned_at = excluded.warned_at
+               WHERE account_use.used_at = ?2 AND account_use.warned_at IS NULL";
+    Ok(tx.execute(put, params![account, idle_since, now])? > 0)
+}
+
+/// An account that lies idle, or whose holder has left.
+#[derive(Clone, Debug)]
+pub(crate) struct Idle {
+    pub(crate) account: AccountId,
+    pub(crate) identifier: String,
+    pub(crate) person: String,
+    pub(crate) person_left: bool,
+    pub(crate) active: bool,
+    pub(crate) since: Timestamp,
+    pub(crate) warned_at: Option<Timestamp>,
+}
+
+/// Accounts that were last used, or issued, before `before`, and those whose holder has left.
+pub(crate) fn idle(sql: &mut dyn Sql, before: Timestamp) -> Result<Vec<Idle>, Error> {
+    let list = "SELECT a.id, a.identifier, p.name, p.state, a.state, COALESCE(u.used_at, a.issued_at), u.warned_at
+                FROM account a JOIN person p ON p.id = a.person LEFT JOIN account_use u ON u.account = a.id
+                WHERE a.state <> 'deleted' AND (COALESCE(u.used_at, a.issued_at) < ?1 OR p.state = 'left')
+                ORDER BY a.identifier";
+    rows(sql, list, params![before], |row| {
+        Ok(Idle {
+            account: AccountId(row.int(0)?),
+            identifier: row.text(1)?,
+            person: row.text(2)?,
+            person_left: row.text(3)? == "left",
+            active: row.text(4)? == "active",
+            since: row.time(5)?,
+            warned_at: super::maybe_time(row, 6)?,
+        })
+    })
 }

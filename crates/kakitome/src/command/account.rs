@@ -1,6 +1,6 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, account, address as addresses, hold, import};
+use directory::command::{Caller, account, address as addresses, hold, idle, import};
 use protocol::sasl::Secret;
 use serde_json::json;
 
@@ -36,6 +36,18 @@ pub(super) async fn run(
         AccountCommand::Resume { address } => Ok(account::resume(caller, &address).await?),
         AccountCommand::List => {
             for entry in account::list(caller).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
+        }
+        AccountCommand::Idle { act } => {
+            if act {
+                let look = |_| async { Ok(crate::idle::look(site).await?) };
+                caller
+                    .permit("account idle --act", account::MAY_SUSPEND, look)
+                    .await?;
+            }
+            for entry in idle::list(caller).await? {
                 answer.item(&entry).await?;
             }
             Ok(())

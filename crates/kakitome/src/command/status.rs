@@ -1,6 +1,9 @@
 //! `status`: what runs, and what needs attention.
 
-use directory::Resolution;
+use directory::{
+    Resolution,
+    command::{idle, incident},
+};
 use message::address::{Address, Domain};
 use serde_json::json;
 
@@ -54,6 +57,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
         attention.push("the disk is nearly full: mail will be put off (clause 5.4(1))".to_owned());
     }
     let trail = trail(site, free, &mut attention).await?;
+    people(site, &mut attention).await?;
     let roles: Vec<&str> = settings
         .server
         .roles
@@ -82,6 +86,34 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "attention": attention,
         }))
         .await
+}
+
+/// What waits for somebody: incidents (clause 4.1), idle identifiers (clause 7.1(3)), accounts of those who left (clause 9.2).
+async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
+    for (number, identifier, missing) in incident::still_open_all(&site.directory).await? {
+        let missing: Vec<&str> = missing.into_iter().map(incident::Step::as_str).collect();
+        attention.push(format!(
+            "incident {number} ({identifier}) is open: {} (clause 4.1)",
+            match missing.is_empty() {
+                true => "`incident close` ends it".to_owned(),
+                false => format!("missing {}", missing.join(", ")),
+            }
+        ));
+    }
+    let idle = idle::found(&site.directory).await?;
+    let left = idle.iter().filter(|idle| idle.person_left).count();
+    let unused = idle.iter().filter(|idle| !idle.person_left).count();
+    if unused > 0 {
+        attention.push(format!(
+            "{unused} identifiers lie idle: `account idle` (clause 7.1(3))"
+        ));
+    }
+    if left > 0 {
+        attention.push(format!(
+            "{left} accounts are of people who have left: each needs an order to delete it (clause 9.2(1))"
+        ));
+    }
+    Ok(())
 }
 
 /// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).

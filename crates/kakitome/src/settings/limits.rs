@@ -270,6 +270,10 @@ pub(crate) struct DirectoryKeys {
     pub(crate) allow_single_person: bool,
     /// No account without an acknowledgement of the records (clause 9.1(2)).
     pub(crate) acknowledgement_required: bool,
+    /// How long an identifier may lie idle before its holder is warned; 0: for ever.
+    pub(crate) idle_after: Time,
+    /// How long after that it is suspended; 0: never.
+    pub(crate) idle_grace: Time,
     /// How long an approved order can be used.
     pub(crate) order_lifetime: Time,
 }
@@ -287,6 +291,8 @@ impl Default for DirectoryKeys {
             default_quota: None,
             allow_single_person: false,
             acknowledgement_required: false,
+            idle_after: Time::seconds(90 * 86_400),
+            idle_grace: Time::seconds(30 * 86_400),
             order_lifetime: Time::seconds(30 * 86_400),
         }
     }

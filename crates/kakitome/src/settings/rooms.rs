@@ -78,6 +78,8 @@ impl Settings {
             default_quota: keys.default_quota.map(|size| size.0),
             allow_single_person: keys.allow_single_person,
             acknowledgement_required: keys.acknowledgement_required,
+            idle_after: keys.idle_after.0,
+            idle_grace: keys.idle_grace.0,
             order_lifetime: keys.order_lifetime.0,
         }
     }

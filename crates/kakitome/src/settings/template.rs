@@ -136,6 +136,8 @@ const TAIL: &str = "
 # argon2_passes = 2
 # scram_iterations = 10000
 # default_quota = \"2GiB\"         # default: none
+# idle_after = \"90d\"              # an identifier not used for so long is reported and its holder warned (clause 7.1(3)); \"0s\": never
+# idle_grace = \"30d\"              # so long after the warning it is suspended, unless it is used; \"0s\": never
 # acknowledgement_required = false  # an account only for who has acknowledged the records (clause 9.1(2))
 # order_lifetime = \"30d\"          # how long an approved order can be used (clause 7.1(1))
 

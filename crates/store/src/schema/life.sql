@@ -32,12 +32,15 @@ CREATE TABLE letter (
 );
 CREATE INDEX letter_account ON letter (account);
 
--- When an identifier last proved itself, to the day, and when its holder was warned that it lies idle (clause 7.1(3)).
+-- When an identifier last proved itself, to the day, and when its holder was warned that it lies idle (clause 7.1(3)). One
+-- that never did has no row. Those from before format 5 count from the newest event then.
 CREATE TABLE account_use (
     account BIGINT PRIMARY KEY REFERENCES account (id),
-    used_at BIGINT,
+    used_at BIGINT NOT NULL,
     warned_at BIGINT
 );
+INSERT INTO account_use (account, used_at)
+    SELECT id, COALESCE((SELECT MAX(at) FROM event), issued_at) FROM account WHERE state <> 'deleted';
 
 -- Accounts that may not be deleted, whatever the order.
 CREATE TABLE legal_hold (

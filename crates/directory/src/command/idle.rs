@@ -1,0 +1,201 @@
+//! `account idle`: identifiers that nobody needs any more (clause 7.1(3)): reported, their holders warned, then suspended.
+
+use jiff::{SignedDuration, Timestamp};
+use message::address::Address;
+use serde::Serialize;
+use store::{AccountId, Error, Recorded, Topic, Tx, sql::Sql};
+use trail::{Actor, Event, Kind};
+
+use super::{Caller, CommandError};
+use crate::{
+    Directory, Options, Role,
+    tables::{
+        account::{self, AccountState},
+        life::{self, Idle},
+    },
+};
+
+/// An identifier that lies idle, or whose holder has left, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdleView {
+    /// The identifier.
+    pub identifier: String,
+    /// Its holder.
+    pub person: String,
+    /// Whether the holder has left: it needs an order to delete it (clause 9.2(1)).
+    pub person_left: bool,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// When it last proved itself, or was issued.
+    pub idle_since: Timestamp,
+    /// When the holder was warned.
+    pub warned_at: Option<Timestamp>,
+    /// From when on it is suspended by rule, unless it is used.
+    pub suspends_at: Option<Timestamp>,
+}
+
+/// An identifier whose holder is to be warned.
+#[derive(Clone, Debug)]
+pub struct ToWarn {
+    account: AccountId,
+    since: Timestamp,
+    /// The identifier: where the warning is sent.
+    pub identifier: String,
+    /// When it last proved itself, or was issued.
+    pub idle_since: Timestamp,
+    /// From when on it is suspended by rule.
+    pub suspends_at: Option<Timestamp>,
+}
+
+impl ToWarn {
+    /// The address of the holder's mailbox.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        Address::parse(&self.identifier).ok()
+    }
+}
+
+/// All that lie idle, and those whose holder has left.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller) -> Result<Vec<IdleView>, CommandError> {
+    let (options, now) = (
+        caller.directory.options(),
+        caller.directory.inner.world.now(),
+    );
+    caller
+        .look("account idle", &Role::OFFICERS, move |snapshot, _| {
+            Ok(views(snapshot, &options, now)?)
+        })
+        .await
+}
+
+/// The same for the server's own reports.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn found(directory: &Directory) -> Result<Vec<IdleView>, Error> {
+    let (options, now) = (directory.options(), directory.inner.world.now());
+    let read = move |snapshot: &mut store::Snapshot<'_>| views(snapshot, &options, now);
+    directory.inner.store.read(read).await
+}
+
+fn views(sql: &mut dyn Sql, options: &Options, now: Timestamp) -> Result<Vec<IdleView>, Error> {
+    let all = life::idle(sql, idle_before(options, now))?;
+    Ok(all
+        .into_iter()
+        .map(|idle| IdleView {
+            suspends_at: suspends_at(options, &idle),
+            identifier: idle.identifier,
+            person: idle.person,
+            person_left: idle.person_left,
+            suspended: !idle.active,
+            idle_since: idle.since,
+            warned_at: idle.warned_at,
+        })
+        .collect())
+}
+
+/// What was last used before this lies idle; nothing, when the setting is zero.
+fn idle_before(options: &Options, now: Timestamp) -> Timestamp {
+    before(now, options.idle_after)
+}
+
+fn before(now: Timestamp, time: std::time::Duration) -> Timestamp {
+    let time = SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+    if time.is_zero() {
+        return Timestamp::MIN;
+    }
+    now.checked_sub(time).unwrap_or(Timestamp::MIN)
+}
+
+fn suspends_at(options: &Options, idle: &Idle) -> Option<Timestamp> {
+    let grace = SignedDuration::try_from(options.idle_grace).ok()?;
+    if grace.is_zero() || !idle.active {
+        return None;
+    }
+    idle.warned_at?.checked_add(grace).ok()
+}
+
+/// Suspends what was warned of and not used since, for the time of grace; returns whose holders are to be warned now.
+///
+/// # Errors
+/// The store's.
+pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
+    let (options, now) = (directory.options(), directory.inner.world.now());
+    let settings = options.clone();
+    let read =
+        move |snapshot: &mut store::Snapshot<'_>| life::idle(snapshot, idle_before(&settings, now));
+    let idle = directory.inner.store.read(read).await?;
+    let mut to_warn = Vec::new();
+    for found in idle.into_iter().filter(|found| found.active) {
+        if found.since >= idle_before(&options, now) {
+            // Only its holder has left: that is the officers' to see.
+            continue;
+        }
+        match suspends_at(&options, &found) {
+            Some(at) if at <= now => suspend(directory, &found).await?,
+            _ if found.warned_at.is_none() => {
+                let grace = SignedDuration::try_from(options.idle_grace).unwrap_or_default();
+                let suspends_at = now.checked_add(grace).ok().filter(|_| !grace.is_zero());
+                to_warn.push(ToWarn {
+                    account: found.account,
+                    since: found.since,
+                    identifier: found.identifier,
+                    idle_since: found.since,
+                    suspends_at,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(to_warn)
+}
+
+async fn suspend(directory: &Directory, idle: &Idle) -> Result<(), Error> {
+    let (id, since, warned_at) = (idle.account, idle.since, idle.warned_at);
+    let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
+        let used = life::idle(tx, Timestamp::MAX)?;
+        let still = used
+            .iter()
+            .any(|now| now.account == id && now.since == since);
+        let account =
+            account::by_id(tx, id)?.filter(|account| account.state == AccountState::Active);
+        let (true, Some(account)) = (still, account) else {
+            return Err(Error::NotFound(format!("idle account {id}")));
+        };
+        account::suspend(tx, id)?;
+        tx.touch(Topic::Account(id));
+        tx.touch(Topic::Directory);
+        let event = Event::new(Kind::AccountSuspended, Actor::System)
+            .subject(account.identifier)
+            .detail("reason", "it lies idle (clause 7.1(3))")
+            .detail("idle_since", since.to_string())
+            .detail("warned_at", warned_at.map(|at| at.to_string()))
+            .detail("before", "active")
+            .detail("after", "suspended");
+        tx.record(&event, ())
+    };
+    match directory.inner.store.commit(Vec::new(), work).await {
+        // It was used meanwhile, or is gone.
+        Err(Error::NotFound(_)) => Ok(()),
+        done => done.map(drop),
+    }
+}
+
+/// Notes in a commit of the server's own that a holder was warned, by mail if `sent`.
+///
+/// # Errors
+/// [`Error::NotFound`] when the identifier was used or warned of meanwhile; then nothing may be sent.
+pub fn note_warning(tx: &mut Tx<'_>, warned: &ToWarn, sent: bool) -> Result<Recorded<()>, Error> {
+    if !life::note_warning(tx, warned.account, warned.since)? {
+        return Err(Error::NotFound(format!("idle {}", warned.identifier)));
+    }
+    let event = Event::new(Kind::IdleWarned, Actor::System)
+        .subject(warned.identifier.as_str())
+        .detail("idle_since", warned.idle_since.to_string())
+        .detail("suspends_at", warned.suspends_at.map(|at| at.to_string()))
+        .detail("sent", sent);
+    tx.record(&event, ())
+}

@@ -1,0 +1,93 @@
+//! Identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
+
+use std::{sync::Arc, time::Duration};
+
+use directory::command::idle::{self, ToWarn};
+use jiff::{Timestamp, tz::TimeZone};
+use transfer::notice::{self, Notice};
+use wire::Shutdown;
+
+use crate::site::Site;
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(3600);
+/// How long after the start it is looked first: whoever has been away shall have the time to log in.
+const FIRST: Duration = Duration::from_secs(60);
+
+/// Looks again and again, until the server stops.
+pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
+    let mut wait = FIRST;
+    loop {
+        tokio::select! {
+            () = shutdown.begun() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        wait = LOOK;
+        match look(&site).await {
+            Ok(()) => {}
+            Err(store::Error::Closed) => return,
+            Err(error) => {
+                tracing::error!(%error, "idle identifiers could not be looked for; it is tried again");
+            }
+        }
+    }
+}
+
+/// Warns and suspends what is due for it.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
+    for warned in idle::sweep(&site.directory).await? {
+        match warn(site, warned).await {
+            // Used meanwhile.
+            Ok(()) | Err(store::Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
+    let message = Notice {
+        to: warned.address().into_iter().collect(),
+        subject: format!(
+            "[Kakitome] {} は長い間使われていません / not used for long",
+            warned.identifier
+        ),
+        text: text(&warned),
+    };
+    tracing::info!(
+        identifier = warned.identifier,
+        "an identifier lies idle: its holder is warned"
+    );
+    let work = move |tx: &mut store::Tx<'_>, told: &[message::address::Address]| {
+        idle::note_warning(tx, &warned, !told.is_empty())
+    };
+    notice::send(&site.transfer, message, work).await.map(drop)
+}
+
+fn text(warned: &ToWarn) -> String {
+    let day = |at: Timestamp| {
+        at.to_zoned(TimeZone::system())
+            .strftime("%Y-%m-%d")
+            .to_string()
+    };
+    let (since, identifier) = (day(warned.idle_since), &warned.identifier);
+    match warned.suspends_at.map(day) {
+        Some(until) => format!(
+            "識別コード {identifier} は {since} から使われていません。\n\
+             {until} までに一度もログインがなければ利用を停止します。届いたメールは失われません。\n\
+             不要になった場合は、アカウント管理者にお知らせください。\n\n\
+             The identifier {identifier} has not been used since {since}.\n\
+             Unless somebody logs in before {until}, it is suspended. Mail that arrives is kept.\n\
+             If it is not needed any more, please tell the account manager.\n"
+        ),
+        None => format!(
+            "識別コード {identifier} は {since} から使われていません。\n\
+             不要になった場合は、アカウント管理者にお知らせください。\n\n\
+             The identifier {identifier} has not been used since {since}.\n\
+             If it is not needed any more, please tell the account manager.\n"
+        ),
+    }
+}
