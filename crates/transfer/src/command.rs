@@ -64,7 +64,7 @@ pub enum Which {
     /// The whole queue.
     All,
     /// What the selection names; it must name something.
-    Selected(Selection),
+    Selected(Box<Selection>),
 }
 
 impl Which {
@@ -72,7 +72,7 @@ impl Which {
         match self {
             Self::All => Ok(Selection::default()),
             Self::Selected(selection) if is_empty(&selection) => Err(CommandError::NothingSelected),
-            Self::Selected(selection) => Ok(selection),
+            Self::Selected(selection) => Ok(*selection),
         }
     }
 }

@@ -58,10 +58,10 @@ async fn queued(site: &Site, count: usize, recipients: usize) -> Vec<QueueId> {
 }
 
 fn far() -> Which {
-    Which::Selected(Selection {
+    Which::Selected(Box::new(Selection {
         domain: Some("far.example".to_owned()),
         ..Selection::default()
-    })
+    }))
 }
 
 #[tokio::test]
@@ -77,10 +77,10 @@ async fn what_was_done_to_a_message_is_found_by_its_id_and_its_addresses() {
         6
     );
     assert_eq!(command::retry(&site.store, &admin, far()).await.unwrap(), 6);
-    let held = Which::Selected(Selection {
+    let held = Which::Selected(Box::new(Selection {
         state: Some(State::Held),
         ..Selection::default()
-    });
+    }));
     let none = command::discard(&site.store, &admin, held, "phishing").await;
     assert_eq!(none.unwrap(), 0);
     let all = command::discard(&site.store, &admin, far(), "phishing").await;

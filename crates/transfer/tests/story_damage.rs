@@ -93,10 +93,10 @@ async fn commands_go_on_past_what_is_damaged() {
         .map(|q| q.id.parse().unwrap())
         .collect();
     let by_id = |which: &[usize]| {
-        Which::Selected(Selection {
+        Which::Selected(Box::new(Selection {
             ids: which.iter().map(|n| ids[*n]).collect(),
             ..Selection::default()
-        })
+        }))
     };
     spoil(
         &site,

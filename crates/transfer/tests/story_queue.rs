@@ -440,13 +440,13 @@ async fn commands_need_a_role_and_leave_events() {
         .map(|q| q.id.parse().unwrap())
         .collect();
     let one = |n: usize| {
-        Which::Selected(Selection {
+        Which::Selected(Box::new(Selection {
             ids: vec![ids[n]],
             ..Selection::default()
-        })
+        }))
     };
     assert!(matches!(
-        command::hold(&site.store, &admin, Which::Selected(Selection::default())).await,
+        command::hold(&site.store, &admin, Which::Selected(Box::default())).await,
         Err(command::CommandError::NothingSelected)
     ));
     assert_eq!(command::hold(&site.store, &admin, one(0)).await.unwrap(), 1);

@@ -81,7 +81,7 @@ fn which(site: &Site, words: &SelectionArgs) -> Result<Which, Failure> {
     if words.all {
         return Ok(Which::All);
     }
-    Ok(Which::Selected(selection(site, words)?))
+    Ok(Which::Selected(Box::new(selection(site, words)?)))
 }
 
 /// A domain in the form in which the queue has it, or a next hop such as `relay.example:587`.
