@@ -23,6 +23,7 @@ mod serve;
 mod settings;
 mod site;
 mod tls;
+mod witness;
 
 use std::{
     io::{self, BufRead, Write},

@@ -19,6 +19,8 @@ pub(crate) fn run(words: &TrailVerifyArgs, json: bool) -> Result<()> {
     };
     let key = key_of(key)?;
     let witness = words.witness.as_deref().map(read).transpose()?;
+    // One that was saved of a mail has the mail's line ends.
+    let witness = witness.map(|note| note.replace("\r\n", "\n"));
     let witnesses: Vec<String> = witness.into_iter().collect();
     let mut reports = Vec::new();
     for directory in &words.offline {

@@ -14,6 +14,7 @@ use crate::{
     control, idle, listen, metrics, rotation,
     settings::Service,
     site::{Site, SiteError},
+    witness,
 };
 
 /// Why a site cannot be served.
@@ -135,6 +136,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

@@ -379,3 +379,35 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
     ];
     assert_eq!(site.command(&backwards).status.code(), Some(2));
 }
+
+#[test]
+fn checkpoints_are_mailed_to_a_witness() {
+    let mut site = Site::served("city.example");
+    let keeper = site.person("keeper");
+    site.stop();
+    site.set("audit", "witnesses = [\"keeper@city.example\"]");
+    site.serve();
+    let mut inbox = site.imap(&keeper);
+    inbox.holds("INBOX", 1, std::time::Duration::from_secs(30));
+    // Saved as a mail program saves it, with the mail's line ends.
+    let saved = site.beside("saved.txt");
+    let text = Program::python("text_of.py")
+        .input(inbox.fetch(1))
+        .succeeds();
+    let (subject, note) = text.split_once('\n').unwrap();
+    assert!(
+        subject.contains("checkpoint of the audit trail"),
+        "{subject}"
+    );
+    fs::write(&saved, note.replace("\r\n", "\n").replace('\n', "\r\n")).unwrap();
+    let saved = saved.display().to_string();
+    site.give(&["audit", "verify", "--witness", &saved]);
+    let sent = site.events(&["--kind", "audit.checkpoint"]);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent[0]["detail"]["recipients"][0], "keeper@city.example");
+    // Not again with each start.
+    site.stop();
+    site.serve();
+    site.give(&["audit", "verify", "--witness", &saved]);
+    assert_eq!(site.events(&["--kind", "audit.checkpoint"]).len(), 1);
+}

@@ -178,6 +178,11 @@ impl Settings {
                 "checkpoint_interval",
                 Some(self.audit.checkpoint_interval),
             ),
+            (
+                "audit",
+                "witness_interval",
+                Some(self.audit.witness_interval),
+            ),
             ("limits", "handshake_time", limits.handshake_time),
             ("limits", "greeting_time", limits.greeting_time),
             ("limits", "command_time", limits.command_time),

@@ -238,6 +238,7 @@ impl Settings {
         self.submission.check(at)?;
         self.limits.check(at)?;
         self.delivery.check(at)?;
+        self.audit.check(at)?;
         self.check_names(at)
     }
 

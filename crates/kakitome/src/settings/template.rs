@@ -201,6 +201,8 @@ unauthenticated_networks = []
 [audit]                           # clauses 4.2, 8.2
 # checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
 # rotate_months = 1                # clause 4.2(2): a volume is sealed whenever so many months have ended
+# witnesses = [\"trail@elsewhere.example\"]  # who is sent a checkpoint, to keep it where nobody here can change it
+# witness_interval = \"1d\"         # how often
 # retain_years = 10                # clause 4.2(3): how long volumes that are sealed from now on are kept
 
 [store]

@@ -152,13 +152,15 @@ impl Site {
     /// Puts `line` into `[section]`.
     pub(crate) fn set(&self, section: &str, line: &str) {
         let text = self.settings();
-        let header = format!("[{section}]\n");
+        let header = format!("[{section}]");
         let changed = match text.find(&format!("\n{header}")) {
             Some(at) => {
-                let after = at + 1 + header.len();
+                // A comment may stand behind it.
+                let rest = &text[at + 1..];
+                let after = at + 1 + rest.find('\n').map_or(rest.len(), |end| end + 1);
                 format!("{}{line}\n{}", &text[..after], &text[after..])
             }
-            None => format!("{text}\n{header}{line}\n"),
+            None => format!("{text}\n{header}\n{line}\n"),
         };
         self.write_settings(&changed);
     }

@@ -44,16 +44,16 @@ pub(super) async fn run(
         AuditCommand::Analyse(words) => analysis::analyse(site, caller, &words, answer).await,
         AuditCommand::Report(words) => analysis::report(site, caller, &words, answer).await,
         AuditCommand::Verify(words) => {
-            let witness = words.witness.and(request.attachment.as_deref());
-            verify::run(site, caller, witness, answer).await
+            let witness = words.witness.and(kept_note(request));
+            verify::run(site, caller, witness.as_deref(), answer).await
         }
         AuditCommand::Checkpoint { to } => {
             verify::checkpoint(site, caller, to.as_deref(), answer).await
         }
         AuditCommand::Prove { event } => verify::prove(site, caller, event, answer).await,
         AuditCommand::ProveGrowth { .. } => {
-            let since = request.attachment.as_deref().unwrap_or_default();
-            verify::prove_growth(site, caller, since, answer).await
+            let since = kept_note(request).unwrap_or_default();
+            verify::prove_growth(site, caller, &since, answer).await
         }
         AuditCommand::Volumes => volume::list(site, answer).await,
         AuditCommand::Seal => volume::seal(site, caller, answer).await,
@@ -62,4 +62,10 @@ pub(super) async fn run(
         AuditCommand::EraseDue => volume::erase_due(site, caller, answer).await,
         AuditCommand::Custody(command) => volume::custody(site, caller, command, answer).await,
     }
+}
+
+/// The checkpoint that goes with the command. One that was saved of a mail has the mail's line ends.
+fn kept_note(request: &Request) -> Option<String> {
+    let note = request.attachment.as_deref()?;
+    Some(note.replace("\r\n", "\n"))
 }
