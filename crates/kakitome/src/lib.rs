@@ -11,6 +11,7 @@ mod command;
 mod control;
 mod demo;
 mod files;
+mod forward;
 mod idle;
 mod init;
 mod letter;

@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    control, idle, listen, metrics, rotation,
+    control, forward, idle, listen, metrics, rotation,
     settings::Service,
     site::{Site, SiteError},
     witness,
@@ -137,6 +137,9 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
+    for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
+        tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));
+    }
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

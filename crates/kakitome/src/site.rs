@@ -11,17 +11,26 @@ use directory::Directory;
 use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
-use store::{Recorded, Store, index::Index};
+use serde_json::{Value, json};
+use store::{
+    Recorded, Store,
+    event::{self, Filter},
+    index::Index,
+};
 use trail::{Actor, Event, Kind};
 use transfer::{Answering, HickoryResolver, Mx, Resolver, Transfer};
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
 use world::{Timestamp, World};
 
 use crate::{
+    forward::Standings,
     listen::Bound,
-    settings::{Service, Settings, SettingsError},
+    settings::{Service, Settings, SettingsError, Written},
     tls,
 };
+
+/// Events of settings that are looked at in one go.
+const SETTINGS_PAGE: usize = 500;
 
 /// A running site.
 pub(crate) struct Site {
@@ -44,6 +53,8 @@ pub(crate) struct Site {
     retrieval_settings: retrieval::SettingsHandle,
     admissions: Admissions,
     listeners: Mutex<Vec<(Service, SocketAddr)>>,
+    /// How far other systems were given the trail.
+    pub(crate) standings: Standings,
 }
 
 /// Why a site cannot be opened or reloaded.
@@ -131,6 +142,7 @@ impl Site {
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),
+            standings: Standings::default(),
         })
     }
 
@@ -212,6 +224,9 @@ impl Site {
         if old.audit.checkpoint_interval.0 != fresh.audit.checkpoint_interval.0 {
             need_restart.push("[audit] checkpoint_interval");
         }
+        if !old.audit.forwards_as(&fresh.audit) {
+            need_restart.push("[[audit.forward]]");
+        }
         if !old.store.is_same(&fresh.store) {
             need_restart.push("[store]");
         }
@@ -246,14 +261,41 @@ impl Site {
 
     /// Records that the settings in the file take effect.
     pub(crate) async fn record_settings(&self, settings: &Settings) -> Result<(), store::Error> {
+        let before = Written::from_json(&self.settings_before().await?);
         let event = Event::new(Kind::SettingsLoaded, Actor::System)
             .subject(crate::settings::FILE)
             .detail("digest", settings.digest.clone())
+            .detail("changes", json!(settings.written.changes(&before)))
+            .detail("settings", settings.written.to_json())
             .detail(
                 "allow_single_person",
                 settings.directory.allow_single_person,
             );
         self.record(event).await
+    }
+
+    /// What the settings were when they last took effect, as the trail tells it.
+    async fn settings_before(&self) -> Result<Value, store::Error> {
+        let mut filter = Filter {
+            kinds: vec![Kind::SettingsLoaded],
+            ..Filter::default()
+        };
+        let mut last = Value::Null;
+        loop {
+            let page = filter.clone();
+            let events = self
+                .store
+                .read(move |snapshot| event::search(snapshot, &page, SETTINGS_PAGE))
+                .await?;
+            if let Some(newest) = events.last() {
+                filter.after = Some(newest.id);
+                let told = newest.event.detail.get("settings");
+                last = told.cloned().unwrap_or_default();
+            }
+            if events.len() < SETTINGS_PAGE {
+                return Ok(last);
+            }
+        }
     }
 
     /// Records an event that stands for itself.

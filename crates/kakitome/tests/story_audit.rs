@@ -411,3 +411,19 @@ fn checkpoints_are_mailed_to_a_witness() {
     site.give(&["audit", "verify", "--witness", &saved]);
     assert_eq!(site.events(&["--kind", "audit.checkpoint"]).len(), 1);
 }
+
+#[test]
+fn a_change_of_settings_is_told_with_what_was_before() {
+    let mut site = Site::served("city.example");
+    site.stop();
+    site.set("audit", "retain_years = 3");
+    site.serve();
+    let loaded = site.events(&["--kind", "settings.loaded"]);
+    let [first, second] = loaded.as_slice() else {
+        panic!("{loaded:?}");
+    };
+    let hostname = &first["detail"]["changes"]["server.hostname"];
+    assert_eq!(hostname["before"], Value::Null);
+    let expected = serde_json::json!({ "audit.retain_years": { "before": null, "after": 3 } });
+    assert_eq!(second["detail"]["changes"], expected);
+}

@@ -35,6 +35,7 @@ pub mod event;
 mod facts;
 #[cfg(test)]
 mod faults;
+mod forward;
 pub mod id;
 pub mod index;
 mod keys;

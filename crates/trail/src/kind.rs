@@ -147,6 +147,8 @@ kinds! {
     // The trail itself.
     /// Somebody searched the trail (clause 8.2(1)a).
     TrailRead = "audit.read",
+    /// A destination began to be given the trail; the subject is its name, the detail holds after which event.
+    TrailForwarded = "audit.forwarded",
     /// Somebody verified the trail; the detail holds how many events, up to which checkpoint, and what was found.
     TrailVerified = "audit.verified",
     /// A checkpoint was given out, to be kept elsewhere.

@@ -16,6 +16,7 @@
 pub mod analysis;
 pub mod checkpoint;
 pub mod entry;
+pub mod forward;
 mod kind;
 pub mod merkle;
 pub mod note;

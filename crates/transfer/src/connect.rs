@@ -111,7 +111,10 @@ impl ClientTls {
     }
 
     /// The configuration that verifies, with `roots` of a next hop's own or the general ones.
-    pub(crate) fn verified(
+    ///
+    /// # Errors
+    /// When rustls refuses the settings.
+    pub fn verified(
         &self,
         roots: Option<&Arc<RootCertStore>>,
     ) -> Result<Arc<ClientConfig>, ClientTlsError> {

@@ -12,7 +12,7 @@ use crate::{
     Options, Role, password as rule,
     tables::{
         account::{self, AccountState},
-        address, credential,
+        address, credential, person,
     },
 };
 
@@ -242,11 +242,13 @@ async fn set_password(
     let directory = &caller.directory;
     let options = directory.options();
     let (name, settings) = (name.to_owned(), options.clone());
-    let (account, held) = caller
+    let (account, full_name, held) = caller
         .peek(&[], move |snapshot, me| {
             let account = settable(snapshot, &settings, &name, me)?;
+            let holder = person::by_name(snapshot, &account.person.1)?;
+            let full_name = holder.map_or_else(String::new, |holder| holder.full_name);
             let held = credential::of(snapshot, account.id)?;
-            Ok((account, held))
+            Ok((account, full_name, held))
         })
         .await?;
     let made = chosen.is_none();
@@ -254,7 +256,7 @@ async fn set_password(
     let text = password
         .expose_str()
         .ok_or_else(|| CommandError::Argument("the password is not UTF-8 text".to_owned()))?;
-    rule::check(text, &account.address)?;
+    rule::check(text, &account.address, &[&account.person.1, &full_name])?;
     let hasher = &directory.inner.hasher;
     let failed = |problem: crate::hash::HashFailure| CommandError::Hash(problem.to_string());
     if let Some(held) = held {

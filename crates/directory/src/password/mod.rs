@@ -2,7 +2,10 @@
 //!
 //! At least 8 characters, 2 letters, 1 non-letter and 4 different characters, and not a dictionary or common
 //! word alone: nor with digits or signs before or after it, nor in the spellings that guessing programs try
-//! first (`p@ssw0rd1`), nor the address it belongs to. Common English and Japanese words (in romaji) are built in.
+//! first (`p@ssw0rd1`), nor the address or the name that it belongs to. Common English and Japanese words are built in, in romaji; kana
+//! are compared as romaji.
+
+mod kana;
 
 use message::address::Address;
 use protocol::sasl::{MAX_PASSWORD, Secret};
@@ -27,6 +30,8 @@ const RUNS: [&str; 5] = [
 ];
 /// A part of the address shorter than this may stand in a password.
 const MIN_NAME: usize = 3;
+/// The same in scripts whose characters say more.
+const MIN_NAME_OTHER: usize = 2;
 /// What must be left of a password without its address.
 const MIN_BESIDE_NAME: usize = 6;
 
@@ -54,16 +59,16 @@ pub enum Weakness {
     /// A word, a name of the list, or a run of keys, alone or with digits or signs around it.
     #[error("the password is a common word or a run of keys with little added")]
     Common,
-    /// The address or a part of it.
-    #[error("the password is made of the address it is for")]
+    /// The address, the holder's name, or a part of them.
+    #[error("the password is made of the address or the name that it is for")]
     Address,
 }
 
-/// Checks a chosen password against the rule. `address` is the account's main address.
+/// Checks a chosen password against the rule. `address` is the account's main address, `names` are its holder's.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check(password: &str, address: &Address) -> Result<(), Weakness> {
+pub fn check(password: &str, address: &Address, names: &[&str]) -> Result<(), Weakness> {
     if password.len() > MAX_PASSWORD {
         return Err(Weakness::TooLong);
     }
@@ -86,8 +91,12 @@ pub fn check(password: &str, address: &Address) -> Result<(), Weakness> {
     if different.len() < MIN_DIFFERENT {
         return Err(Weakness::FewDifferent);
     }
-    let plain: String = password.nfkc().flat_map(char::to_lowercase).collect();
-    if is_address(&plain, address) {
+    let folded: String = password.nfkc().flat_map(char::to_lowercase).collect();
+    let plain = kana::romaji(&folded);
+    if [&folded, &plain]
+        .into_iter()
+        .any(|text| is_own(text, address, names))
+    {
         return Err(Weakness::Address);
     }
     // Spelled out (`p4ssw0rd`), with digits taken off first (`sakura2024`), and both.
@@ -168,7 +177,8 @@ fn is_repeated(core: &str, word: &str) -> bool {
     rest.is_empty() || rest.len() < core.len() && rest.chars().all(|c| !c.is_alphabetic())
 }
 
-fn is_address(plain: &str, address: &Address) -> bool {
+/// Whether hardly anything is left without the address and the names.
+fn is_own(plain: &str, address: &Address, names: &[&str]) -> bool {
     let local = address.local().to_lowercase();
     let label = address
         .domain()
@@ -179,8 +189,32 @@ fn is_address(plain: &str, address: &Address) -> bool {
         .to_owned();
     let mut rest = plain.to_owned();
     let mut found = false;
-    for name in [address.to_string().to_lowercase(), local, label] {
-        if name.chars().count() >= MIN_NAME && rest.contains(&name) {
+    let parts = |text: &str| -> Vec<String> {
+        let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
+        let both = [folded.clone(), kana::romaji(&folded)];
+        let split = |text: &String| -> Vec<String> {
+            let parts = text.split(|c: char| !c.is_alphanumeric());
+            parts.map(str::to_owned).collect()
+        };
+        both.iter().flat_map(split).collect()
+    };
+    let mut own = vec![address.to_string().to_lowercase(), local.clone(), label];
+    own.extend(
+        names
+            .iter()
+            .copied()
+            .chain([local.as_str()])
+            .flat_map(parts),
+    );
+    // The longest first: what is left of it must not be taken for a part.
+    own.sort_by_key(|name| std::cmp::Reverse(name.chars().count()));
+    for name in own {
+        let least = if name.is_ascii() {
+            MIN_NAME
+        } else {
+            MIN_NAME_OTHER
+        };
+        if name.chars().count() >= least && rest.contains(&name) {
             rest = rest.replace(&name, "");
             found = true;
         }
@@ -199,6 +233,7 @@ mod tests {
         check(
             password,
             &Address::parse("tanaka.taro@soumu.example.jp").unwrap(),
+            &["田中 太郎", "Hanako"],
         )
     }
 
@@ -222,6 +257,11 @@ mod tests {
             ("tanaka.taro1", Weakness::Address),
             ("tanaka.taro@soumu.example.jp", Weakness::Address),
             ("soumu2024", Weakness::Address),
+            ("Tanaka2024", Weakness::Address),
+            ("hanako-77", Weakness::Address),
+            ("ハナコ19840101", Weakness::Common),
+            ("田中太郎a1234", Weakness::Address),
+            ("さくらサクラ2024", Weakness::Common),
         ] {
             assert_eq!(verdict(password), Err(weakness), "{password}");
         }

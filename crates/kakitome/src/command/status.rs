@@ -58,6 +58,14 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     }
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
+    for standing in site.standings.all() {
+        if let Some((why, since)) = &standing.trouble {
+            attention.push(format!(
+                "the audit trail has not reached {} since {since}: {why} (clause 4.2)",
+                standing.name
+            ));
+        }
+    }
     let roles: Vec<&str> = settings
         .server
         .roles

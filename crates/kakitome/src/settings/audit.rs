@@ -1,10 +1,21 @@
 //! `[audit]`: the audit trail (clauses 4.2, 8.2).
 
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
 use message::address::Address;
+use rustls::RootCertStore;
+use rustls_pki_types::ServerName;
 use serde::Deserialize;
 use toml::Spanned;
+use trail::forward::Format;
 
-use super::{Settings, SettingsError, Time, policy::At};
+use super::{
+    Settings, SettingsError, Time,
+    policy::{At, roots},
+};
 
 /// `[audit]`
 #[derive(Debug, Deserialize)]
@@ -20,6 +31,96 @@ pub(crate) struct AuditKeys {
     pub(crate) witnesses: Vec<Spanned<String>>,
     /// How often.
     pub(crate) witness_interval: Time,
+    /// Other systems that are given the trail as it grows.
+    pub(crate) forward: Vec<Spanned<ForwardKeys>>,
+}
+
+/// `[[audit.forward]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForwardKeys {
+    /// What it is called: how far it was given the trail is remembered under this name.
+    pub(crate) name: String,
+    /// The server's name or address.
+    pub(crate) host: String,
+    /// Its port for syslog over TLS (RFC 5425).
+    #[serde(default = "syslog_port")]
+    pub(crate) port: u16,
+    /// How events are told.
+    #[serde(default)]
+    pub(crate) format: ForwardFormat,
+    /// PEM file of the roots that vouch for it; relative to the site's directory. Default: the system's.
+    #[serde(default)]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The name its certificate must have. Default: `host`.
+    #[serde(default)]
+    pub(crate) certificate_name: Option<String>,
+    /// Whether a destination of a new name is given all that there is, or only what comes from then on.
+    #[serde(default)]
+    pub(crate) from_beginning: bool,
+}
+
+/// How events are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ForwardFormat {
+    /// The trail's own lines.
+    #[default]
+    Json,
+    /// The Open Cybersecurity Schema Framework.
+    Ocsf,
+}
+
+fn syslog_port() -> u16 {
+    6514
+}
+
+/// A destination, ready to be connected to.
+#[derive(Clone, Debug)]
+pub(crate) struct ForwardTo {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) format: Format,
+    pub(crate) roots: Option<RootCertStore>,
+    pub(crate) certificate_name: ServerName<'static>,
+    pub(crate) from_beginning: bool,
+}
+
+impl ForwardKeys {
+    fn server_name(&self) -> Result<ServerName<'static>, String> {
+        let name = self.certificate_name.as_ref().unwrap_or(&self.host);
+        ServerName::try_from(name.clone())
+            .map_err(|_| format!("{name:?} is no name that a certificate can have"))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if self.name.is_empty() || self.name.len() > 64 || !self.name.chars().all(plain) {
+            return Err("name must have 1 to 64 letters, digits, or . _ -".to_owned());
+        }
+        self.server_name().map(drop)
+    }
+
+    /// As it is connected to. The file that it names is read.
+    pub(super) fn ready(&self, directory: &Path) -> Result<ForwardTo, String> {
+        let roots = self
+            .ca_file
+            .as_ref()
+            .map(|file| roots(&directory.join(file)));
+        Ok(ForwardTo {
+            name: self.name.clone(),
+            host: self.host.clone(),
+            port: self.port,
+            format: match self.format {
+                ForwardFormat::Json => Format::Json,
+                ForwardFormat::Ocsf => Format::Ocsf,
+            },
+            roots: roots.transpose()?,
+            certificate_name: self.server_name()?,
+            from_beginning: self.from_beginning,
+        })
+    }
 }
 
 impl Default for AuditKeys {
@@ -30,6 +131,7 @@ impl Default for AuditKeys {
             retain_years: 10,
             witnesses: Vec::new(),
             witness_interval: Time::seconds(86_400),
+            forward: Vec::new(),
         }
     }
 }
@@ -41,7 +143,38 @@ impl AuditKeys {
             Address::parse(witness.get_ref())
                 .map_err(|e| at(witness.span(), format!("this is not an address: {e}")))?;
         }
+        let mut names = BTreeSet::new();
+        for keys in &self.forward {
+            let fault = |reason| at(keys.span(), reason);
+            keys.get_ref().check().map_err(fault)?;
+            if !names.insert(&keys.get_ref().name) {
+                return Err(at(
+                    keys.span(),
+                    "another destination has this name".to_owned(),
+                ));
+            }
+        }
         Ok(())
+    }
+
+    /// The destinations that are given the trail. Files that they name are read.
+    pub(crate) fn forward_to(&self, directory: &Path) -> Result<Vec<ForwardTo>, String> {
+        let ready = |keys: &Spanned<ForwardKeys>| {
+            let told = |reason| format!("[[audit.forward]] {}: {reason}", keys.get_ref().name);
+            keys.get_ref().ready(directory).map_err(told)
+        };
+        self.forward.iter().map(ready).collect()
+    }
+
+    /// Whether the same destinations are named as by `other`.
+    pub(crate) fn forwards_as(&self, other: &Self) -> bool {
+        let plain = |keys: &Self| -> Vec<ForwardKeys> {
+            keys.forward
+                .iter()
+                .map(|keys| keys.get_ref().clone())
+                .collect()
+        };
+        plain(self) == plain(other)
     }
 
     /// Those who are sent checkpoints.

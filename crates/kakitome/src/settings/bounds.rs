@@ -326,6 +326,10 @@ impl Settings {
                 return Err(places.at_key(&path, fault.reason));
             }
         }
+        for keys in &self.audit.forward {
+            let ready = keys.get_ref().ready(directory);
+            ready.map_err(|reason| places.at(keys.span(), reason))?;
+        }
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ mod policy;
 mod rooms;
 mod template;
 mod units;
+mod written;
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
-pub(crate) use audit::AuditKeys;
+pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys,
@@ -30,6 +31,7 @@ pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
+pub(crate) use written::Written;
 
 /// The file's name within the site's directory.
 pub(crate) const FILE: &str = "kakitome.toml";
@@ -68,6 +70,9 @@ pub(crate) struct Settings {
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
+    /// What is written in the file.
+    #[serde(skip)]
+    pub(crate) written: Written,
 }
 
 /// Who the server is.
@@ -156,9 +161,11 @@ impl Settings {
             let keys = hop.get_ref();
             keys.ca_file.iter().chain(&keys.password_file)
         });
+        let forwards = self.audit.forward.iter();
+        let of_forwards = forwards.filter_map(|keys| keys.get_ref().ca_file.as_ref());
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
-        for path in named.into_iter().chain(of_hops) {
+        for path in named.into_iter().chain(of_hops).chain(of_forwards) {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
             let plain = |path: &&Path| {
@@ -199,6 +206,7 @@ impl Settings {
         settings.check(&|span, message| places.at(span, message))?;
         settings.check_bounds(&places)?;
         settings.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+        settings.written = Written::of(text);
         Ok(settings)
     }
 
