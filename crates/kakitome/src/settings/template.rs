@@ -204,13 +204,9 @@ unauthenticated_networks = []
 # witnesses = [\"trail@elsewhere.example\"]  # who is sent a checkpoint, to keep it where nobody here can change it
 # witness_interval = \"1d\"         # how often
 # retain_years = 10                # clause 4.2(3): how long volumes that are sealed from now on are kept
-# [[audit.forward]]              # another system that is given the trail as it grows: syslog over TLS (RFC 5425)
-# name = \"siem\"                  # how far it was given the trail is remembered under this name
-# host = \"log.example.org\"
-# port = 6514
-# format = \"json\"                # or \"ocsf\"
-# ca_file = \"log-ca.pem\"         # default: the system's roots
-# from_beginning = false
+# Other systems that are given the trail as it grows, by syslog over TLS (RFC 5425), as \"json\" or \"ocsf\". How far one was given
+# it is remembered under its name; from_beginning = true gives a new one all that there is.
+# forward = [{ name = \"siem\", host = \"log.example.org\", port = 6514, format = \"json\", ca_file = \"log-ca.pem\" }]
 
 [store]
 # segment_size = \"256MiB\"
