@@ -29,6 +29,8 @@ use people::Person;
 const CITY: &str = "city.example";
 /// The world outside.
 const PARTNER: &str = "partner.example";
+/// Whose password another may have used: incident 1 (clause 4.1).
+const STOLEN: &str = "sato@city.example";
 /// How far the partner's ports lie above the city's.
 const PARTNER_OFFSET: u16 = 1000;
 
@@ -83,6 +85,7 @@ async fn show(
     let staff = people::enter(&city.site, CITY, people::CITY_STAFF).await?;
     let friends = people::enter(&partner.site, PARTNER, people::PARTNER_STAFF).await?;
     mail::flow(city, &staff, partner, &friends).await?;
+    people::report_stolen(&city.site, STOLEN).await?;
     tell(&introduction(place, city, &staff, &friends))?;
     place.is_ready.set(true);
     stopped.await;
@@ -222,8 +225,12 @@ fn introduction(
         String::new(),
     ];
     for person in staff.iter().chain(friends) {
+        let suspended = match person.address == STOLEN {
+            true => ", suspended: incident 1",
+            false => "",
+        };
         lines.push(format!(
-            "  {:<24} {}   ({})",
+            "  {:<24} {}   ({}{suspended})",
             person.address, person.password, person.full_name
         ));
     }
@@ -281,6 +288,8 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
         ),
         format!("  {site} status"),
         format!("  {site} audit search --address {address}"),
+        format!("  {site} incident show 1"),
+        format!("  {site} incident report 1 --lang en"),
     ]
 }
 

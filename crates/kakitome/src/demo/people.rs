@@ -59,6 +59,21 @@ pub(super) async fn enter(
     Ok(entered)
 }
 
+/// Somebody's password was reported as used by another: the incident is opened, and left for whoever tries the demo.
+pub(super) async fn report_stolen(site: &Arc<Site>, address: &str) -> Result<()> {
+    let reason = "身に覚えのない送信があると本人から届出 (mail that the owner did not send)";
+    let open = [
+        "incident",
+        "open",
+        "--kind",
+        "credential",
+        address,
+        "--reason",
+        reason,
+    ];
+    give(site, &open).await.map(drop)
+}
+
 /// Gives a command as the person who runs the demo, in the words of the command line.
 async fn give(site: &Arc<Site>, words: &[&str]) -> Result<Vec<Record>> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
