@@ -196,6 +196,11 @@ pub(crate) enum PersonCommand {
         #[arg(long)]
         on_paper: bool,
     },
+    /// Hold the personnel's list against the directory: who is on one and not on the other (clause 7.1(3))
+    Roster {
+        /// CSV whose header has a column `name` with short names
+        file: PathBuf,
+    },
     /// Note when a person is to leave (clause 9.2(1))
     Depart {
         /// Short name
@@ -450,6 +455,7 @@ impl SiteCommand {
     pub(crate) fn attachment(&self) -> Option<&PathBuf> {
         match self {
             Self::Order(OrderCommand::Import { file })
+            | Self::Person(PersonCommand::Roster { file })
             | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
             Self::Audit(AuditCommand::Verify(words)) => words.witness.as_ref(),
             Self::Audit(AuditCommand::ProveGrowth { since }) => Some(since),
@@ -491,7 +497,7 @@ impl SiteCommand {
     pub(crate) fn is_list(&self) -> bool {
         matches!(
             self,
-            Self::Person(PersonCommand::List)
+            Self::Person(PersonCommand::List | PersonCommand::Roster { .. })
                 | Self::Order(OrderCommand::List)
                 | Self::Account(AccountCommand::List | AccountCommand::Idle { .. })
                 | Self::Queue(QueueCommand::List(_))

@@ -369,6 +369,24 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         "{attention}"
     );
 
+    // The personnel's list: one whom the directory does not know, one who is gone from the list.
+    let list = site.beside("roster.csv");
+    fs::write(&list, format!("name,room\n{},1\nyamada,2\ngone,3\n", me())).unwrap();
+    let list = list.display().to_string();
+    let differ: Vec<String> = site
+        .give(&["person", "roster", &list])
+        .iter()
+        .map(|one| format!("{} {}", text(one, "person"), text(one, "difference")))
+        .collect();
+    assert_eq!(
+        differ,
+        [
+            "tanaka not-on-list",
+            "gone left-but-on-list",
+            "yamada unknown"
+        ]
+    );
+
     // Warned, once; whoever logs in then is left alone.
     until("both to be warned", SOON, || {
         site.give(&["account", "idle", "--act"]);

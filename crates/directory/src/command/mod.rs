@@ -11,6 +11,7 @@
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
+//! | `person roster` | any officer's role |
 //! | `order issue`, `order delete`, `order import` | system-officer |
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
@@ -47,6 +48,7 @@ pub mod letter;
 pub mod order;
 pub mod person;
 pub mod role;
+pub mod roster;
 
 use std::future::Future;
 

@@ -145,7 +145,7 @@ pub(crate) async fn run(
     let caller = Caller::of_user(&site.directory, &user, "control").await?;
     match command {
         // The directory's commands record themselves, refusals too.
-        SiteCommand::Person(command) => person::run(&caller, command, answer).await,
+        SiteCommand::Person(command) => person::run(&caller, command, &request, answer).await,
         SiteCommand::Order(command) => order::run(&caller, command, &request, answer).await,
         SiteCommand::Account(command) => {
             account::run(site, &caller, command, request, answer).await

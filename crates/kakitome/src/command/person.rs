@@ -2,12 +2,15 @@
 
 use directory::{
     Role,
-    command::{Caller, arrival, person, role},
+    command::{Caller, arrival, person, role, roster},
 };
 use serde_json::json;
 
-use super::{Answer, Failure, audit::search::time};
-use crate::cli::{PersonCommand, RoleCommand};
+use super::{Answer, Failure, audit::search::time, order::file};
+use crate::{
+    cli::{PersonCommand, RoleCommand},
+    control::Request,
+};
 
 /// What people are told before they get an account (clause 9.1(2)).
 const NOTICE_JA: &str = "電子メールの記録に関する通知
@@ -32,6 +35,7 @@ I have taken note of this.
 pub(super) async fn run(
     caller: &Caller,
     command: PersonCommand,
+    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
@@ -64,6 +68,12 @@ pub(super) async fn run(
         PersonCommand::Acknowledge { name, on_paper } => {
             let person = arrival::acknowledge(caller, &name, on_paper).await?;
             answer.row(&person).await
+        }
+        PersonCommand::Roster { .. } => {
+            for mismatch in roster::compare(caller, file(request)?.as_bytes()).await? {
+                answer.item(&mismatch).await?;
+            }
+            Ok(())
         }
         PersonCommand::Depart { name, on } => {
             let person = arrival::depart(caller, &name, time(&on)?).await?;
