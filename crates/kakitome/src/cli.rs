@@ -12,7 +12,7 @@ pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
-pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs};
+pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -122,6 +122,9 @@ pub(crate) enum SiteCommand {
     /// Accounts, issued and deleted on orders
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Who had which address when (clause 7.1(5))
+    #[command(subcommand)]
+    Register(RegisterCommand),
     /// Incidents: a password that another may have used (clause 4.1)
     #[command(subcommand)]
     Incident(IncidentCommand),
@@ -502,6 +505,7 @@ impl SiteCommand {
                 | Self::Account(AccountCommand::List | AccountCommand::Idle { .. })
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Incident(IncidentCommand::List)
+                | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(
                     AuditCommand::Search(_)
                         | AuditCommand::Analyse(_)

@@ -420,3 +420,92 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         "{suspended:?}"
     );
 }
+
+#[test]
+fn the_register_knows_who_had_which_address_and_forgets_only_with_approval() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let before = site.events(&[]).last().unwrap()["at"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    site.give(&["account", "alias", &tanaka.address, "info@city.example"]);
+    site.give(&[
+        "account",
+        "alias",
+        &tanaka.address,
+        "info@city.example",
+        "--remove",
+    ]);
+    site.refused(&[
+        "register",
+        "erase",
+        &tanaka.address,
+        "--reason",
+        "asked for by tanaka",
+    ]);
+    site.give(&["order", "delete", "--for", "tanaka"]);
+    site.give(&["order", "approve", "2"]);
+    site.give(&["account", "delete", "--order", "2"]);
+    let lines = site.give(&["register", "list", "--person", "tanaka"]);
+    let told: Vec<String> = lines
+        .iter()
+        .map(|line| format!("{} {}", text(line, "address"), text(line, "kind")))
+        .collect();
+    assert_eq!(
+        told,
+        ["info@city.example alias", "tanaka@city.example main"]
+    );
+    assert_eq!(lines[1]["delete_order"], 2);
+    let then = site.give(&[
+        "register",
+        "list",
+        "--address",
+        "TANAKA@city.example",
+        "--at",
+        &before,
+    ]);
+    assert_eq!(text(&then[0], "person"), "tanaka");
+    let now = site.give(&[
+        "register",
+        "list",
+        "--address",
+        &tanaka.address,
+        "--at",
+        "2099-01-01",
+    ]);
+    assert!(now.is_empty(), "{now:?}");
+
+    site.refused(&["register", "approve", &tanaka.address]);
+    site.give(&[
+        "register",
+        "erase",
+        &tanaka.address,
+        "--reason",
+        "asked for by tanaka",
+    ]);
+    site.refused(&["register", "erase", &tanaka.address, "--reason", "again"]);
+    site.give(&["register", "approve", &tanaka.address]);
+    let erased = site.give(&["register", "list", "--address", &tanaka.address]);
+    assert!(!format!("{erased:?}").contains("\"tanaka\""), "{erased:?}");
+    assert!(
+        site.give(&["register", "list", "--person", "tanaka"])
+            .is_empty()
+    );
+    let order = site.give(&["order", "show", "1"])[0].to_string();
+    assert!(!order.contains("\"tanaka\""), "{order}");
+    // The identifier stays taken, and the trail tells who asked and who approved.
+    site.give(&["person", "add", "suzuki"]);
+    let taken = site.refused(&[
+        "order",
+        "issue",
+        "--for",
+        "suzuki",
+        "--address",
+        &tanaka.address,
+    ]);
+    assert!(taken.contains("never given to another"), "{taken}");
+    let events = site.events(&["--kind", "register.erased"]);
+    assert_eq!(events[0]["detail"]["asked_by"], me().as_str());
+    assert_eq!(events[0]["detail"]["single_person"], true);
+}

@@ -355,6 +355,7 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO letter (number, account, digest, made_by, made_at, handed_by, handed_at, receipt) \
          VALUES (1, ?1, 'abc', 7, ?2, 7, ?2, '手渡し')",
         "INSERT INTO account_use (account, used_at) VALUES (?1, ?2)",
+        "INSERT INTO register_erasure (account, reason, asked_by, asked_at) VALUES (?1, 'old', 7, ?2)",
         "INSERT INTO legal_hold (account, reason, placed_by, placed_at) VALUES (?1, 'court', 7, ?2)",
         "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at) \
          VALUES (1, 'credential', ?1, 'reported', ?2, 7, ?2)",

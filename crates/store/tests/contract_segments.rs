@@ -87,6 +87,7 @@ async fn as_format_1(store: &Store) {
             "letter",
             "account_use",
             "legal_hold",
+            "register_erasure",
             "incident_step",
             "incident",
         ] {

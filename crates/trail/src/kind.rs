@@ -133,6 +133,10 @@ kinds! {
     HoldPlaced = "account.hold-placed",
     /// An account may be deleted again.
     HoldLifted = "account.hold-lifted",
+    /// Somebody asked that an entry of the register is erased (clause 7.1(5)).
+    ErasureAsked = "register.erasure-asked",
+    /// An entry of the register was erased with a security officer's approval.
+    EntryErased = "register.erased",
     /// The holder of an idle identifier was warned (clause 7.1(3)).
     IdleWarned = "account.idle-warned",
 

@@ -27,6 +27,9 @@
 //! | `incident step N handed-over` | account-manager |
 //! | `incident step N acknowledged`, `incident close` | security-officer |
 //! | `incident list`, `incident show` | any officer's role |
+//! | `register list` | any officer's role |
+//! | `register erase` | account-manager, system-officer |
+//! | `register approve` | security-officer, and not the one who asked |
 //! | `address alias add`, `address alias remove` | account-manager |
 //! | `address role` | administrator, account-manager |
 //!
@@ -47,6 +50,7 @@ mod issue;
 pub mod letter;
 pub mod order;
 pub mod person;
+pub mod register;
 pub mod role;
 pub mod roster;
 

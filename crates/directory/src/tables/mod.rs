@@ -7,6 +7,7 @@ pub(crate) mod incident;
 pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;
+pub(crate) mod register;
 
 use jiff::Timestamp;
 use store::{Error, sql::Row};

@@ -199,6 +199,23 @@ pub(crate) fn approve(
     Ok(())
 }
 
+/// Puts `nobody` in place of the person whom an order was for, and forgets the name on it.
+pub(crate) fn forget_person(tx: &mut Tx<'_>, number: i64, nobody: PersonId) -> Result<(), Error> {
+    let Some(mut order) = by_number(tx, number)? else {
+        return Ok(());
+    };
+    // An import is for nobody in particular.
+    if order.for_person.is_none() {
+        return Ok(());
+    }
+    order.details.name = None;
+    let details = serde_json::to_string(&order.details)
+        .map_err(|problem| Error::Corrupt(problem.to_string()))?;
+    let forget = "UPDATE orders SET for_person = ?2, details = ?3 WHERE number = ?1";
+    tx.execute(forget, params![number, nobody, &details])?;
+    Ok(())
+}
+
 /// Marks the order as used (or as being carried out) for `what`.
 pub(crate) fn mark(
     tx: &mut Tx<'_>,

@@ -80,3 +80,33 @@ pub(crate) struct LetterArgs {
     #[arg(long, value_name = "RECEIPT", conflicts_with_all = ["to", "again"])]
     pub(crate) handed_over: Option<String>,
 }
+
+/// `register`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegisterCommand {
+    /// List who has and had which address
+    List {
+        /// Of this address
+        #[arg(long)]
+        address: Option<String>,
+        /// Of this person
+        #[arg(long)]
+        person: Option<String>,
+        /// As it was at this time
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// Ask that who held a deleted identifier is erased; the identifier stays taken for good
+    Erase {
+        /// The identifier
+        identifier: String,
+        /// Why; kept in the audit trail
+        #[arg(long)]
+        reason: String,
+    },
+    /// Approve that, as a security officer who did not ask for it
+    Approve {
+        /// The identifier
+        identifier: String,
+    },
+}

@@ -9,6 +9,7 @@ mod letter;
 mod order;
 mod person;
 mod queue;
+mod register;
 mod status;
 mod verify;
 
@@ -151,6 +152,7 @@ pub(crate) async fn run(
             account::run(site, &caller, command, request, answer).await
         }
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
+        SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -232,7 +234,8 @@ async fn dispatch(
         SiteCommand::Person(_)
         | SiteCommand::Order(_)
         | SiteCommand::Account(_)
-        | SiteCommand::Incident(_) => Err(Failure::Failed(
+        | SiteCommand::Incident(_)
+        | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),
     }

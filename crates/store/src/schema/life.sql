@@ -72,3 +72,14 @@ CREATE TABLE incident_step (
     note TEXT NOT NULL,
     PRIMARY KEY (incident, step)
 );
+
+-- Entries of the register whose person is to be erased, asked for by one and approved by another (clause 7.1(5)).
+CREATE TABLE register_erasure (
+    account BIGINT PRIMARY KEY REFERENCES account (id),
+    reason TEXT NOT NULL,
+    asked_by BIGINT NOT NULL REFERENCES person (id),
+    asked_at BIGINT NOT NULL,
+    approved_by BIGINT REFERENCES person (id),
+    approved_at BIGINT,
+    CHECK ((approved_by IS NULL) = (approved_at IS NULL))
+);
