@@ -171,7 +171,7 @@ fn deleted(
 ) -> Result<account::Entry, CommandError> {
     let identifier = options.canonical_identifier(name);
     let account = account::by_identifier(sql, &identifier)?;
-    let account = account.ok_or_else(|| CommandError::NoSuch {
+    let account = account.ok_or(CommandError::NoSuch {
         what: "identifier",
         name: identifier,
     })?;

@@ -9,21 +9,18 @@ use directory::{
 };
 use jiff::tz::TimeZone;
 use serde_json::json;
-use store::event::{self, Filter};
+use store::event::Filter;
 use trail::analysis::{Language, Usage, UsageReader};
 use transfer::notice::{self, Notice};
 
 use super::{
     Answer, Failure,
-    audit::{READERS, search::time},
+    audit::{READERS, each_event, search::time},
 };
 use crate::{
     cli::{IncidentCommand, IncidentKind},
     site::Site,
 };
-
-/// Events read from the store at a time.
-const PAGE: usize = 500;
 
 pub(super) async fn run(
     site: &Site,
@@ -144,27 +141,14 @@ async fn report(
 /// How the identifier was used from the owner's last sure use until it was suspended.
 async fn usage(site: &Site, found: &IncidentView, answer: &Answer) -> Result<Usage, Failure> {
     let mut reader = UsageReader::default();
-    let mut filter = Filter {
+    let filter = Filter {
         from: Some(found.since),
         actor: Some(format!("identifier:{}", found.identifier)),
         to: found.closed_at,
         ..Filter::default()
     };
-    let mut read = 0_u64;
-    loop {
-        let page = filter.clone();
-        let events = site
-            .store
-            .read(move |snapshot| event::search(snapshot, &page, PAGE))
-            .await?;
-        events.iter().for_each(|event| reader.take(event));
-        read += events.len() as u64;
-        answer.progress("events", read, None);
-        match events.last() {
-            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
-            _ => return Ok(reader.end()),
-        }
-    }
+    each_event(site, filter, answer, |event| reader.take(event)).await?;
+    Ok(reader.end())
 }
 
 /// The report to the security officer (clause 4.1(1)d).

@@ -14,6 +14,7 @@ use world::Timestamp;
 
 use super::{
     super::{Answer, Failure},
+    each_event,
     search::time,
     verify::{must_be_absolute, write_new},
 };
@@ -22,8 +23,6 @@ use crate::{
     site::Site,
 };
 
-/// Events read from the store at a time.
-const PAGE: usize = 500;
 /// Events counted in one view.
 const COUNTED: u32 = 20_000;
 /// Months that are looked at, if nothing else is said, and as many before tell what is usual (clause 8.2(2)).
@@ -145,27 +144,14 @@ async fn findings(
     );
     site.record(reading).await?;
     let mut analysis = Analysis::new(from, Thresholds::default());
-    let mut filter = Filter {
+    let filter = Filter {
         from: Some(months_before(from)),
         to: Some(to),
         kinds: KINDS.to_vec(),
         ..Filter::default()
     };
-    let mut read = 0_u64;
-    loop {
-        let page = filter.clone();
-        let events = site
-            .store
-            .read(move |snapshot| event::search(snapshot, &page, PAGE))
-            .await?;
-        events.iter().for_each(|event| analysis.take(event));
-        read += events.len() as u64;
-        answer.progress("events", read, None);
-        match events.last() {
-            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
-            _ => return Ok(analysis.end()),
-        }
-    }
+    each_event(site, filter, answer, |event| analysis.take(event)).await?;
+    Ok(analysis.end())
 }
 
 type Counts = std::collections::BTreeMap<(String, String), u64>;

@@ -6,10 +6,14 @@ pub(super) mod verify;
 mod volume;
 
 use directory::{Person, Role};
+use store::event::{self, Filter};
+use trail::Recorded;
 
 use super::{Answer, Failure, need};
 use crate::{cli::AuditCommand, control::Request, site::Site};
 
+/// Events read from the store at a time.
+const PAGE: usize = 500;
 /// Who may read the trail.
 pub(super) const READERS: &[Role] = &[
     Role::Administrator,
@@ -61,6 +65,30 @@ pub(super) async fn run(
         AuditCommand::Decide(words) => volume::decide(site, caller, &words, answer).await,
         AuditCommand::EraseDue => volume::erase_due(site, caller, answer).await,
         AuditCommand::Custody(command) => volume::custody(site, caller, command, answer).await,
+    }
+}
+
+/// Reads all events that match, some at a time, and tells how far it has come.
+pub(super) async fn each_event(
+    site: &Site,
+    mut filter: Filter,
+    answer: &Answer,
+    mut take: impl FnMut(&Recorded),
+) -> Result<(), Failure> {
+    let mut read = 0_u64;
+    loop {
+        let page = filter.clone();
+        let events = site
+            .store
+            .read(move |snapshot| event::search(snapshot, &page, PAGE))
+            .await?;
+        events.iter().for_each(&mut take);
+        read += events.len() as u64;
+        answer.progress("events", read, None);
+        match events.last() {
+            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
+            _ => return Ok(()),
+        }
     }
 }
 
