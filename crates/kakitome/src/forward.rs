@@ -20,6 +20,8 @@ use crate::{settings::ForwardTo, site::Site};
 
 /// Events given in one go.
 const BATCH: u32 = 500;
+/// Octets after which a write ends early: a slow line must be able to carry them in time.
+const BATCH_OCTETS: usize = 256 << 10;
 /// How often it is looked for new events.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long what was sent must have gone well before it counts as given.
@@ -140,18 +142,22 @@ async fn try_to_give(
         standing.given = position;
         standing.trouble = None;
     });
-    [*wait, _] = AGAIN;
     let host = site.settings().server.hostname.get_ref().clone();
     // What was sent lately: when, and the last event of it.
     let mut lately: VecDeque<(Instant, i64)> = VecDeque::new();
     loop {
         let entries = store.entries_after(position, BATCH).await?;
         let mut frames = Vec::new();
+        let mut last = None;
         for entry in &entries {
+            if frames.len() > BATCH_OCTETS {
+                break;
+            }
             let version = env!("CARGO_PKG_VERSION");
             frames.extend_from_slice(&frame(entry, &host, version, to.format));
+            last = Some(entry.id);
         }
-        if let Some(last) = entries.last() {
+        if let Some(last) = last {
             let sending = async {
                 stream.write_all(&frames).await?;
                 stream.flush().await
@@ -159,10 +165,10 @@ async fn try_to_give(
             timeout(PATIENCE, sending)
                 .await
                 .map_err(|_| Trouble::Time)??;
-            position = last.id;
+            position = last;
             lately.push_back((Instant::now(), position));
         }
-        if entries.len() < BATCH as usize {
+        if entries.last().is_none_or(|newest| newest.id == position) {
             rest(&mut stream).await?;
         }
         let mut settled = None;
@@ -174,6 +180,8 @@ async fn try_to_give(
         }
         if let Some(last) = settled {
             store.note_forwarded(&to.name, last).await?;
+            // Only now: a peer that takes connections and drops them is not asked every second.
+            [*wait, _] = AGAIN;
             site.standings
                 .set(&to.name, |standing| standing.given = last);
         }

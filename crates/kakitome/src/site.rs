@@ -261,11 +261,13 @@ impl Site {
 
     /// Records that the settings in the file take effect.
     pub(crate) async fn record_settings(&self, settings: &Settings) -> Result<(), store::Error> {
-        let before = Written::from_json(&self.settings_before().await?);
+        // Settings longer than an event may be are not told whole, and then nothing can be told of what changed.
+        let before = self.settings_before().await?;
+        let changes = before.map(|before| settings.written.changes(&Written::from_json(&before)));
         let event = Event::new(Kind::SettingsLoaded, Actor::System)
             .subject(crate::settings::FILE)
             .detail("digest", settings.digest.clone())
-            .detail("changes", json!(settings.written.changes(&before)))
+            .detail("changes", json!(changes))
             .detail("settings", settings.written.to_json())
             .detail(
                 "allow_single_person",
@@ -275,12 +277,13 @@ impl Site {
     }
 
     /// What the settings were when they last took effect, as the trail tells it.
-    async fn settings_before(&self) -> Result<Value, store::Error> {
+    /// `None`: not whole.
+    async fn settings_before(&self) -> Result<Option<Value>, store::Error> {
         let mut filter = Filter {
             kinds: vec![Kind::SettingsLoaded],
             ..Filter::default()
         };
-        let mut last = Value::Null;
+        let mut last = Some(Value::Null);
         loop {
             let page = filter.clone();
             let events = self
@@ -289,8 +292,9 @@ impl Site {
                 .await?;
             if let Some(newest) = events.last() {
                 filter.after = Some(newest.id);
-                let told = newest.event.detail.get("settings");
-                last = told.cloned().unwrap_or_default();
+                let detail = &newest.event.detail;
+                let is_whole = !detail.contains_key("truncated");
+                last = is_whole.then(|| detail.get("settings").cloned().unwrap_or_default());
             }
             if events.len() < SETTINGS_PAGE {
                 return Ok(last);

@@ -42,10 +42,13 @@ pub(super) async fn run(
         }
         AccountCommand::Idle { act } => {
             if act {
-                let look = |_| async { Ok(crate::idle::look(site).await?) };
-                caller
-                    .permit("account idle --act", account::MAY_SUSPEND, look)
-                    .await?;
+                const WORDS: &str = "account idle --act";
+                let given = caller.given(WORDS);
+                let look = |_| async {
+                    site.record(given).await?;
+                    Ok(crate::idle::look(site).await?)
+                };
+                caller.permit(WORDS, account::MAY_SUSPEND, look).await?;
             }
             for entry in idle::list(caller).await? {
                 answer.item(&entry).await?;

@@ -4,6 +4,7 @@ use directory::{
     Role,
     command::{
         Caller, CommandError,
+        account::MAY_SUSPEND,
         incident::{self, IncidentView, Open},
     },
 };
@@ -63,7 +64,13 @@ pub(super) async fn run(
         IncidentCommand::Step { number, step, note } => match step.as_str() {
             "handed-over" => incident::hand_over(caller, number, &note).await?,
             "acknowledged" => incident::acknowledge(caller, number, &note).await?,
-            _ => {
+            step => {
+                let words = format!("incident step {number} {step}");
+                let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
+                    Ok::<(), CommandError>(())
+                });
+                permitted.await?;
+                site.record(caller.given(&words)).await?;
                 let found = incident::show(caller, number).await?;
                 if found.closed_at.is_some() {
                     return Err(Failure::Refused(format!("incident {number} is closed")));

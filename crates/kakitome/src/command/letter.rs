@@ -75,5 +75,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()
+    file.sync_all()?;
+    // Its name too: once the password is in force, there is no other copy of it.
+    path.parent()
+        .map_or(Ok(()), |parent| fs::File::open(parent)?.sync_all())
 }
