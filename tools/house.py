@@ -22,12 +22,14 @@ ROOMS = {
     "directory": {"world", "trail", "message", "protocol", "store"},
     "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
+    "console": {"world", "wire", "message", "protocol", "store", "directory"},
     "simulation": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
     },
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
+        "console",
     },
     "fuzz": {"message", "protocol", "kakitome"},
 }

@@ -46,11 +46,13 @@ mod known;
 mod login;
 mod options;
 mod proof;
+mod proved;
 mod role;
 mod route;
 mod scram;
 mod tables;
 mod throttle;
+mod totp;
 
 pub mod command;
 pub mod password;
@@ -59,7 +61,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use message::address::{Address, Domain};
 use parking_lot::RwLock;
-use protocol::sasl::{ScramCredentials, server::Failure};
+use protocol::sasl::{ScramOffer, Secret, server::Failure};
 use store::{AccountId, Store};
 use trail::Event;
 use world::World;
@@ -116,12 +118,28 @@ pub struct Options {
     /// Whether an account is issued only to a person who has acknowledged that mail records are kept and analysed (clause
     /// 9.1(2)). Default false.
     pub acknowledgement_required: bool,
+    /// Whether an initial password opens nothing but the page where it is changed (clause 7.1(1)c). Default false.
+    pub initial_only_to_change: bool,
+    /// Who must have a second factor to use the pages. Default those with an officer's role.
+    pub second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned (clause 7.1(3)); zero: for ever. Default 90 days.
     pub idle_after: std::time::Duration,
     /// How long after the warning it is suspended, unless it is used; zero: never. Default 30 days.
     pub idle_grace: std::time::Duration,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
+}
+
+/// Who must have a second factor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// Nobody; who wants one can have it.
+    Optional,
+    /// People with a role other than staff.
+    #[default]
+    Officers,
+    /// Everybody.
+    Everyone,
 }
 
 /// A domain whose mail is ours.
@@ -207,6 +225,8 @@ pub enum Service {
     Msa,
     /// Retrieval.
     Mra,
+    /// The pages where staff look after their accounts.
+    Web,
 }
 
 /// An identifier that has proved itself.
@@ -220,13 +240,17 @@ pub struct Login {
     pub address: Address,
     /// The account's generation at the login: [`Directory::still_valid`] compares it.
     pub generation: i64,
+    /// The number of the app password that it was, if it was one.
+    pub app_password: Option<i64>,
 }
 
-/// Why a proof was refused. A peer is told no more than [`Refusal::Credentials`] or [`Refusal::Temporary`].
+/// Why a proof was refused. A peer is told no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// Unknown identifier, wrong password, suspended, not for this service: all the same to the peer.
     Credentials,
+    /// The password is right, and it is the initial one, which opens only the page where it is changed.
+    InitialPassword,
     /// The check could not be made now.
     Temporary,
 }
@@ -332,7 +356,38 @@ impl Directory {
         identifier: &str,
         password: &[u8],
     ) -> Result<Login, Refusal> {
-        self.check_password(attempt, identifier, password).await
+        self.check_password(attempt, identifier, password, None)
+            .await
+    }
+
+    /// Checks a password with the code of a second factor, which is demanded of an account that has one. Otherwise as
+    /// [`authenticate`](Self::authenticate).
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn authenticate_with_code(
+        &self,
+        attempt: &Attempt,
+        identifier: &str,
+        password: &[u8],
+        code: &Secret,
+    ) -> Result<Login, Refusal> {
+        self.check_password(attempt, identifier, password, Some(code))
+            .await
+    }
+
+    /// Whether this is the password of `login`'s account, asked again before something grave. A wrong one is recorded and
+    /// slowed down like a failed login.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn confirm(
+        &self,
+        attempt: &Attempt,
+        login: &Login,
+        password: &Secret,
+    ) -> Result<(), Refusal> {
+        self.confirm_password(attempt, login, password).await
     }
 
     /// A login ended before any proof was looked at: records that, and holds the answer back when there were many such from
@@ -350,7 +405,7 @@ impl Directory {
         &self,
         attempt: &Attempt,
         identifier: &str,
-    ) -> Result<(ScramExchange, ScramCredentials), Refusal> {
+    ) -> Result<(ScramExchange, ScramOffer), Refusal> {
         self.open_scram(attempt, identifier).await
     }
 
@@ -377,7 +432,8 @@ impl Directory {
         route::may_send_as(&self.inner.store, self.options(), login.account, address).await
     }
 
-    /// Whether the login still holds: its account neither suspended, deleted nor given a new password since.
+    /// Whether the login still holds: its account neither suspended, deleted nor given a new password since, and its app
+    /// password neither revoked nor expired.
     ///
     /// # Errors
     /// When the store cannot be read.

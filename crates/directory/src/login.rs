@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use protocol::sasl::{Secret, server::Failure};
 use store::{AccountId, Recorded, Tx};
+use subtle::ConstantTimeEq;
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{
     Attempt, Directory, Login, Options, Refusal, Service, Unproved,
     hash::NewSecrets,
     options::MOST_CLAIMED,
+    proved::{Gate, Proof, judge, still_good},
     tables::{
         account::{self, AccountState},
-        credential, life,
+        app_password, credential, life,
     },
     throttle::{Crowded, Held},
 };
@@ -28,6 +30,12 @@ pub(crate) enum Reason {
     WrongPassword,
     Suspended,
     NotPermitted,
+    /// The account has a second factor, and this was its password alone.
+    AppPasswordNeeded,
+    /// The password was right, and the second factor was not.
+    WrongCode,
+    /// The password is the initial one, which is good for being changed only.
+    InitialPassword,
     Crowded,
     Changed,
     Failed,
@@ -43,6 +51,9 @@ impl Reason {
             Self::WrongPassword => "wrong password",
             Self::Suspended => "suspended",
             Self::NotPermitted => "not permitted for this service",
+            Self::AppPasswordNeeded => "the password alone, where there is a second factor",
+            Self::WrongCode => "wrong second factor",
+            Self::InitialPassword => "the initial password must be changed first",
             Self::Crowded => "too many attempts at once",
             Self::Changed => "the account changed during the check",
             Self::Failed => "the check failed",
@@ -61,11 +72,15 @@ impl Reason {
         }
     }
 
-    /// Whether it counts as a guess.
+    /// Whether it counts as a guess. A password that is right but not enough does too: who guesses must not notice.
     const fn is_guess(self) -> bool {
         matches!(
             self,
-            Self::Unknown | Self::WrongPassword | Self::Exchange(Failure::WrongProof)
+            Self::Unknown
+                | Self::WrongPassword
+                | Self::AppPasswordNeeded
+                | Self::WrongCode
+                | Self::Exchange(Failure::WrongProof)
         )
     }
 
@@ -75,8 +90,11 @@ impl Reason {
             | Self::WrongPassword
             | Self::Suspended
             | Self::NotPermitted
+            | Self::AppPasswordNeeded
+            | Self::WrongCode
             | Self::Unproved(_)
             | Self::Exchange(_) => Refusal::Credentials,
+            Self::InitialPassword => Refusal::InitialPassword,
             Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
         }
     }
@@ -91,7 +109,7 @@ pub(crate) enum Ended {
 }
 
 /// What the commit of a login can end in.
-enum CommitFailure {
+pub(crate) enum CommitFailure {
     Refused(Reason),
     Moved,
     Store(store::Error),
@@ -108,6 +126,23 @@ pub(crate) struct Found {
     pub(crate) account: Option<account::Entry>,
     pub(crate) credential: Option<credential::Entry>,
     pub(crate) decoy_key: Option<Vec<u8>>,
+    /// Those whose time is not over.
+    pub(crate) apps: Vec<app_password::Entry>,
+    pub(crate) base: Option<app_password::Base>,
+}
+
+impl Found {
+    /// The app password that `password` is. Takes as long for any of them, and next to nothing.
+    fn app(&self, password: &Secret) -> Option<i64> {
+        let digest = app_password::digest(password);
+        let mut found = None;
+        for app in &self.apps {
+            if bool::from(app.digest.as_bytes().ct_eq(digest.as_bytes())) {
+                found = Some(app.number);
+            }
+        }
+        found
+    }
 }
 
 impl Directory {
@@ -116,6 +151,7 @@ impl Directory {
         attempt: &Attempt,
         claimed: &str,
         password: &[u8],
+        code: Option<&Secret>,
     ) -> Result<Login, Refusal> {
         let options = self.options();
         let identifier = options.canonical_identifier(claimed);
@@ -124,7 +160,7 @@ impl Directory {
         let password = Secret::new(password.to_vec());
         for _ in 0..MOST_REPEATS {
             match self
-                .check_once(attempt, &identifier, &password, &options)
+                .check_once(attempt, &identifier, (&password, code), &options)
                 .await?
             {
                 Ended::In(login) => {
@@ -139,6 +175,34 @@ impl Directory {
         }
         self.refuse(attempt, claimed, &identifier, Reason::Changed)
             .await
+    }
+
+    pub(crate) async fn confirm_password(
+        &self,
+        attempt: &Attempt,
+        login: &Login,
+        password: &Secret,
+    ) -> Result<(), Refusal> {
+        let (identifier, options) = (&login.identifier, self.options());
+        let _held = self.take_turn(attempt, identifier, identifier).await?;
+        let found = self.find(identifier).await?;
+        let reason = match (found.account, found.credential) {
+            (Some(account), Some(held)) if account.generation == login.generation => {
+                let stored = (held.stored, held.scram.is_some());
+                let hasher = &self.inner.hasher;
+                let check = hasher.check(stored, password.clone(), options.cost(), found.base);
+                match check.await {
+                    Ok(checked) if checked.matches => return Ok(()),
+                    Ok(_) => Reason::WrongPassword,
+                    Err(problem) => {
+                        tracing::error!(%problem, "a password could not be checked");
+                        Reason::Failed
+                    }
+                }
+            }
+            _ => Reason::Changed,
+        };
+        Err(self.refusal(attempt, identifier, identifier, reason).await)
     }
 
     /// Waits until this attempt may be looked at. The attempt counts as under way until the result is dropped.
@@ -187,10 +251,13 @@ impl Directory {
         &self,
         attempt: &Attempt,
         identifier: &str,
-        password: &Secret,
+        (password, code): (&Secret, Option<&Secret>),
         options: &Arc<Options>,
     ) -> Result<Ended, Refusal> {
         let found = self.find(identifier).await?;
+        if let (Some(account), Some(app)) = (&found.account, found.app(password)) {
+            return self.commit_login(attempt, account, Proof::App(app)).await;
+        }
         let known = found
             .account
             .as_ref()
@@ -207,10 +274,12 @@ impl Directory {
             let stored = found
                 .credential
                 .map_or_else(|| self.inner.hasher.decoy(options.cost()), |c| c.stored);
-            let check =
-                self.inner
-                    .hasher
-                    .check(stored, has_scram, password.clone(), options.cost());
+            let check = self.inner.hasher.check(
+                (stored, has_scram),
+                password.clone(),
+                options.cost(),
+                found.base,
+            );
             let checked = match check.await {
                 Ok(checked) => checked,
                 Err(problem) => {
@@ -227,7 +296,9 @@ impl Directory {
         let Some(account) = found.account else {
             return Ok(Ended::Refused(Reason::Unknown));
         };
-        let ended = self.commit_login(attempt, &account, upgrade).await?;
+        let code = code.cloned();
+        let proof = Proof::Password { code, upgrade };
+        let ended = self.commit_login(attempt, &account, proof).await?;
         if let (Ended::In(login), false) = (&ended, remembered) {
             self.inner
                 .proofs
@@ -242,18 +313,31 @@ impl Directory {
         &self,
         attempt: &Attempt,
         account: &account::Entry,
-        upgrade: Option<NewSecrets>,
+        proof: Proof,
     ) -> Result<Ended, Refusal> {
-        let (id, generation, service) = (account.id, account.generation, attempt.service);
-        let success = event(attempt, &account.identifier, Ok(()));
+        let (id, generation) = (account.id, account.generation);
+        let gate = Gate {
+            service: attempt.service,
+            peer: attempt.peer,
+            initial_only_to_change: self.options().initial_only_to_change,
+        };
+        let mut success = event(attempt, &account.identifier, Ok(()));
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Login>, CommitFailure> {
             let account = account::by_id(tx, id)?.ok_or(CommitFailure::Moved)?;
             if account.generation != generation {
                 return Err(CommitFailure::Moved);
             }
-            permitted(&account, service).map_err(CommitFailure::Refused)?;
-            if let Some(new) = upgrade {
-                upgrade_credential(tx, &account, &new)?;
+            let app_password = judge(tx, &account, gate, &proof)?;
+            if let Some(app) = &app_password {
+                success = success
+                    .detail("app_password", app.number)
+                    .detail("app_password_name", app.name.as_str());
+            }
+            if let Proof::Password {
+                upgrade: Some(new), ..
+            } = &proof
+            {
+                upgrade_credential(tx, &account, new)?;
             }
             life::note_use(tx, id)?;
             let login = Login {
@@ -261,6 +345,7 @@ impl Directory {
                 identifier: account.identifier,
                 address: account.address,
                 generation,
+                app_password: app_password.map(|app| app.number),
             };
             Ok(tx.record(&success, login)?)
         };
@@ -326,11 +411,16 @@ impl Directory {
     /// Asks the same questions of the store for any text.
     pub(crate) async fn find(&self, identifier: &str) -> Result<Found, Refusal> {
         let identifier = identifier.to_owned();
+        let now = self.inner.world.now();
         let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Found, store::Error> {
             let account = account::by_identifier(snapshot, &identifier)?
                 .filter(|account| account.state != AccountState::Deleted);
             let id = account.as_ref().map_or(AccountId(0), |account| account.id);
+            let mut apps = app_password::of(snapshot, id)?;
+            apps.retain(|app| app.is_good(now));
             Ok(Found {
+                apps,
+                base: app_password::base(snapshot, id)?,
                 credential: credential::of(snapshot, id)?,
                 decoy_key: credential::decoy_key(snapshot)?,
                 account,
@@ -344,26 +434,16 @@ impl Directory {
     }
 
     pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {
-        let (id, generation) = (login.account, login.generation);
-        let read = move |snapshot: &mut store::Snapshot<'_>| account::by_id(snapshot, id);
-        let account = self.inner.store.read(read).await?;
-        Ok(account.is_some_and(|account| {
-            account.state == AccountState::Active && account.generation == generation
-        }))
-    }
-}
-
-/// Whether an account that has proved itself may use the service.
-fn permitted(account: &account::Entry, service: Service) -> Result<(), Reason> {
-    let open = match service {
-        Service::Msa => account.msa,
-        Service::Mra => account.mra,
-    };
-    match account.state {
-        AccountState::Active if open => Ok(()),
-        AccountState::Active => Err(Reason::NotPermitted),
-        AccountState::Suspended => Err(Reason::Suspended),
-        AccountState::Deleted => Err(Reason::Unknown),
+        let (id, generation, app) = (login.account, login.generation, login.app_password);
+        let now = self.inner.world.now();
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let account = account::by_id(snapshot, id)?;
+            let unchanged = account.is_some_and(|account| {
+                account.state == AccountState::Active && account.generation == generation
+            });
+            Ok(unchanged && still_good(snapshot, id, app, now)?)
+        };
+        self.inner.store.read(read).await
     }
 }
 
@@ -376,6 +456,10 @@ fn upgrade_credential(
     let Some(old) = credential::of(tx, account.id)? else {
         return Ok(());
     };
+    if !credential::fits(tx, account.id, new)? {
+        // The first app password was made while this ran: the next login upgrades.
+        return Ok(());
+    }
     credential::set(tx, account.id, new)?;
     let upgraded = Event::new(
         Kind::PasswordUpgraded,
@@ -403,6 +487,7 @@ pub(crate) fn event(attempt: &Attempt, claimed: &str, result: Result<(), &str>) 
     let service = match attempt.service {
         Service::Msa => "msa",
         Service::Mra => "mra",
+        Service::Web => "web",
     };
     let mut event = Event::new(kind, Actor::Identifier(claimed.clone()))
         .outcome(outcome)
@@ -443,6 +528,13 @@ mod tests {
         OwnDomain, bootstrap,
         command::{Caller, account as accounts, order},
     };
+
+    const fn password() -> Proof {
+        Proof::Password {
+            code: None,
+            upgrade: None,
+        }
+    }
 
     const CHIEF: &str = "chief@example.jp";
 
@@ -497,12 +589,12 @@ mod tests {
         let find = async || directory.find(CHIEF).await.unwrap().account.unwrap();
         let proved = find().await;
         assert!(matches!(
-            directory.commit_login(&attempt, &proved, None).await,
+            directory.commit_login(&attempt, &proved, password()).await,
             Ok(Ended::In(_))
         ));
         accounts::password(&chief, CHIEF, None).await.unwrap();
         assert!(matches!(
-            directory.commit_login(&attempt, &proved, None).await,
+            directory.commit_login(&attempt, &proved, password()).await,
             Ok(Ended::Moved)
         ));
         let logins = |snapshot: &mut Snapshot<'_>| {
@@ -518,7 +610,7 @@ mod tests {
         let proved = find().await;
         accounts::suspend(&chief, CHIEF, "test").await.unwrap();
         assert!(matches!(
-            directory.commit_login(&attempt, &proved, None).await,
+            directory.commit_login(&attempt, &proved, password()).await,
             Ok(Ended::Moved)
         ));
     }

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use message::address::{Address, Domain};
 
-use crate::{Options, OwnDomain, hash::Cost, throttle::Pace};
+use crate::{Options, OwnDomain, SecondFactor, hash::Cost, throttle::Pace};
 
 impl Default for Options {
     /// The documented defaults, without own domains.
@@ -22,6 +22,8 @@ impl Default for Options {
             default_quota: None,
             allow_single_person: false,
             acknowledgement_required: false,
+            initial_only_to_change: false,
+            second_factor: SecondFactor::default(),
             idle_after: Duration::from_secs(90 * 24 * 60 * 60),
             idle_grace: Duration::from_secs(30 * 24 * 60 * 60),
             order_lifetime: Duration::from_secs(30 * 24 * 60 * 60),

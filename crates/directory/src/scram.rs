@@ -1,11 +1,12 @@
 //! SCRAM: a proof that comes in steps. The attempt takes its turn before the salt goes out, counts as under way
 //! until the exchange ends, and leaves its event however it ends: also when nobody ends it.
 
-use protocol::sasl::{ScramCredentials, server::Failure};
+use protocol::sasl::{ScramCredentials, ScramOffer, server::Failure};
 
 use crate::{
     Attempt, Directory, Login, Refusal,
     login::{Ended, Reason},
+    proved::Proof,
     tables::account,
     throttle::Held,
 };
@@ -26,6 +27,8 @@ struct Open {
     /// The account as it was when its secrets were handed out: a proof says that the client knew the password of
     /// that time, and nothing of one that came since. `None` when the secrets were made up.
     account: Option<account::Entry>,
+    /// The numbers of the app passwords whose secrets went out with it.
+    apps: Vec<i64>,
     _held: Held,
 }
 
@@ -34,23 +37,34 @@ impl Directory {
         &self,
         attempt: &Attempt,
         claimed: &str,
-    ) -> Result<(ScramExchange, ScramCredentials), Refusal> {
+    ) -> Result<(ScramExchange, ScramOffer), Refusal> {
         let options = self.options();
         let identifier = options.canonical_identifier(claimed);
         let held = self.take_turn(attempt, claimed, &identifier).await?;
         let found = self.find(&identifier).await?;
         let secrets = found.credential.and_then(|credential| credential.scram);
         let known = found.account.is_some();
-        let (account, credentials) = match (found.account, secrets) {
-            (Some(account), Some(secrets)) => (Some(account), secrets),
-            _ => {
-                let key = found
-                    .decoy_key
-                    .as_deref()
-                    .unwrap_or(self.inner.process_key.as_slice());
-                let decoy = ScramCredentials::decoy(key, &identifier, options.scram_iterations);
-                (None, decoy)
+        let key = found
+            .decoy_key
+            .as_deref()
+            .unwrap_or(self.inner.process_key.as_slice());
+        let decoy = || ScramCredentials::decoy(key, &identifier, options.scram_iterations);
+        let (account, credentials) = match (found.account, secrets, found.base) {
+            (Some(account), Some(secrets), _) => (Some(account), secrets),
+            // A password from elsewhere that has not been used yet: the app passwords alone can be proved.
+            (Some(account), None, Some(base)) => {
+                let credentials = ScramCredentials {
+                    salt: base.salt,
+                    iterations: base.iterations,
+                    ..decoy()
+                };
+                (Some(account), credentials)
             }
+            _ => (None, decoy()),
+        };
+        let offer = ScramOffer {
+            credentials,
+            others: found.apps.iter().map(|app| app.keys.clone()).collect(),
         };
         let open = Open {
             directory: self.clone(),
@@ -59,21 +73,22 @@ impl Directory {
             identifier,
             known,
             account,
+            apps: found.apps.iter().map(|app| app.number).collect(),
             _held: held,
         };
-        Ok((ScramExchange { open: Some(open) }, credentials))
+        Ok((ScramExchange { open: Some(open) }, offer))
     }
 }
 
 impl ScramExchange {
-    /// The proof was right: lets the identifier in, unless its account changed since the exchange began or may not
+    /// The proof was right, of the password with this number in the offer: lets the identifier in, unless its account changed since the exchange began or may not
     /// use the service. Records the event. To be asked before the client is told anything.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn proved(mut self) -> Result<Login, Refusal> {
+    pub async fn proved(mut self, password: usize) -> Result<Login, Refusal> {
         match self.open.take() {
-            Some(open) => open.proved().await,
+            Some(open) => open.proved(password).await,
             None => Err(Refusal::Temporary),
         }
     }
@@ -88,13 +103,23 @@ impl ScramExchange {
 }
 
 impl Open {
-    async fn proved(self) -> Result<Login, Refusal> {
+    async fn proved(self, password: usize) -> Result<Login, Refusal> {
         let Some(account) = &self.account else {
             return Err(self.refuse(Reason::Unknown).await);
         };
+        let proof = match password.checked_sub(1) {
+            None => Proof::Password {
+                code: None,
+                upgrade: None,
+            },
+            Some(place) => match self.apps.get(place) {
+                Some(number) => Proof::App(*number),
+                None => return Err(self.refuse(Reason::Failed).await),
+            },
+        };
         let ended = self
             .directory
-            .commit_login(&self.attempt, account, None)
+            .commit_login(&self.attempt, account, proof)
             .await?;
         match ended {
             Ended::In(login) => {

@@ -107,7 +107,7 @@ async fn old_hashes_work_and_become_todays_at_the_first_login() {
         );
         let (exchange, real) = fresh.begin_scram(&scram, address).await.unwrap();
         assert_ne!(real, made_up);
-        exchange.proved().await.unwrap();
+        exchange.proved(0).await.unwrap();
         assert_eq!(
             site.events(Kind::PasswordUpgraded).await.len(),
             upgraded + 1,

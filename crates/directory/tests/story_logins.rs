@@ -234,8 +234,8 @@ async fn scram_login(
                 under_way = Some(exchange);
                 server.credentials(credentials)
             }
-            Step::Proved { .. } => {
-                proved = Some(under_way.take().unwrap().proved().await?);
+            Step::Proved { password, .. } => {
+                proved = Some(under_way.take().unwrap().proved(password).await?);
                 server.accept()
             }
             Step::Done { .. } => {
@@ -287,11 +287,12 @@ async fn scram_ends_in_a_login_only_with_todays_secrets() {
     let password = site.issue("taro", TARO).await;
     let scram = attempt("SCRAM-SHA-256");
     let (exchange, secrets) = site.directory.begin_scram(&scram, TARO).await.unwrap();
+    let secrets = secrets.credentials;
     assert_eq!(
         secrets,
         ScramCredentials::derive(&password, &secrets.salt, secrets.iterations)
     );
-    let login = exchange.proved().await.unwrap();
+    let login = exchange.proved(0).await.unwrap();
     assert!(site.directory.still_valid(&login).await.unwrap());
     assert!(
         site.directory
@@ -314,14 +315,14 @@ async fn scram_ends_in_a_login_only_with_todays_secrets() {
         .await
         .unwrap();
     let after = begin(&site, &scram, TARO).await;
-    assert_eq!(before.proved().await.unwrap_err(), Refusal::Temporary);
-    after.proved().await.unwrap();
+    assert_eq!(before.proved(0).await.unwrap_err(), Refusal::Temporary);
+    after.proved(0).await.unwrap();
 
     account::suspend(&site.caller("guard").await, TARO, "lost")
         .await
         .unwrap();
     let exchange = begin(&site, &scram, TARO).await;
-    assert_eq!(exchange.proved().await.unwrap_err(), Refusal::Credentials);
+    assert_eq!(exchange.proved(0).await.unwrap_err(), Refusal::Credentials);
     assert_eq!(site.last_reason().await, "suspended");
 }
 
@@ -332,7 +333,7 @@ async fn made_up_scram_secrets_look_real_and_stay() {
     let scram = attempt("SCRAM-SHA-256");
     let secrets = async |directory: &directory::Directory, identifier| {
         let begun = directory.begin_scram(&scram, identifier).await;
-        begun.unwrap().1
+        begun.unwrap().1.credentials
     };
     let real = secrets(&site.directory, TARO).await;
     let made_up = secrets(&site.directory, "nobody@example.jp").await;
@@ -345,7 +346,7 @@ async fn made_up_scram_secrets_look_real_and_stay() {
     let other = secrets(&site.directory, "noone@example.jp").await;
     assert_ne!(other.salt, made_up.salt);
     let exchange = begin(&site, &scram, "nobody@example.jp").await;
-    assert_eq!(exchange.proved().await.unwrap_err(), Refusal::Credentials);
+    assert_eq!(exchange.proved(0).await.unwrap_err(), Refusal::Credentials);
 }
 
 /// Every exchange that was begun leaves one event under its identity, also when nobody ends it.
@@ -408,7 +409,7 @@ async fn guessing_by_scram_waits_for_the_salt() {
         open.push(begin(&site, &scram, TARO).await);
     }
     let last = open.pop().unwrap();
-    last.proved().await.unwrap();
+    last.proved(0).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

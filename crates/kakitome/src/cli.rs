@@ -1,6 +1,7 @@
 //! The words of the command line. The client and the server parse the same definitions, so what one
 //! sends the other understands.
 
+mod access;
 mod audit;
 mod life;
 
@@ -8,6 +9,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use access::{AppPasswordCommand, SecondFactorCommand};
 pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
@@ -349,6 +351,23 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         stdin: bool,
     },
+    /// Passwords for one mail program each, made by the server for the account's holder
+    #[command(subcommand)]
+    AppPassword(AppPasswordCommand),
+    /// Second factors; they are added on the pages (https)
+    #[command(subcommand)]
+    SecondFactor(SecondFactorCommand),
+    /// Logins and attempts at an account, the newest first
+    Logins {
+        /// Its address
+        address: String,
+        /// Of so many days
+        #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660))]
+        days: u16,
+        /// So many at most
+        #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10000))]
+        most: u16,
+    },
     /// Switch submission (MSA) or retrieval (MRA) of an account on or off
     Services {
         /// Its address
@@ -502,7 +521,13 @@ impl SiteCommand {
             self,
             Self::Person(PersonCommand::List | PersonCommand::Roster { .. })
                 | Self::Order(OrderCommand::List)
-                | Self::Account(AccountCommand::List | AccountCommand::Idle { .. })
+                | Self::Account(
+                    AccountCommand::List
+                        | AccountCommand::Idle { .. }
+                        | AccountCommand::Logins { .. }
+                        | AccountCommand::AppPassword(AppPasswordCommand::List { .. })
+                        | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
+                )
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Incident(IncidentCommand::List)
                 | Self::Register(RegisterCommand::List { .. })

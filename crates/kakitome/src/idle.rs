@@ -1,8 +1,11 @@
-//! Identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
+//! App passwords whose time is over are given up; identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
 
 use std::{sync::Arc, time::Duration};
 
-use directory::command::idle::{self, ToWarn};
+use directory::command::{
+    app_password,
+    idle::{self, ToWarn},
+};
 use jiff::{Timestamp, tz::TimeZone};
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
@@ -27,17 +30,18 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             Ok(()) => {}
             Err(store::Error::Closed) => return,
             Err(error) => {
-                tracing::error!(%error, "idle identifiers could not be looked for; it is tried again");
+                tracing::error!(%error, "what is idle or expired could not be looked for; it is tried again");
             }
         }
     }
 }
 
-/// Warns and suspends what is due for it.
+/// Gives up, warns and suspends what is due for it.
 ///
 /// # Errors
 /// The store's.
 pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
+    app_password::expire(&site.directory).await?;
     for warned in idle::sweep(&site.directory).await? {
         match warn(site, warned).await {
             // Used meanwhile.

@@ -74,6 +74,7 @@ fn group(service: Service) -> &'static str {
     match service {
         Service::Smtp => "smtp",
         Service::Submission | Service::Submissions => "submission",
+        Service::Https => "web",
         _ => "retrieval",
     }
 }

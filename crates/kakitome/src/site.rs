@@ -7,6 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use console::Console;
 use directory::Directory;
 use message::address::Domain;
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ pub(crate) struct Site {
     pub(crate) directory: Directory,
     pub(crate) transfer: Transfer,
     pub(crate) retrieval: Retrieval,
+    console: Console,
     pub(crate) index: Index,
     pub(crate) world: World,
     /// When it began to serve.
@@ -51,6 +53,7 @@ pub(crate) struct Site {
     reloading: tokio::sync::Mutex<()>,
     transfer_settings: transfer::SettingsHandle,
     retrieval_settings: retrieval::SettingsHandle,
+    web_settings: console::SettingsHandle,
     admissions: Admissions,
     listeners: Mutex<Vec<(Service, SocketAddr)>>,
     /// How far other systems were given the trail.
@@ -79,12 +82,14 @@ struct Admissions {
     smtp: Admission,
     submission: Admission,
     retrieval: Admission,
+    web: Admission,
 }
 
 /// Connections in all and from one address, by default.
 const SMTP_CONNECTIONS: (usize, usize) = (1000, 50);
 const SUBMISSION_CONNECTIONS: (usize, usize) = (1000, 100);
 const RETRIEVAL_CONNECTIONS: (usize, usize) = (20_000, 500);
+const WEB_CONNECTIONS: (usize, usize) = (1000, 100);
 
 impl Site {
     /// Opens the site in `path`.
@@ -99,6 +104,7 @@ impl Site {
         let retrieval_settings = Arc::new(ArcSwap::from_pointee(
             settings.retrieval_settings().map_err(SiteError::Values)?,
         ));
+        let web_settings = Arc::new(ArcSwap::from_pointee(settings.web_settings()));
         let dns = settings.dns().map_err(SiteError::Values)?;
         let resolver = Arc::new(Names::new(&dns)?);
         let client_tls = transfer::ClientTls::system()
@@ -125,7 +131,15 @@ impl Site {
             Arc::clone(&retrieval_settings),
             Arc::clone(&identity),
         );
+        let console = Console::new(
+            directory.clone(),
+            world.clone(),
+            Arc::clone(&identity),
+            Arc::clone(&web_settings),
+        );
         Ok(Self {
+            console,
+            web_settings,
             path: path.to_owned(),
             started: world.now(),
             admissions: Admissions::new(&settings),
@@ -156,6 +170,7 @@ impl Site {
         match service {
             Service::Smtp => &self.admissions.smtp,
             Service::Submission | Service::Submissions => &self.admissions.submission,
+            Service::Https => &self.admissions.web,
             _ => &self.admissions.retrieval,
         }
         .clone()
@@ -186,6 +201,7 @@ impl Site {
             SessionKind::Retrieval(listener) => {
                 self.retrieval.serve(stream, peer, listener, shutdown).await;
             }
+            SessionKind::Web => self.console.serve(stream, peer, shutdown).await,
             SessionKind::None => {}
         }
     }
@@ -199,7 +215,8 @@ impl Site {
                 _ => transfer::REFUSED_BUSY,
             },
             SessionKind::Retrieval(listener) => listener.busy(),
-            SessionKind::None => b"",
+            // Nothing can be said before the handshake.
+            SessionKind::Web | SessionKind::None => b"",
         }
     }
 
@@ -246,6 +263,7 @@ impl Site {
         self.directory.reload(options);
         self.transfer_settings.store(Arc::new(transfer_settings));
         self.retrieval_settings.store(Arc::new(retrieval_settings));
+        self.web_settings.store(Arc::new(fresh.web_settings()));
         self.identity.store(Arc::new(identity));
         self.resolver.replace(&names);
         self.admissions.set_limits(&fresh);
@@ -351,6 +369,7 @@ impl Resolver for Names {
 enum SessionKind {
     Transfer(transfer::Listener),
     Retrieval(retrieval::Listener),
+    Web,
     None,
 }
 
@@ -363,28 +382,31 @@ fn kind(service: Service) -> SessionKind {
         Service::Imaps => SessionKind::Retrieval(retrieval::Listener::Imaps),
         Service::Pop3 => SessionKind::Retrieval(retrieval::Listener::Pop3),
         Service::Pop3s => SessionKind::Retrieval(retrieval::Listener::Pop3s),
+        Service::Https => SessionKind::Web,
         Service::Metrics => SessionKind::None,
     }
 }
 
 impl Admissions {
     fn new(settings: &Settings) -> Self {
-        let [smtp, submission, retrieval] = Self::limits(settings);
+        let [smtp, submission, retrieval, web] = Self::limits(settings);
         Self {
             smtp: Admission::new(smtp.0, smtp.1),
             submission: Admission::new(submission.0, submission.1),
             retrieval: Admission::new(retrieval.0, retrieval.1),
+            web: Admission::new(web.0, web.1),
         }
     }
 
     fn set_limits(&self, settings: &Settings) {
-        let [smtp, submission, retrieval] = Self::limits(settings);
+        let [smtp, submission, retrieval, web] = Self::limits(settings);
         self.smtp.set_limits(smtp.0, smtp.1);
         self.submission.set_limits(submission.0, submission.1);
         self.retrieval.set_limits(retrieval.0, retrieval.1);
+        self.web.set_limits(web.0, web.1);
     }
 
-    fn limits(settings: &Settings) -> [(usize, usize); 3] {
+    fn limits(settings: &Settings) -> [(usize, usize); 4] {
         let keys = &settings.limits;
         [
             (
@@ -403,6 +425,11 @@ impl Admissions {
                     .unwrap_or(RETRIEVAL_CONNECTIONS.0),
                 keys.retrieval_connections_per_address
                     .unwrap_or(RETRIEVAL_CONNECTIONS.1),
+            ),
+            (
+                keys.web_connections.unwrap_or(WEB_CONNECTIONS.0),
+                keys.web_connections_per_address
+                    .unwrap_or(WEB_CONNECTIONS.1),
             ),
         ]
     }

@@ -18,6 +18,10 @@ pub(crate) enum Next {
     Out(Refusal),
 }
 
+/// What is said to one whose initial password is good for being changed only.
+pub(crate) const INITIAL_PASSWORD: &str =
+    "Change the initial password first, on the web page of this server";
+
 /// An exchange under way. One that is dropped in the middle of SCRAM is recorded as abandoned.
 pub(crate) struct Exchange {
     machine: server::Exchange,
@@ -87,7 +91,7 @@ pub(crate) async fn advance(
                     .authenticate(attempt, &claim.identity, password)
                     .await
             }
-            Step::Proved { .. } => match proved(exchange.scram.take()).await {
+            Step::Proved { password, .. } => match proved(exchange.scram.take(), password).await {
                 Ok(login) => {
                     exchange.proved = Some(login);
                     step = exchange.machine.accept();
@@ -113,9 +117,9 @@ pub(crate) async fn advance(
     }
 }
 
-async fn proved(scram: Option<ScramExchange>) -> Result<Login, Refusal> {
+async fn proved(scram: Option<ScramExchange>, password: usize) -> Result<Login, Refusal> {
     match scram {
-        Some(scram) => scram.proved().await,
+        Some(scram) => scram.proved(password).await,
         None => Err(Refusal::Temporary),
     }
 }

@@ -359,6 +359,11 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO legal_hold (account, reason, placed_by, placed_at) VALUES (?1, 'court', 7, ?2)",
         "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at) \
          VALUES (1, 'credential', ?1, 'reported', ?2, 7, ?2)",
+        "INSERT INTO app_password (number, account, name, msa, mra, digest, scram_iterations, scram_salt, scram_stored, \
+         scram_server, made_by, made_at, used_at, used_from) \
+         VALUES (1, ?1, 'スマートフォン', 1, 1, 'abc', 4096, 'AAAA', 'AAAA', 'AAAA', 7, ?2, ?2, '192.0.2.7')",
+        "INSERT INTO second_factor (number, account, kind, name, secret, counter, added_at) \
+         VALUES (1, ?1, 'totp', 'phone', 'AAAA', 7, ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

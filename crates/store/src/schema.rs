@@ -36,6 +36,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 5,
         files: &[include_str!("schema/life.sql")],
     },
+    Step {
+        format: 6,
+        files: &[include_str!("schema/access.sql")],
+    },
 ];
 
 /// The format that this build writes.

@@ -118,6 +118,14 @@ kinds! {
     PasswordChanged = "account.password",
     /// A stored secret was rewritten with today's scheme after a login.
     PasswordUpgraded = "account.password-upgraded",
+    /// A password for one mail program was made.
+    AppPasswordMade = "account.app-password",
+    /// A password for one mail program was given up, or expired.
+    AppPasswordRevoked = "account.app-password-revoked",
+    /// A second factor was added.
+    SecondFactorAdded = "account.second-factor",
+    /// A second factor was removed.
+    SecondFactorRemoved = "account.second-factor-removed",
     /// An account's quota or addresses were changed.
     AccountChanged = "account.changed",
 

@@ -12,7 +12,7 @@ use crate::{
     Options, Role, password as rule,
     tables::{
         account::{self, AccountState},
-        address, credential, person,
+        address, app_password, credential, person,
     },
 };
 
@@ -242,13 +242,14 @@ async fn set_password(
     let directory = &caller.directory;
     let options = directory.options();
     let (name, settings) = (name.to_owned(), options.clone());
-    let (account, full_name, held) = caller
+    let (account, full_name, held, base) = caller
         .peek(&[], move |snapshot, me| {
             let account = settable(snapshot, &settings, &name, me)?;
             let holder = person::by_name(snapshot, &account.person.1)?;
             let full_name = holder.map_or_else(String::new, |holder| holder.full_name);
             let held = credential::of(snapshot, account.id)?;
-            Ok((account, full_name, held))
+            let base = app_password::base(snapshot, account.id)?;
+            Ok((account, full_name, held, base))
         })
         .await?;
     let made = chosen.is_none();
@@ -260,20 +261,21 @@ async fn set_password(
     let hasher = &directory.inner.hasher;
     let failed = |problem: crate::hash::HashFailure| CommandError::Hash(problem.to_string());
     if let Some(held) = held {
-        let check = hasher.check(held.stored, true, password.clone(), options.cost());
+        let check = hasher.check((held.stored, true), password.clone(), options.cost(), None);
         if check.await.map_err(failed)?.matches {
             return Err(CommandError::SamePassword);
         }
     }
     let secrets = hasher
-        .derive(password.clone(), options.cost())
+        .derive(password.clone(), options.cost(), base)
         .await
         .map_err(failed)?;
     let (name, generation) = (account.identifier, account.generation);
     caller
         .change(words, &[], move |tx, me| {
             let account = settable(tx, &options, &name, me)?;
-            if account.generation != generation {
+            let fits = credential::fits(tx, account.id, &secrets)?;
+            if account.generation != generation || !fits {
                 return Err(CommandError::Changed);
             }
             let own = account.person.0 == me.id;

@@ -12,8 +12,9 @@ use super::{Caller, CommandError, Executor, account::present, incident, issue::M
 use crate::{
     Options,
     tables::{
-        account, address, credential, life,
+        account, address, app_password, credential, life,
         order::{OrderKind, OrderState, mark},
+        second_factor,
     },
 };
 
@@ -70,6 +71,8 @@ fn carry_out(
 
     address::remove_all(tx, account.id)?;
     credential::delete(tx, account.id)?;
+    let app_passwords = app_password::delete_all(tx, account.id)?;
+    let second_factors = second_factor::delete_all(tx, account.id)?;
     mailbox::remove_account(tx, account.id)?;
     tx.destroy_key(account.id)?;
     account::delete(tx, account.id, number)?;
@@ -83,6 +86,8 @@ fn carry_out(
         .detail("person", account.person.1)
         .detail("messages", usage.messages)
         .detail("bytes", usage.bytes)
+        .detail("app_passwords", app_passwords)
+        .detail("second_factors", second_factors)
         .detail("references", references.clone());
     let deleted = Deleted {
         account: account.id,

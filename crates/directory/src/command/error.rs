@@ -20,6 +20,9 @@ pub enum CommandError {
     /// Somebody else's account.
     #[error("this is only for the holder of {0} or an account manager")]
     NotHolder(String),
+    /// For nobody but the holder, whatever the role.
+    #[error("this is only for the holder of {0}")]
+    OnlyHolder(String),
     /// There is no such thing.
     #[error("{what} {name} does not exist")]
     NoSuch {
@@ -68,6 +71,9 @@ pub enum CommandError {
     /// Rows of a file that cannot be used; nothing of the file was taken.
     #[error("{}", lines(.0))]
     Lines(Vec<LineProblem>),
+    /// What a device showed is not what its secret gives now.
+    #[error("the code is wrong; is the device's clock right?")]
+    WrongCode,
     /// Something changed while the command ran.
     #[error("the account changed while the command ran; give it again")]
     Changed,

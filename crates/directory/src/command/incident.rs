@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Directory, Role,
     tables::{
-        account,
+        account, app_password,
         incident::{self as table, Entry, New},
     },
 };
@@ -179,6 +179,8 @@ fn carry_out(
     let was_suspended = account.suspended_at.is_some();
     // Also one that is suspended: a password that was set since does not count any more.
     account::suspend(tx, account.id)?;
+    // Whoever had the password could make more of them.
+    let app_passwords = app_password::delete_all(tx, account.id)?;
     tx.touch(Topic::Account(account.id));
     let selection = Selection {
         identifier: Some(account.identifier.clone()),
@@ -208,6 +210,7 @@ fn carry_out(
         .event(Kind::AccountSuspended, &account.identifier)
         .detail("reason", reason)
         .detail("incident", number)
+        .detail("app_passwords_revoked", app_passwords)
         .detail("before", if was_suspended { "suspended" } else { "active" })
         .detail("after", "suspended");
     let mut events = vec![opened, suspended];

@@ -67,7 +67,7 @@ pub async fn issue(caller: &Caller, args: Issue) -> Result<Issued, CommandError>
         let secrets = directory
             .inner
             .hasher
-            .derive(password.clone(), options.cost())
+            .derive(password.clone(), options.cost(), None)
             .await
             .map_err(|problem| CommandError::Hash(problem.to_string()))?;
         let decoy_key: [u8; 32] = directory.inner.world.bytes();

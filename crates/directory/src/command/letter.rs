@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Options, Role, password as rule,
-    tables::{account, credential, life, person},
+    tables::{account, app_password, credential, life, person},
 };
 
 const MAY: &[Role] = &[Role::AccountManager];
@@ -69,16 +69,10 @@ where
             .map(|reason| plain_text("the reason", reason, MOST_REASON))
             .transpose()?;
         let password = rule::generate(&directory.inner.world);
-        let secrets = directory
-            .inner
-            .hasher
-            .derive(password.clone(), options.cost())
-            .await
-            .map_err(|problem| CommandError::Hash(problem.to_string()))?;
         let made_at = directory.inner.world.now();
         let (asked, settings) = (name.to_owned(), options.clone());
         let (repeat, look) = (again.clone(), options.clone());
-        let (facts, account) = caller
+        let (facts, account, base) = caller
             .peek(MAY, move |snapshot, _| {
                 let account = may_be_made(snapshot, &look, &asked, repeat.is_some())?;
                 let number = life::next_letter(snapshot)?;
@@ -90,9 +84,16 @@ where
                     address: account.address.clone(),
                     made_at,
                 };
-                Ok((facts, account))
+                let base = app_password::base(snapshot, account.id)?;
+                Ok((facts, account, base))
             })
             .await?;
+        let secrets = directory
+            .inner
+            .hasher
+            .derive(password.clone(), options.cost(), base)
+            .await
+            .map_err(|problem| CommandError::Hash(problem.to_string()))?;
         let text = password
             .expose_str()
             .ok_or_else(|| CommandError::Hash("the password made is not text".to_owned()))?;
@@ -107,7 +108,8 @@ where
             .change(&words, MAY, move |tx: &mut Tx<'_>, me: &Executor| {
                 let repeat = again.is_some();
                 let account = may_be_made(tx, &settings, &facts.identifier, repeat)?;
-                if account.generation != generation || life::next_letter(tx)? != number {
+                let fits = credential::fits(tx, account.id, &secrets)?;
+                if account.generation != generation || !fits || life::next_letter(tx)? != number {
                     return Err(CommandError::Changed);
                 }
                 credential::set(tx, account.id, &secrets)?;

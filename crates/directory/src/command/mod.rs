@@ -21,6 +21,12 @@
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
+//! | `account app-password add` | the holder |
+//! | `account app-password revoke` | the holder; administrator, account-manager, security-officer |
+//! | `account app-password list`, `account second-factor list` | the holder; any officer's role |
+//! | `account second-factor add` (pages only) | the holder |
+//! | `account second-factor remove` | the holder; account-manager |
+//! | `account logins` | the holder; administrator, security-officer |
 //! | `account list`, `account idle` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |
 //! | `incident open` | administrator, account-manager, security-officer |
@@ -38,6 +44,7 @@
 
 pub mod account;
 pub mod address;
+pub mod app_password;
 pub mod arrival;
 mod bootstrap;
 mod delete;
@@ -49,10 +56,12 @@ pub mod incident;
 mod issue;
 pub mod letter;
 pub mod order;
+pub mod own;
 pub mod person;
 pub mod register;
 pub mod role;
 pub mod roster;
+pub mod second_factor;
 
 use std::future::Future;
 

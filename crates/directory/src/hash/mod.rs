@@ -15,6 +15,8 @@ use world::World;
 
 pub(crate) use scheme::{Scheme, Stored};
 
+use crate::tables::app_password::Base;
+
 /// What a hash costs, and what goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cost {
@@ -90,35 +92,50 @@ impl Hasher {
     }
 
     /// Checks `password` against `stored`; `has_scram` says whether SCRAM secrets are kept beside it. Takes one
-    /// Argon2 computation whatever is stored and however it ends (and the foreign scheme's own cost before).
+    /// Argon2 computation whatever is stored and however it ends (and the foreign scheme's own cost before). Secrets that
+    /// it makes anew have SCRAM's salt from `base`, if there is one.
     pub(crate) async fn check(
         &self,
-        stored: Stored,
-        has_scram: bool,
+        (stored, has_scram): (Stored, bool),
         password: Secret,
         cost: Cost,
+        base: Option<Base>,
     ) -> Result<Checked, HashFailure> {
         let me = self.clone();
-        self.run(move || me.check_now(&stored, has_scram, &password, cost))
+        self.run(move || me.check_now((&stored, has_scram), &password, cost, base.as_ref()))
             .await?
     }
 
-    /// Makes the secrets to be stored for a password.
+    /// Makes the secrets to be stored for a password, with SCRAM's salt from `base`, if there is one.
     pub(crate) async fn derive(
         &self,
         password: Secret,
         cost: Cost,
+        base: Option<Base>,
     ) -> Result<NewSecrets, HashFailure> {
         let me = self.clone();
-        self.run(move || me.derive_now(&password, cost)).await?
+        self.run(move || me.derive_now(&password, cost, base.as_ref()))
+            .await?
+    }
+
+    /// Makes the SCRAM secrets of a password with the salt of `base`, or with one of its own.
+    pub(crate) async fn scram(
+        &self,
+        password: Secret,
+        cost: Cost,
+        base: Option<Base>,
+    ) -> Result<ScramCredentials, HashFailure> {
+        let me = self.clone();
+        self.run(move || me.scram_now(&password, cost, base.as_ref()))
+            .await
     }
 
     fn check_now(
         &self,
-        stored: &Stored,
-        has_scram: bool,
+        (stored, has_scram): (&Stored, bool),
         password: &Secret,
         cost: Cost,
+        base: Option<&Base>,
     ) -> Result<Checked, HashFailure> {
         let prepared = prepare_password(password);
         let too_long = password.expose().len() > MAX_PASSWORD;
@@ -138,7 +155,7 @@ impl Hasher {
             self.fits(&self.decoy(cost), &candidate)?;
         }
         let upgrade = if matches && !(has_scram && stored.is_current(cost)) {
-            Some(self.derive_now(password, cost)?)
+            Some(self.derive_now(password, cost, base)?)
         } else {
             None
         };
@@ -154,7 +171,22 @@ impl Hasher {
             .map_err(|problem| HashFailure(problem.to_string()))
     }
 
-    fn derive_now(&self, password: &Secret, cost: Cost) -> Result<NewSecrets, HashFailure> {
+    fn scram_now(&self, password: &Secret, cost: Cost, base: Option<&Base>) -> ScramCredentials {
+        match base {
+            Some(base) => ScramCredentials::derive(password, &base.salt, base.iterations),
+            None => {
+                let salt: [u8; SALT_LEN] = self.world.bytes();
+                ScramCredentials::derive(password, &salt, cost.scram_iterations)
+            }
+        }
+    }
+
+    fn derive_now(
+        &self,
+        password: &Secret,
+        cost: Cost,
+        base: Option<&Base>,
+    ) -> Result<NewSecrets, HashFailure> {
         self.shared.computed.fetch_add(1, Ordering::SeqCst);
         let prepared = prepare_password(password);
         let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32))
@@ -163,10 +195,9 @@ impl Hasher {
         let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password_with_salt(prepared.expose(), &salt)
             .map_err(|problem| HashFailure(problem.to_string()))?;
-        let salt: [u8; SALT_LEN] = self.world.bytes();
         Ok(NewSecrets {
             stored: Stored::new(Scheme::Argon2id, hash.to_string()),
-            scram: ScramCredentials::derive(password, &salt, cost.scram_iterations),
+            scram: self.scram_now(password, cost, base),
         })
     }
 
@@ -211,13 +242,13 @@ mod tests {
     #[tokio::test]
     async fn a_derived_secret_fits_and_is_current() {
         let hasher = Hasher::new(World::system(), 2);
-        let new = hasher.derive("ﾊﾟｽワード1".into(), COST).await.unwrap();
+        let new = hasher.derive("ﾊﾟｽワード1".into(), COST, None).await.unwrap();
         let (scheme, secret) = new.stored.clone().into_columns();
         let stored = Stored::from_columns(&scheme, &secret).unwrap();
         for (password, expected) in [("ﾊﾟｽワード1", true), ("パスワード1", true), ("other", false)]
         {
             let checked = hasher
-                .check(stored.clone(), true, password.into(), COST)
+                .check((stored.clone(), true), password.into(), COST, None)
                 .await
                 .unwrap();
             assert_eq!(checked.matches, expected, "{password}");
@@ -225,7 +256,7 @@ mod tests {
         }
         let dearer = Cost { passes: 2, ..COST };
         let checked = hasher
-            .check(stored, true, "パスワード1".into(), dearer)
+            .check((stored, true), "パスワード1".into(), dearer, None)
             .await
             .unwrap();
         assert!(checked.upgrade.unwrap().stored.is_current(dearer));
@@ -234,11 +265,15 @@ mod tests {
     #[tokio::test]
     async fn decoys_cost_what_real_ones_cost_and_fit_nothing() {
         let hasher = Hasher::new(World::system(), 2);
-        let real = hasher.derive("right".into(), COST).await.unwrap().stored;
+        let real = hasher
+            .derive("right".into(), COST, None)
+            .await
+            .unwrap()
+            .stored;
         let before = hasher.computed();
         assert!(
             !hasher
-                .check(real, true, "wrong".into(), COST)
+                .check((real, true), "wrong".into(), COST, None)
                 .await
                 .unwrap()
                 .matches
@@ -247,7 +282,7 @@ mod tests {
         let decoy = hasher.decoy(COST);
         assert!(
             !hasher
-                .check(decoy, true, "wrong".into(), COST)
+                .check((decoy, true), "wrong".into(), COST, None)
                 .await
                 .unwrap()
                 .matches
@@ -277,10 +312,10 @@ mod tests {
     async fn endless_passwords_are_wrong() {
         let hasher = Hasher::new(World::system(), 1);
         let long = "a1".repeat(MAX_PASSWORD);
-        let stored = hasher.derive("".into(), COST).await.unwrap().stored;
+        let stored = hasher.derive("".into(), COST, None).await.unwrap().stored;
         assert!(
             !hasher
-                .check(stored, true, long.into(), COST)
+                .check((stored, true), long.into(), COST, None)
                 .await
                 .unwrap()
                 .matches

@@ -205,6 +205,13 @@ pub(crate) fn renew(tx: &mut Tx<'_>, id: AccountId, must_change: bool) -> Result
     Ok(())
 }
 
+/// What was proved before must be proved anew.
+pub(crate) fn prove_anew(tx: &mut Tx<'_>, id: AccountId) -> Result<(), Error> {
+    let void = "UPDATE account SET generation = generation + 1 WHERE id = ?1";
+    tx.execute(void, params![id])?;
+    Ok(())
+}
+
 /// Marks the account as deleted; the row keeps its identifier taken.
 pub(crate) fn delete(tx: &mut Tx<'_>, id: AccountId, order: i64) -> Result<(), Error> {
     let now = tx.now();

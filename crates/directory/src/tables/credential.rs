@@ -9,6 +9,7 @@ use store::{
 };
 use zeroize::Zeroizing;
 
+use super::app_password;
 use crate::hash::{NewSecrets, Stored};
 
 /// What is kept of an account's password.
@@ -43,25 +44,33 @@ fn scram(row: &dyn Row) -> Result<Option<ScramCredentials>, Error> {
     let Some(iterations) = row.maybe_int(2)? else {
         return Ok(None);
     };
-    let damaged = || Error::Corrupt("credential: SCRAM secrets".to_owned());
-    let bytes = |column| {
-        let text = row.text(column)?;
-        STANDARD.decode(text).map_err(|_| damaged())
-    };
-    let key = |column| {
-        <[u8; 32]>::try_from(bytes(column)?)
-            .map(Zeroizing::new)
-            .map_err(|_| damaged())
-    };
     Ok(Some(ScramCredentials {
-        salt: bytes(3)?,
+        salt: STANDARD.decode(row.text(3)?).map_err(|_| damaged())?,
         iterations: u32::try_from(iterations).map_err(|_| damaged())?,
-        stored_key: key(4)?,
-        server_key: key(5)?,
+        stored_key: scram_key(&row.text(4)?)?,
+        server_key: scram_key(&row.text(5)?)?,
     }))
 }
 
-/// Sets today's secrets.
+/// A key of SCRAM secrets as it is kept.
+pub(super) fn scram_key(text: &str) -> Result<Zeroizing<[u8; 32]>, Error> {
+    let bytes = STANDARD.decode(text).map_err(|_| damaged())?;
+    <[u8; 32]>::try_from(bytes)
+        .map(Zeroizing::new)
+        .map_err(|_| damaged())
+}
+
+fn damaged() -> Error {
+    Error::Corrupt("SCRAM secrets".to_owned())
+}
+
+/// Whether these secrets can stand beside the account's app passwords.
+pub(crate) fn fits(sql: &mut dyn Sql, account: AccountId, new: &NewSecrets) -> Result<bool, Error> {
+    let base = app_password::base(sql, account)?;
+    Ok(base.is_none_or(|base| base.is_of(&new.scram)))
+}
+
+/// Sets today's secrets, which [`fits`] was asked about in this transaction.
 pub(crate) fn set(tx: &mut Tx<'_>, account: AccountId, new: &NewSecrets) -> Result<(), Error> {
     let (scheme, secret) = new.stored.clone().into_columns();
     let now = tx.now();

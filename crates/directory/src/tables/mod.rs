@@ -1,13 +1,15 @@
-//! The directory's tables (`store/src/schema/directory.sql` and `life.sql`) as Rust sees them. No rule is decided here.
+//! The directory's tables (`directory.sql`, `life.sql` and `access.sql` in `store/src/schema`) as Rust sees them. No rule is decided here.
 
 pub(crate) mod account;
 pub(crate) mod address;
+pub(crate) mod app_password;
 pub(crate) mod credential;
 pub(crate) mod incident;
 pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;
 pub(crate) mod register;
+pub(crate) mod second_factor;
 
 use jiff::Timestamp;
 use store::{Error, sql::Row};

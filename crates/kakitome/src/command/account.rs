@@ -4,7 +4,7 @@ use directory::command::{Caller, account, address as addresses, hold, idle, impo
 use protocol::sasl::Secret;
 use serde_json::json;
 
-use super::{Answer, Failure, address, letter, order::file};
+use super::{Answer, Failure, access, address, letter, order::file};
 use crate::{cli::AccountCommand, control::Request, site::Site};
 
 pub(super) async fn run(
@@ -70,6 +70,15 @@ pub(super) async fn run(
             };
             password(caller, &address, chosen, answer).await
         }
+        AccountCommand::AppPassword(command) => access::app_password(caller, command, answer).await,
+        AccountCommand::SecondFactor(command) => {
+            access::second_factor(caller, command, answer).await
+        }
+        AccountCommand::Logins {
+            address,
+            days,
+            most,
+        } => access::logins(site, caller, (&address, days, most), answer).await,
         AccountCommand::Services { address, msa, mra } => {
             Ok(account::services(caller, &address, msa, mra).await?)
         }
@@ -131,9 +140,9 @@ async fn password(
     Ok(())
 }
 
-const ONCE: &str = "The password is shown this once and stored nowhere.";
+pub(super) const ONCE: &str = "The password is shown this once and stored nowhere.";
 
-fn shown(secret: &Secret) -> Result<&str, Failure> {
+pub(super) fn shown(secret: &Secret) -> Result<&str, Failure> {
     secret
         .expose_str()
         .ok_or_else(|| Failure::Failed("the password made is not text".to_owned()))

@@ -1,6 +1,7 @@
 //! Commands to a running site: who calls is mapped to a person, the room's own authorised function is
 //! called, and what was asked is an event, however it ended.
 
+mod access;
 mod account;
 mod audit;
 mod backup;

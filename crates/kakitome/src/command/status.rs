@@ -2,7 +2,7 @@
 
 use directory::{
     Resolution,
-    command::{idle, incident},
+    command::{idle, incident, second_factor},
 };
 use message::address::{Address, Domain};
 use serde_json::json;
@@ -106,6 +106,14 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
                 true => "`incident close` ends it".to_owned(),
                 false => format!("missing {}", missing.join(", ")),
             }
+        ));
+    }
+    let single = second_factor::missing(&site.directory).await?;
+    if !single.is_empty() {
+        attention.push(format!(
+            "{} identifiers of people with roles have no second factor, the first is {}: its holder adds one on the pages (clause 7.1)",
+            single.len(),
+            single.first().map_or("", String::as_str)
         ));
     }
     let idle = idle::found(&site.directory).await?;

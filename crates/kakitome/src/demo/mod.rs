@@ -286,6 +286,10 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
             port(Service::Imaps),
             port(Service::Submissions)
         ),
+        format!(
+            "  A browser: https://127.0.0.1:{}/ (the certificate is self-signed), with the same address and password",
+            port(Service::Https)
+        ),
         format!("  {site} status"),
         format!("  {site} audit search --address {address}"),
         format!("  {site} incident show 1"),

@@ -123,6 +123,11 @@ impl Settings {
                 "retrieval_connections_per_address",
                 keys.retrieval_connections_per_address,
             ),
+            one("web_connections", keys.web_connections),
+            one(
+                "web_connections_per_address",
+                keys.web_connections_per_address,
+            ),
             one("unknown_commands", keys.unknown_commands),
             one("refused_recipients", keys.refused_recipients),
         ]
@@ -202,6 +207,10 @@ impl Settings {
             ("retrieval", "login_time", retrieval.login_time),
             ("retrieval", "imap_silence", retrieval.imap_silence),
             ("retrieval", "pop3_silence", retrieval.pop3_silence),
+            ("web", "silence", self.web.silence),
+            ("web", "session_time", self.web.session_time),
+            ("web", "request_time", self.web.request_time),
+            ("web", "connection_time", self.web.connection_time),
             (
                 "directory",
                 "order_lifetime",

@@ -55,6 +55,10 @@ pub(crate) struct LimitKeys {
     pub(crate) retrieval_connections: Option<usize>,
     /// IMAP and POP3 connections from one address.
     pub(crate) retrieval_connections_per_address: Option<usize>,
+    /// Browsers' connections in all.
+    pub(crate) web_connections: Option<usize>,
+    /// Browsers' connections from one address.
+    pub(crate) web_connections_per_address: Option<usize>,
     /// Time for a TLS handshake.
     pub(crate) handshake_time: Option<Time>,
     /// Time from the greeting to EHLO.
@@ -236,6 +240,20 @@ impl DeliveryKeys {
     }
 }
 
+/// `[web]`: the pages over HTTPS.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WebKeys {
+    /// How long a session may be silent.
+    pub(crate) silence: Option<Time>,
+    /// How long a session lasts at most.
+    pub(crate) session_time: Option<Time>,
+    /// Time for a request to come, and for its answer.
+    pub(crate) request_time: Option<Time>,
+    /// How long one connection lasts at most.
+    pub(crate) connection_time: Option<Time>,
+}
+
 /// `[dns]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -270,12 +288,35 @@ pub(crate) struct DirectoryKeys {
     pub(crate) allow_single_person: bool,
     /// No account without an acknowledgement of the records (clause 9.1(2)).
     pub(crate) acknowledgement_required: bool,
+    /// An initial password opens only the page where it is changed (clause 7.1(1)c).
+    pub(crate) initial_only_to_change: bool,
+    /// Who must have a second factor on the pages.
+    pub(crate) second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned; 0: for ever.
     pub(crate) idle_after: Time,
     /// How long after that it is suspended; 0: never.
     pub(crate) idle_grace: Time,
     /// How long an approved order can be used.
     pub(crate) order_lifetime: Time,
+}
+
+/// Who must have a second factor.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondFactor {
+    Optional,
+    Officers,
+    Everyone,
+}
+
+impl From<SecondFactor> for directory::SecondFactor {
+    fn from(who: SecondFactor) -> Self {
+        match who {
+            SecondFactor::Optional => Self::Optional,
+            SecondFactor::Officers => Self::Officers,
+            SecondFactor::Everyone => Self::Everyone,
+        }
+    }
 }
 
 impl Default for DirectoryKeys {
@@ -291,6 +332,8 @@ impl Default for DirectoryKeys {
             default_quota: None,
             allow_single_person: false,
             acknowledgement_required: false,
+            initial_only_to_change: false,
+            second_factor: SecondFactor::Officers,
             idle_after: Time::seconds(90 * 86_400),
             idle_grace: Time::seconds(30 * 86_400),
             order_lifetime: Time::seconds(30 * 86_400),

@@ -17,11 +17,12 @@ pub(crate) enum Service {
     Pop3s,
     Imap,
     Imaps,
+    Https,
     Metrics,
 }
 
 impl Service {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Smtp,
         Self::Submissions,
         Self::Submission,
@@ -29,6 +30,7 @@ impl Service {
         Self::Pop3s,
         Self::Imap,
         Self::Imaps,
+        Self::Https,
         Self::Metrics,
     ];
 
@@ -42,6 +44,7 @@ impl Service {
             Self::Pop3s => "pop3s",
             Self::Imap => "imap",
             Self::Imaps => "imaps",
+            Self::Https => "https",
             Self::Metrics => "metrics",
         }
     }
@@ -56,6 +59,7 @@ impl Service {
             Self::Pop3s => 995,
             Self::Imap => 143,
             Self::Imaps => 993,
+            Self::Https => 443,
             Self::Metrics => 9090,
         }
     }
@@ -78,6 +82,7 @@ pub(crate) struct ListenKeys {
     pop3s: Port,
     imap: Port,
     imaps: Port,
+    https: Port,
     metrics: Port,
 }
 
@@ -97,6 +102,7 @@ impl Default for ListenKeys {
             pop3s: Port::Standard,
             imap: Port::Standard,
             imaps: Port::Standard,
+            https: Port::Standard,
             metrics: Port::Standard,
         }
     }
@@ -152,6 +158,7 @@ impl ListenKeys {
             Service::Pop3s => self.pop3s,
             Service::Imap => self.imap,
             Service::Imaps => self.imaps,
+            Service::Https => self.https,
             Service::Metrics => self.metrics,
         };
         match port {

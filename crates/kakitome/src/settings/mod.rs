@@ -25,7 +25,7 @@ use bounds::Places;
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
-    DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys,
+    DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
@@ -55,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) submission: SubmissionKeys,
     #[serde(default)]
     pub(crate) retrieval: RetrievalKeys,
+    #[serde(default)]
+    pub(crate) web: WebKeys,
     #[serde(default)]
     pub(crate) delivery: DeliveryKeys,
     #[serde(default)]

@@ -78,6 +78,8 @@ impl Settings {
             default_quota: keys.default_quota.map(|size| size.0),
             allow_single_person: keys.allow_single_person,
             acknowledgement_required: keys.acknowledgement_required,
+            initial_only_to_change: keys.initial_only_to_change,
+            second_factor: keys.second_factor.into(),
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
             order_lifetime: keys.order_lifetime.0,
@@ -253,5 +255,19 @@ impl Settings {
             self.limits.message_size.map(|size| size.0),
         );
         Ok(made)
+    }
+
+    /// For the pages.
+    pub(crate) fn web_settings(&self) -> console::Settings {
+        let usual = console::Settings::default();
+        let mut made = console::Settings {
+            hostname: self.server.hostname.get_ref().clone(),
+            ..usual
+        };
+        put_time(&mut made.silence, self.web.silence);
+        put_time(&mut made.session_time, self.web.session_time);
+        put_time(&mut made.request_time, self.web.request_time);
+        put_time(&mut made.connection_time, self.web.connection_time);
+        made
     }
 }

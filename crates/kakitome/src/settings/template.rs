@@ -136,6 +136,8 @@ const TAIL: &str = "
 # argon2_passes = 2
 # scram_iterations = 10000
 # default_quota = \"2GiB\"         # default: none
+# initial_only_to_change = false   # an initial password opens only the web page where it is changed (clause 7.1(1)c)
+# second_factor = \"officers\"     # who must have one to use the web pages: optional, officers, everyone
 # idle_after = \"90d\"              # an identifier not used for so long is reported and its holder warned (clause 7.1(3)); \"0s\": never
 # idle_grace = \"30d\"              # so long after the warning it is suspended, unless it is used; \"0s\": never
 # acknowledgement_required = false  # an account only for who has acknowledged the records (clause 9.1(2))
@@ -161,6 +163,13 @@ unauthenticated_networks = []
 # concurrent_searches = 4
 # view_cache = \"64MiB\"            # lists of messages of lately selected mailboxes, 16 octets a message
 
+[web]
+# The pages over HTTPS, where staff change their passwords and see their logins (clauses 4.1, 7.1).
+# silence = \"15m\"                # of a session, then it ends
+# session_time = \"8h\"            # that a session lasts at most
+# request_time = \"1m\"            # for a request and its answer; more than longest_delay
+# connection_time = \"10m\"
+
 [limits]
 # message_size = \"50MiB\"
 # recipients = 1000                # of one transaction
@@ -182,6 +191,8 @@ unauthenticated_networks = []
 # submission_connections_per_address = 100
 # retrieval_connections = 20000
 # retrieval_connections_per_address = 500
+# web_connections = 1000
+# web_connections_per_address = 100
 # handshake_time = \"30s\"
 # greeting_time = \"1m\"
 # command_time = \"5m\"

@@ -22,6 +22,7 @@ pub(crate) const POP3: u16 = PORT_BASE + 110;
 pub(crate) const POP3S: u16 = PORT_BASE + 995;
 pub(crate) const IMAP: u16 = PORT_BASE + 143;
 pub(crate) const IMAPS: u16 = PORT_BASE + 993;
+pub(crate) const HTTPS: u16 = PORT_BASE + 443;
 
 /// How long a server may take to be ready, or to end.
 const SERVER_TIME: Duration = Duration::from_secs(40);

@@ -48,5 +48,5 @@ pub mod wire;
 pub use binding::ChannelBindings;
 pub use mechanism::{Mechanism, UnknownMechanism};
 pub use prepare::{MAX_IDENTITY, MAX_PASSWORD, prepare_identity, prepare_password};
-pub use scram::{DEFAULT_ITERATIONS, Nonce, SALT_LEN, ScramCredentials};
+pub use scram::{DEFAULT_ITERATIONS, Nonce, SALT_LEN, ScramCredentials, ScramKeys, ScramOffer};
 pub use secret::Secret;

@@ -35,6 +35,40 @@ pub struct ScramCredentials {
     pub server_key: Zeroizing<[u8; HASH_LEN]>,
 }
 
+/// What a server offers to one who claims an identity: its password, and others that are as good, with the same salt and as
+/// many iterations, since the client is told of them before anybody knows which it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScramOffer {
+    /// The password's.
+    pub credentials: ScramCredentials,
+    /// Of further passwords: `H(ClientKey)` and the server's key.
+    pub others: Vec<ScramKeys>,
+}
+
+/// The keys of a further password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// `H(ClientKey)`
+    pub stored_key: Zeroizing<[u8; HASH_LEN]>,
+    /// The key that the server proves itself with.
+    pub server_key: Zeroizing<[u8; HASH_LEN]>,
+}
+
+impl From<ScramCredentials> for ScramOffer {
+    fn from(credentials: ScramCredentials) -> Self {
+        Self {
+            credentials,
+            others: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ScramKeys")
+    }
+}
+
 impl ScramCredentials {
     /// Derives the credentials for a password, which is prepared first. Takes time in proportion to
     /// `iterations` (0 counts as 1): run it where blocking is allowed.

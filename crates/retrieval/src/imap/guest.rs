@@ -14,7 +14,7 @@ use crate::{
     Shared,
     audit::{Agent, End, Tally},
     budget::Counted,
-    login::{self, Next},
+    login::{self, INITIAL_PASSWORD, Next},
 };
 
 /// The mechanism of a login that named none that is offered.
@@ -208,6 +208,7 @@ impl Guest {
                 (ResponseCode::Limit, "Too many sessions of this identifier")
             }
             Err(Refusal::Temporary) => (ResponseCode::Unavailable, "Try again later"),
+            Err(Refusal::InitialPassword) => (ResponseCode::Expired, INITIAL_PASSWORD),
             Err(Refusal::Credentials) => (
                 ResponseCode::AuthenticationFailed,
                 "Identifier or password is wrong",

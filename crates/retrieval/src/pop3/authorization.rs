@@ -13,7 +13,7 @@ use super::{line::Line, maildrop::Entered};
 use crate::{
     Shared,
     audit::End,
-    login::{self, Next},
+    login::{self, INITIAL_PASSWORD, Next},
 };
 
 /// The mechanism of a login that named none that is offered.
@@ -253,6 +253,11 @@ impl Waiting {
                 self.line
                     .out
                     .err(Some(ResponseCode::SysTemp), "Try again later");
+            }
+            Err(Refusal::InitialPassword) => {
+                self.line
+                    .out
+                    .err(Some(ResponseCode::Auth), INITIAL_PASSWORD);
             }
             Err(Refusal::Credentials) => {
                 self.line

@@ -56,9 +56,9 @@ impl Conversation<'_> {
     }
 
     /// The success is in the trail before the client is told that its proof was right.
-    pub(super) async fn proved(&mut self, answer: ProvedAnswer) {
+    pub(super) async fn proved(&mut self, password: usize, answer: ProvedAnswer) {
         let verdict = match self.scram.take() {
-            Some(scram) => scram.proved().await,
+            Some(scram) => scram.proved(password).await,
             None => Err(Denied::Temporary),
         };
         match verdict {
@@ -128,6 +128,10 @@ impl Conversation<'_> {
 fn denial(denied: Denied) -> Refusal {
     match denied {
         Denied::Credentials => Refusal::bad_credentials(),
+        Denied::InitialPassword => Refusal::new::<535>(
+            protocol::smtp::Detail::BAD_CREDENTIALS,
+            "Change the initial password first, on the web page of this server",
+        ),
         Denied::Temporary => Refusal::new::<454>(
             protocol::smtp::Detail::SECURITY,
             "Temporary authentication failure",

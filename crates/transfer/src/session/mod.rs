@@ -168,7 +168,7 @@ impl Conversation<'_> {
                 Event::Auth(mechanism, answer) => self.auth_begins(mechanism, answer),
                 Event::Password(claim, answer) => self.password(claim, answer).await,
                 Event::Credentials(identity, answer) => self.credentials(identity, answer).await,
-                Event::Proved(_, answer) => self.proved(answer).await,
+                Event::Proved(_, password, answer) => self.proved(password, answer).await,
                 Event::Authenticated(_) => self.let_in(),
                 Event::AuthFailed(failed) => self.auth_failed(failed).await,
                 Event::Mail(mail, answer) => self.mail(mail, answer).await,

@@ -6,7 +6,7 @@ mod scram;
 #[cfg(test)]
 mod tests;
 
-use super::{ChannelBindings, Mechanism, Nonce, ScramCredentials, Secret};
+use super::{ChannelBindings, Mechanism, Nonce, ScramOffer, Secret};
 
 /// What the exchange wants next.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum Step {
     /// Check this password. The exchange is over: the driver's verdict is the result.
     Password(PasswordClaim),
     /// Hand the SCRAM credentials of this identity to [`Exchange::credentials`]; for an identity that
-    /// does not exist, [`ScramCredentials::decoy`], so that nobody can tell.
+    /// does not exist, [`ScramCredentials::decoy`](super::ScramCredentials::decoy), so that nobody can tell.
     Credentials {
         /// Whom the client claims to be, prepared.
         identity: String,
@@ -26,6 +26,8 @@ pub enum Step {
     Proved {
         /// Who it is.
         identity: String,
+        /// By which of the passwords: 0 for the first, then those of [`ScramOffer::others`] from 1.
+        password: usize,
     },
     /// The client has heard that its proof was accepted. The exchange is over.
     Done {
@@ -165,9 +167,9 @@ impl Exchange {
     }
 
     /// Takes the credentials that [`Step::Credentials`] asked for. At any other time, the exchange fails.
-    pub fn credentials(&mut self, credentials: ScramCredentials) -> Step {
+    pub fn credentials(&mut self, offer: impl Into<ScramOffer>) -> Step {
         let step = match &mut self.state {
-            State::Scram(scram) => scram.credentials(credentials),
+            State::Scram(scram) => scram.credentials(offer.into()),
             State::Plain | State::Login(_) | State::Over => failed(None, Failure::Malformed),
         };
         self.close_after(step)

@@ -4,8 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{Failure, Step, failed};
 use crate::sasl::{
-    ChannelBindings, Nonce, ScramCredentials, Secret, prepare_identity,
-    scram::{HASH_LEN, attribute, hash, hmac, is_nonce, same, unescape_name, xor_into},
+    ChannelBindings, Nonce, ScramOffer, Secret, prepare_identity,
+    scram::{HASH_LEN, Key, attribute, hash, hmac, is_nonce, same, unescape_name, xor_into},
 };
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct Expected {
     client: ClientFirst,
     server_first: String,
     nonce: String,
-    credentials: ScramCredentials,
+    offer: ScramOffer,
 }
 
 impl Scram {
@@ -80,22 +80,22 @@ impl Scram {
         }
     }
 
-    pub(super) fn credentials(&mut self, credentials: ScramCredentials) -> Step {
+    pub(super) fn credentials(&mut self, offer: ScramOffer) -> Step {
         let Stage::Credentials(client) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return failed(None, Failure::Malformed);
         };
         let nonce = format!("{}{}", client.nonce, self.nonce.as_str());
         let server_first = format!(
             "r={nonce},s={},i={}",
-            STANDARD.encode(&credentials.salt),
-            credentials.iterations
+            STANDARD.encode(&offer.credentials.salt),
+            offer.credentials.iterations
         );
         let challenge = server_first.clone().into_bytes();
         self.stage = Stage::Final(Box::new(Expected {
             client,
             server_first,
             nonce,
-            credentials,
+            offer,
         }));
         Step::Challenge(challenge)
     }
@@ -191,14 +191,14 @@ impl Scram {
             client,
             server_first,
             nonce,
-            credentials,
+            offer,
         } = expected;
         let fail = |failure| failed(Some(client.identity.clone()), failure);
 
         let Some((without_proof, proof)) = text.rsplit_once(",p=") else {
             return fail(Failure::Malformed);
         };
-        let Some(mut client_key) = read_proof(proof) else {
+        let Some(proof) = read_proof(proof) else {
             return fail(Failure::Malformed);
         };
         let mut attributes = without_proof.split(',');
@@ -214,19 +214,37 @@ impl Scram {
         }
 
         let signed = format!("{},{server_first},{without_proof}", client.bare);
-        let signature = hmac(&*credentials.stored_key, &[signed.as_bytes()]);
-        xor_into(&mut client_key, &signature);
-        if !same(&*hash(&*client_key), &*credentials.stored_key) {
+        let Some((password, server_key)) = which(&offer, &signed, &proof) else {
             return fail(Failure::WrongProof);
-        }
-        let server_signature = hmac(&*credentials.server_key, &[signed.as_bytes()]);
+        };
+        let server_signature = hmac(server_key, &[signed.as_bytes()]);
         let identity = client.identity;
         self.stage = Stage::Proved {
             identity: identity.clone(),
             signature: STANDARD.encode(server_signature.as_slice()),
         };
-        Step::Proved { identity }
+        Step::Proved { identity, password }
     }
+}
+
+/// The password that `proof` is of, and the key that the server proves itself with. Takes the same time whichever it is.
+fn which<'a>(offer: &'a ScramOffer, signed: &str, proof: &Key) -> Option<(usize, &'a [u8])> {
+    let first = &offer.credentials;
+    let others = offer.others.iter();
+    let all = std::iter::once((&first.stored_key, &first.server_key))
+        .chain(others.map(|keys| (&keys.stored_key, &keys.server_key)));
+    let mut found = None;
+    for (number, (stored_key, server_key)) in all.enumerate() {
+        let mut client_key = proof.clone();
+        xor_into(
+            &mut client_key,
+            &hmac(stored_key.as_slice(), &[signed.as_bytes()]),
+        );
+        if same(&*hash(&*client_key), stored_key.as_slice()) {
+            found = found.or(Some((number, server_key.as_slice())));
+        }
+    }
+    found
 }
 
 fn read_proof(text: &str) -> Option<zeroize::Zeroizing<[u8; HASH_LEN]>> {

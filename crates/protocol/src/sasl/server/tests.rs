@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
 
 use super::*;
-use crate::sasl::client;
+use crate::sasl::{ScramCredentials, ScramKeys, client};
 
 fn exchange(mechanism: Mechanism) -> Exchange {
     bound(mechanism, ChannelBindings::none(), false)
@@ -55,7 +55,7 @@ fn scram_follows_the_published_example() {
                 p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
     assert!(matches!(
         server.respond(&last.into()),
-        Step::Proved { identity } if identity == "user"
+        Step::Proved { identity, password: 0 } if identity == "user"
     ));
     // Nothing of the server's signature is out before the driver has accepted the proof.
     assert_eq!(
@@ -69,6 +69,49 @@ fn scram_follows_the_published_example() {
     ));
     assert_eq!(server.claimed(), None);
     assert_eq!(failure(server.respond(&"".into())), Failure::Malformed);
+}
+
+/// A further password proves itself with its own keys, and the server proves to know that one.
+#[test]
+fn any_of_several_passwords_will_do() {
+    let own = credentials();
+    let others: Vec<ScramKeys> = ["eraser", "ruler"]
+        .into_iter()
+        .map(|password| {
+            let made = ScramCredentials::derive(&password.into(), &own.salt, own.iterations);
+            ScramKeys {
+                stored_key: made.stored_key,
+                server_key: made.server_key,
+            }
+        })
+        .collect();
+    for (password, expected) in [("pencil", Some(0)), ("ruler", Some(2)), ("pen", None)] {
+        let login = client::Login {
+            identity: "user".into(),
+            password: password.into(),
+            nonce: Nonce::from_text("abc").unwrap(),
+            bindings: ChannelBindings::none(),
+            plus_offered: false,
+        };
+        let mut client = client::Exchange::new(Mechanism::ScramSha256, login).unwrap();
+        let mut server = exchange(Mechanism::ScramSha256);
+        server.start(client.initial().as_ref());
+        let offer = ScramOffer {
+            credentials: own.clone(),
+            others: others.clone(),
+        };
+        let first = challenge(server.credentials(offer));
+        let last = client.respond(first.as_bytes()).unwrap();
+        match server.respond(&last) {
+            Step::Proved { password, .. } => assert_eq!(Some(password), expected),
+            step => assert!(expected.is_none(), "{step:?}"),
+        }
+        if expected.is_some() {
+            let signature = challenge(server.accept());
+            client.respond(signature.as_bytes()).unwrap();
+            client.finish().unwrap();
+        }
+    }
 }
 
 fn log_in(

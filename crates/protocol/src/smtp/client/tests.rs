@@ -426,7 +426,7 @@ fn deliver(mechanisms: Vec<crate::sasl::Mechanism>, content: &[u8], at_once: usi
                 &mut session,
                 ScramCredentials::derive(&"pw".into(), b"salt", 4096),
             ),
-            server::Event::Proved(_, answer) => answer.accept(&mut session),
+            server::Event::Proved(_, _, answer) => answer.accept(&mut session),
             server::Event::Mail(_, answer) => answer.accept(&mut session),
             server::Event::Rcpt(_, answer) => answer.accept(&mut session),
             server::Event::Data(_, answer) => answer.accept(&mut session),

@@ -3,7 +3,7 @@
 
 use super::{Session, session::Given};
 use crate::{
-    sasl::{Nonce, ScramCredentials},
+    sasl::{Nonce, ScramOffer},
     smtp::{Refusal, Reply},
 };
 
@@ -60,8 +60,8 @@ impl PasswordAnswer {
 
 impl CredentialsAnswer {
     /// Goes on with these credentials, or with a decoy's.
-    pub fn give(self, session: &mut Session, credentials: ScramCredentials) {
-        session.answer(&self.0, Given::Credentials(credentials));
+    pub fn give(self, session: &mut Session, offer: impl Into<ScramOffer>) {
+        session.answer(&self.0, Given::Credentials(offer.into()));
     }
 }
 

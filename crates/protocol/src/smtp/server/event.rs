@@ -34,8 +34,8 @@ pub enum Event {
     /// SCRAM credentials to look up for an identity.
     Credentials(String, CredentialsAnswer),
     /// This identity has proved that it knows its password (SCRAM), and has not been told so; the driver lets it
-    /// in or not.
-    Proved(String, ProvedAnswer),
+    /// in or not. The number is that of the password, as in [`Step::Proved`](crate::sasl::server::Step::Proved).
+    Proved(String, usize, ProvedAnswer),
     /// Who was accepted is logged in from now on, and the client was told.
     Authenticated(String),
     /// An authentication failed, and the client was told.

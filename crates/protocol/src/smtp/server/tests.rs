@@ -71,7 +71,7 @@ impl Driver {
                     ScramCredentials::derive(&"pw".into(), b"salt", 4096),
                 );
             }
-            Event::Proved(_, answer) => answer.accept(session),
+            Event::Proved(_, _, answer) => answer.accept(session),
             Event::Mail(mail, answer) => match mail.reverse_path.to_string().as_str() {
                 "bad@x.jp" => {
                     answer.refuse(session, Refusal::new::<550>(Detail::NOT_AUTHORIZED, "No"));

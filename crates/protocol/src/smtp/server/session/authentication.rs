@@ -67,9 +67,9 @@ impl Session {
                     Event::Credentials(identity, CredentialsAnswer(ticket))
                 });
             }
-            Step::Proved { identity } => {
+            Step::Proved { identity, password } => {
                 self.ask(Waiting::Proved, |ticket| {
-                    Event::Proved(identity, ProvedAnswer(ticket))
+                    Event::Proved(identity, password, ProvedAnswer(ticket))
                 });
             }
             Step::Done { identity } => self.authenticated(identity),

@@ -16,7 +16,7 @@ use super::{
     event::{Abort, CloseReason, Event, Hello, Refused, Signals},
 };
 use crate::{
-    sasl::{ChannelBindings, Nonce, ScramCredentials, Secret, server::Exchange},
+    sasl::{ChannelBindings, Nonce, ScramOffer, Secret, server::Exchange},
     smtp::{Detail, Mail, Rcpt, Refusal, Reply, Transaction},
 };
 
@@ -111,7 +111,7 @@ pub(super) enum Given {
     AcceptWith(Reply),
     Refuse(Refusal),
     Nonce(Nonce),
-    Credentials(ScramCredentials),
+    Credentials(ScramOffer),
 }
 
 #[derive(Debug, Default)]

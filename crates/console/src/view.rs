@@ -1,0 +1,163 @@
+//! The pages as askama renders them, and what they show as text.
+
+use askama::Template;
+use directory::command::{
+    app_password,
+    own::{LoginView, Standing},
+    second_factor,
+};
+use jiff::{Timestamp, tz::TimeZone};
+
+use crate::words::Words;
+
+/// What every page has.
+pub(crate) struct Page {
+    pub(crate) w: &'static Words,
+    pub(crate) host: String,
+    /// The key that forms bring back; empty before a login.
+    pub(crate) key: String,
+    /// Something to be told first.
+    pub(crate) note: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+pub(crate) struct LoginPage {
+    pub(crate) page: Page,
+    pub(crate) identifier: String,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+pub(crate) struct HomePage {
+    pub(crate) page: Page,
+    pub(crate) standing: Standing,
+    pub(crate) acknowledged: String,
+    pub(crate) app_passwords: Vec<AppPasswordRow>,
+    pub(crate) second_factors: Vec<SecondFactorRow>,
+    pub(crate) logins: Vec<LoginRow>,
+}
+
+#[derive(Template)]
+#[template(path = "password.html")]
+pub(crate) struct PasswordPage {
+    pub(crate) page: Page,
+    pub(crate) must_change: bool,
+}
+
+#[derive(Template)]
+#[template(path = "made.html")]
+pub(crate) struct MadePage {
+    pub(crate) page: Page,
+    pub(crate) name: String,
+    pub(crate) password: String,
+}
+
+#[derive(Template)]
+#[template(path = "second_factor.html")]
+pub(crate) struct SecondFactorPage {
+    pub(crate) page: Page,
+    pub(crate) needed: bool,
+    pub(crate) secret: String,
+    /// The same to be read by a camera.
+    pub(crate) picture: Picture,
+}
+
+pub(crate) struct AppPasswordRow {
+    pub(crate) number: i64,
+    pub(crate) name: String,
+    pub(crate) scope: &'static str,
+    pub(crate) made: String,
+    pub(crate) used: String,
+    pub(crate) expires: String,
+}
+
+pub(crate) struct SecondFactorRow {
+    pub(crate) number: i64,
+    pub(crate) name: String,
+    pub(crate) added: String,
+    pub(crate) used: String,
+}
+
+pub(crate) struct LoginRow {
+    pub(crate) at: String,
+    pub(crate) how: String,
+    pub(crate) from: String,
+    pub(crate) success: bool,
+}
+
+pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswordRow {
+    let used = match (view.used_at, view.used_from) {
+        (Some(at), Some(from)) => format!("{} ({from})", moment(at)),
+        _ => w.never.to_owned(),
+    };
+    AppPasswordRow {
+        number: view.number,
+        name: view.name,
+        scope: match (view.msa, view.mra) {
+            (true, false) => w.send,
+            (false, true) => w.fetch,
+            _ => w.both,
+        },
+        made: moment(view.made_at),
+        used,
+        expires: view.expires_at.map(moment).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn second_factor_row(w: &Words, view: second_factor::View) -> SecondFactorRow {
+    SecondFactorRow {
+        number: view.number,
+        name: view.name,
+        added: moment(view.added_at),
+        used: view.used_at.map_or_else(|| w.never.to_owned(), moment),
+    }
+}
+
+pub(crate) fn login_row(view: LoginView) -> LoginRow {
+    let mut how = view.protocol;
+    for more in [view.app_password, view.client].into_iter().flatten() {
+        how.push_str(", ");
+        how.push_str(&more);
+    }
+    LoginRow {
+        at: moment(view.at),
+        how,
+        from: view.address.unwrap_or_default(),
+        success: view.success,
+    }
+}
+
+/// A time as people read it, where the server stands.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system())
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string()
+}
+
+/// A QR code: its dark squares as the path of an SVG, and its width with the quiet zone around it.
+pub(crate) struct Picture {
+    pub(crate) path: String,
+    pub(crate) width: i32,
+}
+
+impl Picture {
+    /// Light squares around a QR code (ISO/IEC 18004).
+    const QUIET: i32 = 4;
+
+    /// The QR code of `text`; `None` when it is too long for one.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        let code = qrcodegen::QrCode::encode_text(text, qrcodegen::QrCodeEcc::Medium).ok()?;
+        let mut path = String::new();
+        for y in 0..code.size() {
+            for x in 0..code.size() {
+                if code.get_module(x, y) {
+                    let (x, y) = (x.saturating_add(Self::QUIET), y.saturating_add(Self::QUIET));
+                    path.push_str(&format!("M{x},{y}h1v1h-1z"));
+                }
+            }
+        }
+        let width = code.size().saturating_add(2 * Self::QUIET);
+        Some(Self { path, width })
+    }
+}

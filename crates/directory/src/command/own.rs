@@ -1,0 +1,184 @@
+//! What holders see of their own accounts.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use store::{
+    Snapshot,
+    event::{self, Filter},
+};
+use trail::{Kind, Outcome, Recorded};
+
+use super::{
+    Caller, CommandError,
+    app_password::{self, own_or},
+    second_factor,
+};
+use crate::{
+    Login, Role,
+    tables::{address, life},
+};
+
+/// Events that are looked at in one go.
+const PAGE: usize = 500;
+
+/// One login, or an attempt at one.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoginView {
+    /// When.
+    pub at: Timestamp,
+    /// Whether it got in.
+    pub success: bool,
+    /// `smtp`, `imap`, `pop3`, `https`.
+    pub protocol: String,
+    /// From which address.
+    pub address: Option<String>,
+    /// What the program called itself.
+    pub client: Option<String>,
+    /// The app password's name, if it was one.
+    pub app_password: Option<String>,
+    /// Why it was refused.
+    pub reason: Option<String>,
+}
+
+/// An account as its holder sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// The identifier.
+    pub identifier: String,
+    /// The holder's short name.
+    pub person: String,
+    /// Whether the password is still the one that was issued.
+    pub must_change_password: bool,
+    /// Whether the holder has to have a second factor.
+    pub second_factor_needed: bool,
+    /// When the holder said to know of the records (clause 9.1(2)).
+    pub acknowledged_at: Option<Timestamp>,
+    /// Aliases.
+    pub aliases: Vec<String>,
+    /// App passwords.
+    pub app_passwords: Vec<app_password::View>,
+    /// Second factors.
+    pub second_factors: Vec<second_factor::View>,
+}
+
+impl crate::Directory {
+    /// The account of `login` as its holder sees it; `None` when the login does not hold any more.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn standing(&self, login: &Login) -> Result<Option<Standing>, store::Error> {
+        if !self.holds(login).await? {
+            return Ok(None);
+        }
+        let (options, id) = (self.options(), login.account);
+        let read = move |snapshot: &mut Snapshot<'_>| {
+            let Some(account) = crate::tables::account::by_id(snapshot, id)? else {
+                return Ok(None);
+            };
+            let rule = options.second_factor;
+            let apps = crate::tables::app_password::of(snapshot, id)?;
+            let aliases = address::aliases(snapshot, id)?;
+            Ok(Some(Standing {
+                second_factor_needed: second_factor::is_needed(snapshot, &account, rule)?,
+                acknowledged_at: life::acknowledged(snapshot, account.person.0)?,
+                second_factors: second_factor::views(snapshot, &account)?,
+                app_passwords: apps.into_iter().map(app_password::view).collect(),
+                aliases: aliases.iter().map(ToString::to_string).collect(),
+                identifier: account.identifier,
+                person: account.person.1,
+                must_change_password: account.must_change_password,
+            }))
+        };
+        self.inner.store.read(read).await
+    }
+}
+
+/// The newest logins and attempts at the account since `from`, the newest first: the caller's own, or any for an officer who
+/// may search the trail.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn logins(
+    caller: &Caller,
+    name: &str,
+    from: Timestamp,
+    most: usize,
+) -> Result<Vec<LoginView>, CommandError> {
+    let words = format!("account logins {name}");
+    let (options, name) = (caller.directory.options(), name.to_owned());
+    caller
+        .look(&words, &[], move |snapshot, me| {
+            let account = own_or(snapshot, &options, &name, me, MAY_LOOK)?;
+            let filter = Filter {
+                from: Some(from),
+                kinds: vec![Kind::AuthenticationSucceeded, Kind::AuthenticationFailed],
+                subject: Some(account.identifier.clone()),
+                ..Filter::default()
+            };
+            Ok(newest(snapshot, filter, most)?)
+        })
+        .await
+}
+
+/// Those who may see anybody's logins.
+const MAY_LOOK: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
+
+fn newest(
+    snapshot: &mut Snapshot<'_>,
+    mut filter: Filter,
+    most: usize,
+) -> Result<Vec<LoginView>, store::Error> {
+    let mut newest = VecDeque::with_capacity(most);
+    loop {
+        let found = event::search(snapshot, &filter, PAGE)?;
+        let more = found.len() == PAGE;
+        filter.after = found.last().map(|last| last.id);
+        newest.extend(found);
+        newest.drain(..newest.len().saturating_sub(most));
+        if !more {
+            return Ok(newest.into_iter().rev().map(view).collect());
+        }
+    }
+}
+
+fn view(recorded: Recorded) -> LoginView {
+    let event = recorded.event;
+    let text = |name: &str| {
+        let value = event.detail.get(name)?;
+        value.as_str().map(str::to_owned)
+    };
+    LoginView {
+        at: recorded.at,
+        success: event.outcome == Outcome::Success,
+        protocol: text("protocol").unwrap_or_default(),
+        client: text("client"),
+        app_password: text("app_password_name"),
+        reason: text("reason"),
+        address: event.address.map(|address| address.to_string()),
+    }
+}
+
+impl Caller {
+    /// The holder of the account of `login`, who calls by `via`.
+    ///
+    /// # Errors
+    /// When the store cannot be read; [`CommandError::Nobody`] when the person is no more.
+    pub async fn of_login(
+        directory: &crate::Directory,
+        login: &Login,
+        via: &str,
+    ) -> Result<Self, CommandError> {
+        let id = login.account;
+        let read = move |snapshot: &mut Snapshot<'_>| crate::tables::account::by_id(snapshot, id);
+        let account = directory.inner.store.read(read).await?;
+        let account = account.ok_or_else(|| CommandError::Nobody(login.identifier.clone()))?;
+        Ok(Self {
+            directory: directory.clone(),
+            user: login.identifier.clone(),
+            person: Some(account.person.1),
+            via: via.to_owned(),
+        })
+    }
+}

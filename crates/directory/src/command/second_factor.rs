@@ -1,0 +1,220 @@
+//! Second factors: time-based codes, added by the holder on the pages, removed by the holder, or by an account manager for
+//! one who has lost the device.
+
+use jiff::Timestamp;
+use protocol::sasl::Secret;
+use serde::Serialize;
+use store::{Error, Topic, sql::Sql};
+use trail::Kind;
+
+use super::{
+    Caller, CommandError,
+    app_password::{own, own_or},
+    plain_text,
+};
+use crate::{
+    Directory, Role, SecondFactor,
+    tables::{account, person, second_factor},
+    totp,
+};
+
+/// Second factors of one account at most.
+pub const MOST: usize = 5;
+/// Longest name, in characters.
+const MOST_NAME: usize = 80;
+/// Who may remove another's.
+const MAY_REMOVE: &[Role] = &[Role::AccountManager];
+const TOTP: &str = "totp";
+
+/// A second factor, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct View {
+    /// Its number.
+    pub number: i64,
+    /// `totp`.
+    pub kind: String,
+    /// The device, in the holder's words.
+    pub name: String,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// When it was last used.
+    pub used_at: Option<Timestamp>,
+}
+
+/// A secret that may become a second factor, once a code of it is shown.
+#[derive(Debug)]
+pub struct Offer {
+    /// The secret as people type it (base32).
+    pub secret: Secret,
+    /// The same for a program's camera: an `otpauth:` address.
+    pub address: Secret,
+}
+
+/// Makes a secret for the holder of `identifier`. Nothing is kept.
+#[must_use]
+pub fn offer(directory: &Directory, identifier: &str, issuer: &str) -> Offer {
+    let bytes: [u8; totp::SECRET_LEN] = directory.inner.world.bytes();
+    let secret = totp::written(&bytes);
+    let address = format!(
+        "otpauth://totp/{issuer}:{identifier}?secret={secret}&issuer={issuer}",
+        issuer = escaped(issuer),
+        identifier = escaped(identifier),
+    );
+    Offer {
+        secret: Secret::from(secret),
+        address: Secret::from(address),
+    }
+}
+
+/// Text as it may stand in an address (RFC 3986, section 2.3).
+fn escaped(text: &str) -> String {
+    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~@".contains(&octet);
+    text.bytes()
+        .map(|octet| match plain(octet) {
+            true => char::from(octet).to_string(),
+            false => format!("%{octet:02X}"),
+        })
+        .collect()
+}
+
+/// Adds a second factor to the caller's own account: `code` shows that the device has the secret.
+///
+/// # Errors
+/// [`CommandError`]: also when the code is wrong or over.
+pub async fn add(
+    caller: &Caller,
+    name: &str,
+    label: &str,
+    secret: &Secret,
+    code: &str,
+) -> Result<i64, CommandError> {
+    let words = format!("account second-factor add {name}");
+    let options = caller.directory.options();
+    let (name, code) = (name.to_owned(), code.to_owned());
+    let work = async {
+        let label = plain_text("the name", label, MOST_NAME)?;
+        let secret = secret.expose_str().and_then(totp::read).ok_or_else(|| {
+            CommandError::Argument("the secret is not one that was offered".to_owned())
+        })?;
+        caller
+            .change(&words, &[], move |tx, me| {
+                let account = own(tx, &options, &name, me)?;
+                if second_factor::of(tx, account.id)?.len() >= MOST {
+                    return Err(CommandError::State(format!(
+                        "{} has {MOST} second factors, as many as it may; remove one first",
+                        account.identifier
+                    )));
+                }
+                let Some(step) = totp::step_of(&secret, &code, tx.now(), 0) else {
+                    return Err(CommandError::WrongCode);
+                };
+                let id = account.id;
+                let number = second_factor::insert(tx, id, (TOTP, &label), &secret, step)?;
+                tx.touch(Topic::Account(id));
+                let event = me
+                    .event(Kind::SecondFactorAdded, account.identifier)
+                    .detail("second_factor", number)
+                    .detail("second_factor_kind", TOTP)
+                    .detail("name", label);
+                Ok((number, vec![event]))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// The second factors of an account: the caller's own, or any for an officer.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller, name: &str) -> Result<Vec<View>, CommandError> {
+    let words = format!("account second-factor list {name}");
+    let (options, name) = (caller.directory.options(), name.to_owned());
+    caller
+        .look(&words, &[], move |snapshot, me| {
+            let account = own_or(snapshot, &options, &name, me, &Role::OFFICERS)?;
+            Ok(views(snapshot, &account)?)
+        })
+        .await
+}
+
+pub(super) fn views(sql: &mut dyn Sql, account: &account::Entry) -> Result<Vec<View>, Error> {
+    let all = second_factor::of(sql, account.id)?;
+    let view = |entry: second_factor::Entry| View {
+        number: entry.number,
+        kind: entry.kind,
+        name: entry.name,
+        added_at: entry.added_at,
+        used_at: entry.used_at,
+    };
+    Ok(all.into_iter().map(view).collect())
+}
+
+/// Removes a second factor. The holder's sessions on the pages end.
+///
+/// # Errors
+/// [`CommandError`]; the last one stays where the holder has to have one, unless an account manager removes it.
+pub async fn remove(caller: &Caller, name: &str, number: i64) -> Result<(), CommandError> {
+    let words = format!("account second-factor remove {name} {number}");
+    let (options, name) = (caller.directory.options(), name.to_owned());
+    let work = caller.change(&words, &[], move |tx, me| {
+        let account = own_or(tx, &options, &name, me, MAY_REMOVE)?;
+        let left = second_factor::of(tx, account.id)?.len();
+        let manager = me.has(Role::AccountManager);
+        if left == 1 && !manager && is_needed(tx, &account, options.second_factor)? {
+            return Err(CommandError::State(format!(
+                "{} has to have a second factor: add another before this one goes",
+                account.identifier
+            )));
+        }
+        let Some(label) = second_factor::delete(tx, account.id, number)? else {
+            return Err(CommandError::NoSuch {
+                what: "second factor",
+                name: number.to_string(),
+            });
+        };
+        account::prove_anew(tx, account.id)?;
+        tx.touch(Topic::Account(account.id));
+        let by = if account.person.0 == me.id {
+            "holder"
+        } else {
+            "account-manager"
+        };
+        let event = me
+            .event(Kind::SecondFactorRemoved, account.identifier)
+            .detail("second_factor", number)
+            .detail("name", label)
+            .detail("by", by);
+        Ok(((), vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// Whether the holder of the account has to have a second factor.
+pub(crate) fn is_needed(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+    rule: SecondFactor,
+) -> Result<bool, Error> {
+    Ok(match rule {
+        SecondFactor::Optional => false,
+        SecondFactor::Everyone => true,
+        SecondFactor::Officers => {
+            let roles = person::roles(sql, account.person.0)?;
+            roles.iter().any(|role| *role != Role::Staff)
+        }
+    })
+}
+
+/// Identifiers of people with an officer's role that have no second factor, where one is asked of them.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn missing(directory: &Directory) -> Result<Vec<String>, Error> {
+    if directory.options().second_factor == SecondFactor::Optional {
+        return Ok(Vec::new());
+    }
+    let read =
+        |snapshot: &mut store::Snapshot<'_>| second_factor::missing(snapshot, Role::Staff.as_str());
+    directory.inner.store.read(read).await
+}

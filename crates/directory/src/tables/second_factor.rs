@@ -1,0 +1,123 @@
+//! Second factors. Their secrets are sealed with the account's key, and die with it.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use store::{
+    AccountId, Error, Tx, params,
+    sql::{Row, Sql, first, rows},
+};
+
+use super::maybe_time;
+
+/// A second factor's row, without its secret.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) number: i64,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    /// What was last proved: of a time-based code its time step.
+    pub(crate) counter: i64,
+    pub(crate) added_at: Timestamp,
+    pub(crate) used_at: Option<Timestamp>,
+    sealed: String,
+}
+
+const SELECT: &str =
+    "SELECT number, kind, name, counter, added_at, used_at, secret FROM second_factor";
+
+fn read(row: &dyn Row) -> Result<Entry, Error> {
+    Ok(Entry {
+        number: row.int(0)?,
+        kind: row.text(1)?,
+        name: row.text(2)?,
+        counter: row.int(3)?,
+        added_at: row.time(4)?,
+        used_at: maybe_time(row, 5)?,
+        sealed: row.text(6)?,
+    })
+}
+
+/// Those of an account, in the order in which they were added.
+pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
+    let list = format!("{SELECT} WHERE account = ?1 ORDER BY number");
+    rows(sql, &list, params![account], read)
+}
+
+/// Whether an account has any.
+pub(crate) fn any(sql: &mut dyn Sql, account: AccountId) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM second_factor WHERE account = ?1 LIMIT 1";
+    Ok(first(sql, find, params![account], |row| row.int(0))?.is_some())
+}
+
+/// The secret of one of an account's.
+pub(crate) fn secret(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    entry: &Entry,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
+    let sealed = STANDARD
+        .decode(&entry.sealed)
+        .map_err(|_| super::strange("second_factor.secret", "text that is not base64"))?;
+    tx.open_note(account, &sealed).map(zeroize::Zeroizing::new)
+}
+
+/// Adds one whose `secret` was just proved with `counter`; returns its number.
+pub(crate) fn insert(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    (kind, name): (&str, &str),
+    secret: &[u8],
+    counter: i64,
+) -> Result<i64, Error> {
+    let number = tx.next_id();
+    let now = tx.now();
+    let sealed = STANDARD.encode(tx.seal_note(account, secret)?);
+    let insert =
+        "INSERT INTO second_factor (number, account, kind, name, secret, counter, added_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    tx.execute(
+        insert,
+        params![number, account, kind, name, &sealed, counter, now],
+    )?;
+    Ok(number)
+}
+
+/// Notes that it was proved with `counter`.
+pub(crate) fn note_use(tx: &mut Tx<'_>, number: i64, counter: i64) -> Result<(), Error> {
+    let now = tx.now();
+    let note = "UPDATE second_factor SET counter = ?2, used_at = ?3 WHERE number = ?1";
+    tx.execute(note, params![number, counter, now])?;
+    Ok(())
+}
+
+/// Forgets one of an account's; its name, if there was one.
+pub(crate) fn delete(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    number: i64,
+) -> Result<Option<String>, Error> {
+    let find = "SELECT name FROM second_factor WHERE account = ?1 AND number = ?2";
+    let name = first(tx, find, params![account, number], |row| row.text(0))?;
+    if name.is_some() {
+        let forget = "DELETE FROM second_factor WHERE number = ?1";
+        tx.execute(forget, params![number])?;
+    }
+    Ok(name)
+}
+
+/// Forgets all of an account's; returns how many there were.
+pub(crate) fn delete_all(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
+    tx.execute(
+        "DELETE FROM second_factor WHERE account = ?1",
+        params![account],
+    )
+}
+
+/// Identifiers of people with a role other than `except` that have no second factor.
+pub(crate) fn missing(sql: &mut dyn Sql, except: &str) -> Result<Vec<String>, Error> {
+    let list = "SELECT DISTINCT a.identifier FROM account a JOIN person p ON p.id = a.person
+                JOIN person_role r ON r.person = p.id
+                WHERE a.state <> 'deleted' AND p.state = 'active' AND r.role <> ?1
+                AND NOT EXISTS (SELECT 1 FROM second_factor f WHERE f.account = a.id) ORDER BY a.identifier";
+    rows(sql, list, params![except], |row| row.text(0))
+}

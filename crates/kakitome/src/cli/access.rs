@@ -1,0 +1,54 @@
+//! What lets an identifier in beside its password: the words.
+
+use clap::Subcommand;
+
+/// `account app-password`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppPasswordCommand {
+    /// Make one for the caller's own account, and show it this once
+    Add {
+        /// The account's address
+        address: String,
+        /// The program or device
+        #[arg(long)]
+        name: String,
+        /// Whether it may send mail: on or off
+        #[arg(long, default_value = "on", value_parser = super::on_or_off)]
+        msa: bool,
+        /// Whether it may fetch mail: on or off
+        #[arg(long, default_value = "on", value_parser = super::on_or_off)]
+        mra: bool,
+        /// From when on it is not good any more [default: never]
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// List those of an account, with their last use
+    List {
+        /// The account's address
+        address: String,
+    },
+    /// Give one up: what it began ends at once
+    Revoke {
+        /// The account's address
+        address: String,
+        /// Its number
+        number: i64,
+    },
+}
+
+/// `account second-factor`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SecondFactorCommand {
+    /// List those of an account
+    List {
+        /// The account's address
+        address: String,
+    },
+    /// Remove one, for example of a device that is lost
+    Remove {
+        /// The account's address
+        address: String,
+        /// Its number
+        number: i64,
+    },
+}

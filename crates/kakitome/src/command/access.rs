@@ -1,0 +1,86 @@
+//! `account app-password`, `account second-factor`, `account logins`: clauses 4.1, 7.1.
+
+use directory::command::{Caller, app_password, app_password::Wish, own, second_factor};
+use jiff::ToSpan;
+use serde_json::json;
+
+use super::{
+    Answer, Failure,
+    account::{ONCE, shown},
+    audit::search::time,
+};
+use crate::{
+    cli::{AppPasswordCommand, SecondFactorCommand},
+    site::Site,
+};
+
+pub(super) async fn app_password(
+    caller: &Caller,
+    command: AppPasswordCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        AppPasswordCommand::Add {
+            address,
+            name,
+            msa,
+            mra,
+            expires,
+        } => {
+            let wish = Wish {
+                name,
+                msa,
+                mra,
+                expires_at: expires.as_deref().map(time).transpose()?,
+            };
+            let made = app_password::add(caller, &address, wish).await?;
+            let password = shown(&made.password)?;
+            answer
+                .row(&json!({"number": made.number, "password": password}))
+                .await?;
+            answer.note(ONCE).await;
+            Ok(())
+        }
+        AppPasswordCommand::List { address } => {
+            for entry in app_password::list(caller, &address).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
+        }
+        AppPasswordCommand::Revoke { address, number } => {
+            Ok(app_password::revoke(caller, &address, number).await?)
+        }
+    }
+}
+
+pub(super) async fn second_factor(
+    caller: &Caller,
+    command: SecondFactorCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        SecondFactorCommand::List { address } => {
+            for entry in second_factor::list(caller, &address).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
+        }
+        SecondFactorCommand::Remove { address, number } => {
+            Ok(second_factor::remove(caller, &address, number).await?)
+        }
+    }
+}
+
+pub(super) async fn logins(
+    site: &Site,
+    caller: &Caller,
+    (address, days, most): (&str, u16, u16),
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let span = (i64::from(days) * 24).hours();
+    let from = site.world.now().checked_sub(span).unwrap_or_default();
+    for login in own::logins(caller, address, from, usize::from(most)).await? {
+        answer.item(&login).await?;
+    }
+    Ok(())
+}
