@@ -260,7 +260,7 @@ pub async fn revoke(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
             what: "app password",
             name: number.to_string(),
         })?;
-        app_password::delete(tx, account.id, number)?;
+        app_password::revoke(tx, number)?;
         tx.touch(Topic::Account(account.id));
         let event = me.event(Kind::AppPasswordRevoked, account.identifier);
         Ok(((), vec![told(event, &entry, "command")]))
@@ -289,7 +289,7 @@ pub async fn expire(directory: &Directory) -> Result<usize, Error> {
             let gone = || Error::NotFound(format!("app password {number}"));
             let entry = app_password::one(tx, account, number)?.ok_or_else(gone)?;
             let holder = account::by_id(tx, account)?.ok_or_else(gone)?;
-            app_password::delete(tx, account, number)?;
+            app_password::revoke(tx, number)?;
             tx.touch(Topic::Account(account));
             let event =
                 Event::new(Kind::AppPasswordRevoked, Actor::System).subject(holder.identifier);

@@ -180,7 +180,7 @@ fn carry_out(
     // Also one that is suspended: a password that was set since does not count any more.
     account::suspend(tx, account.id)?;
     // Whoever had the password could make more of them.
-    let app_passwords = app_password::delete_all(tx, account.id)?;
+    let app_passwords = app_password::revoke_all(tx, account.id)?;
     tx.touch(Topic::Account(account.id));
     let selection = Selection {
         identifier: Some(account.identifier.clone()),

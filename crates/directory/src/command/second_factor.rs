@@ -167,7 +167,7 @@ pub async fn remove(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
                 account.identifier
             )));
         }
-        let Some(label) = second_factor::delete(tx, account.id, number)? else {
+        let Some(label) = second_factor::remove(tx, account.id, number)? else {
             return Err(CommandError::NoSuch {
                 what: "second factor",
                 name: number.to_string(),

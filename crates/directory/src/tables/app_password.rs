@@ -80,7 +80,7 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
 
 /// Those of an account, in the order in which they were made, those that have expired too.
 pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
-    let list = format!("{SELECT} WHERE account = ?1 ORDER BY number");
+    let list = format!("{SELECT} WHERE account = ?1 AND revoked_at IS NULL ORDER BY number");
     rows(sql, &list, params![account], read)
 }
 
@@ -90,13 +90,14 @@ pub(crate) fn one(
     account: AccountId,
     number: i64,
 ) -> Result<Option<Entry>, Error> {
-    let find = format!("{SELECT} WHERE account = ?1 AND number = ?2");
+    let find = format!("{SELECT} WHERE account = ?1 AND number = ?2 AND revoked_at IS NULL");
     first(sql, &find, params![account, number], read)
 }
 
 /// Salt and iterations that the account's further SCRAM secrets must have: those of its app passwords, if it has any.
 pub(crate) fn base(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Base>, Error> {
-    let find = "SELECT scram_salt, scram_iterations FROM app_password WHERE account = ?1 ORDER BY number LIMIT 1";
+    let find = "SELECT scram_salt, scram_iterations FROM app_password
+                WHERE account = ?1 AND revoked_at IS NULL ORDER BY number LIMIT 1";
     first(sql, find, params![account], |row| {
         let damaged = || Error::Corrupt("app_password: SCRAM secrets".to_owned());
         Ok(Base {
@@ -120,7 +121,9 @@ pub(crate) struct New<'a> {
 
 /// Enters an app password; returns its number.
 pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
-    let number = tx.next_id();
+    let last = "SELECT COALESCE(MAX(number), 0) FROM app_password";
+    let last = first(tx, last, &[], |row| row.int(0))?.unwrap_or(0);
+    let number = last.saturating_add(1);
     let now = tx.now();
     tx.execute(
         "INSERT INTO app_password (number, account, name, msa, mra, digest, scram_iterations, scram_salt, scram_stored,
@@ -161,19 +164,32 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, entry: &Entry, peer: &str) -> Result<(),
 
 /// Those whose time is over, with their accounts.
 pub(crate) fn expired(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<(AccountId, i64)>, Error> {
-    let list = "SELECT account, number FROM app_password WHERE expires_at <= ?1 ORDER BY number";
+    let list = "SELECT account, number FROM app_password WHERE expires_at <= ?1 AND revoked_at IS NULL ORDER BY number";
     rows(sql, list, params![now], |row| {
         Ok((AccountId(row.int(0)?), row.int(1)?))
     })
 }
 
-/// Forgets one of an account's; whether there was one.
-pub(crate) fn delete(tx: &mut Tx<'_>, account: AccountId, number: i64) -> Result<bool, Error> {
-    let forget = "DELETE FROM app_password WHERE account = ?1 AND number = ?2";
-    Ok(tx.execute(forget, params![account, number])? > 0)
+/// Forgets the secrets of one.
+pub(crate) fn revoke(tx: &mut Tx<'_>, number: i64) -> Result<(), Error> {
+    let now = tx.now();
+    let forget =
+        "UPDATE app_password SET revoked_at = ?2, digest = '', scram_salt = '', scram_stored = '',
+                  scram_server = '' WHERE number = ?1";
+    tx.execute(forget, params![number, now])?;
+    Ok(())
 }
 
-/// Forgets all of an account's; returns how many there were.
+/// Forgets the secrets of all of an account's; returns how many there were.
+pub(crate) fn revoke_all(tx: &mut Tx<'_>, account: AccountId) -> Result<usize, Error> {
+    let all = of(tx, account)?;
+    for entry in &all {
+        revoke(tx, entry.number)?;
+    }
+    Ok(all.len())
+}
+
+/// Forgets that an account had any; returns how many it had.
 pub(crate) fn delete_all(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
     tx.execute(
         "DELETE FROM app_password WHERE account = ?1",

@@ -39,13 +39,13 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
 
 /// Those of an account, in the order in which they were added.
 pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
-    let list = format!("{SELECT} WHERE account = ?1 ORDER BY number");
+    let list = format!("{SELECT} WHERE account = ?1 AND removed_at IS NULL ORDER BY number");
     rows(sql, &list, params![account], read)
 }
 
 /// Whether an account has any.
 pub(crate) fn any(sql: &mut dyn Sql, account: AccountId) -> Result<bool, Error> {
-    let find = "SELECT 1 FROM second_factor WHERE account = ?1 LIMIT 1";
+    let find = "SELECT 1 FROM second_factor WHERE account = ?1 AND removed_at IS NULL LIMIT 1";
     Ok(first(sql, find, params![account], |row| row.int(0))?.is_some())
 }
 
@@ -69,7 +69,9 @@ pub(crate) fn insert(
     secret: &[u8],
     counter: i64,
 ) -> Result<i64, Error> {
-    let number = tx.next_id();
+    let last = "SELECT COALESCE(MAX(number), 0) FROM second_factor";
+    let last = first(tx, last, &[], |row| row.int(0))?.unwrap_or(0);
+    let number = last.saturating_add(1);
     let now = tx.now();
     let sealed = STANDARD.encode(tx.seal_note(account, secret)?);
     let insert =
@@ -90,22 +92,24 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, number: i64, counter: i64) -> Result<(),
     Ok(())
 }
 
-/// Forgets one of an account's; its name, if there was one.
-pub(crate) fn delete(
+/// Forgets the secret of one of an account's; its name, if there was one.
+pub(crate) fn remove(
     tx: &mut Tx<'_>,
     account: AccountId,
     number: i64,
 ) -> Result<Option<String>, Error> {
-    let find = "SELECT name FROM second_factor WHERE account = ?1 AND number = ?2";
+    let find = "SELECT name FROM second_factor
+                WHERE account = ?1 AND number = ?2 AND removed_at IS NULL";
     let name = first(tx, find, params![account, number], |row| row.text(0))?;
     if name.is_some() {
-        let forget = "DELETE FROM second_factor WHERE number = ?1";
-        tx.execute(forget, params![number])?;
+        let now = tx.now();
+        let forget = "UPDATE second_factor SET removed_at = ?2, secret = '' WHERE number = ?1";
+        tx.execute(forget, params![number, now])?;
     }
     Ok(name)
 }
 
-/// Forgets all of an account's; returns how many there were.
+/// Forgets that an account had any; returns how many it had.
 pub(crate) fn delete_all(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
     tx.execute(
         "DELETE FROM second_factor WHERE account = ?1",
@@ -118,6 +122,6 @@ pub(crate) fn missing(sql: &mut dyn Sql, except: &str) -> Result<Vec<String>, Er
     let list = "SELECT DISTINCT a.identifier FROM account a JOIN person p ON p.id = a.person
                 JOIN person_role r ON r.person = p.id
                 WHERE a.state <> 'deleted' AND p.state = 'active' AND r.role <> ?1
-                AND NOT EXISTS (SELECT 1 FROM second_factor f WHERE f.account = a.id) ORDER BY a.identifier";
+                AND NOT EXISTS (SELECT 1 FROM second_factor f WHERE f.account = a.id AND f.removed_at IS NULL) ORDER BY a.identifier";
     rows(sql, list, params![except], |row| row.text(0))
 }
