@@ -54,6 +54,13 @@ pub(crate) struct NumberForm {
     pub(crate) number: i64,
 }
 
+/// `POST /forward`, `POST /forward/remove`
+#[derive(Deserialize)]
+pub(crate) struct ForwardForm {
+    pub(crate) key: String,
+    pub(crate) target: String,
+}
+
 /// `POST /second-factor`
 #[derive(Deserialize)]
 pub(crate) struct SecondFactorForm {

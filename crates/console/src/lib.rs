@@ -31,6 +31,7 @@ mod guard;
 mod pages;
 mod sessions;
 mod view;
+mod visit;
 mod words;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

@@ -2,58 +2,34 @@
 
 use std::net::SocketAddr;
 
-use askama::Template;
 use axum::{
     Form, Router,
-    extract::{DefaultBodyLimit, FromRequestParts},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    extract::DefaultBodyLimit,
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use directory::{
-    Attempt, Refusal, Service,
+    Refusal,
     command::{
-        Caller, CommandError, app_password,
-        app_password::Wish,
-        arrival,
-        own::{self, Standing},
-        second_factor,
+        CommandError, account, app_password, app_password::Wish, arrival, forward, second_factor,
     },
 };
-use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use message::address::Address;
 
 use crate::{
     Console,
     form::{
-        AppPasswordForm, ButtonForm, LanguageQuery, LoginForm, NumberForm, PasswordForm,
-        SecondFactorForm,
+        AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, LoginForm, NumberForm,
+        PasswordForm, SecondFactorForm,
     },
-    guard::{MOST_FORM, guard, plain},
-    sessions::{Lifetime, Session},
-    view::{
-        HomePage, LoginPage, MadePage, Page, PasswordPage, Picture, SecondFactorPage,
-        app_password_row, login_row, moment, second_factor_row,
-    },
-    words::{self, Words},
+    guard::{MOST_FORM, guard},
+    view::{MadePage, PasswordPage, Picture, SecondFactorPage},
+    visit::{COOKIE, Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
+    words,
 };
-
-/// How commands given here are called in the trail.
-const VIA: &str = "web";
-/// The cookie of a session: only over TLS, for this host alone (RFC 6265bis, section 4.1.3.2).
-const COOKIE: &str = "__Host-session";
-const LANGUAGE: &str = "language";
-/// Logins that are shown.
-const MOST_LOGINS: usize = 30;
-const LOGIN_DAYS: i64 = 90;
-/// Longest name of a browser that is told.
-const MOST_AGENT: usize = 200;
-
-#[derive(Clone)]
-struct Site {
-    console: Console,
-    peer: SocketAddr,
-}
 
 /// All pages, for the connection of `peer`.
 pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
@@ -66,6 +42,8 @@ pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
         .route("/acknowledge", post(acknowledge))
         .route("/app-password", post(make_app_password).get(to_home))
         .route("/app-password/revoke", post(revoke_app_password))
+        .route("/forward", post(add_forward).get(to_home))
+        .route("/forward/remove", post(remove_forward))
         .route(
             "/second-factor",
             get(second_factor_page).post(add_second_factor),
@@ -76,263 +54,6 @@ pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(middleware::from_fn_with_state(console.clone(), guard))
         .with_state(Site { console, peer })
-}
-
-/// Who asks, as far as the request's head tells.
-struct Visit {
-    console: Console,
-    peer: SocketAddr,
-    words: &'static Words,
-    cookie: Option<String>,
-    agent: Option<String>,
-}
-
-impl FromRequestParts<Site> for Visit {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Self::Rejection> {
-        let text = |name| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-        };
-        let cookies = text(header::COOKIE).unwrap_or_default();
-        let cookie = |name: &str| {
-            cookies.split(';').find_map(|pair| {
-                let (key, value) = pair.trim().split_once('=')?;
-                (key == name).then(|| value.to_owned())
-            })
-        };
-        let accepted = text(header::ACCEPT_LANGUAGE).unwrap_or_default();
-        Ok(Self {
-            words: words::choose(cookie(LANGUAGE).as_deref(), accepted),
-            cookie: cookie(COOKIE),
-            agent: text(header::USER_AGENT).map(|agent| agent.chars().take(MOST_AGENT).collect()),
-            console: site.console.clone(),
-            peer: site.peer,
-        })
-    }
-}
-
-/// Somebody with a session.
-struct Member {
-    visit: Visit,
-    session: Session,
-    standing: Standing,
-}
-
-impl Visit {
-    fn lifetime(&self) -> Lifetime {
-        let settings = self.console.inner.settings.load();
-        Lifetime {
-            silence: settings.silence,
-            whole: settings.session_time,
-        }
-    }
-
-    fn page(&self, key: &str, note: &str) -> Page {
-        let settings = self.console.inner.settings.load();
-        Page {
-            w: self.words,
-            host: settings.hostname.clone(),
-            key: key.to_owned(),
-            note: note.to_owned(),
-        }
-    }
-
-    fn attempt(&self) -> Attempt {
-        Attempt {
-            service: Service::Web,
-            protocol: "https",
-            mechanism: "FORM",
-            peer: self.peer.ip(),
-            tls: true,
-            client: self.agent.clone(),
-        }
-    }
-
-    /// The login page, with a cookie that ends what the browser had.
-    fn login_page(&self, status: StatusCode, identifier: &str, note: &str) -> Response {
-        let page = LoginPage {
-            page: self.page("", note),
-            identifier: identifier.to_owned(),
-        };
-        let mut answer = shown(status, &page);
-        if self.cookie.is_some() {
-            set_cookie(&mut answer, &format!("{COOKIE}=; Max-Age=0"));
-        }
-        answer
-    }
-
-    fn unavailable(&self) -> Response {
-        self.login_page(StatusCode::SERVICE_UNAVAILABLE, "", self.words.try_later)
-    }
-
-    /// Whose session it is, and how the account stands.
-    async fn member(self) -> Result<Member, Response> {
-        let session = self
-            .cookie
-            .as_deref()
-            .and_then(|cookie| self.console.inner.sessions.find(cookie, self.lifetime()));
-        let Some(session) = session else {
-            let note = self.cookie.as_ref().map_or("", |_| self.words.ended);
-            return Err(self.login_page(StatusCode::OK, "", note));
-        };
-        match self.console.inner.directory.standing(&session.login).await {
-            Ok(Some(standing)) => Ok(Member {
-                visit: self,
-                session,
-                standing,
-            }),
-            Ok(None) => {
-                self.end_session();
-                Err(self.login_page(StatusCode::OK, "", self.words.ended))
-            }
-            Err(error) => {
-                tracing::error!(%error, "an account cannot be read for its page");
-                Err(self.unavailable())
-            }
-        }
-    }
-
-    /// The same, for a form: it must bring the session's key, and what the account has to do first comes before anything else.
-    async fn sender(self, key: &str, does: Option<Duty>) -> Result<Member, Response> {
-        let member = self.member().await?;
-        if !member.session.wrote(key) {
-            let note = member.visit.words.stale;
-            return Err(member.home(StatusCode::FORBIDDEN, note).await);
-        }
-        match member.duty() {
-            Some(duty) if does != Some(duty) => Err(duty.redirect()),
-            _ => Ok(member),
-        }
-    }
-
-    fn end_session(&self) {
-        if let Some(cookie) = &self.cookie {
-            self.console.inner.sessions.end(cookie);
-        }
-    }
-}
-
-/// What an account has to do before anything else.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Duty {
-    Password,
-    SecondFactor,
-}
-
-impl Duty {
-    fn redirect(self) -> Response {
-        to(match self {
-            Self::Password => "/password",
-            Self::SecondFactor => "/second-factor",
-        })
-    }
-}
-
-impl Member {
-    fn duty(&self) -> Option<Duty> {
-        if self.standing.must_change_password {
-            return Some(Duty::Password);
-        }
-        let missing = self.standing.second_factors.is_empty();
-        (missing && self.standing.second_factor_needed).then_some(Duty::SecondFactor)
-    }
-
-    fn page(&self, note: &str) -> Page {
-        self.visit.page(&self.session.form_key, note)
-    }
-
-    fn identifier(&self) -> &str {
-        &self.standing.identifier
-    }
-
-    async fn caller(&self) -> Result<Caller, CommandError> {
-        let directory = &self.visit.console.inner.directory;
-        Caller::of_login(directory, &self.session.login, VIA).await
-    }
-
-    /// The account's own page.
-    async fn home(&self, status: StatusCode, note: &str) -> Response {
-        if let Some(duty) = self.duty() {
-            return duty.redirect();
-        }
-        let logins = match self.logins().await {
-            Ok(logins) => logins,
-            Err(error) => {
-                tracing::error!(%error, "the logins cannot be read for a page");
-                return self.visit.unavailable();
-            }
-        };
-        let (w, standing) = (self.visit.words, self.standing.clone());
-        let acknowledged = standing.acknowledged_at.map(moment).unwrap_or_default();
-        let (apps, factors) = (
-            standing.app_passwords.clone(),
-            standing.second_factors.clone(),
-        );
-        let page = HomePage {
-            page: self.page(note),
-            acknowledged,
-            app_passwords: apps.into_iter().map(|v| app_password_row(w, v)).collect(),
-            second_factors: factors
-                .into_iter()
-                .map(|v| second_factor_row(w, v))
-                .collect(),
-            logins: logins.into_iter().map(login_row).collect(),
-            standing,
-        };
-        shown(status, &page)
-    }
-
-    async fn logins(&self) -> Result<Vec<own::LoginView>, CommandError> {
-        let caller = self.caller().await?;
-        let now = self.visit.console.inner.world.now();
-        let from = now.checked_sub((LOGIN_DAYS * 24).hours());
-        let from = from.unwrap_or(Timestamp::MIN);
-        own::logins(&caller, self.identifier(), from, MOST_LOGINS).await
-    }
-
-    /// Goes home after a command, or tells there why it was refused.
-    async fn after(&self, done: Result<(), CommandError>) -> Response {
-        match done {
-            Ok(()) => to("/"),
-            Err(error) => {
-                let note = words::refusal(self.visit.words, &error);
-                self.home(status_of(&error), &note).await
-            }
-        }
-    }
-}
-
-fn status_of(error: &CommandError) -> StatusCode {
-    if error.is_failure() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::UNPROCESSABLE_ENTITY
-    }
-}
-
-fn to(address: &'static str) -> Response {
-    Redirect::to(address).into_response()
-}
-
-fn shown(status: StatusCode, page: &impl Template) -> Response {
-    match page.render() {
-        Ok(text) => (status, Html(text)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "a page cannot be rendered");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "The page failed.\n")
-        }
-    }
-}
-
-fn set_cookie(answer: &mut Response, cookie: &str) {
-    let whole = format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Strict");
-    if let Ok(value) = HeaderValue::from_str(&whole) {
-        answer.headers_mut().append(header::SET_COOKIE, value);
-    }
 }
 
 async fn home(visit: Visit) -> Response {
@@ -461,7 +182,7 @@ async fn set_password(visit: Visit, Form(form): Form<PasswordForm>) -> Response 
     let work = async {
         let caller = member.caller().await?;
         let chosen = Some(form.chosen.clone());
-        directory::command::account::password(&caller, member.identifier(), chosen).await
+        account::password(&caller, member.identifier(), chosen).await
     };
     match work.await {
         Ok(_) => {
@@ -521,6 +242,45 @@ async fn revoke_app_password(visit: Visit, Form(form): Form<NumberForm>) -> Resp
     let work = async {
         let caller = member.caller().await?;
         app_password::revoke(&caller, member.identifier(), form.number).await
+    };
+    let done = work.await;
+    member.after(done).await
+}
+
+async fn add_forward(visit: Visit, Form(form): Form<ForwardForm>) -> Response {
+    let member = match visit.sender(&form.key, None).await {
+        Ok(member) => member,
+        Err(answer) => return answer,
+    };
+    let Ok(target) = Address::parse(form.target.trim()) else {
+        let note = member.visit.words.no_address;
+        return member.home(StatusCode::UNPROCESSABLE_ENTITY, note).await;
+    };
+    let work = async {
+        let wish = forward::Wish {
+            name: member.identifier().to_owned(),
+            target,
+            order: None,
+            until: None,
+        };
+        forward::add(&member.caller().await?, wish).await
+    };
+    let done = work.await;
+    member.after(done).await
+}
+
+async fn remove_forward(visit: Visit, Form(form): Form<ForwardForm>) -> Response {
+    let member = match visit.sender(&form.key, None).await {
+        Ok(member) => member,
+        Err(answer) => return answer,
+    };
+    let Ok(target) = Address::parse(form.target.trim()) else {
+        let note = member.visit.words.no_address;
+        return member.home(StatusCode::UNPROCESSABLE_ENTITY, note).await;
+    };
+    let work = async {
+        let caller = member.caller().await?;
+        forward::remove(&caller, member.identifier(), &target).await
     };
     let done = work.await;
     member.after(done).await

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use directory::command::{
-    app_password,
+    app_password, forward,
     own::{LoginView, Standing},
     second_factor,
 };
@@ -34,6 +34,7 @@ pub(crate) struct HomePage {
     pub(crate) standing: Standing,
     pub(crate) acknowledged: String,
     pub(crate) app_passwords: Vec<AppPasswordRow>,
+    pub(crate) forwards: Vec<ForwardRow>,
     pub(crate) second_factors: Vec<SecondFactorRow>,
     pub(crate) logins: Vec<LoginRow>,
 }
@@ -72,6 +73,12 @@ pub(crate) struct AppPasswordRow {
     pub(crate) expires: String,
 }
 
+pub(crate) struct ForwardRow {
+    pub(crate) target: String,
+    pub(crate) made: String,
+    pub(crate) until: String,
+}
+
 pub(crate) struct SecondFactorRow {
     pub(crate) number: i64,
     pub(crate) name: String,
@@ -102,6 +109,14 @@ pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswo
         made: moment(view.made_at),
         used,
         expires: view.expires_at.map(moment).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn forward_row(view: forward::View) -> ForwardRow {
+    ForwardRow {
+        target: view.target.to_string(),
+        made: format!("{} ({})", moment(view.added_at), view.added_by),
+        until: view.until.map(moment).unwrap_or_default(),
     }
 }
 

@@ -120,6 +120,10 @@ pub struct Options {
     pub acknowledgement_required: bool,
     /// Whether an initial password opens nothing but the page where it is changed (clause 7.1(1)c). Default false.
     pub initial_only_to_change: bool,
+    /// Whether mail that goes on elsewhere stays in the mailbox too. Default true.
+    pub forwards_keep_copy: bool,
+    /// Whether holders may let their mail go on to addresses outside without an order. Default false.
+    pub outside_forwards: bool,
     /// Who must have a second factor to use the pages. Default those with an officer's role.
     pub second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned (clause 7.1(3)); zero: for ever. Default 90 days.
@@ -154,8 +158,10 @@ pub struct OwnDomain {
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
-    /// Into these accounts' mailboxes.
+    /// To these accounts.
     Local(Vec<LocalRecipient>),
+    /// To these accounts, from some writers only.
+    Restricted(Vec<LocalRecipient>, Writers),
     /// The domain is not ours.
     Foreign,
     /// The domain is ours and has no such address.
@@ -175,6 +181,45 @@ pub struct LocalRecipient {
     pub address: Address,
     /// The sub-address, if any (`tag` of `local+tag@domain`).
     pub tag: Option<String>,
+    /// Whether it stays in the mailbox.
+    pub keeps: bool,
+    /// Addresses outside that it goes on to.
+    pub onward: Vec<Address>,
+}
+
+/// Who may write to an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Writers {
+    /// Everybody.
+    #[default]
+    Anyone,
+    /// Whoever has logged in.
+    Inside,
+    /// Whoever has logged in and is one of those whom it means.
+    Members,
+}
+
+impl Writers {
+    /// The name on the command line and in storage.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Inside => "inside",
+            Self::Members => "members",
+        }
+    }
+}
+
+impl std::str::FromStr for Writers {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Anyone, Self::Inside, Self::Members]
+            .into_iter()
+            .find(|writers| writers.as_str() == name)
+            .ok_or_else(|| format!("{name:?} is none of anyone, inside, members"))
+    }
 }
 
 /// Where a proof is given.

@@ -23,6 +23,8 @@ impl Default for Options {
             allow_single_person: false,
             acknowledgement_required: false,
             initial_only_to_change: false,
+            forwards_keep_copy: true,
+            outside_forwards: false,
             second_factor: SecondFactor::default(),
             idle_after: Duration::from_secs(90 * 24 * 60 * 60),
             idle_grace: Duration::from_secs(30 * 24 * 60 * 60),

@@ -1,17 +1,21 @@
 //! Where mail goes, and who may send as what.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::Timestamp;
 use message::address::Address;
 use store::{AccountId, Error, Snapshot, Store, mailbox, sql::Sql};
 
 use crate::{
-    Inner, LocalRecipient, Options, Resolution,
-    tables::{account, address},
+    Inner, LocalRecipient, Options, Resolution, Writers,
+    tables::{account, address, forward},
 };
 
 /// Accounts that one alias may mean.
 pub(crate) const MOST_TARGETS: u32 = 200;
+
+/// Accounts that one address may lead to, with all that forward to one another.
+const MOST_ONWARD: usize = 500;
 
 /// Local parts that every own domain has (RFC 2142, RFC 5321 section 4.5.1).
 pub(crate) const ROLE_LOCALS: [&str; 2] = ["postmaster", "abuse"];
@@ -22,6 +26,7 @@ struct Way {
     tag: Option<String>,
     /// Role mail is taken whatever the quota says.
     always: bool,
+    writers: Writers,
 }
 
 /// What was found, and whether it holds until the directory changes: room under a quota does not.
@@ -44,10 +49,10 @@ pub(crate) async fn resolve(
     if let Some(known) = inner.known.get(address) {
         return Ok(known);
     }
-    let asked = address.clone();
+    let (asked, now) = (address.clone(), inner.world.now());
     let found = inner
         .store
-        .read(move |snapshot: &mut Snapshot<'_>| look(snapshot, &options, &asked, size))
+        .read(move |snapshot: &mut Snapshot<'_>| look(snapshot, &options, (&asked, now), size))
         .await?;
     if found.lasts {
         let known = &inner.known;
@@ -61,7 +66,7 @@ pub(crate) async fn resolve(
 fn look(
     sql: &mut dyn Sql,
     options: &Options,
-    address: &Address,
+    (address, now): (&Address, Timestamp),
     size: u64,
 ) -> Result<Found, Error> {
     let split = options.split_tag(address);
@@ -69,27 +74,35 @@ fn look(
         split.map_or_else(|| (address.clone(), None), |(base, tag)| (base, Some(tag)));
     let exact = address::targets(sql, address, MOST_TARGETS)?;
     let below = address::targets(sql, &base, MOST_TARGETS)?;
+    let is_role = ROLE_LOCALS.contains(&base.canonical().local());
+    let writers = |sql: &mut dyn Sql, address| match is_role {
+        true => Ok(Writers::Anyone),
+        false => forward::writers(sql, address),
+    };
+    let (exactly, below_writers) = (writers(sql, address)?, writers(sql, &base)?);
     let role = role_mailbox(sql, &base)?;
     let catch_all = options
         .own(address.domain())
         .and_then(|own| own.catch_all.clone());
     let rest = address::targets(sql, catch_all.as_ref().unwrap_or(&base), MOST_TARGETS)?;
-    let is_role = ROLE_LOCALS.contains(&base.canonical().local());
     let ways = [
         Way {
             targets: exact,
             tag: None,
             always: is_role,
+            writers: exactly,
         },
         Way {
             targets: below,
             tag: tag.clone(),
             always: is_role,
+            writers: below_writers,
         },
         Way {
             targets: role.clone().filter(|_| is_role).into_iter().collect(),
             tag,
             always: true,
+            writers: Writers::Anyone,
         },
         Way {
             targets: if catch_all.is_some() {
@@ -99,10 +112,11 @@ fn look(
             },
             tag: None,
             always: false,
+            writers: Writers::Anyone,
         },
     ];
     match ways.into_iter().find(|way| !way.targets.is_empty()) {
-        Some(way) => take(sql, way, size),
+        Some(way) => take(sql, options, (way, now), size),
         None => {
             // One look at a quota more, as for an address that exists.
             if let Some((account, _)) = role {
@@ -123,28 +137,116 @@ fn look(
     }
 }
 
-fn take(sql: &mut dyn Sql, way: Way, size: u64) -> Result<Found, Error> {
-    let mut lasts = true;
-    for (account, _) in &way.targets {
-        let usage = mailbox::usage(sql, *account)?;
-        let needed = usage.bytes.saturating_add(size.max(1));
-        lasts &= usage.limit.is_none();
-        if !way.always && usage.limit.is_some_and(|limit| needed > limit) {
+fn take(
+    sql: &mut dyn Sql,
+    options: &Options,
+    (way, now): (Way, Timestamp),
+    size: u64,
+) -> Result<Found, Error> {
+    let Way {
+        targets,
+        tag,
+        always,
+        writers,
+    } = way;
+    let mut onward = Onward {
+        options,
+        now,
+        lasts: true,
+        seen: targets.iter().map(|(account, _)| *account).collect(),
+        size,
+    };
+    let mut recipients = Vec::with_capacity(targets.len());
+    for (account, address) in targets {
+        let mut recipient = LocalRecipient {
+            account,
+            address,
+            tag: tag.clone(),
+            keeps: true,
+            onward: Vec::new(),
+        };
+        let further = onward.follow(sql, &mut recipient)?;
+        if recipient.keeps && !always && !onward.has_room(sql, account)? {
             return Ok(Found {
                 resolution: Resolution::OverQuota,
-                lasts,
+                lasts: onward.lasts,
             });
         }
+        recipients.push(recipient);
+        recipients.extend(further);
     }
-    let recipient = |(account, address)| LocalRecipient {
-        account,
-        address,
-        tag: way.tag.clone(),
-    };
     Ok(Found {
-        resolution: Resolution::Local(way.targets.into_iter().map(recipient).collect()),
-        lasts,
+        resolution: match writers {
+            Writers::Anyone => Resolution::Local(recipients),
+            writers => Resolution::Restricted(recipients, writers),
+        },
+        lasts: onward.lasts,
     })
+}
+
+/// Where mail of accounts goes on to.
+struct Onward<'a> {
+    options: &'a Options,
+    now: Timestamp,
+    /// Whether what was found holds until the directory changes.
+    lasts: bool,
+    /// Accounts that get the mail: forwards in a circle end here.
+    seen: BTreeSet<AccountId>,
+    size: u64,
+}
+
+impl Onward<'_> {
+    fn has_room(&mut self, sql: &mut dyn Sql, account: AccountId) -> Result<bool, Error> {
+        let usage = mailbox::usage(sql, account)?;
+        let needed = usage.bytes.saturating_add(self.size.max(1));
+        self.lasts &= usage.limit.is_none();
+        Ok(usage.limit.is_none_or(|limit| needed <= limit))
+    }
+
+    /// Says in `recipient` where its mail goes on to outside, and returns who gets it here. What has nowhere to go, or goes to
+    /// somebody without room, stays with it.
+    fn follow(
+        &mut self,
+        sql: &mut dyn Sql,
+        recipient: &mut LocalRecipient,
+    ) -> Result<Vec<LocalRecipient>, Error> {
+        let mut forwards = forward::of(sql, recipient.account)?;
+        // What ends by itself is looked at each time.
+        self.lasts &= forwards.iter().all(|entry| entry.until.is_none());
+        forwards.retain(|entry| entry.until.is_none_or(|until| self.now < until));
+        recipient.keeps = forwards.is_empty() || self.options.forwards_keep_copy;
+        let mut further = Vec::new();
+        for entry in forwards {
+            if self.options.own(entry.target.domain()).is_none() {
+                recipient.onward.push(entry.target);
+                continue;
+            }
+            let inside = address::targets(sql, &entry.target, MOST_TARGETS)?;
+            recipient.keeps |= inside.is_empty();
+            for (account, address) in inside {
+                if self.seen.len() >= MOST_ONWARD || !self.seen.insert(account) {
+                    // In a circle, somebody has to keep it.
+                    recipient.keeps = true;
+                    continue;
+                }
+                if !self.has_room(sql, account)? {
+                    recipient.keeps = true;
+                    continue;
+                }
+                let mut next = LocalRecipient {
+                    account,
+                    address,
+                    tag: None,
+                    keeps: true,
+                    onward: Vec::new(),
+                };
+                let more = self.follow(sql, &mut next)?;
+                further.push(next);
+                further.extend(more);
+            }
+        }
+        Ok(further)
+    }
 }
 
 /// The mailbox of a role address: the one it was routed to by command, or the first account.

@@ -9,7 +9,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use access::{AppPasswordCommand, SecondFactorCommand};
+pub(crate) use access::{AppPasswordCommand, ForwardCommand, SecondFactorCommand};
 pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
@@ -270,6 +270,18 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_name = "DATE")]
         not_before: Option<String>,
     },
+    /// Order that mail of an account may go on to an address outside
+    Forward {
+        /// The account's address
+        #[arg(long)]
+        address: String,
+        /// Where its mail may go on to
+        #[arg(long)]
+        to: String,
+        /// Until when [default: until it is taken away]
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
+    },
     /// Order the import of exactly this file
     Import {
         /// CSV with the header address,name,password_hash,quota
@@ -350,6 +362,17 @@ pub(crate) enum AccountCommand {
         /// Read the password from standard input (one line)
         #[arg(long)]
         stdin: bool,
+    },
+    /// Where an account's mail goes on to
+    #[command(subcommand)]
+    Forward(ForwardCommand),
+    /// Say who may write to an alias: anyone, inside (whoever has logged in), members (of those, whom it means)
+    Writers {
+        /// The alias
+        alias: String,
+        /// anyone, inside or members
+        #[arg(value_parser = clap::value_parser!(directory::Writers))]
+        writers: directory::Writers,
     },
     /// Passwords for one mail program each, made by the server for the account's holder
     #[command(subcommand)]
@@ -525,6 +548,7 @@ impl SiteCommand {
                     AccountCommand::List
                         | AccountCommand::Idle { .. }
                         | AccountCommand::Logins { .. }
+                        | AccountCommand::Forward(ForwardCommand::List { .. })
                         | AccountCommand::AppPassword(AppPasswordCommand::List { .. })
                         | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
                 )

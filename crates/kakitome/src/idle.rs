@@ -1,9 +1,9 @@
-//! App passwords whose time is over are given up; identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
+//! App passwords and forwards whose time is over are given up; identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
 
 use std::{sync::Arc, time::Duration};
 
 use directory::command::{
-    app_password,
+    app_password, forward,
     idle::{self, ToWarn},
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -42,6 +42,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 /// The store's.
 pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
     app_password::expire(&site.directory).await?;
+    forward::expire(&site.directory).await?;
     for warned in idle::sweep(&site.directory).await? {
         match warn(site, warned).await {
             // Used meanwhile.

@@ -364,11 +364,15 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (1, ?1, 'スマートフォン', 1, 1, 'abc', 4096, 'AAAA', 'AAAA', 'AAAA', 7, ?2, ?2, '192.0.2.7')",
         "INSERT INTO second_factor (number, account, kind, name, secret, counter, added_at) \
          VALUES (1, ?1, 'totp', 'phone', 'AAAA', 7, ?2)",
+        "INSERT INTO forward (account, target, order_number, added_by, added_at) \
+         VALUES (?1, 'elsewhere@example.com', 1, 7, ?2)",
+        "INSERT INTO retired_address (local, domain, account, retired_at, added_at) VALUES ('old', 'example.jp', ?1, ?2, ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;
     }
-    Ok(0)
+    let writers = "INSERT INTO address_writers (local, domain, writers) VALUES ('kumi', 'example.jp', 'members')";
+    tx.execute(writers, &[])
 }
 
 /// Every body with each of its owners.

@@ -78,6 +78,8 @@ async fn as_format_1(store: &Store) {
         for table in [
             "app_password",
             "second_factor",
+            "forward",
+            "address_writers",
             "event_named",
             "tree_tile",
             "tree_root",
@@ -95,6 +97,8 @@ async fn as_format_1(store: &Store) {
         ] {
             tx.execute(&format!("DROP TABLE {table}"), &[])?;
         }
+        let younger = "ALTER TABLE retired_address DROP COLUMN added_at";
+        tx.execute(younger, &[])?;
         tx.execute(
             "CREATE TABLE event_address (address TEXT, event BIGINT, PRIMARY KEY (address, event))",
             &[],

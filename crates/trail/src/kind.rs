@@ -65,6 +65,9 @@ kinds! {
     /// Queued mail was returned by command.
     QueueBounced = "queue.bounced",
 
+    /// A message for an account goes on to addresses elsewhere; the detail holds the account, and the queue id it goes on as.
+    DeliveryForwarded = "delivery.forwarded",
+
     // Authentication (clauses 4.2(1)b, c).
     /// An identifier proved itself.
     AuthenticationSucceeded = "authentication.succeeded",
@@ -126,6 +129,10 @@ kinds! {
     SecondFactorAdded = "account.second-factor",
     /// A second factor was removed.
     SecondFactorRemoved = "account.second-factor-removed",
+    /// Mail of an account goes on to another address from now on.
+    ForwardAdded = "account.forward",
+    /// Mail of an account does not go on to that address any more.
+    ForwardRemoved = "account.forward-removed",
     /// An account's quota or addresses were changed.
     AccountChanged = "account.changed",
 

@@ -71,7 +71,15 @@ pub async fn send(
         if !accounts.is_empty() {
             raw.splice(..0, trace::return_path(None).into_bytes());
         }
-        parcels.push(Parcel::seal(transfer.store(), raw, accounts, queued).await?);
+        parcels.push(
+            Parcel::seal(
+                transfer.store(),
+                raw,
+                accounts,
+                queued.into_iter().collect(),
+            )
+            .await?,
+        );
     }
     let heard = told.clone();
     parcel::commit(transfer.store(), parcels, move |tx| work(tx, &heard)).await?;

@@ -127,7 +127,13 @@ pub(crate) async fn parcel(
             return Ok(Some((None, event)));
         }
     };
-    let parcel = Parcel::seal(transfer.store(), text, accounts, queued).await?;
+    let parcel = Parcel::seal(
+        transfer.store(),
+        text,
+        accounts,
+        queued.into_iter().collect(),
+    )
+    .await?;
     metrics::count(metrics::NOTIFIED);
     Ok(Some((Some(parcel), event)))
 }
@@ -167,7 +173,7 @@ pub(crate) async fn place(
     let is_own = directory.is_own(address.domain());
     if is_own && settings.roles.has_mailboxes() {
         return Ok(match directory.resolve(address, 0).await? {
-            Resolution::Local(found) => {
+            Resolution::Local(found) | Resolution::Restricted(found, _) => {
                 Place::Here(found.into_iter().map(|local| local.account).collect())
             }
             // It waits in the queue until there is room.

@@ -27,13 +27,13 @@ struct Contents {
     body: BodyId,
     size: u64,
     accounts: BTreeSet<AccountId>,
-    queued: Option<NewQueued>,
+    queued: Vec<NewQueued>,
     digest: Digest,
 }
 
 impl Parcel {
-    /// Seals `raw` for the INBOX of each of `accounts`, and for the queue when `queued` says how; its body and
-    /// size are filled in here. Long messages are compressed and encrypted where blocking is allowed.
+    /// Seals `raw` for the INBOX of each of `accounts`, and for the queue as `queued` says how; body and size are filled in
+    /// here. Long messages are compressed and encrypted where blocking is allowed.
     ///
     /// # Errors
     /// The store's: an account has no key any more, or the store is closing.
@@ -41,20 +41,20 @@ impl Parcel {
         store: &Store,
         raw: Vec<u8>,
         accounts: BTreeSet<AccountId>,
-        mut queued: Option<NewQueued>,
+        mut queued: Vec<NewQueued>,
     ) -> Result<Self, Error> {
         let sealing = store.clone();
         let is_small = raw.len() <= SMALL;
         let work = move || {
             let mut owners: Vec<AccountId> = accounts.iter().copied().collect();
-            owners.extend(queued.is_some().then_some(AccountId::QUEUE));
+            owners.extend((!queued.is_empty()).then_some(AccountId::QUEUE));
             let sealed = sealing.seal(&raw, &owners)?;
             let digest = if accounts.is_empty() {
                 Digest::default()
             } else {
                 Digest::of(&raw)
             };
-            if let Some(queued) = &mut queued {
+            for queued in &mut queued {
                 queued.body = sealed.id;
                 queued.size = sealed.size;
             }
@@ -94,10 +94,9 @@ impl Contents {
             };
             mailbox::append(tx, inbox.id, &message, false)?;
         }
-        match &self.queued {
-            Some(queued) => queue::enqueue(tx, queued),
-            None => Ok(()),
-        }
+        self.queued
+            .iter()
+            .try_for_each(|queued| queue::enqueue(tx, queued))
     }
 }
 

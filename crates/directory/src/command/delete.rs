@@ -12,7 +12,7 @@ use super::{Caller, CommandError, Executor, account::present, incident, issue::M
 use crate::{
     Options,
     tables::{
-        account, address, app_password, credential, life,
+        account, address, app_password, credential, forward, life,
         order::{OrderKind, OrderState, mark},
         second_factor,
     },
@@ -72,6 +72,7 @@ fn carry_out(
     address::remove_all(tx, account.id)?;
     credential::delete(tx, account.id)?;
     let app_passwords = app_password::delete_all(tx, account.id)?;
+    let forwards = forward::delete_all(tx, account.id)?;
     let second_factors = second_factor::delete_all(tx, account.id)?;
     mailbox::remove_account(tx, account.id)?;
     tx.destroy_key(account.id)?;
@@ -88,6 +89,7 @@ fn carry_out(
         .detail("bytes", usage.bytes)
         .detail("app_passwords", app_passwords)
         .detail("second_factors", second_factors)
+        .detail("forwards", forwards.len())
         .detail("references", references.clone());
     let deleted = Deleted {
         account: account.id,
@@ -116,6 +118,18 @@ fn references(
         found.push(format!(
             "role address {role}: goes to the default account again"
         ));
+    }
+    for forward in forward::of(sql, account.id)? {
+        found.push(format!("forward to {}: ended", forward.target));
+    }
+    for forward in forward::all(sql)? {
+        let to = forward.target.to_string();
+        if forward.account != account.id && address::belongs(sql, &forward.target, account.id)? {
+            found.push(format!(
+                "forward of {} to {to}: leads nowhere now, and what would go there is kept",
+                forward.identifier
+            ));
+        }
     }
     for own in &options.domains {
         let caught = own

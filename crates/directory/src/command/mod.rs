@@ -21,6 +21,11 @@
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
+//! | `order forward` | system-officer |
+//! | `account forward add` | the holder; on an order: account-manager, and neither issuer nor approver |
+//! | `account forward remove` | the holder; administrator, account-manager, security-officer |
+//! | `account forward list` | the holder for the own account; any officer's role |
+//! | `account writers` | account-manager |
 //! | `account app-password add` | the holder |
 //! | `account app-password revoke` | the holder; administrator, account-manager, security-officer |
 //! | `account app-password list`, `account second-factor list` | the holder; any officer's role |
@@ -49,6 +54,7 @@ pub mod arrival;
 mod bootstrap;
 mod delete;
 mod error;
+pub mod forward;
 pub mod hold;
 pub mod idle;
 pub mod import;

@@ -1,4 +1,4 @@
-//! `order issue | delete | import | approve | list | show`
+//! `order issue | delete | import | forward | approve | list | show`
 
 use jiff::Timestamp;
 use message::address::Address;
@@ -184,6 +184,43 @@ pub async fn import(caller: &Caller, file: &[u8]) -> Result<i64, CommandError> {
             })
             .await
     };
+    caller.run(&words, work).await
+}
+
+/// Orders that mail of an account may go on to an address (clause 7.1(4)).
+#[derive(Clone, Debug)]
+pub struct ForwardOrder {
+    /// The account's address.
+    pub address: Address,
+    /// Where its mail may go on to.
+    pub to: Address,
+    /// Until when.
+    pub until: Option<Timestamp>,
+}
+
+/// Issues an order for a forward; returns its number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn forward(caller: &Caller, args: ForwardOrder) -> Result<i64, CommandError> {
+    let words = format!("order forward --address {} --to {}", args.address, args.to);
+    let options = caller.directory.options();
+    let work = caller.change(&words, MAY, move |tx, me| {
+        let account = super::account::present(tx, &options, &args.address.to_string())?;
+        if args.until.is_some_and(|until| until <= tx.now()) {
+            return Err(CommandError::Argument(
+                "the forward would be over already".to_owned(),
+            ));
+        }
+        let details = OrderDetails {
+            address: Some(account.address.clone()),
+            to: Some(args.to.canonical()),
+            until: args.until,
+            ..OrderDetails::default()
+        };
+        let person = (account.person.0, account.person.1.as_str());
+        enter(tx, me, OrderKind::Forward, Some(person), &details, None)
+    });
     caller.run(&words, work).await
 }
 

@@ -13,7 +13,7 @@ use trail::{Kind, Outcome, Recorded};
 use super::{
     Caller, CommandError,
     app_password::{self, own_or},
-    second_factor,
+    forward, second_factor,
 };
 use crate::{
     Login, Role,
@@ -57,6 +57,8 @@ pub struct Standing {
     pub acknowledged_at: Option<Timestamp>,
     /// Aliases.
     pub aliases: Vec<String>,
+    /// Where mail goes on to.
+    pub forwards: Vec<forward::View>,
     /// App passwords.
     pub app_passwords: Vec<app_password::View>,
     /// Second factors.
@@ -85,6 +87,7 @@ impl crate::Directory {
                 acknowledged_at: life::acknowledged(snapshot, account.person.0)?,
                 second_factors: second_factor::views(snapshot, &account)?,
                 app_passwords: apps.into_iter().map(app_password::view).collect(),
+                forwards: forward::of(snapshot, &options, &account)?,
                 aliases: aliases.iter().map(ToString::to_string).collect(),
                 identifier: account.identifier,
                 person: account.person.1,

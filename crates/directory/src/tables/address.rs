@@ -157,23 +157,28 @@ pub(crate) fn remove_alias(
     account: AccountId,
 ) -> Result<bool, Error> {
     let address = address.canonical();
+    let (local, domain) = (address.local(), address.domain().as_str());
+    let now = tx.now();
+    tx.execute(
+        "INSERT INTO retired_address (local, domain, account, retired_at, added_at)
+         SELECT local, domain, account, ?4, added_at FROM address
+         WHERE local = ?1 AND domain = ?2 AND account = ?3 AND kind = 'alias'
+         ON CONFLICT (local, domain, account) DO NOTHING",
+        params![local, domain, account, now],
+    )?;
     let changed = tx.execute(
         "DELETE FROM address WHERE local = ?1 AND domain = ?2 AND account = ?3 AND kind = 'alias'",
-        params![address.local(), address.domain().as_str(), account],
+        params![local, domain, account],
     )?;
-    if changed == 0 {
-        return Ok(false);
-    }
-    retire(tx, &address, account)?;
-    Ok(true)
+    Ok(changed > 0)
 }
 
 /// Takes all addresses from an account and retires them.
 pub(crate) fn remove_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
     let now = tx.now();
     tx.execute(
-        "INSERT INTO retired_address (local, domain, account, retired_at)
-         SELECT local, domain, account, ?2 FROM address WHERE account = ?1
+        "INSERT INTO retired_address (local, domain, account, retired_at, added_at)
+         SELECT local, domain, account, ?2, added_at FROM address WHERE account = ?1
          ON CONFLICT (local, domain, account) DO NOTHING",
         params![account, now],
     )?;
@@ -181,16 +186,6 @@ pub(crate) fn remove_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Erro
     tx.execute(
         "DELETE FROM role_address WHERE account = ?1",
         params![account],
-    )?;
-    Ok(())
-}
-
-fn retire(tx: &mut Tx<'_>, address: &Address, account: AccountId) -> Result<(), Error> {
-    let now = tx.now();
-    tx.execute(
-        "INSERT INTO retired_address (local, domain, account, retired_at) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (local, domain, account) DO NOTHING",
-        params![address.local(), address.domain().as_str(), account, now],
     )?;
     Ok(())
 }

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod app_password;
 pub(crate) mod credential;
+pub(crate) mod forward;
 pub(crate) mod incident;
 pub(crate) mod life;
 pub(crate) mod order;

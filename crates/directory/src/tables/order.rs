@@ -18,9 +18,14 @@ pub enum OrderKind {
     Delete,
     /// To import exactly one file of accounts.
     Import,
+    /// To let mail of one account go on to one address.
+    Forward,
 }
 
 impl OrderKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 4] = [Self::Issue, Self::Delete, Self::Import, Self::Forward];
+
     /// Its name in storage and on the command line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +33,7 @@ impl OrderKind {
             Self::Issue => "issue",
             Self::Delete => "delete",
             Self::Import => "import",
+            Self::Forward => "forward",
         }
     }
 }
@@ -70,6 +76,12 @@ pub struct OrderDetails {
     /// Quota in octets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<u64>,
+    /// Where mail of the address may go on to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Address>,
+    /// Until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
     /// Not before this instant (the day of departure).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
@@ -124,7 +136,7 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
 }
 
 fn kind(name: &str) -> Result<OrderKind, Error> {
-    [OrderKind::Issue, OrderKind::Delete, OrderKind::Import]
+    OrderKind::ALL
         .into_iter()
         .find(|kind| kind.as_str() == name)
         .ok_or_else(|| super::strange("orders.kind", name))

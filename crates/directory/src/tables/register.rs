@@ -23,7 +23,7 @@ pub(crate) struct Line {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// All of them, by address. When an alias that was given up was added is not known any more.
+/// All of them, by address. When an alias was added that was given up before format 6 is not known any more.
 pub(crate) fn lines(sql: &mut dyn Sql) -> Result<Vec<Line>, Error> {
     let list = "SELECT d.local || '@' || d.domain, d.kind, a.identifier, p.name, p.full_name, a.order_number,
                 a.delete_order, d.added_at, d.until FROM (
@@ -31,7 +31,7 @@ pub(crate) fn lines(sql: &mut dyn Sql) -> Result<Vec<Line>, Error> {
                 UNION ALL
                 SELECT r.local, r.domain, r.account,
                     CASE WHEN r.local || '@' || r.domain = b.main_address THEN 'main' ELSE 'alias' END,
-                    CASE WHEN r.local || '@' || r.domain = b.main_address THEN b.issued_at ELSE NULL END, r.retired_at
+                    CASE WHEN r.local || '@' || r.domain = b.main_address THEN b.issued_at ELSE r.added_at END, r.retired_at
                 FROM retired_address r JOIN account b ON b.id = r.account
                 ) d JOIN account a ON a.id = d.account JOIN person p ON p.id = a.person
                 ORDER BY 1, a.issued_at";

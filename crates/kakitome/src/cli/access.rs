@@ -1,4 +1,4 @@
-//! What lets an identifier in beside its password: the words.
+//! What lets an identifier in beside its password, and where its mail goes on to: the words.
 
 use clap::Subcommand;
 
@@ -50,5 +50,35 @@ pub(crate) enum SecondFactorCommand {
         address: String,
         /// Its number
         number: i64,
+    },
+}
+
+/// `account forward`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForwardCommand {
+    /// Let mail of an account go on to an address; to outside, on an approved order
+    Add {
+        /// The account's address
+        address: String,
+        /// Where its mail goes on to
+        to: String,
+        /// The order that permits it
+        #[arg(long)]
+        order: Option<i64>,
+        /// Until when [default: what the order says, or until it is taken away]
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
+    },
+    /// Take a forward away
+    Remove {
+        /// The account's address
+        address: String,
+        /// Where its mail goes on to
+        to: String,
+    },
+    /// List the forwards of an account, or all of them
+    List {
+        /// The account's address
+        address: Option<String>,
     },
 }

@@ -1,16 +1,17 @@
-//! `account app-password`, `account second-factor`, `account logins`: clauses 4.1, 7.1.
+//! `account app-password`, `account second-factor`, `account forward`, `account logins`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, app_password, app_password::Wish, own, second_factor};
+use directory::command::{Caller, app_password, app_password::Wish, forward, own, second_factor};
 use jiff::ToSpan;
 use serde_json::json;
 
 use super::{
     Answer, Failure,
     account::{ONCE, shown},
+    address,
     audit::search::time,
 };
 use crate::{
-    cli::{AppPasswordCommand, SecondFactorCommand},
+    cli::{AppPasswordCommand, ForwardCommand, SecondFactorCommand},
     site::Site,
 };
 
@@ -67,6 +68,38 @@ pub(super) async fn second_factor(
         }
         SecondFactorCommand::Remove { address, number } => {
             Ok(second_factor::remove(caller, &address, number).await?)
+        }
+    }
+}
+
+pub(super) async fn forward(
+    caller: &Caller,
+    command: ForwardCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        ForwardCommand::Add {
+            address: name,
+            to,
+            order,
+            until,
+        } => {
+            let wish = forward::Wish {
+                name,
+                target: address(&to)?,
+                order,
+                until: until.as_deref().map(time).transpose()?,
+            };
+            Ok(forward::add(caller, wish).await?)
+        }
+        ForwardCommand::Remove { address: name, to } => {
+            Ok(forward::remove(caller, &name, &address(&to)?).await?)
+        }
+        ForwardCommand::List { address: name } => {
+            for entry in forward::list(caller, name.as_deref()).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
         }
     }
 }

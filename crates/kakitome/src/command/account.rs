@@ -1,6 +1,6 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, account, address as addresses, hold, idle, import};
+use directory::command::{Caller, account, address as addresses, forward, hold, idle, import};
 use protocol::sasl::Secret;
 use serde_json::json;
 
@@ -69,6 +69,10 @@ pub(super) async fn run(
                 }
             };
             password(caller, &address, chosen, answer).await
+        }
+        AccountCommand::Forward(command) => access::forward(caller, command, answer).await,
+        AccountCommand::Writers { alias, writers } => {
+            Ok(forward::writers(caller, &address(&alias)?, writers).await?)
         }
         AccountCommand::AppPassword(command) => access::app_password(caller, command, answer).await,
         AccountCommand::SecondFactor(command) => {

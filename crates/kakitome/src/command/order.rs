@@ -46,6 +46,18 @@ pub(super) async fn run(
             };
             order::delete(caller, ordered).await?
         }
+        OrderCommand::Forward {
+            address: text,
+            to,
+            until,
+        } => {
+            let ordered = order::ForwardOrder {
+                address: address(&text)?,
+                to: address(&to)?,
+                until: until.as_deref().map(time).transpose()?,
+            };
+            order::forward(caller, ordered).await?
+        }
         OrderCommand::Import { .. } => order::import(caller, file(request)?.as_bytes()).await?,
         OrderCommand::Approve { number } => {
             return answer.row(&order::approve(caller, number).await?).await;

@@ -290,6 +290,10 @@ pub(crate) struct DirectoryKeys {
     pub(crate) acknowledgement_required: bool,
     /// An initial password opens only the page where it is changed (clause 7.1(1)c).
     pub(crate) initial_only_to_change: bool,
+    /// What goes on elsewhere stays in the mailbox too.
+    pub(crate) forwards_keep_copy: bool,
+    /// Holders may forward to outside without an order.
+    pub(crate) outside_forwards: bool,
     /// Who must have a second factor on the pages.
     pub(crate) second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned; 0: for ever.
@@ -333,6 +337,8 @@ impl Default for DirectoryKeys {
             allow_single_person: false,
             acknowledgement_required: false,
             initial_only_to_change: false,
+            forwards_keep_copy: true,
+            outside_forwards: false,
             second_factor: SecondFactor::Officers,
             idle_after: Time::seconds(90 * 86_400),
             idle_grace: Time::seconds(30 * 86_400),

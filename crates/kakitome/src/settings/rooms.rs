@@ -79,6 +79,8 @@ impl Settings {
             allow_single_person: keys.allow_single_person,
             acknowledgement_required: keys.acknowledgement_required,
             initial_only_to_change: keys.initial_only_to_change,
+            forwards_keep_copy: keys.forwards_keep_copy,
+            outside_forwards: keys.outside_forwards,
             second_factor: keys.second_factor.into(),
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,

@@ -67,7 +67,7 @@ async fn here(transfer: &Transfer, job: &Job<'_>) -> Vec<Outcome> {
             .resolve(&waiting.recipient.address, job.message.size)
             .await;
         outcomes.push(match found {
-            Ok(Resolution::Local(locals)) => Outcome {
+            Ok(Resolution::Local(locals) | Resolution::Restricted(locals, _)) => Outcome {
                 fate: Fate::Local {
                     accounts: locals.into_iter().map(|local| local.account).collect(),
                 },

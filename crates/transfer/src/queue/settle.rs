@@ -133,7 +133,7 @@ async fn try_settle(
         }
     }
     if !ledger.local.is_empty() {
-        parcels.push(Parcel::seal(transfer.store(), raw.to_vec(), ledger.local, None).await?);
+        parcels.push(Parcel::seal(transfer.store(), raw.to_vec(), ledger.local, Vec::new()).await?);
     }
     let (changes, events) = (ledger.changes, ledger.events);
     if events.is_empty() {

@@ -1,13 +1,14 @@
 //! DATA and BDAT: the content is gathered in bounded memory, then one commit puts it where it goes, and only
 //! its receipt makes the reply 250.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use message::{
     StatusCode,
     address::Address,
     build::{Received, received_count},
     dsn::Action,
+    header::Header,
 };
 use protocol::smtp::{
     BodyKind, Detail, Notify, Rcpt, Refusal, Ret, Transaction,
@@ -29,6 +30,7 @@ use crate::{
     Listener, content, metrics,
     notify::{self, Origin, Report},
     parcel::{self, Parcel},
+    route::Hop,
     text, trace,
 };
 
@@ -106,7 +108,11 @@ impl Conversation<'_> {
         })?;
         let raw = self.finished(raw, &transaction).await?;
         let id = QueueId(self.transfer.store().next_id());
-        let accepted = Accepted::new(&transaction, &self.open.targets, end)?;
+        let mut accepted = Accepted::new(&transaction, &self.open.targets, end)?;
+        let hostname = self.settings.hostname.as_str();
+        if !accepted.onward.is_empty() && passes(&raw, hostname) >= MOST_PASSES {
+            accepted.stay();
+        }
         self.commit(id, transaction, accepted, raw).await
     }
 
@@ -201,7 +207,8 @@ impl Conversation<'_> {
         let message_id = content::message_id(&raw);
         let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
         let (octets, delivered) = (raw.len(), accepted.local.len());
-        let queued = (!accepted.queued.is_empty()).then(|| NewQueued {
+        let mut queued = self.onward(&accepted, &origin, &message_id, &mut events);
+        let own = (!accepted.queued.is_empty()).then(|| NewQueued {
             id,
             body: BodyId(0),
             size: 0,
@@ -215,6 +222,7 @@ impl Conversation<'_> {
             message_id,
             recipients: accepted.queued,
         });
+        queued.extend(own);
         let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
             .await
             .map_err(trouble)?;
@@ -230,6 +238,54 @@ impl Conversation<'_> {
         metrics::count_many(metrics::DELIVERED, delivered);
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");
         Ok(id)
+    }
+
+    /// What goes on from accounts here to addresses elsewhere: sent in their names, so that what fails comes back to them.
+    fn onward(
+        &self,
+        accepted: &Accepted,
+        origin: &Origin,
+        message_id: &str,
+        events: &mut Vec<Event>,
+    ) -> Vec<NewQueued> {
+        let mut queued = Vec::with_capacity(accepted.onward.len());
+        for (by, targets) in &accepted.onward {
+            let id = QueueId(self.transfer.store().next_id());
+            // Nothing is ever told of what has no sender (RFC 5321, section 4.5.5).
+            let sender = origin.sender.as_ref().map(|_| by.clone());
+            let notify = match sender {
+                Some(_) => FORWARDED,
+                None => queue::Notify::NEVER,
+            };
+            let recipients = targets.iter().map(|target| NewRecipient {
+                address: target.clone(),
+                notify,
+                original: None,
+                destination: Hop::to(target.domain(), false, &self.settings).destination(),
+            });
+            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            let event = Event::new(Kind::DeliveryForwarded, trail::Actor::System)
+                .subject(origin.id.to_string())
+                .detail("account", by.to_string())
+                .detail("recipients", names)
+                .detail("queued_as", id.to_string());
+            events.push(event);
+            queued.push(NewQueued {
+                id,
+                body: BodyId(0),
+                size: 0,
+                sender,
+                identifier: None,
+                envelope_id: None,
+                return_full: None,
+                smtputf8: origin.smtputf8,
+                require_tls: origin.require_tls,
+                body_type: accepted.body_type,
+                message_id: message_id.to_owned(),
+                recipients: recipients.collect(),
+            });
+        }
+        queued
     }
 
     fn with_trace(
@@ -331,6 +387,31 @@ impl Conversation<'_> {
     }
 }
 
+/// What is told of forwarded mail, and to whom: failures and delays, to the account that it goes on from.
+const FORWARDED: queue::Notify = queue::Notify {
+    success: false,
+    failure: true,
+    delay: true,
+    given: false,
+};
+/// How often a message may have come by here before it does not go on any more: forwards in a circle, over other servers.
+const MOST_PASSES: usize = 4;
+
+/// How often a message came by here: Received fields that this server wrote.
+fn passes(raw: &[u8], hostname: &str) -> usize {
+    let by = format!("by {hostname} ");
+    Header::named(raw, &["received"], PASSES_LOOKED_AT)
+        .iter()
+        .filter(|field| {
+            let text = field.unfolded();
+            text.contains(&by)
+        })
+        .count()
+}
+
+/// Received fields that are looked at.
+const PASSES_LOOKED_AT: usize = 200;
+
 fn no_memory() -> Refusal {
     Refusal::new::<452>(
         Detail::SYSTEM_FULL,
@@ -348,6 +429,10 @@ struct Accepted {
     accounts: BTreeSet<store::AccountId>,
     /// Those for other servers.
     queued: Vec<NewRecipient>,
+    /// Where mail of which address here goes on to, elsewhere.
+    onward: BTreeMap<Address, BTreeSet<Address>>,
+    /// Accounts that do not keep what goes on.
+    let_go: BTreeSet<store::AccountId>,
     /// Those here whose delivery is to be notified.
     notify: Vec<(Address, Option<String>)>,
     /// `1` when an octet above 127 was seen.
@@ -368,13 +453,27 @@ impl Accepted {
             local: Vec::new(),
             accounts: BTreeSet::new(),
             queued: Vec::new(),
+            onward: BTreeMap::new(),
+            let_go: BTreeSet::new(),
             notify: Vec::new(),
             body_type: u8::from(end.eight_bit),
         };
         for (rcpt, target) in transaction.recipients.iter().zip(targets) {
             accepted.take(rcpt, target);
         }
+        if transaction.mail.reverse_path.is_null() {
+            // A report that cannot go on is lost, since nobody is told: it is kept in any case.
+            let all = std::mem::take(&mut accepted.let_go);
+            accepted.accounts.extend(all);
+        }
         Ok(accepted)
+    }
+
+    /// Nothing goes on: it came by here too often.
+    fn stay(&mut self) {
+        self.onward.clear();
+        let all = std::mem::take(&mut self.let_go);
+        self.accounts.extend(all);
     }
 
     fn take(&mut self, rcpt: &Rcpt, target: &Target) {
@@ -384,8 +483,18 @@ impl Accepted {
             .as_ref()
             .map(|orcpt| format!("{};{}", orcpt.kind, orcpt.address));
         match &target.place {
-            Place::Here(accounts) => {
-                self.accounts.extend(accounts);
+            Place::Here(recipients) => {
+                for recipient in recipients {
+                    let accounts = match recipient.keeps {
+                        true => &mut self.accounts,
+                        false => &mut self.let_go,
+                    };
+                    accounts.insert(recipient.account);
+                    if !recipient.onward.is_empty() {
+                        let targets = self.onward.entry(recipient.address.clone()).or_default();
+                        targets.extend(recipient.onward.iter().cloned());
+                    }
+                }
                 if notify.on_success() {
                     self.notify.push((target.address.clone(), original));
                 }

@@ -3,13 +3,12 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use directory::Resolution;
+use directory::{LocalRecipient, Resolution, Writers};
 use message::address::Address;
 use protocol::smtp::{
     Detail, Mail, Rcpt, Refusal, Transaction,
     server::{MailAnswer, RcptAnswer},
 };
-use store::AccountId;
 use tokio::time::Instant;
 
 use super::Conversation;
@@ -51,8 +50,8 @@ pub(super) struct Target {
 /// Where mail for a recipient goes.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
-    /// Into the INBOX of these accounts.
-    Here(Vec<AccountId>),
+    /// To these accounts: into their INBOXes, and on from there.
+    Here(Vec<LocalRecipient>),
     /// To the queue, for this destination.
     Queue(String),
 }
@@ -249,12 +248,14 @@ impl Conversation<'_> {
             .and_then(|mail| mail.size)
             .unwrap_or(0);
         match self.transfer.directory().resolve(address, size).await {
-            Ok(Resolution::Local(recipients)) => Ok(Place::Here(
-                recipients
-                    .into_iter()
-                    .map(|recipient| recipient.account)
-                    .collect(),
-            )),
+            Ok(Resolution::Local(recipients)) => Ok(Place::Here(recipients)),
+            Ok(Resolution::Restricted(recipients, writers)) => {
+                if self.may_write(&recipients, writers) {
+                    Ok(Place::Here(recipients))
+                } else {
+                    Err(not_a_writer())
+                }
+            }
             Ok(Resolution::Unknown) => Err(unknown()),
             Ok(Resolution::OverQuota) => Err(over_quota()),
             Ok(Resolution::Unattended) => {
@@ -263,6 +264,19 @@ impl Conversation<'_> {
             }
             Ok(Resolution::Foreign) => Err(relaying_denied()),
             Err(error) => Err(self.store_trouble(&error)),
+        }
+    }
+
+    /// Whether this client may write to an address that not everybody may write to. Who has not logged in could claim to be
+    /// anybody.
+    fn may_write(&self, recipients: &[LocalRecipient], writers: Writers) -> bool {
+        match (writers, &self.login) {
+            (Writers::Anyone, _) | (Writers::Inside, Some(_)) => true,
+            (Writers::Inside, None) => self.listener.is_submission() && self.trusted,
+            (Writers::Members, Some(login)) => recipients
+                .iter()
+                .any(|recipient| recipient.account == login.account),
+            (Writers::Members, None) => false,
         }
     }
 
@@ -286,6 +300,10 @@ fn unattended() -> Refusal {
 
 fn relaying_denied() -> Refusal {
     Refusal::new::<550>(Detail::NOT_AUTHORIZED, "Relaying denied")
+}
+
+fn not_a_writer() -> Refusal {
+    Refusal::new::<550>(Detail::NOT_AUTHORIZED, "You may not write to this address")
 }
 
 fn over_quota() -> Refusal {
