@@ -41,6 +41,14 @@ fn at(service: Service, mechanism: &'static str) -> Attempt {
     }
 }
 
+/// A site that answers failures at once.
+async fn patient_site() -> Site {
+    let mut site = Site::open().await;
+    site.options.free_failures = 1000;
+    site.directory.reload(site.options.clone());
+    site
+}
+
 /// taro with an account and a password of his own choice.
 async fn taro(site: &Site) -> Caller {
     site.issue("taro", TARO).await;
@@ -99,7 +107,7 @@ async fn plain(
 
 #[tokio::test]
 async fn an_app_password_opens_what_it_is_for_by_any_mechanism() {
-    let site = Site::open().await;
+    let site = patient_site().await;
     let taro = taro(&site).await;
     let phone = app_password::add(&taro, TARO, wish("スマートフォン")).await;
     let phone = phone.unwrap();
@@ -153,7 +161,7 @@ async fn an_app_password_opens_what_it_is_for_by_any_mechanism() {
 
 #[tokio::test]
 async fn an_app_password_ends_when_it_is_given_up_or_over() {
-    let site = Site::open().await;
+    let site = patient_site().await;
     let taro = taro(&site).await;
     let day = site
         .clock
@@ -294,7 +302,7 @@ async fn on_the_pages(
 
 #[tokio::test]
 async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
-    let site = Site::open().await;
+    let site = patient_site().await;
     let taro = taro(&site).await;
     on_the_pages(&site, CHOSEN, "").await.unwrap();
     let offer = second_factor::offer(&site.directory, TARO, "mail.example.jp");
@@ -384,7 +392,7 @@ async fn who_has_to_have_a_second_factor_is_told_and_keeps_it() {
 
 #[tokio::test]
 async fn an_initial_password_opens_only_the_page_where_it_is_changed() {
-    let mut site = Site::open().await;
+    let mut site = patient_site().await;
     site.options.initial_only_to_change = true;
     site.directory.reload(site.options.clone());
     let initial = site.issue("taro", TARO).await;
@@ -412,7 +420,7 @@ async fn an_initial_password_opens_only_the_page_where_it_is_changed() {
 
 #[tokio::test]
 async fn holders_see_their_own_logins_the_newest_first() {
-    let site = Site::open().await;
+    let site = patient_site().await;
     let taro = taro(&site).await;
     let began = site.clock.now();
     for n in 0..600 {

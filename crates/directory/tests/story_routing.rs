@@ -5,13 +5,14 @@
 mod site;
 
 use directory::{
-    OwnDomain, Resolution,
-    command::{CommandError, account, address as alias, order},
+    OwnDomain, Resolution, Writers,
+    command::{CommandError, account, address as alias, forward as onward, order},
 };
 use message::address::Domain;
 use site::{Site, address};
 use store::{AccountId, mailbox};
 use trail::{Actor, Event, Kind};
+use world::Clock as _;
 
 const TARO: &str = "taro@example.jp";
 const JIRO: &str = "jiro@example.jp";
@@ -188,4 +189,168 @@ async fn full_mailboxes_refuse_at_once_but_role_mail_comes_in() {
         .await
         .unwrap();
     assert_eq!(resolve(TARO, 0).await, Resolution::OverQuota);
+}
+
+async fn forward(site: &Site, by: &str, from: &str, to: &str) -> Result<(), CommandError> {
+    let wish = onward::Wish {
+        name: from.to_owned(),
+        target: address(to),
+        order: None,
+        until: None,
+    };
+    onward::add(&site.caller(by).await, wish).await
+}
+
+/// Who keeps mail for `to`, and what goes on elsewhere, from whom.
+async fn kept(site: &Site, to: &str) -> (Vec<String>, Vec<(String, String)>) {
+    let resolved = site.directory.resolve(&address(to), 100).await.unwrap();
+    let Resolution::Local(found) = resolved else {
+        panic!("{to}: {resolved:?}");
+    };
+    let mut away = Vec::new();
+    for recipient in &found {
+        for target in &recipient.onward {
+            away.push((recipient.address.to_string(), target.to_string()));
+        }
+    }
+    let keeping = found.iter().filter(|recipient| recipient.keeps);
+    (keeping.map(|r| r.address.to_string()).collect(), away)
+}
+
+#[tokio::test]
+async fn mail_goes_on_to_others_here_and_somebody_always_keeps_it() {
+    let mut site = Site::open().await;
+    for (name, main) in [
+        ("taro", TARO),
+        ("jiro", JIRO),
+        ("guard", "guard@example.jp"),
+    ] {
+        site.issue(name, main).await;
+    }
+    forward(&site, "taro", TARO, JIRO).await.unwrap();
+    let both = (vec![TARO.to_owned(), JIRO.to_owned()], Vec::new());
+    assert_eq!(kept(&site, TARO).await, both);
+    site.options.forwards_keep_copy = false;
+    site.directory.reload(site.options.clone());
+    let jiro_alone = (vec![JIRO.to_owned()], Vec::new());
+    assert_eq!(kept(&site, TARO).await, jiro_alone);
+    // A longer way, and then a circle: the last one keeps it.
+    forward(&site, "jiro", JIRO, "guard@example.jp")
+        .await
+        .unwrap();
+    let guard = (vec!["guard@example.jp".to_owned()], Vec::new());
+    assert_eq!(kept(&site, TARO).await, guard);
+    forward(&site, "guard", "guard@example.jp", TARO)
+        .await
+        .unwrap();
+    for start in [TARO, JIRO, "guard@example.jp"] {
+        let (keeping, away) = kept(&site, start).await;
+        assert_eq!((keeping.len(), away.len()), (1, 0), "{start}: {keeping:?}");
+    }
+    let guards = site.caller("guard").await;
+    onward::remove(&guards, "guard@example.jp", &address(TARO))
+        .await
+        .unwrap();
+    assert_eq!(kept(&site, TARO).await, guard);
+    // To nobody, to itself, twice, by another.
+    forward(&site, "guard", "guard@example.jp", "nobody@example.jp")
+        .await
+        .unwrap();
+    assert_eq!(kept(&site, "guard@example.jp").await, guard);
+    for (by, from, to) in [
+        ("taro", TARO, TARO),
+        ("taro", TARO, JIRO),
+        ("jiro", TARO, "guard@example.jp"),
+        ("guard", TARO, "guard@example.jp"),
+    ] {
+        forward(&site, by, from, to).await.unwrap_err();
+    }
+    assert_eq!(site.events(Kind::ForwardAdded).await.len(), 4);
+}
+
+#[tokio::test]
+async fn mail_goes_on_to_outside_only_as_an_order_says_and_as_long() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let away = "taro@home.example";
+    let refused = forward(&site, "taro", TARO, away).await.unwrap_err();
+    assert!(refused.to_string().contains("needs an order"), "{refused}");
+    let until = site
+        .clock
+        .now()
+        .checked_add(jiff::SignedDuration::from_hours(48));
+    let ordered = order::ForwardOrder {
+        address: address(TARO),
+        to: address(away),
+        until: until.ok(),
+    };
+    let number = order::forward(&site.caller("chief").await, ordered)
+        .await
+        .unwrap();
+    let add = async |by: &str, to: &str| {
+        let wish = onward::Wish {
+            name: TARO.to_owned(),
+            target: address(to),
+            order: Some(number),
+            until: None,
+        };
+        onward::add(&site.caller(by).await, wish).await
+    };
+    add("manager", away).await.unwrap_err();
+    site.approve(number).await;
+    for (by, to) in [
+        ("taro", away),
+        ("chief", away),
+        ("manager", "x@home.example"),
+    ] {
+        add(by, to).await.unwrap_err();
+    }
+    add("manager", away).await.unwrap();
+    let used = add("manager", away).await.unwrap_err();
+    assert!(used.to_string().contains("used"), "{used}");
+    let on = vec![(TARO.to_owned(), away.to_owned())];
+    assert_eq!(kept(&site, TARO).await, (vec![TARO.to_owned()], on));
+    let event = site.last_event(Kind::ForwardAdded).await.event;
+    assert_eq!(event.order, Some(number));
+    assert_eq!(onward::expire(&site.directory).await.unwrap(), 0);
+    site.days(2);
+    let alone = (vec![TARO.to_owned()], Vec::new());
+    assert_eq!(kept(&site, TARO).await, alone, "its day has come");
+    assert_eq!(onward::expire(&site.directory).await.unwrap(), 1);
+    let taro = site.caller("taro").await;
+    assert!(onward::list(&taro, Some(TARO)).await.unwrap().is_empty());
+    assert!(
+        onward::list(&taro, None).await.is_err(),
+        "all of them are for officers"
+    );
+}
+
+#[tokio::test]
+async fn some_aliases_are_for_some_writers() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let manager = site.caller("manager").await;
+    let team = address("team@example.jp");
+    let none = onward::writers(&manager, &team, Writers::Members).await;
+    assert!(matches!(none.unwrap_err(), CommandError::NoSuch { .. }));
+    alias::add_alias(&manager, &team, TARO).await.unwrap();
+    onward::writers(&manager, &team, Writers::Members)
+        .await
+        .unwrap();
+    let resolved = site
+        .directory
+        .resolve(&address("Team+x@example.jp"), 1)
+        .await;
+    let resolved = resolved.unwrap();
+    assert!(
+        matches!(&resolved, Resolution::Restricted(found, Writers::Members) if found.len() == 1),
+        "{resolved:?}"
+    );
+    let own = onward::writers(&manager, &address(TARO), Writers::Inside).await;
+    assert!(matches!(own.unwrap_err(), CommandError::Argument(_)));
+    onward::writers(&manager, &team, Writers::Anyone)
+        .await
+        .unwrap();
+    let open = site.directory.resolve(&team, 1).await.unwrap();
+    assert!(matches!(open, Resolution::Local(_)));
 }
