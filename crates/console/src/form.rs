@@ -40,6 +40,7 @@ pub(crate) struct PasswordForm {
 #[derive(Deserialize)]
 pub(crate) struct AppPasswordForm {
     pub(crate) key: String,
+    pub(crate) identifier: String,
     pub(crate) name: String,
     /// `both`, `send`, `fetch`.
     pub(crate) scope: String,
@@ -47,7 +48,15 @@ pub(crate) struct AppPasswordForm {
     pub(crate) expires: String,
 }
 
-/// `POST /app-password/revoke`, `POST /second-factor/remove`
+/// `POST /app-password/revoke`
+#[derive(Deserialize)]
+pub(crate) struct RevokeForm {
+    pub(crate) key: String,
+    pub(crate) identifier: String,
+    pub(crate) number: i64,
+}
+
+/// `POST /second-factor/remove`
 #[derive(Deserialize)]
 pub(crate) struct NumberForm {
     pub(crate) key: String,

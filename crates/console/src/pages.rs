@@ -23,7 +23,7 @@ use crate::{
     Console,
     form::{
         AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, LoginForm, NumberForm,
-        PasswordForm, SecondFactorForm,
+        PasswordForm, RevokeForm, SecondFactorForm,
     },
     guard::{MOST_FORM, guard},
     view::{MadePage, PasswordPage, Picture, SecondFactorPage},
@@ -207,13 +207,13 @@ async fn make_app_password(visit: Visit, Form(form): Form<AppPasswordForm>) -> R
             name: form.name.clone(),
         };
         let caller = member.caller().await?;
-        app_password::add(&caller, member.identifier(), wish).await
+        app_password::add(&caller, &form.identifier, wish).await
     };
     match work.await {
         Ok(made) => {
             let page = MadePage {
                 page: member.page(""),
-                name: form.name,
+                name: format!("{} ({})", form.name, form.identifier),
                 password: made.password.expose_str().unwrap_or_default().to_owned(),
             };
             shown(StatusCode::OK, &page)
@@ -234,14 +234,14 @@ fn end_of(day: &str) -> Result<Option<Timestamp>, CommandError> {
     Ok(Some(zoned.timestamp()))
 }
 
-async fn revoke_app_password(visit: Visit, Form(form): Form<NumberForm>) -> Response {
+async fn revoke_app_password(visit: Visit, Form(form): Form<RevokeForm>) -> Response {
     let member = match visit.sender(&form.key, None).await {
         Ok(member) => member,
         Err(answer) => return answer,
     };
     let work = async {
         let caller = member.caller().await?;
-        app_password::revoke(&caller, member.identifier(), form.number).await
+        app_password::revoke(&caller, &form.identifier, form.number).await
     };
     let done = work.await;
     member.after(done).await

@@ -156,6 +156,7 @@ mod tests {
             address: Address::parse("sato@example.jp").unwrap(),
             generation: 1,
             app_password: None,
+            person: None,
         }
     }
 

@@ -66,6 +66,7 @@ pub(crate) struct SecondFactorPage {
 
 pub(crate) struct AppPasswordRow {
     pub(crate) number: i64,
+    pub(crate) identifier: String,
     pub(crate) name: String,
     pub(crate) scope: &'static str,
     pub(crate) made: String,
@@ -100,6 +101,7 @@ pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswo
     };
     AppPasswordRow {
         number: view.number,
+        identifier: view.identifier,
         name: view.name,
         scope: match (view.msa, view.mra) {
             (true, false) => w.send,

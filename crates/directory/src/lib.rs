@@ -287,6 +287,8 @@ pub struct Login {
     pub generation: i64,
     /// The number of the app password that it was, if it was one.
     pub app_password: Option<i64>,
+    /// Who made that app password: of a shared identifier, who it is (clause 8.1).
+    pub person: Option<String>,
 }
 
 /// Why a proof was refused. A peer is told no more.

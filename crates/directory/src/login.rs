@@ -32,6 +32,8 @@ pub(crate) enum Reason {
     NotPermitted,
     /// The account has a second factor, and this was its password alone.
     AppPasswordNeeded,
+    /// The identifier is shared, and whose secret it was does not use it any more.
+    NoUser,
     /// The password was right, and the second factor was not.
     WrongCode,
     /// The password is the initial one, which is good for being changed only.
@@ -52,6 +54,7 @@ impl Reason {
             Self::Suspended => "suspended",
             Self::NotPermitted => "not permitted for this service",
             Self::AppPasswordNeeded => "the password alone, where there is a second factor",
+            Self::NoUser => "whose secret it is does not use the shared identifier any more",
             Self::WrongCode => "wrong second factor",
             Self::InitialPassword => "the initial password must be changed first",
             Self::Crowded => "too many attempts at once",
@@ -91,6 +94,7 @@ impl Reason {
             | Self::Suspended
             | Self::NotPermitted
             | Self::AppPasswordNeeded
+            | Self::NoUser
             | Self::WrongCode
             | Self::Unproved(_)
             | Self::Exchange(_) => Refusal::Credentials,
@@ -331,7 +335,8 @@ impl Directory {
             if let Some(app) = &app_password {
                 success = success
                     .detail("app_password", app.number)
-                    .detail("app_password_name", app.name.as_str());
+                    .detail("app_password_name", app.name.as_str())
+                    .detail("person", app.maker.as_str());
             }
             if let Proof::Password {
                 upgrade: Some(new), ..
@@ -345,7 +350,8 @@ impl Directory {
                 identifier: account.identifier,
                 address: account.address,
                 generation,
-                app_password: app_password.map(|app| app.number),
+                app_password: app_password.as_ref().map(|app| app.number),
+                person: app_password.map(|app| app.maker),
             };
             Ok(tx.record(&success, login)?)
         };

@@ -11,7 +11,7 @@ use crate::{
     login::{CommitFailure, Reason},
     tables::{
         account::{self, AccountState},
-        app_password, second_factor,
+        app_password, second_factor, shared,
     },
     totp,
 };
@@ -59,6 +59,11 @@ pub(crate) fn judge(
             };
             if !open {
                 return Err(CommitFailure::Refused(Reason::NotPermitted));
+            }
+            if shared::of(tx, account.id)?.is_some()
+                && !shared::is_user(tx, account.id, entry.made_by)?
+            {
+                return Err(CommitFailure::Refused(Reason::NoUser));
             }
             app_password::note_use(tx, &entry, &gate.peer.to_string())?;
             Ok(Some(entry))
@@ -123,6 +128,9 @@ pub(crate) fn still_good(
     let Some(number) = app_password else {
         return Ok(true);
     };
-    let entry = app_password::one(sql, account, number)?;
-    Ok(entry.is_some_and(|entry| entry.is_good(now)))
+    let Some(entry) = app_password::one(sql, account, number)? else {
+        return Ok(false);
+    };
+    let is_shared = shared::of(sql, account)?.is_some();
+    Ok(entry.is_good(now) && (!is_shared || shared::is_user(sql, account, entry.made_by)?))
 }

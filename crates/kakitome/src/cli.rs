@@ -282,6 +282,18 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_name = "DATE")]
         until: Option<String>,
     },
+    /// Order that an identifier is shared by some people, until the decision is reviewed (clause 8.1)
+    Shared {
+        /// The account's address
+        #[arg(long)]
+        address: String,
+        /// Who uses it; may be repeated
+        #[arg(long = "for", value_name = "PERSON", required = true)]
+        users: Vec<String>,
+        /// When the decision is to be reviewed
+        #[arg(long, value_name = "DATE")]
+        review: String,
+    },
     /// Order the import of exactly this file
     Import {
         /// CSV with the header address,name,password_hash,quota
@@ -363,6 +375,19 @@ pub(crate) enum AccountCommand {
         #[arg(long)]
         stdin: bool,
     },
+    /// Let those whom an approved order names share an identifier, each with app passwords of their own
+    Share {
+        /// The order's number
+        #[arg(long)]
+        order: i64,
+    },
+    /// Make a shared identifier its holder's alone again
+    Unshare {
+        /// Its address
+        address: String,
+    },
+    /// List shared identifiers
+    Shared,
     /// Where an account's mail goes on to
     #[command(subcommand)]
     Forward(ForwardCommand),
@@ -546,6 +571,7 @@ impl SiteCommand {
                 | Self::Order(OrderCommand::List)
                 | Self::Account(
                     AccountCommand::List
+                        | AccountCommand::Shared
                         | AccountCommand::Idle { .. }
                         | AccountCommand::Logins { .. }
                         | AccountCommand::Forward(ForwardCommand::List { .. })

@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use directory::command::{
-    app_password, forward,
-    idle::{self, ToWarn},
+use directory::{
+    Role,
+    command::{
+        app_password, forward,
+        idle::{self, ToWarn},
+        shared,
+    },
 };
 use jiff::{Timestamp, tz::TimeZone};
 use transfer::notice::{self, Notice};
@@ -43,6 +47,13 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
     app_password::expire(&site.directory).await?;
     forward::expire(&site.directory).await?;
+    for near in shared::sweep(&site.directory).await? {
+        match review(site, near).await {
+            // Warned meanwhile.
+            Ok(()) | Err(store::Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
     for warned in idle::sweep(&site.directory).await? {
         match warn(site, warned).await {
             // Used meanwhile.
@@ -51,6 +62,30 @@ pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
         }
     }
     Ok(())
+}
+
+/// Tells those who share an identifier, and the system officers, that the decision is to be reviewed (clause 8.1).
+async fn review(site: &Site, near: shared::ToWarn) -> Result<(), store::Error> {
+    let mut to = near.users.clone();
+    to.extend(site.directory.addresses_of(Role::SystemOfficer).await?);
+    to.sort_unstable();
+    to.dedup();
+    let day = near.review_at.to_zoned(TimeZone::system());
+    let (day, identifier) = (day.strftime("%Y-%m-%d").to_string(), &near.identifier);
+    let message = Notice {
+        to,
+        subject: format!("[Kakitome] {identifier} の共有の見直し / sharing is to be reviewed"),
+        text: format!(
+            "共有識別コード {identifier} の決定は {day} に見直しの期限を迎えます。\n\
+             それまでに新しい命令がなければ利用を停止します。届いたメールは失われません。\n\n\
+             The decision to share the identifier {identifier} is to be reviewed by {day}.\n\
+             Without a new order it is suspended then. Mail that arrives is kept.\n"
+        ),
+    };
+    let work = move |tx: &mut store::Tx<'_>, told: &[message::address::Address]| {
+        shared::note_warning(tx, &near, !told.is_empty())
+    };
+    notice::send(&site.transfer, message, work).await.map(drop)
 }
 
 async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {

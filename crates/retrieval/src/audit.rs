@@ -15,6 +15,8 @@ const UIDS_LENGTH: usize = 4000;
 #[derive(Clone, Debug)]
 pub(crate) struct Agent {
     identifier: String,
+    /// Who it is, where an app password tells.
+    person: Option<String>,
     peer: IpAddr,
     protocol: &'static str,
 }
@@ -24,6 +26,7 @@ impl Agent {
     pub(crate) fn new(login: &Login, peer: IpAddr, protocol: &'static str) -> Self {
         Self {
             identifier: login.identifier.clone(),
+            person: login.person.clone(),
             peer,
             protocol,
         }
@@ -31,10 +34,14 @@ impl Agent {
 
     /// An event of this session about `subject`.
     pub(crate) fn event(&self, kind: Kind, subject: &str) -> Event {
-        Event::new(kind, Actor::Identifier(self.identifier.clone()))
+        let event = Event::new(kind, Actor::Identifier(self.identifier.clone()))
             .address(self.peer)
             .subject(subject)
-            .detail("protocol", self.protocol)
+            .detail("protocol", self.protocol);
+        match &self.person {
+            Some(person) => event.detail("person", person.as_str()),
+            None => event,
+        }
     }
 
     /// An event about messages of a mailbox: how many, and which.

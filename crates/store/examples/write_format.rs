@@ -366,6 +366,8 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (1, ?1, 'totp', 'phone', 'AAAA', 7, ?2)",
         "INSERT INTO forward (account, target, order_number, added_by, added_at) \
          VALUES (?1, 'elsewhere@example.com', 1, 7, ?2)",
+        "INSERT INTO shared_identifier (account, order_number, review_at) VALUES (?1, 1, ?2)",
+        "INSERT INTO shared_user (account, person, added_at) VALUES (?1, 7, ?2)",
         "INSERT INTO retired_address (local, domain, account, retired_at, added_at) VALUES ('old', 'example.jp', ?1, ?2, ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {

@@ -80,6 +80,8 @@ async fn as_format_1(store: &Store) {
             "second_factor",
             "forward",
             "address_writers",
+            "shared_user",
+            "shared_identifier",
             "event_named",
             "tree_tile",
             "tree_root",

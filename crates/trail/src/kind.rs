@@ -129,6 +129,12 @@ kinds! {
     SecondFactorAdded = "account.second-factor",
     /// A second factor was removed.
     SecondFactorRemoved = "account.second-factor-removed",
+    /// An identifier is shared by some people, on an order (clause 8.1).
+    IdentifierShared = "account.shared",
+    /// An identifier is its holder's alone again.
+    IdentifierUnshared = "account.unshared",
+    /// Those who share an identifier were warned that the decision is to be reviewed.
+    ReviewWarned = "account.review-warned",
     /// Mail of an account goes on to another address from now on.
     ForwardAdded = "account.forward",
     /// Mail of an account does not go on to that address any more.

@@ -12,7 +12,7 @@ use crate::{
     Options, Role, password as rule,
     tables::{
         account::{self, AccountState},
-        address, app_password, credential, person,
+        address, app_password, credential, person, shared,
     },
 };
 
@@ -305,7 +305,23 @@ fn settable(
     if !own && !me.has(Role::AccountManager) {
         return Err(CommandError::NotHolder(identifier));
     }
-    present(sql, options, name)
+    let account = present(sql, options, name)?;
+    must_be_one_persons(sql, &account)?;
+    Ok(account)
+}
+
+/// Refuses what a shared identifier has not: a password.
+pub(super) fn must_be_one_persons(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+) -> Result<(), CommandError> {
+    match shared::of(sql, account.id)? {
+        None => Ok(()),
+        Some(_) => Err(CommandError::State(format!(
+            "{} is shared and has no password: each of those who use it makes their own, `account app-password add`",
+            account.identifier
+        ))),
+    }
 }
 
 /// An account that is not deleted.

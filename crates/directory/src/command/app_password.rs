@@ -12,7 +12,7 @@ use crate::{
     tables::{
         account, app_password,
         app_password::{Base, New},
-        credential,
+        credential, shared,
     },
 };
 
@@ -54,8 +54,12 @@ pub struct Made {
 pub struct View {
     /// Its number.
     pub number: i64,
+    /// The identifier that it opens.
+    pub identifier: String,
     /// The program or device, in the holder's words.
     pub name: String,
+    /// Who made it.
+    pub person: String,
     /// Whether it may submit mail.
     pub msa: bool,
     /// Whether it may fetch mail.
@@ -151,7 +155,7 @@ fn may_have_another(
     name: &str,
     me: &Executor,
 ) -> Result<account::Entry, CommandError> {
-    let account = own(sql, options, name, me)?;
+    let account = used_by(sql, options, name, me)?;
     if account.state != super::AccountState::Active {
         return Err(CommandError::State(format!(
             "{} is suspended",
@@ -183,6 +187,24 @@ fn base_of(sql: &mut dyn Sql, account: &account::Entry) -> Result<Option<Base>, 
         salt: scram.salt,
         iterations: scram.iterations,
     }))
+}
+
+/// The account, which must be the caller's own; of a shared identifier, the caller must be one of those who use it.
+fn used_by(
+    sql: &mut dyn Sql,
+    options: &Options,
+    name: &str,
+    me: &Executor,
+) -> Result<account::Entry, CommandError> {
+    let identifier = options.canonical_identifier(name);
+    let Some(entry) = account::by_identifier(sql, &identifier)? else {
+        return Err(CommandError::OnlyHolder(identifier));
+    };
+    match shared::of(sql, entry.id)? {
+        None => own(sql, options, name, me),
+        Some(_) if shared::is_user(sql, entry.id, me.id)? => present(sql, options, name),
+        Some(_) => Err(CommandError::OnlyHolder(identifier)),
+    }
 }
 
 /// The account, which must be the caller's own.
@@ -228,15 +250,18 @@ pub async fn list(caller: &Caller, name: &str) -> Result<Vec<View>, CommandError
         .look(&words, &[], move |snapshot, me| {
             let account = own_or(snapshot, &options, &name, me, &Role::OFFICERS)?;
             let all = app_password::of(snapshot, account.id)?;
+            let view = |entry| view(&account.identifier, entry);
             Ok(all.into_iter().map(view).collect())
         })
         .await
 }
 
-pub(super) fn view(entry: app_password::Entry) -> View {
+pub(super) fn view(identifier: &str, entry: app_password::Entry) -> View {
     View {
         number: entry.number,
+        identifier: identifier.to_owned(),
         name: entry.name,
+        person: entry.maker,
         msa: entry.msa,
         mra: entry.mra,
         made_at: entry.made_at,
@@ -254,12 +279,19 @@ pub async fn revoke(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
     let words = format!("account app-password revoke {name} {number}");
     let (options, name) = (caller.directory.options(), name.to_owned());
     let work = caller.change(&words, &[], move |tx, me| {
-        let account = own_or(tx, &options, &name, me, MAY_REVOKE)?;
-        let entry = app_password::one(tx, account.id, number)?;
-        let entry = entry.ok_or_else(|| CommandError::NoSuch {
+        let no_such = || CommandError::NoSuch {
             what: "app password",
             name: number.to_string(),
-        })?;
+        };
+        let (account, mine) = match used_by(tx, &options, &name, me) {
+            Ok(account) => (account, true),
+            Err(_) => (own_or(tx, &options, &name, me, MAY_REVOKE)?, false),
+        };
+        let officer = MAY_REVOKE.iter().any(|role| me.has(*role));
+        let entry = app_password::one(tx, account.id, number)?;
+        // Those who share an identifier look each after their own.
+        let entry = entry.filter(|entry| officer || !mine || entry.made_by == me.id);
+        let entry = entry.ok_or_else(no_such)?;
         app_password::revoke(tx, number)?;
         tx.touch(Topic::Account(account.id));
         let event = me.event(Kind::AppPasswordRevoked, account.identifier);

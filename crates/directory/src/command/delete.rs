@@ -14,7 +14,7 @@ use crate::{
     tables::{
         account, address, app_password, credential, forward, life,
         order::{OrderKind, OrderState, mark},
-        second_factor,
+        second_factor, shared,
     },
 };
 
@@ -72,6 +72,7 @@ fn carry_out(
     address::remove_all(tx, account.id)?;
     credential::delete(tx, account.id)?;
     let app_passwords = app_password::delete_all(tx, account.id)?;
+    shared::forget(tx, account.id)?;
     let forwards = forward::delete_all(tx, account.id)?;
     let second_factors = second_factor::delete_all(tx, account.id)?;
     mailbox::remove_account(tx, account.id)?;

@@ -9,7 +9,7 @@ use trail::Kind;
 
 use super::{
     Caller, CommandError, Executor,
-    account::{MOST_REASON, present},
+    account::{MOST_REASON, must_be_one_persons, present},
     incident, plain_text,
 };
 use crate::{
@@ -146,6 +146,7 @@ fn may_be_made(
     again: bool,
 ) -> Result<account::Entry, CommandError> {
     let account = present(sql, options, name)?;
+    must_be_one_persons(sql, &account)?;
     let before = life::letter(sql, account.id)?;
     let changed = credential::of(sql, account.id)?.map(|held| held.changed_at);
     match before {

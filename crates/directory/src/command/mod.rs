@@ -21,12 +21,15 @@
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
-//! | `order forward` | system-officer |
+//! | `order forward`, `order shared` | system-officer |
+//! | `account share` | account-manager, and neither issuer nor approver of the order |
+//! | `account unshare` | account-manager |
+//! | `account shared` | any officer's role |
 //! | `account forward add` | the holder; on an order: account-manager, and neither issuer nor approver |
 //! | `account forward remove` | the holder; administrator, account-manager, security-officer |
 //! | `account forward list` | the holder for the own account; any officer's role |
 //! | `account writers` | account-manager |
-//! | `account app-password add` | the holder |
+//! | `account app-password add` | the holder; whoever shares the identifier |
 //! | `account app-password revoke` | the holder; administrator, account-manager, security-officer |
 //! | `account app-password list`, `account second-factor list` | the holder; any officer's role |
 //! | `account second-factor add` (pages only) | the holder |
@@ -68,6 +71,7 @@ pub mod register;
 pub mod role;
 pub mod roster;
 pub mod second_factor;
+pub mod shared;
 
 use std::future::Future;
 

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-const MAY: &[Role] = &[Role::SystemOfficer];
+pub(super) const MAY: &[Role] = &[Role::SystemOfficer];
 /// Longest name on an order, in characters.
 const MOST_NAME: usize = 200;
 
@@ -385,7 +385,7 @@ pub(super) fn free(
     }
 }
 
-fn enter(
+pub(super) fn enter(
     tx: &mut Tx<'_>,
     me: &Executor,
     kind: OrderKind,

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Login, Role,
-    tables::{address, life},
+    tables::{address, life, shared},
 };
 
 /// Events that are looked at in one go.
@@ -57,9 +57,11 @@ pub struct Standing {
     pub acknowledged_at: Option<Timestamp>,
     /// Aliases.
     pub aliases: Vec<String>,
+    /// Identifiers that the holder shares with others.
+    pub shared: Vec<String>,
     /// Where mail goes on to.
     pub forwards: Vec<forward::View>,
-    /// App passwords.
+    /// App passwords that the holder made: for this identifier, and for those that are shared.
     pub app_passwords: Vec<app_password::View>,
     /// Second factors.
     pub second_factors: Vec<second_factor::View>,
@@ -80,13 +82,25 @@ impl crate::Directory {
                 return Ok(None);
             };
             let rule = options.second_factor;
-            let apps = crate::tables::app_password::of(snapshot, id)?;
+            let mine = (id, account.identifier.clone());
+            let mut app_passwords = Vec::new();
+            let shared = shared::of_person(snapshot, account.person.0)?;
+            for (id, identifier) in [&mine].into_iter().chain(&shared) {
+                let mut found = crate::tables::app_password::of(snapshot, *id)?;
+                found.retain(|entry| entry.made_by == account.person.0);
+                let views = found.into_iter().map(|e| app_password::view(identifier, e));
+                app_passwords.extend(views);
+            }
             let aliases = address::aliases(snapshot, id)?;
             Ok(Some(Standing {
                 second_factor_needed: second_factor::is_needed(snapshot, &account, rule)?,
                 acknowledged_at: life::acknowledged(snapshot, account.person.0)?,
                 second_factors: second_factor::views(snapshot, &account)?,
-                app_passwords: apps.into_iter().map(app_password::view).collect(),
+                app_passwords,
+                shared: shared
+                    .into_iter()
+                    .map(|(_, identifier)| identifier)
+                    .collect(),
                 forwards: forward::of(snapshot, &options, &account)?,
                 aliases: aliases.iter().map(ToString::to_string).collect(),
                 identifier: account.identifier,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use store::sql::Sql;
+use store::{Topic, sql::Sql};
 use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
@@ -184,11 +184,18 @@ pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
             .into_iter()
             .map(|account| account.identifier)
             .collect();
+        // What they use with others is closed to them at once.
+        let mut shared = Vec::new();
+        for (account, identifier) in tables::shared::of_person(tx, person.id)? {
+            tx.touch(Topic::Account(account));
+            shared.push(identifier);
+        }
         let roles: Vec<&str> = roles.into_iter().map(Role::as_str).collect();
         let event = me
             .event(Kind::PersonLeft, &name)
             .detail("roles", roles)
-            .detail("accounts", accounts.clone());
+            .detail("accounts", accounts.clone())
+            .detail("shared", shared);
         Ok((Left { accounts }, vec![event]))
     });
     caller.run(&words, work).await

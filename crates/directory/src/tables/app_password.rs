@@ -28,6 +28,9 @@ pub(crate) struct Entry {
     pub(crate) expires_at: Option<Timestamp>,
     pub(crate) used_at: Option<Timestamp>,
     pub(crate) used_from: Option<String>,
+    /// Who made it: of a shared identifier, whoever uses it.
+    pub(crate) made_by: PersonId,
+    pub(crate) maker: String,
 }
 
 impl Entry {
@@ -57,8 +60,8 @@ pub(crate) fn digest(password: &Secret) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(prepared.expose()))
 }
 
-const SELECT: &str = "SELECT number, name, msa, mra, digest, scram_stored, scram_server, made_at, expires_at, used_at,
-    used_from FROM app_password";
+const SELECT: &str = "SELECT c.number, c.name, c.msa, c.mra, c.digest, c.scram_stored, c.scram_server, c.made_at,
+    c.expires_at, c.used_at, c.used_from, c.made_by, p.name FROM app_password c JOIN person p ON p.id = c.made_by";
 
 fn read(row: &dyn Row) -> Result<Entry, Error> {
     Ok(Entry {
@@ -75,12 +78,14 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
         expires_at: maybe_time(row, 8)?,
         used_at: maybe_time(row, 9)?,
         used_from: row.maybe_text(10)?,
+        made_by: PersonId(row.int(11)?),
+        maker: row.text(12)?,
     })
 }
 
 /// Those of an account, in the order in which they were made, those that have expired too.
 pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
-    let list = format!("{SELECT} WHERE account = ?1 AND revoked_at IS NULL ORDER BY number");
+    let list = format!("{SELECT} WHERE c.account = ?1 AND c.revoked_at IS NULL ORDER BY c.number");
     rows(sql, &list, params![account], read)
 }
 
@@ -90,7 +95,7 @@ pub(crate) fn one(
     account: AccountId,
     number: i64,
 ) -> Result<Option<Entry>, Error> {
-    let find = format!("{SELECT} WHERE account = ?1 AND number = ?2 AND revoked_at IS NULL");
+    let find = format!("{SELECT} WHERE c.account = ?1 AND c.number = ?2 AND c.revoked_at IS NULL");
     first(sql, &find, params![account, number], read)
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod order;
 pub(crate) mod person;
 pub(crate) mod register;
 pub(crate) mod second_factor;
+pub(crate) mod shared;
 
 use jiff::Timestamp;
 use store::{Error, sql::Row};

@@ -20,11 +20,19 @@ pub enum OrderKind {
     Import,
     /// To let mail of one account go on to one address.
     Forward,
+    /// To let some people share one identifier.
+    Shared,
 }
 
 impl OrderKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 4] = [Self::Issue, Self::Delete, Self::Import, Self::Forward];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Issue,
+        Self::Delete,
+        Self::Import,
+        Self::Forward,
+        Self::Shared,
+    ];
 
     /// Its name in storage and on the command line.
     #[must_use]
@@ -34,6 +42,7 @@ impl OrderKind {
             Self::Delete => "delete",
             Self::Import => "import",
             Self::Forward => "forward",
+            Self::Shared => "shared",
         }
     }
 }
@@ -79,7 +88,10 @@ pub struct OrderDetails {
     /// Where mail of the address may go on to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Address>,
-    /// Until when.
+    /// Short names of those who are to share it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<String>,
+    /// Until when; of what is shared, when that is to be reviewed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// Not before this instant (the day of departure).

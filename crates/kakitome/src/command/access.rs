@@ -1,8 +1,12 @@
 //! `account app-password`, `account second-factor`, `account forward`, `account logins`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, app_password, app_password::Wish, forward, own, second_factor};
-use jiff::ToSpan;
+use directory::{
+    Role,
+    command::{Caller, app_password, app_password::Wish, forward, own, second_factor, shared},
+};
+use jiff::{ToSpan, tz::TimeZone};
 use serde_json::json;
+use transfer::notice::{self, Notice};
 
 use super::{
     Answer, Failure,
@@ -102,6 +106,36 @@ pub(super) async fn forward(
             Ok(())
         }
     }
+}
+
+/// Shares an identifier, and tells the administrators (clause 8.1(2)).
+pub(super) async fn share(
+    site: &Site,
+    caller: &Caller,
+    order: i64,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let made = shared::share(caller, order).await?;
+    let day = made.review_at.to_zoned(TimeZone::system());
+    let (day, users) = (day.strftime("%Y-%m-%d").to_string(), made.users.join(", "));
+    let identifier = &made.identifier;
+    let message = Notice {
+        to: site.directory.addresses_of(Role::Administrator).await?,
+        subject: format!("[Kakitome] 共有識別コード / shared identifier: {identifier}"),
+        text: format!(
+            "識別コード {identifier} は命令 {order} により共有されます。\n利用者: {users}\n見直し: {day}\n\n\
+             The identifier {identifier} is shared, on order {order}.\nUsed by: {users}\nTo be reviewed: {day}\n"
+        ),
+    };
+    let event = caller
+        .given(&format!("account share --order {order}"))
+        .detail("told", "administrators");
+    notice::send(&site.transfer, message, move |tx, told| {
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        tx.record(&event.detail("recipients", told), ())
+    })
+    .await?;
+    answer.row(&made).await
 }
 
 pub(super) async fn logins(

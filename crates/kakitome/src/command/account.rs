@@ -1,6 +1,8 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::command::{Caller, account, address as addresses, forward, hold, idle, import};
+use directory::command::{
+    Caller, account, address as addresses, forward, hold, idle, import, shared,
+};
 use protocol::sasl::Secret;
 use serde_json::json;
 
@@ -69,6 +71,14 @@ pub(super) async fn run(
                 }
             };
             password(caller, &address, chosen, answer).await
+        }
+        AccountCommand::Share { order } => access::share(site, caller, order, answer).await,
+        AccountCommand::Unshare { address } => Ok(shared::unshare(caller, &address).await?),
+        AccountCommand::Shared => {
+            for entry in shared::list(caller).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
         }
         AccountCommand::Forward(command) => access::forward(caller, command, answer).await,
         AccountCommand::Writers { alias, writers } => {

@@ -1,6 +1,6 @@
 //! `order`: clauses 7.1(1), 9.
 
-use directory::command::{Caller, order};
+use directory::command::{Caller, order, shared};
 use serde_json::json;
 
 use super::{Answer, Failure, address, audit::search::time};
@@ -57,6 +57,18 @@ pub(super) async fn run(
                 until: until.as_deref().map(time).transpose()?,
             };
             order::forward(caller, ordered).await?
+        }
+        OrderCommand::Shared {
+            address: text,
+            users,
+            review,
+        } => {
+            let ordered = shared::ShareOrder {
+                address: address(&text)?,
+                users,
+                review_at: time(&review)?,
+            };
+            shared::order(caller, ordered).await?
         }
         OrderCommand::Import { .. } => order::import(caller, file(request)?.as_bytes()).await?,
         OrderCommand::Approve { number } => {

@@ -2,7 +2,7 @@
 
 use directory::{
     Resolution,
-    command::{idle, incident, second_factor},
+    command::{idle, incident, second_factor, shared},
 };
 use message::address::{Address, Domain};
 use serde_json::json;
@@ -106,6 +106,11 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
                 true => "`incident close` ends it".to_owned(),
                 false => format!("missing {}", missing.join(", ")),
             }
+        ));
+    }
+    for (identifier, review_at) in shared::near(&site.directory).await? {
+        attention.push(format!(
+            "the decision to share {identifier} is to be reviewed by {review_at}: `order shared` (clause 8.1)"
         ));
     }
     let single = second_factor::missing(&site.directory).await?;

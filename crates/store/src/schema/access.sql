@@ -90,3 +90,18 @@ CREATE TABLE address_writers (
 
 -- When an alias that was given up was added; not known of those from before.
 ALTER TABLE retired_address ADD COLUMN added_at BIGINT;
+
+-- Identifiers that several people use (clause 8.1), until the decision is reviewed. Each of them has app passwords of their own;
+-- the account has no password.
+CREATE TABLE shared_identifier (
+    account BIGINT PRIMARY KEY REFERENCES account (id),
+    order_number BIGINT NOT NULL REFERENCES orders (number),
+    review_at BIGINT NOT NULL,
+    warned_at BIGINT
+);
+CREATE TABLE shared_user (
+    account BIGINT NOT NULL REFERENCES account (id),
+    person BIGINT NOT NULL REFERENCES person (id),
+    added_at BIGINT NOT NULL,
+    PRIMARY KEY (account, person)
+);

@@ -355,6 +355,9 @@ impl Conversation<'_> {
             .detail("size", size)
             .detail("message_id", message_id)
             .detail("reply", "250 2.0.0");
+        if let Some(person) = self.login.as_ref().and_then(|login| login.person.as_ref()) {
+            event = event.detail("person", person.as_str());
+        }
         if let Some(hello) = &self.hello {
             event = event.detail("hello", hello.name.clone());
         }
