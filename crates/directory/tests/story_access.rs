@@ -10,7 +10,7 @@ use directory::{
     command::{
         Caller, CommandError, account, app_password,
         app_password::{MOST, Wish},
-        incident, own, second_factor,
+        incident, own, person, second_factor, shared,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -451,4 +451,124 @@ async fn holders_see_their_own_logins_the_newest_first() {
         refused.unwrap_err(),
         CommandError::NotPermitted(_)
     ));
+}
+
+const OFFICE: &str = "office@example.jp";
+
+/// The whole chain of a decision to share `OFFICE`.
+async fn shared_by(site: &Site, users: &[&str], days: i64) -> Result<(), CommandError> {
+    let review = jiff::SignedDuration::from_hours(24 * days);
+    let wish = shared::ShareOrder {
+        address: site::address(OFFICE),
+        users: users.iter().map(|name| (*name).to_owned()).collect(),
+        review_at: site.clock.now().checked_add(review).unwrap(),
+    };
+    let number = shared::order(&site.caller("chief").await, wish).await?;
+    site.approve(number).await;
+    let manager = site.caller("manager").await;
+    shared::share(&manager, number).await.map(drop)
+}
+
+async fn office(
+    site: &Site,
+    service: Service,
+    password: &Secret,
+) -> Result<directory::Login, Refusal> {
+    let attempt = at(service, "PLAIN");
+    let password = password.expose();
+    site.directory
+        .authenticate(&attempt, OFFICE, password)
+        .await
+}
+
+#[tokio::test]
+async fn a_shared_identifier_names_who_it_was_and_ends_without_review() {
+    let site = patient_site().await;
+    let initial = site.issue("taro", OFFICE).await;
+    office(&site, Service::Mra, &initial).await.unwrap();
+    shared_by(&site, &["taro", "jiro"], 30).await.unwrap();
+    // It has no password any more, and gets none.
+    let refused = office(&site, Service::Mra, &initial).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let manager = site.caller("manager").await;
+    let none = account::password(&manager, OFFICE, None).await.unwrap_err();
+    assert!(none.to_string().contains("is shared"), "{none}");
+    // Each of those who use it makes a secret; nobody else does.
+    let (taro, jiro) = (site.caller("taro").await, site.caller("jiro").await);
+    let by_taro = app_password::add(&taro, OFFICE, wish("desk"))
+        .await
+        .unwrap();
+    let by_jiro = app_password::add(&jiro, OFFICE, wish("desk"))
+        .await
+        .unwrap();
+    for other in ["guard", "manager", "clerk"] {
+        let refused = app_password::add(&site.caller(other).await, OFFICE, wish("x")).await;
+        assert!(matches!(refused.unwrap_err(), CommandError::OnlyHolder(_)));
+    }
+    let login = office(&site, Service::Mra, &by_jiro.password)
+        .await
+        .unwrap();
+    assert_eq!(login.person.as_deref(), Some("jiro"));
+    let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
+    assert_eq!(event.detail.get("person").unwrap(), "jiro");
+    let foreign = app_password::revoke(&taro, OFFICE, by_jiro.number).await;
+    assert!(matches!(foreign.unwrap_err(), CommandError::NoSuch { .. }));
+
+    // One who has left, and one who does not use it any more, are out at once.
+    person::leave(&site.caller("clerk").await, "jiro")
+        .await
+        .unwrap();
+    assert!(!site.directory.still_valid(&login).await.unwrap());
+    let refused = office(&site, Service::Mra, &by_jiro.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let gone = shared_by(&site, &["jiro"], 30).await.unwrap_err();
+    assert!(gone.to_string().contains("has left"), "{gone}");
+    shared_by(&site, &["clerk"], 30).await.unwrap();
+    let refused = office(&site, Service::Msa, &by_taro.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let clerk = site.caller("clerk").await;
+    let by_clerk = app_password::add(&clerk, OFFICE, wish("desk"))
+        .await
+        .unwrap();
+    let login = office(&site, Service::Msa, &by_clerk.password)
+        .await
+        .unwrap();
+
+    // The day of review comes: first a warning, then the end, until there is a new decision.
+    assert!(shared::sweep(&site.directory).await.unwrap().is_empty());
+    site.days(29);
+    let warned = shared::sweep(&site.directory).await.unwrap();
+    assert_eq!(warned[0].identifier, OFFICE);
+    let warn = warned[0].clone();
+    let note = move |tx: &mut store::Tx<'_>| shared::note_warning(tx, &warn, true);
+    site.store.commit(Vec::new(), note).await.unwrap();
+    site.days(2);
+    assert!(shared::sweep(&site.directory).await.unwrap().is_empty());
+    assert!(!site.directory.still_valid(&login).await.unwrap());
+    let refused = office(&site, Service::Msa, &by_clerk.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    assert_eq!(site.last_reason().await, "suspended");
+    shared_by(&site, &["clerk", "taro"], 365).await.unwrap();
+    account::resume(&site.caller("guard").await, OFFICE)
+        .await
+        .unwrap();
+    let old = office(&site, Service::Msa, &by_clerk.password).await;
+    assert_eq!(
+        old.unwrap_err(),
+        Refusal::Credentials,
+        "everybody begins anew"
+    );
+    let anew = app_password::add(&clerk, OFFICE, wish("desk"))
+        .await
+        .unwrap();
+    office(&site, Service::Msa, &anew.password).await.unwrap();
+
+    shared::unshare(&manager, OFFICE).await.unwrap();
+    let refused = office(&site, Service::Msa, &anew.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let made = account::password(&manager, OFFICE, None)
+        .await
+        .unwrap()
+        .unwrap();
+    office(&site, Service::Msa, &made).await.unwrap();
 }

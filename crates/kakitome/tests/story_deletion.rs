@@ -270,7 +270,11 @@ fn answers(site: &Site, person: &Person) -> [String; 3] {
     let pop3 = String::from_utf8(lines.line().unwrap()).unwrap();
     let mut session = smtp::Session::open(site.address, site::SUBMISSION).starttls(site);
     let reply = session.auth_plain(person);
-    [imap.tagged, pop3, format!("{} {:?}", reply.code, reply.text)]
+    [
+        imap.tagged,
+        pop3,
+        format!("{} {:?}", reply.code, reply.text),
+    ]
 }
 
 #[test]
@@ -301,7 +305,8 @@ fn a_deleted_identifier_answers_like_one_that_never_was() {
     let letter = Letter::new("late", &suzuki.address, &tanaka.address);
     let mut exchange = site.smtp();
     let mut submission = smtp::Session::submission(&site, &suzuki);
-    let addresses = "tanaka@city.example|TANAKA@City.Example|tanaka+x@city.example|info@city.example";
+    let addresses =
+        "tanaka@city.example|TANAKA@City.Example|tanaka+x@city.example|info@city.example";
     for to in addresses.split('|') {
         let reply = exchange.send("friend@elsewhere.example", &[to], &letter.content());
         assert_eq!(reply.unwrap().code, 550, "{to}");
