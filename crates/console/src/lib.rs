@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! wire::Stream ──▶ TLS ──▶ HTTP/1.1 (hyper) ──▶ guard ──▶ a page's function ──▶ directory's commands
-//!                                               │  Host, origin, size, time
+//!                                               │  origin, size, time
 //!                                               └▶ the session's cookie ──▶ sessions
 //! ```
 //!
@@ -60,7 +60,7 @@ pub struct Settings {
     /// Time for the TLS handshake, for a request to come, and for its answer. Default 60 seconds; an answer to a login is held
     /// back after failures, so it should exceed the directory's `longest_delay`.
     pub request_time: Duration,
-    /// How long one connection lasts at most. Default 10 minutes.
+    /// How long one connection lasts at most, but for the answer that is on its way then. Default 10 minutes.
     pub connection_time: Duration,
 }
 
@@ -134,14 +134,19 @@ impl Console {
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         tokio::pin!(connection);
         let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = shutdown.begun() => {
+            ended = connection.as_mut() => Some(ended),
+            () = shutdown.begun() => None,
+            () = tokio::time::sleep(settings.connection_time) => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                // What was asked is answered; a client that does not take it is let go.
                 connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-            () = tokio::time::sleep(settings.connection_time) => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                match timeout(settings.request_time, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return,
+                }
             }
         };
         if let Err(error) = ended {

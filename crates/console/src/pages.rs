@@ -96,10 +96,17 @@ async fn language(Form(query): Form<LanguageQuery>) -> Response {
 }
 
 async fn log_in(visit: Visit, Form(form): Form<LoginForm>) -> Response {
-    let directory = &visit.console.inner.directory;
-    let (attempt, password) = (visit.attempt(), form.password.expose());
-    let proof = directory.authenticate_with_code(&attempt, &form.identifier, password, &form.code);
-    let (status, note) = match proof.await {
+    let directory = visit.console.inner.directory.clone();
+    let (attempt, identifier) = (visit.attempt(), form.identifier.clone());
+    // To its end, whether the browser waits for it or not: an attempt leaves its event and counts.
+    let proof = tokio::spawn(async move {
+        let password = form.password.expose();
+        directory
+            .authenticate_with_code(&attempt, &identifier, password, &form.code)
+            .await
+    });
+    let proof = proof.await.unwrap_or(Err(Refusal::Temporary));
+    let (status, note) = match proof {
         Ok(login) => {
             // A session that the browser had is not gone on with: whoever knew its cookie must not know this one's.
             visit.end_session();
@@ -170,9 +177,11 @@ async fn set_password(visit: Visit, Form(form): Form<PasswordForm>) -> Response 
     if form.chosen != form.again {
         return password_form(&member, StatusCode::UNPROCESSABLE_ENTITY, w.not_same);
     }
-    let directory = &member.visit.console.inner.directory;
-    let (attempt, login) = (member.visit.attempt(), &member.session.login);
-    match directory.confirm(&attempt, login, &form.present).await {
+    let directory = member.visit.console.inner.directory.clone();
+    let (attempt, login) = (member.visit.attempt(), member.session.login.clone());
+    let present = form.present.clone();
+    let asked = tokio::spawn(async move { directory.confirm(&attempt, &login, &present).await });
+    match asked.await.unwrap_or(Err(Refusal::Temporary)) {
         Ok(()) => {}
         Err(Refusal::Temporary) => {
             return password_form(&member, StatusCode::SERVICE_UNAVAILABLE, w.try_later);
@@ -207,6 +216,7 @@ async fn make_app_password(visit: Visit, Form(form): Form<AppPasswordForm>) -> R
             name: form.name.clone(),
         };
         let caller = member.caller().await?;
+        member.may_look_after(&form.identifier)?;
         app_password::add(&caller, &form.identifier, wish).await
     };
     match work.await {
@@ -241,6 +251,7 @@ async fn revoke_app_password(visit: Visit, Form(form): Form<RevokeForm>) -> Resp
     };
     let work = async {
         let caller = member.caller().await?;
+        member.may_look_after(&form.identifier)?;
         app_password::revoke(&caller, &form.identifier, form.number).await
     };
     let done = work.await;
@@ -332,9 +343,10 @@ async fn add_second_factor(visit: Visit, Form(form): Form<SecondFactorForm>) -> 
         second_factor::add(&caller, name, &form.name, &secret, &form.code).await
     };
     match work.await {
-        Ok(_) => {
+        Ok(added) => {
+            let sessions = &member.visit.console.inner.sessions;
             if let Some(cookie) = &member.visit.cookie {
-                member.visit.console.inner.sessions.offer(cookie, None);
+                sessions.renew(cookie, added.generation);
             }
             to("/")
         }

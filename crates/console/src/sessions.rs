@@ -102,6 +102,14 @@ impl Sessions {
         }
     }
 
+    /// Goes on with a session whose account counts as proved anew by what was done in it.
+    pub(crate) fn renew(&self, cookie: &str, generation: i64) {
+        if let Some(session) = self.open.lock().get_mut(&digest(cookie)) {
+            session.login.generation = generation;
+            session.offered = None;
+        }
+    }
+
     /// Ends a session.
     pub(crate) fn end(&self, cookie: &str) {
         self.open.lock().remove(&digest(cookie));
@@ -157,6 +165,7 @@ mod tests {
             generation: 1,
             app_password: None,
             person: None,
+            reads_on: None,
         }
     }
 

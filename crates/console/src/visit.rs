@@ -218,6 +218,20 @@ impl Member {
         &self.standing.identifier
     }
 
+    /// Refuses identifiers that are neither this session's nor shared: another account of the same person has proofs of its own.
+    pub(crate) fn may_look_after(&self, identifier: &str) -> Result<(), CommandError> {
+        let known = identifier == self.standing.identifier
+            || self
+                .standing
+                .shared
+                .iter()
+                .any(|shared| shared == identifier);
+        match known {
+            true => Ok(()),
+            false => Err(CommandError::OnlyHolder(identifier.to_owned())),
+        }
+    }
+
     pub(crate) async fn caller(&self) -> Result<Caller, CommandError> {
         let directory = &self.visit.console.inner.directory;
         Caller::of_login(directory, &self.session.login, VIA).await

@@ -41,6 +41,7 @@
 //! # }
 //! ```
 
+mod codes;
 mod hash;
 mod known;
 mod login;
@@ -83,6 +84,7 @@ struct Inner {
     options: RwLock<Arc<Options>>,
     hasher: hash::Hasher,
     proofs: proof::Proofs,
+    codes: codes::Codes,
     throttle: throttle::Throttle,
     known: known::Known,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
@@ -161,7 +163,7 @@ pub enum Resolution {
     /// To these accounts.
     Local(Vec<LocalRecipient>),
     /// To these accounts, from some writers only.
-    Restricted(Vec<LocalRecipient>, Writers),
+    Restricted(Vec<LocalRecipient>, Restriction),
     /// The domain is not ours.
     Foreign,
     /// The domain is ours and has no such address.
@@ -185,6 +187,15 @@ pub struct LocalRecipient {
     pub keeps: bool,
     /// Addresses outside that it goes on to.
     pub onward: Vec<Address>,
+}
+
+/// Who may write to an address that not everybody may write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restriction {
+    /// The rule.
+    pub writers: Writers,
+    /// The accounts that the address means: its members.
+    pub members: Vec<AccountId>,
 }
 
 /// Who may write to an address.
@@ -289,6 +300,8 @@ pub struct Login {
     pub app_password: Option<i64>,
     /// Who made that app password: of a shared identifier, who it is (clause 8.1).
     pub person: Option<String>,
+    /// The order on which another reads this mailbox, and can do nothing else (clause 7.1(4)).
+    pub reads_on: Option<i64>,
 }
 
 /// Why a proof was refused. A peer is told no more.
@@ -343,6 +356,7 @@ impl Directory {
         let inner = Inner {
             hasher: hash::Hasher::new(world.clone(), options.concurrent_checks),
             proofs: proof::Proofs::new(&world),
+            codes: codes::Codes::default(),
             throttle: throttle::Throttle::default(),
             known: known::Known::new(&store),
             process_key: Zeroizing::new(world.bytes()),

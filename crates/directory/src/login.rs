@@ -12,10 +12,10 @@ use crate::{
     Attempt, Directory, Login, Options, Refusal, Service, Unproved,
     hash::NewSecrets,
     options::MOST_CLAIMED,
-    proved::{Gate, Proof, judge, still_good},
+    proved::{Gate, Judged, Proof, judge, still_good},
     tables::{
         account::{self, AccountState},
-        app_password, credential, life,
+        app_password, credential, life, second_factor,
     },
     throttle::{Crowded, Held},
 };
@@ -36,6 +36,8 @@ pub(crate) enum Reason {
     NoUser,
     /// The password was right, and the second factor was not.
     WrongCode,
+    /// The password was right, and so many codes were wrong that this one was not looked at.
+    TooManyCodes,
     /// The password is the initial one, which is good for being changed only.
     InitialPassword,
     Crowded,
@@ -56,6 +58,7 @@ impl Reason {
             Self::AppPasswordNeeded => "the password alone, where there is a second factor",
             Self::NoUser => "whose secret it is does not use the shared identifier any more",
             Self::WrongCode => "wrong second factor",
+            Self::TooManyCodes => "too many wrong second factors",
             Self::InitialPassword => "the initial password must be changed first",
             Self::Crowded => "too many attempts at once",
             Self::Changed => "the account changed during the check",
@@ -83,6 +86,7 @@ impl Reason {
                 | Self::WrongPassword
                 | Self::AppPasswordNeeded
                 | Self::WrongCode
+                | Self::TooManyCodes
                 | Self::Exchange(Failure::WrongProof)
         )
     }
@@ -96,6 +100,7 @@ impl Reason {
             | Self::AppPasswordNeeded
             | Self::NoUser
             | Self::WrongCode
+            | Self::TooManyCodes
             | Self::Unproved(_)
             | Self::Exchange(_) => Refusal::Credentials,
             Self::InitialPassword => Refusal::InitialPassword,
@@ -133,6 +138,8 @@ pub(crate) struct Found {
     /// Those whose time is not over.
     pub(crate) apps: Vec<app_password::Entry>,
     pub(crate) base: Option<app_password::Base>,
+    /// Whether it has a second factor.
+    pub(crate) factors: bool,
 }
 
 impl Found {
@@ -266,7 +273,9 @@ impl Directory {
             .account
             .as_ref()
             .map(|account| (account.id, account.generation));
-        let remembered = known.is_some_and(|(id, generation)| {
+        // Where the password is not enough, it takes as long as a wrong one: who guesses must not notice.
+        let (factors, web) = (found.factors, attempt.service == Service::Web);
+        let remembered = known.filter(|_| !factors).is_some_and(|(id, generation)| {
             let lifetime = options.proof_lifetime;
             self.inner
                 .proofs
@@ -300,10 +309,15 @@ impl Directory {
         let Some(account) = found.account else {
             return Ok(Ended::Refused(Reason::Unknown));
         };
+        if factors && web && !self.inner.codes.may_try(account.id) {
+            return Ok(Ended::Refused(Reason::TooManyCodes));
+        }
         let code = code.cloned();
         let proof = Proof::Password { code, upgrade };
         let ended = self.commit_login(attempt, &account, proof).await?;
-        if let (Ended::In(login), false) = (&ended, remembered) {
+        if let (Ended::In(login), true) = (&ended, factors) {
+            self.inner.codes.right(login.account);
+        } else if let (Ended::In(login), false) = (&ended, remembered) {
             self.inner
                 .proofs
                 .remember(login.account, login.generation, password.expose());
@@ -322,6 +336,7 @@ impl Directory {
         let (id, generation) = (account.id, account.generation);
         let gate = Gate {
             service: attempt.service,
+            protocol: attempt.protocol,
             peer: attempt.peer,
             initial_only_to_change: self.options().initial_only_to_change,
         };
@@ -331,7 +346,13 @@ impl Directory {
             if account.generation != generation {
                 return Err(CommitFailure::Moved);
             }
-            let app_password = judge(tx, &account, gate, &proof)?;
+            let Judged {
+                app_password,
+                reads_on,
+            } = judge(tx, &account, gate, &proof)?;
+            if let Some(order) = reads_on {
+                success = success.order(order).detail("reading", true);
+            }
             if let Some(app) = &app_password {
                 success = success
                     .detail("app_password", app.number)
@@ -344,7 +365,9 @@ impl Directory {
             {
                 upgrade_credential(tx, &account, new)?;
             }
-            life::note_use(tx, id)?;
+            if reads_on.is_none() {
+                life::note_use(tx, id)?;
+            }
             let login = Login {
                 account: id,
                 identifier: account.identifier,
@@ -352,6 +375,7 @@ impl Directory {
                 generation,
                 app_password: app_password.as_ref().map(|app| app.number),
                 person: app_password.map(|app| app.maker),
+                reads_on,
             };
             Ok(tx.record(&success, login)?)
         };
@@ -384,7 +408,12 @@ impl Directory {
         if reason.is_guess() {
             self.inner.throttle.failed(identifier, attempt.peer);
         }
-        let failure = event(attempt, claimed, Err(reason.as_str()));
+        let mut failure = event(attempt, claimed, Err(reason.as_str()));
+        let whose = told(identifier);
+        if !whose.is_empty() && failure.subject != whose {
+            // Whose it would be, so that the holder sees it, however it was written.
+            failure = failure.subject(whose).detail("claimed", told(claimed));
+        }
         let work = move |tx: &mut Tx<'_>| tx.record(&failure, ());
         match self.inner.store.commit(Vec::new(), work).await {
             Ok(_) => reason.refusal(),
@@ -427,6 +456,7 @@ impl Directory {
             Ok(Found {
                 apps,
                 base: app_password::base(snapshot, id)?,
+                factors: second_factor::any(snapshot, id)?,
                 credential: credential::of(snapshot, id)?,
                 decoy_key: credential::decoy_key(snapshot)?,
                 account,
@@ -440,14 +470,13 @@ impl Directory {
     }
 
     pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {
-        let (id, generation, app) = (login.account, login.generation, login.app_password);
-        let now = self.inner.world.now();
-        let read = move |snapshot: &mut store::Snapshot<'_>| {
-            let account = account::by_id(snapshot, id)?;
-            let unchanged = account.is_some_and(|account| {
-                account.state == AccountState::Active && account.generation == generation
-            });
-            Ok(unchanged && still_good(snapshot, id, app, now)?)
+        let (login, now) = (login.clone(), self.inner.world.now());
+        let read = move |snapshot: &mut store::Snapshot<'_>| match account::by_id(
+            snapshot,
+            login.account,
+        )? {
+            Some(account) => still_good(snapshot, &account, &login, now),
+            None => Ok(false),
         };
         self.inner.store.read(read).await
     }
@@ -481,11 +510,7 @@ fn upgrade_credential(
 }
 
 pub(crate) fn event(attempt: &Attempt, claimed: &str, result: Result<(), &str>) -> Event {
-    let claimed: String = claimed
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(MOST_CLAIMED)
-        .collect();
+    let claimed = told(claimed);
     let (kind, outcome) = match result {
         Ok(()) => (Kind::AuthenticationSucceeded, Outcome::Success),
         Err(_) => (Kind::AuthenticationFailed, Outcome::Refused),
@@ -504,17 +529,20 @@ pub(crate) fn event(attempt: &Attempt, claimed: &str, result: Result<(), &str>) 
         .detail("mechanism", attempt.mechanism)
         .detail("tls", attempt.tls);
     if let Some(client) = &attempt.client {
-        let client: String = client
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MOST_CLAIMED)
-            .collect();
-        event = event.detail("client", client);
+        event = event.detail("client", told(client));
     }
     if let Err(reason) = result {
         event = event.detail("reason", reason);
     }
     event
+}
+
+/// What a client says, as an event may tell it.
+fn told(said: &str) -> String {
+    said.chars()
+        .filter(|c| !c.is_control())
+        .take(MOST_CLAIMED)
+        .collect()
 }
 
 fn unavailable(error: &store::Error) -> Refusal {

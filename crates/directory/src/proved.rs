@@ -6,12 +6,12 @@ use protocol::sasl::Secret;
 use store::{Tx, sql::Sql};
 
 use crate::{
-    Service,
+    Login, Service,
     hash::NewSecrets,
     login::{CommitFailure, Reason},
     tables::{
         account::{self, AccountState},
-        app_password, second_factor, shared,
+        app_password, reading, second_factor, shared,
     },
     totp,
 };
@@ -31,55 +31,107 @@ pub(crate) enum Proof {
 #[derive(Clone, Copy)]
 pub(crate) struct Gate {
     pub(crate) service: Service,
+    pub(crate) protocol: &'static str,
     pub(crate) peer: IpAddr,
     /// Whether an initial password opens only the page where it is changed.
     pub(crate) initial_only_to_change: bool,
 }
 
-/// Judges a proof for `account` as it is in this transaction, and notes the use of what was used beside the password; the
-/// app password, if it was one.
+/// What a proof turned out to be.
+#[derive(Default)]
+pub(crate) struct Judged {
+    /// The app password, if it was one.
+    pub(crate) app_password: Option<app_password::Entry>,
+    /// The order that its maker reads another's mailbox on.
+    pub(crate) reads_on: Option<i64>,
+}
+
+/// Judges a proof for `account` as it is in this transaction, and notes the use of what was used beside the password.
 pub(crate) fn judge(
     tx: &mut Tx<'_>,
     account: &account::Entry,
     gate: Gate,
     proof: &Proof,
-) -> Result<Option<app_password::Entry>, CommitFailure> {
+) -> Result<Judged, CommitFailure> {
+    let refused = |reason| Err(CommitFailure::Refused(reason));
+    if let Proof::App(number) = proof {
+        return by_app(tx, account, gate, *number);
+    }
     permitted(account, gate.service).map_err(CommitFailure::Refused)?;
     match proof {
-        Proof::App(number) => {
-            let found = app_password::one(tx, account.id, *number)?;
-            let now = tx.now();
-            let entry = found
-                .filter(|entry| entry.is_good(now))
-                .ok_or(CommitFailure::Moved)?;
-            let open = match gate.service {
-                Service::Msa => entry.msa,
-                Service::Mra => entry.mra,
-                Service::Web => false,
-            };
-            if !open {
-                return Err(CommitFailure::Refused(Reason::NotPermitted));
-            }
-            if shared::of(tx, account.id)?.is_some()
-                && !shared::is_user(tx, account.id, entry.made_by)?
-            {
-                return Err(CommitFailure::Refused(Reason::NoUser));
-            }
-            app_password::note_use(tx, &entry, &gate.peer.to_string())?;
-            Ok(Some(entry))
-        }
         Proof::Password { code, .. } if gate.service == Service::Web => {
             second(tx, account, code.as_ref())?;
-            Ok(None)
         }
-        Proof::Password { .. } if second_factor::any(tx, account.id)? => {
-            Err(CommitFailure::Refused(Reason::AppPasswordNeeded))
+        _ if second_factor::any(tx, account.id)? => return refused(Reason::AppPasswordNeeded),
+        _ if account.must_change_password && gate.initial_only_to_change => {
+            return refused(Reason::InitialPassword);
         }
-        Proof::Password { .. } if account.must_change_password && gate.initial_only_to_change => {
-            Err(CommitFailure::Refused(Reason::InitialPassword))
-        }
-        Proof::Password { .. } => Ok(None),
+        _ => {}
     }
+    Ok(Judged::default())
+}
+
+/// Judges an app password: of the holder, of one who shares the identifier, or of one who reads it on an order.
+fn by_app(
+    tx: &mut Tx<'_>,
+    account: &account::Entry,
+    gate: Gate,
+    number: i64,
+) -> Result<Judged, CommitFailure> {
+    let refused = |reason| Err(CommitFailure::Refused(reason));
+    let now = tx.now();
+    let entry = app_password::one(tx, account.id, number)?
+        .filter(|entry| entry.is_good(now))
+        .ok_or(CommitFailure::Moved)?;
+    let reads_on = match maker(tx, account, &entry, now)? {
+        Maker::Nobody => return refused(Reason::NoUser),
+        Maker::User => None,
+        Maker::Reader(order) => Some(order),
+    };
+    let open = match gate.service {
+        Service::Msa => entry.msa && reads_on.is_none(),
+        // POP3 cannot read without taking away.
+        Service::Mra => entry.mra && (reads_on.is_none() || gate.protocol == "imap"),
+        Service::Web => false,
+    };
+    if !open {
+        return refused(Reason::NotPermitted);
+    }
+    // A mailbox that nobody uses may be read.
+    if reads_on.is_none() || account.state == AccountState::Deleted {
+        permitted(account, gate.service).map_err(CommitFailure::Refused)?;
+    }
+    app_password::note_use(tx, &entry, &gate.peer.to_string())?;
+    Ok(Judged {
+        app_password: Some(entry),
+        reads_on,
+    })
+}
+
+/// Who made an app password, as far as it still matters.
+enum Maker {
+    /// One who may not use the account any more.
+    Nobody,
+    /// The holder, or one of those who share it.
+    User,
+    /// One who reads it on this order.
+    Reader(i64),
+}
+
+fn maker(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+    entry: &app_password::Entry,
+    now: jiff::Timestamp,
+) -> Result<Maker, store::Error> {
+    if let Some(reading) = reading::open(sql, account.id, entry.made_by, now)? {
+        return Ok(Maker::Reader(reading.order));
+    }
+    let uses = match shared::of(sql, account.id)? {
+        None => entry.made_by == account.person.0,
+        Some(_) => shared::is_user(sql, account.id, entry.made_by)?,
+    };
+    Ok(if uses { Maker::User } else { Maker::Nobody })
 }
 
 /// Demands the account's second factor, if it has one.
@@ -118,19 +170,31 @@ fn permitted(account: &account::Entry, service: Service) -> Result<(), Reason> {
     }
 }
 
-/// Whether what was proved by an app password still counts.
+/// Whether what was proved of `account` still counts.
 pub(crate) fn still_good(
     sql: &mut dyn Sql,
-    account: store::AccountId,
-    app_password: Option<i64>,
+    account: &account::Entry,
+    login: &Login,
     now: jiff::Timestamp,
 ) -> Result<bool, store::Error> {
-    let Some(number) = app_password else {
+    let usable = match account.state {
+        AccountState::Active => true,
+        AccountState::Suspended => login.reads_on.is_some(),
+        AccountState::Deleted => false,
+    };
+    if !usable || account.generation != login.generation {
+        return Ok(false);
+    }
+    let Some(number) = login.app_password else {
         return Ok(true);
     };
-    let Some(entry) = app_password::one(sql, account, number)? else {
+    let Some(entry) = app_password::one(sql, account.id, number)? else {
         return Ok(false);
     };
-    let is_shared = shared::of(sql, account)?.is_some();
-    Ok(entry.is_good(now) && (!is_shared || shared::is_user(sql, account, entry.made_by)?))
+    let same = match maker(sql, account, &entry, now)? {
+        Maker::Nobody => false,
+        Maker::User => login.reads_on.is_none(),
+        Maker::Reader(order) => login.reads_on == Some(order),
+    };
+    Ok(same && entry.is_good(now))
 }

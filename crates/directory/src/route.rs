@@ -7,7 +7,7 @@ use message::address::Address;
 use store::{AccountId, Error, Snapshot, Store, mailbox, sql::Sql};
 
 use crate::{
-    Inner, LocalRecipient, Options, Resolution, Writers,
+    Inner, LocalRecipient, Options, Resolution, Restriction, Writers,
     tables::{account, address, forward},
 };
 
@@ -156,6 +156,7 @@ fn take(
         seen: targets.iter().map(|(account, _)| *account).collect(),
         size,
     };
+    let members = targets.iter().map(|(account, _)| *account).collect();
     let mut recipients = Vec::with_capacity(targets.len());
     for (account, address) in targets {
         let mut recipient = LocalRecipient {
@@ -178,7 +179,7 @@ fn take(
     Ok(Found {
         resolution: match writers {
             Writers::Anyone => Resolution::Local(recipients),
-            writers => Resolution::Restricted(recipients, writers),
+            writers => Resolution::Restricted(recipients, Restriction { writers, members }),
         },
         lasts: onward.lasts,
     })
@@ -218,10 +219,15 @@ impl Onward<'_> {
         let mut further = Vec::new();
         for entry in forwards {
             if self.options.own(entry.target.domain()).is_none() {
-                recipient.onward.push(entry.target);
+                // What was permitted once, and is not any more, stays.
+                if entry.order.is_some() || self.options.outside_forwards {
+                    recipient.onward.push(entry.target);
+                } else {
+                    recipient.keeps = true;
+                }
                 continue;
             }
-            let inside = address::targets(sql, &entry.target, MOST_TARGETS)?;
+            let inside = inside(sql, self.options, &entry.target)?;
             recipient.keeps |= inside.is_empty();
             for (account, address) in inside {
                 if self.seen.len() >= MOST_ONWARD || !self.seen.insert(account) {
@@ -247,6 +253,23 @@ impl Onward<'_> {
         }
         Ok(further)
     }
+}
+
+/// The accounts that an address here means to which anybody may write: nobody gets around a restriction by a forward.
+pub(crate) fn inside(
+    sql: &mut dyn Sql,
+    options: &Options,
+    target: &Address,
+) -> Result<Vec<(AccountId, Address)>, Error> {
+    let base = options.split_tag(target).map(|(base, _)| base);
+    for address in [Some(target), base.as_ref()].into_iter().flatten() {
+        let found = address::targets(sql, address, MOST_TARGETS)?;
+        if !found.is_empty() {
+            let open = forward::writers(sql, address)? == Writers::Anyone;
+            return Ok(if open { found } else { Vec::new() });
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The mailbox of a role address: the one it was routed to by command, or the first account.

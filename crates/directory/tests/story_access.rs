@@ -10,7 +10,7 @@ use directory::{
     command::{
         Caller, CommandError, account, app_password,
         app_password::{MOST, Wish},
-        incident, own, person, second_factor, shared,
+        incident, own, person, reading, second_factor, shared,
     },
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -318,7 +318,7 @@ async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
     let other = second_factor::add(&manager, TARO, "mine", &offer.secret, &shown).await;
     assert!(matches!(other.unwrap_err(), CommandError::OnlyHolder(_)));
     let added = second_factor::add(&taro, TARO, "phone", &offer.secret, &shown).await;
-    let number = added.unwrap();
+    let number = added.unwrap().number;
 
     // The code that added it is used up, a wrong or missing one is no better, and a new one counts once.
     for code in [shown.as_str(), "", "123456x"] {
@@ -376,7 +376,7 @@ async fn who_has_to_have_a_second_factor_is_told_and_keeps_it() {
     let shown = code(&site, &offer.secret);
     let name = "guard@example.jp";
     let added = second_factor::add(&guard, name, "phone", &offer.secret, &shown).await;
-    let removed = second_factor::remove(&guard, name, added.unwrap()).await;
+    let removed = second_factor::remove(&guard, name, added.unwrap().number).await;
     assert!(removed.unwrap_err().to_string().contains("add another"));
     assert!(
         second_factor::missing(&site.directory)
@@ -571,4 +571,82 @@ async fn a_shared_identifier_names_who_it_was_and_ends_without_review() {
         .unwrap()
         .unwrap();
     office(&site, Service::Msa, &made).await.unwrap();
+}
+
+async fn read_by(site: &Site, reader: &str, days: i64) -> i64 {
+    let period = jiff::SignedDuration::from_hours(24 * days);
+    let wish = reading::ReadOrder {
+        address: site::address(TARO),
+        reader: reader.to_owned(),
+        purpose: "監査第3号".to_owned(),
+        until: site.clock.now().checked_add(period).unwrap(),
+    };
+    let number = reading::order(&site.caller("chief").await, wish).await;
+    let number = number.unwrap();
+    site.approve(number).await;
+    number
+}
+
+#[tokio::test]
+async fn a_mailbox_is_read_on_an_order_by_one_person_for_one_period() {
+    let site = patient_site().await;
+    let own = taro(&site).await;
+    let number = read_by(&site, "jiro", 7).await;
+    let jiro = site.caller("jiro").await;
+    let early = app_password::add(&jiro, TARO, wish("reading")).await;
+    assert!(matches!(early.unwrap_err(), CommandError::OnlyHolder(_)));
+    for refused in ["chief", "deputy", "jiro", "guard"] {
+        let refused = site.caller(refused).await;
+        reading::open(&refused, number).await.unwrap_err();
+    }
+    let manager = site.caller("manager").await;
+    reading::open(&manager, number).await.unwrap();
+    let opened = site.last_event(Kind::ReadingOpened).await.event;
+    assert_eq!(opened.order, Some(number));
+    assert_eq!(opened.detail.get("purpose").unwrap(), "監査第3号");
+    let secret = app_password::add(&jiro, TARO, wish("reading"))
+        .await
+        .unwrap();
+    let login = plain(&site, Service::Mra, &secret.password).await.unwrap();
+    assert_eq!(login.reads_on, Some(number));
+    assert_eq!(login.person.as_deref(), Some("jiro"));
+    let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
+    assert_eq!(event.order, Some(number));
+    // For reading, by IMAP, and nothing else; the holder goes on as ever.
+    let pop3 = Attempt {
+        protocol: "pop3",
+        ..at(Service::Mra, "PLAIN")
+    };
+    let password = secret.password.expose();
+    let refused = site.directory.authenticate(&pop3, TARO, password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let refused = plain(&site, Service::Msa, &secret.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    let holder = plain(&site, Service::Mra, &CHOSEN.into()).await.unwrap();
+    assert_eq!(holder.reads_on, None);
+    // Also when the account is suspended; then anew, since nothing that was proved before counts.
+    account::suspend(&site.caller("guard").await, TARO, "gone")
+        .await
+        .unwrap();
+    let refused = app_password::add(&own, TARO, wish("phone")).await;
+    assert!(matches!(refused.unwrap_err(), CommandError::State(_)));
+    let secret = app_password::add(&jiro, TARO, wish("reading"))
+        .await
+        .unwrap();
+    let login = plain(&site, Service::Mra, &secret.password).await.unwrap();
+    assert!(site.directory.still_valid(&login).await.unwrap());
+    site.days(7);
+    assert!(!site.directory.still_valid(&login).await.unwrap());
+    let refused = plain(&site, Service::Mra, &secret.password).await;
+    assert_eq!(refused.unwrap_err(), Refusal::Credentials);
+    assert_eq!(reading::expire(&site.directory).await.unwrap(), 1);
+    let late = read_by(&site, "jiro", 1).await;
+    site.days(2);
+    let refused = reading::open(&manager, late).await.unwrap_err();
+    assert!(refused.to_string().contains("period"), "{refused}");
+    let again = read_by(&site, "jiro", 1).await;
+    reading::open(&manager, again).await.unwrap();
+    let guard = site.caller("guard").await;
+    reading::end(&guard, TARO, "jiro").await.unwrap();
+    assert!(reading::list(&guard).await.unwrap().is_empty());
 }

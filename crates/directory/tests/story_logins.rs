@@ -361,7 +361,8 @@ async fn an_exchange_that_nobody_ends_is_recorded() {
     }
     assert_eq!(site.last_reason().await, "abandoned by the client");
     let event = site.last_event(Kind::AuthenticationFailed).await.event;
-    assert_eq!(event.subject, "Taro@example.jp");
+    assert_eq!(event.subject, TARO);
+    assert_eq!(event.detail.get("claimed").unwrap(), "Taro@example.jp");
     let exchange = begin(&site, &scram, TARO).await;
     exchange.failed(Failure::Cancelled).await;
     assert_eq!(site.last_reason().await, "cancelled by the client");

@@ -252,19 +252,26 @@ async fn mail_goes_on_to_others_here_and_somebody_always_keeps_it() {
         .await
         .unwrap();
     assert_eq!(kept(&site, TARO).await, guard);
-    // To nobody, to itself, twice, by another.
-    forward(&site, "guard", "guard@example.jp", "nobody@example.jp")
-        .await
-        .unwrap();
-    assert_eq!(kept(&site, "guard@example.jp").await, guard);
+    // To nobody, to itself, twice, by another, whatever the role.
     for (by, from, to) in [
+        ("guard", "guard@example.jp", "nobody@example.jp"),
         ("taro", TARO, TARO),
         ("taro", TARO, JIRO),
         ("jiro", TARO, "guard@example.jp"),
         ("guard", TARO, "guard@example.jp"),
+        ("manager", "guard@example.jp", JIRO),
     ] {
         forward(&site, by, from, to).await.unwrap_err();
     }
+    // Whoever it leads to may go away: then it is kept.
+    forward(&site, "guard", "guard@example.jp", "jiro+x@example.jp")
+        .await
+        .unwrap();
+    account::suspend(&site.caller("guard").await, JIRO, "test")
+        .await
+        .unwrap();
+    let (keeping, _) = kept(&site, "guard@example.jp").await;
+    assert_eq!(keeping.len(), 1, "{keeping:?}");
     assert_eq!(site.events(Kind::ForwardAdded).await.len(), 4);
 }
 
@@ -343,7 +350,7 @@ async fn some_aliases_are_for_some_writers() {
         .await;
     let resolved = resolved.unwrap();
     assert!(
-        matches!(&resolved, Resolution::Restricted(found, Writers::Members) if found.len() == 1),
+        matches!(&resolved, Resolution::Restricted(found, rule) if found.len() == 1 && rule.writers == Writers::Members),
         "{resolved:?}"
     );
     let own = onward::writers(&manager, &address(TARO), Writers::Inside).await;

@@ -9,7 +9,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use access::{AppPasswordCommand, ForwardCommand, SecondFactorCommand};
+pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
@@ -282,6 +282,21 @@ pub(crate) enum OrderCommand {
         #[arg(long, value_name = "DATE")]
         until: Option<String>,
     },
+    /// Order that somebody reads another's mailbox, for one purpose and one period (clause 7.1(4))
+    Read {
+        /// The account's address
+        #[arg(long)]
+        address: String,
+        /// Who reads it
+        #[arg(long = "for", value_name = "PERSON")]
+        person: String,
+        /// What for
+        #[arg(long)]
+        purpose: String,
+        /// Until when
+        #[arg(long, value_name = "DATE")]
+        until: String,
+    },
     /// Order that an identifier is shared by some people, until the decision is reviewed (clause 8.1)
     Shared {
         /// The account's address
@@ -388,6 +403,9 @@ pub(crate) enum AccountCommand {
     },
     /// List shared identifiers
     Shared,
+    /// Another's mailbox, read on an order (clause 7.1(4))
+    #[command(subcommand)]
+    Reading(ReadingCommand),
     /// Where an account's mail goes on to
     #[command(subcommand)]
     Forward(ForwardCommand),
@@ -572,6 +590,7 @@ impl SiteCommand {
                 | Self::Account(
                     AccountCommand::List
                         | AccountCommand::Shared
+                        | AccountCommand::Reading(ReadingCommand::List)
                         | AccountCommand::Idle { .. }
                         | AccountCommand::Logins { .. }
                         | AccountCommand::Forward(ForwardCommand::List { .. })

@@ -7,7 +7,7 @@ use directory::{
     command::{
         app_password, forward,
         idle::{self, ToWarn},
-        shared,
+        reading, shared,
     },
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -47,6 +47,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
     app_password::expire(&site.directory).await?;
     forward::expire(&site.directory).await?;
+    reading::expire(&site.directory).await?;
     for near in shared::sweep(&site.directory).await? {
         match review(site, near).await {
             // Warned meanwhile.

@@ -368,6 +368,8 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (?1, 'elsewhere@example.com', 1, 7, ?2)",
         "INSERT INTO shared_identifier (account, order_number, review_at) VALUES (?1, 1, ?2)",
         "INSERT INTO shared_user (account, person, added_at) VALUES (?1, 7, ?2)",
+        "INSERT INTO reading (account, person, order_number, purpose, until, opened_by, opened_at) \
+         VALUES (?1, 7, 1, '監査', ?2, 7, ?2)",
         "INSERT INTO retired_address (local, domain, account, retired_at, added_at) VALUES ('old', 'example.jp', ?1, ?2, ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {

@@ -82,6 +82,7 @@ async fn as_format_1(store: &Store) {
             "address_writers",
             "shared_user",
             "shared_identifier",
+            "reading",
             "event_named",
             "tree_tile",
             "tree_root",

@@ -135,6 +135,12 @@ kinds! {
     IdentifierUnshared = "account.unshared",
     /// Those who share an identifier were warned that the decision is to be reviewed.
     ReviewWarned = "account.review-warned",
+    /// Somebody may read another's mailbox, on an order (clause 7.1(4)).
+    ReadingOpened = "account.reading",
+    /// Somebody may not read another's mailbox any more.
+    ReadingEnded = "account.reading-ended",
+    /// Another's mailbox was read, on an order; the detail holds what was asked for.
+    MailboxRead = "mailbox.read",
     /// Mail of an account goes on to another address from now on.
     ForwardAdded = "account.forward",
     /// Mail of an account does not go on to that address any more.

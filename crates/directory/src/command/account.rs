@@ -129,10 +129,13 @@ pub async fn suspend(caller: &Caller, name: &str, reason: &str) -> Result<(), Co
                     )));
                 }
                 account::suspend(tx, account.id)?;
+                // The new password that a resumption takes is to be the only way in.
+                let revoked = app_password::revoke_all(tx, account.id)?;
                 tx.touch(Topic::Account(account.id));
                 let event = me
                     .event(Kind::AccountSuspended, account.identifier)
-                    .detail("reason", reason);
+                    .detail("reason", reason)
+                    .detail("app_passwords_revoked", revoked);
                 Ok(((), vec![event]))
             })
             .await

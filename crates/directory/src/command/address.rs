@@ -3,7 +3,7 @@
 use message::address::Address;
 use trail::Kind;
 
-use super::{Caller, CommandError, account::present};
+use super::{Caller, CommandError, account::present, order::usual_width};
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
@@ -29,6 +29,7 @@ pub async fn add_alias(
         if options.own(alias.domain()).is_none() {
             return Err(CommandError::NotOwn(alias));
         }
+        usual_width(&alias)?;
         let account = present(tx, &options, &name)?;
         if address::is_main(tx, &alias)? {
             return Err(CommandError::Exists {

@@ -12,11 +12,11 @@ use crate::{
     tables::{
         account, app_password,
         app_password::{Base, New},
-        credential, shared,
+        credential, reading, shared,
     },
 };
 
-/// App passwords of one account at most.
+/// App passwords that one person may have for one account.
 pub const MOST: usize = 25;
 /// Longest name, in characters.
 const MOST_NAME: usize = 80;
@@ -107,7 +107,7 @@ async fn make(
     let (asked, settings) = (name.clone(), options.clone());
     let base = caller
         .peek(&[], move |snapshot, me| {
-            let account = may_have_another(snapshot, &settings, &asked, me)?;
+            let account = may_have_another(snapshot, (&settings, now), &asked, me)?;
             Ok(base_of(snapshot, &account)?)
         })
         .await?;
@@ -120,7 +120,8 @@ async fn make(
     let digest = app_password::digest(&password);
     let number = caller
         .change(words, &[], move |tx, me| {
-            let account = may_have_another(tx, &options, &name, me)?;
+            let now = tx.now();
+            let account = may_have_another(tx, (&options, now), &name, me)?;
             if base_of(tx, &account)?.is_some_and(|base| !base.is_of(&scram)) {
                 return Err(CommandError::Changed);
             }
@@ -148,30 +149,33 @@ async fn make(
     Ok(Made { number, password })
 }
 
-/// The caller's own account, if it may have one more.
+/// The account, if the caller may make one more app password for it.
 fn may_have_another(
     sql: &mut dyn Sql,
-    options: &Options,
+    (options, now): (&Options, Timestamp),
     name: &str,
     me: &Executor,
 ) -> Result<account::Entry, CommandError> {
-    let account = used_by(sql, options, name, me)?;
-    if account.state != super::AccountState::Active {
+    let account = used_by(sql, (options, now), name, me)?;
+    let reads = reading::open(sql, account.id, me.id, now)?.is_some();
+    if !reads && account.state != super::AccountState::Active {
         return Err(CommandError::State(format!(
             "{} is suspended",
             account.identifier
         )));
     }
-    if account.must_change_password {
+    if !reads && account.must_change_password {
         return Err(CommandError::State(format!(
             "{} still has the password that it was issued with; change it first",
             account.identifier
         )));
     }
-    if app_password::of(sql, account.id)?.len() >= MOST {
+    let mut mine = app_password::of(sql, account.id)?;
+    mine.retain(|entry| entry.made_by == me.id);
+    if mine.len() >= MOST {
         return Err(CommandError::State(format!(
-            "{} has {MOST} app passwords, as many as it may; give one up first",
-            account.identifier
+            "{} has {MOST} app passwords of {}, as many as there may be; give one up first",
+            account.identifier, me.name
         )));
     }
     Ok(account)
@@ -189,10 +193,11 @@ fn base_of(sql: &mut dyn Sql, account: &account::Entry) -> Result<Option<Base>, 
     }))
 }
 
-/// The account, which must be the caller's own; of a shared identifier, the caller must be one of those who use it.
+/// The account, which must be the caller's own; of a shared identifier, the caller must be one of those who use it,
+/// and of one that is read on an order, the reader.
 fn used_by(
     sql: &mut dyn Sql,
-    options: &Options,
+    (options, now): (&Options, Timestamp),
     name: &str,
     me: &Executor,
 ) -> Result<account::Entry, CommandError> {
@@ -200,6 +205,9 @@ fn used_by(
     let Some(entry) = account::by_identifier(sql, &identifier)? else {
         return Err(CommandError::OnlyHolder(identifier));
     };
+    if reading::open(sql, entry.id, me.id, now)?.is_some() {
+        return present(sql, options, name);
+    }
     match shared::of(sql, entry.id)? {
         None => own(sql, options, name, me),
         Some(_) if shared::is_user(sql, entry.id, me.id)? => present(sql, options, name),
@@ -283,7 +291,8 @@ pub async fn revoke(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
             what: "app password",
             name: number.to_string(),
         };
-        let (account, mine) = match used_by(tx, &options, &name, me) {
+        let now = tx.now();
+        let (account, mine) = match used_by(tx, (&options, now), &name, me) {
             Ok(account) => (account, true),
             Err(_) => (own_or(tx, &options, &name, me, MAY_REVOKE)?, false),
         };

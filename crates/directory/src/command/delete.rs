@@ -14,7 +14,7 @@ use crate::{
     tables::{
         account, address, app_password, credential, forward, life,
         order::{OrderKind, OrderState, mark},
-        second_factor, shared,
+        reading, second_factor, shared,
     },
 };
 
@@ -33,8 +33,8 @@ pub struct Deleted {
     pub references: Vec<String>,
 }
 
-/// Deletes the account that an order is for: login, mailboxes, addresses, and the key, so that copies of its mail
-/// cannot be read any more. The identifier is never given again.
+/// Deletes the account that an order is for: login, mailboxes, addresses, and the key, so that nothing that is left of its
+/// mail here, or comes into a backup from now on, can be read. A backup from before holds the key and brings the account back. The identifier is never given again.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -73,6 +73,7 @@ fn carry_out(
     credential::delete(tx, account.id)?;
     let app_passwords = app_password::delete_all(tx, account.id)?;
     shared::forget(tx, account.id)?;
+    reading::end_all(tx, account.id)?;
     let forwards = forward::delete_all(tx, account.id)?;
     let second_factors = second_factor::delete_all(tx, account.id)?;
     mailbox::remove_account(tx, account.id)?;
@@ -127,7 +128,7 @@ fn references(
         let to = forward.target.to_string();
         if forward.account != account.id && address::belongs(sql, &forward.target, account.id)? {
             found.push(format!(
-                "forward of {} to {to}: leads nowhere now, and what would go there is kept",
+                "forward of {} to {to}: does not lead here any more; what leads nowhere is kept there",
                 forward.identifier
             ));
         }

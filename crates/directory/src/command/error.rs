@@ -20,6 +20,9 @@ pub enum CommandError {
     /// Somebody else's account.
     #[error("this is only for the holder of {0} or an account manager")]
     NotHolder(String),
+    /// The login that the caller came by does not hold any more.
+    #[error("your session has ended; log in again")]
+    SessionEnded,
     /// For nobody but the holder, whatever the role.
     #[error("this is only for the holder of {0}")]
     OnlyHolder(String),

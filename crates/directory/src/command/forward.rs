@@ -10,11 +10,12 @@ use trail::{Actor, Event, Kind};
 use super::{
     Caller, CommandError, Executor, OrderProblem,
     account::present,
-    app_password::own_or,
+    app_password::{own, own_or},
     order::{self, mark_single},
 };
 use crate::{
     Directory, Options, Role, Writers,
+    route::inside,
     tables::{
         account, address, forward,
         order::{OrderKind, OrderState, mark},
@@ -62,8 +63,8 @@ pub struct View {
     pub added_at: Timestamp,
 }
 
-/// Makes a forward: the holder to an address inside; to outside on an order, by an account manager who neither issued nor
-/// approved it, or by the holder where the site permits all.
+/// Makes a forward: the holder to an address inside, or to outside where the site permits all; else on an order, by an account manager who
+/// neither issued nor approved it.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -94,7 +95,9 @@ fn ordered(
     let (order, single) = order::usable(tx, number, OrderKind::Forward, me, options)?;
     let account = present(tx, options, &wish.name)?;
     let (from, to) = (order.details.address, order.details.to);
-    if from.as_ref() != Some(&account.address) || to.as_ref() != Some(&wish.target.canonical()) {
+    if from.as_ref() != Some(&account.address)
+        || to.as_ref() != Some(&settled(options, &wish.target))
+    {
         let told = |address: Option<Address>| address.map_or_else(String::new, |a| a.to_string());
         let problem = OrderProblem::Address(format!("{} to {}", told(from), told(to)));
         return Err(CommandError::Order { number, problem });
@@ -103,10 +106,25 @@ fn ordered(
         .into_iter()
         .flatten()
         .min();
-    let event = enter(tx, me, &account, &wish.target, (Some(number), until))?;
+    let event = enter(
+        tx,
+        (me, options),
+        &account,
+        &wish.target,
+        (Some(number), until),
+    )?;
     let done = format!("{} to {}", account.identifier, wish.target);
     mark(tx, number, OrderState::Used, me.id, &done)?;
     Ok(((), vec![mark_single(event.order(number), single)]))
+}
+
+/// An address as it is kept: inside, in the form in which it is looked up; outside, its local part is nobody's to change (RFC
+/// 5321, section 2.4).
+pub(super) fn settled(options: &Options, address: &Address) -> Address {
+    match options.own(address.domain()) {
+        Some(_) => address.canonical(),
+        None => address.clone(),
+    }
 }
 
 fn permitted(
@@ -115,7 +133,7 @@ fn permitted(
     options: &Options,
     wish: &Wish,
 ) -> Result<((), Vec<Event>), CommandError> {
-    let account = own_or(tx, options, &wish.name, me, MAY)?;
+    let account = own(tx, options, &wish.name, me)?;
     let outside = options.own(wish.target.domain()).is_none();
     if outside && !options.outside_forwards {
         return Err(CommandError::State(format!(
@@ -123,13 +141,19 @@ fn permitted(
             wish.target, account.identifier, wish.target
         )));
     }
-    let event = enter(tx, me, &account, &wish.target, (None, wish.until))?;
+    let event = enter(
+        tx,
+        (me, options),
+        &account,
+        &wish.target,
+        (None, wish.until),
+    )?;
     Ok(((), vec![event]))
 }
 
 fn enter(
     tx: &mut Tx<'_>,
-    me: &Executor,
+    (me, options): (&Executor, &Options),
     account: &account::Entry,
     target: &Address,
     terms: (Option<i64>, Option<Timestamp>),
@@ -145,13 +169,19 @@ fn enter(
             account.identifier
         )));
     }
+    let outside = options.own(target.domain()).is_none();
+    if !outside && inside(tx, options, target)?.is_empty() {
+        return Err(CommandError::Argument(format!(
+            "{target} is no address here to which everybody may write"
+        )));
+    }
     if forward::of(tx, account.id)?.len() >= MOST {
         return Err(CommandError::State(format!(
             "{} has {MOST} forwards, as many as it may",
             account.identifier
         )));
     }
-    if !forward::insert(tx, account.id, target, terms, me.id)? {
+    if !forward::insert(tx, account.id, &settled(options, target), terms, me.id)? {
         return Err(CommandError::Exists {
             what: "a forward to",
             name: target.to_string(),
@@ -173,7 +203,7 @@ pub async fn remove(caller: &Caller, name: &str, target: &Address) -> Result<(),
     let (name, target) = (name.to_owned(), target.clone());
     let work = caller.change(&words, &[], move |tx, me| {
         let account = own_or(tx, &options, &name, me, MAY_REMOVE)?;
-        if !forward::delete(tx, account.id, &target)? {
+        if !forward::delete(tx, account.id, &settled(&options, &target))? {
             return Err(CommandError::NoSuch {
                 what: "a forward to",
                 name: target.to_string(),

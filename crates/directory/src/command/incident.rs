@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Directory, Role,
     tables::{
-        account, app_password,
+        account, app_password, forward,
         incident::{self as table, Entry, New},
     },
 };
@@ -181,6 +181,15 @@ fn carry_out(
     account::suspend(tx, account.id)?;
     // Whoever had the password could make more of them.
     let app_passwords = app_password::revoke_all(tx, account.id)?;
+    let (mut ended, mut left) = (Vec::new(), Vec::new());
+    for forward in forward::of(tx, account.id)? {
+        if forward.order.is_none() {
+            forward::delete(tx, account.id, &forward.target)?;
+            ended.push(forward.target.to_string());
+        } else {
+            left.push(forward.target.to_string());
+        }
+    }
     tx.touch(Topic::Account(account.id));
     let selection = Selection {
         identifier: Some(account.identifier.clone()),
@@ -211,9 +220,18 @@ fn carry_out(
         .detail("reason", reason)
         .detail("incident", number)
         .detail("app_passwords_revoked", app_passwords)
+        .detail("forwards_left", left)
         .detail("before", if was_suspended { "suspended" } else { "active" })
         .detail("after", "suspended");
     let mut events = vec![opened, suspended];
+    for target in ended {
+        let event = me
+            .event(Kind::ForwardRemoved, &account.identifier)
+            .detail("target", target)
+            .detail("why", "incident")
+            .detail("incident", number);
+        events.push(event);
+    }
     if held > 0 {
         let event = me.event(Kind::QueueHeld, &account.identifier);
         events.push(event.detail("recipients", held).detail("incident", number));

@@ -21,7 +21,10 @@
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any |
-//! | `order forward`, `order shared` | system-officer |
+//! | `order forward`, `order shared`, `order read` | system-officer |
+//! | `account reading open` | account-manager, and neither issuer nor approver of the order |
+//! | `account reading end` | administrator, account-manager, system-officer, security-officer |
+//! | `account reading list` | any officer's role |
 //! | `account share` | account-manager, and neither issuer nor approver of the order |
 //! | `account unshare` | account-manager |
 //! | `account shared` | any officer's role |
@@ -67,6 +70,7 @@ pub mod letter;
 pub mod order;
 pub mod own;
 pub mod person;
+pub mod reading;
 pub mod register;
 pub mod role;
 pub mod roster;
@@ -94,6 +98,8 @@ pub struct Caller {
     user: String,
     person: Option<String>,
     via: String,
+    /// The account and generation of the login that the caller came by: what it gives stands only as long as that holds.
+    proof: Option<(store::AccountId, i64)>,
 }
 
 impl Caller {
@@ -116,6 +122,7 @@ impl Caller {
             user: user.to_owned(),
             person,
             via: via.to_owned(),
+            proof: None,
         })
     }
 
@@ -127,6 +134,7 @@ impl Caller {
             user: String::new(),
             person: Some(person.name.clone()),
             via: via.to_owned(),
+            proof: None,
         }
     }
 
@@ -299,6 +307,15 @@ fn executor(
     needs: &'static [Role],
 ) -> Result<Executor, CommandError> {
     let nobody = || CommandError::Nobody(caller.user.clone());
+    if let Some((account, generation)) = caller.proof {
+        let account = tables::account::by_id(sql, account)?;
+        let holds = account.is_some_and(|account| {
+            account.state == AccountState::Active && account.generation == generation
+        });
+        if !holds {
+            return Err(CommandError::SessionEnded);
+        }
+    }
     let name = caller.person.as_deref().ok_or_else(nobody)?;
     let entry = tables::person::by_name(sql, name)?
         .filter(|p| p.active)

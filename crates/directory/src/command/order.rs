@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{Tx, sql::Sql};
 use trail::{Event, Kind};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{Caller, CommandError, Executor, OrderProblem, person, plain_text};
 use crate::{
@@ -214,7 +215,7 @@ pub async fn forward(caller: &Caller, args: ForwardOrder) -> Result<i64, Command
         }
         let details = OrderDetails {
             address: Some(account.address.clone()),
-            to: Some(args.to.canonical()),
+            to: Some(super::forward::settled(&options, &args.to)),
             until: args.until,
             ..OrderDetails::default()
         };
@@ -359,6 +360,18 @@ pub(super) fn mark_single(event: Event, single: bool) -> Event {
     }
 }
 
+/// Refuses an address that is not written in its usual width: full-width letters would look like another's (clause 7.1(6)).
+pub(super) fn usual_width(wanted: &Address) -> Result<(), CommandError> {
+    let usual: String = wanted.local().nfkc().collect();
+    if usual.nfc().eq(wanted.local().nfc()) {
+        return Ok(());
+    }
+    Err(CommandError::Argument(format!(
+        "{wanted} is written in letters of another width or form; write it as {usual}@{}",
+        wanted.domain()
+    )))
+}
+
 /// Refuses an address that is not ours, is taken, or was another's.
 pub(super) fn free(
     sql: &mut dyn Sql,
@@ -368,6 +381,7 @@ pub(super) fn free(
     if options.own(wanted.domain()).is_none() {
         return Err(CommandError::NotOwn(wanted.clone()));
     }
+    usual_width(wanted)?;
     let canonical = wanted.canonical();
     let text = canonical.to_string();
     if !address::targets(sql, &canonical, 1)?.is_empty() {

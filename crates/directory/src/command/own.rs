@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::{
     Snapshot,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Events that are looked at in one go.
 const PAGE: usize = 500;
+/// Hours that are looked back, one after the other.
+const STEPS: [i64; 4] = [1, 24, 7 * 24, 30 * 24];
 
 /// One login, or an attempt at one.
 #[derive(Clone, Debug, Serialize)]
@@ -125,16 +127,16 @@ pub async fn logins(
 ) -> Result<Vec<LoginView>, CommandError> {
     let words = format!("account logins {name}");
     let (options, name) = (caller.directory.options(), name.to_owned());
+    let now = caller.directory.inner.world.now();
     caller
         .look(&words, &[], move |snapshot, me| {
             let account = own_or(snapshot, &options, &name, me, MAY_LOOK)?;
             let filter = Filter {
-                from: Some(from),
                 kinds: vec![Kind::AuthenticationSucceeded, Kind::AuthenticationFailed],
                 subject: Some(account.identifier.clone()),
                 ..Filter::default()
             };
-            Ok(newest(snapshot, filter, most)?)
+            Ok(newest(snapshot, &filter, (from, now), most)?)
         })
         .await
 }
@@ -142,16 +144,39 @@ pub async fn logins(
 /// Those who may see anybody's logins.
 const MAY_LOOK: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
 
+/// Looks back in steps that grow, until there are enough: most accounts have as many within a day or a week.
 fn newest(
     snapshot: &mut Snapshot<'_>,
-    mut filter: Filter,
+    filter: &Filter,
+    (from, now): (Timestamp, Timestamp),
     most: usize,
 ) -> Result<Vec<LoginView>, store::Error> {
+    for hours in STEPS {
+        let begin = now.checked_sub(SignedDuration::from_hours(hours));
+        let begin = begin.unwrap_or(Timestamp::MIN).max(from);
+        let found = newest_since(snapshot, filter, begin, most)?;
+        if found.len() >= most || begin <= from {
+            return Ok(found);
+        }
+    }
+    newest_since(snapshot, filter, from, most)
+}
+
+fn newest_since(
+    snapshot: &mut Snapshot<'_>,
+    filter: &Filter,
+    from: Timestamp,
+    most: usize,
+) -> Result<Vec<LoginView>, store::Error> {
+    let mut page = Filter {
+        from: Some(from),
+        ..filter.clone()
+    };
     let mut newest = VecDeque::with_capacity(most);
     loop {
-        let found = event::search(snapshot, &filter, PAGE)?;
+        let found = event::search(snapshot, &page, PAGE)?;
         let more = found.len() == PAGE;
-        filter.after = found.last().map(|last| last.id);
+        page.after = found.last().map(|last| last.id);
         newest.extend(found);
         newest.drain(..newest.len().saturating_sub(most));
         if !more {
@@ -196,6 +221,7 @@ impl Caller {
             user: login.identifier.clone(),
             person: Some(account.person.1),
             via: via.to_owned(),
+            proof: Some((login.account, login.generation)),
         })
     }
 }

@@ -41,6 +41,16 @@ pub struct View {
     pub used_at: Option<Timestamp>,
 }
 
+/// A second factor that was added.
+#[derive(Clone, Copy, Debug)]
+pub struct Added {
+    /// Its number.
+    pub number: i64,
+    /// The account's generation from now on: what was proved without the second factor does not hold any more, but for the
+    /// login that added it, if it takes this on.
+    pub generation: i64,
+}
+
 /// A secret that may become a second factor, once a code of it is shown.
 #[derive(Debug)]
 pub struct Offer {
@@ -87,7 +97,7 @@ pub async fn add(
     label: &str,
     secret: &Secret,
     code: &str,
-) -> Result<i64, CommandError> {
+) -> Result<Added, CommandError> {
     let words = format!("account second-factor add {name}");
     let options = caller.directory.options();
     let (name, code) = (name.to_owned(), code.to_owned());
@@ -110,13 +120,15 @@ pub async fn add(
                 };
                 let id = account.id;
                 let number = second_factor::insert(tx, id, (TOTP, &label), &secret, step)?;
+                account::prove_anew(tx, id)?;
+                let generation = account.generation.saturating_add(1);
                 tx.touch(Topic::Account(id));
                 let event = me
                     .event(Kind::SecondFactorAdded, account.identifier)
                     .detail("second_factor", number)
                     .detail("second_factor_kind", TOTP)
                     .detail("name", label);
-                Ok((number, vec![event]))
+                Ok((Added { number, generation }, vec![event]))
             })
             .await
     };

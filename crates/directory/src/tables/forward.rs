@@ -58,7 +58,7 @@ pub(crate) fn insert(
     (order, until): (Option<i64>, Option<Timestamp>),
     by: PersonId,
 ) -> Result<bool, Error> {
-    let (now, target) = (tx.now(), target.canonical().to_string());
+    let (now, target) = (tx.now(), target.to_string());
     let insert = "INSERT INTO forward (account, target, order_number, until, added_by, added_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (account, target) DO NOTHING";
     let put = tx.execute(insert, params![account, &target, order, until, by, now])?;
@@ -67,7 +67,7 @@ pub(crate) fn insert(
 
 /// Takes a forward away; whether there was one.
 pub(crate) fn delete(tx: &mut Tx<'_>, account: AccountId, target: &Address) -> Result<bool, Error> {
-    let target = target.canonical().to_string();
+    let target = target.to_string();
     let remove = "DELETE FROM forward WHERE account = ?1 AND target = ?2";
     Ok(tx.execute(remove, params![account, &target])? > 0)
 }

@@ -9,6 +9,7 @@ pub(crate) mod incident;
 pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;
+pub(crate) mod reading;
 pub(crate) mod register;
 pub(crate) mod second_factor;
 pub(crate) mod shared;

@@ -22,16 +22,19 @@ pub enum OrderKind {
     Forward,
     /// To let some people share one identifier.
     Shared,
+    /// To let one person read one mailbox.
+    Read,
 }
 
 impl OrderKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Issue,
         Self::Delete,
         Self::Import,
         Self::Forward,
         Self::Shared,
+        Self::Read,
     ];
 
     /// Its name in storage and on the command line.
@@ -43,6 +46,7 @@ impl OrderKind {
             Self::Import => "import",
             Self::Forward => "forward",
             Self::Shared => "shared",
+            Self::Read => "read",
         }
     }
 }
@@ -88,7 +92,10 @@ pub struct OrderDetails {
     /// Where mail of the address may go on to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Address>,
-    /// Short names of those who are to share it.
+    /// What a mailbox is read for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Short names of those who are to share or read it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
     /// Until when; of what is shared, when that is to be reviewed.
@@ -233,9 +240,13 @@ pub(crate) fn forget_person(tx: &mut Tx<'_>, number: i64, nobody: PersonId) -> R
         return Ok(());
     }
     order.details.name = None;
+    order.details.to = None;
+    order.details.users = Vec::new();
+    order.details.purpose = None;
     let details = serde_json::to_string(&order.details)
         .map_err(|problem| Error::Corrupt(problem.to_string()))?;
-    let forget = "UPDATE orders SET for_person = ?2, details = ?3 WHERE number = ?1";
+    let forget = "UPDATE orders SET for_person = ?2, details = ?3, used_for = CASE WHEN kind IN ('issue', 'delete', 'import')
+                  THEN used_for ELSE NULL END WHERE number = ?1";
     tx.execute(forget, params![number, nobody, &details])?;
     Ok(())
 }

@@ -99,7 +99,16 @@ pub(crate) fn erase(
     };
     let erase = "UPDATE account SET person = ?2 WHERE id = ?1";
     tx.execute(erase, params![account.id, nobody])?;
-    for number in std::iter::once(account.order).chain(account.delete_order) {
+    // Those that it came and went by, and those for what it had: forwards, sharing, reading.
+    let mut orders: Vec<i64> = std::iter::once(account.order)
+        .chain(account.delete_order)
+        .collect();
+    for order in super::order::all(tx)? {
+        if order.details.address.as_ref() == Some(&account.address) {
+            orders.push(order.number);
+        }
+    }
+    for number in orders {
         super::order::forget_person(tx, number, nobody)?;
     }
     let approve =

@@ -82,3 +82,23 @@ pub(crate) enum ForwardCommand {
         address: Option<String>,
     },
 }
+
+/// `account reading`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReadingCommand {
+    /// Let somebody read another's mailbox, and nothing else, as an approved order says; security officers are told
+    Open {
+        /// The order's number
+        #[arg(long)]
+        order: i64,
+    },
+    /// End that before its time
+    End {
+        /// The account's address
+        address: String,
+        /// Who reads it
+        person: String,
+    },
+    /// List who reads what
+    List,
+}

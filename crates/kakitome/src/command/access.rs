@@ -2,7 +2,9 @@
 
 use directory::{
     Role,
-    command::{Caller, app_password, app_password::Wish, forward, own, second_factor, shared},
+    command::{
+        Caller, app_password, app_password::Wish, forward, own, reading, second_factor, shared,
+    },
 };
 use jiff::{ToSpan, tz::TimeZone};
 use serde_json::json;
@@ -15,7 +17,7 @@ use super::{
     audit::search::time,
 };
 use crate::{
-    cli::{AppPasswordCommand, ForwardCommand, SecondFactorCommand},
+    cli::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand},
     site::Site,
 };
 
@@ -115,6 +117,7 @@ pub(super) async fn share(
     order: i64,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
+    let words = format!("account share --order {order}");
     let made = shared::share(caller, order).await?;
     let day = made.review_at.to_zoned(TimeZone::system());
     let (day, users) = (day.strftime("%Y-%m-%d").to_string(), made.users.join(", "));
@@ -127,15 +130,72 @@ pub(super) async fn share(
              The identifier {identifier} is shared, on order {order}.\nUsed by: {users}\nTo be reviewed: {day}\n"
         ),
     };
-    let event = caller
-        .given(&format!("account share --order {order}"))
-        .detail("told", "administrators");
+    tell(site, caller, &words, message).await?;
+    answer.row(&made).await
+}
+
+/// Sends a notice, and records with it who was told on what command.
+async fn tell(site: &Site, caller: &Caller, words: &str, message: Notice) -> Result<(), Failure> {
+    let event = caller.given(words);
     notice::send(&site.transfer, message, move |tx, told| {
         let told: Vec<String> = told.iter().map(ToString::to_string).collect();
-        tx.record(&event.detail("recipients", told), ())
+        tx.record(&event.detail("told", told), ())
     })
     .await?;
-    answer.row(&made).await
+    Ok(())
+}
+
+pub(super) async fn reading(
+    site: &Site,
+    caller: &Caller,
+    command: ReadingCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        ReadingCommand::Open { order } => open_reading(site, caller, order, answer).await,
+        ReadingCommand::End { address, person } => {
+            Ok(reading::end(caller, &address, &person).await?)
+        }
+        ReadingCommand::List => {
+            for entry in reading::list(caller).await? {
+                answer.item(&entry).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Opens another's mailbox for reading, and tells the security officers (clause 7.1(4)).
+async fn open_reading(
+    site: &Site,
+    caller: &Caller,
+    order: i64,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let opened = reading::open(caller, order).await?;
+    let until = opened.until.to_zoned(TimeZone::system());
+    let until = until.strftime("%Y-%m-%d %H:%M").to_string();
+    let (identifier, person) = (&opened.identifier, &opened.person);
+    let purpose = &opened.purpose;
+    let message = Notice {
+        to: site.directory.addresses_of(Role::SecurityOfficer).await?,
+        subject: format!("[Kakitome] メールボックスの閲覧 / a mailbox is read: {identifier}"),
+        text: format!(
+            "命令 {order} により、{person} が {identifier} のメールボックスを閲覧できるようになりました。\n\
+             目的: {purpose}\n期限: {until}\n\n\
+             On order {order}, {person} may read the mailbox of {identifier}.\n\
+             Purpose: {purpose}\nUntil: {until}\n"
+        ),
+    };
+    let words = format!("account reading open --order {order}");
+    tell(site, caller, &words, message).await?;
+    answer.row(&opened).await?;
+    answer
+        .note(format!(
+            "{person} can make an app password for it now: `account app-password add {identifier} --name …`; IMAP only."
+        ))
+        .await;
+    Ok(())
 }
 
 pub(super) async fn logins(

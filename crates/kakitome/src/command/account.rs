@@ -73,6 +73,7 @@ pub(super) async fn run(
             password(caller, &address, chosen, answer).await
         }
         AccountCommand::Share { order } => access::share(site, caller, order, answer).await,
+        AccountCommand::Reading(command) => access::reading(site, caller, command, answer).await,
         AccountCommand::Unshare { address } => Ok(shared::unshare(caller, &address).await?),
         AccountCommand::Shared => {
             for entry in shared::list(caller).await? {

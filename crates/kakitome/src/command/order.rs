@@ -1,6 +1,6 @@
 //! `order`: clauses 7.1(1), 9.
 
-use directory::command::{Caller, order, shared};
+use directory::command::{Caller, order, reading, shared};
 use serde_json::json;
 
 use super::{Answer, Failure, address, audit::search::time};
@@ -69,6 +69,20 @@ pub(super) async fn run(
                 review_at: time(&review)?,
             };
             shared::order(caller, ordered).await?
+        }
+        OrderCommand::Read {
+            address: text,
+            person,
+            purpose,
+            until,
+        } => {
+            let ordered = reading::ReadOrder {
+                address: address(&text)?,
+                reader: person,
+                purpose,
+                until: time(&until)?,
+            };
+            reading::order(caller, ordered).await?
         }
         OrderCommand::Import { .. } => order::import(caller, file(request)?.as_bytes()).await?,
         OrderCommand::Approve { number } => {

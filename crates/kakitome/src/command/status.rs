@@ -2,7 +2,7 @@
 
 use directory::{
     Resolution,
-    command::{idle, incident, second_factor, shared},
+    command::{idle, incident, reading, second_factor, shared},
 };
 use message::address::{Address, Domain};
 use serde_json::json;
@@ -111,6 +111,12 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
     for (identifier, review_at) in shared::near(&site.directory).await? {
         attention.push(format!(
             "the decision to share {identifier} is to be reviewed by {review_at}: `order shared` (clause 8.1)"
+        ));
+    }
+    for access in reading::found(&site.directory).await? {
+        attention.push(format!(
+            "{} reads the mailbox of {} until {}, on order {} (clause 7.1(4))",
+            access.person, access.identifier, access.until, access.order
         ));
     }
     let single = second_factor::missing(&site.directory).await?;

@@ -135,7 +135,10 @@ impl Member {
         }
     }
 
-    async fn obey(&mut self, tag: &Tag, command: Command) -> Outcome {
+    async fn obey(&mut self, tag: &Tag, mut command: Command) -> Outcome {
+        if self.login.reads_on.is_some() {
+            self.only_read(&mut command).await?;
+        }
         match command {
             Command::Capability => self.capability(),
             Command::Noop => {

@@ -14,6 +14,7 @@ mod mailboxes;
 mod member;
 mod order;
 mod outcome;
+mod reader;
 mod rolls;
 mod search;
 mod select;

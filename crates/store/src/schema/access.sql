@@ -2,8 +2,8 @@
 
 -- Passwords for one mail program each, made by the server: 'digest' is SHA-256 of one, which is random enough for that. The
 -- SCRAM secrets have the salt and iterations of the account's own, or of its other app passwords': a client is told of
--- them before anybody knows which password it has. One that was given up keeps its row, so that its number stays its own,
--- and none of its secrets.
+-- them before anybody knows which password it has. One that was given up keeps its row, so that its number stays its own
+-- as long as there is the account, and none of its secrets.
 CREATE TABLE app_password (
     number BIGINT PRIMARY KEY,
     account BIGINT NOT NULL REFERENCES account (id),
@@ -103,5 +103,17 @@ CREATE TABLE shared_user (
     account BIGINT NOT NULL REFERENCES account (id),
     person BIGINT NOT NULL REFERENCES person (id),
     added_at BIGINT NOT NULL,
+    PRIMARY KEY (account, person)
+);
+
+-- Access to another's mailbox, for reading only, on an order for one person, one purpose and one period (clause 7.1(4)).
+CREATE TABLE reading (
+    account BIGINT NOT NULL REFERENCES account (id),
+    person BIGINT NOT NULL REFERENCES person (id),
+    order_number BIGINT NOT NULL REFERENCES orders (number),
+    purpose TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    opened_by BIGINT NOT NULL REFERENCES person (id),
+    opened_at BIGINT NOT NULL,
     PRIMARY KEY (account, person)
 );

@@ -207,7 +207,9 @@ impl Conversation<'_> {
         let message_id = content::message_id(&raw);
         let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
         let (octets, delivered) = (raw.len(), accepted.local.len());
-        let mut queued = self.onward(&accepted, &origin, &message_id, &mut events);
+        let body_type = accepted.body_type.max(body_number(mail.body));
+        let named = (&origin, message_id.as_str(), body_type);
+        let mut queued = self.onward(&accepted, named, &mut events);
         let own = (!accepted.queued.is_empty()).then(|| NewQueued {
             id,
             body: BodyId(0),
@@ -218,7 +220,7 @@ impl Conversation<'_> {
             return_full: mail.ret.map(|ret| ret == Ret::Full),
             smtputf8: mail.smtputf8,
             require_tls: mail.requiretls,
-            body_type: accepted.body_type.max(body_number(mail.body)),
+            body_type,
             message_id,
             recipients: accepted.queued,
         });
@@ -244,8 +246,7 @@ impl Conversation<'_> {
     fn onward(
         &self,
         accepted: &Accepted,
-        origin: &Origin,
-        message_id: &str,
+        (origin, message_id, body_type): (&Origin, &str, u8),
         events: &mut Vec<Event>,
     ) -> Vec<NewQueued> {
         let mut queued = Vec::with_capacity(accepted.onward.len());
@@ -280,7 +281,7 @@ impl Conversation<'_> {
                 return_full: None,
                 smtputf8: origin.smtputf8,
                 require_tls: origin.require_tls,
-                body_type: accepted.body_type,
+                body_type,
                 message_id: message_id.to_owned(),
                 recipients: recipients.collect(),
             });
@@ -464,8 +465,9 @@ impl Accepted {
         for (rcpt, target) in transaction.recipients.iter().zip(targets) {
             accepted.take(rcpt, target);
         }
-        if transaction.mail.reverse_path.is_null() {
-            // A report that cannot go on is lost, since nobody is told: it is kept in any case.
+        if transaction.mail.reverse_path.is_null() || transaction.mail.requiretls {
+            // Kept in any case: of a report that cannot go on nobody is told, and of what needs TLS all the way the header alone
+            // comes back (RFC 8689, section 5).
             let all = std::mem::take(&mut accepted.let_go);
             accepted.accounts.extend(all);
         }

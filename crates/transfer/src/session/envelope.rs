@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use directory::{LocalRecipient, Resolution, Writers};
+use directory::{LocalRecipient, Resolution, Restriction, Writers};
 use message::address::Address;
 use protocol::smtp::{
     Detail, Mail, Rcpt, Refusal, Transaction,
@@ -249,8 +249,8 @@ impl Conversation<'_> {
             .unwrap_or(0);
         match self.transfer.directory().resolve(address, size).await {
             Ok(Resolution::Local(recipients)) => Ok(Place::Here(recipients)),
-            Ok(Resolution::Restricted(recipients, writers)) => {
-                if self.may_write(&recipients, writers) {
+            Ok(Resolution::Restricted(recipients, restriction)) => {
+                if self.may_write(&restriction) {
                     Ok(Place::Here(recipients))
                 } else {
                     Err(not_a_writer())
@@ -269,13 +269,11 @@ impl Conversation<'_> {
 
     /// Whether this client may write to an address that not everybody may write to. Who has not logged in could claim to be
     /// anybody.
-    fn may_write(&self, recipients: &[LocalRecipient], writers: Writers) -> bool {
-        match (writers, &self.login) {
+    fn may_write(&self, restriction: &Restriction) -> bool {
+        match (restriction.writers, &self.login) {
             (Writers::Anyone, _) | (Writers::Inside, Some(_)) => true,
             (Writers::Inside, None) => self.listener.is_submission() && self.trusted,
-            (Writers::Members, Some(login)) => recipients
-                .iter()
-                .any(|recipient| recipient.account == login.account),
+            (Writers::Members, Some(login)) => restriction.members.contains(&login.account),
             (Writers::Members, None) => false,
         }
     }
