@@ -31,7 +31,7 @@ fn two_sites() -> (Site, Site) {
 /// The whole chain of an order for a forward to outside.
 fn ordered(site: &Site, from: &str, to: &str) {
     let refused = site.refused(&["account", "forward", "add", from, to]);
-    assert!(refused.contains("needs an order"), "{refused}");
+    assert!(refused.contains("only for the holder"), "{refused}");
     let order = site.give(&["order", "forward", "--address", from, "--to", to]);
     let number = order[0]["number"].to_string();
     site.give(&["order", "approve", &number]);

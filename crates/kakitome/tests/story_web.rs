@@ -75,6 +75,7 @@ fn an_initial_password_is_changed_on_the_page_and_nowhere_before() {
     let key = shown.key();
     let fields = [
         ("key", key.as_str()),
+        ("identifier", address),
         ("name", "x"),
         ("scope", "both"),
         ("expires", ""),
@@ -125,6 +126,7 @@ fn app_passwords_and_logins_on_the_page() {
     let name = "<script>alert(1)</script> & 電話";
     let fields = [
         ("key", &*home.key()),
+        ("identifier", &tanaka.address),
         ("name", name),
         ("scope", "fetch"),
         ("expires", ""),
@@ -152,7 +154,11 @@ fn app_passwords_and_logins_on_the_page() {
     let number = home.after("name=\"number\" value=\"");
     reading.begin("IDLE").unwrap();
     reading.response().unwrap();
-    let fields = [("key", &*home.key()), ("number", &*number)];
+    let fields = [
+        ("key", &*home.key()),
+        ("identifier", &tanaka.address),
+        ("number", &*number),
+    ];
     assert_eq!(browser.send("/app-password/revoke", &fields).status, 200);
     until("the end of the session", SOON, || {
         reading.response().is_err().then_some(())
@@ -255,6 +261,7 @@ fn forms_of_others_and_cookies_of_old_do_nothing() {
     let app = |key| {
         [
             ("key", key),
+            ("identifier", tanaka.address.as_str()),
             ("name", "x"),
             ("scope", "both"),
             ("expires", ""),
@@ -276,8 +283,14 @@ fn forms_of_others_and_cookies_of_old_do_nothing() {
     assert_eq!(shown.status, 200);
     // Another's app password is not theirs to give up.
     let number = browser.open("/").after("name=\"number\" value=\"");
-    let theirs = [("key", theirs.as_str()), ("number", &*number)];
-    assert_eq!(other.send("/app-password/revoke", &theirs).status, 422);
+    for whose in [&tanaka.address, &suzuki.address] {
+        let fields = [
+            ("key", theirs.as_str()),
+            ("identifier", whose),
+            ("number", &*number),
+        ];
+        assert_eq!(other.send("/app-password/revoke", &fields).status, 422);
+    }
 
     // Too much, nonsense, and nothing at all.
     let much = "x".repeat(20_000);
