@@ -41,6 +41,7 @@
 //! # }
 //! ```
 
+mod attempt;
 mod codes;
 mod hash;
 mod known;
@@ -552,7 +553,7 @@ impl Directory {
         identifier: &str,
         result: Result<(), &str>,
     ) -> Event {
-        login::event(attempt, identifier, result)
+        attempt::event(attempt, identifier, result)
     }
 
     /// Argon2id computations since the start, for metrics.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use protocol::sasl::{Secret, server::Failure};
 use store::{AccountId, Recorded, Tx};
 use subtle::ConstantTimeEq;
-use trail::{Actor, Event, Kind, Outcome};
+use trail::{Actor, Event, Kind};
 
 use crate::{
     Attempt, Directory, Login, Options, Refusal, Service, Unproved,
+    attempt::{Reason, event, told},
     hash::NewSecrets,
-    options::MOST_CLAIMED,
     proved::{Gate, Judged, Proof, judge, still_good},
     tables::{
         account::{self, AccountState},
@@ -22,92 +22,6 @@ use crate::{
 
 /// How often a check is repeated because the account changed while it ran.
 const MOST_REPEATS: usize = 3;
-
-/// Why a proof was refused, as the trail tells it; the peer never learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    Unknown,
-    WrongPassword,
-    Suspended,
-    NotPermitted,
-    /// The account has a second factor, and this was its password alone.
-    AppPasswordNeeded,
-    /// The identifier is shared, and whose secret it was does not use it any more.
-    NoUser,
-    /// The password was right, and the second factor was not.
-    WrongCode,
-    /// The password was right, and so many codes were wrong that this one was not looked at.
-    TooManyCodes,
-    /// The password is the initial one, which is good for being changed only.
-    InitialPassword,
-    Crowded,
-    Changed,
-    Failed,
-    Unproved(Unproved),
-    /// What the exchange itself came to.
-    Exchange(Failure),
-}
-
-impl Reason {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::WrongPassword => "wrong password",
-            Self::Suspended => "suspended",
-            Self::NotPermitted => "not permitted for this service",
-            Self::AppPasswordNeeded => "the password alone, where there is a second factor",
-            Self::NoUser => "whose secret it is does not use the shared identifier any more",
-            Self::WrongCode => "wrong second factor",
-            Self::TooManyCodes => "too many wrong second factors",
-            Self::InitialPassword => "the initial password must be changed first",
-            Self::Crowded => "too many attempts at once",
-            Self::Changed => "the account changed during the check",
-            Self::Failed => "the check failed",
-            Self::Unproved(unproved) => unproved.as_str(),
-            Self::Exchange(failure) => match failure {
-                Failure::Malformed => "a malformed message",
-                Failure::OtherAuthorization => "another authorisation identity",
-                Failure::ChannelBinding => "the channel binding does not match",
-                Failure::Downgrade => "the offer of channel binding was removed on its way",
-                Failure::WrongProof => "wrong password",
-                Failure::Cancelled => "cancelled by the client",
-                Failure::Abandoned => "abandoned by the client",
-                Failure::Unreadable => "a line that is not base64",
-                Failure::Unprotected => "begun without TLS",
-            },
-        }
-    }
-
-    /// Whether it counts as a guess. A password that is right but not enough does too: who guesses must not notice.
-    const fn is_guess(self) -> bool {
-        matches!(
-            self,
-            Self::Unknown
-                | Self::WrongPassword
-                | Self::AppPasswordNeeded
-                | Self::WrongCode
-                | Self::TooManyCodes
-                | Self::Exchange(Failure::WrongProof)
-        )
-    }
-
-    const fn refusal(self) -> Refusal {
-        match self {
-            Self::Unknown
-            | Self::WrongPassword
-            | Self::Suspended
-            | Self::NotPermitted
-            | Self::AppPasswordNeeded
-            | Self::NoUser
-            | Self::WrongCode
-            | Self::TooManyCodes
-            | Self::Unproved(_)
-            | Self::Exchange(_) => Refusal::Credentials,
-            Self::InitialPassword => Refusal::InitialPassword,
-            Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
-        }
-    }
-}
 
 /// How one check ended.
 pub(crate) enum Ended {
@@ -507,42 +421,6 @@ fn upgrade_credential(
     .detail("scram", true);
     drop(tx.record(&upgraded, ())?);
     Ok(())
-}
-
-pub(crate) fn event(attempt: &Attempt, claimed: &str, result: Result<(), &str>) -> Event {
-    let claimed = told(claimed);
-    let (kind, outcome) = match result {
-        Ok(()) => (Kind::AuthenticationSucceeded, Outcome::Success),
-        Err(_) => (Kind::AuthenticationFailed, Outcome::Refused),
-    };
-    let service = match attempt.service {
-        Service::Msa => "msa",
-        Service::Mra => "mra",
-        Service::Web => "web",
-    };
-    let mut event = Event::new(kind, Actor::Identifier(claimed.clone()))
-        .outcome(outcome)
-        .address(attempt.peer)
-        .subject(claimed)
-        .detail("service", service)
-        .detail("protocol", attempt.protocol)
-        .detail("mechanism", attempt.mechanism)
-        .detail("tls", attempt.tls);
-    if let Some(client) = &attempt.client {
-        event = event.detail("client", told(client));
-    }
-    if let Err(reason) = result {
-        event = event.detail("reason", reason);
-    }
-    event
-}
-
-/// What a client says, as an event may tell it.
-fn told(said: &str) -> String {
-    said.chars()
-        .filter(|c| !c.is_control())
-        .take(MOST_CLAIMED)
-        .collect()
 }
 
 fn unavailable(error: &store::Error) -> Refusal {

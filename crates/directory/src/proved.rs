@@ -7,8 +7,9 @@ use store::{Tx, sql::Sql};
 
 use crate::{
     Login, Service,
+    attempt::Reason,
     hash::NewSecrets,
-    login::{CommitFailure, Reason},
+    login::CommitFailure,
     tables::{
         account::{self, AccountState},
         app_password, reading, second_factor, shared,

@@ -4,11 +4,8 @@
 use protocol::sasl::{ScramCredentials, ScramOffer, server::Failure};
 
 use crate::{
-    Attempt, Directory, Login, Refusal,
-    login::{Ended, Reason},
-    proved::Proof,
-    tables::account,
-    throttle::Held,
+    Attempt, Directory, Login, Refusal, attempt::Reason, login::Ended, proved::Proof,
+    tables::account, throttle::Held,
 };
 
 /// A SCRAM exchange under way. Dropped before its end, it is recorded as abandoned.
