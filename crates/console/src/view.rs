@@ -114,7 +114,7 @@ pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswo
     }
 }
 
-pub(crate) fn forward_row(view: forward::View) -> ForwardRow {
+pub(crate) fn forward_row(view: &forward::View) -> ForwardRow {
     ForwardRow {
         target: view.target.to_string(),
         made: format!("{} ({})", moment(view.added_at), view.added_by),

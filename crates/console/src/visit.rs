@@ -259,7 +259,7 @@ impl Member {
             page: self.page(note),
             acknowledged,
             app_passwords: apps.into_iter().map(|v| app_password_row(w, v)).collect(),
-            forwards: standing.forwards.iter().cloned().map(forward_row).collect(),
+            forwards: standing.forwards.iter().map(forward_row).collect(),
             second_factors: factors
                 .into_iter()
                 .map(|v| second_factor_row(w, v))
