@@ -68,18 +68,33 @@ struct Arguments {
 enum Command {
     /// The same rates in a store with 1,000,000 messages and 10,000 accounts, and what deleting half gives back.
     Growth,
+    /// Searches in a trail of many events: by address, identifier, Message-ID, time and kind.
+    Trail {
+        /// So many events.
+        #[arg(long, default_value_t = 50_000_000)]
+        events: u64,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Trail { events }) = arguments.command {
+        let place = arguments.place.clone().unwrap_or_else(std::env::temp_dir);
+        return ended(load::trail(&place, events));
+    }
     // One thread: the load program shares the machine with who is measured.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let ended = runtime
-        .map_err(Fault::from)
-        .and_then(|runtime| runtime.block_on(run::until_interrupted(&arguments)));
-    match ended {
+    ended(
+        runtime
+            .map_err(Fault::from)
+            .and_then(|runtime| runtime.block_on(run::until_interrupted(&arguments))),
+    )
+}
+
+fn ended(outcome: Outcome<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");

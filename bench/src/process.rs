@@ -47,6 +47,12 @@ pub(crate) fn own_cpu_seconds() -> f64 {
     own as f64 / TICKS
 }
 
+/// The most memory that this process ever had, in octets.
+pub(crate) fn own_peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    kib(&status, "VmHWM:").unwrap_or(0) << 10
+}
+
 /// Proportional set size of the processes below `roots`, in KiB: shared pages are counted once.
 pub(crate) fn memory_kib(roots: &[u32]) -> u64 {
     let sizes = tree(roots).into_iter().filter_map(|pid| {

@@ -11,6 +11,7 @@ mod pop3;
 mod search;
 mod select;
 mod store;
+mod trail;
 mod transfer;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +23,7 @@ pub(crate) use events::{EACH as EVENT, OF_A_MESSAGE as EVENTS_OF_A_MESSAGE, even
 pub(crate) use fill::warm;
 pub(crate) use growth::growth;
 pub(crate) use store::{Commit, rate};
+pub(crate) use trail::trail;
 pub(crate) use transfer::{Entry, Transfer};
 
 /// Accounts among which mail is spread.

@@ -71,6 +71,16 @@ fn a_forward_to_outside_begins_with_an_order_and_ends_with_the_account() {
     assert!(gone_on.starts_with(&by), "{gone_on}");
     let body = |mail: &str| mail.split_once("\r\n\r\n").unwrap().1.to_owned();
     assert_eq!(body(&kept), body(&gone_on));
+    for id in ["<first@story.example>", "first@story.example"] {
+        let accepted = city.events(&["--message-id", id]);
+        assert_eq!(accepted.len(), 1, "{id}: {accepted:?}");
+        let whole = city.events(&["--subject", accepted[0]["subject"].as_str().unwrap()]);
+        assert!(whole.len() > 1, "{whole:?}");
+    }
+    assert!(
+        city.events(&["--message-id", "second@story.example"])
+            .is_empty()
+    );
     let told = city.events(&["--kind", "delivery.forwarded"]);
     assert_eq!(told[0]["detail"]["account"], tanaka.address.as_str());
     assert_eq!(told[0]["detail"]["recipients"][0], yamada.address.as_str());

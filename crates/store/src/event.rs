@@ -44,6 +44,8 @@ pub struct Filter {
     pub outcome: Option<Outcome>,
     /// The subject equals this.
     pub subject: Option<String>,
+    /// The message's identifier (Message-ID), with its angle brackets or without, equals this.
+    pub message_id: Option<String>,
     /// After this event (paging).
     pub after: Option<i64>,
 }

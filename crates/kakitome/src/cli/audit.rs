@@ -184,6 +184,9 @@ pub(crate) struct SearchArgs {
     /// What it was done to: an account, a queue id, an order's number
     #[arg(long)]
     pub(crate) subject: Option<String>,
+    /// The message's Message-ID; what became of it is found by the queue id (--subject) that this shows
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
     /// At most this many events
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) limit: u32,

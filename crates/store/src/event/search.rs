@@ -82,6 +82,7 @@ struct Search {
     conditions: Conditions,
     /// Looked up in what an event tells of, not in a column.
     address: Option<String>,
+    message_id: Option<String>,
     /// All events up to this one were looked at.
     after: i64,
     before: i64,
@@ -94,6 +95,7 @@ impl Search {
         Self {
             conditions: Conditions::of(filter),
             address: filter.address.as_deref().map(words::address_key),
+            message_id: filter.message_id.as_deref().map(words::message_id_key),
             after,
             before,
             limit,
@@ -138,10 +140,10 @@ impl Search {
     /// Looks through all events that are left.
     fn through(&mut self, sql: &mut dyn Sql) -> Result<(), Error> {
         while !self.is_full() {
-            // Only an address is not among the statement's own conditions.
-            let wanted = match self.address {
-                Some(_) => PAGE,
-                None => PAGE.min(self.limit.saturating_sub(self.found.len())),
+            // What stands in the details is not among the statement's own conditions.
+            let wanted = match self.looks_into_details() {
+                true => PAGE,
+                false => PAGE.min(self.limit.saturating_sub(self.found.len())),
             };
             let span = (self.after, self.before);
             let Some((count, last)) = self.look_at(sql, span, wanted)? else {
@@ -155,6 +157,22 @@ impl Search {
         Ok(())
     }
 
+    fn looks_into_details(&self) -> bool {
+        self.address.is_some() || self.message_id.is_some()
+    }
+
+    /// Whether an event tells of the address and the message that are wanted.
+    fn tells_of(&self, sql: &mut dyn Sql, mut facts: Facts) -> Result<bool, Error> {
+        if self.message_id.is_some() && facts.message_id != self.message_id {
+            return Ok(false);
+        }
+        let Some(address) = &self.address else {
+            return Ok(true);
+        };
+        facts.complete(sql)?;
+        Ok(facts.addresses.contains(address))
+    }
+
     /// Takes what matches of the next events strictly within a span, at most `page`; how many they were and the last of
     /// them, if there was any.
     fn look_at(
@@ -166,7 +184,7 @@ impl Search {
         let page = i64::try_from(page).unwrap_or(i64::MAX);
         let mut params = vec![Value::Int(after), Value::Int(before), Value::Int(page)];
         params.extend(self.conditions.texts.iter().map(Value::from));
-        let addressed = self.address.is_some();
+        let addressed = self.looks_into_details();
         let events = sql::rows(sql, &self.conditions.statement, &params, |row| {
             let facts = if addressed {
                 Some(Facts::of(row)?)
@@ -183,11 +201,10 @@ impl Search {
             if self.is_full() {
                 break;
             }
-            if let (Some(address), Some(mut facts)) = (&self.address, facts) {
-                facts.complete(sql)?;
-                if !facts.addresses.contains(address) {
-                    continue;
-                }
+            if let Some(facts) = facts
+                && !self.tells_of(sql, facts)?
+            {
+                continue;
             }
             self.found.push(event);
         }

@@ -23,6 +23,7 @@ enum Sort {
     Outcome,
     Subject,
     Address,
+    MessageId,
 }
 
 /// The facts of one event, as they stand in its row: also of one that cannot be read as an event any more.
@@ -34,6 +35,8 @@ pub(super) struct Facts {
     subject: String,
     /// Network and mail addresses, lower case.
     pub(super) addresses: BTreeSet<String>,
+    /// The message's identifier, without angle brackets.
+    pub(super) message_id: Option<String>,
     /// Its details were cut: other addresses stand in a table of their own.
     cut: bool,
 }
@@ -51,6 +54,10 @@ impl Facts {
             kind: row.text(3)?,
             actor: row.text(4)?,
             outcome: row.text(5)?,
+            message_id: detail
+                .get(MESSAGE_ID)
+                .and_then(Value::as_str)
+                .map(message_id_key),
             subject,
             addresses,
             cut: detail.contains_key(envelope::TRUNCATED),
@@ -79,6 +86,9 @@ impl Facts {
             .collect();
         words.insert(word(Sort::Kind, &self.kind));
         words.insert(word(Sort::Actor, &self.actor));
+        if let Some(message_id) = self.message_id.as_ref().filter(|text| !text.is_empty()) {
+            words.insert(word(Sort::MessageId, message_id));
+        }
         if !self.subject.is_empty() {
             words.insert(word(Sort::Subject, &self.subject));
         }
@@ -96,6 +106,9 @@ pub(super) fn wanted(filter: &Filter) -> Vec<Vec<String>> {
     if let Some(address) = &filter.address {
         wanted.push(vec![word(Sort::Address, &address_key(address))]);
     }
+    if let Some(message_id) = &filter.message_id {
+        wanted.push(vec![word(Sort::MessageId, &message_id_key(message_id))]);
+    }
     if let Some(subject) = filter.subject.as_ref().filter(|text| !text.is_empty()) {
         wanted.push(vec![word(Sort::Subject, subject)]);
     }
@@ -111,6 +124,18 @@ pub(super) fn wanted(filter: &Filter) -> Vec<Vec<String>> {
         wanted.push(kinds.map(|kind| word(Sort::Kind, kind.as_str())).collect());
     }
     wanted
+}
+
+/// The detail that holds the message's identifier.
+const MESSAGE_ID: &str = "message_id";
+
+/// A message's identifier as events are found by it.
+pub(super) fn message_id_key(text: &str) -> String {
+    let text = text.trim();
+    let bare = text
+        .strip_prefix('<')
+        .and_then(|rest| rest.strip_suffix('>'));
+    bare.unwrap_or(text).to_owned()
 }
 
 /// An address as events are found by it.
@@ -141,6 +166,7 @@ fn word(sort: Sort, text: &str) -> String {
         Sort::Outcome => 'o',
         Sort::Subject => 's',
         Sort::Address => 'a',
+        Sort::MessageId => 'm',
     };
     let hash = blake3::hash(text.as_bytes()).to_hex();
     format!("{letter}{}", &hash[..12])

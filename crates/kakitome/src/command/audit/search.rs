@@ -78,6 +78,7 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
         to: words.to.as_deref().map(time).transpose()?,
         actor: words.actor.clone(),
         address: words.address.clone(),
+        message_id: words.message_id.clone(),
         kinds: words
             .kinds
             .iter()
@@ -128,6 +129,6 @@ pub(in crate::command) fn time(text: &str) -> Result<Timestamp, Failure> {
 fn described(words: &SearchArgs) -> Value {
     json!({
         "from": words.from, "to": words.to, "actor": words.actor, "address": words.address,
-        "kinds": words.kinds, "result": words.result, "subject": words.subject, "limit": words.limit,
+        "kinds": words.kinds, "result": words.result, "subject": words.subject, "message_id": words.message_id, "limit": words.limit,
     })
 }

@@ -13,7 +13,8 @@ use crate::{
 /// One row an event, its id for a rowid: its words, of which only the lists of events are kept.
 const SORT: Sort = Sort {
     name: "index of the audit trail",
-    format: 1,
+    // 2: message identifiers are among the words.
+    format: 2,
     tables: "CREATE VIRTUAL TABLE word USING fts5(
         words, content = '', columnsize = 0, detail = none, tokenize = 'ascii');",
 };
