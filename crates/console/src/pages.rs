@@ -258,14 +258,25 @@ async fn revoke_app_password(visit: Visit, Form(form): Form<RevokeForm>) -> Resp
     member.after(done).await
 }
 
+/// An address as it was typed, or the page that says that it is none.
+async fn typed(member: &Member, text: &str) -> Result<Address, Response> {
+    match Address::parse(text.trim()) {
+        Ok(address) => Ok(address),
+        Err(_) => {
+            let note = member.visit.words.no_address;
+            Err(member.home(StatusCode::UNPROCESSABLE_ENTITY, note).await)
+        }
+    }
+}
+
 async fn add_forward(visit: Visit, Form(form): Form<ForwardForm>) -> Response {
     let member = match visit.sender(&form.key, None).await {
         Ok(member) => member,
         Err(answer) => return answer,
     };
-    let Ok(target) = Address::parse(form.target.trim()) else {
-        let note = member.visit.words.no_address;
-        return member.home(StatusCode::UNPROCESSABLE_ENTITY, note).await;
+    let target = match typed(&member, &form.target).await {
+        Ok(target) => target,
+        Err(answer) => return answer,
     };
     let work = async {
         let wish = forward::Wish {
@@ -285,9 +296,9 @@ async fn remove_forward(visit: Visit, Form(form): Form<ForwardForm>) -> Response
         Ok(member) => member,
         Err(answer) => return answer,
     };
-    let Ok(target) = Address::parse(form.target.trim()) else {
-        let note = member.visit.words.no_address;
-        return member.home(StatusCode::UNPROCESSABLE_ENTITY, note).await;
+    let target = match typed(&member, &form.target).await {
+        Ok(target) => target,
+        Err(answer) => return answer,
     };
     let work = async {
         let caller = member.caller().await?;
