@@ -6,7 +6,7 @@ mod site;
 
 use directory::{
     Directory, Options,
-    command::{CommandError, OrderProblem, OrderState, account, order},
+    command::{CommandError, OrderProblem, OrderState, account, order, person},
 };
 use site::{Site, address};
 use trail::Kind;
@@ -129,9 +129,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         OrderProblem::SecondPerson
     );
     for officer in ["deputy", "manager", "clerk", "guard"] {
-        directory::command::person::leave(&chief, officer)
-            .await
-            .unwrap();
+        person::leave(&chief, officer).await.unwrap();
     }
     assert!(lone.permits_single_person().await.unwrap());
     order::approve(&chief, number).await.unwrap();
@@ -240,4 +238,71 @@ async fn a_deletion_waits_for_its_day() {
     );
     site.days(6);
     account::delete(&manager, number).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_use_one_order_at_once_one_is_refused() {
+    let site = Site::open().await;
+    let number = site.order_issue("taro", "taro@example.jp").await;
+    site.approve(number).await;
+    let (one, other) = tokio::join!(try_issue(&site, number), try_issue(&site, number));
+    let (done, refused) = match (one, other) {
+        (Ok(done), Err(refused)) | (Err(refused), Ok(done)) => (done, refused),
+        both => panic!("{both:?}"),
+    };
+    assert_eq!(done.identifier, "taro@example.jp");
+    assert!(refused.to_string().contains("used"), "{refused}");
+    assert_eq!(site.events(Kind::AccountIssued).await.len(), 1);
+}
+
+/// Names in any script, and nothing in them that makes a reader see another name.
+#[tokio::test]
+async fn what_nobody_sees_stands_in_no_name_and_no_address() {
+    let site = Site::open().await;
+    let chief = site.caller("chief").await;
+    let add = async |name: &str, full_name: &str| {
+        let wish = person::Add {
+            name: name.to_owned(),
+            full_name: Some(full_name.to_owned()),
+            os_user: None,
+        };
+        person::add(&chief, wish).await
+    };
+    for (name, full_name) in [
+        ("hanako", "田中 花子"),
+        ("maria", "María José Ñuñez"),
+        ("yael", "יעל כהן"),
+        ("parisa", "پریسا می\u{200c}خواهد"),
+        ("olga", "Ольга Іванова"),
+    ] {
+        add(name, full_name).await.unwrap();
+    }
+    for full_name in [
+        "a\u{202e}b",
+        "a\u{2066}b",
+        "a\u{200b}b",
+        "a\u{7}b",
+        "\u{200f}",
+        "",
+    ] {
+        let refused = add("someone", full_name).await.unwrap_err();
+        assert!(matches!(refused, CommandError::Argument(_)), "{refused}");
+    }
+    for address in [
+        "ta\u{200b}ro@example.jp",
+        "ｔａｒｏ@example.jp",
+        "taro\u{202e}@example.jp",
+    ] {
+        let Ok(address) = message::address::Address::parse(address) else {
+            continue;
+        };
+        let wish = order::IssueOrder {
+            for_person: "taro".to_owned(),
+            address,
+            name: None,
+            quota: None,
+        };
+        let refused = order::issue(&chief, wish).await.unwrap_err();
+        assert!(matches!(refused, CommandError::Argument(_)), "{refused}");
+    }
 }

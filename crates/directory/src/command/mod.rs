@@ -331,12 +331,23 @@ fn executor(
     })
 }
 
+/// Characters that nobody sees and that make a text read as another: controls, marks of direction (UAX #9), spaces without
+/// width. Joiners stay, since some scripts need them.
+fn is_hidden(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let unseen = matches!(
+        c,
+        '\u{ad}' | '\u{200b}' | '\u{2060}'..='\u{2064}' | '\u{feff}'
+    );
+    c.is_control() || turns || unseen
+}
+
 /// Text for people: not empty, bounded, on one line.
 fn plain_text(what: &str, text: &str, most: usize) -> Result<String, CommandError> {
     let text = text.trim();
-    if text.is_empty() || text.chars().count() > most || text.chars().any(char::is_control) {
+    if text.is_empty() || text.chars().count() > most || text.chars().any(is_hidden) {
         return Err(CommandError::Argument(format!(
-            "{what} must have 1 to {most} characters and no control characters"
+            "{what} must have 1 to {most} characters, and none that controls or turns the text without being seen"
         )));
     }
     Ok(text.to_owned())

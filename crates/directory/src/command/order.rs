@@ -360,8 +360,15 @@ pub(super) fn mark_single(event: Event, single: bool) -> Event {
     }
 }
 
-/// Refuses an address that is not written in its usual width: full-width letters would look like another's (clause 7.1(6)).
+/// Refuses an address that looks like another's: written in full-width letters, or with characters that nobody sees (clause
+/// 7.1(6)).
 pub(super) fn usual_width(wanted: &Address) -> Result<(), CommandError> {
+    if wanted.local().chars().any(super::is_hidden) {
+        return Err(CommandError::Argument(format!(
+            "{:?} has characters that nobody sees",
+            wanted.local()
+        )));
+    }
     let usual: String = wanted.local().nfkc().collect();
     if usual.nfc().eq(wanted.local().nfc()) {
         return Ok(());
