@@ -58,6 +58,7 @@ mod totp;
 
 pub mod command;
 pub mod password;
+pub mod repeat;
 
 use std::{net::IpAddr, sync::Arc};
 

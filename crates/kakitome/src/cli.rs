@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod backups;
 mod life;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -14,6 +15,7 @@ pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
+pub(crate) use backups::BackupsCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
@@ -145,6 +147,9 @@ pub(crate) enum SiteCommand {
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
+    /// The backups that were made, and what they still hold of deleted accounts (clause 7.1(3))
+    #[command(subcommand)]
+    Backups(BackupsCommand),
     /// Check every body, index, counter, reference and the order of events, online
     ///
     /// Tells what is wrong and what --repair would do about it; changes nothing. Exit status 1 when something is wrong.
@@ -555,6 +560,7 @@ impl SiteCommand {
     pub(crate) fn words(&self) -> Option<Vec<String>> {
         let (flag, path) = match self {
             Self::Backup { to } => (None, to),
+            Self::Backups(command) => return command.words(),
             Self::Audit(AuditCommand::Checkpoint { to }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
@@ -598,6 +604,7 @@ impl SiteCommand {
                         | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
                 )
                 | Self::Queue(QueueCommand::List(_))
+                | Self::Backups(_)
                 | Self::Incident(IncidentCommand::List)
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(

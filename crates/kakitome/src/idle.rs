@@ -1,4 +1,4 @@
-//! App passwords and forwards whose time is over are given up; identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
+//! App passwords and forwards whose time is over are given up; deletions reach the backups; identifiers that nobody uses any more are reported, their holders warned, and then suspended (clause 7.1(3)).
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
 
-use crate::site::Site;
+use crate::{
+    backups::{self, State},
+    site::Site,
+};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(3600);
@@ -48,6 +51,14 @@ pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
     app_password::expire(&site.directory).await?;
     forward::expire(&site.directory).await?;
     reading::expire(&site.directory).await?;
+    if site.settings().directory.delete_in_backups {
+        for (known, ended) in backups::purge_all(site).await? {
+            if let (State::Due, Err(error)) = (known.state, ended) {
+                let backup = known.backup.display();
+                tracing::warn!(%backup, %error, "a backup still holds what was deleted; it is tried again");
+            }
+        }
+    }
     for near in shared::sweep(&site.directory).await? {
         match review(site, near).await {
             // Warned meanwhile.

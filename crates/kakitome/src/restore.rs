@@ -78,7 +78,7 @@ pub(crate) async fn run(directory: &Path, arguments: &RestoreArgs, json: bool) -
 }
 
 /// What the store restores by itself, what is made anew, and what comes last.
-const NOT_BESIDE: [&str; 9] = [
+const NOT_BESIDE: [&str; 10] = [
     "store.db",
     "store.db-wal",
     "store.db-shm",
@@ -87,6 +87,7 @@ const NOT_BESIDE: [&str; 9] = [
     "keys/installation.key",
     "keys/trail.key",
     "index",
+    "deletions",
     "run",
 ];
 

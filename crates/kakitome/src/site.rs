@@ -51,6 +51,8 @@ pub(crate) struct Site {
     settings: ArcSwap<Settings>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
+    /// One backup is purged at a time.
+    pub(crate) purging: tokio::sync::Mutex<()>,
     transfer_settings: transfer::SettingsHandle,
     retrieval_settings: retrieval::SettingsHandle,
     web_settings: console::SettingsHandle,
@@ -153,6 +155,7 @@ impl Site {
             identity,
             resolver,
             reloading: tokio::sync::Mutex::new(()),
+            purging: tokio::sync::Mutex::new(()),
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),

@@ -65,7 +65,8 @@ impl Store {
         let bytes = copied?;
         let event = Event::new(Kind::StoreBackedUp, how.actor.unwrap_or(Actor::System))
             .subject(to.display().to_string())
-            .detail("bytes", bytes);
+            .detail("bytes", bytes)
+            .detail("deletions", how.deletions);
         let noted = self.commit(Vec::new(), move |tx| tx.record(&event, bytes));
         let noted: Result<_, Error> = noted.await;
         Ok(noted?.value)
@@ -79,6 +80,8 @@ pub struct Backup {
     pub actor: Option<Actor>,
     /// Files of the site that are copied too, relative to the store's directory.
     pub beside: Vec<PathBuf>,
+    /// Deletions of accounts that were carried out before, for the event.
+    pub deletions: u64,
 }
 
 /// Who hears how far it has come.

@@ -210,6 +210,10 @@ kinds! {
     StoreRepaired = "store.repaired",
     /// The store was copied; the detail holds where to, and how much.
     StoreBackedUp = "store.backed-up",
+    /// Deletions were carried out again in a backup from before them; the detail holds how many accounts and messages.
+    BackupPurged = "store.backup-purged",
+    /// A person said that a backup is no more; the detail holds how that is known.
+    BackupGone = "store.backup-gone",
     /// The store was made from a backup; the detail holds where from, how old it is, and which numbers jumped.
     StoreRestored = "store.restored",
 }

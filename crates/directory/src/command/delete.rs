@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use store::{
-    Topic, Tx, mailbox,
+    AccountId, Topic, Tx, mailbox,
     queue::{self, Selection},
     sql::Sql,
 };
@@ -26,7 +26,7 @@ const MOST_COUNTED: usize = 1000;
 pub struct Deleted {
     /// The account it was: what the search index holds of it is to be forgotten now.
     #[serde(skip)]
-    pub account: store::AccountId,
+    pub account: AccountId,
     /// The identifier, retired for ever.
     pub identifier: String,
     /// What referred to it, in words: removed with it, or left for somebody to put in order.
@@ -34,7 +34,8 @@ pub struct Deleted {
 }
 
 /// Deletes the account that an order is for: login, mailboxes, addresses, and the key, so that nothing that is left of its
-/// mail here, or comes into a backup from now on, can be read. A backup from before holds the key and brings the account back. The identifier is never given again.
+/// mail here, or comes into a backup from now on, can be read. In backups from before it is to be repeated
+/// ([`repeat`](crate::repeat)). The identifier is never given again.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -67,18 +68,7 @@ fn carry_out(
     }
     incident::must_be_over(tx, &account)?;
     let references = references(tx, options, &account)?;
-    let usage = mailbox::usage(tx, account.id)?;
-
-    address::remove_all(tx, account.id)?;
-    credential::delete(tx, account.id)?;
-    let app_passwords = app_password::delete_all(tx, account.id)?;
-    shared::forget(tx, account.id)?;
-    reading::end_all(tx, account.id)?;
-    let forwards = forward::delete_all(tx, account.id)?;
-    let second_factors = second_factor::delete_all(tx, account.id)?;
-    mailbox::remove_account(tx, account.id)?;
-    tx.destroy_key(account.id)?;
-    account::delete(tx, account.id, number)?;
+    let removed = remove(tx, account.id, number)?;
     mark(tx, number, OrderState::Used, me.id, &account.identifier)?;
     tx.touch(Topic::Account(account.id));
 
@@ -87,18 +77,58 @@ fn carry_out(
         .order(number)
         .detail("account", account.id.to_string())
         .detail("person", account.person.1)
-        .detail("messages", usage.messages)
-        .detail("bytes", usage.bytes)
-        .detail("app_passwords", app_passwords)
-        .detail("second_factors", second_factors)
-        .detail("forwards", forwards.len())
         .detail("references", references.clone());
+    let event = removed.told(event);
     let deleted = Deleted {
         account: account.id,
         identifier: account.identifier,
         references,
     };
     Ok((deleted, vec![order::mark_single(event, single)]))
+}
+
+/// What was removed with an account.
+pub(crate) struct Removed {
+    usage: mailbox::Usage,
+    app_passwords: u64,
+    second_factors: u64,
+    forwards: usize,
+}
+
+impl Removed {
+    pub(crate) fn told(&self, event: Event) -> Event {
+        event
+            .detail("messages", self.usage.messages)
+            .detail("bytes", self.usage.bytes)
+            .detail("app_passwords", self.app_passwords)
+            .detail("second_factors", self.second_factors)
+            .detail("forwards", self.forwards)
+    }
+}
+
+/// Removes all of an account, and the key to its mail; the row that keeps its identifier taken stays.
+pub(crate) fn remove(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    order: i64,
+) -> Result<Removed, store::Error> {
+    let usage = mailbox::usage(tx, account)?;
+    address::remove_all(tx, account)?;
+    credential::delete(tx, account)?;
+    let app_passwords = app_password::delete_all(tx, account)?;
+    shared::forget(tx, account)?;
+    reading::end_all(tx, account)?;
+    let forwards = forward::delete_all(tx, account)?.len();
+    let second_factors = second_factor::delete_all(tx, account)?;
+    mailbox::remove_account(tx, account)?;
+    tx.destroy_key(account)?;
+    account::delete(tx, account, order)?;
+    Ok(Removed {
+        usage,
+        app_passwords,
+        second_factors,
+        forwards,
+    })
 }
 
 /// What refers to the account.

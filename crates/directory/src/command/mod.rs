@@ -58,7 +58,7 @@ pub mod address;
 pub mod app_password;
 pub mod arrival;
 mod bootstrap;
-mod delete;
+pub(crate) mod delete;
 mod error;
 pub mod forward;
 pub mod hold;

@@ -222,3 +222,20 @@ pub(crate) fn delete(tx: &mut Tx<'_>, id: AccountId, order: i64) -> Result<(), E
     )?;
     Ok(())
 }
+
+/// Deleted accounts.
+pub(crate) fn count_deleted(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let count = "SELECT COUNT(*) FROM account WHERE state = 'deleted'";
+    Ok(first(sql, count, params![], |row| row.count(0))?.unwrap_or_default())
+}
+
+/// Puts the instant of a deletion right, which was carried out elsewhere before.
+pub(crate) fn date_deletion(tx: &mut Tx<'_>, id: AccountId, at: i64) -> Result<(), Error> {
+    let now = tx.now();
+    let account = "UPDATE account SET deleted_at = ?2 WHERE id = ?1";
+    tx.execute(account, params![id, at])?;
+    let addresses =
+        "UPDATE retired_address SET retired_at = ?2 WHERE account = ?1 AND retired_at = ?3";
+    tx.execute(addresses, params![id, at, now])?;
+    Ok(())
+}

@@ -6,7 +6,7 @@ use directory::command::{
 use protocol::sasl::Secret;
 use serde_json::json;
 
-use super::{Answer, Failure, access, address, letter, order::file};
+use super::{Answer, Failure, access, address, backups, letter, order::file};
 use crate::{cli::AccountCommand, control::Request, site::Site};
 
 pub(super) async fn run(
@@ -21,7 +21,8 @@ pub(super) async fn run(
         AccountCommand::Delete { order } => {
             let deleted = account::delete(caller, order).await?;
             site.index.forget(deleted.account).await?;
-            answer.row(&deleted).await
+            answer.row(&deleted).await?;
+            backups::after_deletion(site, answer).await
         }
         AccountCommand::Letter(words) => letter::run(site, caller, words, answer).await,
         AccountCommand::Hold {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use directory::Role;
+use directory::{Role, repeat};
 use serde_json::json;
 use store::Backup;
 use tokio::sync::watch;
 use trail::Actor;
 
 use super::{Answer, Failure, need};
-use crate::{files, settings, site::Site};
+use crate::{backups, files, settings, site::Site};
 
 pub(super) async fn run(
     site: &Site,
@@ -43,7 +43,10 @@ pub(super) async fn run(
     let how = Backup {
         actor: Some(Actor::Person(caller.name.clone())),
         beside: own,
+        // What is deleted from now on may be in the copy: it is to be deleted there too.
+        deletions: repeat::count(&site.store).await?,
     };
+    let deletions = how.deletions;
     let (teller, mut told) = watch::channel((0, 0));
     let progress = move |done, total| {
         teller.send_replace((done, total));
@@ -59,6 +62,8 @@ pub(super) async fn run(
             }
         }
     };
+    backups::note(to, deletions)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", to.display())))?;
     for path in outside {
         let path = path.display();
         answer

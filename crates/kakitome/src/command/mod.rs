@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod audit;
 mod backup;
+mod backups;
 mod incident;
 mod letter;
 mod order;
@@ -231,6 +232,7 @@ async fn dispatch(
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
+        SiteCommand::Backups(command) => backups::run(site, caller, command, answer).await,
         SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,
         SiteCommand::Person(_)
         | SiteCommand::Order(_)

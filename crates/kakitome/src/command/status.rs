@@ -10,7 +10,10 @@ use serde_json::json;
 use store::tree::{self, Length};
 
 use super::{Answer, Failure};
-use crate::site::Site;
+use crate::{
+    backups::{self, State},
+    site::Site,
+};
 
 /// Days before the certificate's end at which `status` asks for attention.
 const CERTIFICATE_WARNING_DAYS: i64 = 21;
@@ -106,6 +109,17 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
                 true => "`incident close` ends it".to_owned(),
                 false => format!("missing {}", missing.join(", ")),
             }
+        ));
+    }
+    let holding = backups::list(site).await?.into_iter();
+    let holding: Vec<_> = holding
+        .filter(|known| known.state != State::Clean)
+        .collect();
+    if let Some(first) = holding.first() {
+        attention.push(format!(
+            "{} backups may hold accounts that were deleted since, the first is {}: `backups list` (clause 7.1(3))",
+            holding.len(),
+            first.backup.display()
         ));
     }
     for (identifier, review_at) in shared::near(&site.directory).await? {

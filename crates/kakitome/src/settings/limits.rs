@@ -294,6 +294,8 @@ pub(crate) struct DirectoryKeys {
     pub(crate) forwards_keep_copy: bool,
     /// Holders may forward to outside without an order.
     pub(crate) outside_forwards: bool,
+    /// A deletion is carried out in the backups that are at their place, too.
+    pub(crate) delete_in_backups: bool,
     /// Who must have a second factor on the pages.
     pub(crate) second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned; 0: for ever.
@@ -339,6 +341,7 @@ impl Default for DirectoryKeys {
             initial_only_to_change: false,
             forwards_keep_copy: true,
             outside_forwards: false,
+            delete_in_backups: true,
             second_factor: SecondFactor::Officers,
             idle_after: Time::seconds(90 * 86_400),
             idle_grace: Time::seconds(30 * 86_400),

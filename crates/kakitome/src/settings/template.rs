@@ -140,6 +140,7 @@ const TAIL: &str = "
 # second_factor = \"officers\"     # who must have one to use the web pages: optional, officers, everyone
 # forwards_keep_copy = true        # what goes on elsewhere stays in the mailbox too
 # outside_forwards = false         # holders forward to outside without an order (clause 7.1(4))
+# delete_in_backups = true         # `account delete` reaches the backups that are at their place (clause 7.1(3)); false: by `backups purge`
 # idle_after = \"90d\"              # an identifier not used for so long is reported and its holder warned (clause 7.1(3)); \"0s\": never
 # idle_grace = \"30d\"              # so long after the warning it is suspended, unless it is used; \"0s\": never
 # acknowledgement_required = false  # an account only for who has acknowledged the records (clause 9.1(2))
