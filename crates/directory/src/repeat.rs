@@ -181,7 +181,10 @@ fn discard(tx: &mut Tx<'_>, ids: Vec<QueueId>) -> Result<Recorded<()>, Error> {
         let recipients = queue::purge(tx, id)?;
         let event = Event::new(Kind::QueueDiscarded, Actor::System)
             .subject(id.to_string())
-            .detail("reason", "its sender's account was deleted after this backup");
+            .detail(
+                "reason",
+                "its sender's account was deleted after this backup",
+            );
         for event in event.in_parts(DETAIL_LIMIT, vec![("recipients", recipients)]) {
             recorded = Some(tx.record(&event, ())?);
         }

@@ -1,5 +1,5 @@
 //! After `account delete` nobody can read the person's mail any more (clause 7.1(3)): not by a protocol, not in the server's files,
-//! not from a backup made since; and nobody gets the identifier again. What a backup from before holds is said as it is.
+//! not from a backup, of before or since; and nobody gets the identifier again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod support;
@@ -181,6 +181,8 @@ fn deleted_mail_is_in_no_file_and_in_no_backup_made_since() {
     });
     let before = backup(&site, "before");
     let key = wrapped_key(&before, &tanaka.address).expect("the account's key");
+    // What is looked for in this way is found where it is.
+    assert!(!holding(&before, &key).is_empty());
     let mut reading = site.imap(&tanaka).tap_inbox();
     let deleted = delete(&site);
 
@@ -209,8 +211,7 @@ fn deleted_mail_is_in_no_file_and_in_no_backup_made_since() {
     // What is looked for in this way is found where it is.
     let identifier = tanaka.address.as_bytes();
     assert!(!holding(site.path(), identifier).is_empty());
-    assert!(!holding(&before, &key).is_empty());
-    for directory in [site.path(), after.as_path()] {
+    for directory in [site.path(), &after, &before] {
         holds_nothing(directory, &key);
     }
     assert!(!site.log().contains(MARKER) && !site.log().contains(WORD));
@@ -224,34 +225,147 @@ fn deleted_mail_is_in_no_file_and_in_no_backup_made_since() {
     holds_nothing(restored.path(), &key);
 }
 
-/// A backup holds the accounts' keys and the key that they are wrapped by: whoever has one from before the deletion has the mail.
+/// Copies a backup with all that is in it.
+#[track_caller]
+fn copy(backup: &Path, to: &Path) {
+    Program::new("cp")
+        .word("-a")
+        .word(backup)
+        .word(to)
+        .succeeds();
+}
+
+/// What `backups list` says of a backup.
+#[track_caller]
+fn standing(site: &Site, backup: &Path) -> Option<(String, u64)> {
+    let listed = site.give(&["backups", "list"]);
+    let path = backup.to_str().unwrap();
+    let found = listed.iter().find(|known| known["backup"] == path)?;
+    let state = found["state"].as_str().unwrap().to_owned();
+    Some((state, found["deletions"].as_u64().unwrap()))
+}
+
 #[test]
-fn a_backup_from_before_shows_no_mail_by_itself_and_brings_all_back_when_restored() {
+fn a_deletion_reaches_the_backups_from_before() {
     let (mut site, tanaka) = town();
     let before = backup(&site, "before");
-    delete(&site);
-    site.stop();
+    assert_eq!(standing(&site, &before), Some(("clean".to_owned(), 0)));
+    let copied = site.beside("copied");
+    copy(&before, &copied);
     shows_nothing(&before);
     assert!(!before.join("index").exists());
     let key = wrapped_key(&before, &tanaka.address).expect("the account's key");
-    assert!(before.join("keys/installation.key").exists());
+    delete(&site);
+    // The person's mail cannot be opened in it any more. What is in the queue on its way may be needed, until it has left.
+    assert_eq!(wrapped_key(&before, &tanaka.address), None);
+    holds_nothing(&before, &key);
+    assert_eq!(standing(&site, &before), Some(("due".to_owned(), 1)));
+    let told = site.give(&["status"])[0]["attention"].to_string();
+    assert!(told.contains("backups may hold accounts"), "{told}");
+    let sender = ["--identifier", tanaka.address.as_str()];
+    let reason = ["--reason", "its sender is gone"];
+    site.give(&[&["queue", "discard"][..], &sender, &reason].concat());
+    let purged = site.give(&["backups", "purge"]);
+    assert_eq!(purged[0]["accounts"], 0, "{purged:?}");
+    assert_eq!(purged[0]["discarded"], 1, "{purged:?}");
+    assert_eq!(standing(&site, &before), Some(("clean".to_owned(), 0)));
+    // A second time there is nothing to do.
+    site.give(&["backups", "purge", before.to_str().unwrap()]);
+    let purged = site.events(&["--kind", "store.backup-purged"]);
+    assert_eq!(purged.len(), 2, "{purged:?}");
+    assert_eq!(purged[0]["result"], "deferred");
+    assert_eq!(purged[0]["detail"]["accounts"], 1);
+    assert_eq!(purged[1]["result"], "success");
+    site.stop();
 
     let mut restored = site.restored(&before, &[]);
     restored.serve();
-    assert_eq!(state(&restored, &tanaka), "active");
-    let mut session = restored.imap(&tanaka);
-    assert_eq!(found(&mut session, "INBOX", MARKER), 1);
-    assert_eq!(found(&mut session, "Private", WORD), 1);
-    // Of the deletion nothing is known there; that it is a restored site is.
-    let gone = restored.events(&["--kind", "account.deleted"]);
-    assert!(gone.is_empty(), "{gone:?}");
-    let made = restored.events(&["--kind", "store.restored"]);
-    assert_eq!(made.len(), 1, "{made:?}");
-    // So the deletion is to be carried out again.
-    delete(&restored);
+    restored.give(&["verify"]);
+    assert_eq!(state(&restored, &tanaka), "deleted");
     assert!(answers(&restored, &tanaka)[0].starts_with("NO "));
+    assert!(restored.give(&["queue", "list"]).is_empty());
+    let gone = restored.events(&["--kind", "account.deleted"]);
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert_eq!(gone[0]["detail"]["repeated"], true);
+    assert_eq!(gone[0]["detail"]["messages"], 5);
+    // When it was, and on which order, is told as it was.
+    let register = restored.give(&["register", "list", "--person", "tanaka"]);
+    assert_eq!(register.len(), 2);
+    for line in &register {
+        assert_eq!(line["delete_order"], gone[0]["order"], "{line}");
+    }
+    for address in ["tanaka@city.example", "info@city.example"] {
+        let order = ["order", "issue", "--for", "tanaka", "--address", address];
+        let why = restored.refused(&order);
+        assert!(why.contains("never given to another"), "{address}: {why}");
+    }
     restored.stop();
     holds_nothing(restored.path(), &key);
+
+    // Nobody knows of a copy: it brings the account back, until it is named.
+    site.serve();
+    assert_eq!(standing(&site, &copied), None);
+    assert!(!holding(&copied, &key).is_empty());
+    let path = copied.to_str().unwrap();
+    let purged = site.give(&["backups", "purge", path]);
+    assert_eq!(purged[0]["accounts"], 1, "{purged:?}");
+    assert_eq!(standing(&site, &copied), Some(("clean".to_owned(), 0)));
+    site.stop();
+    holds_nothing(&copied, &key);
+}
+
+#[test]
+fn backups_that_are_not_at_their_place_are_told_until_somebody_answers_for_them() {
+    let (site, tanaka) = town();
+    let (here, lost, other) = (
+        backup(&site, "here"),
+        backup(&site, "lost"),
+        backup(&site, "other"),
+    );
+    fs::remove_dir_all(&lost).unwrap();
+    // Another site's backup is in the place of this one.
+    let mut stranger = Site::new("village.example");
+    stranger.serve();
+    fs::remove_dir_all(&other).unwrap();
+    stranger.give(&["backup", other.to_str().unwrap()]);
+    delete(&site);
+    let due = |state: &str| Some((state.to_owned(), 1));
+    assert_eq!(standing(&site, &lost), due("missing"));
+    assert_eq!(standing(&site, &other), due("foreign"));
+    let why = site.refused(&["backups", "purge", other.to_str().unwrap()]);
+    assert!(why.contains("left as they are"), "{why}");
+    assert_eq!(stranger.give(&["backups", "list"])[0]["state"], "clean");
+
+    let reason = ["--reason", "the disk was shredded"];
+    let here = here.to_str().unwrap();
+    let why = site.refused(&[&["backups", "gone", here][..], &reason].concat());
+    assert!(why.contains("still there"), "{why}");
+    let why = site.refused(&[&["backups", "gone", "/nowhere"][..], &reason].concat());
+    assert!(why.contains("no backup that is known"), "{why}");
+    site.give(&[&["backups", "gone", "--missing"][..], &reason].concat());
+    assert_eq!(standing(&site, &lost), None);
+    let gone = site.events(&["--kind", "store.backup-gone"]);
+    assert_eq!(gone.len(), 1, "{gone:?}");
+    assert_eq!(gone[0]["subject"], lost.to_str().unwrap());
+    // One that is made at the same place later is another one, from after the deletion.
+    site.give(&["backup", lost.to_str().unwrap()]);
+    assert_eq!(standing(&site, &lost), Some(("clean".to_owned(), 0)));
+    assert_eq!(wrapped_key(&lost, &tanaka.address), None);
+}
+
+/// Where the site says so, a deletion leaves the backups alone until somebody gives the command.
+#[test]
+fn backups_may_be_left_to_a_command_of_their_own() {
+    let (mut site, tanaka) = town();
+    let before = backup(&site, "before");
+    site.stop();
+    site.set("directory", "delete_in_backups = false");
+    site.serve();
+    delete(&site);
+    assert_eq!(standing(&site, &before), Some(("due".to_owned(), 1)));
+    assert!(wrapped_key(&before, &tanaka.address).is_some());
+    site.give(&["backups", "purge"]);
+    assert_eq!(wrapped_key(&before, &tanaka.address), None);
 }
 
 /// How IMAP, POP3 and submission answer to a login.
