@@ -360,7 +360,7 @@ impl Directory {
     /// Asks the same questions of the store for any text.
     pub(crate) async fn find(&self, identifier: &str) -> Result<Found, Refusal> {
         let identifier = identifier.to_owned();
-        let now = self.inner.world.now();
+        let now = self.inner.store.now();
         let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Found, store::Error> {
             let account = account::by_identifier(snapshot, &identifier)?
                 .filter(|account| account.state != AccountState::Deleted);
@@ -384,7 +384,7 @@ impl Directory {
     }
 
     pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {
-        let (login, now) = (login.clone(), self.inner.world.now());
+        let (login, now) = (login.clone(), self.inner.store.now());
         let read = move |snapshot: &mut store::Snapshot<'_>| match account::by_id(
             snapshot,
             login.account,

@@ -49,7 +49,7 @@ pub(crate) async fn resolve(
     if let Some(known) = inner.known.get(address) {
         return Ok(known);
     }
-    let (asked, now) = (address.clone(), inner.world.now());
+    let (asked, now) = (address.clone(), inner.store.now());
     let found = inner
         .store
         .read(move |snapshot: &mut Snapshot<'_>| look(snapshot, &options, (&asked, now), size))

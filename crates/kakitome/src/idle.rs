@@ -11,6 +11,7 @@ use directory::{
     },
 };
 use jiff::{Timestamp, tz::TimeZone};
+use tokio::time::Instant;
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
 
@@ -19,21 +20,28 @@ use crate::{
     site::Site,
 };
 
-/// How often it is looked.
+/// How often it is looked for what is over: sessions that it began, and mail that goes on, end so soon after.
+const ENDS: Duration = Duration::from_secs(60);
+/// How often everything else is looked for.
 const LOOK: Duration = Duration::from_secs(3600);
 /// How long after the start it is looked first: whoever has been away shall have the time to log in.
 const FIRST: Duration = Duration::from_secs(60);
 
 /// Looks again and again, until the server stops.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
-    let mut wait = FIRST;
+    let mut due = Instant::now() + FIRST;
     loop {
         tokio::select! {
             () = shutdown.begun() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(ENDS) => {}
         }
-        wait = LOOK;
-        match look(&site).await {
+        let looked = if Instant::now() < due {
+            expire(&site).await
+        } else {
+            due = Instant::now() + LOOK;
+            look(&site).await
+        };
+        match looked {
             Ok(()) => {}
             Err(store::Error::Closed) => return,
             Err(error) => {
@@ -48,9 +56,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 /// # Errors
 /// The store's.
 pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
-    app_password::expire(&site.directory).await?;
-    forward::expire(&site.directory).await?;
-    reading::expire(&site.directory).await?;
+    expire(site).await?;
     if site.settings().directory.delete_in_backups {
         for (known, ended) in backups::purge_all(site).await? {
             if let (State::Due, Err(error)) = (known.state, ended) {
@@ -73,6 +79,14 @@ pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
             Err(error) => return Err(error),
         }
     }
+    Ok(())
+}
+
+/// Ends what its time is over for.
+async fn expire(site: &Site) -> Result<(), store::Error> {
+    app_password::expire(&site.directory).await?;
+    forward::expire(&site.directory).await?;
+    reading::expire(&site.directory).await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use crate::{
     sqlite,
 };
 
-pub(crate) use apply::{Applier, IDS_AHEAD, mark_ids};
+pub(crate) use apply::{Applier, Behind, IDS_AHEAD, mark_ids};
 
 /// Commits that wait in the queue at most; further callers wait before it.
 const QUEUE: usize = 4096;

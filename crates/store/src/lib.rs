@@ -261,6 +261,21 @@ impl Store {
         self.inner.shared.lock.lock().take();
     }
 
+    /// The instant now, but never before that of the last commit: what was over stays over when the clock is put back.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        let shared = &self.inner.shared;
+        let last = shared.last_at.load(std::sync::atomic::Ordering::Acquire);
+        let last = jiff::Timestamp::from_microsecond(last).unwrap_or_default();
+        shared.world.now().max(last)
+    }
+
+    /// How far the clock is behind the last commit.
+    #[must_use]
+    pub fn clock_behind(&self) -> jiff::SignedDuration {
+        self.now().duration_since(self.inner.shared.world.now())
+    }
+
     /// Fresh, time-ordered ids. Unique for ever in this installation.
     #[must_use]
     pub fn next_id(&self) -> i64 {

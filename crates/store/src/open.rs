@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64},
+    },
 };
 
 use jiff::Timestamp;
@@ -123,6 +126,7 @@ pub(crate) fn open(
         gone: Gone::default(),
         counters: Counters::default(),
         collecting: tokio::sync::Mutex::new(()),
+        last_at: AtomicI64::new(applier.last.as_microsecond()),
         unnoted: Mutex::new(None),
         log_is_long: AtomicBool::new(false),
         lock: Mutex::new(Some(lock)),
@@ -256,6 +260,7 @@ fn resume(writer: &mut Connection, world: &World, mark: Mark) -> Result<Applier,
         noted: mark,
         lost: Vec::new(),
         log_asked: 0,
+        behind: commit::Behind::default(),
     })
 }
 

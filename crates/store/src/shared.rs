@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     /// Held while bodies are erased, and by whoever needs them not to be.
     pub(crate) collecting: tokio::sync::Mutex<()>,
+    /// The instant of the last batch, in microseconds since 1970.
+    pub(crate) last_at: AtomicI64,
     /// Bytes of bodies that failed transactions left without a row, and how the last one failed.
     pub(crate) unnoted: Mutex<Option<(u64, Error)>>,
     /// The database's log has outgrown housekeeping: the writer is to help.

@@ -30,6 +30,8 @@ kinds! {
     ServerStopped = "server.stopped",
     /// Settings were read and took effect; the detail holds their digest.
     SettingsLoaded = "settings.loaded",
+    /// The clock was put back: events keep the time of the last one until it has caught up.
+    ClockBehind = "server.clock-behind",
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
 

@@ -177,6 +177,12 @@ impl ManualClock {
         }
     }
 
+    /// Puts the clock back by `step`.
+    pub fn put_back(&self, step: std::time::Duration) {
+        let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
+        self.microseconds.fetch_sub(step, Ordering::SeqCst);
+    }
+
     /// Moves the clock on by `step`.
     pub fn advance(&self, step: std::time::Duration) {
         let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);

@@ -98,7 +98,7 @@ async fn make(
             "an app password is for sending mail, for fetching it, or for both".to_owned(),
         ));
     }
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     if wish.expires_at.is_some_and(|end| end <= now) {
         return Err(CommandError::Argument(
             "the app password would have expired already".to_owned(),
@@ -321,7 +321,7 @@ fn told(event: Event, entry: &app_password::Entry, why: &str) -> Event {
 /// # Errors
 /// The store's.
 pub async fn expire(directory: &Directory) -> Result<usize, Error> {
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     let read = move |snapshot: &mut store::Snapshot<'_>| app_password::expired(snapshot, now);
     let due = directory.inner.store.read(read).await?;
     let count = due.len();

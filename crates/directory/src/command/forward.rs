@@ -267,7 +267,7 @@ fn view(options: &Options, entry: forward::Entry) -> View {
 /// # Errors
 /// The store's.
 pub async fn expire(directory: &Directory) -> Result<usize, Error> {
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     let read = move |snapshot: &mut store::Snapshot<'_>| forward::all(snapshot);
     let mut due = directory.inner.store.read(read).await?;
     due.retain(|entry| entry.until.is_some_and(|until| until <= now));

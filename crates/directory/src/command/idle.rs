@@ -62,7 +62,7 @@ impl ToWarn {
 pub async fn list(caller: &Caller) -> Result<Vec<IdleView>, CommandError> {
     let (options, now) = (
         caller.directory.options(),
-        caller.directory.inner.world.now(),
+        caller.directory.inner.store.now(),
     );
     caller
         .look("account idle", &Role::OFFICERS, move |snapshot, _| {
@@ -76,7 +76,7 @@ pub async fn list(caller: &Caller) -> Result<Vec<IdleView>, CommandError> {
 /// # Errors
 /// When the store cannot be read.
 pub async fn found(directory: &Directory) -> Result<Vec<IdleView>, Error> {
-    let (options, now) = (directory.options(), directory.inner.world.now());
+    let (options, now) = (directory.options(), directory.inner.store.now());
     let read = move |snapshot: &mut store::Snapshot<'_>| views(snapshot, &options, now);
     directory.inner.store.read(read).await
 }
@@ -123,7 +123,7 @@ fn suspends_at(options: &Options, idle: &Idle) -> Option<Timestamp> {
 /// # Errors
 /// The store's.
 pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
-    let (options, now) = (directory.options(), directory.inner.world.now());
+    let (options, now) = (directory.options(), directory.inner.store.now());
     let settings = options.clone();
     let read =
         move |snapshot: &mut store::Snapshot<'_>| life::idle(snapshot, idle_before(&settings, now));

@@ -69,7 +69,7 @@ where
             .map(|reason| plain_text("the reason", reason, MOST_REASON))
             .transpose()?;
         let password = rule::generate(&directory.inner.world);
-        let made_at = directory.inner.world.now();
+        let made_at = directory.inner.store.now();
         let (asked, settings) = (name.to_owned(), options.clone());
         let (repeat, look) = (again.clone(), options.clone());
         let (facts, account, base) = caller

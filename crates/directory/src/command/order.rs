@@ -271,7 +271,7 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
 /// # Errors
 /// [`CommandError`].
 pub async fn list(caller: &Caller) -> Result<Vec<OrderView>, CommandError> {
-    let now = caller.directory.inner.world.now();
+    let now = caller.directory.inner.store.now();
     caller
         .look("order list", &Role::OFFICERS, move |snapshot, _| {
             Ok(order::all(snapshot)?
@@ -287,7 +287,7 @@ pub async fn list(caller: &Caller) -> Result<Vec<OrderView>, CommandError> {
 /// # Errors
 /// [`CommandError`].
 pub async fn show(caller: &Caller, number: i64) -> Result<OrderView, CommandError> {
-    let now = caller.directory.inner.world.now();
+    let now = caller.directory.inner.store.now();
     let words = format!("order show {number}");
     caller
         .look(&words, &Role::OFFICERS, move |snapshot, _| {

@@ -127,7 +127,7 @@ pub async fn logins(
 ) -> Result<Vec<LoginView>, CommandError> {
     let words = format!("account logins {name}");
     let (options, name) = (caller.directory.options(), name.to_owned());
-    let now = caller.directory.inner.world.now();
+    let now = caller.directory.inner.store.now();
     caller
         .look(&words, &[], move |snapshot, me| {
             let account = own_or(snapshot, &options, &name, me, MAY_LOOK)?;

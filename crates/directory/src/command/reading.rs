@@ -240,7 +240,7 @@ pub async fn found(directory: &Directory) -> Result<Vec<View>, Error> {
 /// # Errors
 /// The store's.
 pub async fn expire(directory: &Directory) -> Result<usize, Error> {
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     let read = |snapshot: &mut store::Snapshot<'_>| reading::all(snapshot);
     let mut due = directory.inner.store.read(read).await?;
     due.retain(|entry| entry.until <= now || !entry.active);

@@ -228,7 +228,7 @@ const LEAST_NOTICE: SignedDuration = SignedDuration::from_hours(24);
 /// # Errors
 /// The store's.
 pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     let read = move |snapshot: &mut store::Snapshot<'_>| {
         let mut found = Vec::new();
         for entry in shared::all(snapshot)? {
@@ -312,7 +312,7 @@ pub fn note_warning(tx: &mut Tx<'_>, warned: &ToWarn, sent: bool) -> Result<Reco
 /// # Errors
 /// When the store cannot be read.
 pub async fn near(directory: &Directory) -> Result<Vec<(String, Timestamp)>, Error> {
-    let now = directory.inner.world.now();
+    let now = directory.inner.store.now();
     let read = |snapshot: &mut store::Snapshot<'_>| shared::all(snapshot);
     let mut all = directory.inner.store.read(read).await?;
     all.retain(|entry| {

@@ -53,6 +53,12 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             ));
         }
     }
+    let behind = site.store.clock_behind().as_secs();
+    if behind > 1 {
+        attention.push(format!(
+            "the clock is {behind} seconds behind the last event: events keep that time, and nothing that ended comes back (clause 4.2)"
+        ));
+    }
     if days < CERTIFICATE_WARNING_DAYS {
         attention.push(format!("the certificate ends in {days} days"));
     }

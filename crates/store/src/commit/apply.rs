@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
+use trail::{Actor, Event, Kind};
 
 use super::gather::{Batch, Entry};
 use crate::{
     AccountId, EmailId, Error, Topic, Tx,
     collect::{Chore, Chores},
+    event,
     mark::Mark,
     params,
     segment::Extent,
@@ -20,6 +22,8 @@ use crate::{
 
 /// Ids above the last one that are marked as used ahead of time: one minute of them.
 pub(crate) const IDS_AHEAD: i64 = 60_000 << 20;
+/// How far the clock may be behind the last event before that is an event itself: what time services correct.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(2);
 
 /// The state of the second stage between batches.
 pub(crate) struct Applier {
@@ -35,6 +39,14 @@ pub(crate) struct Applier {
     pub(crate) lost: Vec<Extent>,
     /// Bytes of the log when it was last to be moved.
     pub(crate) log_asked: u64,
+    pub(crate) behind: Behind,
+}
+
+/// Whether the clock shows less than the last event's time, and whether the trail tells it.
+#[derive(Default)]
+pub(crate) struct Behind {
+    is: bool,
+    told: bool,
 }
 
 /// What a batch leaves to be done after its commit.
@@ -109,9 +121,11 @@ impl Applier {
         writer.take_broken();
         writer.begin()?;
         // The trail's times ascend even when the clock is put back.
-        let now = shared.world.now().max(self.last);
+        let clock = shared.world.now();
+        let now = clock.max(self.last);
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         self.last = now;
+        self.note_clock(shared, writer, clock)?;
         let mut freed = self.lost.clone();
         for entry in entries.iter_mut() {
             if !run_entry(shared, writer, entry, now, outcome)? {
@@ -123,6 +137,25 @@ impl Applier {
         }
         outcome.freed |= !freed.is_empty();
         Ok(())
+    }
+
+    /// Records, once, that the clock was put back.
+    fn note_clock(
+        &mut self,
+        shared: &Shared,
+        writer: &mut Connection,
+        clock: Timestamp,
+    ) -> Result<(), Error> {
+        let behind = self.last.duration_since(clock);
+        self.behind.is = behind > CLOCK_SLACK;
+        if !self.behind.is || self.behind.told {
+            return Ok(());
+        }
+        let event = Event::new(Kind::ClockBehind, Actor::System)
+            .outcome(trail::Outcome::Failure)
+            .detail("seconds", behind.as_secs())
+            .detail("clock", clock.to_string());
+        event::insert(writer, shared.ids.next(), self.last, &event)
     }
 
     /// Commits what was run, whose bodies are durable.
@@ -137,6 +170,10 @@ impl Applier {
             self.mark.note(writer)?;
         }
         writer.commit()?;
+        self.behind.told = self.behind.is;
+        shared
+            .last_at
+            .store(self.last.as_microsecond(), Ordering::Release);
         self.lost.clear();
         self.noted = self.mark;
         self.ids_marked = marked.unwrap_or(self.ids_marked);
