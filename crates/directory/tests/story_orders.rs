@@ -306,3 +306,42 @@ async fn what_nobody_sees_stands_in_no_name_and_no_address() {
         assert!(matches!(refused, CommandError::Argument(_)), "{refused}");
     }
 }
+
+/// Who can write into the database makes no order, and changes none.
+#[tokio::test]
+async fn an_order_that_is_not_on_record_as_it_stands_is_refused() {
+    let site = Site::open().await;
+    let forge = async |statement: &'static str| {
+        let work = move |tx: &mut store::Tx<'_>| -> Result<_, store::Error> {
+            tx.execute(statement, &[])?;
+            tx.record(
+                &trail::Event::new(Kind::StoreRepaired, trail::Actor::System),
+                (),
+            )
+        };
+        site.store.commit(Vec::new(), work).await.unwrap();
+    };
+    // Never approved by anybody.
+    let first = site.order_issue("taro", "taro@example.jp").await;
+    forge("UPDATE orders SET state = 'approved', approved_at = issued_at, expires_at = 9000000000000000, approved_by = issued_by").await;
+    assert_eq!(problem(try_issue(&site, first).await), OrderProblem::Forged);
+    // Approved for another address, or for another person.
+    let second = site.order_issue("jiro", "jiro@example.jp").await;
+    site.approve(second).await;
+    forge("UPDATE orders SET details = replace(details, 'jiro@', 'mayor@') WHERE number = 2").await;
+    assert_eq!(
+        problem(try_issue(&site, second).await),
+        OrderProblem::Forged
+    );
+    forge("UPDATE orders SET details = replace(details, 'mayor@', 'jiro@'), approved_by = issued_by WHERE number = 2").await;
+    assert_eq!(
+        problem(try_issue(&site, second).await),
+        OrderProblem::Forged
+    );
+    let deputy = "UPDATE orders SET approved_by = (SELECT id FROM person WHERE name = 'deputy') WHERE number = 2";
+    forge(deputy).await;
+    try_issue(&site, second).await.unwrap();
+    let refused = site.events(Kind::CommandGiven).await.into_iter();
+    let refused = refused.filter(|event| event.event.outcome == trail::Outcome::Refused);
+    assert_eq!(refused.count(), 3);
+}

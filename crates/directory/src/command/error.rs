@@ -134,6 +134,11 @@ pub enum OrderProblem {
         "needs another person: whoever issued it cannot approve it, and neither can carry it out"
     )]
     SecondPerson,
+    /// The row is not what was approved.
+    #[error(
+        "is not on record as it stands: somebody has changed the database; tell the security officer, and issue it anew"
+    )]
+    Forged,
     /// The person it is for has left.
     #[error("is for a person who has left")]
     PersonLeft,

@@ -5,7 +5,7 @@ use message::address::Address;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{Tx, sql::Sql};
-use trail::{Event, Kind};
+use trail::{Actor, Event, Kind};
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Caller, CommandError, Executor, OrderProblem, person, plain_text};
@@ -19,6 +19,8 @@ use crate::{
 };
 
 pub(super) const MAY: &[Role] = &[Role::SystemOfficer];
+/// What an approval's event calls the digest of what was approved.
+const PERMITS: &str = "permits";
 /// Longest name on an order, in characters.
 const MOST_NAME: usize = 200;
 
@@ -256,7 +258,8 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
             .event(Kind::OrderApproved, number.to_string())
             .order(number)
             .detail("issued_by", order.issued_by.1.as_str())
-            .detail("expires_at", expires_at.to_string());
+            .detail("expires_at", expires_at.to_string())
+            .detail(PERMITS, permits(&order)?);
         let now = tx.now();
         Ok((
             view(by_number(tx, number)?, now),
@@ -331,6 +334,10 @@ pub(super) fn usable(
         }
         OrderState::Approved => {}
     }
+    must_be_on_record(tx, &order).map_err(|problem| match problem {
+        Unproved::Forged => refused(OrderProblem::Forged),
+        Unproved::Store(error) => error.into(),
+    })?;
     if let Some(day) = order.details.not_before.filter(|day| *day > tx.now()) {
         return Err(refused(OrderProblem::TooEarly(day)));
     }
@@ -343,6 +350,54 @@ pub(super) fn usable(
         return Err(refused(OrderProblem::SecondPerson));
     }
     Ok((order, single))
+}
+
+/// Why an order does not count.
+enum Unproved {
+    /// The trail does not have it so.
+    Forged,
+    Store(store::Error),
+}
+
+impl From<store::Error> for Unproved {
+    fn from(error: store::Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Demands that the trail tells of the approval, by whom the row names, of what the row permits: who writes into the database
+/// makes no order.
+fn must_be_on_record(sql: &mut dyn Sql, order: &Entry) -> Result<(), Unproved> {
+    let (Some((_, approver)), Some(at)) = (&order.approved_by, order.approved_at) else {
+        return Err(Unproved::Forged);
+    };
+    let subject = order.number.to_string();
+    let approved = store::event::recorded_at(sql, at, Kind::OrderApproved, &subject)?;
+    let event = approved.ok_or(Unproved::Forged)?.event;
+    // Approvals from before this was noted have none.
+    let same = match event.detail.get(PERMITS) {
+        Some(noted) => noted.as_str() == Some(permits(order)?.as_str()),
+        None => true,
+    };
+    if same && event.actor == Actor::Person(approver.clone()) {
+        return Ok(());
+    }
+    Err(Unproved::Forged)
+}
+
+/// SHA-256 over all that an order permits, in hexadecimal.
+fn permits(order: &Entry) -> Result<String, store::Error> {
+    let whom = order.for_person.as_ref().map(|(_, name)| name);
+    let whole = (
+        order.number,
+        order.kind.as_str(),
+        whom,
+        &order.details,
+        &order.digest,
+    );
+    let text =
+        serde_json::to_vec(&whole).map_err(|problem| store::Error::Corrupt(problem.to_string()))?;
+    Ok(digest(&text))
 }
 
 /// Whether one person may do now what the regulation gives to two: where the site permits it, and only until there

@@ -1,7 +1,7 @@
 //! Finding events: the trail's index brings what may match, and what it has not reached is looked through.
 
 use jiff::Timestamp;
-use trail::{Actor, Event, Outcome, Recorded};
+use trail::{Actor, Event, Kind, Outcome, Recorded};
 
 use super::{
     Filter,
@@ -75,6 +75,30 @@ pub(crate) fn first_at(sql: &mut dyn Sql, at: Timestamp) -> Result<Option<i64>, 
     }
     let found = "SELECT id FROM event WHERE id >= ?1 ORDER BY id LIMIT 1";
     sql::first(sql, found, params![low], |row| row.int(0))
+}
+
+/// The event of `kind` on `subject` that was recorded at exactly this instant: what a row that tells of it must have. Few
+/// steps, however long the trail is.
+///
+/// # Errors
+/// When the database fails.
+pub fn recorded_at(
+    sql: &mut dyn Sql,
+    at: Timestamp,
+    kind: Kind,
+    subject: &str,
+) -> Result<Option<Recorded>, Error> {
+    let Some(from) = first_at(sql, at)? else {
+        return Ok(None);
+    };
+    let next = Timestamp::from_microsecond(at.as_microsecond().saturating_add(1));
+    let next = next.map_err(|error| Error::Corrupt(error.to_string()))?;
+    let before = first_at(sql, next)?.unwrap_or(i64::MAX);
+    let find = format!(
+        "SELECT {COLUMNS} FROM event WHERE id >= ?1 AND id < ?2 AND kind = ?3 AND subject = ?4 LIMIT 1"
+    );
+    let params = params![from, before, kind.as_str(), subject];
+    sql::first(sql, &find, params, recorded)
 }
 
 /// A search under way.
