@@ -8,7 +8,7 @@ use std::time::Duration;
 use directory::{
     Attempt, Refusal, SecondFactor, Service,
     command::{
-        Caller, CommandError, account, app_password,
+        Alone, Caller, CommandError, account, app_password,
         app_password::{MOST, Wish},
         incident, own, person, reading, second_factor, shared,
     },
@@ -466,7 +466,9 @@ async fn shared_by(site: &Site, users: &[&str], days: i64) -> Result<(), Command
     let number = shared::order(&site.caller("chief").await, wish).await?;
     site.approve(number).await;
     let manager = site.caller("manager").await;
-    shared::share(&manager, number).await.map(drop)
+    shared::share(&manager, number, Alone(site.store.clone()))
+        .await
+        .map(drop)
 }
 
 async fn office(
@@ -597,10 +599,14 @@ async fn a_mailbox_is_read_on_an_order_by_one_person_for_one_period() {
     assert!(matches!(early.unwrap_err(), CommandError::OnlyHolder(_)));
     for refused in ["chief", "deputy", "jiro", "guard"] {
         let refused = site.caller(refused).await;
-        reading::open(&refused, number).await.unwrap_err();
+        reading::open(&refused, number, Alone(site.store.clone()))
+            .await
+            .unwrap_err();
     }
     let manager = site.caller("manager").await;
-    reading::open(&manager, number).await.unwrap();
+    reading::open(&manager, number, Alone(site.store.clone()))
+        .await
+        .unwrap();
     let opened = site.last_event(Kind::ReadingOpened).await.event;
     assert_eq!(opened.order, Some(number));
     assert_eq!(opened.detail.get("purpose").unwrap(), "監査第3号");
@@ -642,10 +648,14 @@ async fn a_mailbox_is_read_on_an_order_by_one_person_for_one_period() {
     assert_eq!(reading::expire(&site.directory).await.unwrap(), 1);
     let late = read_by(&site, "jiro", 1).await;
     site.days(2);
-    let refused = reading::open(&manager, late).await.unwrap_err();
+    let refused = reading::open(&manager, late, Alone(site.store.clone()))
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("period"), "{refused}");
     let again = read_by(&site, "jiro", 1).await;
-    reading::open(&manager, again).await.unwrap();
+    reading::open(&manager, again, Alone(site.store.clone()))
+        .await
+        .unwrap();
     let guard = site.caller("guard").await;
     reading::end(&guard, TARO, "jiro").await.unwrap();
     assert!(reading::list(&guard).await.unwrap().is_empty());

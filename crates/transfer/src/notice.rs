@@ -39,11 +39,15 @@ pub struct Notice {
 ///
 /// # Errors
 /// The store's, and those of `work`: then nothing has happened.
-pub async fn send(
+pub async fn send<T, E>(
     transfer: &Transfer,
     notice: Notice,
-    work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<()>, Error> + Send + 'static,
-) -> Result<Vec<Address>, Error> {
+    work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, E> + Send + 'static,
+) -> Result<(T, Vec<Address>), E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
     let settings = transfer.settings();
     let mut told = Vec::new();
     let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
@@ -82,8 +86,9 @@ pub async fn send(
         );
     }
     let heard = told.clone();
-    parcel::commit(transfer.store(), parcels, move |tx| work(tx, &heard)).await?;
-    Ok(told)
+    let work = move |tx: &mut Tx<'_>| work(tx, &heard);
+    let value = parcel::commit(transfer.store(), parcels, work).await?;
+    Ok((value, told))
 }
 
 fn queued(transfer: &Transfer, raw: &[u8], recipients: Vec<NewRecipient>) -> NewQueued {

@@ -104,11 +104,15 @@ impl Contents {
 ///
 /// # Errors
 /// The store's; then nothing of it has happened.
-pub(crate) async fn commit<T: Send + 'static>(
+pub(crate) async fn commit<T, E>(
     store: &Store,
     parcels: Vec<Parcel>,
-    work: impl FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, Error> + Send + 'static,
-) -> Result<T, Error> {
+    work: impl FnOnce(&mut Tx<'_>) -> Result<Recorded<T>, E> + Send + 'static,
+) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
     let (bodies, contents): (Vec<_>, Vec<_>) = parcels
         .into_iter()
         .map(|parcel| (parcel.sealed, parcel.contents))

@@ -77,8 +77,9 @@ pub mod roster;
 pub mod second_factor;
 pub mod shared;
 
-use std::future::Future;
+use std::{future::Future, pin::Pin};
 
+use message::address::Address;
 use store::{PersonId, Recorded, Snapshot, Topic, Tx};
 use trail::{Actor, Event, Kind, Outcome};
 
@@ -208,24 +209,39 @@ impl Caller {
         + Send
         + 'static,
     ) -> Result<T, CommandError> {
+        let alone = Alone(self.directory.inner.store.clone());
+        self.change_by(alone, words, needs, work).await
+    }
+
+    /// The same, with what else `by` commits.
+    async fn change_by<T: Send + 'static>(
+        &self,
+        by: impl Commit,
+        words: &str,
+        needs: &'static [Role],
+        work: impl FnOnce(&mut Tx<'_>, &Executor) -> Result<(T, Vec<Event>), CommandError>
+        + Send
+        + 'static,
+    ) -> Result<T, CommandError> {
         let caller = self.clone();
         let given = self.given(words);
-        let work = move |tx: &mut Tx<'_>| -> Result<Recorded<T>, CommandError> {
+        let work = move |tx: &mut Tx<'_>, told: &[Address]| {
             let me = executor(tx, &caller, needs)?;
             let (value, events) = work(tx, &me)?;
             tx.touch(Topic::Directory);
             for event in &events {
                 drop(tx.record(event, ())?);
             }
+            let given = match told {
+                [] => given,
+                told => {
+                    let told: Vec<String> = told.iter().map(Address::to_string).collect();
+                    given.detail("told", told)
+                }
+            };
             Ok(tx.record(&given, value)?)
         };
-        Ok(self
-            .directory
-            .inner
-            .store
-            .commit(Vec::new(), work)
-            .await?
-            .value)
+        by.commit(work).await
     }
 
     /// Reads for a command that changes nothing, and records that it was given.
@@ -280,6 +296,37 @@ impl Caller {
             event = event.detail("user", self.user.as_str());
         }
         event
+    }
+}
+
+/// How a change is committed: alone, or together with the mail that tells of it.
+pub trait Commit: Send {
+    /// Commits what `work` does; it hears whom the mail reaches.
+    ///
+    /// # Errors
+    /// Those of `work`, and the store's: then nothing has happened.
+    fn commit<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, CommandError> + Send + 'static,
+    ) -> Committing<T>;
+}
+
+/// A commit under way.
+pub type Committing<T> = Pin<Box<dyn Future<Output = Result<T, CommandError>> + Send>>;
+
+/// Nothing else is committed.
+#[derive(Clone)]
+pub struct Alone(pub store::Store);
+
+impl Commit for Alone {
+    fn commit<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, CommandError> + Send + 'static,
+    ) -> Committing<T> {
+        Box::pin(async move {
+            let work = move |tx: &mut Tx<'_>| work(tx, &[]);
+            Ok(self.0.commit(Vec::new(), work).await?.value)
+        })
     }
 }
 

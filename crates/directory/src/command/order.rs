@@ -299,6 +299,16 @@ pub async fn show(caller: &Caller, number: i64) -> Result<OrderView, CommandErro
         .await
 }
 
+/// What an order says, for what is told of it when it is carried out; no event, since it is not shown to anybody.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn details(caller: &Caller, number: i64) -> Result<OrderDetails, CommandError> {
+    let read = move |snapshot: &mut store::Snapshot<'_>| by_number(snapshot, number);
+    let store = &caller.directory.inner.store;
+    Ok(store.read(read).await?.details)
+}
+
 /// SHA-256 in hexadecimal.
 #[must_use]
 pub fn digest(file: &[u8]) -> String {

@@ -8,7 +8,7 @@ use store::{Error, Recorded, Topic, Tx};
 use trail::{Actor, Event, Kind};
 
 use super::{
-    Caller, CommandError, Executor,
+    Caller, CommandError, Commit, Executor,
     account::{MOST_REASON, present},
     order::{self, mark_single},
     person, plain_text,
@@ -102,14 +102,15 @@ pub async fn order(caller: &Caller, args: ReadOrder) -> Result<i64, CommandError
     caller.run(&words, work).await
 }
 
-/// Opens the access that an approved order permits: from now on the reader can make an app password for it.
+/// Opens the access that an approved order permits: from now on the reader can make an app password for it. `by` sends the
+/// mail that tells the security officers.
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn open(caller: &Caller, number: i64) -> Result<View, CommandError> {
+pub async fn open(caller: &Caller, number: i64, by: impl Commit) -> Result<View, CommandError> {
     let words = format!("account reading open --order {number}");
     let options = caller.directory.options();
-    let work = caller.change(&words, MAY, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY, move |tx, me| {
         carry_out(tx, me, &options, number)
     });
     caller.run(&words, work).await

@@ -10,7 +10,7 @@ use store::{Error, PersonId, Recorded, Topic, Tx};
 use trail::{Actor, Event, Kind};
 
 use super::{
-    Caller, CommandError, Executor,
+    Caller, CommandError, Commit, Executor,
     account::present,
     incident,
     order::{self, mark_single},
@@ -97,10 +97,10 @@ pub async fn order(caller: &Caller, args: ShareOrder) -> Result<i64, CommandErro
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn share(caller: &Caller, number: i64) -> Result<View, CommandError> {
+pub async fn share(caller: &Caller, number: i64, by: impl Commit) -> Result<View, CommandError> {
     let words = format!("account share --order {number}");
     let options = caller.directory.options();
-    let work = caller.change(&words, MAY, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY, move |tx, me| {
         carry_out(tx, me, &options, number)
     });
     caller.run(&words, work).await

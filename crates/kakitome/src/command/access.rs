@@ -3,12 +3,18 @@
 use directory::{
     Role,
     command::{
-        Caller, app_password, app_password::Wish, forward, own, reading, second_factor, shared,
+        Caller, CommandError, Commit, Committing, OrderDetails, app_password, app_password::Wish,
+        forward, order, own, reading, second_factor, shared,
     },
 };
 use jiff::{ToSpan, tz::TimeZone};
+use message::address::Address;
 use serde_json::json;
-use transfer::notice::{self, Notice};
+use store::{Recorded, Tx};
+use transfer::{
+    Transfer,
+    notice::{self, Notice},
+};
 
 use super::{
     Answer, Failure,
@@ -117,11 +123,9 @@ pub(super) async fn share(
     order: i64,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let words = format!("account share --order {order}");
-    let made = shared::share(caller, order).await?;
-    let day = made.review_at.to_zoned(TimeZone::system());
-    let (day, users) = (day.strftime("%Y-%m-%d").to_string(), made.users.join(", "));
-    let identifier = &made.identifier;
+    let ordered = order::details(caller, order).await?;
+    let (identifier, day) = (named(&ordered), day(&ordered, "%Y-%m-%d"));
+    let users = ordered.users.join(", ");
     let message = Notice {
         to: site.directory.addresses_of(Role::Administrator).await?,
         subject: format!("[Kakitome] 共有識別コード / shared identifier: {identifier}"),
@@ -130,19 +134,45 @@ pub(super) async fn share(
              The identifier {identifier} is shared, on order {order}.\nUsed by: {users}\nTo be reviewed: {day}\n"
         ),
     };
-    tell(site, caller, &words, message).await?;
+    let made = shared::share(caller, order, Telling::new(site, message)).await?;
     answer.row(&made).await
 }
 
-/// Sends a notice, and records with it who was told on what command.
-async fn tell(site: &Site, caller: &Caller, words: &str, message: Notice) -> Result<(), Failure> {
-    let event = caller.given(words);
-    notice::send(&site.transfer, message, move |tx, told| {
-        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
-        tx.record(&event.detail("told", told), ())
-    })
-    .await?;
-    Ok(())
+/// The address that an order is for; an order of another kind may have none, and is refused.
+fn named(ordered: &OrderDetails) -> String {
+    let address = ordered.address.as_ref();
+    address.map(ToString::to_string).unwrap_or_default()
+}
+
+/// Until when an order permits something, in the site's zone.
+fn day(ordered: &OrderDetails, form: &str) -> String {
+    let until = ordered.until.map(|at| at.to_zoned(TimeZone::system()));
+    until.map_or_else(String::new, |at| at.strftime(form).to_string())
+}
+
+/// A change, and the mail that tells of it, in one commit.
+struct Telling {
+    transfer: Transfer,
+    message: Notice,
+}
+
+impl Telling {
+    fn new(site: &Site, message: Notice) -> Self {
+        let transfer = site.transfer.clone();
+        Self { transfer, message }
+    }
+}
+
+impl Commit for Telling {
+    fn commit<T: Send + 'static>(
+        self,
+        work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, CommandError> + Send + 'static,
+    ) -> Committing<T> {
+        Box::pin(async move {
+            let sent = notice::send(&self.transfer, self.message, work).await?;
+            Ok(sent.0)
+        })
+    }
 }
 
 pub(super) async fn reading(
@@ -172,11 +202,10 @@ async fn open_reading(
     order: i64,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let opened = reading::open(caller, order).await?;
-    let until = opened.until.to_zoned(TimeZone::system());
-    let until = until.strftime("%Y-%m-%d %H:%M").to_string();
-    let (identifier, person) = (&opened.identifier, &opened.person);
-    let purpose = &opened.purpose;
+    let ordered = order::details(caller, order).await?;
+    let (identifier, until) = (named(&ordered), day(&ordered, "%Y-%m-%d %H:%M"));
+    let person = ordered.users.join(", ");
+    let purpose = ordered.purpose.as_deref().unwrap_or_default();
     let message = Notice {
         to: site.directory.addresses_of(Role::SecurityOfficer).await?,
         subject: format!("[Kakitome] メールボックスの閲覧 / a mailbox is read: {identifier}"),
@@ -187,8 +216,7 @@ async fn open_reading(
              Purpose: {purpose}\nUntil: {until}\n"
         ),
     };
-    let words = format!("account reading open --order {order}");
-    tell(site, caller, &words, message).await?;
+    let opened = reading::open(caller, order, Telling::new(site, message)).await?;
     answer.row(&opened).await?;
     answer
         .note(format!(

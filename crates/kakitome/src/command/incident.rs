@@ -109,7 +109,7 @@ async fn analyse(site: &Site, found: &IncidentView, answer: &mut Answer) -> Resu
     let told = notice::send(&site.transfer, message, move |tx, told| {
         incident::note_report(tx, number, told, &digest)
     });
-    let told = told.await?;
+    let ((), told) = told.await?;
     answer
         .note(if told.is_empty() {
             format!(
