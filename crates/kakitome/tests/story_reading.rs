@@ -81,6 +81,12 @@ fn a_mailbox_is_read_on_an_order_and_nothing_in_it_changes() {
     }
     let attention = site.give(&["status"])[0]["attention"].to_string();
     assert!(attention.contains("reads the mailbox of"), "{attention}");
+    // So does the quarterly review.
+    let file = site.beside("review.html");
+    site.give(&["audit", "report", "--file", file.to_str().unwrap()]);
+    let review = std::fs::read_to_string(&file).unwrap();
+    let row = format!("<td>他者による閲覧</td><td>{address}</td><td>{reader} (監査第3号)</td>");
+    assert!(review.contains(&row), "{review}");
 
     let key = app_password(&site, address);
     let mut reading = site.imap(&key);

@@ -262,6 +262,17 @@ fn view(options: &Options, entry: forward::Entry) -> View {
     }
 }
 
+/// All forwards, for reports.
+///
+/// # Errors
+/// The store's.
+pub async fn found(directory: &Directory) -> Result<Vec<View>, Error> {
+    let options = directory.options();
+    let read = |snapshot: &mut store::Snapshot<'_>| forward::all(snapshot);
+    let all = directory.inner.store.read(read).await?;
+    Ok(all.into_iter().map(|entry| view(&options, entry)).collect())
+}
+
 /// Takes away every forward whose day has come; returns how many there were.
 ///
 /// # Errors

@@ -195,6 +195,19 @@ pub async fn list(caller: &Caller) -> Result<Vec<View>, CommandError> {
         .await
 }
 
+/// All shared identifiers, for reports.
+///
+/// # Errors
+/// The store's.
+pub async fn found(directory: &Directory) -> Result<Vec<View>, Error> {
+    let read = |snapshot: &mut store::Snapshot<'_>| {
+        let all = shared::all(snapshot)?;
+        let views = all.into_iter().map(|entry| view(snapshot, entry));
+        views.collect()
+    };
+    directory.inner.store.read(read).await
+}
+
 fn view(sql: &mut dyn store::sql::Sql, entry: shared::Entry) -> Result<View, Error> {
     let users = shared::users(sql, entry.account)?;
     Ok(View {

@@ -20,7 +20,7 @@ use crate::{Actor, Kind, Recorded};
 use burst::{Bursts, Key, Seen};
 
 pub use find::{Find, Pattern, Service};
-pub use report::{Language, Review};
+pub use report::{Beyond, Language, Permitted, Review};
 pub use usage::{Sent, Usage, UsageReader, WayOfUse};
 
 /// From where on something is conspicuous.

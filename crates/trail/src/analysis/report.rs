@@ -23,8 +23,46 @@ pub struct Review {
     pub counts: BTreeMap<(String, String), u64>,
     /// What is conspicuous.
     pub findings: Findings,
+    /// What is permitted beyond the rule, and in force when it was made.
+    pub permitted: Vec<Permitted>,
     /// The checkpoint over the trail when it was made.
     pub checkpoint: String,
+}
+
+/// Something beyond the rule that holds for an identifier: it shows in every review.
+#[derive(Clone, Debug)]
+pub struct Permitted {
+    /// What it is.
+    pub what: Beyond,
+    /// The identifier.
+    pub identifier: String,
+    /// To where its mail goes, or who reads it or shares it.
+    pub whom: String,
+    /// The order, if one was needed.
+    pub order: Option<i64>,
+    /// Until when.
+    pub until: Option<Timestamp>,
+}
+
+/// What is beyond the rule that one person alone has the mail of one identifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Its mail goes on elsewhere.
+    Forward,
+    /// Another reads it (clause 7.1(4)).
+    Reading,
+    /// Several people use it (clause 8.1).
+    Shared,
+}
+
+impl Beyond {
+    fn words(self) -> [&'static str; 2] {
+        match self {
+            Self::Forward => ["forward", "転送"],
+            Self::Reading => ["read by another", "他者による閲覧"],
+            Self::Shared => ["shared", "共有"],
+        }
+    }
 }
 
 /// The language of a document.
@@ -184,6 +222,7 @@ impl Review {
             };
             parts.push(Part::Text(text));
         }
+        parts.extend(self.permitted_parts(words, &head, &time));
         parts.push(Part::Heading(
             words
                 .of(["Events of the period", "期間中の証跡の件数"])
@@ -207,6 +246,43 @@ impl Review {
         ];
         parts.push(Part::Table(head(&columns), vec![vec![String::new(); 3]]));
         parts
+    }
+}
+
+impl Review {
+    /// What is in force: forwards, readings, shared identifiers.
+    fn permitted_parts(
+        &self,
+        words: &Words,
+        head: &impl Fn(&[[&str; 2]]) -> Vec<String>,
+        time: &impl Fn(Timestamp) -> String,
+    ) -> Vec<Part> {
+        let title = [
+            "Forwards, readings and shared identifiers in force",
+            "現在有効な転送・閲覧・共有",
+        ];
+        let heading = Part::Heading(words.of(title).to_owned());
+        if self.permitted.is_empty() {
+            let none = words.of(["None.", "ありません。"]).to_owned();
+            return vec![heading, Part::Text(none)];
+        }
+        let columns = [
+            ["what", "種別"],
+            ["identifier", "識別コード"],
+            ["whom", "相手"],
+            ["order", "命令"],
+            ["until", "期限"],
+        ];
+        let rows = self.permitted.iter().map(|one| {
+            vec![
+                words.of(one.what.words()).to_owned(),
+                one.identifier.clone(),
+                one.whom.clone(),
+                one.order.map(|order| order.to_string()).unwrap_or_default(),
+                one.until.map(time).unwrap_or_default(),
+            ]
+        });
+        vec![heading, Part::Table(head(&columns), rows.collect())]
     }
 }
 
@@ -275,6 +351,13 @@ mod tests {
                 finds: vec![find],
                 left_out: 3,
             },
+            permitted: vec![Permitted {
+                what: Beyond::Reading,
+                identifier: "kato@example.jp".to_owned(),
+                whom: "佐藤".to_owned(),
+                order: Some(7),
+                until: Some(at),
+            }],
             checkpoint: "mail.example.jp/trail-1\n5\n".to_owned(),
         };
         let zone = TimeZone::fixed(jiff::tz::offset(9));
@@ -284,6 +367,7 @@ mod tests {
             "2026-10-01 09:00:00 +09:00",
             "パスワードの試行",
             "&lt;script&gt;",
+            "<td>他者による閲覧</td><td>kato@example.jp</td><td>佐藤</td><td>7</td>",
             "3件",
         ] {
             assert!(japanese.contains(said), "{said}");

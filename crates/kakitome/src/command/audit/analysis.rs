@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use directory::Person;
+use directory::{
+    Person,
+    command::{forward, reading, shared},
+};
 use jiff::{ToSpan as _, tz::TimeZone};
 use serde_json::{Value, json};
 use store::event::{self, Filter};
 use trail::{
     Actor, Event, Kind,
-    analysis::{Analysis, Find, Findings, KINDS, Language, Review, Service, Thresholds},
+    analysis::{
+        Analysis, Beyond, Find, Findings, KINDS, Language, Permitted, Review, Service, Thresholds,
+    },
 };
 use world::Timestamp;
 
@@ -73,6 +78,7 @@ pub(super) async fn report(
         made: site.world.now(),
         counts,
         findings,
+        permitted: permitted(site).await?,
         checkpoint: checkpoint.map_or_else(String::new, |signed| signed.note),
     };
     let language = match words.lang.as_str() {
@@ -102,6 +108,37 @@ pub(super) async fn report(
             "sha256": digest,
         }))
         .await
+}
+
+/// Forwards, readings and shared identifiers that are in force now (clauses 7.1(4), 8.1).
+async fn permitted(site: &Site) -> Result<Vec<Permitted>, Failure> {
+    let forwards = forward::found(&site.directory).await?.into_iter();
+    let mut permitted: Vec<Permitted> = forwards
+        .map(|one| Permitted {
+            what: Beyond::Forward,
+            identifier: one.identifier,
+            whom: one.target.to_string(),
+            order: one.order,
+            until: one.until,
+        })
+        .collect();
+    let readings = reading::found(&site.directory).await?.into_iter();
+    permitted.extend(readings.map(|one| Permitted {
+        what: Beyond::Reading,
+        identifier: one.identifier,
+        whom: format!("{} ({})", one.person, one.purpose),
+        order: Some(one.order),
+        until: Some(one.until),
+    }));
+    let shared = shared::found(&site.directory).await?.into_iter();
+    permitted.extend(shared.map(|one| Permitted {
+        what: Beyond::Shared,
+        identifier: one.identifier,
+        whom: one.users.join(", "),
+        order: Some(one.order),
+        until: Some(one.review_at),
+    }));
+    Ok(permitted)
 }
 
 fn keep(file: &Path, document: &str) -> Result<(), Failure> {
