@@ -2,7 +2,7 @@
 
 use directory::{
     command::CommandError,
-    password::{MIN_CHARACTERS, MIN_DIFFERENT, MIN_LETTERS, Weakness},
+    password::{MIN_DIFFERENT, MIN_LETTERS, Weakness},
 };
 
 /// The texts of one language. Each field is named for what it says.
@@ -97,7 +97,7 @@ pub(crate) static JA: Words = Words {
     present: "現在のパスワード",
     chosen: "新しいパスワード",
     again: "新しいパスワード（確認）",
-    rule: "8文字以上で、英字などの文字を2文字以上、文字以外（数字や記号）を1文字以上、異なる文字を4種類以上使ってください。よくある言葉、お名前、アドレスを元にしたものは使えません。",
+    rule: "8文字以上で、英字などの文字を2文字以上、文字以外（数字や記号）を1文字以上、異なる文字を4種類以上使ってください。20文字以上なら文字の種類は問いません（サイトの設定によります）。よくある言葉、お名前、アドレスを元にしたものは使えません。",
     not_same: "新しいパスワードが2回とも同じではありません。",
     present_wrong: "現在のパスワードが違います。",
     changed: "パスワードを変更しました。新しいパスワードでログインしてください。",
@@ -167,7 +167,7 @@ pub(crate) static EN: Words = Words {
     present: "Present password",
     chosen: "New password",
     again: "New password, once more",
-    rule: "At least 8 characters: 2 letters, 1 that is not a letter, 4 different ones. No common word, no name or address with little added.",
+    rule: "At least 8 characters: 2 letters, 1 that is not a letter, 4 different ones. From 20 characters on it does not matter which, unless this site wants otherwise. No common word, no name or address with little added.",
     not_same: "The two new passwords differ.",
     present_wrong: "The present password is wrong.",
     changed: "The password was changed. Please log in with the new one.",
@@ -250,7 +250,7 @@ pub(crate) fn refusal(words: &Words, error: &CommandError) -> String {
         other => return other.to_string(),
     };
     match weakness {
-        Weakness::TooShort => format!("パスワードは{MIN_CHARACTERS}文字以上にしてください。"),
+        Weakness::TooShort(least) => format!("パスワードは{least}文字以上にしてください。"),
         Weakness::TooLong => "パスワードが長すぎます。".to_owned(),
         Weakness::FewLetters => {
             format!("パスワードには文字を{MIN_LETTERS}文字以上使ってください。")

@@ -128,6 +128,8 @@ pub struct Options {
     pub forwards_keep_copy: bool,
     /// Whether holders may let their mail go on to addresses outside without an order. Default false.
     pub outside_forwards: bool,
+    /// What is asked of chosen passwords.
+    pub password_rule: password::Rule,
     /// Who must have a second factor to use the pages. Default those with an officer's role.
     pub second_factor: SecondFactor,
     /// How long an identifier may lie idle before its holder is warned (clause 7.1(3)); zero: for ever. Default 90 days.

@@ -25,6 +25,7 @@ impl Default for Options {
             initial_only_to_change: false,
             forwards_keep_copy: true,
             outside_forwards: false,
+            password_rule: crate::password::Rule::default(),
             second_factor: SecondFactor::default(),
             idle_after: Duration::from_secs(90 * 24 * 60 * 60),
             idle_grace: Duration::from_secs(30 * 24 * 60 * 60),

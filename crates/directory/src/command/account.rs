@@ -260,7 +260,8 @@ async fn set_password(
     let text = password
         .expose_str()
         .ok_or_else(|| CommandError::Argument("the password is not UTF-8 text".to_owned()))?;
-    rule::check(text, &account.address, &[&account.person.1, &full_name])?;
+    let names = [account.person.1.as_str(), full_name.as_str()];
+    rule::check(options.password_rule, text, &account.address, &names)?;
     let hasher = &directory.inner.hasher;
     let failed = |problem: crate::hash::HashFailure| CommandError::Hash(problem.to_string());
     if let Some(held) = held {

@@ -1,7 +1,8 @@
 //! The rule for passwords (clause 7.1(1)a): made ones satisfy it, chosen ones are checked by it.
 //!
-//! At least 8 characters, 2 letters, 1 non-letter and 4 different characters, and not a dictionary or common
-//! word alone: nor with digits or signs before or after it, nor in the spellings that guessing programs try
+//! At least 8 characters (or as many as the site wants), 2 letters, 1 non-letter and 4 different characters, and not a dictionary or common
+//! word alone. A chosen password of 20 characters or more may be composed as its holder likes, since length does more than
+//! signs do (NIST SP 800-63B-4, 3.1.1.2), unless the site wants the clause to the letter (`strict_2006`). Nor may it be such a word with digits or signs before or after it, or in the spellings that guessing programs try
 //! first (`p@ssw0rd1`), nor the address or the name that it belongs to. Common English and Japanese words are built in, in romaji; kana
 //! are compared as romaji.
 
@@ -18,6 +19,26 @@ pub const MIN_CHARACTERS: usize = 8;
 pub const MIN_LETTERS: usize = 2;
 /// Fewest different characters.
 pub const MIN_DIFFERENT: usize = 4;
+/// From so many characters on, it is not asked which they are.
+pub const PASSPHRASE: usize = 20;
+
+/// What a site asks of chosen passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Fewest characters: 8 or more.
+    pub shortest: usize,
+    /// Letters and non-letters are demanded of passphrases too, to the letter of clause 7.1(1)a.
+    pub strict_2006: bool,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            shortest: MIN_CHARACTERS,
+            strict_2006: false,
+        }
+    }
+}
 
 const WORDS: &str = include_str!("common.txt");
 /// What fingers and counting produce; any part of 4 characters or more is as bad as the whole.
@@ -38,9 +59,9 @@ const MIN_BESIDE_NAME: usize = 6;
 /// What is wrong with a password, in words for the person who chose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
-    /// Fewer than 8 characters.
-    #[error("the password needs at least {MIN_CHARACTERS} characters")]
-    TooShort,
+    /// Fewer characters than the site's fewest.
+    #[error("the password needs at least {0} characters")]
+    TooShort(usize),
     /// More than can be checked at a login.
     #[error("the password may not be longer than {MAX_PASSWORD} octets")]
     TooLong,
@@ -64,25 +85,33 @@ pub enum Weakness {
     Address,
 }
 
-/// Checks a chosen password against the rule. `address` is the account's main address, `names` are its holder's.
+/// Checks a chosen password against the rule of the site. `address` is the account's main address, `names` are its holder's.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn check(password: &str, address: &Address, names: &[&str]) -> Result<(), Weakness> {
+pub fn check(
+    rule: Rule,
+    password: &str,
+    address: &Address,
+    names: &[&str],
+) -> Result<(), Weakness> {
     if password.len() > MAX_PASSWORD {
         return Err(Weakness::TooLong);
     }
     if password.chars().any(char::is_control) {
         return Err(Weakness::Control);
     }
-    if password.chars().count() < MIN_CHARACTERS {
-        return Err(Weakness::TooShort);
+    let characters = password.chars().count();
+    let shortest = rule.shortest.max(MIN_CHARACTERS);
+    if characters < shortest {
+        return Err(Weakness::TooShort(shortest));
     }
     let letters = password.chars().filter(|c| c.is_alphabetic()).count();
-    if letters < MIN_LETTERS {
+    let composed = rule.strict_2006 || characters < PASSPHRASE;
+    if composed && letters < MIN_LETTERS {
         return Err(Weakness::FewLetters);
     }
-    if letters == password.chars().count() {
+    if composed && letters == characters {
         return Err(Weakness::OnlyLetters);
     }
     let mut different: Vec<char> = password.chars().collect();
@@ -250,7 +279,12 @@ mod tests {
     use super::*;
 
     fn verdict(password: &str) -> Result<(), Weakness> {
+        judged(Rule::default(), password)
+    }
+
+    fn judged(rule: Rule, password: &str) -> Result<(), Weakness> {
         check(
+            rule,
             password,
             &Address::parse("tanaka.taro@soumu.example.jp").unwrap(),
             &["田中 太郎", "Hanako"],
@@ -260,7 +294,7 @@ mod tests {
     #[test]
     fn each_rule_is_told() {
         for (password, weakness) in [
-            ("abc1234", Weakness::TooShort),
+            ("abc1234", Weakness::TooShort(8)),
             ("12345678a", Weakness::FewLetters),
             ("correcthorse", Weakness::OnlyLetters),
             ("aaaa1111", Weakness::FewDifferent),
@@ -299,6 +333,52 @@ mod tests {
         ] {
             assert_eq!(verdict(password), Ok(()), "{password}");
         }
+    }
+
+    #[test]
+    fn long_ones_may_be_of_letters_alone_unless_the_clause_holds_to_the_letter() {
+        let strict = Rule {
+            strict_2006: true,
+            ..Rule::default()
+        };
+        for password in [
+            "ameno hiwa honwo yomu michi",
+            "amenohihahonwoyomukotonisuru",
+            "あめのひはほんをよむことにしています",
+        ] {
+            let long = password.chars().count() >= PASSPHRASE;
+            let letters = password.chars().all(char::is_alphabetic);
+            let expected = if letters && !long {
+                Err(Weakness::OnlyLetters)
+            } else {
+                Ok(())
+            };
+            assert_eq!(verdict(password), expected, "{password}");
+            let expected = if letters {
+                Err(Weakness::OnlyLetters)
+            } else {
+                Ok(())
+            };
+            assert_eq!(judged(strict, password), expected, "{password}");
+        }
+        // Length alone is not enough.
+        let weak = verdict("sakurasakurasakurasakura");
+        assert_eq!(weak, Err(Weakness::Common));
+        let weak = verdict("ababababababababababab");
+        assert_eq!(weak, Err(Weakness::FewDifferent));
+        let weak = verdict("38172938471629384712");
+        assert_eq!(weak, Err(Weakness::Common));
+        let fifteen = Rule {
+            shortest: 15,
+            ..Rule::default()
+        };
+        assert_eq!(judged(fifteen, "k7mq-x2vt"), Err(Weakness::TooShort(15)));
+        assert_eq!(judged(fifteen, "k7mq-x2vt-9abc-d"), Ok(()));
+        let too_low = Rule {
+            shortest: 1,
+            ..Rule::default()
+        };
+        assert_eq!(judged(too_low, "a1b2"), Err(Weakness::TooShort(8)));
     }
 
     struct Constant(u8);

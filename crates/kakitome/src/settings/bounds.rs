@@ -157,6 +157,8 @@ impl Settings {
                 1,
             ),
             identity("argon2_passes", self.directory.argon2_passes, 1),
+            // Clause 7.1(1)a
+            identity("shortest_password", self.directory.shortest_password, 8),
             // RFC 7677, section 4
             identity("scram_iterations", self.directory.scram_iterations, 4096),
             ("store", "readers", count(Some(self.store.readers)), 1),
@@ -251,6 +253,10 @@ impl Settings {
         if !(LEAST_ARGON2.0..=MOST_ARGON2.0).contains(&keys.argon2_memory.0) {
             let message = "argon2_memory lies between 8KiB and 4GiB; 19MiB is usual";
             return Err(places.at_key(&["directory", "argon2_memory"], message.into()));
+        }
+        if keys.shortest_password > MOST_SHORTEST {
+            let message = format!("shortest_password must be {MOST_SHORTEST} at most");
+            return Err(places.at_key(&["directory", "shortest_password"], message));
         }
         let mut characters = keys.tag_separator.chars();
         let divides = |c: char| c.is_ascii_punctuation() && !matches!(c, '@' | '.' | '"' | '\\');
@@ -348,6 +354,8 @@ const LEAST_MESSAGE: Size = Size(64 << 10);
 /// Smaller segments would be one file a message.
 const LEAST_SEGMENT: Size = Size::mebibytes(1);
 /// Argon2 has no less (RFC 9106, section 3.1: 8 KiB for each lane), and no more than 32 bits of KiB are sensible.
+/// More would be a rule that nobody can keep.
+const MOST_SHORTEST: u32 = 64;
 const LEAST_ARGON2: Size = Size(8 << 10);
 const MOST_ARGON2: Size = Size::mebibytes(4096);
 

@@ -294,6 +294,10 @@ pub(crate) struct DirectoryKeys {
     pub(crate) forwards_keep_copy: bool,
     /// Holders may forward to outside without an order.
     pub(crate) outside_forwards: bool,
+    /// Fewest characters of a chosen password.
+    pub(crate) shortest_password: u32,
+    /// Chosen passwords are composed to the letter of clause 7.1(1)a, however long.
+    pub(crate) strict_2006: bool,
     /// A deletion is carried out in the backups that are at their place, too.
     pub(crate) delete_in_backups: bool,
     /// Who must have a second factor on the pages.
@@ -341,6 +345,8 @@ impl Default for DirectoryKeys {
             initial_only_to_change: false,
             forwards_keep_copy: true,
             outside_forwards: false,
+            shortest_password: 8,
+            strict_2006: false,
             delete_in_backups: true,
             second_factor: SecondFactor::Officers,
             idle_after: Time::seconds(90 * 86_400),

@@ -81,6 +81,10 @@ impl Settings {
             initial_only_to_change: keys.initial_only_to_change,
             forwards_keep_copy: keys.forwards_keep_copy,
             outside_forwards: keys.outside_forwards,
+            password_rule: directory::password::Rule {
+                shortest: usize::try_from(keys.shortest_password).unwrap_or(usize::MAX),
+                strict_2006: keys.strict_2006,
+            },
             second_factor: keys.second_factor.into(),
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
