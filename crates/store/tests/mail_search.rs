@@ -4,7 +4,7 @@
 mod mail;
 mod site;
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, io::Read as _, path::Path};
 
 use mail::{append, change, owner, read};
 use proptest::prelude::*;
@@ -294,6 +294,7 @@ async fn nothing_stays_of_what_is_gone() {
 
     // Deleted: gone at once, and nothing brings it back.
     assert!(files(&at).contains(&format!("{account}.db")));
+    let mut held = std::fs::File::open(at.join(format!("{account}.db"))).unwrap();
     change(&store, move |tx| {
         mailbox::remove_account(tx, account)?;
         tx.destroy_key(account)
@@ -301,6 +302,10 @@ async fn nothing_stays_of_what_is_gone() {
     .await
     .unwrap();
     index.forget(account).await.unwrap();
+    // What stood in the file is not left on the disk for whoever reads that.
+    let mut left = Vec::new();
+    held.read_to_end(&mut left).unwrap();
+    assert!(!left.is_empty() && left.iter().all(|octet| *octet == 0));
     assert!(
         !files(&at)
             .iter()

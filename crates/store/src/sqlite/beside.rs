@@ -109,12 +109,35 @@ pub(crate) fn advance(transaction: &Connection, from: i64, to: i64) -> rusqlite:
     Ok(transaction.execute(moved, [to, from])? > 0)
 }
 
-/// Removes a file with its log.
+/// Octets written in one go over a file that is to go.
+const PIECE: usize = 1 << 20;
+
+fn write_over(on: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    let file = match on.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let length = file.length()?;
+    let zeros = vec![0; PIECE];
+    let mut at = 0;
+    while at < length {
+        let piece = usize::try_from(length - at).unwrap_or(PIECE).min(PIECE);
+        file.write_at(&[zeros.get(..piece).unwrap_or_default()], at)?;
+        at += piece as u64;
+    }
+    file.sync()
+}
+
+/// Removes a file with its log, written over before, since what was taken from sealed mail stands in it in plain.
 pub(crate) fn remove(on: &dyn Disk, path: &Path) -> Result<(), Error> {
     for suffix in ["-wal", "-shm", ""] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
         let file = PathBuf::from(name);
+        if let Err(error) = write_over(on, &file) {
+            tracing::warn!(path = %file.display(), %error, "a file is removed that could not be written over");
+        }
         match on.remove(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(Error::io(&file, error));
