@@ -3,8 +3,9 @@
 //! At least 8 characters (or as many as the site wants), 2 letters, 1 non-letter and 4 different characters, and not a dictionary or common
 //! word alone. A chosen password of 20 characters or more may be composed as its holder likes, since length does more than
 //! signs do (NIST SP 800-63B-4, 3.1.1.2), unless the site wants the clause to the letter (`strict_2006`). Nor may it be such a word with digits or signs before or after it, or in the spellings that guessing programs try
-//! first (`p@ssw0rd1`), nor the address or the name that it belongs to. Common English and Japanese words are built in, in romaji; kana
-//! are compared as romaji.
+//! first (`p@ssw0rd1`), nor the address or the name that it belongs to. Common Japanese and some English words are built in, in romaji; kana
+//! are compared as romaji. What people elsewhere use most (passwords that were stolen and published, words, names, runs of
+//! keys, dates) zxcvbn knows.
 
 mod kana;
 
@@ -137,7 +138,18 @@ pub fn check(
     {
         return Err(Weakness::Common);
     }
+    if is_guessed_early(&folded, address, names) {
+        return Err(Weakness::Common);
+    }
     Ok(())
+}
+
+/// Whether a guessing program that begins with the passwords and words that people use most comes to it among its first
+/// hundred million.
+fn is_guessed_early(password: &str, address: &Address, names: &[&str]) -> bool {
+    let mut own = vec![address.local(), address.domain().as_str()];
+    own.extend(names);
+    zxcvbn::zxcvbn(password, &own).score() < zxcvbn::Score::Three
 }
 
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz";
@@ -316,6 +328,11 @@ mod tests {
             ("ハナコ19840101", Weakness::Common),
             ("田中太郎a1234", Weakness::Address),
             ("さくらサクラ2024", Weakness::Common),
+            // Not in our list, but in everybody's.
+            ("hunter2a", Weakness::Common),
+            ("liverpool8", Weakness::Common),
+            ("abc12def", Weakness::Common),
+            ("November2026", Weakness::Common),
         ] {
             assert_eq!(verdict(password), Err(weakness), "{password}");
         }
