@@ -115,6 +115,8 @@ pub struct Options {
     pub readers: usize,
     /// zstd level for bodies above 32 KiB; smaller ones are compressed at -1 at most, for speed. Default 1.
     pub compression_level: i32,
+    /// Bodies of fewer octets are kept as they are: to pack and unpack them takes longer than what it saves. Default 8 KiB.
+    pub compress_from: usize,
     /// Below this many free bytes on the disk, commits that add bodies are refused with
     /// [`Error::Full`]; deletions go on. Default 64 MiB.
     pub reserve_bytes: u64,
@@ -141,6 +143,7 @@ impl Default for Options {
             log_bytes: 32 << 20,
             readers: 8,
             compression_level: 1,
+            compress_from: 8 << 10,
             reserve_bytes: 64 << 20,
             waste_bytes: 8 << 20,
             roll_from: 2048,
@@ -303,7 +306,8 @@ impl Store {
             keyed.push((*owner, key));
         }
         let id = BodyId(shared.ids.next());
-        let level = shared.options.compression_level;
+        let options = &shared.options;
+        let level = (raw.len() >= options.compress_from).then_some(options.compression_level);
         Ok(SealedBody {
             id,
             size: raw.len() as u64,

@@ -22,7 +22,6 @@ struct Found {
     body: BodyId,
     extent: Extent,
     size: u64,
-    digest: Vec<u8>,
     wrapped: Vec<u8>,
 }
 
@@ -54,7 +53,7 @@ fn find(sql: &mut dyn Sql, account: AccountId, bodies: &[BodyId]) -> Result<Vec<
     let mut found = Vec::with_capacity(ids.len());
     for list in batch::lists(&ids) {
         let statement = format!(
-            "SELECT b.segment, b.start, b.length, b.size, b.digest, o.wrapped, o.body \
+            "SELECT b.segment, b.start, b.length, b.size, o.wrapped, o.body \
              FROM body_owner o JOIN body b ON b.id = o.body WHERE o.account = ?1 AND o.body IN ({})",
             batch::marks(2, list.len())
         );
@@ -64,9 +63,8 @@ fn find(sql: &mut dyn Sql, account: AccountId, bodies: &[BodyId]) -> Result<Vec<
             Ok(Found {
                 extent: tx::extent(row)?,
                 size: row.count(3)?,
-                digest: row.blob(4)?,
-                wrapped: row.blob(5)?,
-                body: BodyId(row.int(6)?),
+                wrapped: row.blob(4)?,
+                body: BodyId(row.int(5)?),
             })
         })?);
     }
@@ -162,7 +160,7 @@ fn open(
     record: &mut [u8],
 ) -> Result<Bytes, Error> {
     let key = seal::unwrap_with(owner, found.body, account, &found.wrapped)?;
-    seal::open(found.body, record, found.size, &found.digest, &key).map(Bytes::from)
+    seal::open(found.body, record, found.size, None, &key).map(Bytes::from)
 }
 
 /// What it means that a body did not open. It may have been erased or moved since the view began: that is no damage.

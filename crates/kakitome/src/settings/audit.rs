@@ -193,6 +193,7 @@ impl Settings {
             segment_size: self.store.segment_size.0,
             reserve_bytes: self.store.reserve.0,
             waste_bytes: self.store.waste.0,
+            compress_from: usize::try_from(self.store.compress_from.0).unwrap_or(usize::MAX),
             readers: self.store.readers.max(1),
             checkpoint_every: self.audit.checkpoint_interval.0,
             trail_origin: self.server.hostname.get_ref().clone(),

@@ -366,6 +366,8 @@ pub(crate) struct StoreKeys {
     pub(crate) reserve: Size,
     /// Dead bytes from which on a segment is written anew, if they are a third of it.
     pub(crate) waste: Size,
+    /// Mail smaller than this is kept uncompressed.
+    pub(crate) compress_from: Size,
     /// Connections kept for readers.
     pub(crate) readers: usize,
 }
@@ -376,6 +378,7 @@ impl Default for StoreKeys {
             segment_size: Size::mebibytes(256),
             reserve: Size::mebibytes(64),
             waste: Size::mebibytes(8),
+            compress_from: Size(8 << 10),
             readers: 8,
         }
     }
@@ -384,7 +387,15 @@ impl Default for StoreKeys {
 impl StoreKeys {
     /// Whether `other` asks for the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let all = |keys: &Self| (keys.segment_size, keys.reserve, keys.waste, keys.readers);
+        let all = |keys: &Self| {
+            let sizes = [
+                keys.segment_size,
+                keys.reserve,
+                keys.waste,
+                keys.compress_from,
+            ];
+            (sizes, keys.readers)
+        };
         all(self) == all(other)
     }
 }

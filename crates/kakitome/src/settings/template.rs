@@ -228,6 +228,7 @@ unauthenticated_networks = []
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off
 # waste = \"8MiB\"                 # dead bytes from which on a segment is written anew, if they are a third of it
+# compress_from = \"8KiB\"         # smaller mail is kept uncompressed: it is little of the whole, and faster
 # readers = 8
 
 [delivery]

@@ -166,7 +166,7 @@ fn open(shared: &Shared, snapshot: &mut Snapshot<'_>, id: BodyId) -> Result<Open
         )));
     }
     let mut record = shared.segments.read(extent)?;
-    seal::open(id, &mut record, size, &digest, &key).map(|_| Opened::Whole)
+    seal::open(id, &mut record, size, Some(&digest), &key).map(|_| Opened::Whole)
 }
 
 /// Where a body is shown, as far as the tables know.
