@@ -2,11 +2,14 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+pub mod device;
+
 use std::{net::IpAddr, time::Duration};
 
 use directory::{
     Attempt, Directory, Login, Options, OwnDomain, Refusal, Role, Service,
     command::{Caller, account, bootstrap, order, person, role},
+    passkey,
 };
 use message::address::{Address, Domain};
 use protocol::sasl::Secret;
