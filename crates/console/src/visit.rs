@@ -14,6 +14,7 @@ use directory::{
         Caller, CommandError,
         own::{self, Standing},
     },
+    passkey::Place,
 };
 use jiff::{Timestamp, ToSpan};
 
@@ -32,8 +33,12 @@ use crate::{
 const VIA: &str = "web";
 /// The cookie of a session: only over TLS, for this host alone (RFC 6265bis, section 4.1.3.2).
 pub(crate) const COOKIE: &str = "__Host-session";
+/// The cookie of a browser that has no session yet: the challenge of its login page is for it alone.
+const GUEST: &str = "__Host-guest";
 /// The cookie of the language.
 pub(crate) const LANGUAGE: &str = "language";
+/// The port that browsers do not write.
+const HTTPS: u16 = 443;
 /// Logins that are shown.
 const MOST_LOGINS: usize = 30;
 const LOGIN_DAYS: i64 = 90;
@@ -54,6 +59,10 @@ pub(crate) struct Visit {
     pub(crate) words: &'static Words,
     pub(crate) cookie: Option<String>,
     pub(crate) agent: Option<String>,
+    /// What the browser has as a guest.
+    pub(crate) guest: Option<String>,
+    /// The server's name and port, as the browser says.
+    host: String,
 }
 
 impl FromRequestParts<Site> for Visit {
@@ -77,6 +86,8 @@ impl FromRequestParts<Site> for Visit {
         Ok(Self {
             words: words::choose(cookie(LANGUAGE).as_deref(), accepted),
             cookie: cookie(COOKIE),
+            guest: cookie(GUEST).filter(|guest| !guest.is_empty()),
+            host: text(header::HOST).unwrap_or_default().to_owned(),
             agent: text(header::USER_AGENT).map(|agent| agent.chars().take(MOST_AGENT).collect()),
             console: site.console.clone(),
             peer: site.peer,
@@ -105,6 +116,7 @@ impl Visit {
         Page {
             w: self.words,
             host: settings.hostname.clone(),
+            site: self.place().name,
             key: key.to_owned(),
             note: note.to_owned(),
         }
@@ -121,13 +133,35 @@ impl Visit {
         }
     }
 
+    /// Where the pages are, for passkeys: under the server's name, whatever the browser calls it, and at the port that the browser
+    /// says, since the one that the server listens at may be another.
+    pub(crate) fn place(&self) -> Place {
+        let name = self.console.inner.settings.load().hostname.clone();
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let port = self.host.rsplit_once(':').map(|(_, port)| port);
+        let origin = match port.and_then(|port| port.parse::<u16>().ok()) {
+            Some(port) if port != HTTPS => format!("https://{name}:{port}"),
+            _ => format!("https://{name}"),
+        };
+        Place { name, origin }
+    }
+
     /// The login page, with a cookie that ends what the browser had.
     pub(crate) fn login_page(&self, status: StatusCode, identifier: &str, note: &str) -> Response {
+        let inner = &self.console.inner;
+        let guest = self.guest.clone();
+        let guest = guest.unwrap_or_else(|| inner.sessions.guest());
+        let (challenge, ticket) = inner.directory.passkey_challenge(&guest);
         let page = LoginPage {
             page: self.page("", note),
             identifier: identifier.to_owned(),
+            challenge: challenge.written(),
+            ticket,
         };
         let mut answer = shown(status, &page);
+        if self.guest.is_none() {
+            set_cookie(&mut answer, &format!("{GUEST}={guest}"));
+        }
         if self.cookie.is_some() {
             set_cookie(&mut answer, &format!("{COOKIE}=; Max-Age=0"));
         }
