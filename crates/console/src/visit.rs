@@ -17,6 +17,7 @@ use directory::{
     passkey::Place,
 };
 use jiff::{Timestamp, ToSpan};
+use message::address::Domain;
 
 use crate::{
     Console,
@@ -133,17 +134,9 @@ impl Visit {
         }
     }
 
-    /// Where the pages are, for passkeys: under the server's name, whatever the browser calls it, and at the port that the browser
-    /// says, since the one that the server listens at may be another.
+    /// Where the pages are, for passkeys.
     pub(crate) fn place(&self) -> Place {
-        let name = self.console.inner.settings.load().hostname.clone();
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let port = self.host.rsplit_once(':').map(|(_, port)| port);
-        let origin = match port.and_then(|port| port.parse::<u16>().ok()) {
-            Some(port) if port != HTTPS => format!("https://{name}:{port}"),
-            _ => format!("https://{name}"),
-        };
-        Place { name, origin }
+        place(&self.console.inner.settings.load().hostname, &self.host)
     }
 
     /// The login page, with a cookie that ends what the browser had.
@@ -217,6 +210,21 @@ impl Visit {
             self.console.inner.sessions.end(cookie);
         }
     }
+}
+
+/// Where the pages are: under the server's name, whatever the browser calls it, and at the port that the browser says, since the
+/// one that the server listens at may be another.
+fn place(hostname: &str, host: &str) -> Place {
+    let name = Domain::parse(hostname).map_or_else(
+        |_| hostname.to_ascii_lowercase(),
+        |domain| domain.as_str().to_owned(),
+    );
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let origin = match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) if port != HTTPS => format!("https://{name}:{port}"),
+        _ => format!("https://{name}"),
+    };
+    Place { name, origin }
 }
 
 /// What an account has to do before anything else.
@@ -350,5 +358,47 @@ pub(crate) fn set_cookie(answer: &mut Response, cookie: &str) {
     let whole = format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Strict");
     if let Ok(value) = HeaderValue::from_str(&whole) {
         answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_are_for_the_servers_name_at_the_port_that_is_reached() {
+        for (hostname, host, origin) in [
+            (
+                "mail.example.org",
+                "mail.example.org",
+                "https://mail.example.org",
+            ),
+            (
+                "Mail.Example.org",
+                "MAIL.example.org:443",
+                "https://mail.example.org",
+            ),
+            (
+                "mail.example.org",
+                "mail.example.org:8443",
+                "https://mail.example.org:8443",
+            ),
+            (
+                "mail.example.org",
+                "elsewhere.example",
+                "https://mail.example.org",
+            ),
+            (
+                "mail.example.org",
+                "[2001:db8::1]:8443",
+                "https://mail.example.org:8443",
+            ),
+            ("mail.example.org", "", "https://mail.example.org"),
+            ("メール.example", "", "https://xn--4dkua4c.example"),
+        ] {
+            let place = place(hostname, host);
+            assert_eq!(place.origin, origin);
+            assert!(place.origin.starts_with(&format!("https://{}", place.name)));
+        }
     }
 }

@@ -220,7 +220,7 @@ async fn a_passkey_is_added_by_its_holder_on_a_fresh_page_and_once() {
     let (device, _) = with_passkey(&taro, ES256).await;
     let offer = passkey::offer(&taro, TARO).await.unwrap();
     assert_eq!(offer.user, device.user, "one account, one user handle");
-    assert_eq!(offer.present, [device.credential.clone()]);
+    assert_eq!(offer.present, std::slice::from_ref(&device.credential));
     let twice = add(&taro, &device, &offer).await;
     assert_eq!(fault(twice), Fault::Duplicate);
     let event = site.last_event(Kind::CommandGiven).await.event;

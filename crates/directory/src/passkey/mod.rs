@@ -32,8 +32,8 @@ pub(crate) const USER_LEN: usize = 32;
 const MOST_CREDENTIAL: usize = 1023;
 /// Octets of client data at most; browsers send some two hundred.
 const MOST_CLIENT_DATA: usize = 4 << 10;
-/// Octets of an attestation object at most: with statements of several certificates, which are passed over.
-const MOST_OBJECT: usize = 12 << 10;
+/// Octets of an attestation object at most: with a statement of some certificates, which is passed over.
+const MOST_OBJECT: usize = 8 << 10;
 /// Octets of authenticator data at most.
 const MOST_AUTHENTICATOR_DATA: usize = 4 << 10;
 /// Octets of a signature at most: RSA with 8192 bits.

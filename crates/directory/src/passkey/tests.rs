@@ -12,6 +12,7 @@ mod device;
 
 use data_encoding::HEXLOWER;
 use device::{Device, written};
+use proptest::{collection::vec, prelude::*};
 
 use super::*;
 use crate::passkey;
@@ -365,4 +366,36 @@ fn keys_of_other_kinds_are_refused() {
         assert!(key::check(&octets).is_err(), "{what}");
     }
     assert_eq!(key::check(&device.cose()), Ok(()));
+}
+
+proptest! {
+    /// Whatever comes is read to an end, and is no passkey.
+    #[test]
+    fn nonsense_is_refused(
+        client_data in vec(any::<u8>(), 0..300),
+        object in vec(any::<u8>(), 0..300),
+        cut in 0_usize..200,
+    ) {
+        let (mut device, passkey, _) = made(-8);
+        let asked = written(&CHALLENGE);
+        let place = example();
+        let whole = device.registers(&place, &asked);
+        // The beginning is as it should be, and then it is not.
+        let mut turned = whole.object[..cut.min(whole.object.len())].to_vec();
+        turned.extend(&object);
+        for (client_data, object) in [
+            (client_data.clone(), whole.object.clone()),
+            (whole.client_data.clone(), object.clone()),
+            (client_data, object.clone()),
+        ] {
+            let place = place.clone();
+            let nonsense = Registration { place, client_data, object };
+            prop_assert!(registered(&nonsense, &challenge(), USER).is_err());
+        }
+        let nonsense = Registration { object: turned, ..whole };
+        drop(registered(&nonsense, &challenge(), USER));
+        let answer = device.answers(&place, &asked);
+        let nonsense = Assertion { authenticator_data: object, ..answer };
+        prop_assert!(passkey.proved(&nonsense, &challenge(), 1).is_err());
+    }
 }
