@@ -261,3 +261,29 @@ async fn who_has_to_have_a_second_factor_may_have_a_passkey() {
     second_factor::remove(&taro, TARO, number).await.unwrap();
     log_in(&site, CHOSEN, &mut device).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn an_account_with_both_kinds_shows_either() {
+    let (site, taro) = with_taro().await;
+    let (mut device, _) = with_passkey(&taro, ES256).await;
+    let offer = second_factor::offer(&site.directory, TARO, "mail.example.jp");
+    let first = site.code(&offer.secret);
+    let added = second_factor::add(&taro, TARO, "old phone", &offer.secret, &first).await;
+    let number = added.unwrap().number;
+    log_in(&site, CHOSEN, &mut device).await.unwrap();
+    let listed = second_factor::list(&taro, TARO).await.unwrap();
+    let kinds: Vec<&str> = listed.iter().map(|view| view.kind.as_str()).collect();
+    assert_eq!(kinds, ["passkey", "totp"]);
+    site.clock.advance(Duration::from_secs(60));
+    let (code, attempt) = (site.code(&offer.secret).into(), attempt());
+    let by_code = || {
+        let password = CHOSEN.as_bytes();
+        let directory = &site.directory;
+        directory.authenticate_with_code(&attempt, TARO, password, &code)
+    };
+    by_code().await.unwrap();
+    let event = site.last_event(Kind::AuthenticationSucceeded).await.event;
+    assert_eq!(event.detail["second_factor"], number);
+    assert_eq!(event.detail["second_factor_kind"], "totp");
+    assert_eq!(by_code().await.unwrap_err(), Refusal::Credentials, "once");
+}
