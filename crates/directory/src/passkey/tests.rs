@@ -178,7 +178,7 @@ fn whatever_an_answer_is_not_for_is_told_apart() {
     type Turn = fn(&mut Device, &mut Place, &mut String);
     let turns: [(&str, Fault, Turn); 12] = [
         ("another challenge", Fault::Challenge, |_, _, asked| {
-            *asked = written(&[8; 32])
+            *asked = written(&[8; 32]);
         }),
         (
             "a challenge with padding",
@@ -186,28 +186,28 @@ fn whatever_an_answer_is_not_for_is_told_apart() {
             |_, _, asked| asked.push('='),
         ),
         ("another origin", Fault::Origin, |_, place, _| {
-            place.origin = "https://example.com".into()
+            place.origin = "https://example.com".into();
         }),
         ("another port", Fault::Origin, |_, place, _| {
-            place.origin.push_str(":8443")
+            place.origin.push_str(":8443");
         }),
         ("a host below", Fault::Origin, |_, place, _| {
-            place.origin = "https://a.example.org".into()
+            place.origin = "https://a.example.org".into();
         }),
         ("no TLS", Fault::Origin, |_, place, _| {
-            place.origin = "http://example.org".into()
+            place.origin = "http://example.org".into();
         }),
         ("within another page", Fault::Origin, |device, _, _| {
-            device.more = r#","crossOrigin":true"#
+            device.more = r#","crossOrigin":true"#;
         }),
         ("below another page", Fault::Origin, |device, _, _| {
             device.more = r#","topOrigin":"https://example.com""#;
         }),
         ("another site's passkey", Fault::Site, |_, place, _| {
-            place.name = "example.com".into()
+            place.name = "example.com".into();
         }),
         ("nobody there", Fault::NobodyThere, |device, _, _| {
-            device.flags &= !1
+            device.flags &= !1;
         }),
         (
             "copied, but not to be",
