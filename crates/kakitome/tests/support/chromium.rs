@@ -93,11 +93,13 @@ impl Chromium {
         url.strip_prefix(&self.base).unwrap_or(url).to_owned()
     }
 
-    /// What a person sees of the page.
-    #[track_caller]
+    /// What a person sees of the page; nothing while one page goes and another comes.
     pub(crate) fn text(&self) -> String {
-        let text = self.run("return document.body ? document.body.innerText : ''", &[]);
-        text.as_str().unwrap_or_default().to_owned()
+        let script = "return document.body ? document.body.innerText : ''";
+        let words = json!({"script": script, "args": []});
+        let seen = tried("POST", &format!("{}/execute/sync", self.session), &words);
+        let seen = seen.ok().and_then(|text| Some(text.as_str()?.to_owned()));
+        seen.unwrap_or_default()
     }
 
     /// Waits until a person sees `words`.
@@ -222,10 +224,20 @@ fn curl(way: &str, address: &str, words: &Value) -> Program {
 /// A command of WebDriver, which must be done; returns its value.
 #[track_caller]
 fn ask(way: &str, address: &str, words: &Value) -> Value {
+    match tried(way, address, words) {
+        Ok(value) => value,
+        Err(error) => panic!("{way} {address} {words}: {error}"),
+    }
+}
+
+/// A command of WebDriver, and its value, or why it was not done.
+#[track_caller]
+fn tried(way: &str, address: &str, words: &Value) -> Result<Value, Value> {
     let answer = curl(way, address, words).succeeds();
     let answer: Value = serde_json::from_str(&answer).unwrap();
-    let value = &answer["value"];
-    let error = &value["error"];
-    assert!(!error.is_string(), "{way} {address} {words}: {value}");
-    value.clone()
+    let value = answer["value"].clone();
+    match value["error"].is_string() {
+        true => Err(value),
+        false => Ok(value),
+    }
 }
