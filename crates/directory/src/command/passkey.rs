@@ -82,7 +82,7 @@ pub async fn add(
                     return Err(Fault::Duplicate.into());
                 }
                 let what = (second_factor::PASSKEY, label);
-                let (added, event) = keep(tx, me, &account, what, &made.to_octets(), counter)?;
+                let (added, event) = keep(tx, me, &account, what, &made.to_octets()?, counter)?;
                 Ok((added, vec![event]))
             })
             .await

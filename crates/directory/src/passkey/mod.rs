@@ -131,8 +131,8 @@ pub(crate) struct Passkey {
 }
 
 impl Passkey {
-    pub(crate) fn to_octets(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(crate) fn to_octets(&self) -> Result<Vec<u8>, Fault> {
+        serde_json::to_vec(self).map_err(|_| Fault::Malformed("the passkey"))
     }
 
     pub(crate) fn read(octets: &[u8]) -> Option<Self> {

@@ -132,7 +132,10 @@ fn the_examples_of_the_standard() {
         let asked = Challenge::of(&octets(asked));
         let (passkey, counter) = registered(&registration, &asked, USER).unwrap();
         assert_eq!(counter, 0);
-        assert_eq!(Passkey::read(&passkey.to_octets()).unwrap(), passkey);
+        assert_eq!(
+            Passkey::read(&passkey.to_octets().unwrap()).unwrap(),
+            passkey
+        );
         let (asked, client_data, data, signature) = vector.asserted;
         let mut assertion = Assertion {
             place: example(),
