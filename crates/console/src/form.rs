@@ -1,11 +1,20 @@
 //! The forms of the pages, as browsers send them.
 
+use data_encoding::BASE64URL_NOPAD;
 use protocol::sasl::Secret;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// A field that holds a secret: wiped when dropped.
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     String::deserialize(deserializer).map(Secret::from)
+}
+
+/// A field that holds octets, as the script writes them: base64url.
+fn octets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(D::Error::custom)
 }
 
 /// `POST /login`
@@ -16,6 +25,25 @@ pub(crate) struct LoginForm {
     pub(crate) password: Secret,
     #[serde(deserialize_with = "secret")]
     pub(crate) code: Secret,
+}
+
+/// `POST /login/passkey`: the script of the page fills in what the browser said (WebAuthn Level 3, section 5.2.2).
+#[derive(Deserialize)]
+pub(crate) struct PasskeyLoginForm {
+    pub(crate) identifier: String,
+    #[serde(deserialize_with = "secret")]
+    pub(crate) password: Secret,
+    pub(crate) ticket: String,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) credential: Vec<u8>,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) user: Vec<u8>,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) client_data: Vec<u8>,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) authenticator_data: Vec<u8>,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) signature: Vec<u8>,
 }
 
 /// A button.
@@ -76,6 +104,17 @@ pub(crate) struct SecondFactorForm {
     pub(crate) key: String,
     pub(crate) name: String,
     pub(crate) code: String,
+}
+
+/// `POST /passkey`: the script of the page fills in what the browser said (WebAuthn Level 3, section 5.2.1).
+#[derive(Deserialize)]
+pub(crate) struct PasskeyForm {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) client_data: Vec<u8>,
+    #[serde(deserialize_with = "octets")]
+    pub(crate) object: Vec<u8>,
 }
 
 /// `GET /language`

@@ -1,5 +1,6 @@
 //! The web pages, over HTTPS: where staff change their password, see their logins, and look after app passwords and second
-//! factors (clauses 4.1, 7.1). Rendered here, in Japanese and English; no script, nothing from elsewhere.
+//! factors (clauses 4.1, 7.1). Rendered here, in Japanese and English, with nothing from elsewhere. One small script of our own
+//! asks the browser for passkeys; whoever has switched scripts off misses nothing else.
 //!
 //! # How data enters and leaves
 //!
@@ -28,7 +29,9 @@
 
 mod form;
 mod guard;
+mod login;
 mod pages;
+mod second_factors;
 mod sessions;
 mod view;
 mod visit;

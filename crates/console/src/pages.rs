@@ -12,22 +12,18 @@ use axum::{
 };
 use directory::{
     Refusal,
-    command::{
-        CommandError, account, app_password, app_password::Wish, arrival, forward, second_factor,
-    },
+    command::{CommandError, account, app_password, app_password::Wish, arrival, forward},
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use message::address::Address;
 
 use crate::{
     Console,
-    form::{
-        AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, LoginForm, NumberForm,
-        PasswordForm, RevokeForm, SecondFactorForm,
-    },
+    form::{AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, PasswordForm, RevokeForm},
     guard::{MOST_FORM, guard},
-    view::{MadePage, PasswordPage, Picture, SecondFactorPage},
-    visit::{COOKIE, Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
+    login, second_factors,
+    view::{MadePage, PasswordPage},
+    visit::{Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
     words,
 };
 
@@ -35,8 +31,9 @@ use crate::{
 pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
     Router::new()
         .route("/", get(home))
-        .route("/login", post(log_in).get(to_home))
-        .route("/logout", post(log_out))
+        .route("/login", post(login::log_in).get(to_home))
+        .route("/login/passkey", post(login::with_passkey).get(to_home))
+        .route("/logout", post(login::log_out))
         .route("/language", get(language))
         .route("/password", get(password_page).post(set_password))
         .route("/acknowledge", post(acknowledge))
@@ -46,9 +43,14 @@ pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
         .route("/forward/remove", post(remove_forward))
         .route(
             "/second-factor",
-            get(second_factor_page).post(add_second_factor),
+            get(second_factors::page).post(second_factors::add_device),
         )
-        .route("/second-factor/remove", post(remove_second_factor))
+        .route(
+            "/second-factor/passkey",
+            post(second_factors::add_passkey).get(to_second_factors),
+        )
+        .route("/second-factor/remove", post(second_factors::remove))
+        .route("/passkey.js", get(script))
         .route("/style.css", get(style))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
@@ -67,6 +69,10 @@ async fn to_home() -> Response {
     to("/")
 }
 
+async fn to_second_factors() -> Response {
+    to("/second-factor")
+}
+
 async fn nothing(visit: Visit) -> Response {
     let note = visit.words.no_such_page;
     match visit.member().await {
@@ -76,12 +82,20 @@ async fn nothing(visit: Visit) -> Response {
 }
 
 async fn style() -> Response {
-    let kind = HeaderValue::from_static("text/css; charset=utf-8");
-    (
-        [(header::CONTENT_TYPE, kind)],
+    text(
+        "text/css; charset=utf-8",
         include_str!("../templates/style.css"),
     )
-        .into_response()
+}
+
+async fn script() -> Response {
+    let script = include_str!("../templates/passkey.js");
+    text("text/javascript; charset=utf-8", script)
+}
+
+fn text(kind: &'static str, text: &'static str) -> Response {
+    let kind = HeaderValue::from_static(kind);
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 async fn language(Form(query): Form<LanguageQuery>) -> Response {
@@ -93,50 +107,6 @@ async fn language(Form(query): Form<LanguageQuery>) -> Response {
         );
     }
     answer
-}
-
-async fn log_in(visit: Visit, Form(form): Form<LoginForm>) -> Response {
-    let directory = visit.console.inner.directory.clone();
-    let (attempt, identifier) = (visit.attempt(), form.identifier.clone());
-    // To its end, whether the browser waits for it or not: an attempt leaves its event and counts.
-    let proof = tokio::spawn(async move {
-        let password = form.password.expose();
-        directory
-            .authenticate_with_code(&attempt, &identifier, password, &form.code)
-            .await
-    });
-    let proof = proof.await.unwrap_or(Err(Refusal::Temporary));
-    let (status, note) = match proof {
-        Ok(login) => {
-            // A session that the browser had is not gone on with: whoever knew its cookie must not know this one's.
-            visit.end_session();
-            let sessions = &visit.console.inner.sessions;
-            let cookie = sessions.begin(login, visit.lifetime());
-            let mut answer = to("/");
-            set_cookie(&mut answer, &format!("{COOKIE}={cookie}"));
-            return answer;
-        }
-        Err(Refusal::Temporary) => (StatusCode::SERVICE_UNAVAILABLE, visit.words.try_later),
-        Err(Refusal::Credentials | Refusal::InitialPassword) => {
-            (StatusCode::UNAUTHORIZED, visit.words.refused)
-        }
-    };
-    visit.login_page(status, &form.identifier, note)
-}
-
-async fn log_out(visit: Visit, Form(form): Form<ButtonForm>) -> Response {
-    match visit.member().await {
-        Ok(member) if member.session.wrote(&form.key) => {
-            member.visit.end_session();
-            member.visit.login_page(StatusCode::OK, "", "")
-        }
-        Ok(member) => {
-            member
-                .home(StatusCode::FORBIDDEN, member.visit.words.stale)
-                .await
-        }
-        Err(answer) => answer,
-    }
 }
 
 async fn acknowledge(visit: Visit, Form(form): Form<ButtonForm>) -> Response {
@@ -303,83 +273,6 @@ async fn remove_forward(visit: Visit, Form(form): Form<ForwardForm>) -> Response
     let work = async {
         let caller = member.caller().await?;
         forward::remove(&caller, member.identifier(), &target).await
-    };
-    let done = work.await;
-    member.after(done).await
-}
-
-async fn second_factor_page(visit: Visit) -> Response {
-    match visit.member().await {
-        Ok(member) if member.duty() == Some(Duty::Password) => Duty::Password.redirect(),
-        Ok(member) => second_factor_form(&member, StatusCode::OK, ""),
-        Err(answer) => answer,
-    }
-}
-
-/// Offers a new secret each time; the session keeps it until a code of it comes.
-fn second_factor_form(member: &Member, status: StatusCode, note: &str) -> Response {
-    let inner = &member.visit.console.inner;
-    let host = inner.settings.load().hostname.clone();
-    let offer = second_factor::offer(&inner.directory, member.identifier(), &host);
-    let (Some(secret), Some(address)) = (offer.secret.expose_str(), offer.address.expose_str())
-    else {
-        return member.visit.unavailable();
-    };
-    let Some(picture) = Picture::of(address) else {
-        return member.visit.unavailable();
-    };
-    let page = SecondFactorPage {
-        page: member.page(note),
-        needed: member.duty() == Some(Duty::SecondFactor),
-        secret: secret.to_owned(),
-        picture,
-    };
-    if let Some(cookie) = &member.visit.cookie {
-        inner.sessions.offer(cookie, Some(offer.secret.clone()));
-    }
-    shown(status, &page)
-}
-
-async fn add_second_factor(visit: Visit, Form(form): Form<SecondFactorForm>) -> Response {
-    let member = match visit.sender(&form.key, Some(Duty::SecondFactor)).await {
-        Ok(member) => member,
-        Err(answer) => return answer,
-    };
-    let Some(secret) = member.session.offered.clone() else {
-        return to("/second-factor");
-    };
-    let work = async {
-        let caller = member.caller().await?;
-        let name = member.identifier();
-        second_factor::add(&caller, name, &form.name, &secret, &form.code).await
-    };
-    match work.await {
-        Ok(added) => {
-            let sessions = &member.visit.console.inner.sessions;
-            if let Some(cookie) = &member.visit.cookie {
-                sessions.renew(cookie, added.generation);
-            }
-            to("/")
-        }
-        Err(CommandError::WrongCode) => {
-            let note = member.visit.words.second_wrong;
-            second_factor_form(&member, StatusCode::UNPROCESSABLE_ENTITY, note)
-        }
-        Err(error) => {
-            let note = words::refusal(member.visit.words, &error);
-            second_factor_form(&member, status_of(&error), &note)
-        }
-    }
-}
-
-async fn remove_second_factor(visit: Visit, Form(form): Form<NumberForm>) -> Response {
-    let member = match visit.sender(&form.key, None).await {
-        Ok(member) => member,
-        Err(answer) => return answer,
-    };
-    let work = async {
-        let caller = member.caller().await?;
-        second_factor::remove(&caller, member.identifier(), form.number).await
     };
     let done = work.await;
     member.after(done).await

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use directory::Login;
+use directory::{Login, command::passkey::Offer};
 use parking_lot::Mutex;
 use protocol::sasl::Secret;
 use sha2::{Digest as _, Sha256};
@@ -31,6 +31,8 @@ pub(crate) struct Session {
     pub(crate) form_key: String,
     /// The secret of a second factor that is being added.
     pub(crate) offered: Option<Secret>,
+    /// What a passkey may be made on that is being added.
+    passkey: Option<Offer>,
     begun: Instant,
     seen: Instant,
 }
@@ -74,6 +76,7 @@ impl Sessions {
             login,
             form_key,
             offered: None,
+            passkey: None,
             begun: now,
             seen: now,
         };
@@ -95,11 +98,23 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Keeps the secret of a second factor that is being added, or forgets it.
-    pub(crate) fn offer(&self, cookie: &str, secret: Option<Secret>) {
+    /// Keeps what a second factor can be made on: the secret of a device for codes, and what a passkey answers.
+    pub(crate) fn offer(&self, cookie: &str, secret: Secret, passkey: Offer) {
         if let Some(session) = self.open.lock().get_mut(&digest(cookie)) {
-            session.offered = secret;
+            session.offered = Some(secret);
+            session.passkey = Some(passkey);
         }
+    }
+
+    /// What a passkey can be made on, which the session has no more then.
+    pub(crate) fn take_passkey(&self, cookie: &str) -> Option<Offer> {
+        let mut open = self.open.lock();
+        open.get_mut(&digest(cookie))?.passkey.take()
+    }
+
+    /// A cookie for one who has no session yet.
+    pub(crate) fn guest(&self) -> String {
+        self.token()
     }
 
     /// Goes on with a session whose account counts as proved anew by what was done in it.
@@ -107,6 +122,7 @@ impl Sessions {
         if let Some(session) = self.open.lock().get_mut(&digest(cookie)) {
             session.login.generation = generation;
             session.offered = None;
+            session.passkey = None;
         }
     }
 

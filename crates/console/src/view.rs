@@ -1,10 +1,15 @@
 //! The pages as askama renders them, and what they show as text.
 
 use askama::Template;
-use directory::command::{
-    app_password, forward,
-    own::{LoginView, Standing},
-    second_factor,
+use data_encoding::BASE64URL_NOPAD;
+use directory::{
+    command::{
+        app_password, forward,
+        own::{LoginView, Standing},
+        passkey::Offer,
+        second_factor,
+    },
+    passkey::ALGORITHMS,
 };
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -14,6 +19,8 @@ use crate::words::Words;
 pub(crate) struct Page {
     pub(crate) w: &'static Words,
     pub(crate) host: String,
+    /// The name that passkeys are bound to.
+    pub(crate) site: String,
     /// The key that forms bring back; empty before a login.
     pub(crate) key: String,
     /// Something to be told first.
@@ -25,6 +32,10 @@ pub(crate) struct Page {
 pub(crate) struct LoginPage {
     pub(crate) page: Page,
     pub(crate) identifier: String,
+    /// What a passkey answers.
+    pub(crate) challenge: String,
+    /// Brings the challenge back.
+    pub(crate) ticket: String,
 }
 
 #[derive(Template)]
@@ -62,6 +73,32 @@ pub(crate) struct SecondFactorPage {
     pub(crate) secret: String,
     /// The same to be read by a camera.
     pub(crate) picture: Picture,
+    pub(crate) passkey: PasskeyOffer,
+}
+
+/// What a browser needs to have a passkey made, in base64url.
+pub(crate) struct PasskeyOffer {
+    pub(crate) challenge: String,
+    pub(crate) user: String,
+    pub(crate) identifier: String,
+    /// Credentials that are there already, divided by spaces.
+    pub(crate) present: String,
+    /// COSE algorithms, divided by spaces.
+    pub(crate) algorithms: String,
+}
+
+impl PasskeyOffer {
+    pub(crate) fn new(identifier: &str, offer: &Offer) -> Self {
+        let written = |octets: &Vec<u8>| BASE64URL_NOPAD.encode(octets);
+        let present: Vec<String> = offer.present.iter().map(written).collect();
+        Self {
+            challenge: offer.challenge.written(),
+            user: written(&offer.user),
+            identifier: identifier.to_owned(),
+            present: present.join(" "),
+            algorithms: ALGORITHMS.map(|number| number.to_string()).join(" "),
+        }
+    }
 }
 
 pub(crate) struct AppPasswordRow {
@@ -82,6 +119,7 @@ pub(crate) struct ForwardRow {
 
 pub(crate) struct SecondFactorRow {
     pub(crate) number: i64,
+    pub(crate) kind: &'static str,
     pub(crate) name: String,
     pub(crate) added: String,
     pub(crate) used: String,
@@ -125,6 +163,10 @@ pub(crate) fn forward_row(view: &forward::View) -> ForwardRow {
 pub(crate) fn second_factor_row(w: &Words, view: second_factor::View) -> SecondFactorRow {
     SecondFactorRow {
         number: view.number,
+        kind: match view.kind.as_str() {
+            "passkey" => w.passkey,
+            _ => w.second_code,
+        },
         name: view.name,
         added: moment(view.added_at),
         used: view.used_at.map_or_else(|| w.never.to_owned(), moment),

@@ -14,8 +14,10 @@ use directory::{
         Caller, CommandError,
         own::{self, Standing},
     },
+    passkey::Place,
 };
 use jiff::{Timestamp, ToSpan};
+use message::address::Domain;
 
 use crate::{
     Console,
@@ -32,8 +34,12 @@ use crate::{
 const VIA: &str = "web";
 /// The cookie of a session: only over TLS, for this host alone (RFC 6265bis, section 4.1.3.2).
 pub(crate) const COOKIE: &str = "__Host-session";
+/// The cookie of a browser that has no session yet: the challenge of its login page is for it alone.
+const GUEST: &str = "__Host-guest";
 /// The cookie of the language.
 pub(crate) const LANGUAGE: &str = "language";
+/// The port that browsers do not write.
+const HTTPS: u16 = 443;
 /// Logins that are shown.
 const MOST_LOGINS: usize = 30;
 const LOGIN_DAYS: i64 = 90;
@@ -54,6 +60,10 @@ pub(crate) struct Visit {
     pub(crate) words: &'static Words,
     pub(crate) cookie: Option<String>,
     pub(crate) agent: Option<String>,
+    /// What the browser has as a guest.
+    pub(crate) guest: Option<String>,
+    /// The server's name and port, as the browser says.
+    host: String,
 }
 
 impl FromRequestParts<Site> for Visit {
@@ -77,6 +87,8 @@ impl FromRequestParts<Site> for Visit {
         Ok(Self {
             words: words::choose(cookie(LANGUAGE).as_deref(), accepted),
             cookie: cookie(COOKIE),
+            guest: cookie(GUEST).filter(|guest| !guest.is_empty()),
+            host: text(header::HOST).unwrap_or_default().to_owned(),
             agent: text(header::USER_AGENT).map(|agent| agent.chars().take(MOST_AGENT).collect()),
             console: site.console.clone(),
             peer: site.peer,
@@ -105,6 +117,7 @@ impl Visit {
         Page {
             w: self.words,
             host: settings.hostname.clone(),
+            site: self.place().name,
             key: key.to_owned(),
             note: note.to_owned(),
         }
@@ -121,13 +134,27 @@ impl Visit {
         }
     }
 
+    /// Where the pages are, for passkeys.
+    pub(crate) fn place(&self) -> Place {
+        place(&self.console.inner.settings.load().hostname, &self.host)
+    }
+
     /// The login page, with a cookie that ends what the browser had.
     pub(crate) fn login_page(&self, status: StatusCode, identifier: &str, note: &str) -> Response {
+        let inner = &self.console.inner;
+        let guest = self.guest.clone();
+        let guest = guest.unwrap_or_else(|| inner.sessions.guest());
+        let (challenge, ticket) = inner.directory.passkey_challenge(&guest);
         let page = LoginPage {
             page: self.page("", note),
             identifier: identifier.to_owned(),
+            challenge: challenge.written(),
+            ticket,
         };
         let mut answer = shown(status, &page);
+        if self.guest.is_none() {
+            set_cookie(&mut answer, &format!("{GUEST}={guest}"));
+        }
         if self.cookie.is_some() {
             set_cookie(&mut answer, &format!("{COOKIE}=; Max-Age=0"));
         }
@@ -183,6 +210,21 @@ impl Visit {
             self.console.inner.sessions.end(cookie);
         }
     }
+}
+
+/// Where the pages are: under the server's name, whatever the browser calls it, and at the port that the browser says, since the
+/// one that the server listens at may be another.
+fn place(hostname: &str, host: &str) -> Place {
+    let name = Domain::parse(hostname).map_or_else(
+        |_| hostname.to_ascii_lowercase(),
+        |domain| domain.as_str().to_owned(),
+    );
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let origin = match port.and_then(|port| port.parse::<u16>().ok()) {
+        Some(port) if port != HTTPS => format!("https://{name}:{port}"),
+        _ => format!("https://{name}"),
+    };
+    Place { name, origin }
 }
 
 /// What an account has to do before anything else.
@@ -316,5 +358,47 @@ pub(crate) fn set_cookie(answer: &mut Response, cookie: &str) {
     let whole = format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Strict");
     if let Ok(value) = HeaderValue::from_str(&whole) {
         answer.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_are_for_the_servers_name_at_the_port_that_is_reached() {
+        for (hostname, host, origin) in [
+            (
+                "mail.example.org",
+                "mail.example.org",
+                "https://mail.example.org",
+            ),
+            (
+                "Mail.Example.org",
+                "MAIL.example.org:443",
+                "https://mail.example.org",
+            ),
+            (
+                "mail.example.org",
+                "mail.example.org:8443",
+                "https://mail.example.org:8443",
+            ),
+            (
+                "mail.example.org",
+                "elsewhere.example",
+                "https://mail.example.org",
+            ),
+            (
+                "mail.example.org",
+                "[2001:db8::1]:8443",
+                "https://mail.example.org:8443",
+            ),
+            ("mail.example.org", "", "https://mail.example.org"),
+            ("メール.example", "", "https://xn--4dkua4c.example"),
+        ] {
+            let place = place(hostname, host);
+            assert_eq!(place.origin, origin);
+            assert!(place.origin.starts_with(&format!("https://{}", place.name)));
+        }
     }
 }

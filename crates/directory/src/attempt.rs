@@ -3,7 +3,7 @@
 use protocol::sasl::server::Failure;
 use trail::{Actor, Event, Kind, Outcome};
 
-use crate::{Attempt, Refusal, Service, Unproved, options::MOST_CLAIMED};
+use crate::{Attempt, PasskeyRefusal, Refusal, Service, Unproved, options::MOST_CLAIMED};
 
 /// Why a proof was refused, as the trail tells it; the peer never learns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(crate) enum Reason {
     NoUser,
     /// The password was right, and the second factor was not.
     WrongCode,
+    /// Password and passkey were right, and the passkey's device was used elsewhere since: there are two of it.
+    CopiedPasskey,
     /// The password was right, and so many codes were wrong that this one was not looked at.
     TooManyCodes,
     /// The password is the initial one, which is good for being changed only.
@@ -40,6 +42,7 @@ impl Reason {
             Self::AppPasswordNeeded => "the password alone, where there is a second factor",
             Self::NoUser => "whose secret it is does not use the shared identifier any more",
             Self::WrongCode => "wrong second factor",
+            Self::CopiedPasskey => "the passkey's counter has gone back",
             Self::TooManyCodes => "too many wrong second factors",
             Self::InitialPassword => "the initial password must be changed first",
             Self::Crowded => "too many attempts at once",
@@ -68,6 +71,7 @@ impl Reason {
                 | Self::WrongPassword
                 | Self::AppPasswordNeeded
                 | Self::WrongCode
+                | Self::CopiedPasskey
                 | Self::TooManyCodes
                 | Self::Exchange(Failure::WrongProof)
         )
@@ -86,6 +90,7 @@ impl Reason {
             | Self::Unproved(_)
             | Self::Exchange(_) => Refusal::Credentials,
             Self::InitialPassword => Refusal::InitialPassword,
+            Self::CopiedPasskey => Refusal::Passkey(PasskeyRefusal::Copied),
             Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
         }
     }

@@ -57,6 +57,7 @@ mod throttle;
 mod totp;
 
 pub mod command;
+pub mod passkey;
 pub mod password;
 pub mod repeat;
 
@@ -69,6 +70,8 @@ use store::{AccountId, Store};
 use trail::Event;
 use world::World;
 use zeroize::Zeroizing;
+
+use proved::Second;
 
 pub use command::bootstrap;
 pub use role::UnknownRole;
@@ -87,6 +90,7 @@ struct Inner {
     hasher: hash::Hasher,
     proofs: proof::Proofs,
     codes: codes::Codes,
+    challenges: passkey::Challenges,
     throttle: throttle::Throttle,
     known: known::Known,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
@@ -265,6 +269,8 @@ pub enum Unproved {
     Cancelled,
     /// What the client said within the exchange was no answer.
     Malformed,
+    /// It answers a challenge that is too old, was answered before, or is not this server's.
+    StaleChallenge,
 }
 
 impl Unproved {
@@ -274,6 +280,7 @@ impl Unproved {
             Self::NoSuchMechanism => "no-such-mechanism",
             Self::Cancelled => "cancelled",
             Self::Malformed => "malformed",
+            Self::StaleChallenge => "stale-challenge",
         }
     }
 }
@@ -315,8 +322,19 @@ pub enum Refusal {
     Credentials,
     /// The password is right, and it is the initial one, which opens only the page where it is changed.
     InitialPassword,
+    /// On the pages: what became of the passkey that came with the password.
+    Passkey(PasskeyRefusal),
     /// The check could not be made now.
     Temporary,
+}
+
+/// What is told of a passkey that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasskeyRefusal {
+    /// The page was open for too long, or was answered already. Nothing else was looked at.
+    Stale,
+    /// Password and passkey were right, and the passkey's device was used elsewhere since: there may be a copy of it.
+    Copied,
 }
 
 /// Roles of `REQUIREMENTS.md`.
@@ -361,6 +379,7 @@ impl Directory {
             hasher: hash::Hasher::new(world.clone(), options.concurrent_checks),
             proofs: proof::Proofs::new(&world),
             codes: codes::Codes::default(),
+            challenges: passkey::Challenges::new(&world),
             throttle: throttle::Throttle::default(),
             known: known::Known::new(&store),
             process_key: Zeroizing::new(world.bytes()),
@@ -437,7 +456,45 @@ impl Directory {
         password: &[u8],
         code: &Secret,
     ) -> Result<Login, Refusal> {
-        self.check_password(attempt, identifier, password, Some(code))
+        let second = Second::Code(code.clone());
+        self.check_password(attempt, identifier, password, Some(&second))
+            .await
+    }
+
+    /// A challenge for a passkey at a login, and its ticket, which the browser with the cookie `whose` brings back.
+    #[must_use]
+    pub fn passkey_challenge(&self, whose: &str) -> (passkey::Challenge, String) {
+        let challenges = &self.inner.challenges;
+        let challenge = challenges.make();
+        let ticket = challenges.ticket(&challenge, whose);
+        (challenge, ticket)
+    }
+
+    /// Checks a password with a passkey, which answered the challenge of `ticket`. Whatever is wrong, the answer is the same as
+    /// to a wrong password, but for what [`PasskeyRefusal`] tells. Otherwise as
+    /// [`authenticate_with_code`](Self::authenticate_with_code).
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn authenticate_with_passkey(
+        &self,
+        attempt: &Attempt,
+        identifier: &str,
+        password: &[u8],
+        (ticket, whose): (&str, &str),
+        assertion: passkey::Assertion,
+    ) -> Result<Login, Refusal> {
+        let challenges = &self.inner.challenges;
+        let challenge = challenges
+            .of_ticket(ticket, whose)
+            .filter(|challenge| challenges.spend(challenge));
+        let Some(challenge) = challenge else {
+            self.refuse_unproved(attempt, identifier, Unproved::StaleChallenge)
+                .await;
+            return Err(Refusal::Passkey(PasskeyRefusal::Stale));
+        };
+        let second = Second::Passkey(Box::new((assertion, challenge)));
+        self.check_password(attempt, identifier, password, Some(&second))
             .await
     }
 

@@ -12,7 +12,7 @@ use crate::{
     Attempt, Directory, Login, Options, Refusal, Service, Unproved,
     attempt::{Reason, event, told},
     hash::NewSecrets,
-    proved::{Gate, Judged, Proof, judge, still_good},
+    proved::{Gate, Judged, Proof, Second, judge, still_good},
     tables::{
         account::{self, AccountState},
         app_password, credential, life, second_factor,
@@ -76,7 +76,7 @@ impl Directory {
         attempt: &Attempt,
         claimed: &str,
         password: &[u8],
-        code: Option<&Secret>,
+        second: Option<&Second>,
     ) -> Result<Login, Refusal> {
         let options = self.options();
         let identifier = options.canonical_identifier(claimed);
@@ -85,7 +85,7 @@ impl Directory {
         let password = Secret::new(password.to_vec());
         for _ in 0..MOST_REPEATS {
             match self
-                .check_once(attempt, &identifier, (&password, code), &options)
+                .check_once(attempt, &identifier, (&password, second), &options)
                 .await?
             {
                 Ended::In(login) => {
@@ -176,7 +176,7 @@ impl Directory {
         &self,
         attempt: &Attempt,
         identifier: &str,
-        (password, code): (&Secret, Option<&Secret>),
+        (password, second): (&Secret, Option<&Second>),
         options: &Arc<Options>,
     ) -> Result<Ended, Refusal> {
         let found = self.find(identifier).await?;
@@ -226,8 +226,8 @@ impl Directory {
         if factors && web && !self.inner.codes.may_try(account.id) {
             return Ok(Ended::Refused(Reason::TooManyCodes));
         }
-        let code = code.cloned();
-        let proof = Proof::Password { code, upgrade };
+        let second = second.cloned();
+        let proof = Proof::Password { second, upgrade };
         let ended = self.commit_login(attempt, &account, proof).await?;
         if let (Ended::In(login), true) = (&ended, factors) {
             self.inner.codes.right(login.account);
@@ -262,6 +262,7 @@ impl Directory {
             }
             let Judged {
                 app_password,
+                second_factor,
                 reads_on,
             } = judge(tx, &account, gate, &proof)?;
             if let Some(order) = reads_on {
@@ -272,6 +273,11 @@ impl Directory {
                     .detail("app_password", app.number)
                     .detail("app_password_name", app.name.as_str())
                     .detail("person", app.maker.as_str());
+            }
+            if let Some(factor) = &second_factor {
+                success = success
+                    .detail("second_factor", factor.number)
+                    .detail("second_factor_kind", factor.kind.as_str());
             }
             if let Proof::Password {
                 upgrade: Some(new), ..
@@ -443,7 +449,7 @@ mod tests {
 
     const fn password() -> Proof {
         Proof::Password {
-            code: None,
+            second: None,
             upgrade: None,
         }
     }

@@ -10,6 +10,7 @@ use crate::{
     attempt::Reason,
     hash::NewSecrets,
     login::CommitFailure,
+    passkey::{Assertion, Challenge, Fault},
     tables::{
         account::{self, AccountState},
         app_password, reading, second_factor, shared,
@@ -19,13 +20,22 @@ use crate::{
 
 /// What was proved of an account.
 pub(crate) enum Proof {
-    /// Its password; the second factor's code that came with it; today's secrets, when what is stored is of old.
+    /// Its password; the second factor that came with it; today's secrets, when what is stored is of old.
     Password {
-        code: Option<Secret>,
+        second: Option<Second>,
         upgrade: Option<NewSecrets>,
     },
     /// One of its app passwords, by number.
     App(i64),
+}
+
+/// A second factor as it is shown.
+#[derive(Clone)]
+pub(crate) enum Second {
+    /// A time-based code.
+    Code(Secret),
+    /// What a passkey answered to a challenge.
+    Passkey(Box<(Assertion, Challenge)>),
 }
 
 /// Where the proof was given, and how strict the site is.
@@ -43,6 +53,8 @@ pub(crate) struct Gate {
 pub(crate) struct Judged {
     /// The app password, if it was one.
     pub(crate) app_password: Option<app_password::Entry>,
+    /// The second factor, if one was asked for.
+    pub(crate) second_factor: Option<second_factor::Entry>,
     /// The order that its maker reads another's mailbox on.
     pub(crate) reads_on: Option<i64>,
 }
@@ -59,9 +71,10 @@ pub(crate) fn judge(
         return by_app(tx, account, gate, *number);
     }
     permitted(account, gate.service).map_err(CommitFailure::Refused)?;
+    let mut judged = Judged::default();
     match proof {
-        Proof::Password { code, .. } if gate.service == Service::Web => {
-            second(tx, account, code.as_ref())?;
+        Proof::Password { second, .. } if gate.service == Service::Web => {
+            judged.second_factor = demanded(tx, account, second.as_ref())?;
         }
         _ if second_factor::any(tx, account.id)? => return refused(Reason::AppPasswordNeeded),
         _ if account.must_change_password && gate.initial_only_to_change => {
@@ -69,7 +82,7 @@ pub(crate) fn judge(
         }
         _ => {}
     }
-    Ok(Judged::default())
+    Ok(judged)
 }
 
 /// Judges an app password: of the holder, of one who shares the identifier, or of one who reads it on an order.
@@ -105,6 +118,7 @@ fn by_app(
     app_password::note_use(tx, &entry, &gate.peer.to_string())?;
     Ok(Judged {
         app_password: Some(entry),
+        second_factor: None,
         reads_on,
     })
 }
@@ -135,25 +149,61 @@ fn maker(
     Ok(if uses { Maker::User } else { Maker::Nobody })
 }
 
-/// Demands the account's second factor, if it has one.
-fn second(
+/// Demands a second factor of the account, if it has any; which one it was.
+fn demanded(
     tx: &mut Tx<'_>,
     account: &account::Entry,
-    code: Option<&Secret>,
-) -> Result<(), CommitFailure> {
-    let factors = second_factor::of(tx, account.id)?;
-    if factors.is_empty() {
-        return Ok(());
+    shown: Option<&Second>,
+) -> Result<Option<second_factor::Entry>, CommitFailure> {
+    if !second_factor::any(tx, account.id)? {
+        return Ok(None);
     }
+    let (factor, counter) = match shown {
+        Some(Second::Code(code)) => by_code(tx, account, code)?,
+        Some(Second::Passkey(answer)) => by_passkey(tx, account, &answer.0, &answer.1)?,
+        None => return Err(CommitFailure::Refused(Reason::WrongCode)),
+    };
+    second_factor::note_use(tx, factor.number, counter)?;
+    Ok(Some(factor))
+}
+
+/// The second factor whose code this is, and the time step.
+fn by_code(
+    tx: &mut Tx<'_>,
+    account: &account::Entry,
+    code: &Secret,
+) -> Result<(second_factor::Entry, i64), CommitFailure> {
     let now = tx.now();
-    let code = code.and_then(Secret::expose_str).unwrap_or_default();
-    for factor in factors {
+    let code = code.expose_str().unwrap_or_default();
+    for factor in second_factor::of_kind(tx, account.id, second_factor::TOTP)? {
         let secret = second_factor::secret(tx, account.id, &factor)?;
         if let Some(step) = totp::step_of(&secret, code, now, factor.counter) {
-            return Ok(second_factor::note_use(tx, factor.number, step)?);
+            return Ok((factor, step));
         }
     }
     Err(CommitFailure::Refused(Reason::WrongCode))
+}
+
+/// The passkey that answered, and its device's counter.
+fn by_passkey(
+    tx: &mut Tx<'_>,
+    account: &account::Entry,
+    assertion: &Assertion,
+    challenge: &Challenge,
+) -> Result<(second_factor::Entry, i64), CommitFailure> {
+    let mut all = second_factor::passkeys(tx, account.id)?.into_iter();
+    let found = all.find(|(_, passkey)| passkey.credential == assertion.credential);
+    let proved = found.ok_or(Fault::Other).and_then(|(factor, passkey)| {
+        let counter = passkey.proved(assertion, challenge, factor.counter)?;
+        Ok((factor, counter))
+    });
+    proved.map_err(|fault| {
+        tracing::info!(identifier = account.identifier, %fault, "a passkey was refused");
+        CommitFailure::Refused(match fault {
+            Fault::Counter => Reason::CopiedPasskey,
+            _ => Reason::WrongCode,
+        })
+    })
 }
 
 /// Whether an account that has proved itself may use the service.

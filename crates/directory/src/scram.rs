@@ -106,7 +106,7 @@ impl Open {
         };
         let proof = match password.checked_sub(1) {
             None => Proof::Password {
-                code: None,
+                second: None,
                 upgrade: None,
             },
             Some(place) => match self.apps.get(place) {

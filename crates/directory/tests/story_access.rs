@@ -13,7 +13,6 @@ use directory::{
         incident, own, person, reading, second_factor, shared,
     },
 };
-use hmac::{Hmac, KeyInit, Mac};
 use protocol::sasl::{
     ChannelBindings, Mechanism, Nonce, Secret, client,
     server::{Exchange, Step},
@@ -275,18 +274,6 @@ async fn only_the_holder_makes_app_passwords_and_only_so_many() {
     assert!(matches!(refused.unwrap_err(), CommandError::NoSuch { .. }));
 }
 
-/// The code of `secret` at the site's time (RFC 6238), by the letter of the standard.
-fn code(site: &Site, secret: &Secret) -> String {
-    let secret = data_encoding::BASE32_NOPAD.decode(secret.expose()).unwrap();
-    let step = u64::try_from(site.clock.now().as_second()).unwrap() / 30;
-    let mut mac = Hmac::<sha1::Sha1>::new_from_slice(&secret).unwrap();
-    mac.update(&step.to_be_bytes());
-    let hash = mac.finalize().into_bytes();
-    let at = usize::from(hash[19] & 15);
-    let number = u32::from_be_bytes(hash[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
-    format!("{:06}", number % 1_000_000)
-}
-
 async fn on_the_pages(
     site: &Site,
     password: &str,
@@ -314,7 +301,7 @@ async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
     let wrong = second_factor::add(&taro, TARO, "phone", &forged, "000000").await;
     assert!(matches!(wrong.unwrap_err(), CommandError::Argument(_)));
     let manager = site.caller("manager").await;
-    let shown = code(&site, &offer.secret);
+    let shown = site.code(&offer.secret);
     let other = second_factor::add(&manager, TARO, "mine", &offer.secret, &shown).await;
     assert!(matches!(other.unwrap_err(), CommandError::OnlyHolder(_)));
     let added = second_factor::add(&taro, TARO, "phone", &offer.secret, &shown).await;
@@ -327,12 +314,12 @@ async fn a_second_factor_is_asked_for_and_each_code_counts_once() {
         assert_eq!(site.last_reason().await, "wrong second factor");
     }
     site.clock.advance(Duration::from_secs(60));
-    let next = code(&site, &offer.secret);
+    let next = site.code(&offer.secret);
     let login = on_the_pages(&site, CHOSEN, &next).await.unwrap();
     let again = on_the_pages(&site, CHOSEN, &next).await;
     assert_eq!(again.unwrap_err(), Refusal::Credentials);
     site.clock.advance(Duration::from_secs(60));
-    let wrong = on_the_pages(&site, "wrong", &code(&site, &offer.secret)).await;
+    let wrong = on_the_pages(&site, "wrong", &site.code(&offer.secret)).await;
     assert_eq!(wrong.unwrap_err(), Refusal::Credentials);
     assert_eq!(site.last_reason().await, "wrong password");
 
@@ -373,7 +360,7 @@ async fn who_has_to_have_a_second_factor_is_told_and_keeps_it() {
         .await
         .unwrap();
     let offer = second_factor::offer(&site.directory, "guard@example.jp", "h");
-    let shown = code(&site, &offer.secret);
+    let shown = site.code(&offer.secret);
     let name = "guard@example.jp";
     let added = second_factor::add(&guard, name, "phone", &offer.secret, &shown).await;
     let removed = second_factor::remove(&guard, name, added.unwrap().number).await;

@@ -425,7 +425,7 @@ pub(crate) enum AccountCommand {
     /// Passwords for one mail program each, made by the server for the account's holder
     #[command(subcommand)]
     AppPassword(AppPasswordCommand),
-    /// Second factors; they are added on the pages (https)
+    /// Second factors, passkeys and devices that show codes; they are added on the pages (https)
     #[command(subcommand)]
     SecondFactor(SecondFactorCommand),
     /// Logins and attempts at an account, the newest first

@@ -3,7 +3,7 @@
 use message::address::Address;
 
 use super::OrderKind;
-use crate::{Role, password::Weakness};
+use crate::{Role, passkey::Fault, password::Weakness};
 
 /// Why a command was not carried out. Nothing was changed, unless the message says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,9 @@ pub enum CommandError {
     /// What a device showed is not what its secret gives now.
     #[error("the code is wrong; is the device's clock right?")]
     WrongCode,
+    /// What the browser said of a passkey that was to be added is not so.
+    #[error("the passkey was not taken: {0}")]
+    Passkey(#[from] Fault),
     /// Something changed while the command ran.
     #[error("the account changed while the command ran; give it again")]
     Changed,

@@ -69,6 +69,7 @@ mod issue;
 pub mod letter;
 pub mod order;
 pub mod own;
+pub mod passkey;
 pub mod person;
 pub mod reading;
 pub mod register;

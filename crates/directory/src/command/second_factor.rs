@@ -1,14 +1,14 @@
-//! Second factors: time-based codes, added by the holder on the pages, removed by the holder, or by an account manager for
-//! one who has lost the device.
+//! Second factors: time-based codes and passkeys (see `passkey`), added by the holder on the pages, removed by the holder, or
+//! by an account manager for one who has lost the device.
 
 use jiff::Timestamp;
 use protocol::sasl::Secret;
 use serde::Serialize;
-use store::{Error, Topic, sql::Sql};
-use trail::Kind;
+use store::{Error, Topic, Tx, sql::Sql};
+use trail::{Event, Kind};
 
 use super::{
-    Caller, CommandError,
+    Caller, CommandError, Executor,
     app_password::{own, own_or},
     plain_text,
 };
@@ -21,17 +21,16 @@ use crate::{
 /// Second factors of one account at most.
 pub const MOST: usize = 5;
 /// Longest name, in characters.
-const MOST_NAME: usize = 80;
+pub(super) const MOST_NAME: usize = 80;
 /// Who may remove another's.
 const MAY_REMOVE: &[Role] = &[Role::AccountManager];
-const TOTP: &str = "totp";
 
 /// A second factor, as shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct View {
     /// Its number.
     pub number: i64,
-    /// `totp`.
+    /// `totp` or `passkey`.
     pub kind: String,
     /// The device, in the holder's words.
     pub name: String,
@@ -87,7 +86,7 @@ fn escaped(text: &str) -> String {
         .collect()
 }
 
-/// Adds a second factor to the caller's own account: `code` shows that the device has the secret.
+/// Adds a device that shows codes to the caller's own account: `code` shows that the device has the secret.
 ///
 /// # Errors
 /// [`CommandError`]: also when the code is wrong or over.
@@ -109,30 +108,50 @@ pub async fn add(
         caller
             .change(&words, &[], move |tx, me| {
                 let account = own(tx, &options, &name, me)?;
-                if second_factor::of(tx, account.id)?.len() >= MOST {
-                    return Err(CommandError::State(format!(
-                        "{} has {MOST} second factors, as many as it may; remove one first",
-                        account.identifier
-                    )));
-                }
+                has_room(tx, &account)?;
                 let Some(step) = totp::step_of(&secret, &code, tx.now(), 0) else {
                     return Err(CommandError::WrongCode);
                 };
-                let id = account.id;
-                let number = second_factor::insert(tx, id, (TOTP, &label), &secret, step)?;
-                account::prove_anew(tx, id)?;
-                let generation = account.generation.saturating_add(1);
-                tx.touch(Topic::Account(id));
-                let event = me
-                    .event(Kind::SecondFactorAdded, account.identifier)
-                    .detail("second_factor", number)
-                    .detail("second_factor_kind", TOTP)
-                    .detail("name", label);
-                Ok((Added { number, generation }, vec![event]))
+                let what = (second_factor::TOTP, label);
+                let (added, event) = keep(tx, me, &account, what, &secret, step)?;
+                Ok((added, vec![event]))
             })
             .await
     };
     caller.run(&words, work).await
+}
+
+/// Refuses an account that has as many as it may.
+pub(super) fn has_room(sql: &mut dyn Sql, account: &account::Entry) -> Result<(), CommandError> {
+    if second_factor::of(sql, account.id)?.len() < MOST {
+        return Ok(());
+    }
+    Err(CommandError::State(format!(
+        "{} has {MOST} second factors, as many as it may; remove one first",
+        account.identifier
+    )))
+}
+
+/// Keeps one of a kind and a name, whose `secret` was just proved with `counter`: what was proved without it counts no more.
+pub(super) fn keep(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    account: &account::Entry,
+    (kind, label): (&'static str, String),
+    secret: &[u8],
+    counter: i64,
+) -> Result<(Added, Event), CommandError> {
+    let id = account.id;
+    let number = second_factor::insert(tx, id, (kind, &label), secret, counter)?;
+    account::prove_anew(tx, id)?;
+    let generation = account.generation.saturating_add(1);
+    tx.touch(Topic::Account(id));
+    let event = me
+        .event(Kind::SecondFactorAdded, account.identifier.clone())
+        .detail("second_factor", number)
+        .detail("second_factor_kind", kind)
+        .detail("name", label);
+    Ok((Added { number, generation }, event))
 }
 
 /// The second factors of an account: the caller's own, or any for an officer.

@@ -3,11 +3,16 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use store::{
-    AccountId, Error, Tx, params,
+    AccountId, Error, Snapshot, Tx, params,
     sql::{Row, Sql, first, rows},
 };
 
 use super::maybe_time;
+use crate::passkey::Passkey;
+
+/// Names of the kinds, in storage and in the trail.
+pub(crate) const TOTP: &str = "totp";
+pub(crate) const PASSKEY: &str = "passkey";
 
 /// A second factor's row, without its secret.
 #[derive(Clone, Debug)]
@@ -15,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) number: i64,
     pub(crate) kind: String,
     pub(crate) name: String,
-    /// What was last proved: of a time-based code its time step.
+    /// What was last proved: of a time-based code its time step, of a passkey its device's counter.
     pub(crate) counter: i64,
     pub(crate) added_at: Timestamp,
     pub(crate) used_at: Option<Timestamp>,
@@ -37,10 +42,29 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
     })
 }
 
+impl Entry {
+    fn sealed(&self) -> Result<Vec<u8>, Error> {
+        STANDARD
+            .decode(&self.sealed)
+            .map_err(|_| super::strange("second_factor.secret", "text that is not base64"))
+    }
+}
+
 /// Those of an account, in the order in which they were added.
 pub(crate) fn of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
     let list = format!("{SELECT} WHERE account = ?1 AND removed_at IS NULL ORDER BY number");
     rows(sql, &list, params![account], read)
+}
+
+/// Those of one kind.
+pub(crate) fn of_kind(
+    sql: &mut dyn Sql,
+    account: AccountId,
+    kind: &str,
+) -> Result<Vec<Entry>, Error> {
+    let mut all = of(sql, account)?;
+    all.retain(|entry| entry.kind == kind);
+    Ok(all)
 }
 
 /// Whether an account has any.
@@ -55,10 +79,38 @@ pub(crate) fn secret(
     account: AccountId,
     entry: &Entry,
 ) -> Result<zeroize::Zeroizing<Vec<u8>>, Error> {
-    let sealed = STANDARD
-        .decode(&entry.sealed)
-        .map_err(|_| super::strange("second_factor.secret", "text that is not base64"))?;
+    let sealed = entry.sealed()?;
     tx.open_note(account, &sealed).map(zeroize::Zeroizing::new)
+}
+
+/// The passkeys of an account, each with its row.
+pub(crate) fn passkeys(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+) -> Result<Vec<(Entry, Passkey)>, Error> {
+    of_kind(tx, account, PASSKEY)?
+        .into_iter()
+        .map(|entry| {
+            let passkey = opened(&secret(tx, account, &entry)?)?;
+            Ok((entry, passkey))
+        })
+        .collect()
+}
+
+/// The same, read outside a commit.
+pub(crate) fn passkeys_seen(
+    snapshot: &mut Snapshot<'_>,
+    account: AccountId,
+) -> Result<Vec<Passkey>, Error> {
+    of_kind(snapshot, account, PASSKEY)?
+        .iter()
+        .map(|entry| opened(&snapshot.open_note(account, &entry.sealed()?)?))
+        .collect()
+}
+
+fn opened(secret: &[u8]) -> Result<Passkey, Error> {
+    Passkey::read(secret)
+        .ok_or_else(|| super::strange("second_factor.secret", "something else than a passkey"))
 }
 
 /// Adds one whose `secret` was just proved with `counter`; returns its number.

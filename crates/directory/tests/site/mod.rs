@@ -2,17 +2,21 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+pub mod device;
+
 use std::{net::IpAddr, time::Duration};
 
 use directory::{
     Attempt, Directory, Login, Options, OwnDomain, Refusal, Role, Service,
     command::{Caller, account, bootstrap, order, person, role},
+    passkey,
 };
+use hmac::{Hmac, KeyInit, Mac};
 use message::address::{Address, Domain};
 use protocol::sasl::Secret;
 use store::{Snapshot, Store, event::Filter};
 use trail::{Kind, Recorded};
-use world::{ManualClock, Random, Timestamp, World};
+use world::{Clock as _, ManualClock, Random, Timestamp, World};
 
 pub struct Site {
     pub directory: Directory,
@@ -178,6 +182,18 @@ impl Site {
             .as_str()
             .unwrap()
             .to_owned()
+    }
+
+    /// The code of `secret` at the site's time (RFC 6238), by the letter of the standard.
+    pub fn code(&self, secret: &Secret) -> String {
+        let secret = data_encoding::BASE32_NOPAD.decode(secret.expose()).unwrap();
+        let step = u64::try_from(self.clock.now().as_second()).unwrap() / 30;
+        let mut mac = Hmac::<sha1::Sha1>::new_from_slice(&secret).unwrap();
+        mac.update(&step.to_be_bytes());
+        let hash = mac.finalize().into_bytes();
+        let at = usize::from(hash[19] & 15);
+        let number = u32::from_be_bytes(hash[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
+        format!("{:06}", number % 1_000_000)
     }
 
     pub fn days(&self, days: u64) {

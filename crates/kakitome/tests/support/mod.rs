@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports, reason = "each story uses a part")]
 
 pub(crate) mod browser;
+pub(crate) mod chromium;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod imap;

@@ -209,7 +209,7 @@ impl Guest {
             }
             Err(Refusal::Temporary) => (ResponseCode::Unavailable, "Try again later"),
             Err(Refusal::InitialPassword) => (ResponseCode::Expired, INITIAL_PASSWORD),
-            Err(Refusal::Credentials) => (
+            Err(Refusal::Credentials | Refusal::Passkey(_)) => (
                 ResponseCode::AuthenticationFailed,
                 "Identifier or password is wrong",
             ),
@@ -233,7 +233,9 @@ impl Guest {
             Unproved::PrivacyRequired => no(ResponseCode::PrivacyRequired, "Begin TLS first"),
             Unproved::NoSuchMechanism => no(ResponseCode::Cannot, "No such mechanism is offered"),
             Unproved::Cancelled => (Status::Bad, None, "Cancelled"),
-            Unproved::Malformed => (Status::Bad, None, "This is no base64"),
+            Unproved::Malformed | Unproved::StaleChallenge => {
+                (Status::Bad, None, "This is no base64")
+            }
         };
         self.line.out.tagged(tag, status, code.as_ref(), text);
         self.count_failure()

@@ -231,7 +231,7 @@ impl Waiting {
             Unproved::PrivacyRequired => "Begin TLS first",
             Unproved::NoSuchMechanism => "No such mechanism is offered",
             Unproved::Cancelled => "Cancelled",
-            Unproved::Malformed => "This is no base64",
+            Unproved::Malformed | Unproved::StaleChallenge => "This is no base64",
         };
         self.line.out.err(None, text);
         self.count_failure()
@@ -259,7 +259,7 @@ impl Waiting {
                     .out
                     .err(Some(ResponseCode::Auth), INITIAL_PASSWORD);
             }
-            Err(Refusal::Credentials) => {
+            Err(Refusal::Credentials | Refusal::Passkey(_)) => {
                 self.line
                     .out
                     .err(Some(ResponseCode::Auth), "Identifier or password is wrong");

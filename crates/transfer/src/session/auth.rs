@@ -127,7 +127,7 @@ impl Conversation<'_> {
 /// What the peer is told: no more than that it was wrong, or that it may try again.
 fn denial(denied: Denied) -> Refusal {
     match denied {
-        Denied::Credentials => Refusal::bad_credentials(),
+        Denied::Credentials | Denied::Passkey(_) => Refusal::bad_credentials(),
         Denied::InitialPassword => Refusal::new::<535>(
             protocol::smtp::Detail::BAD_CREDENTIALS,
             "Change the initial password first, on the web page of this server",
