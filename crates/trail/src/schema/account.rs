@@ -113,7 +113,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         order: "the order that permitted it";
         facts:
             Always "person" Text: "Short name of who read.";
-            Always "why" Text: "`command`, or `over`: its time is over, or who read has left.";
+            Always "why" Text: "`command`, or `over`: its time had come, or who read has left.";
     }
     ForwardAdded {
         subject: "the identifier";

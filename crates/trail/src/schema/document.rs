@@ -22,7 +22,8 @@ const RULES: &str = "\
 ";
 
 const COMMON_FACTS: &str = "\
-`truncated` may be in an event of every kind. Of the others, the kinds that have them give their names.
+`truncated` may be in an event of every kind; where it is, a fact that is always there otherwise may be missing. Of the others, the kinds
+that have them give their names.
 ";
 
 /// The whole page.

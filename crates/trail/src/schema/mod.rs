@@ -26,7 +26,7 @@ pub struct Schema {
     pub outcomes: &'static [Outcome],
     /// What `order` is; `None`: it is never set.
     pub order: Option<&'static str>,
-    /// The facts that `detail` may hold, besides [`common::TRUNCATED`].
+    /// The facts that `detail` may hold, besides `truncated`.
     pub facts: &'static [Fact],
 }
 
