@@ -1,7 +1,5 @@
 //! The schema as a page for people, `docs/events.md`.
 
-use std::fmt::Write as _;
-
 use super::{CHAPTERS, COMMON, Fact, Holds, Schema, When};
 use crate::SCHEMA_VERSION;
 
@@ -35,8 +33,7 @@ pub fn document() -> String {
     );
     table(&mut page, COMMON.iter());
     for (title, schemas) in CHAPTERS {
-        // Nothing fails to be written to a string.
-        let _ = write!(page, "\n## {title}\n");
+        page.push_str(&format!("\n## {title}\n"));
         for schema in *schemas {
             section(&mut page, schema);
         }
@@ -54,21 +51,20 @@ fn section(page: &mut String, schema: &Schema) {
         "" => "none",
         subject => subject,
     };
-    let _ = write!(
-        page,
+    page.push_str(&format!(
         "\n### {}\n\n{}\n\n- Subject: {subject}.\n- Outcome: {}.\n",
         code(schema.kind.as_str()),
         schema.kind.meaning(),
         outcomes.join(", "),
-    );
+    ));
     if let Some(order) = schema.order {
-        let _ = writeln!(page, "- Order: {order}.");
+        page.push_str(&format!("- Order: {order}.\n"));
     }
     let (common, own): (Vec<&Fact>, Vec<&Fact>) =
         schema.facts.iter().partition(|fact| COMMON.contains(fact));
     if !common.is_empty() {
         let names: Vec<String> = common.iter().map(|fact| code(fact.name)).collect();
-        let _ = writeln!(page, "- Shared facts: {}.", names.join(", "));
+        page.push_str(&format!("- Shared facts: {}.\n", names.join(", ")));
     }
     if !own.is_empty() {
         page.push('\n');
@@ -81,19 +77,18 @@ fn table<'a>(page: &mut String, facts: impl Iterator<Item = &'a Fact>) {
     for fact in facts {
         let mut holds = name(fact.holds).to_owned();
         if let Some(or) = fact.or {
-            let _ = write!(holds, " or {}", name(or));
+            holds.push_str(&format!(" or {}", name(or)));
         }
         let there = match fact.when {
             When::Always => "always",
             When::OrNull => "always, or null",
             When::Sometimes => "sometimes",
         };
-        let _ = writeln!(
-            page,
-            "| {} | {holds} | {there} | {} |",
+        page.push_str(&format!(
+            "| {} | {holds} | {there} | {} |\n",
             code(fact.name),
             fact.meaning
-        );
+        ));
     }
 }
 
