@@ -123,7 +123,7 @@ fn event_of(number: u64) -> Event {
         )
         .address(place)
         .subject(identifier)
-        .detail("messages", 3),
+        .detail("fetched", 3),
     }
 }
 

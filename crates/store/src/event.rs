@@ -51,12 +51,19 @@ pub struct Filter {
 }
 
 /// Writes `event` and what it is found by.
+///
+/// A build with debug assertions ends here if the event has a fact that the schema does not know.
 pub(crate) fn insert(
     engine: &mut dyn Engine,
     id: i64,
     at: Timestamp,
     event: &Event,
 ) -> Result<(), Error> {
+    debug_assert_eq!(
+        trail::schema::misfit(event),
+        None,
+        "write the fact down in crates/trail/src/schema"
+    );
     let address = event
         .address
         .map(|address| address.to_canonical().to_string());

@@ -8,8 +8,9 @@ use std::{
     sync::{Arc, Barrier},
 };
 
-use site::{account, count, done, event, open, put};
+use site::{account, count, done, open, put};
 use store::{AccountId, Error, Topic, event::Filter, params, sql::Sql};
+use trail::{Actor, Event, Kind};
 
 const ITEMS: &str = "SELECT count(*) FROM meta WHERE name LIKE 'item-%'";
 
@@ -110,7 +111,9 @@ async fn an_event_is_found_with_its_effect_and_times_ascend() {
         let commit = store
             .commit(Vec::new(), move |tx| {
                 item(tx, &format!("{n}"))?;
-                let event = event("effect").detail("recipients", vec!["A@Example.JP"]);
+                let event = Event::new(Kind::TransactionAccepted, Actor::Peer)
+                    .subject("effect")
+                    .detail("recipients", vec!["A@Example.JP"]);
                 tx.record(&event, ())
             })
             .await;

@@ -20,8 +20,8 @@ use world::World;
 const KINDS: [Kind; 4] = [
     Kind::TransactionAccepted,
     Kind::TransactionRefused,
-    Kind::AuthenticationFailed,
-    Kind::CommandGiven,
+    Kind::SubmissionAccepted,
+    Kind::SubmissionRefused,
 ];
 
 fn sample(n: usize) -> Event {
@@ -273,11 +273,14 @@ async fn an_event_of_any_size_is_written() {
     let store = site::open(directory.path());
     let commit = store.commit(Vec::new(), |tx| {
         let many: Vec<String> = (0..5000).map(|n| format!("r{n}@example.jp")).collect();
-        let huge = Event::new(Kind::CommandGiven, Actor::Person("会".repeat(5000)))
-            .subject("議".repeat(5000))
-            .detail("reply", "x\"\n".repeat(1 << 20))
-            .detail("recipients", many)
-            .detail("size", 7);
+        let huge = Event::new(
+            Kind::SubmissionAccepted,
+            Actor::Identifier("会".repeat(5000)),
+        )
+        .subject("議".repeat(5000))
+        .detail("reply", "x\"\n".repeat(1 << 20))
+        .detail("recipients", many)
+        .detail("size", 7);
         tx.record(&huge, ())
     });
     let _: store::Receipt<()> = commit.await.map_err(|error: Error| error).unwrap();

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use site::{account, done, event, open};
+use site::{account, done, open};
 use store::{
     AccountId, BodyId, Error, Finding, QueueId, Repaired, Store,
     event::Filter,
@@ -20,7 +20,7 @@ use store::{
     params,
     queue::{self, NewQueued, NewRecipient, Notify},
 };
-use trail::{Actor, Kind};
+use trail::{Actor, Event, Kind};
 
 /// A store with mail, a queue and events of all sorts; closed.
 async fn base(directory: &Path) {
@@ -51,7 +51,8 @@ async fn base(directory: &Path) {
     });
     worked.await.unwrap();
     enqueue(&store).await;
-    let mail = event("tanaka@example.jp")
+    let mail = Event::new(Kind::TransactionAccepted, Actor::Peer)
+        .subject("tanaka@example.jp")
         .address("192.0.2.1".parse::<std::net::IpAddr>().ok())
         .detail("recipients", vec!["a@example.net", "b@example.net"]);
     let told = store.commit(Vec::new(), move |tx| tx.record(&mail, ()));

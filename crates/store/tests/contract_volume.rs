@@ -24,7 +24,8 @@ use trail::{
 async fn happen(store: &Store, count: usize) {
     for number in 0..count {
         let done = store.commit(Vec::new(), move |tx| {
-            tx.record(&event(format!("会議 {number}")).detail("x", number), ())
+            let event = event(format!("会議 {number}"));
+            tx.record(&event.detail("words", format!("queue hold {number}")), ())
         });
         let done: Result<_, Error> = done.await;
         done.unwrap();

@@ -2,7 +2,7 @@
 //!
 //! Every change of state and every refusal that the regulation names is an [`Event`]. The `store`
 //! gives an event its number and its time and commits it together with the change it tells of; this
-//! room only says what an event is, and how events are committed to: as leaves ([`entry`]) of a Merkle tree ([`merkle`]) whose
+//! room only says what an event is ([`schema`]), and how events are committed to: as leaves ([`entry`]) of a Merkle tree ([`merkle`]) whose
 //! size and root are signed ([`note`], [`checkpoint`]).
 //!
 //! ```
@@ -21,6 +21,7 @@ mod kind;
 pub mod merkle;
 pub mod note;
 mod parts;
+pub mod schema;
 pub mod volume;
 
 use std::net::IpAddr;
@@ -30,7 +31,7 @@ use serde_json::{Map, Value};
 
 pub use kind::{Kind, UnknownKind};
 
-/// The version of the event schema that this build writes.
+/// The version of the event [`schema`] that this build writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// One fact of the audit trail (clauses 4.2(1), 8.2), before the store numbers and dates it.
@@ -48,7 +49,7 @@ pub struct Event {
     pub subject: String,
     /// The order (clause 7.1) that permitted it, if any.
     pub order: Option<i64>,
-    /// Further facts by name: envelope, size, reply, mechanism, counts, before and after.
+    /// Further facts by name: envelope, size, reply, mechanism, counts, before and after. The [`schema`] has those of each kind.
     pub detail: Map<String, Value>,
 }
 

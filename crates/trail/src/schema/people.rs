@@ -1,0 +1,112 @@
+//! People, roles, orders, the register, and incidents.
+
+use super::Schema;
+
+pub(super) const PEOPLE: &[Schema] = schemas! {
+    PersonAdded {
+        subject: "the person's short name";
+        outcome: Success;
+        order: "the order of the import that entered the person, if one did";
+        facts:
+            Sometimes "full_name" Text: "The name as people read it; absent if a person who was there got an operating-system user.";
+            Sometimes "user" Text: "The operating-system user that the person is from now on, if one was named.";
+            Sometimes "roles" List: "Roles that the first person of the installation has from the start.";
+            Sometimes "role" Text: "The role that an import gives: `staff`.";
+            Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
+    }
+    PersonLeft {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            Always "roles" List: "The roles that ended.";
+            Always "accounts" List: "Identifiers of the person's accounts, which stay until an order deletes them (clause 9.2(1)).";
+            Always "shared" List: "Shared identifiers that the person used, and does not any more (clause 8.1).";
+    }
+    RoleGranted {
+        subject: "the person's short name";
+        outcome: Success;
+        order: "the order on which the person's account was issued, if the role came with it";
+        facts:
+            Always "role" Text: "The role: `administrator`, `account-manager`, `system-officer`, `security-officer`, `personnel-clerk` or `staff`.";
+    }
+    RoleRevoked {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            Always "role" Text: "The role.";
+    }
+    OrderIssued {
+        subject: "the order's number";
+        outcome: Success;
+        order: "the order itself";
+        facts:
+            Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared` or `read`.";
+            OrNull "for" Text: "Short name of the person whom it concerns; null if it concerns none.";
+            Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `rows`.";
+            OrNull "digest" Text: "SHA-256 of the file to be imported, in hexadecimal digits; null if there is none.";
+    }
+    OrderApproved {
+        subject: "the order's number";
+        outcome: Success;
+        order: "the order itself";
+        shared: SINGLE_PERSON;
+        facts:
+            Always "issued_by" Text: "Short name of who issued it.";
+            Always "expires_at" Text: "Until when it may be carried out (RFC 3339).";
+    }
+    NoticeAcknowledged {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            Always "way" Text: "`self`, if the person said so; `paper`, if somebody has seen what the person signed.";
+            OrNull "before" Text: "When it was acknowledged before (RFC 3339); null if it was not.";
+    }
+    DepartureNoted {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            OrNull "before" Text: "The day of departure that was noted before (RFC 3339); null if there was none.";
+            Always "after" Text: "The day of departure (RFC 3339).";
+    }
+    ErasureAsked {
+        subject: "the deleted identifier";
+        outcome: Success;
+        facts:
+            Always "reason" Text: "Why, as it was typed.";
+    }
+    EntryErased {
+        subject: "the deleted identifier, which stays taken";
+        outcome: Success;
+        shared: SINGLE_PERSON;
+        facts:
+            Always "asked_by" Text: "Short name of who asked for it.";
+            Always "reason" Text: "Why it was asked for.";
+    }
+};
+
+pub(super) const INCIDENTS: &[Schema] = schemas! {
+    IncidentOpened {
+        subject: "the incident's number";
+        outcome: Success;
+        facts:
+            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands.";
+            Always "identifier" Text: "The identifier that it is about.";
+            Always "reason" Text: "What it was opened for, as it was typed.";
+            Always "since" Text: "When its owner last used it for sure (RFC 3339); from there on the trail is analysed.";
+    }
+    IncidentStep {
+        subject: "the incident's number";
+        outcome: Success;
+        facts:
+            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `password-renewed`, `handed-over` or `resumed`; the opening itself suspends the identifier and holds its mail.";
+            Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step.";
+            Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
+            Sometimes "recipients" List: "Addresses that the report was sent to, of the step `reported` if the server took it.";
+    }
+    IncidentClosed {
+        subject: "the incident's number";
+        outcome: Success;
+        facts:
+            Always "identifier" Text: "The identifier that it was about.";
+    }
+};

@@ -1,0 +1,81 @@
+//! The server and its store.
+
+use super::Schema;
+
+pub(super) const SERVER: &[Schema] = schemas! {
+    ServerStarted {
+        subject: "the server's host name";
+        outcome: Success;
+        facts:
+            Always "version" Text: "The program's version.";
+            Always "listeners" List: "What it listens on: of each listener the service, the network address and the port.";
+    }
+    ServerStopped {
+        subject: "";
+        outcome: Success;
+        facts:
+    }
+    SettingsLoaded {
+        subject: "the name of the settings' file";
+        outcome: Success;
+        facts:
+            Always "digest" Text: "BLAKE3 of the file, in hexadecimal digits.";
+            Always "settings" Object: "The keys that the file holds, each with its value; a key in a table is written `table.key`.";
+            OrNull "changes" Object: "The keys that differ from when settings last took effect, each with `before` and `after` (null: not written); null if what they were was too large for an event.";
+            Always "allow_single_person" Boolean: "Whether one person may do what the regulation gives to two while there is no second.";
+    }
+    CommandGiven {
+        subject: "the command's name: its first two words; may be empty, if it was refused before it was read";
+        outcome: Success, Refused, Failure;
+        facts:
+            Sometimes "words" Text or List: "The command without secrets: a list of all its words as they were typed, or a text of those that matter; absent if a command on the queue was refused.";
+            Sometimes "via" Text: "How it came: `control` (the command line, over the control socket) or `web` (the pages); absent as `words` is.";
+            Sometimes "user" Text: "The operating-system user who gave it; of one on the pages, the identifier that is logged in.";
+            Sometimes "reason" Text: "Why it was refused or failed; absent if it succeeded.";
+            Sometimes "told" List: "Addresses that were sent a notice of what the command did.";
+            Sometimes "identifier" Text: "The identifier whose use was shown, of `incident report`.";
+    }
+};
+
+pub(super) const STORE: &[Schema] = schemas! {
+    BodiesCollected {
+        subject: "";
+        outcome: Success;
+        facts:
+            Always "bodies" Number: "How many bodies' room was given back.";
+            Always "bytes" Number: "Octets of that room.";
+            Always "segments-removed" Number: "How many segments held nothing any more and were removed.";
+    }
+    BodiesMoved {
+        subject: "";
+        outcome: Success;
+        facts:
+            Always "segment" Number: "Number of the segment that they were moved out of.";
+            Always "bodies" Number: "How many bodies were moved.";
+            Always "bytes" Number: "Octets that they take in the segment.";
+    }
+    StoreRepaired {
+        subject: "what was wrong: a table, body, message, mailbox, account, index or the like, with its number";
+        outcome: Success;
+        facts:
+            Always "fault" Text: "Name of the kind of fault, as `verify` gives it.";
+            Always "found" Text: "What was found, in words.";
+            Always "before" Any: "What it was before, as far as that can be told; its form depends on the fault.";
+            Always "after" Any: "What it is now, in the same form or in words; null: removed.";
+    }
+    StoreBackedUp {
+        subject: "the directory of the copy";
+        outcome: Success;
+        facts:
+            Always "bytes" Number: "Octets that were copied.";
+    }
+    StoreRestored {
+        subject: "the directory of the backup";
+        outcome: Success;
+        facts:
+            Always "user" Text: "The operating-system user who did it.";
+            OrNull "last-event" Text: "When the backup's last event was written, other than those of the store's own work (RFC 3339); null if there is none.";
+            Always "mailboxes-renewed" Number: "How many mailboxes got a new UIDVALIDITY.";
+            Always "validity-kept" Boolean: "Whether all kept theirs, as `--keep-uid-validity` asks.";
+    }
+};

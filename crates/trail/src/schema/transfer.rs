@@ -1,0 +1,127 @@
+//! Mail on its way, and the queue.
+
+use super::Schema;
+
+pub(super) const MAIL: &[Schema] = schemas! {
+    TransactionAccepted {
+        subject: "the queue id that the message got";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, PART;
+        facts:
+    }
+    TransactionRefused {
+        subject: "";
+        outcome: Refused;
+        shared: STAGE, REFUSAL, OPEN_SENDER, REFUSED_RECIPIENT, REFUSED_RECIPIENTS, REFUSED_REASON, REFUSED_SIZE,
+            FURTHER_REFUSALS, WAS_TLS, HELLO, PART;
+        facts:
+    }
+    SubmissionAccepted {
+        subject: "the queue id that the message got";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, PERSON, PART;
+        facts:
+    }
+    SubmissionRefused {
+        subject: "";
+        outcome: Refused;
+        shared: STAGE, REFUSAL, OPEN_SENDER, REFUSED_RECIPIENT, REFUSED_RECIPIENTS, REFUSED_REASON, REFUSED_SIZE,
+            FURTHER_REFUSALS, WAS_TLS, HELLO, PART;
+        facts:
+    }
+    DeliveryLocal {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, PART;
+        facts:
+            Sometimes "recipients" List: "The recipients' addresses, if it went to the mailboxes as it was accepted.";
+            Sometimes "accounts" List: "Numbers of the accounts whose mailboxes it went to, as texts; there as `recipients` is.";
+            Sometimes "recipient" Text: "The recipient, if it came from the queue.";
+            Sometimes "attempt" Number: "Which attempt it was for this recipient, from 1; there if `recipient` is.";
+            Sometimes "reply" Text: "`delivered`; there if `recipient` is.";
+    }
+    DeliveryRelayed {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        facts:
+            Sometimes "note" Text: "What was unusual: 8-bit text went to a server that does not offer 8BITMIME, or the recipient was taken out of the queue meanwhile.";
+    }
+    DeliveryDeferred {
+        subject: "the message's queue id";
+        outcome: Deferred;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        facts:
+    }
+    DeliveryFailed {
+        subject: "the message's queue id";
+        outcome: Failure;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        facts:
+    }
+    DeliveryExpired {
+        subject: "the message's queue id";
+        outcome: Failure;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        facts:
+    }
+    NotificationMade {
+        subject: "the notification's queue id";
+        outcome: Success, Failure;
+        facts:
+            Always "about" Text: "Queue id of the message that it is about.";
+            Always "sender" Text: "`<>`: a notification has the null sender (RFC 3461, section 6).";
+            Always "recipients" List: "Whom it is for: the sender of that message.";
+            Always "actions" List: "What it reports, each once (RFC 3464, section 2.3.3): `failed`, `delayed`, `delivered` or `relayed`.";
+            Sometimes "reason" Text: "Why it could not be given to anybody, if it could not.";
+    }
+    DeliveryForwarded {
+        subject: "the queue id that the message was accepted as";
+        outcome: Success;
+        shared: RECIPIENTS;
+        facts:
+            Always "account" Text: "Address of the account that sends it on.";
+            Always "queued_as" Text: "The queue id that it goes on as.";
+    }
+};
+
+pub(super) const QUEUE: &[Schema] = schemas! {
+    QueueHeld {
+        subject: "the message's queue id; of an incident, the identifier whose mail it is";
+        outcome: Success, Failure;
+        shared: PART;
+        facts:
+            Sometimes "sender" Text: "The envelope's sender, if it was held by command; `<>` is the null sender.";
+            Sometimes "recipients" List or Number: "The recipients that were held by command; of an incident, how many.";
+            Sometimes "incident" Number: "The incident that it was held for (clause 4.1), if it was for one.";
+            Sometimes "reason" Text: "What is wrong with a message that cannot be read, if the server held it by itself.";
+    }
+    QueueReleased {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, PART;
+        facts:
+    }
+    QueueRetried {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, PART;
+        facts:
+    }
+    QueueDiscarded {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: RECIPIENTS, PART;
+        facts:
+            Sometimes "sender" Text: "The envelope's sender, if it could be read; `<>` is the null sender.";
+            Always "reason" Text: "Why, as it was typed.";
+            Sometimes "note" Text: "That the message's record could not be read, if it could not.";
+    }
+    QueueBounced {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, PART;
+        facts:
+            Always "reason" Text: "Why, as it was typed.";
+    }
+};
