@@ -29,7 +29,8 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Always "app_passwords" Number: "How many app passwords went with it.";
             Always "second_factors" Number: "How many second factors went with it.";
             Always "forwards" Number: "How many forwards of it ended.";
-            Always "references" List: "What referred to it, each in words with what became of it.";
+            Sometimes "references" List: "What referred to it, each in words with what became of it; absent if it was carried out again in a backup.";
+            Sometimes "repeated" Boolean: "True: it was carried out again in a backup from before it, which this site was made of.";
     }
     AccountSuspended {
         subject: "the identifier";
@@ -202,7 +203,7 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "second_factor" Number: "The second factor's number.";
-            Always "second_factor_kind" Text: "What it is: `totp`, codes by time (RFC 6238).";
+            Always "second_factor_kind" Text: "What it is: `totp`, codes by time (RFC 6238), or `passkey` (WebAuthn).";
             Always "name" Text: "The name that the holder gave it.";
     }
     SecondFactorRemoved {

@@ -13,6 +13,8 @@ pub(super) const AUTHENTICATION: &[Schema] = schemas! {
             Sometimes "app_password" Number: "Number of the app password, if it was one.";
             Sometimes "app_password_name" Text: "The name that its maker gave it; there if `app_password` is.";
             Sometimes "person" Text: "Short name of its maker; there if `app_password` is.";
+            Sometimes "second_factor" Number: "Number of the second factor that was shown, if one was asked for.";
+            Sometimes "second_factor_kind" Text: "Its kind: `totp` or `passkey`; there if `second_factor` is.";
             Sometimes "reading" Boolean: "True: it is to read another's mailbox, on the order.";
     }
     AuthenticationFailed {

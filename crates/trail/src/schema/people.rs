@@ -53,6 +53,7 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         facts:
             Always "issued_by" Text: "Short name of who issued it.";
             Always "expires_at" Text: "Until when it may be carried out (RFC 3339).";
+            Sometimes "permits" Text: "SHA-256 in hexadecimal digits over all that it permits, by which a row that was changed since is known; absent in events of older programs.";
     }
     NoticeAcknowledged {
         subject: "the person's short name";

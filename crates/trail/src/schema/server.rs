@@ -24,6 +24,13 @@ pub(super) const SERVER: &[Schema] = schemas! {
             OrNull "changes" Object: "The keys that differ from when settings last took effect, each with `before` and `after` (null: not written); null if what they were was too large for an event.";
             Always "allow_single_person" Boolean: "Whether one person may do what the regulation gives to two while there is no second.";
     }
+    ClockBehind {
+        subject: "";
+        outcome: Failure;
+        facts:
+            Always "seconds" Number: "How far the clock was behind the last event.";
+            Always "clock" Text: "What the clock showed (RFC 3339).";
+    }
     CommandGiven {
         subject: "the command's name: its first two words; may be empty, if it was refused before it was read";
         outcome: Success, Refused, Failure;
@@ -68,6 +75,22 @@ pub(super) const STORE: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "bytes" Number: "Octets that were copied.";
+            Sometimes "deletions" Number: "How many deletions of accounts the site had carried out before; absent in events of older programs.";
+    }
+    BackupPurged {
+        subject: "the directory of the backup";
+        outcome: Success, Deferred;
+        facts:
+            Always "accounts" Number: "How many accounts were deleted in it.";
+            Always "discarded" Number: "How many queued messages of such accounts were discarded in it.";
+            Always "waiting" Number: "How many were kept, since they still wait in the site's own queue: the rest is done once they have left.";
+            Always "deletions" Number: "How many of the site's deletions of accounts it is after now.";
+    }
+    BackupGone {
+        subject: "the directory where the backup was";
+        outcome: Success;
+        facts:
+            Always "reason" Text: "How that is known, as it was typed.";
     }
     StoreRestored {
         subject: "the directory of the backup";
