@@ -355,7 +355,7 @@ async fn ids_ascend_across_restarts_though_the_clock_goes_back() {
         .unwrap();
     // That the clock went back is the third.
     assert_eq!(events.len(), 3);
-    assert_eq!(events[1].event.kind, trail::Kind::ClockBehind);
+    assert_eq!(events[1].event.kind, Kind::ClockBehind);
     assert!(events.is_sorted_by(|a, b| a.id < b.id && a.at <= b.at));
 }
 
