@@ -28,9 +28,11 @@ mod evidence;
 mod gather;
 mod policy;
 mod results;
+mod screened;
 mod verdict;
 
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
 pub use gather::{Arrival, Limits, Screener, ScreenerError};
 pub use policy::{Choice, Policy, Trouble};
+pub use screened::Screened;
 pub use verdict::{Cause, Handling, Refused, Verdict};

@@ -100,6 +100,9 @@ impl Conversation<'_> {
                 "Too many hops: this message is in a loop",
             ));
         }
+        let id = QueueId(self.transfer.store().next_id());
+        // Before the memory for sealing is asked for: the DNS may take its time.
+        let raw = self.screen(id, raw).await?;
         let patience = self.settings.times.memory;
         // Held until the commit is done or has failed.
         let _room = self.transfer.memory().to_seal(end.octets, patience).await.map_err(|_| {
@@ -107,7 +110,6 @@ impl Conversation<'_> {
             no_memory()
         })?;
         let raw = self.finished(raw, &transaction).await?;
-        let id = QueueId(self.transfer.store().next_id());
         let mut accepted = Accepted::new(&transaction, &self.open.targets, end)?;
         let hostname = self.settings.hostname.as_str();
         if !accepted.onward.is_empty() && passes(&raw, hostname) >= MOST_PASSES {
@@ -186,6 +188,7 @@ impl Conversation<'_> {
         let mail = transaction.mail;
         let sender = mail.reverse_path.address().cloned();
         let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
+        let into = self.mailbox_for_it();
         let origin = Origin {
             id,
             sender: sender.clone(),
@@ -227,7 +230,8 @@ impl Conversation<'_> {
         queued.extend(own);
         let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
             .await
-            .map_err(trouble)?;
+            .map_err(trouble)?
+            .into_mailbox(into);
         let mut parcels = vec![parcel];
         if let Some((notice, event)) = notices {
             parcels.extend(notice);
@@ -320,6 +324,7 @@ impl Conversation<'_> {
         }
         .to_field();
         let mut trace = received;
+        trace.insert_str(0, &self.results_field());
         if !accepted.accounts.is_empty() {
             trace.insert_str(0, &trace::return_path(sender));
         }
@@ -362,6 +367,9 @@ impl Conversation<'_> {
         if let Some(hello) = &self.hello {
             event = event.detail("hello", hello.name.clone());
         }
+        if let Some((_, screened)) = &self.open.screened {
+            event = event.detail("screening", screened.to_json());
+        }
         if let Some(tls) = self.tls() {
             event = event.detail("tls", format!("{} {}", tls.version, tls.cipher));
         }
@@ -372,9 +380,12 @@ impl Conversation<'_> {
         );
         if !accepted.accounts.is_empty() {
             let accounts: Vec<String> = accepted.accounts.iter().map(ToString::to_string).collect();
-            let event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
+            let mut event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
                 .detail("sender", text::path(origin.sender.as_ref()));
+            if self.mailbox_for_it() == parcel::Folder::Junk {
+                event = event.detail("junk", true);
+            }
             events.extend(event.in_parts(
                 DETAIL_LIMIT,
                 vec![

@@ -9,6 +9,8 @@ use protocol::smtp::{
     Detail, Mail, Rcpt, Refusal, Transaction,
     server::{MailAnswer, RcptAnswer},
 };
+use screening::Screened;
+use store::QueueId;
 use tokio::time::Instant;
 
 use super::Conversation;
@@ -36,6 +38,8 @@ pub(super) struct Open {
     pub(super) waited: Duration,
     /// Why the content was given up, when it was.
     pub(super) given_up: bool,
+    /// The id that the message has, once it was screened, and what was found and decided.
+    pub(super) screened: Option<(QueueId, Screened)>,
 }
 
 /// Where an accepted recipient goes.
@@ -70,6 +74,7 @@ impl Open {
             came: 0,
             waited: Duration::ZERO,
             given_up: false,
+            screened: None,
         }
     }
 
@@ -85,6 +90,7 @@ impl Open {
         self.came = 0;
         self.waited = Duration::ZERO;
         self.given_up = false;
+        self.screened = None;
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
