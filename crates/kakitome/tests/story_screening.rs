@@ -538,11 +538,17 @@ fn what_was_decided_can_be_asked_again() {
 
     // Asking is an act like others.
     let given = story.site.events(&["--kind", "command.given"]);
-    let spoken = format!("{given:?}");
-    assert!(
-        spoken.contains(&format!("screening explain {id}")),
-        "{spoken}"
-    );
+    let explain = serde_json::json!(["screening", "explain", id]);
+    let asked = |event: &&Value| {
+        let words = event["detail"]["words"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        words.ends_with(explain.as_array().unwrap())
+    };
+    assert_eq!(given.iter().filter(asked).count(), 3, "{given:?}");
+    let read = story.site.events(&["--kind", "trail.read"]);
+    assert!(format!("{read:?}").contains(&id), "{read:?}");
 }
 
 #[test]
@@ -609,6 +615,11 @@ fn an_exchange_server_screens_and_the_mailbox_server_believes_it() {
         fields[0].contains("spf=fail smtp.mailfrom=fail.example"),
         "{fields:?}"
     );
+
+    // What the one decides, the other does.
+    assert_eq!(hand("boss@apart.example").code, 250);
+    imap.holds("Junk", 1, SOON);
+    imap.holds("INBOX", 1, SOON);
     let taken = mailbox.events(&["--kind", "smtp.accepted"]);
     assert!(
         taken

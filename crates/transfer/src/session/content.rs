@@ -29,7 +29,7 @@ use super::{
 use crate::{
     Listener, content, metrics,
     notify::{self, Origin, Report},
-    parcel::{self, Parcel},
+    parcel::{self, Folder, Parcel},
     route::Hop,
     text, trace,
 };
@@ -188,7 +188,6 @@ impl Conversation<'_> {
         let mail = transaction.mail;
         let sender = mail.reverse_path.address().cloned();
         let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
-        let into = self.mailbox_for_it();
         let origin = Origin {
             id,
             sender: sender.clone(),
@@ -231,7 +230,7 @@ impl Conversation<'_> {
         let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
             .await
             .map_err(trouble)?
-            .into_mailbox(into);
+            .into_mailbox(self.open.folder);
         let mut parcels = vec![parcel];
         if let Some((notice, event)) = notices {
             parcels.extend(notice);
@@ -324,7 +323,7 @@ impl Conversation<'_> {
         }
         .to_field();
         let mut trace = received;
-        trace.insert_str(0, &self.results_field());
+        trace.insert_str(0, &self.results_fields());
         if !accepted.accounts.is_empty() {
             trace.insert_str(0, &trace::return_path(sender));
         }
@@ -383,7 +382,7 @@ impl Conversation<'_> {
             let mut event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
                 .detail("sender", text::path(origin.sender.as_ref()));
-            if self.mailbox_for_it() == parcel::Folder::Junk {
+            if self.open.folder == Folder::Junk {
                 event = event.detail("junk", true);
             }
             events.extend(event.in_parts(

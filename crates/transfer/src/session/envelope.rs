@@ -14,7 +14,7 @@ use store::QueueId;
 use tokio::time::Instant;
 
 use super::Conversation;
-use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, route::Hop};
+use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, parcel::Folder, route::Hop};
 
 /// The transaction that is open, if one is.
 pub(super) struct Open {
@@ -40,6 +40,8 @@ pub(super) struct Open {
     pub(super) given_up: bool,
     /// The id that the message has, once it was screened, and what was found and decided.
     pub(super) screened: Option<(QueueId, Screened)>,
+    /// Which mailbox of its recipients it goes to.
+    pub(super) folder: Folder,
 }
 
 /// Where an accepted recipient goes.
@@ -75,6 +77,7 @@ impl Open {
             waited: Duration::ZERO,
             given_up: false,
             screened: None,
+            folder: Folder::Inbox,
         }
     }
 
@@ -91,6 +94,7 @@ impl Open {
         self.waited = Duration::ZERO;
         self.given_up = false;
         self.screened = None;
+        self.folder = Folder::Inbox;
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it

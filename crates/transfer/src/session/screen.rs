@@ -3,13 +3,20 @@
 
 use std::sync::Arc;
 
-use message::{build, header::remove_results_of};
+use message::{
+    build,
+    header::{Field, Header, remove_results_of},
+};
 use protocol::smtp::{Detail, Refusal};
 use screening::{Arrival, Handling, Screened};
 use store::QueueId;
 
 use super::Conversation;
-use crate::{Listener, Settings, metrics, parcel};
+use crate::{Listener, Settings, metrics, parcel::Folder};
+
+/// How an exchange server tells its mailbox server what the verdict was. Nobody gains by forging it: all it can do is to put the
+/// message into Junk.
+const HANDLING_FIELD: &str = "X-Kakitome-Handling";
 
 impl Conversation<'_> {
     /// Gathers what can be known of the message, and decides. Returns the message without fields that claim to be our word;
@@ -20,12 +27,18 @@ impl Conversation<'_> {
         mut raw: Vec<u8>,
     ) -> Result<Vec<u8>, Refusal> {
         if !self.is_from_outside() {
+            if self.listener == Listener::Exchange && is_marked(&raw) {
+                self.open.folder = Folder::Junk;
+            }
             return Ok(raw);
         }
         let settings = Arc::clone(&self.settings);
         if let Some(screened) = self.evidence_and_verdict(&settings, &mut raw).await {
             metrics::screened(&screened);
             let refusal = refusal(id, &screened);
+            if screened.verdict.handling == Handling::Mark {
+                self.open.folder = Folder::Junk;
+            }
             self.open.screened = Some((id, screened));
             if let Some(refusal) = refusal {
                 return Err(refusal);
@@ -64,25 +77,28 @@ impl Conversation<'_> {
         Some(Screened { evidence, verdict })
     }
 
-    /// The field that tells the recipient's programs what was found; empty when it was not screened.
-    pub(super) fn results_field(&self) -> String {
+    /// The fields that tell the recipient's programs what was found; none when it was not screened.
+    pub(super) fn results_fields(&self) -> String {
         let Some((_, screened)) = &self.open.screened else {
             return String::new();
         };
         let host = self.settings.hostname.as_str();
         let value = screened.evidence.authentication_results(host);
-        build::field("Authentication-Results", &value)
-    }
-
-    /// Which mailbox the verdict wants it in.
-    pub(super) fn mailbox_for_it(&self) -> parcel::Folder {
-        match &self.open.screened {
-            Some((_, screened)) if screened.verdict.handling == Handling::Mark => {
-                parcel::Folder::Junk
-            }
-            _ => parcel::Folder::Inbox,
+        let mut fields = build::field("Authentication-Results", &value);
+        // The mailboxes may be another server's.
+        if self.open.folder == Folder::Junk && !self.settings.roles.has_mailboxes() {
+            fields.push_str(&build::field(HANDLING_FIELD, Handling::Mark.as_str()));
         }
+        fields
     }
+}
+
+/// Whether the exchange server that hands the message over says that it belongs into Junk.
+fn is_marked(raw: &[u8]) -> bool {
+    let header = Header::named(raw, &[HANDLING_FIELD], 1);
+    let mut fields = header.iter();
+    let says = fields.next().map(Field::unfolded);
+    says.is_some_and(|says| says == Handling::Mark.as_str())
 }
 
 /// What the client is told, with the id that `screening explain` knows it by.
