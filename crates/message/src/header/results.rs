@@ -32,7 +32,41 @@ fn claims(value: &str, host: &Domain) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::header::Header;
+
+    const PIECES: [&str; 9] = [
+        "Authentication-Results: ",
+        "mx.city.example",
+        "; x=y",
+        "\r\n",
+        "\n",
+        " ",
+        "(",
+        "\"",
+        "A: b",
+    ];
+
+    proptest! {
+        #[test]
+        fn nothing_of_ours_is_left_and_the_body_is_as_it_was(
+            pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..40)
+        ) {
+            let message = pieces.concat().into_bytes();
+            let host = Domain::parse("mx.city.example").unwrap();
+            let mut left = message.clone();
+            let count = remove_results_of(&mut left, &host);
+            prop_assert_eq!(count == 0, left == message);
+            prop_assert_eq!(remove_results_of(&mut left, &host), 0);
+            let body = |raw: &[u8]| {
+                let header = Header::parse(raw, &Limits::default());
+                raw.get(header.body_start()..).unwrap_or_default().to_vec()
+            };
+            prop_assert_eq!(body(&left), body(&message));
+        }
+    }
 
     fn removed(message: &str) -> (String, usize) {
         let mut octets = message.as_bytes().to_vec();
