@@ -20,7 +20,8 @@ ROOMS = {
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "trail", "message", "protocol", "store"},
-    "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
+    "screening": {"world", "wire", "message"},
+    "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory", "screening"},
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "console": {"world", "wire", "message", "protocol", "store", "directory"},
     "simulation": {
@@ -28,7 +29,7 @@ ROOMS = {
     },
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
-        "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
+        "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
         "console",
     },
     "fuzz": {"message", "protocol", "kakitome"},

@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod backups;
 mod life;
+mod screening;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -17,6 +18,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backups::BackupsCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use screening::ScreeningCommand;
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -138,6 +140,9 @@ pub(crate) enum SiteCommand {
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// What was found about mail from outside, and why it was taken or not
+    #[command(subcommand)]
+    Screening(ScreeningCommand),
     /// Copy the whole site, while it runs, into an empty or missing directory
     ///
     /// Settings, keys, certificate, database and mail; not the indexes, which are made anew. The copy is as secret

@@ -12,6 +12,7 @@ use directory::Directory;
 use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
+use screening::Screener;
 use serde_json::{Value, json};
 use store::{
     Recorded, Store,
@@ -48,6 +49,7 @@ pub(crate) struct Site {
     pub(crate) started: Timestamp,
     pub(crate) identity: IdentityHandle,
     resolver: Arc<Names>,
+    screener: transfer::ScreenerHandle,
     settings: ArcSwap<Settings>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
@@ -109,6 +111,7 @@ impl Site {
         let web_settings = Arc::new(ArcSwap::from_pointee(settings.web_settings()));
         let dns = settings.dns().map_err(SiteError::Values)?;
         let resolver = Arc::new(Names::new(&dns)?);
+        let screener = Arc::new(ArcSwap::from_pointee(screener(&dns, &world)?));
         let client_tls = transfer::ClientTls::system()
             .map_err(|error| SiteError::Resolver(error.to_string()))?;
         let identity = load_identity(path, &settings)?.into_handle();
@@ -121,6 +124,7 @@ impl Site {
             settings: Arc::clone(&transfer_settings),
             identity: Arc::clone(&identity),
             resolver: Arc::clone(&resolver) as Arc<dyn Resolver>,
+            screener: Some(Arc::clone(&screener)),
             dialer: Arc::new(transfer::TcpDialer),
             tls: client_tls,
         });
@@ -154,6 +158,7 @@ impl Site {
             world,
             identity,
             resolver,
+            screener,
             reloading: tokio::sync::Mutex::new(()),
             purging: tokio::sync::Mutex::new(()),
             transfer_settings,
@@ -231,7 +236,9 @@ impl Site {
         let mut transfer_settings = fresh
             .transfer_settings(&self.path)
             .map_err(SiteError::Values)?;
-        let names = Names::new(&fresh.dns().map_err(SiteError::Values)?)?;
+        let dns = fresh.dns().map_err(SiteError::Values)?;
+        let names = Names::new(&dns)?;
+        let asking = screener(&dns, &self.world)?;
         let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
         let identity = load_identity(&self.path, &fresh)?;
         let old = self.settings();
@@ -269,6 +276,7 @@ impl Site {
         self.web_settings.store(Arc::new(fresh.web_settings()));
         self.identity.store(Arc::new(identity));
         self.resolver.replace(&names);
+        self.screener.store(Arc::new(asking));
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
         Ok(need_restart)
@@ -335,6 +343,12 @@ impl Site {
         let () = done.value;
         Ok(())
     }
+}
+
+/// Who gathers evidence on mail from outside, by the name servers of the settings.
+fn screener(dns: &transfer::Dns, world: &World) -> Result<Screener, SiteError> {
+    Screener::new(&dns.servers, dns.timeout, world.clone())
+        .map_err(|error| SiteError::Resolver(error.to_string()))
 }
 
 /// The resolver in force; a reload replaces it under running deliveries.

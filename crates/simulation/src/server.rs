@@ -95,6 +95,7 @@ impl Server {
             settings: Arc::new(ArcSwap::from_pointee(transfer_settings())),
             identity: Arc::clone(&identity),
             resolver: Arc::new(names()),
+            screener: None,
             dialer: Arc::new(ToSink {
                 network: network.clone(),
                 sink: sink.clone(),

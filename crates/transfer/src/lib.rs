@@ -54,10 +54,13 @@ pub use resolver::{
     Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
 };
 pub use settings::{
-    Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles, Settings,
-    SettingsHandle, Times, TlsPolicy, Waits,
+    Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
+    Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use wire::{ExplicitNetwork, NetworkError};
+
+/// A screener that a reload can replace under running sessions.
+pub type ScreenerHandle = Arc<arc_swap::ArcSwap<screening::Screener>>;
 
 /// What the listener writes, before it closes, to a connection that [`wire::Admission`] does not let in.
 pub const REFUSED_BUSY: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";
@@ -95,6 +98,9 @@ pub struct Parts {
     pub identity: IdentityHandle,
     /// Names.
     pub resolver: Arc<dyn Resolver>,
+    /// Who gathers evidence on mail from outside; a reload stores a new one. `None`: such mail is not screened, whatever the
+    /// settings say.
+    pub screener: Option<ScreenerHandle>,
     /// Connections to other servers.
     pub dialer: Arc<dyn Dialer>,
     /// TLS as client.
@@ -173,6 +179,11 @@ impl Transfer {
 
     fn resolver(&self) -> &dyn Resolver {
         self.shared.parts.resolver.as_ref()
+    }
+
+    fn screener(&self) -> Option<Arc<screening::Screener>> {
+        let handle = self.shared.parts.screener.as_ref();
+        handle.map(|handle| handle.load_full())
     }
 
     fn dialer(&self) -> &dyn Dialer {

@@ -1,6 +1,7 @@
 //! Counters: what happened since the start, for graphs and alarms. The trail has each case.
 
 use metrics::{counter, describe_counter};
+use screening::{Finding, Screened};
 
 use crate::Listener;
 
@@ -27,6 +28,11 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
+/// Messages from outside that were screened, by handling.
+const SCREENED: &str = "kakitome_messages_screened_total";
+/// Results of SPF (of MAIL FROM), DKIM (of each signature) and DMARC.
+const RESULTS: &str = "kakitome_authentication_results_total";
+
 /// Tells the recorder what each counter means, and lets the plain ones begin at zero.
 pub(crate) fn describe() {
     describe_counter!(
@@ -42,6 +48,14 @@ pub(crate) fn describe() {
     describe_counter!(
         AUTHENTICATIONS,
         "Authentications at submission, by outcome (success, failure)"
+    );
+    describe_counter!(
+        SCREENED,
+        "Messages from outside that were screened, by handling (accept, mark, defer, refuse)"
+    );
+    describe_counter!(
+        RESULTS,
+        "Results of sender authentication, by method (spf, dkim, arc, dmarc) and result (RFC 8601)"
     );
     for (name, meaning) in [
         (DELIVERED, "Recipients delivered to mailboxes here"),
@@ -82,6 +96,22 @@ pub(crate) fn accepted(listener: Listener, octets: usize) {
 pub(crate) fn refused(listener: Listener, permanent: bool) {
     let class = if permanent { "permanent" } else { "temporary" };
     counter!(REFUSED, "service" => service(listener), "class" => class).increment(1);
+}
+
+/// A message from outside was screened.
+pub(crate) fn screened(screened: &Screened) {
+    counter!(SCREENED, "handling" => screened.verdict.handling.as_str()).increment(1);
+    let evidence = &screened.evidence;
+    let count = |method: &'static str, result: Finding| {
+        counter!(RESULTS, "method" => method, "result" => result.as_str()).increment(1);
+    };
+    count("spf", evidence.spf.result);
+    count("arc", evidence.arc.result);
+    count("dmarc", evidence.dmarc.result);
+    match evidence.dkim.as_slice() {
+        [] => count("dkim", Finding::None),
+        all => all.iter().for_each(|one| count("dkim", one.result)),
+    }
 }
 
 /// An identifier proved itself, or did not.

@@ -7,7 +7,7 @@ use std::{
 
 use store::{
     AccountId, BodyId, Error, Recorded, SealedBody, Store, Tx,
-    mailbox::{self, Flags, NewMessage},
+    mailbox::{self, Flags, NewMessage, SpecialUse},
     queue::{self, NewQueued},
 };
 use world::Panicked;
@@ -23,10 +23,21 @@ pub(crate) struct Parcel {
     contents: Contents,
 }
 
+/// Which mailbox of an account a message goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Folder {
+    /// INBOX.
+    #[default]
+    Inbox,
+    /// The one with the special use `\\Junk` (RFC 6154); INBOX where there is none.
+    Junk,
+}
+
 struct Contents {
     body: BodyId,
     size: u64,
     accounts: BTreeSet<AccountId>,
+    into: Folder,
     queued: Vec<NewQueued>,
     digest: Digest,
 }
@@ -62,6 +73,7 @@ impl Parcel {
                 body: sealed.id,
                 size: sealed.size,
                 accounts,
+                into: Folder::default(),
                 queued,
                 digest,
             };
@@ -74,6 +86,12 @@ impl Parcel {
         }
         store.blocking(work).await
     }
+
+    /// The same, for another mailbox of its accounts.
+    pub(crate) fn into_mailbox(mut self, into: Folder) -> Self {
+        self.contents.into = into;
+        self
+    }
 }
 
 impl Contents {
@@ -81,8 +99,15 @@ impl Contents {
     /// nothing is accepted and then bounced.
     fn put(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for account in &self.accounts {
-            let inbox = mailbox::by_name(tx, *account, "INBOX")?
-                .ok_or_else(|| Error::NotFound(format!("the INBOX of account {account}")))?;
+            let junk = match self.into {
+                Folder::Inbox => None,
+                Folder::Junk => mailbox::by_special_use(tx, *account, SpecialUse::Junk)?,
+            };
+            let place = match junk {
+                Some(junk) => junk,
+                None => mailbox::by_name(tx, *account, "INBOX")?
+                    .ok_or_else(|| Error::NotFound(format!("the INBOX of account {account}")))?,
+            };
             let message = NewMessage {
                 body: self.body,
                 size: self.size,
@@ -92,7 +117,7 @@ impl Contents {
                 summary: self.digest.summary.clone(),
                 references: self.digest.references.clone(),
             };
-            mailbox::append(tx, inbox.id, &message, false)?;
+            mailbox::append(tx, place.id, &message, false)?;
         }
         self.queued
             .iter()

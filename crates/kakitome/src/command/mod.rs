@@ -12,6 +12,7 @@ mod order;
 mod person;
 mod queue;
 mod register;
+mod screening;
 mod status;
 mod verify;
 
@@ -231,6 +232,7 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
+        SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
         SiteCommand::Backups(command) => backups::run(site, caller, command, answer).await,
         SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,

@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 mod policy;
 mod rooms;
+mod screening;
 mod template;
 mod units;
 mod written;
@@ -29,6 +30,7 @@ pub(crate) use limits::{
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
+pub(crate) use screening::ScreeningKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
 pub(crate) use written::Written;
@@ -63,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) limits: LimitKeys,
     #[serde(default)]
     pub(crate) dns: DnsKeys,
+    #[serde(default)]
+    pub(crate) screening: ScreeningKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -249,6 +253,7 @@ impl Settings {
         self.limits.check(at)?;
         self.delivery.check(at)?;
         self.audit.check(at)?;
+        self.screening.check(at)?;
         self.check_names(at)
     }
 
@@ -373,6 +378,12 @@ mod tests {
             ("[listen]\nmetrics = 25\n", 9),
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
+            ("[screening]\ntime = \"0s\"\n", 9),
+            ("[screening]\ntime = \"10m\"\n", 9),
+            ("[screening]\nsignatures = 21\n", 9),
+            ("[screening]\nspf_fail = \"defer\"\n", 9),
+            ("[screening]\ndmarc_exceptions = [\"0.0.0.0/0\"]\n", 9),
+            ("[screening]\ndmarc_exceptions = [\"list example\"]\n", 9),
             ("catch_all = \"x@elsewhere.test\"\n", 8),
             (
                 "[delivery]\nwarn_after = \"9d\"\nexpire_after = \"5d\"\n",

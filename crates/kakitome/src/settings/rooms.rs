@@ -113,6 +113,7 @@ impl Settings {
             made.mailbox_server = Some(hop);
         }
         self.put_delivery(&mut made, directory)?;
+        made.screening = self.screening.made()?;
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),

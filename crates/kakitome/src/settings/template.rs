@@ -24,6 +24,9 @@ pub(crate) fn render(template: &Template) -> String {
     let written = render_into(&mut text, template);
     debug_assert!(written.is_ok());
     text.push_str(TAIL);
+    if !template.extra.contains(SCREENING_HEADER) {
+        text.push_str(SCREENING);
+    }
     if !template.extra.is_empty() {
         text.push('\n');
         text.push_str(&template.extra);
@@ -260,6 +263,23 @@ unauthenticated_networks = []
 # Lowest TLS and next hop by destination domain:
 # minimum_tls = { \"partner.example\" = \"verified\" }
 # route = { \"branch.example\" = { host = \"mx.branch.example\", port = 25, use_mx = false } }
+";
+
+/// Further text may bring its own.
+const SCREENING_HEADER: &str = "[screening]\n";
+
+const SCREENING: &str = "
+[screening]
+# Mail from outside, before it is taken: SPF, DKIM, ARC and DMARC (clauses 5.1, 5.3). `screening explain ID` tells of each message.
+# enabled = true
+# time = \"20s\"                    # for all that is asked about one message; the client waits meanwhile
+# signatures = 10                  # DKIM signatures of one message that are verified; 20 at most
+# dmarc_reject = \"refuse\"         # mail that fails DMARC where the author's domain says p=reject: refuse, mark (into Junk), accept
+# dmarc_quarantine = \"mark\"       # the same for p=quarantine
+# dmarc_exceptions = [\"lists.example.net\", \"192.0.2.7\"]  # domains whose ARC seals, and networks whose mail, pass all the same
+# spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, refuse
+# unclear_author = \"mark\"         # mail whose From does not name one domain: accept, mark, refuse
+# dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 ";
 
 #[cfg(test)]

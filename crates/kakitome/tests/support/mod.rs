@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod site;
 pub(crate) mod smtp;
+pub(crate) mod unbound;
 
 pub(crate) use message::Letter;
 pub(crate) use place::{loopback, place};

@@ -199,6 +199,44 @@ pub fn select_fields(raw_header: &[u8], names: &[&str], except: bool, limits: &L
     chosen
 }
 
+/// Removes, in place, the fields of that name (in any case) whose value `is_doomed`, in a header of whatever length. Returns how
+/// many there were. Time grows with the message, memory not at all.
+pub(super) fn remove_fields_if(
+    message: &mut Vec<u8>,
+    name: &str,
+    is_doomed: impl Fn(&[u8]) -> bool,
+) -> usize {
+    let (mut at, mut kept, mut removed) = (0, 0, 0_usize);
+    while at < message.len() {
+        let first_end = line_end(message, at);
+        let line = message.get(at..first_end).unwrap_or_default();
+        if is_blank(line) {
+            break;
+        }
+        let length = name_length(line);
+        let is_named = length
+            .and_then(|length| line.get(..length))
+            .is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()));
+        let mut end = first_end;
+        while matches!(message.get(end), Some(b' ' | b'\t')) {
+            end = line_end(message, end);
+        }
+        let field = message.get(at..end).unwrap_or_default();
+        let colon = memchr(b':', field).map_or(field.len(), |colon| colon.saturating_add(1));
+        if is_named && is_doomed(field.get(colon..).unwrap_or_default()) {
+            removed = removed.saturating_add(1);
+        } else {
+            message.copy_within(at..end, kept);
+            kept = kept.saturating_add(end.saturating_sub(at));
+        }
+        at = end;
+    }
+    if removed > 0 {
+        message.drain(kept..at);
+    }
+    removed
+}
+
 /// Where the line that begins at `at` ends, its line feed included.
 pub(crate) fn line_end(raw: &[u8], at: usize) -> usize {
     let rest = raw.get(at..).unwrap_or_default();

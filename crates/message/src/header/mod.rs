@@ -19,6 +19,7 @@ mod fields;
 mod ids;
 mod lex;
 mod params;
+mod results;
 mod words;
 
 pub use addresses::{AddressItem, Mailbox, parse_addresses};
@@ -27,6 +28,7 @@ pub use date::{SentDate, format_date, parse_date};
 pub use fields::{Field, Header, select_fields};
 pub use ids::{parse_id, parse_ids};
 pub use params::Params;
+pub use results::remove_results_of;
 pub use words::{decode_words, encode_words};
 
 pub(crate) use fields::{is_blank, line_end};

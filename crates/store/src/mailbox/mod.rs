@@ -38,8 +38,8 @@ pub use read::{
 pub(crate) use recovered::{Returning, put_back, recovered};
 pub use roll::{Roll, Slot};
 pub use tree::{
-    MAX_MAILBOXES, MAX_SUBSCRIPTIONS, by_id, by_name, create, delete, list, rename, subscribe,
-    subscriptions,
+    MAX_MAILBOXES, MAX_SUBSCRIPTIONS, by_id, by_name, by_special_use, create, delete, list, rename,
+    subscribe, subscriptions,
 };
 
 /// A mailbox as its row says.

@@ -55,6 +55,25 @@ pub fn by_name(
     sql::first(sql, &statement, params![account, &name], mailbox)
 }
 
+/// The mailbox of that special use, if the account has one.
+///
+/// # Errors
+/// When the database fails.
+pub fn by_special_use(
+    sql: &mut dyn Sql,
+    account: AccountId,
+    special_use: SpecialUse,
+) -> Result<Option<Mailbox>, Error> {
+    let statement =
+        format!("{SELECT} WHERE m.account = ?1 AND m.special_use = ?2 AND m.selectable");
+    sql::first(
+        sql,
+        &statement,
+        params![account, special_use.column()],
+        mailbox,
+    )
+}
+
 /// The mailbox of that id, if it still exists.
 ///
 /// # Errors

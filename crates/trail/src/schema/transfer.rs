@@ -6,14 +6,14 @@ pub(super) const MAIL: &[Schema] = schemas! {
     TransactionAccepted {
         subject: "the queue id that the message got";
         outcome: Success;
-        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, PART;
+        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, SCREENING, PART;
         facts:
     }
     TransactionRefused {
-        subject: "";
+        subject: "the queue id that the message would have got, if it was screened";
         outcome: Refused;
         shared: STAGE, REFUSAL, OPEN_SENDER, REFUSED_RECIPIENT, REFUSED_RECIPIENTS, REFUSED_REASON, REFUSED_SIZE,
-            FURTHER_REFUSALS, WAS_TLS, HELLO, PART;
+            FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
         facts:
     }
     SubmissionAccepted {
@@ -36,6 +36,7 @@ pub(super) const MAIL: &[Schema] = schemas! {
         facts:
             Sometimes "recipients" List: "The recipients' addresses, if it went to the mailboxes as it was accepted.";
             Sometimes "accounts" List: "Numbers of the accounts whose mailboxes it went to, as texts; there as `recipients` is.";
+            Sometimes "junk" Boolean: "True: it went to their Junk mailboxes, as the screening decided; to INBOX where an account has none.";
             Sometimes "recipient" Text: "The recipient, if it came from the queue.";
             Sometimes "attempt" Number: "Which attempt it was for this recipient, from 1; there if `recipient` is.";
             Sometimes "reply" Text: "`delivered`; there if `recipient` is.";

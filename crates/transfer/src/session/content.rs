@@ -29,7 +29,7 @@ use super::{
 use crate::{
     Listener, content, metrics,
     notify::{self, Origin, Report},
-    parcel::{self, Parcel},
+    parcel::{self, Folder, Parcel},
     route::Hop,
     text, trace,
 };
@@ -100,6 +100,9 @@ impl Conversation<'_> {
                 "Too many hops: this message is in a loop",
             ));
         }
+        let id = QueueId(self.transfer.store().next_id());
+        // Before the memory for sealing is asked for: the DNS may take its time.
+        let raw = self.screen(id, raw).await?;
         let patience = self.settings.times.memory;
         // Held until the commit is done or has failed.
         let _room = self.transfer.memory().to_seal(end.octets, patience).await.map_err(|_| {
@@ -107,7 +110,6 @@ impl Conversation<'_> {
             no_memory()
         })?;
         let raw = self.finished(raw, &transaction).await?;
-        let id = QueueId(self.transfer.store().next_id());
         let mut accepted = Accepted::new(&transaction, &self.open.targets, end)?;
         let hostname = self.settings.hostname.as_str();
         if !accepted.onward.is_empty() && passes(&raw, hostname) >= MOST_PASSES {
@@ -227,7 +229,8 @@ impl Conversation<'_> {
         queued.extend(own);
         let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
             .await
-            .map_err(trouble)?;
+            .map_err(trouble)?
+            .into_mailbox(self.open.folder);
         let mut parcels = vec![parcel];
         if let Some((notice, event)) = notices {
             parcels.extend(notice);
@@ -320,6 +323,7 @@ impl Conversation<'_> {
         }
         .to_field();
         let mut trace = received;
+        trace.insert_str(0, &self.results_fields());
         if !accepted.accounts.is_empty() {
             trace.insert_str(0, &trace::return_path(sender));
         }
@@ -362,6 +366,9 @@ impl Conversation<'_> {
         if let Some(hello) = &self.hello {
             event = event.detail("hello", hello.name.clone());
         }
+        if let Some((_, screened)) = &self.open.screened {
+            event = event.detail("screening", screened.to_json());
+        }
         if let Some(tls) = self.tls() {
             event = event.detail("tls", format!("{} {}", tls.version, tls.cipher));
         }
@@ -372,9 +379,12 @@ impl Conversation<'_> {
         );
         if !accepted.accounts.is_empty() {
             let accounts: Vec<String> = accepted.accounts.iter().map(ToString::to_string).collect();
-            let event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
+            let mut event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
                 .detail("sender", text::path(origin.sender.as_ref()));
+            if self.open.folder == Folder::Junk {
+                event = event.detail("junk", true);
+            }
             events.extend(event.in_parts(
                 DETAIL_LIMIT,
                 vec![

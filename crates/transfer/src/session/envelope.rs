@@ -9,10 +9,12 @@ use protocol::smtp::{
     Detail, Mail, Rcpt, Refusal, Transaction,
     server::{MailAnswer, RcptAnswer},
 };
+use screening::Screened;
+use store::QueueId;
 use tokio::time::Instant;
 
 use super::Conversation;
-use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, route::Hop};
+use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, parcel::Folder, route::Hop};
 
 /// The transaction that is open, if one is.
 pub(super) struct Open {
@@ -36,6 +38,10 @@ pub(super) struct Open {
     pub(super) waited: Duration,
     /// Why the content was given up, when it was.
     pub(super) given_up: bool,
+    /// The id that the message has, once it was screened, and what was found and decided.
+    pub(super) screened: Option<(QueueId, Screened)>,
+    /// Which mailbox of its recipients it goes to.
+    pub(super) folder: Folder,
 }
 
 /// Where an accepted recipient goes.
@@ -70,6 +76,8 @@ impl Open {
             came: 0,
             waited: Duration::ZERO,
             given_up: false,
+            screened: None,
+            folder: Folder::Inbox,
         }
     }
 
@@ -85,6 +93,8 @@ impl Open {
         self.came = 0;
         self.waited = Duration::ZERO;
         self.given_up = false;
+        self.screened = None;
+        self.folder = Folder::Inbox;
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it

@@ -1,13 +1,15 @@
 //! One SMTP or submission session: `protocol`'s machine between a stream and this room's decisions.
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
-//! on MAIL and RCPT, `content` gathers and commits the message, `refusal` records what was refused.
+//! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before, `refusal` records what
+//! was refused.
 
 mod auth;
 mod content;
 mod envelope;
 mod line;
 mod refusal;
+mod screen;
 
 use std::{net::SocketAddr, sync::Arc};
 

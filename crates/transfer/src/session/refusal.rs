@@ -145,6 +145,11 @@ impl Conversation<'_> {
         if let Some(hello) = &self.hello {
             event = event.detail("hello", hello.name.clone());
         }
+        if let Some((id, screened)) = &self.open.screened {
+            event = event
+                .subject(id.to_string())
+                .detail("screening", screened.to_json());
+        }
         if self.open.mail.is_some() {
             event = event.detail("sender", text::path(self.open.sender()));
         }

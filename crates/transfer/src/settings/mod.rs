@@ -78,6 +78,17 @@ pub struct Settings {
     pub retry: Retry,
     /// How mail leaves.
     pub outbound: Outbound,
+    /// How mail from outside is screened. Default `None`: it is not.
+    pub screening: Option<Screening>,
+}
+
+/// How mail from outside is screened.
+#[derive(Clone, Debug, Default)]
+pub struct Screening {
+    /// How much is looked at, and for how long.
+    pub limits: screening::Limits,
+    /// What is done about what is found.
+    pub policy: screening::Policy,
 }
 
 /// How long an exchange server believes what the mailbox server said of an address.
@@ -133,6 +144,7 @@ impl Default for Settings {
             default_tls: TlsPolicy::default(),
             retry: Retry::default(),
             outbound: Outbound::default(),
+            screening: None,
         }
     }
 }

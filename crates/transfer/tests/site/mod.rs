@@ -110,6 +110,7 @@ impl Site {
             settings: Arc::new(ArcSwap::from_pointee(settings)),
             identity: Arc::clone(&certificate.identity),
             resolver: Arc::clone(&resolver) as _,
+            screener: None,
             dialer: Arc::new(TcpDialer),
             tls: ClientTls::new(roots).unwrap(),
         });

@@ -1,0 +1,94 @@
+//! `screening`: what was found about a message from outside, and why it was taken or not. It is in the trail, so those who may
+//! search the trail may ask (clause 8.2(1)a), and asking is an event.
+
+use ::screening::Screened;
+use directory::Person;
+use serde_json::{Value, json};
+use store::{
+    QueueId,
+    event::{self, Filter},
+};
+use trail::{Actor, Event, Kind, Recorded};
+
+use super::{Answer, Failure, audit, need};
+use crate::{cli::ScreeningCommand, site::Site};
+
+/// Events of one message: a message with many recipients is told in parts, each with all of the evidence.
+const FIRST: usize = 1;
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &Person,
+    command: ScreeningCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    need(caller, audit::READERS)?;
+    match command {
+        ScreeningCommand::Explain { id } => explain(site, caller, &id, answer).await,
+    }
+}
+
+async fn explain(
+    site: &Site,
+    caller: &Person,
+    id: &str,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let id: QueueId = id
+        .parse()
+        .map_err(|error| Failure::Words(format!("{id:?} is {error}")))?;
+    let subject = id.to_string();
+    // Before anything is shown, the trail knows that it was read.
+    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+        "filter",
+        json!({ "subject": subject, "kinds": [Kind::TransactionAccepted.as_str(), Kind::TransactionRefused.as_str()] }),
+    );
+    site.record(reading).await?;
+    let filter = Filter {
+        subject: Some(subject.clone()),
+        kinds: vec![Kind::TransactionAccepted, Kind::TransactionRefused],
+        ..Filter::default()
+    };
+    let events = site
+        .store
+        .read(move |snapshot| event::search(snapshot, &filter, FIRST))
+        .await?;
+    let Some(event) = events.first() else {
+        return Err(Failure::Refused(format!(
+            "the trail knows no message from outside with the id {subject}"
+        )));
+    };
+    let Some(found) = event.event.detail.get("screening") else {
+        return Err(Failure::Refused(format!(
+            "{subject} was not screened: [screening] was off, or the mail came from an exchange server of this site"
+        )));
+    };
+    let Some(screened) = Screened::from_json(found) else {
+        return Err(Failure::Failed(format!(
+            "the evidence of {subject} is not whole in the trail"
+        )));
+    };
+    answer.row(&shown(site, event, &screened)?).await
+}
+
+/// What was found and decided then, and what would be decided today.
+fn shown(site: &Site, recorded: &Recorded, screened: &Screened) -> Result<Value, Failure> {
+    let event = &recorded.event;
+    let settings = site.settings().screening.made().map_err(Failure::Failed)?;
+    let today = settings.map(|settings| settings.policy.judge(&screened.evidence));
+    let is_same = today.as_ref().map(|today| {
+        (today.handling, today.because) == (screened.verdict.handling, screened.verdict.because)
+    });
+    Ok(json!({
+        "id": event.subject,
+        "at": recorded.at,
+        "event": recorded.id,
+        "address": event.address,
+        "sender": event.detail.get("sender"),
+        "reply": event.detail.get("reply"),
+        "evidence": screened.evidence,
+        "verdict": screened.verdict,
+        "today": today,
+        "same_today": is_same,
+    }))
+}

@@ -1,0 +1,166 @@
+//! `[screening]`: what is looked at in mail from outside, and what is done about what is found (clauses 5.1 to 5.3).
+
+use std::{net::IpAddr, time::Duration};
+
+use message::address::Domain;
+use screening::{Choice, Policy, Trouble};
+use serde::Deserialize;
+use toml::Spanned;
+use wire::ExplicitNetwork;
+
+use super::{SettingsError, Time, policy::At};
+
+/// A client waits ten minutes for the reply to its data (RFC 5321, section 4.5.3.2.6), and the commit takes its part.
+const MOST_TIME: Duration = Duration::from_secs(300);
+/// Signatures of one message: each costs a question, and the work of public-key cryptography.
+const MOST_SIGNATURES: usize = 20;
+
+/// `[screening]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ScreeningKeys {
+    /// Whether mail from outside is screened at all.
+    pub(crate) enabled: bool,
+    /// For all that is asked about one message; what is not known then is a temporary error.
+    pub(crate) time: Spanned<Time>,
+    /// DKIM signatures of one message that are verified.
+    pub(crate) signatures: Spanned<usize>,
+    /// Mail that fails DMARC and whose author's domain says `p=reject`.
+    pub(crate) dmarc_reject: ChoiceKeys,
+    /// Mail that fails DMARC and whose author's domain says `p=quarantine`.
+    pub(crate) dmarc_quarantine: ChoiceKeys,
+    /// Domains whose ARC seals, and networks whose mail, are exceptions from DMARC: mailing lists and forwarders.
+    pub(crate) dmarc_exceptions: Vec<Spanned<String>>,
+    /// Mail whose MAIL FROM fails SPF hard.
+    pub(crate) spf_fail: ChoiceKeys,
+    /// Mail that does not say which one domain it is from.
+    pub(crate) unclear_author: ChoiceKeys,
+    /// Mail about which the DNS could not be asked, where the answer would have decided.
+    pub(crate) dns_trouble: TroubleKeys,
+}
+
+impl Default for ScreeningKeys {
+    fn default() -> Self {
+        let (limits, policy) = (screening::Limits::default(), Policy::default());
+        Self {
+            enabled: true,
+            time: Spanned::new(0..0, Time(limits.time)),
+            signatures: Spanned::new(0..0, limits.signatures),
+            dmarc_reject: policy.dmarc_reject.into(),
+            dmarc_quarantine: policy.dmarc_quarantine.into(),
+            dmarc_exceptions: Vec::new(),
+            spf_fail: policy.spf_fail.into(),
+            unclear_author: policy.unclear_author.into(),
+            dns_trouble: TroubleKeys::Defer,
+        }
+    }
+}
+
+/// What is done, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChoiceKeys {
+    Accept,
+    Mark,
+    Refuse,
+}
+
+/// What is done about trouble, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TroubleKeys {
+    Defer,
+    Accept,
+}
+
+/// One of `dmarc_exceptions`.
+enum Exception {
+    Sealer(Domain),
+    Network(ExplicitNetwork),
+}
+
+impl Exception {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('/') || text.parse::<IpAddr>().is_ok() {
+            let network = text.parse().map_err(|error| format!("{error}"))?;
+            return Ok(Self::Network(network));
+        }
+        Domain::parse(text).map(Self::Sealer).map_err(|error| {
+            format!("this is neither a domain that seals (ARC) nor a network: {error}")
+        })
+    }
+}
+
+impl ScreeningKeys {
+    pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
+        let time = self.time.get_ref().0;
+        if time.is_zero() || time > MOST_TIME {
+            let reason = "time lies between 1s and 5m: the client waits meanwhile";
+            return Err(at(self.time.span(), reason.into()));
+        }
+        if !(1..=MOST_SIGNATURES).contains(self.signatures.get_ref()) {
+            let reason = format!("signatures lies between 1 and {MOST_SIGNATURES}");
+            return Err(at(self.signatures.span(), reason));
+        }
+        for text in &self.dmarc_exceptions {
+            Exception::parse(text.get_ref()).map_err(|reason| at(text.span(), reason))?;
+        }
+        Ok(())
+    }
+
+    /// For the transfer room; `None`: nothing is screened.
+    pub(crate) fn made(&self) -> Result<Option<transfer::Screening>, String> {
+        if !self.enabled {
+            return Ok(None);
+        }
+        let mut policy = Policy {
+            dmarc_reject: self.dmarc_reject.into(),
+            dmarc_quarantine: self.dmarc_quarantine.into(),
+            spf_fail: self.spf_fail.into(),
+            unclear_author: self.unclear_author.into(),
+            dns_trouble: self.dns_trouble.into(),
+            trusted_sealers: Vec::new(),
+            trusted_networks: Vec::new(),
+        };
+        for text in &self.dmarc_exceptions {
+            match Exception::parse(text.get_ref())? {
+                Exception::Sealer(domain) => policy.trusted_sealers.push(domain),
+                Exception::Network(network) => policy.trusted_networks.push(network),
+            }
+        }
+        let limits = screening::Limits {
+            time: self.time.get_ref().0,
+            signatures: *self.signatures.get_ref(),
+        };
+        Ok(Some(transfer::Screening { limits, policy }))
+    }
+}
+
+impl From<ChoiceKeys> for Choice {
+    fn from(keys: ChoiceKeys) -> Self {
+        match keys {
+            ChoiceKeys::Accept => Self::Accept,
+            ChoiceKeys::Mark => Self::Mark,
+            ChoiceKeys::Refuse => Self::Refuse,
+        }
+    }
+}
+
+impl From<Choice> for ChoiceKeys {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Accept => Self::Accept,
+            Choice::Mark => Self::Mark,
+            Choice::Refuse => Self::Refuse,
+        }
+    }
+}
+
+impl From<TroubleKeys> for Trouble {
+    fn from(keys: TroubleKeys) -> Self {
+        match keys {
+            TroubleKeys::Defer => Self::Defer,
+            TroubleKeys::Accept => Self::Accept,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What a site has decided to do about what may be found.
+
+use message::Domain;
+use wire::ExplicitNetwork;
+
+/// What is done with mail that something speaks against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// It is taken as if nothing was found.
+    Accept,
+    /// It is taken into the recipients' Junk mailboxes.
+    Mark,
+    /// It is refused for good, before it is taken.
+    Refuse,
+}
+
+/// What is done with mail about which the DNS could not be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The client is told to come again.
+    Defer,
+    /// It is taken.
+    Accept,
+}
+
+/// What a site has decided. Read from its settings; [`Policy::digest`] names it in verdicts.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// With mail whose DMARC fails and whose author's domain says `p=reject`. Default refuse.
+    pub dmarc_reject: Choice,
+    /// The same for `p=quarantine`. Default mark.
+    pub dmarc_quarantine: Choice,
+    /// With mail whose MAIL FROM fails SPF hard (`-all`), whatever DMARC says. Default accept: DMARC decides.
+    pub spf_fail: Choice,
+    /// With mail that does not say in one From field which one domain it is from: nobody can be asked about it, and
+    /// so it could pass for anybody's. Default mark.
+    pub unclear_author: Choice,
+    /// Where a check that would have decided could not be made. Default defer.
+    pub dns_trouble: Trouble,
+    /// Domains whose ARC seals are trusted: mail that fails DMARC is taken when its chain holds, all its seals are theirs,
+    /// and its first set says that DMARC passed then. Default none.
+    pub trusted_sealers: Vec<Domain>,
+    /// Networks whose mail is taken although DMARC or SPF fails. Default none.
+    pub trusted_networks: Vec<ExplicitNetwork>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            dmarc_reject: Choice::Refuse,
+            dmarc_quarantine: Choice::Mark,
+            spf_fail: Choice::Accept,
+            unclear_author: Choice::Mark,
+            dns_trouble: Trouble::Defer,
+            trusted_sealers: Vec::new(),
+            trusted_networks: Vec::new(),
+        }
+    }
+}
+
+/// Raised when [`Policy::judge`] comes to another verdict for the same evidence and settings.
+const RULES: u32 = 1;
+
+impl Policy {
+    /// Names this policy: the version of the rules, and 64 bits of a digest of what the settings say.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let whole = blake3::hash(format!("{self:?}").as_bytes()).to_hex();
+        format!("{RULES}-{}", whole.get(..16).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_has_another_name() {
+        let usual = Policy::default();
+        assert_eq!(usual.digest(), Policy::default().digest());
+        let changed = Policy {
+            spf_fail: Choice::Mark,
+            ..Policy::default()
+        };
+        assert_ne!(usual.digest(), changed.digest());
+        assert!(usual.digest().starts_with("1-"), "{}", usual.digest());
+    }
+}

@@ -1,0 +1,150 @@
+//! Evidence as an Authentication-Results field (RFC 8601), for the recipient's programs.
+
+use std::fmt::Write;
+
+use crate::{Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
+
+/// Signatures that the field tells of; the trail has all.
+const MOST_TOLD: usize = 10;
+
+impl Evidence {
+    /// The field's value, in the name of `host`, which is the authserv-id. Every word in it is ours, or a name of letters,
+    /// digits and `-_.`.
+    #[must_use]
+    pub fn authentication_results(&self, host: &str) -> String {
+        let mut value = host.to_owned();
+        let mut put = |part: String| {
+            value.push_str("; ");
+            value.push_str(&part);
+        };
+        put(iprev(&self.iprev, &self.peer.to_string()));
+        put(spf(&self.spf_helo, "helo"));
+        if self.spf != self.spf_helo {
+            put(spf(&self.spf, "mailfrom"));
+        }
+        if self.dkim.is_empty() {
+            put("dkim=none".to_owned());
+        }
+        for signature in self.dkim.iter().take(MOST_TOLD) {
+            put(dkim(signature));
+        }
+        if self.arc.sets > 0 {
+            let last = self.arc.sealers.last().map_or("", String::as_str);
+            let result = self.arc.result.as_str();
+            put(format!("arc={result}{}", property("arc.sealer", last)));
+        }
+        put(dmarc(&self.dmarc));
+        value
+    }
+}
+
+fn iprev(iprev: &Iprev, peer: &str) -> String {
+    // An IPv6 address has colons, which a token may not (RFC 2045, section 5.1).
+    let peer = match peer.contains(':') {
+        true => format!("\"{peer}\""),
+        false => peer.to_owned(),
+    };
+    format!("iprev={} policy.iprev={peer}", iprev.result.as_str())
+}
+
+fn spf(spf: &Spf, identity: &str) -> String {
+    let mut text = format!("spf={}", spf.result.as_str());
+    text.push_str(&property(&format!("smtp.{identity}"), &spf.domain));
+    text
+}
+
+fn dkim(signature: &Signature) -> String {
+    let mut text = format!("dkim={}", signature.result.as_str());
+    for (name, value) in [
+        ("header.d", &signature.domain),
+        ("header.s", &signature.selector),
+        ("header.a", &signature.algorithm),
+    ] {
+        text.push_str(&property(name, value));
+    }
+    text
+}
+
+fn dmarc(dmarc: &Dmarc) -> String {
+    let mut text = format!("dmarc={}", dmarc.result.as_str());
+    if let Some(policy) = dmarc.policy
+        && dmarc.result != Finding::None
+    {
+        let asked = Published::as_str(policy);
+        // Writing to a String cannot fail.
+        let written = write!(text, " policy.published-domain-policy={asked}");
+        debug_assert!(written.is_ok());
+    }
+    text.push_str(&property("header.from", &dmarc.domain));
+    text
+}
+
+/// ` name=value`, if the value is a name that needs no quotes.
+fn property(name: &str, value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    match !value.is_empty() && value.chars().all(plain) {
+        true => format!(" {name}={value}"),
+        false => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{ArcChain, Author};
+
+    fn evidence() -> Evidence {
+        let mut evidence = Evidence::of_peer("192.0.2.1".parse().unwrap(), "[192.0.2.1]");
+        evidence.iprev.result = Finding::Permerror;
+        evidence.spf = Spf {
+            result: Finding::Softfail,
+            domain: "x.example".into(),
+        };
+        evidence.dkim = vec![Signature {
+            result: Finding::Pass,
+            domain: "x.example".into(),
+            selector: "a?b".into(),
+            algorithm: "ed25519-sha256".into(),
+            reason: String::new(),
+        }];
+        evidence.dmarc = Dmarc {
+            author: Author::One,
+            domain: "x.example".into(),
+            result: Finding::Pass,
+            policy: Some(Published::Reject),
+            ..Dmarc::default()
+        };
+        evidence
+    }
+
+    #[test]
+    fn each_method_has_its_part() {
+        assert_eq!(
+            evidence().authentication_results("mx.example.jp"),
+            "mx.example.jp; iprev=permerror policy.iprev=192.0.2.1; spf=none; spf=softfail smtp.mailfrom=x.example; \
+             dkim=pass header.d=x.example header.a=ed25519-sha256; \
+             dmarc=pass policy.published-domain-policy=reject header.from=x.example"
+        );
+    }
+
+    #[test]
+    fn a_chain_is_told_with_its_last_sealer() {
+        let mut evidence = evidence();
+        evidence.dkim.clear();
+        evidence.dmarc = Dmarc::default();
+        evidence.peer = "2001:db8::1".parse().unwrap();
+        evidence.arc = ArcChain {
+            result: Finding::Pass,
+            sets: 1,
+            sealers: vec!["list.example".into()],
+            ..ArcChain::default()
+        };
+        let value = evidence.authentication_results("mx.example.jp");
+        assert!(value.contains("policy.iprev=\"2001:db8::1\""), "{value}");
+        assert!(
+            value.ends_with("dkim=none; arc=pass arc.sealer=list.example; dmarc=none"),
+            "{value}"
+        );
+    }
+}

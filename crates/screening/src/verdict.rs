@@ -1,0 +1,282 @@
+//! From evidence to a verdict, without I/O.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Author, Choice, Evidence, Finding, Policy, Published, Trouble, evidence::MOST_SEALERS,
+};
+
+/// What is done with a message, from the mildest to the strictest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Handling {
+    /// It goes where it is addressed to.
+    Accept,
+    /// It goes into the Junk mailboxes of its recipients.
+    Mark,
+    /// The client is told to come again (4xx).
+    Defer,
+    /// The client is told that it is not wanted (5xx).
+    Refuse,
+}
+
+impl Handling {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Mark => "mark",
+            Self::Defer => "defer",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// What decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Nothing speaks against it.
+    NothingAgainst,
+    /// DMARC failed, and the author's domain asks that such mail is refused.
+    DmarcReject,
+    /// DMARC failed, and the author's domain asks that such mail is set apart.
+    DmarcQuarantine,
+    /// DMARC failed, and the author's domain asks for nothing.
+    DmarcNone,
+    /// DMARC failed, but the mail came from a network that is an exception.
+    TrustedNetwork,
+    /// DMARC failed, but passed for the first of the sealers, who are all exceptions.
+    TrustedSealer,
+    /// DMARC could not be checked now.
+    DmarcTrouble,
+    /// The domain of MAIL FROM says that the peer is none of its own.
+    SpfFail,
+    /// SPF could not be checked now.
+    SpfTrouble,
+    /// From does not name one domain.
+    UnclearAuthor,
+}
+
+/// What was decided about one message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What is done.
+    pub handling: Handling,
+    /// Why.
+    pub because: Cause,
+    /// The domain that this is about; empty when it is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub domain: String,
+    /// The policy that decided: [`Policy::digest`].
+    pub policy: String,
+}
+
+/// What a client is told that may not hand its message over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The reply code.
+    pub code: u16,
+    /// Subject and detail of the enhanced status code (RFC 3463, 7372).
+    pub detail: (u8, u8),
+    /// What failed, in words for who has to mend it.
+    pub text: String,
+}
+
+/// One thing that speaks for a handling.
+type Vote<'e> = (Handling, Cause, &'e str);
+
+impl Policy {
+    /// What is done with a message of which this is known. The strictest of what speaks against it decides.
+    #[must_use]
+    pub fn judge(&self, evidence: &Evidence) -> Verdict {
+        let votes = [self.by_dmarc(evidence), self.by_spf(evidence)];
+        let mut decided = (Handling::Accept, Cause::NothingAgainst, "");
+        for vote in votes.into_iter().flatten() {
+            // What was overruled by an exception is told as well, though it comes to the same.
+            if vote.0 > decided.0 || decided.1 == Cause::NothingAgainst {
+                decided = vote;
+            }
+        }
+        let (handling, because, domain) = decided;
+        Verdict {
+            handling,
+            because,
+            domain: domain.to_owned(),
+            policy: self.digest(),
+        }
+    }
+
+    fn by_dmarc<'e>(&self, evidence: &'e Evidence) -> Option<Vote<'e>> {
+        let dmarc = &evidence.dmarc;
+        let domain = dmarc.domain.as_str();
+        if dmarc.author != Author::One {
+            let handling = match self.is_from_trusted_network(evidence) {
+                true => Handling::Accept,
+                false => self.unclear_author.into(),
+            };
+            return Some((handling, Cause::UnclearAuthor, ""));
+        }
+        let asked = match dmarc.result {
+            Finding::Fail => dmarc.policy?,
+            Finding::Temperror if self.would_pass(evidence) => return None,
+            Finding::Temperror => {
+                return Some((self.dns_trouble.into(), Cause::DmarcTrouble, domain));
+            }
+            _ => return None,
+        };
+        let (handling, cause) = match asked {
+            Published::Reject => (self.dmarc_reject.into(), Cause::DmarcReject),
+            Published::Quarantine => (self.dmarc_quarantine.into(), Cause::DmarcQuarantine),
+            Published::None => (Handling::Accept, Cause::DmarcNone),
+        };
+        let vote = match handling {
+            Handling::Accept => (handling, cause, domain),
+            _ if self.is_from_trusted_network(evidence) => {
+                (Handling::Accept, Cause::TrustedNetwork, domain)
+            }
+            _ if self.trusts_chain(evidence) => (Handling::Accept, Cause::TrustedSealer, domain),
+            // The chain could have saved it.
+            _ if self.chain_is_in_doubt(evidence) && self.dns_trouble == Trouble::Defer => {
+                (Handling::Defer, Cause::DmarcTrouble, domain)
+            }
+            _ => (handling, cause, domain),
+        };
+        Some(vote)
+    }
+
+    /// Whether the outcome of a check that could not be made would have changed nothing.
+    fn would_pass(&self, evidence: &Evidence) -> bool {
+        let dmarc = &evidence.dmarc;
+        let harmless = match dmarc.policy {
+            Some(Published::None) => true,
+            Some(Published::Quarantine) => self.dmarc_quarantine == Choice::Accept,
+            Some(Published::Reject) => self.dmarc_reject == Choice::Accept,
+            // Whatever the record would have said.
+            None => self.dmarc_quarantine == Choice::Accept && self.dmarc_reject == Choice::Accept,
+        };
+        harmless
+            || dmarc.spf_aligned
+            || dmarc.dkim_aligned
+            || self.is_from_trusted_network(evidence)
+            || self.trusts_chain(evidence)
+    }
+
+    fn by_spf<'e>(&self, evidence: &'e Evidence) -> Option<Vote<'e>> {
+        let spf = &evidence.spf;
+        if self.spf_fail == Choice::Accept || self.is_from_trusted_network(evidence) {
+            return None;
+        }
+        match spf.result {
+            Finding::Fail => Some((self.spf_fail.into(), Cause::SpfFail, &spf.domain)),
+            Finding::Temperror => Some((self.dns_trouble.into(), Cause::SpfTrouble, &spf.domain)),
+            _ => None,
+        }
+    }
+
+    fn is_from_trusted_network(&self, evidence: &Evidence) -> bool {
+        let mut networks = self.trusted_networks.iter();
+        networks.any(|network| network.contains(evidence.peer))
+    }
+
+    /// Whether a list that changed the message vouches that it was genuine before (RFC 8617, section 7.2.1). Each sealer must be
+    /// trusted: the first set is written by the first, and one that nobody knows could write anything there.
+    fn trusts_chain(&self, evidence: &Evidence) -> bool {
+        let arc = &evidence.arc;
+        arc.result == Finding::Pass && arc.first_dmarc == "pass" && self.trusts_sealers(evidence)
+    }
+
+    fn chain_is_in_doubt(&self, evidence: &Evidence) -> bool {
+        let arc = &evidence.arc;
+        arc.result == Finding::Temperror
+            && arc.first_dmarc == "pass"
+            && self.trusts_sealers(evidence)
+    }
+
+    fn trusts_sealers(&self, evidence: &Evidence) -> bool {
+        let sealers = &evidence.arc.sealers;
+        let trusted = |sealer: &String| {
+            self.trusted_sealers
+                .iter()
+                .any(|domain| domain.as_str() == sealer)
+        };
+        !sealers.is_empty()
+            && sealers.len() <= MOST_SEALERS
+            && u32::try_from(sealers.len()).ok() == Some(evidence.arc.sets)
+            && sealers.iter().all(trusted)
+    }
+}
+
+impl From<Choice> for Handling {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Accept => Self::Accept,
+            Choice::Mark => Self::Mark,
+            Choice::Refuse => Self::Refuse,
+        }
+    }
+}
+
+impl From<Trouble> for Handling {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Defer => Self::Defer,
+            Trouble::Accept => Self::Accept,
+        }
+    }
+}
+
+/// Security, other or undefined is not used: RFC 7372 has these, RFC 3463 those before.
+const NOT_AUTHORIZED: (u8, u8) = (7, 1);
+const SPF_FAILED: (u8, u8) = (7, 23);
+const SPF_ERROR: (u8, u8) = (7, 24);
+const DIRECTORY_FAILURE: (u8, u8) = (4, 3);
+const REFUSED: u16 = 550;
+const COME_AGAIN: u16 = 451;
+
+impl Verdict {
+    /// What the client is told, if the message is not taken.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refused> {
+        let code = match self.handling {
+            Handling::Accept | Handling::Mark => return None,
+            Handling::Defer => COME_AGAIN,
+            Handling::Refuse => REFUSED,
+        };
+        let domain = &self.domain;
+        let (detail, text) = match self.because {
+            Cause::DmarcReject | Cause::DmarcQuarantine | Cause::DmarcNone => (
+                NOT_AUTHORIZED,
+                format!(
+                    "Refused by the DMARC policy of {domain}: neither SPF nor DKIM shows that it is from there"
+                ),
+            ),
+            Cause::SpfFail => (
+                SPF_FAILED,
+                format!("The SPF record of {domain} says that this server may not send its mail"),
+            ),
+            Cause::SpfTrouble => (
+                SPF_ERROR,
+                format!("The SPF record of {domain} cannot be looked up now, try again later"),
+            ),
+            Cause::UnclearAuthor => (
+                NOT_AUTHORIZED,
+                "The message has not one From field with addresses of one domain".to_owned(),
+            ),
+            Cause::DmarcTrouble
+            | Cause::NothingAgainst
+            | Cause::TrustedNetwork
+            | Cause::TrustedSealer => (
+                DIRECTORY_FAILURE,
+                format!(
+                    "Whether this is from {domain} cannot be looked up now (DMARC), try again later"
+                ),
+            ),
+        };
+        Some(Refused { code, detail, text })
+    }
+}
+
+#[cfg(test)]
+mod tests;

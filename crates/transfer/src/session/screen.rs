@@ -1,0 +1,111 @@
+//! Mail from outside is screened at the end of its data, before it is anybody's (DESIGN, rule 4): what is refused here was
+//! never taken, so nobody is owed a report.
+
+use std::sync::Arc;
+
+use message::{
+    build,
+    header::{Field, Header, remove_results_of},
+};
+use protocol::smtp::{Detail, Refusal};
+use screening::{Arrival, Handling, Screened};
+use store::QueueId;
+
+use super::Conversation;
+use crate::{Listener, Settings, metrics, parcel::Folder};
+
+/// How an exchange server tells its mailbox server what the verdict was. Nobody gains by forging it: all it can do is to put the
+/// message into Junk.
+const HANDLING_FIELD: &str = "X-Kakitome-Handling";
+
+impl Conversation<'_> {
+    /// Gathers what can be known of the message, and decides. Returns the message without fields that claim to be our word;
+    /// `Err` is what the client is told. Either way `open.screened` holds evidence and verdict then.
+    pub(super) async fn screen(
+        &mut self,
+        id: QueueId,
+        mut raw: Vec<u8>,
+    ) -> Result<Vec<u8>, Refusal> {
+        if !self.is_from_outside() {
+            if self.listener == Listener::Exchange && is_marked(&raw) {
+                self.open.folder = Folder::Junk;
+            }
+            return Ok(raw);
+        }
+        let settings = Arc::clone(&self.settings);
+        if let Some(screened) = self.evidence_and_verdict(&settings, &mut raw).await {
+            metrics::screened(&screened);
+            let refusal = refusal(id, &screened);
+            if screened.verdict.handling == Handling::Mark {
+                self.open.folder = Folder::Junk;
+            }
+            self.open.screened = Some((id, screened));
+            if let Some(refusal) = refusal {
+                return Err(refusal);
+            }
+        }
+        // RFC 8601, section 5. Behind the evidence: a signature may cover what goes here.
+        let forged = remove_results_of(&mut raw, &self.settings.hostname);
+        if forged > 0 {
+            tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
+        }
+        Ok(raw)
+    }
+
+    /// Whether nobody has vouched for it: no login, and no exchange server of ours, which has screened it already.
+    fn is_from_outside(&self) -> bool {
+        self.listener == Listener::Exchange && !self.trusted
+    }
+
+    async fn evidence_and_verdict(
+        &self,
+        settings: &Settings,
+        raw: &mut Vec<u8>,
+    ) -> Option<Screened> {
+        let keys = settings.screening.as_ref()?;
+        let screener = self.transfer.screener()?;
+        let arrival = Arrival {
+            peer: self.peer.ip(),
+            hello: self.hello.as_ref().map_or("", |hello| hello.name.as_str()),
+            sender: self.open.sender(),
+        };
+        // Shared for a while with the thread that hashes it.
+        let shared = Arc::new(std::mem::take(raw));
+        let evidence = screener.gather(arrival, &shared, keys.limits).await;
+        *raw = Arc::unwrap_or_clone(shared);
+        let verdict = keys.policy.judge(&evidence);
+        Some(Screened { evidence, verdict })
+    }
+
+    /// The fields that tell the recipient's programs what was found; none when it was not screened.
+    pub(super) fn results_fields(&self) -> String {
+        let Some((_, screened)) = &self.open.screened else {
+            return String::new();
+        };
+        let host = self.settings.hostname.as_str();
+        let value = screened.evidence.authentication_results(host);
+        let mut fields = build::field("Authentication-Results", &value);
+        // The mailboxes may be another server's.
+        if self.open.folder == Folder::Junk && !self.settings.roles.has_mailboxes() {
+            fields.push_str(&build::field(HANDLING_FIELD, Handling::Mark.as_str()));
+        }
+        fields
+    }
+}
+
+/// Whether the exchange server that hands the message over says that it belongs into Junk.
+fn is_marked(raw: &[u8]) -> bool {
+    let header = Header::named(raw, &[HANDLING_FIELD], 1);
+    let mut fields = header.iter();
+    let says = fields.next().map(Field::unfolded);
+    says.is_some_and(|says| says == Handling::Mark.as_str())
+}
+
+/// What the client is told, with the id that `screening explain` knows it by.
+fn refusal(id: QueueId, screened: &Screened) -> Option<Refusal> {
+    let refused = screened.verdict.refusal()?;
+    let (subject, detail) = refused.detail;
+    let text = format!("{} ({id})", refused.text);
+    let refusal = Refusal::with_code(refused.code, Detail::new(subject, detail), &text);
+    Some(refusal.unwrap_or_else(Refusal::temporary))
+}
