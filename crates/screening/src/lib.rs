@@ -21,7 +21,7 @@
 //! use screening::{Evidence, Handling, Policy};
 //! let evidence = Evidence::of_peer("192.0.2.1".parse().unwrap(), "client.example");
 //! let verdict = Policy::default().judge(&evidence);
-//! assert_eq!(verdict.handling, Handling::Mark, "it names no author");
+//! assert_eq!(verdict.handling, Handling::Accept, "it passes for nobody's");
 //! ```
 
 mod evidence;

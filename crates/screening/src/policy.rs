@@ -32,8 +32,8 @@ pub struct Policy {
     pub dmarc_quarantine: Choice,
     /// With mail whose MAIL FROM fails SPF hard (`-all`), whatever DMARC says. Default accept: DMARC decides.
     pub spf_fail: Choice,
-    /// With mail that does not say in one From field which one domain it is from: nobody can be asked about it, and
-    /// so it could pass for anybody's. Default mark.
+    /// With mail whose From fields name several domains, or none that can be read: nobody can be asked about it, and
+    /// so it could pass for anybody's. Mail without From passes for nobody's. Default mark.
     pub unclear_author: Choice,
     /// Where a check that would have decided could not be made. Default defer.
     pub dns_trouble: Trouble,

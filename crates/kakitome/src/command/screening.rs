@@ -74,7 +74,10 @@ async fn explain(
 /// What was found and decided then, and what would be decided today.
 fn shown(site: &Site, recorded: &Recorded, screened: &Screened) -> Result<Value, Failure> {
     let event = &recorded.event;
-    let settings = site.settings().screening.made().map_err(Failure::Failed)?;
+    let settings = site
+        .settings()
+        .screening_settings()
+        .map_err(Failure::Failed)?;
     let today = settings.map(|settings| settings.policy.judge(&screened.evidence));
     let is_same = today.as_ref().map(|today| {
         (today.handling, today.because) == (screened.verdict.handling, screened.verdict.because)

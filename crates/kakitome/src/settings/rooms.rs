@@ -113,7 +113,7 @@ impl Settings {
             made.mailbox_server = Some(hop);
         }
         self.put_delivery(&mut made, directory)?;
-        made.screening = self.screening.made()?;
+        made.screening = self.screening_settings()?;
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -233,6 +233,13 @@ impl Settings {
                 .collect::<Result<_, _>>()?,
             timeout: self.dns.time.map(|time| time.0),
         })
+    }
+
+    /// How mail from outside is screened; `None`: it is not.
+    pub(crate) fn screening_settings(&self) -> Result<Option<transfer::Screening>, String> {
+        let addresses = self.listen.addresses.get_ref();
+        let near = addresses.iter().all(std::net::IpAddr::is_loopback);
+        self.screening.made(near && self.dns.servers.is_empty())
     }
 
     /// For the retrieval room.

@@ -19,8 +19,9 @@ const MOST_SIGNATURES: usize = 20;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ScreeningKeys {
-    /// Whether mail from outside is screened at all.
-    pub(crate) enabled: bool,
+    /// Whether mail from outside is screened at all. Unless it is said: except on a site that is on the loopback address alone and
+    /// names no name servers, such as one to try things out.
+    pub(crate) enabled: Option<bool>,
     /// For all that is asked about one message; what is not known then is a temporary error.
     pub(crate) time: Spanned<Time>,
     /// DKIM signatures of one message that are verified.
@@ -43,7 +44,7 @@ impl Default for ScreeningKeys {
     fn default() -> Self {
         let (limits, policy) = (screening::Limits::default(), Policy::default());
         Self {
-            enabled: true,
+            enabled: None,
             time: Spanned::new(0..0, Time(limits.time)),
             signatures: Spanned::new(0..0, limits.signatures),
             dmarc_reject: policy.dmarc_reject.into(),
@@ -108,9 +109,9 @@ impl ScreeningKeys {
         Ok(())
     }
 
-    /// For the transfer room; `None`: nothing is screened.
-    pub(crate) fn made(&self) -> Result<Option<transfer::Screening>, String> {
-        if !self.enabled {
+    /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
+    pub(crate) fn made(&self, alone: bool) -> Result<Option<transfer::Screening>, String> {
+        if !self.enabled.unwrap_or(!alone) {
             return Ok(None);
         }
         let mut policy = Policy {

@@ -271,14 +271,14 @@ const SCREENING_HEADER: &str = "[screening]\n";
 const SCREENING: &str = "
 [screening]
 # Mail from outside, before it is taken: SPF, DKIM, ARC and DMARC (clauses 5.1, 5.3). `screening explain ID` tells of each message.
-# enabled = true
+# enabled = true                   # default: unless the site is on loopback alone and names no [dns] servers
 # time = \"20s\"                    # for all that is asked about one message; the client waits meanwhile
 # signatures = 10                  # DKIM signatures of one message that are verified; 20 at most
 # dmarc_reject = \"refuse\"         # mail that fails DMARC where the author's domain says p=reject: refuse, mark (into Junk), accept
 # dmarc_quarantine = \"mark\"       # the same for p=quarantine
 # dmarc_exceptions = [\"lists.example.net\", \"192.0.2.7\"]  # domains whose ARC seals, and networks whose mail, pass all the same
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, refuse
-# unclear_author = \"mark\"         # mail whose From does not name one domain: accept, mark, refuse
+# unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 ";
 

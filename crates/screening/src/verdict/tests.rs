@@ -210,7 +210,7 @@ fn the_strictest_decides() {
 
 #[test]
 fn mail_that_names_no_one_domain_as_its_author() {
-    for author in [Author::Missing, Author::Several, Author::Unreadable] {
+    for author in [Author::Several, Author::Unreadable] {
         let mut evidence = dmarc(Finding::None, None);
         evidence.dmarc.author = author;
         judged(
@@ -225,6 +225,10 @@ fn mail_that_names_no_one_domain_as_its_author() {
             policy(|policy| policy.trusted_networks = vec!["192.0.2.0/24".parse().unwrap()]);
         judged(&trusting, &evidence, Handling::Accept, Cause::UnclearAuthor);
     }
+    // Without From it passes for nobody's, however strict the site is.
+    let evidence = Evidence::of_peer("192.0.2.9".parse().unwrap(), "client.example");
+    let strict = policy(|policy| policy.unclear_author = Choice::Refuse);
+    judged(&strict, &evidence, Handling::Accept, Cause::UnclearAuthor);
 }
 
 #[test]
