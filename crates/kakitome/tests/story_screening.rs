@@ -547,7 +547,7 @@ fn what_was_decided_can_be_asked_again() {
         words.ends_with(explain.as_array().unwrap())
     };
     assert_eq!(given.iter().filter(asked).count(), 3, "{given:?}");
-    let read = story.site.events(&["--kind", "trail.read"]);
+    let read = story.site.events(&["--kind", "audit.read"]);
     assert!(format!("{read:?}").contains(&id), "{read:?}");
 }
 
