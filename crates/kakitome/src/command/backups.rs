@@ -180,7 +180,7 @@ fn told(known: &Known, ended: &Result<Repeated, Left>) -> String {
             done.waiting
         ),
         (Ok(_), _) => format!("the backup {backup}: the account is deleted there too"),
-        (Err(_), State::Missing) => format!(
+        (Err(_), State::Missing | State::Foreign) => format!(
             "the backup {backup} is not there: if it is elsewhere, `backups purge` with its place; if it was destroyed, `backups gone`"
         ),
         (Err(why), _) => format!("the backup {backup} still holds what was deleted: {why}"),
