@@ -14,6 +14,7 @@ pub(super) struct Content {
     at: At,
     max_line: usize,
     max_size: u64,
+    max_drained: u64,
     line: usize,
     octets: u64,
     eight_bit: bool,
@@ -43,11 +44,12 @@ pub(super) struct Progress {
 }
 
 impl Content {
-    pub(super) fn new(max_line: usize, max_size: u64) -> Self {
+    pub(super) fn new(max_line: usize, max_size: u64, max_drained: u64) -> Self {
         Self {
             at: At::LineStart,
             max_line,
             max_size,
+            max_drained,
             line: 0,
             octets: 0,
             eight_bit: false,
@@ -68,8 +70,9 @@ impl Content {
         self.defect
     }
 
-    pub(super) fn drained(&self) -> u64 {
-        self.drained
+    /// Whether more came after the defect than is worth reading. Where the input was cut makes no difference.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.drained > self.max_drained
     }
 
     /// Makes the content refused; the first reason stays.
@@ -77,7 +80,8 @@ impl Content {
         self.defect.get_or_insert(defect);
     }
 
-    /// Takes octets that came after DATA, up to the end of data, and adds the content to `out`.
+    /// Takes octets that came after DATA, up to the end of data, and adds the content to `out`. Stops early when the
+    /// content is hopeless.
     pub(super) fn data(&mut self, input: &[u8], out: &mut Vec<u8>) -> Progress {
         let mut used = 0usize;
         while let Some((&octet, _)) = input.get(used..).and_then(<[u8]>::split_first) {
@@ -109,6 +113,9 @@ impl Content {
                 (At::Dot, _) => self.at = At::Inside,
                 (At::LineStart | At::Inside | At::Cr, _) => {
                     used = used.saturating_add(self.in_line(rest, out));
+                    if self.is_hopeless() {
+                        break;
+                    }
                 }
             }
         }
@@ -166,26 +173,35 @@ impl Content {
     }
 
     fn keep_line(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        let room = self.max_line.saturating_sub(self.line);
         self.line = self.line.saturating_add(octets.len());
-        if self.line > self.max_line {
+        let (fitting, beyond) = octets.split_at_checked(room).unwrap_or((octets, &[]));
+        self.keep(fitting, out);
+        if !beyond.is_empty() {
             self.spoil(ContentDefect::LineTooLong);
+            self.keep(beyond, out);
         }
-        self.keep(octets, out);
     }
 
     fn keep(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        let length = u64::try_from(octets.len()).unwrap_or(u64::MAX);
-        self.octets = self.octets.saturating_add(length);
-        if self.octets > self.max_size {
-            self.spoil(ContentDefect::TooBig);
-        }
+        let room = usize::try_from(self.max_size.saturating_sub(self.octets)).unwrap_or(usize::MAX);
+        self.octets = self.octets.saturating_add(count(octets));
+        let (fitting, beyond) = octets.split_at_checked(room).unwrap_or((octets, &[]));
         if self.defect.is_some() {
-            self.drained = self.drained.saturating_add(length);
-            return;
+            self.drained = self.drained.saturating_add(count(fitting));
+        } else {
+            self.eight_bit |= !fitting.is_ascii();
+            out.extend_from_slice(fitting);
         }
-        self.eight_bit |= !octets.is_ascii();
-        out.extend_from_slice(octets);
+        if !beyond.is_empty() {
+            self.spoil(ContentDefect::TooBig);
+            self.drained = self.drained.saturating_add(count(beyond));
+        }
     }
+}
+
+fn count(octets: &[u8]) -> u64 {
+    u64::try_from(octets.len()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -196,7 +212,13 @@ mod tests {
 
     /// Content, what follows the end of data (if it came), and the defect.
     fn run(pieces: &[&[u8]]) -> (Vec<u8>, Option<Vec<u8>>, Option<ContentDefect>) {
-        let mut content = Content::new(1000, 100_000);
+        run_within(Content::new(1000, 100_000, 1_000_000), pieces)
+    }
+
+    fn run_within(
+        mut content: Content,
+        pieces: &[&[u8]],
+    ) -> (Vec<u8>, Option<Vec<u8>>, Option<ContentDefect>) {
         let (mut out, mut after) = (Vec::new(), None::<Vec<u8>>);
         for piece in pieces {
             if let Some(after) = &mut after {
@@ -206,6 +228,8 @@ mod tests {
             let progress = content.data(piece, &mut out);
             if progress.ended {
                 after = Some(piece.get(progress.used..).unwrap_or_default().to_vec());
+            } else if content.is_hopeless() {
+                break;
             } else {
                 assert_eq!(progress.used, piece.len());
             }
@@ -274,7 +298,7 @@ mod tests {
     #[test]
     fn chunks_are_watched_too() {
         let run = |pieces: &[&[u8]], binary| {
-            let mut content = Content::new(1000, 1000);
+            let mut content = Content::new(1000, 1000, 1000);
             let mut out = Vec::new();
             for piece in pieces {
                 content.chunk(piece, binary, &mut out);
@@ -305,6 +329,22 @@ mod tests {
         fn splitting_changes_nothing(input in hostile()) {
             let bytes: Vec<&[u8]> = input.chunks(1).collect();
             prop_assert_eq!(run(&[&input]), run(&bytes));
+        }
+
+        /// What is drained counts from the octet that is too much, not from the piece that has it.
+        #[test]
+        fn splitting_changes_no_limit(
+            input in proptest::collection::vec(proptest::sample::select(b"\r\n.aaaaa".to_vec()), 0..60),
+            line in 1..12_usize,
+            size in 1..40_u64,
+            drained in 0..20_u64,
+        ) {
+            let content = || Content::new(line, size, drained);
+            let bytes: Vec<&[u8]> = input.chunks(1).collect();
+            let pieces: Vec<&[u8]> = input.chunks(7).collect();
+            let whole = run_within(content(), &[&input]);
+            prop_assert_eq!(&whole, &run_within(content(), &bytes));
+            prop_assert_eq!(&whole, &run_within(content(), &pieces));
         }
 
         #[test]

@@ -14,7 +14,7 @@ use crate::smtp::{BodyKind, Detail, Refusal, Reply};
 impl Session {
     pub(super) fn new_content(&self) -> Content {
         let limits = &self.config.limits;
-        Content::new(limits.data_line, limits.message_size)
+        Content::new(limits.data_line, limits.message_size, limits.drained_content)
     }
 
     /// Reads content after DATA. Whether there was any input.
@@ -27,15 +27,15 @@ impl Session {
         };
         let mut body = Vec::with_capacity(self.input.len());
         let progress = content.data(&self.input, &mut body);
-        let (drained, defect) = (content.drained(), content.defect());
+        let hopeless = content.is_hopeless().then(|| content.defect()).flatten();
         self.input.drain(..progress.used);
         self.give_body(body);
         if progress.ended {
             if let Phase::Data(content) = std::mem::replace(&mut self.phase, Phase::Command) {
                 self.end_content(&content, false);
             }
-        } else {
-            self.check_drained(drained, defect);
+        } else if let Some(defect) = hopeless {
+            self.give_up(defect);
         }
         true
     }
@@ -56,22 +56,22 @@ impl Session {
             .saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
         let (done, discard) = (chunk.remaining == 0, chunk.refusal.is_some());
 
-        let (mut drained, mut defect) = (0, None);
+        let mut hopeless = None;
         if !discard && let Some(open) = &mut self.open {
             let binary = open.mail.body == BodyKind::BinaryMime;
             if let Some(content) = &mut open.chunked {
                 let mut body = Vec::with_capacity(octets.len());
                 content.chunk(&octets, binary, &mut body);
-                (drained, defect) = (content.drained(), content.defect());
+                hopeless = content.is_hopeless().then(|| content.defect()).flatten();
                 self.give_body(body);
             }
         }
-        if done {
-            if let Phase::Chunk(chunk) = std::mem::replace(&mut self.phase, Phase::Command) {
-                self.end_chunk(chunk);
-            }
-        } else {
-            self.check_drained(drained, defect);
+        if let Some(defect) = hopeless {
+            self.give_up(defect);
+        } else if done
+            && let Phase::Chunk(chunk) = std::mem::replace(&mut self.phase, Phase::Command)
+        {
+            self.end_chunk(chunk);
         }
         true
     }
@@ -145,12 +145,10 @@ impl Session {
         }
     }
 
-    fn check_drained(&mut self, drained: u64, defect: Option<ContentDefect>) {
-        if drained > self.config.limits.drained_content {
-            let refusal = too_big();
-            let defect = defect.unwrap_or(ContentDefect::TooBig);
-            self.abort(Abort::Content(defect, refusal.clone()));
-            self.close_with(&refusal, CloseReason::Limit);
-        }
+    /// Ends the session of a peer that goes on and on with a content that is refused already.
+    fn give_up(&mut self, defect: ContentDefect) {
+        let refusal = too_big();
+        self.abort(Abort::Content(defect, refusal.clone()));
+        self.close_with(&refusal, CloseReason::Limit);
     }
 }
