@@ -587,6 +587,39 @@ impl Directory {
         self.inner.store.read(read).await
     }
 
+    /// The main address of an account that is not deleted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn main_address(&self, account: AccountId) -> Result<Option<Address>, store::Error> {
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let entry = tables::account::by_id(snapshot, account)?;
+            let entry = entry.filter(|entry| entry.state != tables::account::AccountState::Deleted);
+            Ok(entry.map(|entry| entry.address))
+        };
+        self.inner.store.read(read).await
+    }
+
+    /// The accounts whose mail is a person's: those that they hold, and those that they share. Suspended ones are nobody's for now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn accounts_of(&self, person: &str) -> Result<Vec<AccountId>, store::Error> {
+        let person = person.to_owned();
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let Some(entry) = tables::person::by_name(snapshot, &person)? else {
+                return Ok(Vec::new());
+            };
+            let mut accounts = tables::account::of_person(snapshot, entry.id)?;
+            for (shared, _) in tables::shared::of_person(snapshot, entry.id)? {
+                accounts.extend(tables::account::by_id(snapshot, shared)?);
+            }
+            accounts.retain(|entry| entry.state == tables::account::AccountState::Active);
+            Ok(accounts.into_iter().map(|entry| entry.id).collect())
+        };
+        self.inner.store.read(read).await
+    }
+
     /// The person that an operating-system user is, if any.
     ///
     /// # Errors

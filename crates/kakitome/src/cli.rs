@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod backups;
 mod life;
+mod quarantine;
 mod screening;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -18,6 +19,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backups::BackupsCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::ScreeningCommand;
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
@@ -137,6 +139,9 @@ pub(crate) enum SiteCommand {
     /// Mail that waits for other servers
     #[command(subcommand)]
     Queue(QueueCommand),
+    /// Mail that was taken and set apart (clause 5.3(2))
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -609,6 +614,7 @@ impl SiteCommand {
                         | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
                 )
                 | Self::Queue(QueueCommand::List(_))
+                | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)
                 | Self::Incident(IncidentCommand::List)
                 | Self::Register(RegisterCommand::List { .. })

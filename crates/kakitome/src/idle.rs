@@ -12,7 +12,10 @@ use directory::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::time::Instant;
-use transfer::notice::{self, Notice};
+use transfer::{
+    notice::{self, Notice},
+    quarantine,
+};
 use wire::Shutdown;
 
 use crate::{
@@ -87,6 +90,7 @@ async fn expire(site: &Site) -> Result<(), store::Error> {
     app_password::expire(&site.directory).await?;
     forward::expire(&site.directory).await?;
     reading::expire(&site.directory).await?;
+    quarantine::expire(&site.transfer).await?;
     Ok(())
 }
 

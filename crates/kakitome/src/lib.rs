@@ -11,6 +11,7 @@ mod cli;
 mod command;
 mod control;
 mod demo;
+mod digests;
 mod files;
 mod forward;
 mod idle;

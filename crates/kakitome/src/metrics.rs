@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::{Router, extract::State, routing::get};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use store::queue;
+use store::{quarantine, queue};
 use tokio::net::TcpListener;
 use wire::Shutdown;
 
@@ -57,6 +57,13 @@ async fn render(State((handle, site)): State<(PrometheusHandle, Arc<Site>)>) -> 
             );
         }
         Err(error) => tracing::error!(%error, "the queue cannot be measured"),
+    }
+    match site.store.read(|sql| quarantine::totals(sql)).await {
+        Ok((messages, bytes)) => {
+            gauge("kakitome_quarantine_messages", messages);
+            gauge("kakitome_quarantine_bytes", bytes);
+        }
+        Err(error) => tracing::error!(%error, "the quarantine cannot be measured"),
     }
     for service in Service::ALL {
         if service != Service::Metrics {

@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    control, forward, idle, listen, metrics, rotation,
+    control, digests, forward, idle, listen, metrics, rotation,
     settings::Service,
     site::{Site, SiteError},
     witness,
@@ -135,6 +135,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     let socket = control::bind(path).map_err(ServeError::Control)?;
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {

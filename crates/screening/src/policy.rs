@@ -10,6 +10,8 @@ pub enum Choice {
     Accept,
     /// It is taken into the recipients' Junk mailboxes.
     Mark,
+    /// It is taken and set apart, until somebody releases it.
+    Quarantine,
     /// It is refused for good, before it is taken.
     Refuse,
 }

@@ -14,6 +14,8 @@ pub enum Handling {
     Accept,
     /// It goes into the Junk mailboxes of its recipients.
     Mark,
+    /// It is taken and set apart: its recipients get it when somebody releases it.
+    Quarantine,
     /// The client is told to come again (4xx).
     Defer,
     /// The client is told that it is not wanted (5xx).
@@ -27,6 +29,7 @@ impl Handling {
         match self {
             Self::Accept => "accept",
             Self::Mark => "mark",
+            Self::Quarantine => "quarantine",
             Self::Defer => "defer",
             Self::Refuse => "refuse",
         }
@@ -57,6 +60,31 @@ pub enum Cause {
     SpfTrouble,
     /// From is missing, or does not name one domain.
     UnclearAuthor,
+}
+
+impl Cause {
+    /// The word, as it is kept.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingAgainst => "nothing-against",
+            Self::DmarcReject => "dmarc-reject",
+            Self::DmarcQuarantine => "dmarc-quarantine",
+            Self::DmarcNone => "dmarc-none",
+            Self::TrustedNetwork => "trusted-network",
+            Self::TrustedSealer => "trusted-sealer",
+            Self::DmarcTrouble => "dmarc-trouble",
+            Self::SpfFail => "spf-fail",
+            Self::SpfTrouble => "spf-trouble",
+            Self::UnclearAuthor => "unclear-author",
+        }
+    }
+
+    /// Whether mail that was set apart for this is dangerous to whoever opens it, so that only an administrator may release it.
+    #[must_use]
+    pub fn is_strict(self) -> bool {
+        false
+    }
 }
 
 /// What was decided about one message.
@@ -216,6 +244,7 @@ impl From<Choice> for Handling {
         match choice {
             Choice::Accept => Self::Accept,
             Choice::Mark => Self::Mark,
+            Choice::Quarantine => Self::Quarantine,
             Choice::Refuse => Self::Refuse,
         }
     }
@@ -243,7 +272,7 @@ impl Verdict {
     #[must_use]
     pub fn refusal(&self) -> Option<Refused> {
         let code = match self.handling {
-            Handling::Accept | Handling::Mark => return None,
+            Handling::Accept | Handling::Mark | Handling::Quarantine => return None,
             Handling::Defer => COME_AGAIN,
             Handling::Refuse => REFUSED,
         };

@@ -25,6 +25,7 @@ use store::{
     AccountId, BodyId, Error, MailboxId, Options, QueueId, Receipt, Recorded, Store, Tx,
     mailbox::{self, FlagChange, FlagMode, Flags, NewMessage, SpecialUse},
     params,
+    quarantine::{self, For, NewHeld, Place},
     queue::{self, NewQueued, NewRecipient, Notify},
     tree::{NewCustody, Seal},
 };
@@ -86,6 +87,7 @@ async fn fill(store: &Store) {
         enqueue(store, n).await;
     }
     work_queue(store).await;
+    set_apart(store, &[one, gone]).await;
     change(store, move |tx| {
         mailbox::remove_account(tx, gone)?;
         tx.destroy_key(gone)
@@ -286,6 +288,44 @@ async fn enqueue(store: &Store, number: usize) {
     done.await.unwrap();
 }
 
+/// Mail in the quarantine: for two accounts, of which one will be deleted, and for a mailbox elsewhere.
+async fn set_apart(store: &Store, owners: &[AccountId]) {
+    let raw = letter(70, 800);
+    let to = |address: &str, place| For {
+        address: address.parse().unwrap(),
+        place,
+    };
+    let mut recipients = vec![to(
+        "away@example.jp",
+        Place::Away("mailbox.example.jp:25".to_owned()),
+    )];
+    let here = owners.iter().enumerate();
+    recipients
+        .extend(here.map(|(n, owner)| to(&format!("kumi{n}@example.jp"), Place::Here(*owner))));
+    let all: Vec<AccountId> = recipients.iter().map(|to| to.place.owner()).collect();
+    let body = store.seal(&raw, &all).unwrap();
+    let held = NewHeld {
+        id: QueueId(store.next_id()),
+        body: body.id,
+        size: body.size,
+        sender: Some("stranger@example.net".parse().unwrap()),
+        smtputf8: false,
+        require_tls: false,
+        body_type: 1,
+        message_id: "70@example.com".to_owned(),
+        cause: "dmarc-quarantine".to_owned(),
+        strict: true,
+        until: Timestamp::from_second(4_000_000_000).unwrap(),
+        recipients,
+    };
+    let done = store.commit(vec![body], move |tx| {
+        quarantine::keep(tx, &held)?;
+        quarantine::note_told(tx, held.id, 1)?;
+        record(tx, ())
+    });
+    done.await.unwrap();
+}
+
 async fn work_queue(store: &Store) {
     change(store, |tx| {
         let all = queue::select(tx, &queue::Selection::default(), 100)?;
@@ -371,6 +411,8 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO reading (account, person, order_number, purpose, until, opened_by, opened_at) \
          VALUES (?1, 7, 1, '監査', ?2, 7, ?2)",
         "INSERT INTO retired_address (local, domain, account, retired_at, added_at) VALUES ('old', 'example.jp', ?1, ?2, ?2)",
+        "INSERT INTO dkim_key (number, domain, selector, algorithm, secret, public, made_at, signs_from) \
+         VALUES (?1, 'example.jp', 'k1', 'ed25519', 'AAAA', 'AAAA', ?2, ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

@@ -42,6 +42,7 @@ mod keys;
 pub mod mailbox;
 mod mark;
 mod open;
+pub mod quarantine;
 pub mod queue;
 mod read;
 mod recover;

@@ -40,6 +40,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 6,
         files: &[include_str!("schema/access.sql")],
     },
+    Step {
+        format: 7,
+        files: &[include_str!("schema/screening.sql")],
+    },
 ];
 
 /// The format that this build writes.

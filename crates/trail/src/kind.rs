@@ -73,6 +73,18 @@ kinds! {
     /// Queued mail was returned by command.
     QueueBounced = "queue.bounced",
 
+    // The quarantine (clause 5.3(2)).
+    /// A message was accepted and set apart; the detail holds why, and until when.
+    QuarantineKept = "quarantine.kept",
+    /// A message that was set apart went to recipients; the detail holds why it had been set apart.
+    QuarantineReleased = "quarantine.released",
+    /// A message that was set apart was deleted by command.
+    QuarantineDeleted = "quarantine.deleted",
+    /// A message that was set apart was deleted because its time was over.
+    QuarantineExpired = "quarantine.expired",
+    /// Somebody was told by mail what is set apart for them.
+    QuarantineTold = "quarantine.told",
+
     /// A message for an account goes on to addresses elsewhere; the detail holds the account, and the queue id it goes on as.
     DeliveryForwarded = "delivery.forwarded",
 

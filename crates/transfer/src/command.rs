@@ -8,6 +8,7 @@
 mod change;
 mod damage;
 mod list;
+pub mod quarantine;
 
 use directory::{Person, Role};
 use store::{
@@ -39,6 +40,9 @@ pub enum CommandError {
     /// There is no such message in the queue.
     #[error("no message {0} in the queue")]
     NoSuchMessage(QueueId),
+    /// No such message is set apart, or none of the caller's.
+    #[error("no message {0} is set apart for you")]
+    NoSuchApart(QueueId),
     /// Some of the mail is damaged; the rest was done.
     #[error(
         "{done} recipients were returned, and these messages cannot be read: {}. Restore them from a backup, or discard them by id",

@@ -32,6 +32,7 @@ pub mod notice;
 mod notify;
 mod outcome;
 mod parcel;
+pub mod quarantine;
 mod queue;
 mod report;
 mod resolver;

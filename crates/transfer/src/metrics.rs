@@ -28,6 +28,15 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
+/// Messages that were set apart.
+pub(crate) const QUARANTINED: &str = "kakitome_messages_quarantined_total";
+/// Recipients whose message was released from the quarantine.
+pub(crate) const QUARANTINE_RELEASED: &str = "kakitome_quarantine_released_total";
+/// Recipients whose message was deleted in the quarantine by command.
+pub(crate) const QUARANTINE_DELETED: &str = "kakitome_quarantine_deleted_total";
+/// Recipients whose message's time in the quarantine was over.
+pub(crate) const QUARANTINE_EXPIRED: &str = "kakitome_quarantine_expired_total";
+
 /// Messages from outside that were screened, by handling.
 const SCREENED: &str = "kakitome_messages_screened_total";
 /// Results of SPF (of MAIL FROM), DKIM (of each signature) and DMARC.
@@ -51,7 +60,7 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         SCREENED,
-        "Messages from outside that were screened, by handling (accept, mark, defer, refuse)"
+        "Messages from outside that were screened, by handling (accept, mark, quarantine, defer, refuse)"
     );
     describe_counter!(
         RESULTS,
@@ -63,6 +72,19 @@ pub(crate) fn describe() {
         (DEFERRED, "Delivery attempts put off, by recipient"),
         (FAILED, "Recipients that failed for good"),
         (EXPIRED, "Recipients given up after their time"),
+        (QUARANTINED, "Messages set apart"),
+        (
+            QUARANTINE_RELEASED,
+            "Recipients whose message was released from the quarantine",
+        ),
+        (
+            QUARANTINE_DELETED,
+            "Recipients whose message was deleted in the quarantine",
+        ),
+        (
+            QUARANTINE_EXPIRED,
+            "Recipients whose message stayed in the quarantine to the end of its time",
+        ),
         (NOTIFIED, "Delivery status notifications made"),
     ] {
         describe_counter!(name, meaning);

@@ -10,6 +10,7 @@ mod incident;
 mod letter;
 mod order;
 mod person;
+mod quarantine;
 mod queue;
 mod register;
 mod screening;
@@ -231,6 +232,7 @@ async fn dispatch(
     match command {
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
+        SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,

@@ -31,6 +31,10 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let size = disk.f_blocks.saturating_mul(disk.f_frsize);
     let days = (site.identity.load().not_after - site.world.now().as_second()) / 86_400;
+    let (quarantined, _) = site
+        .store
+        .read(|sql| store::quarantine::totals(sql))
+        .await?;
     let mut attention = Vec::new();
     let single_person = site.directory.permits_single_person().await?;
     if single_person {
@@ -93,6 +97,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "queue_recipients": totals.recipients,
             "queue_held": totals.held,
             "queue_oldest": totals.oldest,
+            "quarantine_messages": quarantined,
             "disk_free_bytes": free,
             "disk_size_bytes": size,
             "certificate_days": days,

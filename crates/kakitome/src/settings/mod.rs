@@ -9,6 +9,7 @@ mod error;
 mod limits;
 mod listen;
 mod policy;
+mod quarantine;
 mod rooms;
 mod screening;
 mod template;
@@ -30,6 +31,7 @@ pub(crate) use limits::{
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
+pub(crate) use quarantine::QuarantineKeys;
 pub(crate) use screening::ScreeningKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
@@ -67,6 +69,8 @@ pub(crate) struct Settings {
     pub(crate) dns: DnsKeys,
     #[serde(default)]
     pub(crate) screening: ScreeningKeys,
+    #[serde(default)]
+    pub(crate) quarantine: QuarantineKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -254,6 +258,7 @@ impl Settings {
         self.delivery.check(at)?;
         self.audit.check(at)?;
         self.screening.check(at)?;
+        self.quarantine.check(at)?;
         self.check_names(at)
     }
 
@@ -378,6 +383,8 @@ mod tests {
             ("[listen]\nmetrics = 25\n", 9),
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
+            ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[quarantine]\ndigest = \"25:00\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),
             ("[screening]\ntime = \"10m\"\n", 9),
             ("[screening]\nsignatures = 21\n", 9),

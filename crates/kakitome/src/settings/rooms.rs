@@ -114,6 +114,7 @@ impl Settings {
         }
         self.put_delivery(&mut made, directory)?;
         made.screening = self.screening_settings()?;
+        made.quarantine_time = self.quarantine.keep.get_ref().0;
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),

@@ -63,6 +63,7 @@ impl Default for ScreeningKeys {
 pub(crate) enum ChoiceKeys {
     Accept,
     Mark,
+    Quarantine,
     Refuse,
 }
 
@@ -142,6 +143,7 @@ impl From<ChoiceKeys> for Choice {
         match keys {
             ChoiceKeys::Accept => Self::Accept,
             ChoiceKeys::Mark => Self::Mark,
+            ChoiceKeys::Quarantine => Self::Quarantine,
             ChoiceKeys::Refuse => Self::Refuse,
         }
     }
@@ -152,6 +154,7 @@ impl From<Choice> for ChoiceKeys {
         match choice {
             Choice::Accept => Self::Accept,
             Choice::Mark => Self::Mark,
+            Choice::Quarantine => Self::Quarantine,
             Choice::Refuse => Self::Refuse,
         }
     }

@@ -178,6 +178,11 @@ unauthenticated_networks = []
 # request_time = \"1m\"            # for a request and its answer; more than longest_delay
 # connection_time = \"10m\"
 
+[quarantine]
+# Mail that is set apart until somebody releases it (clause 5.3(2)): `quarantine list`, and the pages over HTTPS.
+# keep = \"30d\"                   # then it is deleted
+# digest = \"07:30\"               # when people are told by mail what is set apart for them, in local time; off: never
+
 [limits]
 # message_size = \"50MiB\"
 # recipients = 1000                # of one transaction
@@ -274,11 +279,11 @@ const SCREENING: &str = "
 # enabled = true                   # default: unless the site is on loopback alone and names no [dns] servers
 # time = \"20s\"                    # for all that is asked about one message; the client waits meanwhile
 # signatures = 10                  # DKIM signatures of one message that are verified; 20 at most
-# dmarc_reject = \"refuse\"         # mail that fails DMARC where the author's domain says p=reject: refuse, mark (into Junk), accept
+# dmarc_reject = \"refuse\"         # mail that fails DMARC where the author's domain says p=reject: refuse, mark (into Junk), quarantine, accept
 # dmarc_quarantine = \"mark\"       # the same for p=quarantine
 # dmarc_exceptions = [\"lists.example.net\", \"192.0.2.7\"]  # domains whose ARC seals, and networks whose mail, pass all the same
-# spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, refuse
-# unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, refuse
+# spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
+# unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 ";
 

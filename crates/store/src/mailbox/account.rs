@@ -1,6 +1,8 @@
 //! What belongs to an account as a whole: its first mailboxes, its limit, its end.
 
-use crate::{AccountId, BodyId, Error, MailboxId, Refusal, Topic, Tx, params, sql, sql::Sql};
+use crate::{
+    AccountId, BodyId, Error, MailboxId, Refusal, Topic, Tx, params, quarantine, sql, sql::Sql,
+};
 
 use super::{
     SpecialUse, Usage,
@@ -91,6 +93,7 @@ pub fn remove_account(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> 
     )?;
     tx.release_bodies(account, &bodies.into_iter().collect())?;
     tx.execute("DELETE FROM email WHERE account = ?1", params![account])?;
+    quarantine::forget(tx, account)?;
     tx.execute("DELETE FROM mailbox WHERE account = ?1", params![account])?;
     tx.execute(
         "DELETE FROM subscription WHERE account = ?1",

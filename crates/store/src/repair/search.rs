@@ -105,9 +105,11 @@ impl Naming {
     pub(super) fn any(&self, sql: &mut dyn Sql, body: BodyId) -> Result<bool, Error> {
         let later = "SELECT id FROM email WHERE id > ?1 AND body = ?2 LIMIT 1";
         let queued = "SELECT id FROM queue_message WHERE body = ?1 LIMIT 1";
+        let apart = "SELECT message FROM quarantined_for WHERE body = ?1 LIMIT 1";
         if self.shown
             || verify::exists(sql, later, params![self.newest, body])?
             || verify::exists(sql, queued, params![body])?
+            || verify::exists(sql, apart, params![body])?
         {
             return Ok(true);
         }

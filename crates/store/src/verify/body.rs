@@ -178,6 +178,12 @@ fn holders(snapshot: &mut Snapshot<'_>, body: BodyId) -> Result<Vec<Holder>, Err
         })
     })?;
     let mut holders = queued;
+    let apart = "SELECT DISTINCT message FROM quarantined_for WHERE body = ?1";
+    holders.extend(sql::rows(snapshot, apart, params![body], |row| {
+        Ok(Holder::Quarantine {
+            id: QueueId(row.int(0)?),
+        })
+    })?);
     let owners = "SELECT account FROM body_owner WHERE body = ?1 AND account <> ?2";
     let owners = sql::rows(snapshot, owners, params![body, AccountId::QUEUE], |row| {
         row.int(0).map(AccountId)

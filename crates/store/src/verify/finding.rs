@@ -150,6 +150,8 @@ pub enum Finding {
         id: QueueId,
         recipients: Vec<String>,
     },
+    /// A message that is set apart is not whole.
+    QuarantineDamaged { id: QueueId, why: String },
     /// An event is dated before the one before it (microseconds since 1970).
     EventTime {
         event: EventId,
@@ -198,6 +200,11 @@ pub enum Holder {
     },
     /// In the queue.
     Queue {
+        /// Its id there: the subject of its events.
+        id: QueueId,
+    },
+    /// Set apart.
+    Quarantine {
         /// Its id there: the subject of its events.
         id: QueueId,
     },

@@ -11,6 +11,7 @@ mod finding;
 mod mail;
 mod owner;
 mod place;
+mod quarantine;
 mod queue;
 mod reference;
 mod remedy;
@@ -248,6 +249,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(owner::Accounts::default()));
     checks.push_back(Box::new(queue::Messages::default()));
     checks.push_back(Box::new(queue::Recipients::default()));
+    checks.push_back(Box::new(quarantine::Apart::default()));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

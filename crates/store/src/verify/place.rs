@@ -15,7 +15,14 @@ use super::{Check, Finding, Look, ROWS};
 pub(super) struct Marks;
 
 /// Tables whose ids come from the one generator.
-pub(crate) const WITH_IDS: [&str; 5] = ["event", "body", "email", "mailbox", "queue_message"];
+pub(crate) const WITH_IDS: [&str; 6] = [
+    "event",
+    "body",
+    "email",
+    "mailbox",
+    "queue_message",
+    "quarantined",
+];
 
 impl Check for Marks {
     fn name(&self) -> &'static str {

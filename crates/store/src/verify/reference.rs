@@ -56,6 +56,7 @@ enum Source {
     Owners(i64, i64),
     Emails(i64),
     Queue(i64),
+    Quarantine(i64, i64),
 }
 
 struct Row {
@@ -193,6 +194,11 @@ fn read(look: &mut Look<'_, '_>, source: Source) -> Result<(Vec<Row>, Option<Sou
             "SELECT body, 1, -1, id FROM queue_message WHERE id > ?1 AND id > ?2 ORDER BY id LIMIT ?3",
             [after, after, ROWS],
         ),
+        Source::Quarantine(message, number) => (
+            "SELECT body, owner, -1, message, number FROM quarantined_for WHERE (message, number) > (?1, ?2)
+             ORDER BY message, number LIMIT ?3",
+            [message, number, ROWS],
+        ),
     };
     let params: Vec<Value<'_>> = page.into_iter().map(Value::Int).collect();
     let mut last = None;
@@ -202,6 +208,7 @@ fn read(look: &mut Look<'_, '_>, source: Source) -> Result<(Vec<Row>, Option<Sou
             Source::Owners(..) => (None, Source::Owners(body, account)),
             Source::Emails(_) => (Some(EmailId(id)), Source::Emails(id)),
             Source::Queue(_) => (None, Source::Queue(id)),
+            Source::Quarantine(..) => (None, Source::Quarantine(id, row.int(4)?)),
         };
         last = Some(next);
         Ok(Row {
@@ -213,12 +220,13 @@ fn read(look: &mut Look<'_, '_>, source: Source) -> Result<(Vec<Row>, Option<Sou
     let next = last.or(match source {
         Source::Owners(..) => Some(Source::Emails(0)),
         Source::Emails(_) => Some(Source::Queue(0)),
-        Source::Queue(_) => None,
+        Source::Queue(_) => Some(Source::Quarantine(0, -1)),
+        Source::Quarantine(..) => None,
     });
     Ok((rows, next))
 }
 
-/// How many messages and queue entries of `account` name `body`, exactly: of the messages up to `newest`, those that
+/// How many messages, queue entries and messages set apart of `account` name `body`, exactly: of the messages up to `newest`, those that
 /// do are among `emails`.
 pub(crate) fn named(
     sql: &mut dyn Sql,
@@ -248,6 +256,8 @@ pub(crate) fn named(
         let queued = "SELECT count(*) FROM queue_message WHERE body = ?1";
         named += sql::first(sql, queued, params![body], |row| row.count(0))?.unwrap_or(0);
     }
+    let apart = "SELECT count(*) FROM quarantined_for WHERE owner = ?1 AND body = ?2";
+    named += sql::first(sql, apart, params![account, body], |row| row.count(0))?.unwrap_or(0);
     Ok(named)
 }
 

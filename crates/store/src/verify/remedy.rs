@@ -42,6 +42,7 @@ impl Finding {
             Self::QueueUnreadable { .. } => "queue-unreadable",
             Self::QueueUnowned { .. } => "queue-unowned",
             Self::RecipientOrphans { .. } => "recipient-orphans",
+            Self::QuarantineDamaged { .. } => "quarantine-damaged",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
             Self::EventAltered { .. } => "event-altered",
@@ -120,6 +121,9 @@ impl Finding {
             Self::QueueUnreadable { .. } | Self::QueueUnowned { .. } => Leave(
                 "left alone, and the others go on: what it was is in the events of its id (`audit search --subject`)",
             ),
+            Self::QuarantineDamaged { .. } => Leave(
+                "left alone: what it was is in the events of its id (`audit search --subject`); `quarantine delete` removes it",
+            ),
             Self::EventTime { .. }
             | Self::EventUnreadable { .. }
             | Self::EventAltered { .. }
@@ -175,7 +179,8 @@ impl Finding {
             Self::QueueEmpty { id }
             | Self::QueueUnreadable { id, .. }
             | Self::QueueUnowned { id, .. }
-            | Self::RecipientOrphans { id, .. } => id.to_string(),
+            | Self::RecipientOrphans { id, .. }
+            | Self::QuarantineDamaged { id, .. } => id.to_string(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
             | Self::EventAltered { event }

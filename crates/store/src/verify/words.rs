@@ -203,6 +203,7 @@ impl Finding {
                     "queued message {id}: the queue does not own its body {body}, so it cannot be sent"
                 )
             }
+            Self::QuarantineDamaged { id, why } => write!(f, "{id}, which is set apart: {why}"),
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
                 "message {id} is not in the queue, but recipients wait for it: {}",
@@ -282,6 +283,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue { id } => write!(f, "queued message {id}"),
+            Self::Quarantine { id } => write!(f, "{id}, which is set apart"),
             Self::Mailbox {
                 account,
                 identifier,

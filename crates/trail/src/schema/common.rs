@@ -53,6 +53,9 @@ facts! {
     HELLO = Sometimes "hello" Text:
         "The name that the client gave in EHLO or HELO, once it had.";
 
+    CAUSE = Always "cause" Text:
+        "What had decided that it was set apart, as `verdict` of the message's event names it.";
+
     ATTEMPT = Always "attempt" Number:
         "Which attempt it was for this recipient, from 1.";
     LAST_REPLY = Always "reply" Text:

@@ -118,6 +118,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The server", server::SERVER),
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
+    ("The quarantine", transfer::QUARANTINE),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),
     ("People and orders", people::PEOPLE),

@@ -86,6 +86,45 @@ pub(super) const MAIL: &[Schema] = schemas! {
     }
 };
 
+pub(super) const QUARANTINE: &[Schema] = schemas! {
+    QuarantineKept {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        facts:
+            Always "until" Text: "When it is deleted unless it is released (RFC 3339, UTC).";
+    }
+    QuarantineReleased {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        facts:
+            Sometimes "queued_as" Text: "The queue id that it goes to another server as, if its recipients' mailboxes are there.";
+    }
+    QuarantineDeleted {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: RECIPIENTS, PART;
+        facts:
+            Sometimes "sender" Text: "The envelope's sender, if it could be read; `<>` is the null sender.";
+            Sometimes "cause" Text: "What had decided, as `verdict` of the message's event names it, if it could be read.";
+            Sometimes "note" Text: "That the message's record could not be read, if it could not.";
+    }
+    QuarantineExpired {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        facts:
+    }
+    QuarantineTold {
+        subject: "whom the notice is for";
+        outcome: Success, Failure;
+        facts:
+            Always "messages" Number: "How many messages it tells of.";
+            Sometimes "reason" Text: "Why it could not be given to anybody, if it could not.";
+    }
+};
+
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
         subject: "the message's queue id; of an incident, the identifier whose mail it is";

@@ -185,7 +185,7 @@ impl Conversation<'_> {
     ) -> Result<QueueId, Refusal> {
         let store = self.transfer.store();
         let trouble = |error: store::Error| self.store_trouble(&error);
-        let mail = transaction.mail;
+        let mail = &transaction.mail;
         let sender = mail.reverse_path.address().cloned();
         let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
         let origin = Origin {
@@ -208,6 +208,10 @@ impl Conversation<'_> {
         .map_err(trouble)?;
         let message_id = content::message_id(&raw);
         let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
+        if self.is_set_apart() {
+            let how = (&accepted, events);
+            return self.set_apart(id, &transaction, how, raw).await;
+        }
         let (octets, delivered) = (raw.len(), accepted.local.len());
         let body_type = accepted.body_type.max(body_number(mail.body));
         let named = (&origin, message_id.as_str(), body_type);
@@ -218,8 +222,8 @@ impl Conversation<'_> {
             size: 0,
             sender,
             identifier: self.login.as_ref().map(|login| login.identifier.clone()),
-            envelope_id: mail.envid,
-            return_full: mail.ret.map(|ret| ret == Ret::Full),
+            envelope_id: origin.envelope_id.clone(),
+            return_full: origin.return_full,
             smtputf8: mail.smtputf8,
             require_tls: mail.requiretls,
             body_type,
@@ -377,7 +381,7 @@ impl Conversation<'_> {
             DETAIL_LIMIT,
             vec![("recipients", names(&accepted.addresses))],
         );
-        if !accepted.accounts.is_empty() {
+        if !accepted.accounts.is_empty() && !self.is_set_apart() {
             let accounts: Vec<String> = accepted.accounts.iter().map(ToString::to_string).collect();
             let mut event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
@@ -434,7 +438,7 @@ fn no_memory() -> Refusal {
 }
 
 /// An envelope, sorted by where its recipients go.
-struct Accepted {
+pub(super) struct Accepted {
     /// All recipients, as the client named them.
     addresses: Vec<Address>,
     /// Those with a mailbox here.
@@ -537,6 +541,11 @@ impl Accepted {
         }
     }
 
+    /// `1` when an octet above 127 was seen.
+    pub(super) fn body_type(&self) -> u8 {
+        self.body_type
+    }
+
     fn only_recipient(&self) -> Option<&Address> {
         match self.addresses.as_slice() {
             [only] => Some(only),
@@ -560,7 +569,7 @@ impl Accepted {
     }
 }
 
-fn body_number(body: BodyKind) -> u8 {
+pub(super) fn body_number(body: BodyKind) -> u8 {
     match body {
         BodyKind::SevenBit => 0,
         BodyKind::EightBitMime => 1,

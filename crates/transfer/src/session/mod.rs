@@ -4,6 +4,7 @@
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before, `refusal` records what
 //! was refused.
 
+mod apart;
 mod auth;
 mod content;
 mod envelope;

@@ -57,6 +57,12 @@ impl Conversation<'_> {
         self.listener == Listener::Exchange && !self.trusted
     }
 
+    /// Whether the verdict is that nobody gets the message until somebody releases it.
+    pub(super) fn is_set_apart(&self) -> bool {
+        let screened = self.open.screened.as_ref();
+        screened.is_some_and(|(_, screened)| screened.verdict.handling == Handling::Quarantine)
+    }
+
     async fn evidence_and_verdict(
         &self,
         settings: &Settings,

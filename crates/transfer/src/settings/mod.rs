@@ -80,6 +80,8 @@ pub struct Settings {
     pub outbound: Outbound,
     /// How mail from outside is screened. Default `None`: it is not.
     pub screening: Option<Screening>,
+    /// How long mail is set apart before it is deleted. Default 30 days.
+    pub quarantine_time: Duration,
 }
 
 /// How mail from outside is screened.
@@ -145,6 +147,7 @@ impl Default for Settings {
             retry: Retry::default(),
             outbound: Outbound::default(),
             screening: None,
+            quarantine_time: Duration::from_secs(30 * 86_400),
         }
     }
 }

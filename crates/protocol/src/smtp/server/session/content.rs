@@ -14,7 +14,11 @@ use crate::smtp::{BodyKind, Detail, Refusal, Reply};
 impl Session {
     pub(super) fn new_content(&self) -> Content {
         let limits = &self.config.limits;
-        Content::new(limits.data_line, limits.message_size, limits.drained_content)
+        Content::new(
+            limits.data_line,
+            limits.message_size,
+            limits.drained_content,
+        )
     }
 
     /// Reads content after DATA. Whether there was any input.

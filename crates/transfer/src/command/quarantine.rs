@@ -1,0 +1,337 @@
+//! The `quarantine` commands, which the CLI and the pages share: an administrator's reach all mail that is set apart; everybody
+//! else's reach what is for their own accounts, and release nothing that is dangerous to whoever opens it.
+
+use std::collections::BTreeMap;
+
+use directory::{Person, Role};
+use jiff::Timestamp;
+use serde::Serialize;
+use store::{
+    Error, QueueId, event,
+    event::Filter,
+    quarantine::{self, Held, Selection},
+};
+use trail::{Actor, Kind};
+
+use super::CommandError;
+use crate::{
+    Transfer,
+    quarantine::{PAGE, delete as delete_one, digest::words, purge, release as release_one},
+};
+
+/// One message that is set apart, for tables and JSON.
+#[derive(Clone, Debug, Serialize)]
+pub struct Apart {
+    /// Its id, as in the reply to it.
+    pub id: String,
+    /// When it was set apart.
+    pub since: Timestamp,
+    /// When it is deleted.
+    pub until: Timestamp,
+    /// Return path; `<>` is the null sender.
+    pub sender: String,
+    /// Author and subject as they stand in the message, shortened; empty when it cannot be opened.
+    pub from: String,
+    /// As `from`.
+    pub subject: String,
+    /// Octets.
+    pub size: u64,
+    /// Why.
+    pub cause: String,
+    /// Whether only an administrator may release it.
+    pub strict: bool,
+    /// Whom it is still for, of those whom the caller may know of.
+    pub recipients: Vec<String>,
+}
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Done {
+    /// Recipients that it was done for.
+    pub recipients: usize,
+    /// Messages that stay, since only an administrator may release them.
+    pub kept: usize,
+}
+
+/// How often mail was set apart for one cause, and what became of it. A message counts once for each event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// The cause.
+    pub cause: String,
+    /// Messages set apart.
+    pub kept: u64,
+    /// Released: it should not have been kept from them.
+    pub released: u64,
+    /// Deleted by command.
+    pub deleted: u64,
+    /// Nobody wanted it until its time was over.
+    pub expired: u64,
+    /// `released` of what was decided by somebody or by time, in percent: wrongly set apart, as far as people said. `None`: nothing
+    /// was decided yet.
+    pub wrong_percent: Option<f64>,
+}
+
+/// The answer to `list`, in pages.
+pub struct Pages {
+    transfer: Transfer,
+    selection: Selection,
+    after: Option<QueueId>,
+}
+
+impl Pages {
+    /// The next page; `None` after the last.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next(&mut self) -> Result<Option<Vec<Apart>>, CommandError> {
+        let Some(after) = self.after else {
+            return Ok(None);
+        };
+        let page = read(&self.transfer, &self.selection, after).await?;
+        self.after = page.next;
+        let mut shown = Vec::with_capacity(page.held.len());
+        for held in &page.held {
+            shown.push(apart(&self.transfer, held).await);
+        }
+        shown.extend(page.damaged.iter().map(damaged));
+        Ok(Some(shown))
+    }
+}
+
+/// What is set apart and selected, oldest first.
+///
+/// # Errors
+/// The store's.
+pub async fn list(
+    transfer: &Transfer,
+    caller: &Person,
+    selection: Selection,
+) -> Result<Pages, CommandError> {
+    Ok(Pages {
+        selection: reach(transfer, caller, selection).await?,
+        transfer: transfer.clone(),
+        after: Some(QueueId(0)),
+    })
+}
+
+/// One message.
+///
+/// # Errors
+/// [`CommandError::NoSuchApart`], also when it is none of the caller's; the store's.
+pub async fn show(
+    transfer: &Transfer,
+    caller: &Person,
+    id: QueueId,
+) -> Result<Apart, CommandError> {
+    let selection = Selection {
+        ids: vec![id],
+        ..Selection::default()
+    };
+    let mut pages = list(transfer, caller, selection).await?;
+    let page = pages.next().await?.unwrap_or_default();
+    let found = page.into_iter().find(|apart| apart.id == id.to_string());
+    found.ok_or(CommandError::NoSuchApart(id))
+}
+
+/// Gives what is selected to those it is for.
+///
+/// # Errors
+/// [`CommandError`]; what was done before it stays done.
+pub async fn release(
+    transfer: &Transfer,
+    caller: &Person,
+    selection: Selection,
+) -> Result<Done, CommandError> {
+    let actor = Actor::Person(caller.name.clone());
+    let may_all = caller.has(Role::Administrator);
+    let selection = reach(transfer, caller, selection).await?;
+    let (mut after, mut done) = (QueueId(0), Done::default());
+    loop {
+        let page = read(transfer, &selection, after).await?;
+        for held in &page.held {
+            if held.message.strict && !may_all {
+                done.kept = done.kept.saturating_add(1);
+                continue;
+            }
+            let released = release_one(transfer, held, &actor).await?;
+            done.recipients = done.recipients.saturating_add(released);
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(done),
+        }
+    }
+}
+
+/// Deletes what is selected. An administrator who names a message by its id deletes it whatever is wrong with its rows.
+///
+/// # Errors
+/// [`CommandError`]; what was done before it stays done.
+pub async fn delete(
+    transfer: &Transfer,
+    caller: &Person,
+    selection: Selection,
+) -> Result<Done, CommandError> {
+    let actor = Actor::Person(caller.name.clone());
+    let named = match caller.has(Role::Administrator) {
+        true => selection.ids.clone(),
+        false => Vec::new(),
+    };
+    let selection = reach(transfer, caller, selection).await?;
+    let (mut after, mut done) = (QueueId(0), Done::default());
+    loop {
+        let page = read(transfer, &selection, after).await?;
+        for held in &page.held {
+            let deleted = delete_one(transfer, held, &actor).await?;
+            done.recipients = done.recipients.saturating_add(deleted);
+        }
+        for (id, _) in page.damaged.iter().filter(|(id, _)| named.contains(id)) {
+            let deleted = purge(transfer, *id, &actor).await?;
+            done.recipients = done.recipients.saturating_add(deleted);
+        }
+        match page.next {
+            Some(next) => after = next,
+            None => return Ok(done),
+        }
+    }
+}
+
+/// How often mail was set apart since `from`, and what became of it, by cause. From the trail, as far as it is here.
+///
+/// # Errors
+/// [`CommandError::NotPermitted`] unless the caller is an administrator; the store's.
+pub async fn figures(
+    transfer: &Transfer,
+    caller: &Person,
+    from: Timestamp,
+) -> Result<Vec<Figures>, CommandError> {
+    super::permit(transfer.store(), caller, "quarantine figures").await?;
+    let mut filter = Filter {
+        from: Some(from),
+        kinds: vec![
+            Kind::QuarantineKept,
+            Kind::QuarantineReleased,
+            Kind::QuarantineDeleted,
+            Kind::QuarantineExpired,
+        ],
+        ..Filter::default()
+    };
+    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    loop {
+        let wanted = filter.clone();
+        let events = transfer
+            .store()
+            .read(move |snapshot| event::search(snapshot, &wanted, PAGE))
+            .await?;
+        for recorded in &events {
+            count(&mut all, &recorded.event);
+        }
+        match events.last() {
+            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
+            _ => break,
+        }
+    }
+    let mut figures: Vec<Figures> = all.into_values().collect();
+    for one in &mut figures {
+        let decided = one
+            .released
+            .saturating_add(one.deleted)
+            .saturating_add(one.expired);
+        one.wrong_percent = (decided > 0).then(|| percent(one.released, decided));
+    }
+    Ok(figures)
+}
+
+fn count(all: &mut BTreeMap<String, Figures>, event: &trail::Event) {
+    // The further parts of a long list of recipients are the same message.
+    let part = event.detail.get("part").and_then(|part| part.as_str());
+    if part.is_some_and(|part| !part.starts_with("1 ")) {
+        return;
+    }
+    let cause = event.detail.get("cause").and_then(|cause| cause.as_str());
+    let cause = cause.unwrap_or_default().to_owned();
+    let figures = all.entry(cause.clone()).or_insert_with(|| Figures {
+        cause,
+        ..Figures::default()
+    });
+    let counter = match event.kind {
+        Kind::QuarantineKept => &mut figures.kept,
+        Kind::QuarantineReleased => &mut figures.released,
+        Kind::QuarantineDeleted => &mut figures.deleted,
+        _ => &mut figures.expired,
+    };
+    *counter = counter.saturating_add(1);
+}
+
+/// To a tenth.
+fn percent(part: u64, whole: u64) -> f64 {
+    let tenths = part
+        .saturating_mul(1000)
+        .checked_div(whole)
+        .unwrap_or_default();
+    f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
+}
+
+/// `selection`, of what the caller may know of.
+async fn reach(
+    transfer: &Transfer,
+    caller: &Person,
+    mut selection: Selection,
+) -> Result<Selection, CommandError> {
+    if !caller.has(Role::Administrator) {
+        let own = transfer.directory().accounts_of(&caller.name).await?;
+        selection.owners = Some(own);
+    }
+    Ok(selection)
+}
+
+async fn read(
+    transfer: &Transfer,
+    selection: &Selection,
+    after: QueueId,
+) -> Result<quarantine::Page, Error> {
+    let wanted = selection.clone();
+    transfer
+        .store()
+        .read(move |sql| quarantine::select(sql, &wanted, after, PAGE))
+        .await
+}
+
+async fn apart(transfer: &Transfer, held: &Held) -> Apart {
+    let message = &held.message;
+    let owner = held.recipients.first().map(|one| one.to.place.owner());
+    let raw = match owner {
+        Some(owner) => transfer.store().body(owner, message.body).await.ok(),
+        None => None,
+    };
+    let (from, subject) = raw.map_or_else(Default::default, |raw| words(&raw));
+    let names = held.recipients.iter().map(|one| one.to.address.to_string());
+    Apart {
+        id: message.id.to_string(),
+        since: held.since,
+        until: message.until,
+        sender: crate::text::path(message.sender.as_ref()),
+        from,
+        subject,
+        size: message.size,
+        cause: message.cause.clone(),
+        strict: message.strict,
+        recipients: names.collect(),
+    }
+}
+
+/// What cannot be read, so that somebody sees it.
+fn damaged((id, error): &(QueueId, Error)) -> Apart {
+    Apart {
+        id: id.to_string(),
+        since: Timestamp::UNIX_EPOCH,
+        until: Timestamp::UNIX_EPOCH,
+        sender: String::new(),
+        from: String::new(),
+        subject: error.to_string(),
+        size: 0,
+        cause: "damaged".to_owned(),
+        strict: true,
+        recipients: Vec::new(),
+    }
+}
