@@ -23,7 +23,7 @@ ROOMS = {
     "screening": {"world", "wire", "message"},
     "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory", "screening"},
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
-    "console": {"world", "wire", "message", "protocol", "store", "directory"},
+    "console": {"world", "wire", "message", "protocol", "store", "directory", "transfer"},
     "simulation": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
     },

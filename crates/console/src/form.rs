@@ -91,6 +91,13 @@ pub(crate) struct NumberForm {
     pub(crate) number: i64,
 }
 
+/// `POST /quarantine/release`, `POST /quarantine/delete`
+#[derive(Deserialize)]
+pub(crate) struct ApartForm {
+    pub(crate) key: String,
+    pub(crate) id: String,
+}
+
 /// `POST /forward`, `POST /forward/remove`
 #[derive(Deserialize)]
 pub(crate) struct ForwardForm {

@@ -1,5 +1,5 @@
 //! The web pages, over HTTPS: where staff change their password, see their logins, and look after app passwords and second
-//! factors (clauses 4.1, 7.1). Rendered here, in Japanese and English, with nothing from elsewhere. One small script of our own
+//! factors (clauses 4.1, 7.1), and after mail that is set apart for them (clause 5.3(2)). Rendered here, in Japanese and English, with nothing from elsewhere. One small script of our own
 //! asks the browser for passkeys; whoever has switched scripts off misses nothing else.
 //!
 //! # How data enters and leaves
@@ -15,8 +15,7 @@
 //!
 //! # What it never does
 //!
-//! It holds no rule that the command line lacks: what a page does, a command of `directory` does, authorised and recorded
-//! there. It shows no mail.
+//! It holds no rule that the command line lacks: what a page does, a command of `directory` or `transfer` does, authorised and recorded there. It shows no mail but who wrote what is set apart, and about what.
 //!
 //! # Example
 //!
@@ -31,6 +30,7 @@ mod form;
 mod guard;
 mod login;
 mod pages;
+mod quarantine;
 mod second_factors;
 mod sessions;
 mod view;
@@ -46,6 +46,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::time::timeout;
+use transfer::Transfer;
 use wire::{IdentityHandle, Shutdown, Stream};
 use world::World;
 
@@ -90,6 +91,7 @@ pub struct Console {
 
 struct Inner {
     directory: Directory,
+    transfer: Transfer,
     world: World,
     identity: IdentityHandle,
     settings: SettingsHandle,
@@ -97,10 +99,11 @@ struct Inner {
 }
 
 impl Console {
-    /// The pages over `directory`.
+    /// The pages over `directory`, and over what `transfer` has set apart.
     #[must_use]
     pub fn new(
         directory: Directory,
+        transfer: Transfer,
         world: World,
         identity: IdentityHandle,
         settings: SettingsHandle,
@@ -108,6 +111,7 @@ impl Console {
         let inner = Inner {
             sessions: Sessions::new(&world),
             directory,
+            transfer,
             world,
             identity,
             settings,

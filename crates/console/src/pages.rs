@@ -21,7 +21,7 @@ use crate::{
     Console,
     form::{AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, PasswordForm, RevokeForm},
     guard::{MOST_FORM, guard},
-    login, second_factors,
+    login, quarantine, second_factors,
     view::{MadePage, PasswordPage},
     visit::{Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
     words,
@@ -50,6 +50,15 @@ pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
             post(second_factors::add_passkey).get(to_second_factors),
         )
         .route("/second-factor/remove", post(second_factors::remove))
+        .route("/quarantine", get(quarantine::page))
+        .route(
+            "/quarantine/release",
+            post(quarantine::release).get(to_quarantine),
+        )
+        .route(
+            "/quarantine/delete",
+            post(quarantine::delete).get(to_quarantine),
+        )
         .route("/passkey.js", get(script))
         .route("/style.css", get(style))
         .fallback(nothing)
@@ -71,6 +80,10 @@ async fn to_home() -> Response {
 
 async fn to_second_factors() -> Response {
     to("/second-factor")
+}
+
+async fn to_quarantine() -> Response {
+    to("/quarantine")
 }
 
 async fn nothing(visit: Visit) -> Response {

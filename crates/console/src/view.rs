@@ -76,6 +76,25 @@ pub(crate) struct SecondFactorPage {
     pub(crate) passkey: PasskeyOffer,
 }
 
+#[derive(Template)]
+#[template(path = "quarantine.html")]
+pub(crate) struct QuarantinePage {
+    pub(crate) page: Page,
+    pub(crate) rows: Vec<ApartRow>,
+    /// Whether there is more than the page shows.
+    pub(crate) more: bool,
+}
+
+pub(crate) struct ApartRow {
+    pub(crate) id: String,
+    pub(crate) since: String,
+    pub(crate) until: String,
+    pub(crate) from: String,
+    pub(crate) subject: String,
+    pub(crate) cause: &'static str,
+    pub(crate) strict: bool,
+}
+
 /// What a browser needs to have a passkey made, in base64url.
 pub(crate) struct PasskeyOffer {
     pub(crate) challenge: String,

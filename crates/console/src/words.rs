@@ -87,6 +87,20 @@ pub(crate) struct Words {
     pub(crate) records_ok: &'static str,
     pub(crate) records_done: &'static str,
     pub(crate) no_such_page: &'static str,
+    pub(crate) apart: &'static str,
+    pub(crate) apart_hint: &'static str,
+    pub(crate) apart_none: &'static str,
+    pub(crate) apart_more: &'static str,
+    pub(crate) apart_strict: &'static str,
+    pub(crate) apart_release: &'static str,
+    pub(crate) apart_gone: &'static str,
+    pub(crate) author: &'static str,
+    pub(crate) subject: &'static str,
+    pub(crate) why: &'static str,
+    pub(crate) until: &'static str,
+    pub(crate) why_forged: &'static str,
+    pub(crate) why_unclear: &'static str,
+    pub(crate) why_other: &'static str,
 }
 
 pub(crate) static JA: Words = Words {
@@ -169,6 +183,20 @@ pub(crate) static JA: Words = Words {
     records_ok: "了解しました",
     records_done: "了解した日時",
     no_such_page: "そのようなページはありません。",
+    apart: "隔離されたメール",
+    apart_hint: "疑わしいため配送されなかったメールです。期限までに受け取らなければ削除されます。身に覚えのないものは受け取らないでください。",
+    apart_none: "隔離されたメールはありません。",
+    apart_more: "ほかにもあります。上のものを受け取るか削除すると表示されます。",
+    apart_strict: "管理者だけが受け取りを許可できます",
+    apart_release: "受け取る",
+    apart_gone: "そのメールはもうありません。",
+    author: "差出人",
+    subject: "件名",
+    why: "理由",
+    until: "期限",
+    why_forged: "差出人を確認できません",
+    why_unclear: "差出人がはっきりしません",
+    why_other: "疑わしい内容",
 };
 
 pub(crate) static EN: Words = Words {
@@ -251,6 +279,20 @@ pub(crate) static EN: Words = Words {
     records_ok: "I have taken note of this",
     records_done: "Taken note of",
     no_such_page: "There is no such page.",
+    apart: "Mail set apart",
+    apart_hint: "Mail that was not delivered because it is suspicious. It is deleted unless you release it in time. Do not release what you do not expect.",
+    apart_none: "Nothing is set apart for you.",
+    apart_more: "There is more. It is shown once you have released or deleted some of this.",
+    apart_strict: "only an administrator may release it",
+    apart_release: "Release",
+    apart_gone: "That message is not there any more.",
+    author: "From",
+    subject: "Subject",
+    why: "Why",
+    until: "Until",
+    why_forged: "its author could not be confirmed",
+    why_unclear: "it is not clear who wrote it",
+    why_other: "suspicious content",
 };
 
 /// The language of a cookie, or what the browser likes best: Japanese, unless it says English first.

@@ -620,6 +620,25 @@ impl Directory {
         self.inner.store.read(read).await
     }
 
+    /// The accounts whose mail is before whoever logged in so: that account, and those that its holder shares. Other accounts of the
+    /// same person have proofs of their own.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn accounts_of_login(&self, login: &Login) -> Result<Vec<AccountId>, store::Error> {
+        let account = login.account;
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let Some(entry) = tables::account::by_id(snapshot, account)? else {
+                return Ok(Vec::new());
+            };
+            let shared = tables::shared::of_person(snapshot, entry.person.0)?;
+            let mut accounts = vec![account];
+            accounts.extend(shared.into_iter().map(|(id, _)| id));
+            Ok(accounts)
+        };
+        self.inner.store.read(read).await
+    }
+
     /// The person that an operating-system user is, if any.
     ///
     /// # Errors

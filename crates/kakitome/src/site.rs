@@ -139,6 +139,7 @@ impl Site {
         );
         let console = Console::new(
             directory.clone(),
+            transfer.clone(),
             world.clone(),
             Arc::clone(&identity),
             Arc::clone(&web_settings),

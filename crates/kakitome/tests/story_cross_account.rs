@@ -415,11 +415,14 @@ fn no_command_prints_mail() {
         assert!(!format!("{told:?}").contains(SECRET), "{words}");
     }
     // Whoever adds a verb looks at what it shows, and then puts it here.
-    let all = "account audit backup backups check demo help incident init order person queue register \
-               restore screening serve status verify";
+    let all = "account audit backup backups check demo help incident init order person quarantine \
+               queue register restore screening serve status verify";
     assert_eq!(verbs(&[]), all);
     let queue = "bounce discard help hold list release retry show";
     assert_eq!(verbs(&["queue"]), queue);
+    // `show` has the author and the subject of mail that is set apart, one message at a time, each time on record.
+    let apart = "delete digest figures help list release show";
+    assert_eq!(verbs(&["quarantine"]), apart);
 }
 
 /// The verbs that the help lists, by name.

@@ -4,7 +4,7 @@ use directory::{Person, Role};
 use jiff::SignedDuration;
 use serde_json::json;
 use store::{QueueId, quarantine::Selection};
-use transfer::command::quarantine;
+use transfer::command::quarantine::{self, Reach};
 
 use super::{Answer, Failure, need};
 use crate::{
@@ -20,9 +20,10 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let transfer = &site.transfer;
+    let reach = &Reach::of(transfer, caller).await?;
     match command {
         QuarantineCommand::List(words) => {
-            let mut pages = quarantine::list(transfer, caller, selection(&words)?).await?;
+            let mut pages = quarantine::list(transfer, reach, selection(&words)?);
             while let Some(page) = pages.next().await? {
                 for apart in &page {
                     answer.item(apart).await?;
@@ -31,11 +32,11 @@ pub(super) async fn run(
             Ok(())
         }
         QuarantineCommand::Show { id } => {
-            let apart = quarantine::show(transfer, caller, parse(&id)?).await?;
+            let apart = quarantine::show(transfer, reach, parse(&id)?).await?;
             answer.row(&apart).await
         }
         QuarantineCommand::Release(words) => {
-            let done = quarantine::release(transfer, caller, chosen(&words)?).await?;
+            let done = quarantine::release(transfer, reach, chosen(&words)?).await?;
             if done.kept > 0 {
                 answer
                     .note(format!(
@@ -47,7 +48,7 @@ pub(super) async fn run(
             told(done, answer).await
         }
         QuarantineCommand::Delete(words) => {
-            let done = quarantine::delete(transfer, caller, chosen(&words)?).await?;
+            let done = quarantine::delete(transfer, reach, chosen(&words)?).await?;
             told(done, answer).await
         }
         QuarantineCommand::Digest => {

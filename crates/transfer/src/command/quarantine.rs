@@ -7,7 +7,7 @@ use directory::{Person, Role};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{
-    Error, QueueId, event,
+    AccountId, Error, QueueId, event,
     event::Filter,
     quarantine::{self, Held, Selection},
 };
@@ -18,6 +18,52 @@ use crate::{
     Transfer,
     quarantine::{PAGE, delete as delete_one, digest::words, purge, release as release_one},
 };
+
+/// Who gives a command, and how far it reaches.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    actor: Actor,
+    /// `None`: all of it.
+    owners: Option<Vec<AccountId>>,
+}
+
+impl Reach {
+    /// A person's: all for an administrator, else what is for the accounts that they hold or share.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn of(transfer: &Transfer, person: &Person) -> Result<Self, Error> {
+        let owners = match person.has(Role::Administrator) {
+            true => None,
+            false => Some(transfer.directory().accounts_of(&person.name).await?),
+        };
+        Ok(Self {
+            actor: Actor::Person(person.name.clone()),
+            owners,
+        })
+    }
+
+    /// What is for these accounts, for `person`.
+    #[must_use]
+    pub fn own(person: &str, accounts: Vec<AccountId>) -> Self {
+        Self {
+            actor: Actor::Person(person.to_owned()),
+            owners: Some(accounts),
+        }
+    }
+
+    fn is_all(&self) -> bool {
+        self.owners.is_none()
+    }
+
+    /// `selection`, of what it reaches.
+    fn within(&self, mut selection: Selection) -> Selection {
+        if let Some(owners) = &self.owners {
+            selection.owners = Some(owners.clone());
+        }
+        selection
+    }
+}
 
 /// One message that is set apart, for tables and JSON.
 #[derive(Clone, Debug, Serialize)]
@@ -30,7 +76,8 @@ pub struct Apart {
     pub until: Timestamp,
     /// Return path; `<>` is the null sender.
     pub sender: String,
-    /// Author and subject as they stand in the message, shortened; empty when it cannot be opened.
+    /// Author and subject as they stand in the message, shortened; empty when it cannot be opened, and in an administrator's
+    /// list: others' mail is looked into one by one, on the record.
     pub from: String,
     /// As `from`.
     pub subject: String,
@@ -76,9 +123,17 @@ pub struct Pages {
     transfer: Transfer,
     selection: Selection,
     after: Option<QueueId>,
+    /// Whether messages are opened.
+    opens: bool,
 }
 
 impl Pages {
+    /// Whether there is another page, perhaps an empty one.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.after.is_some()
+    }
+
     /// The next page; `None` after the last.
     ///
     /// # Errors
@@ -91,7 +146,11 @@ impl Pages {
         self.after = page.next;
         let mut shown = Vec::with_capacity(page.held.len());
         for held in &page.held {
-            shown.push(apart(&self.transfer, held).await);
+            let words = match self.opens {
+                true => opened(&self.transfer, held).await,
+                false => Default::default(),
+            };
+            shown.push(apart(held, words));
         }
         shown.extend(page.damaged.iter().map(damaged));
         Ok(Some(shown))
@@ -99,35 +158,29 @@ impl Pages {
 }
 
 /// What is set apart and selected, oldest first.
-///
-/// # Errors
-/// The store's.
-pub async fn list(
-    transfer: &Transfer,
-    caller: &Person,
-    selection: Selection,
-) -> Result<Pages, CommandError> {
-    Ok(Pages {
-        selection: reach(transfer, caller, selection).await?,
+#[must_use]
+pub fn list(transfer: &Transfer, reach: &Reach, selection: Selection) -> Pages {
+    Pages {
+        selection: reach.within(selection),
         transfer: transfer.clone(),
         after: Some(QueueId(0)),
-    })
+        opens: !reach.is_all(),
+    }
 }
 
 /// One message.
 ///
 /// # Errors
 /// [`CommandError::NoSuchApart`], also when it is none of the caller's; the store's.
-pub async fn show(
-    transfer: &Transfer,
-    caller: &Person,
-    id: QueueId,
-) -> Result<Apart, CommandError> {
+pub async fn show(transfer: &Transfer, reach: &Reach, id: QueueId) -> Result<Apart, CommandError> {
     let selection = Selection {
         ids: vec![id],
         ..Selection::default()
     };
-    let mut pages = list(transfer, caller, selection).await?;
+    let mut pages = Pages {
+        opens: true,
+        ..list(transfer, reach, selection)
+    };
     let page = pages.next().await?.unwrap_or_default();
     let found = page.into_iter().find(|apart| apart.id == id.to_string());
     found.ok_or(CommandError::NoSuchApart(id))
@@ -139,21 +192,19 @@ pub async fn show(
 /// [`CommandError`]; what was done before it stays done.
 pub async fn release(
     transfer: &Transfer,
-    caller: &Person,
+    reach: &Reach,
     selection: Selection,
 ) -> Result<Done, CommandError> {
-    let actor = Actor::Person(caller.name.clone());
-    let may_all = caller.has(Role::Administrator);
-    let selection = reach(transfer, caller, selection).await?;
+    let selection = reach.within(selection);
     let (mut after, mut done) = (QueueId(0), Done::default());
     loop {
         let page = read(transfer, &selection, after).await?;
         for held in &page.held {
-            if held.message.strict && !may_all {
+            if held.message.strict && !reach.is_all() {
                 done.kept = done.kept.saturating_add(1);
                 continue;
             }
-            let released = release_one(transfer, held, &actor).await?;
+            let released = release_one(transfer, held, &reach.actor).await?;
             done.recipients = done.recipients.saturating_add(released);
         }
         match page.next {
@@ -169,24 +220,23 @@ pub async fn release(
 /// [`CommandError`]; what was done before it stays done.
 pub async fn delete(
     transfer: &Transfer,
-    caller: &Person,
+    reach: &Reach,
     selection: Selection,
 ) -> Result<Done, CommandError> {
-    let actor = Actor::Person(caller.name.clone());
-    let named = match caller.has(Role::Administrator) {
+    let named = match reach.is_all() {
         true => selection.ids.clone(),
         false => Vec::new(),
     };
-    let selection = reach(transfer, caller, selection).await?;
+    let selection = reach.within(selection);
     let (mut after, mut done) = (QueueId(0), Done::default());
     loop {
         let page = read(transfer, &selection, after).await?;
         for held in &page.held {
-            let deleted = delete_one(transfer, held, &actor).await?;
+            let deleted = delete_one(transfer, held, &reach.actor).await?;
             done.recipients = done.recipients.saturating_add(deleted);
         }
         for (id, _) in page.damaged.iter().filter(|(id, _)| named.contains(id)) {
-            let deleted = purge(transfer, *id, &actor).await?;
+            let deleted = purge(transfer, *id, &reach.actor).await?;
             done.recipients = done.recipients.saturating_add(deleted);
         }
         match page.next {
@@ -272,19 +322,6 @@ fn percent(part: u64, whole: u64) -> f64 {
     f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
 }
 
-/// `selection`, of what the caller may know of.
-async fn reach(
-    transfer: &Transfer,
-    caller: &Person,
-    mut selection: Selection,
-) -> Result<Selection, CommandError> {
-    if !caller.has(Role::Administrator) {
-        let own = transfer.directory().accounts_of(&caller.name).await?;
-        selection.owners = Some(own);
-    }
-    Ok(selection)
-}
-
 async fn read(
     transfer: &Transfer,
     selection: &Selection,
@@ -297,14 +334,23 @@ async fn read(
         .await
 }
 
-async fn apart(transfer: &Transfer, held: &Held) -> Apart {
-    let message = &held.message;
-    let owner = held.recipients.first().map(|one| one.to.place.owner());
-    let raw = match owner {
-        Some(owner) => transfer.store().body(owner, message.body).await.ok(),
-        None => None,
+/// Author and subject; empty when the message cannot be opened.
+async fn opened(transfer: &Transfer, held: &Held) -> (String, String) {
+    let Some(first) = held.recipients.first() else {
+        return Default::default();
     };
-    let (from, subject) = raw.map_or_else(Default::default, |raw| words(&raw));
+    let (owner, body) = (first.to.place.owner(), held.message.body);
+    match transfer.store().body(owner, body).await {
+        Ok(raw) => words(&raw),
+        Err(error) => {
+            tracing::error!(id = %held.message.id, %error, "mail that is set apart cannot be opened");
+            Default::default()
+        }
+    }
+}
+
+fn apart(held: &Held, (from, subject): (String, String)) -> Apart {
+    let message = &held.message;
     let names = held.recipients.iter().map(|one| one.to.address.to_string());
     Apart {
         id: message.id.to_string(),
