@@ -67,7 +67,10 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     check_ports(path, &settings, &mut found);
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
     match HickoryResolver::new(&dns) {
-        Ok(resolver) => check_dns(&resolver, &settings, &mut found).await?,
+        Ok(resolver) => {
+            check_dns(&resolver, &settings, &mut found).await?;
+            check_signing(path, &resolver, &settings, &mut found).await;
+        }
         Err(error) => found.add(Level::Error, "dns", error.to_string()),
     }
     print(&found, json)?;
@@ -200,10 +203,60 @@ async fn check_dns(
         }
     }
     if settings.has(Role::Exchange) {
-        let text = "DKIM, MTA-STS and TLSA are not checked yet: this version neither signs nor publishes them";
+        let text = "MTA-STS and TLSA are not checked yet: this version does not publish them";
         found.add(Level::Note, "DNS", text);
     }
     Ok(())
+}
+
+/// Whether the DNS shows the keys that mail is signed with. They are the running server's to tell of.
+async fn check_signing(
+    path: &Path,
+    resolver: &HickoryResolver,
+    settings: &Settings,
+    found: &mut Findings,
+) {
+    if settings.signing_rules().is_none() {
+        let text = "mail is not signed: [signing] enabled is off";
+        return found.add(Level::Note, "DKIM", text);
+    }
+    if !crate::control::is_answered(path) {
+        let text = "keys are made by the server, so their records are told while it runs";
+        return found.add(Level::Note, "DKIM", text);
+    }
+    let keys = match crate::control::ask(path, &["dkim", "list"]) {
+        Ok(keys) => keys,
+        Err(error) => return found.add(Level::Warning, "DKIM", error.to_string()),
+    };
+    for key in keys {
+        let text = |name: &str| key.get(name).and_then(|value| value.as_str()).unwrap_or("");
+        let (name, record, standing) = (text("name"), text("record"), text("standing"));
+        if record.is_empty() {
+            continue;
+        }
+        let public = record.rsplit("p=").next().unwrap_or_default();
+        let is_shown = match resolver.txt(name).await {
+            Answer::Found(texts) => texts
+                .iter()
+                .any(|text| screening::sign::shows(text, public)),
+            _ => false,
+        };
+        if is_shown {
+            let text = format!("{name} is in the DNS; its key is {standing}");
+            found.add(Level::Good, "DKIM", text);
+            continue;
+        }
+        let text = match standing {
+            "signing" => format!("{name} is not in the DNS: what its key signs cannot be verified"),
+            "stopped" => {
+                format!("{name} left the DNS while mail that its key signed may be under way")
+            }
+            _ => format!("{name} is not in the DNS: nothing is signed with its key yet"),
+        };
+        found.add(Level::Warning, "DKIM", text);
+        let strings = crate::signing::strings(record);
+        found.add(Level::Publish, "DKIM", format!("{name}. TXT {strings}"));
+    }
 }
 
 /// A and AAAA of the server's name, and their PTR.

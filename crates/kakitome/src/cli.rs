@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod backups;
+mod dkim;
 mod life;
 mod quarantine;
 mod screening;
@@ -18,6 +19,7 @@ pub(crate) use audit::{
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
 pub(crate) use backups::BackupsCommand;
+pub(crate) use dkim::DkimCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::ScreeningCommand;
@@ -142,6 +144,9 @@ pub(crate) enum SiteCommand {
     /// Mail that was taken and set apart (clause 5.3(2))
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Keys that mail is signed with (DKIM), and their records in the DNS
+    #[command(subcommand)]
+    Dkim(DkimCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -614,6 +619,7 @@ impl SiteCommand {
                         | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
                 )
                 | Self::Queue(QueueCommand::List(_))
+                | Self::Dkim(DkimCommand::List)
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)
                 | Self::Incident(IncidentCommand::List)

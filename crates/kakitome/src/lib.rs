@@ -24,6 +24,7 @@ mod restore;
 mod rotation;
 mod serve;
 mod settings;
+mod signing;
 mod site;
 mod tls;
 mod witness;

@@ -13,6 +13,7 @@ use wire::ShutdownHandle;
 use crate::{
     control, digests, forward, idle, listen, metrics, rotation,
     settings::Service,
+    signing,
     site::{Site, SiteError},
     witness,
 };
@@ -135,6 +136,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     let socket = control::bind(path).map_err(ServeError::Control)?;
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
+    signing::load(site).await;
+    tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));

@@ -382,6 +382,11 @@ impl Resolver for Names {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.aaaa(host).await })
     }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.txt(name).await })
+    }
 }
 
 enum SessionKind {

@@ -24,11 +24,13 @@
 //! assert_eq!(verdict.handling, Handling::Accept, "it passes for nobody's");
 //! ```
 
+mod canonical;
 mod evidence;
 mod gather;
 mod policy;
 mod results;
 mod screened;
+pub mod sign;
 mod verdict;
 
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};

@@ -85,6 +85,18 @@ kinds! {
     /// Somebody was told by mail what is set apart for them.
     QuarantineTold = "quarantine.told",
 
+    // Keys that mail is signed with (RFC 6376).
+    /// A key to sign mail with was made; it waits for its record to be shown in the DNS.
+    SigningKeyMade = "signing.made",
+    /// A key signs from now on.
+    SigningKeyStarted = "signing.started",
+    /// A key has stopped to sign, and its private part was destroyed.
+    SigningKeyStopped = "signing.stopped",
+    /// The record of a key that has stopped is not needed any more.
+    SigningKeyGone = "signing.gone",
+    /// Administrators were told which records to publish or to remove.
+    SigningTold = "signing.told",
+
     /// A message for an account goes on to addresses elsewhere; the detail holds the account, and the queue id it goes on as.
     DeliveryForwarded = "delivery.forwarded",
 

@@ -39,6 +39,7 @@ mod resolver;
 mod route;
 mod session;
 mod settings;
+pub mod signing;
 mod text;
 mod trace;
 mod trouble;
@@ -119,6 +120,7 @@ struct Shared {
     memory: memory::Memory,
     pool: deliver::Pool,
     callouts: callout::Callouts,
+    ring: signing::Ring,
 }
 
 impl Transfer {
@@ -136,6 +138,7 @@ impl Transfer {
                 memory,
                 pool: deliver::Pool::default(),
                 callouts: callout::Callouts::default(),
+                ring: signing::Ring::default(),
             }),
         }
     }
@@ -201,6 +204,10 @@ impl Transfer {
 
     fn pool(&self) -> &deliver::Pool {
         &self.shared.pool
+    }
+
+    fn ring(&self) -> &signing::Ring {
+        &self.shared.ring
     }
 
     fn callouts(&self) -> &callout::Callouts {

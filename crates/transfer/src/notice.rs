@@ -71,6 +71,9 @@ where
     let mut parcels = Vec::new();
     if !told.is_empty() {
         let mut raw = compose(transfer, &notice, &told);
+        if !away.is_empty() {
+            raw = transfer.signed_own(raw).await;
+        }
         let queued = (!away.is_empty()).then(|| queued(transfer, &raw, away));
         if !accounts.is_empty() {
             raw.splice(..0, trace::return_path(None).into_bytes());

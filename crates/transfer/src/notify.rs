@@ -110,6 +110,7 @@ pub(crate) async fn parcel(
             (accounts, None)
         }
         Place::Away(destination) => {
+            text = transfer.signed_own(text).await;
             let recipient = NewRecipient {
                 address: sender.clone(),
                 // A notification is never notified of.

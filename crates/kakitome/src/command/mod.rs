@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod backup;
 mod backups;
+mod dkim;
 mod incident;
 mod letter;
 mod order;
@@ -233,6 +234,7 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
+        SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,

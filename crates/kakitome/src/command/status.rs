@@ -8,6 +8,7 @@ use message::address::{Address, Domain};
 use serde_json::json;
 
 use store::tree::{self, Length};
+use transfer::signing::{Standing, records};
 
 use super::{Answer, Failure};
 use crate::{
@@ -69,6 +70,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     if free < settings.store.reserve.0.saturating_mul(4) {
         attention.push("the disk is nearly full: mail will be put off (clause 5.4(1))".to_owned());
     }
+    signing(site, &mut attention).await?;
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
     for standing in site.standings.all() {
@@ -169,6 +171,23 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
 }
 
 /// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
+/// Domains whose mail leaves without a signature.
+async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
+    let Some(rules) = site.settings().signing_rules() else {
+        return Ok(());
+    };
+    let keys = site.store.read(|snapshot| records(snapshot)).await?;
+    for domain in rules.domains {
+        let mut own = keys.iter().filter(|key| key.domain == domain.as_str());
+        if !own.any(|key| key.standing == Standing::Signing) {
+            attention.push(format!(
+                "mail of {domain} leaves without a DKIM signature until the DNS shows a key: `dkim list` has the records (clause 5.1)"
+            ));
+        }
+    }
+    Ok(())
+}
+
 async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<Length, Failure> {
     let now = site.world.now();
     let read = site.store.read(move |sql| -> Result<_, store::Error> {

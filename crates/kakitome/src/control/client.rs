@@ -60,6 +60,50 @@ impl CallError {
 
 /// Sends `request` to the site in `directory` and prints the answer. `style` is how the person wants it.
 pub(crate) fn call(directory: &Path, request: &Request, style: Style) -> Result<(), CallError> {
+    let mut shown = Shown::new(style);
+    let asked = exchange(directory, request, |reply| match reply {
+        Reply::Row(record) => shown.record(&record),
+        Reply::Item(record) => shown.item(record),
+        Reply::Progress { what, done, total } => {
+            shown.progress(&what, done, total);
+            Ok(())
+        }
+        Reply::Note(text) => shown.note(&text),
+        Reply::Done | Reply::Error(_) | Reply::Usage(_) => Ok(()),
+    });
+    match asked {
+        Ok(()) => Ok(shown.done()?),
+        Err(error @ CallError::Refused(_)) => {
+            shown.finish()?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives a command whose answer is a list, and returns that.
+pub(crate) fn ask(directory: &Path, words: &[&str]) -> Result<Vec<Record>, CallError> {
+    let request = Request {
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
+        attachment: None,
+        line: None,
+    };
+    let mut records = Vec::new();
+    exchange(directory, &request, |reply| {
+        if let Reply::Row(record) | Reply::Item(record) = reply {
+            records.push(record);
+        }
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+/// Sends `request`, and gives each part of the answer to `take`.
+fn exchange(
+    directory: &Path,
+    request: &Request,
+    mut take: impl FnMut(Reply) -> io::Result<()>,
+) -> Result<(), CallError> {
     let socket = socket_path(directory);
     let connected = short_path(&socket).and_then(|(path, _open)| UnixStream::connect(path));
     let mut stream = connected.map_err(|source| match source.kind() {
@@ -77,19 +121,12 @@ pub(crate) fn call(directory: &Path, request: &Request, style: Style) -> Result<
     text.push(b'\n');
     // A server that will not read all of it says why before it hangs up.
     let sent = stream.write_all(&text);
-    let mut shown = Shown::new(style);
     for line in BufReader::new(stream.take(u64::MAX)).lines() {
         match serde_json::from_str(&line.map_err(CallError::Broken)?)? {
-            Reply::Row(record) => shown.record(&record)?,
-            Reply::Item(record) => shown.item(record)?,
-            Reply::Progress { what, done, total } => shown.progress(&what, done, total),
-            Reply::Note(text) => shown.note(&text)?,
-            Reply::Done => return Ok(shown.done()?),
-            Reply::Error(text) => {
-                shown.finish()?;
-                return Err(CallError::Refused(text));
-            }
+            Reply::Done => return Ok(()),
+            Reply::Error(text) => return Err(CallError::Refused(text)),
             Reply::Usage(text) => return Err(CallError::Usage(text)),
+            part => take(part)?,
         }
     }
     sent.map_err(CallError::Broken)?;

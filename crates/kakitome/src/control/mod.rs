@@ -19,7 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub(crate) use client::{CallError, Style, call, is_answered};
+pub(crate) use client::{CallError, Style, ask, call, is_answered};
 pub(crate) use server::{bind, serve};
 
 /// The longest request: an import file of some 100,000 accounts.

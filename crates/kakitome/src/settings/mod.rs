@@ -12,6 +12,7 @@ mod policy;
 mod quarantine;
 mod rooms;
 mod screening;
+mod signing;
 mod template;
 mod units;
 mod written;
@@ -33,6 +34,7 @@ pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use quarantine::QuarantineKeys;
 pub(crate) use screening::ScreeningKeys;
+pub(crate) use signing::SigningKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
 pub(crate) use written::Written;
@@ -71,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) screening: ScreeningKeys,
     #[serde(default)]
     pub(crate) quarantine: QuarantineKeys,
+    #[serde(default)]
+    pub(crate) signing: SigningKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -259,6 +263,7 @@ impl Settings {
         self.audit.check(at)?;
         self.screening.check(at)?;
         self.quarantine.check(at)?;
+        self.signing.check(at)?;
         self.check_names(at)
     }
 
@@ -384,6 +389,9 @@ mod tests {
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
             ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[signing]\nalgorithms = [\"ed25519\"]\n", 9),
+            ("[signing]\nrotate = \"1d\"\n", 9),
+            ("[signing]\noverlap = \"1d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),
             ("[screening]\ntime = \"10m\"\n", 9),

@@ -238,9 +238,21 @@ impl Settings {
 
     /// How mail from outside is screened; `None`: it is not.
     pub(crate) fn screening_settings(&self) -> Result<Option<transfer::Screening>, String> {
+        self.screening.made(self.is_alone())
+    }
+
+    /// How mail that leaves is signed; `None`: it is not.
+    pub(crate) fn signing_rules(&self) -> Option<transfer::signing::Rules> {
+        let domains = self.domains.iter();
+        let domains = domains.filter_map(|keys| Domain::parse(keys.name.get_ref()).ok());
+        self.signing.rules(domains.collect(), self.is_alone())
+    }
+
+    /// Whether nobody outside reaches the site, and it asks nobody outside.
+    fn is_alone(&self) -> bool {
         let addresses = self.listen.addresses.get_ref();
         let near = addresses.iter().all(std::net::IpAddr::is_loopback);
-        self.screening.made(near && self.dns.servers.is_empty())
+        near && self.dns.servers.is_empty()
     }
 
     /// For the retrieval room.

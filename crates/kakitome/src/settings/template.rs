@@ -183,6 +183,14 @@ unauthenticated_networks = []
 # keep = \"30d\"                   # then it is deleted
 # digest = \"07:30\"               # when people are told by mail what is set apart for them, in local time; off: never
 
+[signing]
+# Mail that leaves is signed in the name of its author's domain (DKIM): `dkim list` tells the records to publish, and a key signs once the
+# DNS shows its record.
+# enabled = true                   # default: unless the site is on loopback alone and names no [dns] servers
+# algorithms = [\"rsa\", \"ed25519\"]
+# rotate = \"180d\"                # how long a key signs before the next is made
+# overlap = \"14d\"                # how long the record of a key that has stopped stays needed
+
 [limits]
 # message_size = \"50MiB\"
 # recipients = 1000                # of one transaction

@@ -1,8 +1,9 @@
-"""Signs mail as others do, with dkimpy: an implementation that nobody here wrote.
+"""Signs and verifies mail as others do, with dkimpy: an implementation that nobody here wrote.
 
 sign.py keys DIR                                  makes keys there; prints what to publish, by selector
 sign.py dkim DIR SELECTOR DOMAIN ALGORITHM        signs standard input
 sign.py arc DIR SELECTOR DOMAIN AUTHSERV-ID       seals standard input, which has results of that AUTHSERV-ID
+sign.py verify DIR                                verifies standard input by the TXT records in DIR/zone.json; prints what holds
 """
 
 import base64
@@ -63,6 +64,27 @@ def seal(directory, selector, domain, host, message):
     return b"".join(fields) + message
 
 
+def verify(directory, message):
+    zone = json.loads((directory / "zone.json").read_text())
+
+    def txt(name, timeout=5):
+        text = zone.get(name.decode().rstrip("."))
+        return text and text.encode()
+
+    whole = dkim.DKIM(message)
+    count = sum(1 for name, _ in whole.headers if name.lower() == b"dkim-signature")
+    held = []
+    for index in range(count):
+        one = dkim.DKIM(message)
+        try:
+            held.append(one.verify(idx=index, dnsfunc=txt))
+        except dkim.DKIMException as error:
+            held.append(str(error))
+    chain, _, reason = dkim.arc_verify(message, dnsfunc=txt)
+    told = {"dkim": held, "arc": chain.decode(), "reason": str(reason)}
+    return json.dumps(told).encode()
+
+
 def main():
     verb, directory, *words = sys.argv[1:]
     directory = Path(directory)
@@ -70,7 +92,7 @@ def main():
         keys(directory)
         return
     message = sys.stdin.buffer.read()
-    work = {"dkim": sign, "arc": seal}[verb]
+    work = {"dkim": sign, "arc": seal, "verify": verify}[verb]
     sys.stdout.buffer.write(work(directory, *words, message))
 
 

@@ -9,6 +9,7 @@ use mail_auth::{AuthenticatedMessage, common::crypto::HashAlgorithm, dkim::Canon
 use sha2::{Digest, Sha256};
 
 use super::Screener;
+use crate::canonical::{relaxed, simple};
 
 /// Octets of a body that is hashed where it is: handing it to another thread would cost as much.
 const SMALL: usize = 32 << 10;
@@ -71,46 +72,6 @@ fn hash(body: &[u8], form: Canonicalization) -> Vec<u8> {
         Canonicalization::Relaxed => relaxed(body, &mut hasher),
     }
     hasher.finalize().to_vec()
-}
-
-/// Empty lines at the end are one line's end, which is there even if the body is empty.
-fn simple(body: &[u8], hasher: &mut impl Digest) {
-    let mut kept = body;
-    while let Some(shorter) = kept.strip_suffix(b"\r\n") {
-        kept = shorter;
-    }
-    hasher.update(kept);
-    hasher.update(b"\r\n");
-}
-
-/// White space at the end of lines goes, other white space is one space, and empty lines at the end go. An empty body stays
-/// empty.
-fn relaxed(body: &[u8], hasher: &mut impl Digest) {
-    let mut empty_lines = 0_usize;
-    let mut line = Vec::new();
-    for raw in body.split_inclusive(|octet| *octet == b'\n') {
-        let content = raw.strip_suffix(b"\r\n").unwrap_or(raw);
-        line.clear();
-        for octet in content {
-            match octet {
-                b' ' | b'\t' if line.last() == Some(&b' ') => {}
-                b' ' | b'\t' => line.push(b' '),
-                octet => line.push(*octet),
-            }
-        }
-        if line.last() == Some(&b' ') {
-            line.pop();
-        }
-        if line.is_empty() {
-            empty_lines = empty_lines.saturating_add(1);
-            continue;
-        }
-        for _ in 0..std::mem::take(&mut empty_lines) {
-            hasher.update(b"\r\n");
-        }
-        hasher.update(&line);
-        hasher.update(b"\r\n");
-    }
 }
 
 #[cfg(test)]

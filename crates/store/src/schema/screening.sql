@@ -33,8 +33,9 @@ CREATE TABLE quarantined_for (
 );
 CREATE INDEX quarantined_for_owner ON quarantined_for (owner, message);
 
--- Keys that mail of 'domain' is signed with. 'secret' is PKCS #8, sealed with the server's own key; it is gone once the key is
--- given up, while the row stays, so that no selector is ever used twice. 'public' is what the DNS shows as p=.
+-- Keys that mail of 'domain' is signed with. 'secret' is PKCS #8, sealed with the server's own key (account 1) and in base64; it is
+-- gone once the key has stopped to sign, while the row stays, so that no selector is ever used twice. 'public' is what the DNS
+-- shows as p=. A key is made, signs, stops, and its record stays in the DNS for a while more: until 'gone_at'.
 CREATE TABLE dkim_key (
     number BIGINT PRIMARY KEY,
     domain TEXT NOT NULL,
@@ -47,5 +48,6 @@ CREATE TABLE dkim_key (
     signs_until BIGINT,
     gone_at BIGINT,
     UNIQUE (domain, selector),
-    CHECK ((gone_at IS NULL) = (secret <> ''))
+    CHECK ((signs_until IS NULL) = (secret <> '')),
+    CHECK (gone_at IS NULL OR signs_until IS NOT NULL)
 );

@@ -56,6 +56,11 @@ facts! {
     CAUSE = Always "cause" Text:
         "What had decided that it was set apart, as `verdict` of the message's event names it.";
 
+    SELECTOR = Always "selector" Text:
+        "The key's selector (RFC 6376, section 3.1).";
+    SIGNING_ALGORITHM = Always "algorithm" Text:
+        "How it signs: `rsa` (RFC 8301) or `ed25519` (RFC 8463).";
+
     ATTEMPT = Always "attempt" Number:
         "Which attempt it was for this recipient, from 1.";
     LAST_REPLY = Always "reply" Text:

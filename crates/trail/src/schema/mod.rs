@@ -119,6 +119,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
     ("The quarantine", transfer::QUARANTINE),
+    ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),
     ("People and orders", people::PEOPLE),

@@ -125,6 +125,40 @@ pub(super) const QUARANTINE: &[Schema] = schemas! {
     }
 };
 
+pub(super) const SIGNING: &[Schema] = schemas! {
+    SigningKeyMade {
+        subject: "the domain that the key signs for";
+        outcome: Success;
+        shared: SELECTOR, SIGNING_ALGORITHM;
+        facts:
+    }
+    SigningKeyStarted {
+        subject: "the domain that the key signs for";
+        outcome: Success;
+        shared: SELECTOR, SIGNING_ALGORITHM;
+        facts:
+    }
+    SigningKeyStopped {
+        subject: "the domain that the key signed for";
+        outcome: Success;
+        shared: SELECTOR, SIGNING_ALGORITHM;
+        facts:
+    }
+    SigningKeyGone {
+        subject: "the domain that the key signed for";
+        outcome: Success;
+        shared: SELECTOR, SIGNING_ALGORITHM;
+        facts:
+    }
+    SigningTold {
+        subject: "";
+        outcome: Success;
+        facts:
+            Always "records" List: "Names of the records.";
+            Always "told" Number: "How many administrators were told by mail.";
+    }
+};
+
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
         subject: "the message's queue id; of an incident, the identifier whose mail it is";

@@ -20,6 +20,7 @@ pub struct FixedResolver {
 struct Zone {
     mx: HashMap<Domain, Answer<Mx>>,
     hosts: HashMap<Domain, Answer<IpAddr>>,
+    texts: HashMap<String, Vec<String>>,
     lost: bool,
 }
 
@@ -38,6 +39,11 @@ impl FixedResolver {
     /// Sets the answer for a host's addresses of both families.
     pub fn set_host(&self, host: Domain, answer: Answer<IpAddr>) {
         self.zone.write().hosts.insert(host, answer);
+    }
+
+    /// Sets the TXT records of a name.
+    pub fn set_txt(&self, name: &str, texts: Vec<String>) {
+        self.zone.write().texts.insert(name.to_owned(), texts);
     }
 
     /// While `lost`, every question fails for now.
@@ -91,6 +97,16 @@ impl Resolver for FixedResolver {
             IpAddr::V4(_) => None,
             IpAddr::V6(v6) => Some(*v6),
         });
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {
+        let zone = self.zone.read();
+        let answer = match zone.texts.get(name) {
+            _ if zone.lost => Answer::Temporary("no name server answers".to_owned()),
+            Some(texts) => Answer::Found(texts.clone()),
+            None => Answer::NoName,
+        };
         Box::pin(std::future::ready(answer))
     }
 }

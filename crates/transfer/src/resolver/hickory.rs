@@ -169,4 +169,8 @@ impl Resolver for HickoryResolver {
             _ => None,
         }))
     }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {
+        Box::pin(HickoryResolver::txt(self, name))
+    }
 }

@@ -50,4 +50,7 @@ pub trait Resolver: Send + Sync {
 
     /// The IPv6 addresses of `host`.
     fn aaaa<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv6Addr>;
+
+    /// The TXT records of `name`, each with its strings joined. The name may have labels that no host has (`_domainkey`).
+    fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String>;
 }

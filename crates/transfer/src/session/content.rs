@@ -31,7 +31,7 @@ use crate::{
     notify::{self, Origin, Report},
     parcel::{self, Folder, Parcel},
     route::Hop,
-    text, trace,
+    signing, text, trace,
 };
 
 impl Conversation<'_> {
@@ -187,6 +187,7 @@ impl Conversation<'_> {
         let trouble = |error: store::Error| self.store_trouble(&error);
         let mail = &transaction.mail;
         let sender = mail.reverse_path.address().cloned();
+        let raw = self.signed(&accepted, raw).await;
         let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
         let origin = Origin {
             id,
@@ -247,6 +248,27 @@ impl Conversation<'_> {
         metrics::count_many(metrics::DELIVERED, delivered);
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");
         Ok(id)
+    }
+
+    /// What leaves from here is signed: submissions in their author's name, and what goes on with what was found about it.
+    async fn signed(&self, accepted: &Accepted, raw: Vec<u8>) -> Vec<u8> {
+        let (mut raw, fields) = if self.listener.is_submission() {
+            let leaves = !accepted.queued.is_empty() || !accepted.onward.is_empty();
+            match signing::author(&raw).filter(|_| leaves) {
+                Some(domain) => self.transfer.signatures(raw, &domain).await,
+                None => return raw,
+            }
+        } else {
+            let by = accepted.onward.keys().next();
+            let (Some(by), Some((_, screened))) = (by, &self.open.screened) else {
+                return raw;
+            };
+            self.transfer
+                .seal_of(raw, by.domain(), &screened.evidence)
+                .await
+        };
+        raw.splice(..0, fields.into_bytes());
+        raw
     }
 
     /// What goes on from accounts here to addresses elsewhere: sent in their names, so that what fails comes back to them.
