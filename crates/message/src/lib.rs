@@ -33,6 +33,7 @@
 //! ```
 
 pub mod address;
+pub mod bounce;
 pub mod build;
 pub mod charset;
 pub mod dsn;
