@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod backups;
+mod bounces;
 mod dkim;
 mod life;
 mod quarantine;
@@ -19,6 +20,7 @@ pub(crate) use audit::{
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
 pub(crate) use backups::BackupsCommand;
+pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
@@ -144,6 +146,8 @@ pub(crate) enum SiteCommand {
     /// Mail that was taken and set apart (clause 5.3(2))
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
+    /// Mail that was not delivered elsewhere, by domain, cause and day (clause 5.5)
+    Bounces(BouncesArgs),
     /// Keys that mail is signed with (DKIM), and their records in the DNS
     #[command(subcommand)]
     Dkim(DkimCommand),
@@ -619,6 +623,7 @@ impl SiteCommand {
                         | AccountCommand::SecondFactor(SecondFactorCommand::List { .. })
                 )
                 | Self::Queue(QueueCommand::List(_))
+                | Self::Bounces(_)
                 | Self::Dkim(DkimCommand::List)
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)

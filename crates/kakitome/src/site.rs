@@ -100,6 +100,9 @@ impl Site {
     pub(crate) fn open(path: &Path) -> Result<Self, SiteError> {
         let settings = Settings::load(path)?;
         let world = World::system();
+        settings
+            .make_keys(path, &world)
+            .map_err(SiteError::Values)?;
         let transfer_settings = Arc::new(ArcSwap::from_pointee(
             settings
                 .transfer_settings(path)
@@ -234,6 +237,9 @@ impl Site {
     pub(crate) async fn reload(&self) -> Result<Vec<&'static str>, SiteError> {
         let _alone = self.reloading.lock().await;
         let fresh = Settings::load(&self.path)?;
+        fresh
+            .make_keys(&self.path, &self.world)
+            .map_err(SiteError::Values)?;
         let mut transfer_settings = fresh
             .transfer_settings(&self.path)
             .map_err(SiteError::Values)?;

@@ -73,6 +73,9 @@ kinds! {
     /// Queued mail was returned by command.
     QueueBounced = "queue.bounced",
 
+    /// A bounce was accepted: mail was not delivered elsewhere (clause 5.5(1)).
+    BounceReceived = "bounce.received",
+
     // The quarantine (clause 5.3(2)).
     /// A message was accepted and set apart; the detail holds why, and until when.
     QuarantineKept = "quarantine.kept",

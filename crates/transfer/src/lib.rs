@@ -21,6 +21,7 @@
 //! It reads no mailbox and relays for nobody: the only ways out are a submission and a notification. It makes no
 //! notification for a null sender. It repairs no line ends: a bare CR or LF is refused.
 
+mod bounces;
 mod callout;
 pub mod command;
 mod connect;
@@ -36,6 +37,7 @@ pub mod quarantine;
 mod queue;
 mod report;
 mod resolver;
+mod return_path;
 mod route;
 mod session;
 mod settings;
@@ -55,6 +57,7 @@ pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_f
 pub use resolver::{
     Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
 };
+pub use return_path::{ReturnPath, Unmarked};
 pub use settings::{
     Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
     Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,

@@ -28,6 +28,10 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
+/// Bounces that were accepted.
+pub(crate) const BOUNCES: &str = "kakitome_bounces_total";
+/// Bounces that were refused: for mail that was not sent from here.
+pub(crate) const BACKSCATTER: &str = "kakitome_backscatter_refused_total";
 /// Messages that were set apart.
 pub(crate) const QUARANTINED: &str = "kakitome_messages_quarantined_total";
 /// Recipients whose message was released from the quarantine.
@@ -72,6 +76,11 @@ pub(crate) fn describe() {
         (DEFERRED, "Delivery attempts put off, by recipient"),
         (FAILED, "Recipients that failed for good"),
         (EXPIRED, "Recipients given up after their time"),
+        (BOUNCES, "Bounces accepted"),
+        (
+            BACKSCATTER,
+            "Bounces refused because the mail was not sent from here",
+        ),
         (QUARANTINED, "Messages set apart"),
         (
             QUARANTINE_RELEASED,

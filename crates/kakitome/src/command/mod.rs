@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod backup;
 mod backups;
+mod bounces;
 mod dkim;
 mod incident;
 mod letter;
@@ -234,6 +235,7 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
+        SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,

@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 mod policy;
 mod quarantine;
+mod return_path;
 mod rooms;
 mod screening;
 mod signing;
@@ -33,6 +34,7 @@ pub(crate) use limits::{
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use quarantine::QuarantineKeys;
+pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::ScreeningKeys;
 pub(crate) use signing::SigningKeys;
 pub(crate) use template::{Template, render};
@@ -75,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) quarantine: QuarantineKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
+    #[serde(default)]
+    pub(crate) return_path: ReturnPathKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -264,6 +268,7 @@ impl Settings {
         self.screening.check(at)?;
         self.quarantine.check(at)?;
         self.signing.check(at)?;
+        self.return_path.check(at)?;
         self.check_names(at)
     }
 
@@ -391,6 +396,8 @@ mod tests {
             ("[quarantine]\nkeep = \"1h\"\n", 9),
             ("[signing]\nalgorithms = [\"ed25519\"]\n", 9),
             ("[signing]\nrotate = \"1d\"\n", 9),
+            ("[return_path]\nexcept = [\"no domain\"]\n", 9),
+            ("[return_path]\nunmarked = \"drop\"\n", 9),
             ("[signing]\noverlap = \"1d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),

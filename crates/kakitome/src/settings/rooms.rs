@@ -115,6 +115,7 @@ impl Settings {
         self.put_delivery(&mut made, directory)?;
         made.screening = self.screening_settings()?;
         made.quarantine_time = self.quarantine.keep.get_ref().0;
+        made.return_path = self.return_path.made(directory, self.marks_usually())?;
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -246,6 +247,16 @@ impl Settings {
         let domains = self.domains.iter();
         let domains = domains.filter_map(|keys| Domain::parse(keys.name.get_ref()).ok());
         self.signing.rules(domains.collect(), self.is_alone())
+    }
+
+    /// Makes the keys that the site lacks and that are files.
+    pub(crate) fn make_keys(&self, site: &Path, world: &world::World) -> Result<(), String> {
+        self.return_path.make_key(site, self.marks_usually(), world)
+    }
+
+    /// Whether return paths are signed unless it is said: two servers would need the same key.
+    fn marks_usually(&self) -> bool {
+        self.has(Role::Exchange) && self.has(Role::Mailbox) && !self.is_alone()
     }
 
     /// Whether nobody outside reaches the site, and it asks nobody outside.

@@ -191,6 +191,13 @@ unauthenticated_networks = []
 # rotate = \"180d\"                # how long a key signs before the next is made
 # overlap = \"14d\"                # how long the record of a key that has stopped stays needed
 
+[return_path]
+# Mail that leaves carries a mark in its return path, so that bounces for mail that was never sent from here are known (clause 5.5(2)).
+# enabled = true                   # default: where one server sends and receives, unless it is on loopback alone
+# key_file = \"keys/return-path.key\"  # two servers of one site have the same
+# except = [\"lists.example.org\"]  # own domains whose return paths stay as they are
+# unmarked = \"refuse-bounces\"    # bounces to addresses without the mark: refuse-bounces, refuse-all (receipts without a sender too), accept
+
 [limits]
 # message_size = \"50MiB\"
 # recipients = 1000                # of one transaction

@@ -118,6 +118,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The server", server::SERVER),
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
+    ("Bounces", transfer::BOUNCES),
     ("The quarantine", transfer::QUARANTINE),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),

@@ -86,6 +86,23 @@ pub(super) const MAIL: &[Schema] = schemas! {
     }
 };
 
+pub(super) const BOUNCES: &[Schema] = schemas! {
+    BounceReceived {
+        subject: "the bounce's queue id";
+        outcome: Success;
+        facts:
+            Always "to" List: "Whom the bounce is for: the sender of what was not delivered; at most 20.";
+            Always "cause" Text: "Why it was not delivered: `no-mailbox`, `mailbox-full`, `too-large`, `not-wanted`, `not-believed`, `no-server`, `not-reached`, `loop` or `other`.";
+            Always "permanent" Boolean: "Whether it will not be tried again.";
+            Always "standard" Boolean: "Whether the bounce is in the standard's form (RFC 3464).";
+            Sometimes "about" Text: "Message-ID of what was not delivered, without brackets, if it came back.";
+            Sometimes "recipient" Text: "Who did not get it, if that could be made out.";
+            Sometimes "domain" Text: "The domain of `recipient`.";
+            Sometimes "status" Text: "The enhanced status code (RFC 3463), if one was told.";
+            Sometimes "said" Text: "What the other server said, in at most 300 characters.";
+    }
+};
+
 pub(super) const QUARANTINE: &[Schema] = schemas! {
     QuarantineKept {
         subject: "the message's queue id";

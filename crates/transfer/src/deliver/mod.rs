@@ -265,6 +265,21 @@ impl<'a> Attempt<'a> {
         Tried::Done(outcomes)
     }
 
+    /// The message with the mark of this site in its return path, if it goes to others in the name of one of ours.
+    fn marked(&self, recipients: &[Recipient]) -> Option<NewQueued> {
+        let rule = self.settings.return_path.as_ref()?;
+        let sender = self.job.message.sender.as_ref()?;
+        let directory = self.transfer.directory();
+        let is_own = |address: &message::Address| directory.is_own(address.domain());
+        let mut to = recipients.iter().map(|waiting| &waiting.recipient.address);
+        if !is_own(sender) || to.all(is_own) {
+            return None;
+        }
+        let mut marked = self.job.message.clone();
+        marked.sender = Some(rule.sign(sender, self.transfer.world().now()));
+        Some(marked)
+    }
+
     /// As many recipients as the server takes at once. `untouched` stays true while the server has decided
     /// nothing about the message.
     async fn send_part(
@@ -274,8 +289,10 @@ impl<'a> Attempt<'a> {
         untouched: &mut bool,
     ) -> Vec<Outcome> {
         let remote = link.remote().clone();
+        let marked = self.marked(recipients);
+        let message = marked.as_ref().unwrap_or(self.job.message);
         let sent = link
-            .send(self.settings, self.job.message, recipients, self.job.raw)
+            .send(self.settings, message, recipients, self.job.raw)
             .await;
         let mut outcomes: Vec<Outcome> = match sent {
             Ok(delivery) => {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use message::{
     StatusCode,
     address::Address,
+    bounce::Bounce,
     build::{Received, received_count},
     dsn::Action,
     header::Header,
@@ -23,11 +24,11 @@ use tokio::time::Instant;
 use trail::{Event, Kind};
 
 use super::{
-    Conversation,
+    Conversation, envelope,
     envelope::{Place, Target},
 };
 use crate::{
-    Listener, content, metrics,
+    Listener, bounces, content, metrics,
     notify::{self, Origin, Report},
     parcel::{self, Folder, Parcel},
     route::Hop,
@@ -67,7 +68,11 @@ impl Conversation<'_> {
         match self.accept_message(end).await {
             Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
             Err(refusal) => {
-                self.message_refused("DATA", refusal.reply(), "").await;
+                let reason = match refusal == envelope::answers_nothing() {
+                    true => envelope::ANSWERS_NOTHING,
+                    false => "",
+                };
+                self.message_refused("DATA", refusal.reply(), reason).await;
                 answer.refuse(&mut self.machine, refusal);
             }
         }
@@ -101,6 +106,7 @@ impl Conversation<'_> {
             ));
         }
         let id = QueueId(self.transfer.store().next_id());
+        let bounce = self.bounce(&raw)?;
         // Before the memory for sealing is asked for: the DNS may take its time.
         let raw = self.screen(id, raw).await?;
         let patience = self.settings.times.memory;
@@ -115,7 +121,27 @@ impl Conversation<'_> {
         if !accepted.onward.is_empty() && passes(&raw, hostname) >= MOST_PASSES {
             accepted.stay();
         }
+        accepted.bounce = bounce;
         self.commit(id, transaction, accepted, raw).await
+    }
+
+    /// What a message without a sender tells of mail that was not delivered. `Err`: that was not sent from here.
+    fn bounce(&self, raw: &[u8]) -> Result<Option<Bounce>, Refusal> {
+        let from_outside = self.listener == Listener::Exchange && !self.trusted;
+        if self.open.sender().is_some() || !from_outside {
+            return Ok(None);
+        }
+        let bounce = bounces::read(raw);
+        let answers_nothing = self
+            .open
+            .targets
+            .iter()
+            .all(|target| target.answers_nothing);
+        if bounce.is_some() && answers_nothing {
+            metrics::count(metrics::BACKSCATTER);
+            return Err(envelope::answers_nothing());
+        }
+        Ok(bounce)
     }
 
     /// Submissions get what they lack, and must name authors and a sender who are the submitter.
@@ -209,6 +235,10 @@ impl Conversation<'_> {
         .map_err(trouble)?;
         let message_id = content::message_id(&raw);
         let mut events = self.events(id, &accepted, &origin, raw.len(), &message_id);
+        if let Some(bounce) = &accepted.bounce {
+            events.extend(bounces::events(id, &accepted.addresses, bounce));
+            metrics::count(metrics::BOUNCES);
+        }
         if self.is_set_apart() {
             let how = (&accepted, events);
             return self.set_apart(id, &transaction, how, raw).await;
@@ -473,6 +503,8 @@ pub(super) struct Accepted {
     onward: BTreeMap<Address, BTreeSet<Address>>,
     /// Accounts that do not keep what goes on.
     let_go: BTreeSet<store::AccountId>,
+    /// What it tells of mail that was not delivered, if it is a bounce.
+    bounce: Option<Bounce>,
     /// Those here whose delivery is to be notified.
     notify: Vec<(Address, Option<String>)>,
     /// `1` when an octet above 127 was seen.
@@ -495,6 +527,7 @@ impl Accepted {
             queued: Vec::new(),
             onward: BTreeMap::new(),
             let_go: BTreeSet::new(),
+            bounce: None,
             notify: Vec::new(),
             body_type: u8::from(end.eight_bit),
         };

@@ -14,7 +14,10 @@ use store::QueueId;
 use tokio::time::Instant;
 
 use super::Conversation;
-use crate::{Listener, Roles, Transfer, callout::Known, memory::Held, parcel::Folder, route::Hop};
+use crate::{
+    Listener, Roles, Transfer, Unmarked, callout::Known, memory::Held, parcel::Folder,
+    return_path::Mark, route::Hop,
+};
 
 /// The transaction that is open, if one is.
 pub(super) struct Open {
@@ -51,6 +54,8 @@ pub(super) struct Target {
     pub(super) address: Address,
     /// There.
     pub(super) place: Place,
+    /// Whether a bounce to it is one for mail that was not sent from here.
+    pub(super) answers_nothing: bool,
 }
 
 /// Where mail for a recipient goes.
@@ -203,9 +208,22 @@ impl Conversation<'_> {
             answer.refuse(&mut self.machine, unknown());
             return;
         };
+        let (address, answers_nothing) = match self.unmarked(address) {
+            Ok(read) => read,
+            Err((address, refusal)) => {
+                crate::metrics::count(crate::metrics::BACKSCATTER);
+                self.refused("RCPT", Some(&address), refusal.reply(), ANSWERS_NOTHING)
+                    .await;
+                return answer.refuse(&mut self.machine, refusal);
+            }
+        };
         match self.place(&address).await {
             Ok(place) => {
-                self.open.targets.push(Target { address, place });
+                self.open.targets.push(Target {
+                    address,
+                    place,
+                    answers_nothing,
+                });
                 answer.accept(&mut self.machine);
             }
             Err(refusal) => {
@@ -226,6 +244,39 @@ impl Conversation<'_> {
             directory.first_domain().unwrap_or_else(|| hostname.clone())
         };
         rcpt.forward_path.at(&domain)
+    }
+
+    /// The recipient without the mark of a signed return path, and whether a bounce to it answers nothing that was sent from
+    /// here. `Err`: that is refused at once.
+    fn unmarked(&self, address: Address) -> Result<(Address, bool), (Address, Refusal)> {
+        let Some(rule) = &self.settings.return_path else {
+            return Ok((address, false));
+        };
+        if !self.transfer.directory().is_own(address.domain()) {
+            return Ok((address, false));
+        }
+        let now = self.transfer.world().now();
+        match rule.read(&address, now) {
+            Mark::Ours(plain) => return Ok((plain, false)),
+            // Staff may answer what a program shows as the sender.
+            Mark::Void(plain) if self.listener.is_submission() => return Ok((plain, false)),
+            Mark::Void(plain) if rule.judges(&plain, now) => {
+                return Err((address, answers_nothing()));
+            }
+            Mark::Void(plain) => return Ok((plain, false)),
+            Mark::None => {}
+        }
+        let is_bounce = self.open.sender().is_none();
+        let from_outside = self.listener == Listener::Exchange && !self.trusted;
+        // RFC 5321, section 4.5.1: these are never refused.
+        let is_role = ROLES.contains(&address.canonical().local());
+        if !is_bounce || !from_outside || is_role || !rule.judges(&address, now) {
+            return Ok((address, false));
+        }
+        match rule.unmarked {
+            Unmarked::All => Err((address, answers_nothing())),
+            _ => Ok((address, true)),
+        }
     }
 
     async fn place(&self, address: &Address) -> Result<Place, Refusal> {
@@ -292,6 +343,18 @@ impl Conversation<'_> {
     pub(super) fn store_trouble(&self, error: &store::Error) -> Refusal {
         crate::trouble::refusal(error, self.peer)
     }
+}
+
+/// Why a bounce was refused, in its event.
+pub(super) const ANSWERS_NOTHING: &str = "forged-sender";
+/// Local parts that take whatever comes.
+const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+pub(super) fn answers_nothing() -> Refusal {
+    Refusal::new::<550>(
+        Detail::NOT_AUTHORIZED,
+        "The mail that this answers was not sent from here (its return path is not ours)",
+    )
 }
 
 fn unknown() -> Refusal {

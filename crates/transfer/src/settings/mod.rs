@@ -80,6 +80,8 @@ pub struct Settings {
     pub outbound: Outbound,
     /// How mail from outside is screened. Default `None`: it is not.
     pub screening: Option<Screening>,
+    /// How return paths of own mail are signed. Default `None`: they are not.
+    pub return_path: Option<crate::ReturnPath>,
     /// How long mail is set apart before it is deleted. Default 30 days.
     pub quarantine_time: Duration,
 }
@@ -147,6 +149,7 @@ impl Default for Settings {
             retry: Retry::default(),
             outbound: Outbound::default(),
             screening: None,
+            return_path: None,
             quarantine_time: Duration::from_secs(30 * 86_400),
         }
     }
