@@ -216,6 +216,7 @@ proptest! {
         words in proptest::collection::vec(proptest::sample::select(vec!["<a@x.example>", "550", "5.1.1", "\r\n", " ", "user unknown", "Message-ID:", "「", "…", "@", "."]), 0..300),
     ) {
         let raw = format!("From: postmaster@x.example\r\nSubject: failure notice\r\n\r\n{}", words.concat());
-        let _ = Bounce::of(raw.as_bytes(), &Limits::default());
+        let bounce = Bounce::of(raw.as_bytes(), &Limits::default());
+        prop_assert!(bounce.is_none_or(|bounce| bounce.failures.len() <= MOST_FAILURES));
     }
 }
