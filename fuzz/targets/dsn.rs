@@ -1,9 +1,10 @@
-//! Delivery status notifications, read and written; ENVID and ORCPT.
+//! Delivery status notifications, read and written; bounces in free words; ENVID and ORCPT.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use message::{
     Address, Domain, Limits, StatusCode,
+    bounce::{Bounce, MOST_FAILURES},
     dsn::{
         Action, OriginalRecipient, Recipient, Report, Returned, parse_report, utf8_addr_decode,
         utf8_addr_encode, xtext_decode, xtext_encode,
@@ -16,6 +17,12 @@ fuzz_target!(|octets: &[u8]| {
     let structure = Structure::parse(octets, &limits);
     if let Some(report) = parse_report(octets, &structure, &limits) {
         assert!(report.recipients.len() <= limits.addresses);
+    }
+    if let Some(bounce) = Bounce::of(octets, &limits) {
+        assert!((1..=MOST_FAILURES).contains(&bounce.failures.len()));
+        for failure in &bounce.failures {
+            assert!(!failure.said.contains(char::is_control));
+        }
     }
     let text = String::from_utf8_lossy(octets);
     for line in text.lines().take(10) {

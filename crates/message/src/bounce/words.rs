@@ -123,6 +123,7 @@ pub(super) fn message_id(returned: &str) -> Option<String> {
 /// Each address that something is said about, with what.
 pub(super) fn failures(said: &str, most: usize) -> Vec<Failure> {
     let lines: Vec<&str> = said.lines().take(MOST_LINES).collect();
+    let anywhere = Cause::of_words(said);
     let mut found: Vec<Failure> = Vec::new();
     for (place, line) in lines.iter().enumerate() {
         if found.len() >= most {
@@ -146,7 +147,7 @@ pub(super) fn failures(said: &str, most: usize) -> Vec<Failure> {
             })
             .map(|(_, near)| *near)
             .collect();
-        if let Some(failure) = failure(address, &near.join(" "), said) {
+        if let Some(failure) = failure(address, &near.join(" "), anywhere) {
             found.push(failure);
         }
     }
@@ -154,9 +155,9 @@ pub(super) fn failures(said: &str, most: usize) -> Vec<Failure> {
 }
 
 /// What is said of an address near to it, or else anywhere; `None` when nothing is.
-fn failure(address: Address, near: &str, whole: &str) -> Option<Failure> {
+fn failure(address: Address, near: &str, anywhere: Option<Cause>) -> Option<Failure> {
     let (code, status) = codes(near);
-    let by_words = Cause::of_words(near).or_else(|| Cause::of_words(whole));
+    let by_words = Cause::of_words(near).or(anywhere);
     if code.is_none() && status.is_none() && by_words.is_none() {
         return None;
     }
