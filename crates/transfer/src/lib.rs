@@ -22,6 +22,7 @@
 //! notification for a null sender. It repairs no line ends: a bare CR or LF is refused.
 
 mod bounces;
+mod budget;
 mod callout;
 pub mod command;
 mod connect;
@@ -124,6 +125,7 @@ struct Shared {
     pool: deliver::Pool,
     callouts: callout::Callouts,
     ring: signing::Ring,
+    null_senders: budget::Budget,
 }
 
 impl Transfer {
@@ -142,6 +144,7 @@ impl Transfer {
                 pool: deliver::Pool::default(),
                 callouts: callout::Callouts::default(),
                 ring: signing::Ring::default(),
+                null_senders: budget::Budget::default(),
             }),
         }
     }
@@ -211,6 +214,10 @@ impl Transfer {
 
     fn ring(&self) -> &signing::Ring {
         &self.shared.ring
+    }
+
+    fn null_senders(&self) -> &budget::Budget {
+        &self.shared.null_senders
     }
 
     fn callouts(&self) -> &callout::Callouts {

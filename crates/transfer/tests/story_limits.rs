@@ -290,3 +290,33 @@ async fn one_address_does_not_stop_all_mail() {
     }
     assert!(put_off >= 8, "{put_off}");
 }
+
+/// A flood of mail without a sender is put off, while mail with one goes on (clause 5.5(3)).
+#[tokio::test]
+async fn bounces_have_a_budget_of_their_own() {
+    let site = Site::open(|settings| {
+        settings.limits.null_senders_per_minute = 4;
+        settings.limits.null_sender_transactions = 2;
+    })
+    .await;
+    let mut talks = Vec::new();
+    for _ in 0..2 {
+        let mut talk = greeted(&site).await;
+        talk.say("MAIL FROM:<>", "250").await;
+        talks.push(talk);
+    }
+    let mut third = greeted(&site).await;
+    third.say("MAIL FROM:<>", "451 4.4.5").await;
+    third.say("MAIL FROM:<a@b.example>", "250").await;
+    third.say("RSET", "250").await;
+    // Whoever ends a transaction, or goes, makes room; and then the minute's are used up.
+    talks[0].say("RSET", "250").await;
+    third.say("MAIL FROM:<>", "250").await;
+    third.say("RSET", "250").await;
+    talks[1].say("RSET", "250").await;
+    let mut fourth = greeted(&site).await;
+    fourth.say("MAIL FROM:<>", "250").await;
+    fourth.say("RSET", "250").await;
+    fourth.say("MAIL FROM:<>", "451 4.4.5").await;
+    fourth.say("MAIL FROM:<a@b.example>", "250").await;
+}

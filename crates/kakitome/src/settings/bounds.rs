@@ -130,6 +130,8 @@ impl Settings {
             ),
             one("unknown_commands", keys.unknown_commands),
             one("refused_recipients", keys.refused_recipients),
+            one("null_senders_per_minute", keys.null_senders_per_minute),
+            one("null_sender_transactions", keys.null_sender_transactions),
         ]
     }
 

@@ -82,6 +82,8 @@ pub(crate) struct LimitKeys {
     /// Events of refused commands, and as many of refused contents, that one SMTP session may write; the rest is
     /// counted into its last one.
     pub(crate) refusal_events: Option<usize>,
+    pub(crate) null_senders_per_minute: Option<usize>,
+    pub(crate) null_sender_transactions: Option<usize>,
 }
 
 impl LimitKeys {

@@ -161,6 +161,15 @@ impl Settings {
         put_time(&mut times.write, keys.reply_time);
         put_time(&mut times.drain, keys.shutdown_time);
         put(&mut made.limits.refusal_events, keys.refusal_events);
+        put(
+            &mut made.limits.null_senders_per_minute,
+            keys.null_senders_per_minute
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX)),
+        );
+        put(
+            &mut made.limits.null_sender_transactions,
+            keys.null_sender_transactions,
+        );
     }
 
     fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {

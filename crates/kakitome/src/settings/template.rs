@@ -232,6 +232,8 @@ unauthenticated_networks = []
 # reply_time = \"1m\"              # for a client to take a reply
 # shutdown_time = \"20s\"          # for messages on their way in when the server stops
 # refusal_events = 20              # of one SMTP session, of commands and of contents; the rest is counted
+# null_senders_per_minute = 600    # transactions without a sender, of all sessions; more are put off (clause 5.5(3))
+# null_sender_transactions = 20    # the same that may be open at once
 
 [dns]
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::Conversation;
 use crate::{
-    Listener, Roles, Transfer, Unmarked, callout::Known, memory::Held, parcel::Folder,
-    return_path::Mark, route::Hop,
+    Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, memory::Held,
+    parcel::Folder, return_path::Mark, route::Hop,
 };
 
 /// The transaction that is open, if one is.
@@ -45,6 +45,8 @@ pub(super) struct Open {
     pub(super) screened: Option<(QueueId, Screened)>,
     /// Which mailbox of its recipients it goes to.
     pub(super) folder: Folder,
+    /// Its share of what mail without a sender may use.
+    pub(super) pass: Option<Pass>,
 }
 
 /// Where an accepted recipient goes.
@@ -83,6 +85,7 @@ impl Open {
             given_up: false,
             screened: None,
             folder: Folder::Inbox,
+            pass: None,
         }
     }
 
@@ -100,6 +103,7 @@ impl Open {
         self.given_up = false;
         self.screened = None;
         self.folder = Folder::Inbox;
+        self.pass = None;
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
@@ -140,7 +144,18 @@ impl Conversation<'_> {
     pub(super) async fn mail(&mut self, mail: Mail, answer: MailAnswer) {
         self.open.clear();
         let sender = mail.reverse_path.address().cloned();
-        let verdict = self.judge_sender(sender.as_ref()).await;
+        let mut verdict = self.judge_sender(sender.as_ref()).await;
+        if verdict.is_ok()
+            && sender.is_none()
+            && self.listener == Listener::Exchange
+            && !self.trusted
+        {
+            let budget = self.transfer.null_senders();
+            self.open.pass = budget.enter(&self.settings.limits, Instant::now());
+            if self.open.pass.is_none() {
+                verdict = Err(too_many_bounces());
+            }
+        }
         self.open.mail = Some(mail);
         match verdict {
             Ok(()) => answer.accept(&mut self.machine),
@@ -349,6 +364,13 @@ impl Conversation<'_> {
 pub(super) const ANSWERS_NOTHING: &str = "forged-sender";
 /// Local parts that take whatever comes.
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+fn too_many_bounces() -> Refusal {
+    Refusal::new::<451>(
+        Detail::new(4, 5),
+        "Too much mail without a sender at once, try again later",
+    )
+}
 
 pub(super) fn answers_nothing() -> Refusal {
     Refusal::new::<550>(

@@ -37,6 +37,10 @@ pub struct Limits {
     pub received_lines: usize,
     /// Events of refusal that one session may write; what follows is counted into the session's last one. Default 20.
     pub refusal_events: usize,
+    /// Transactions without a sender from outside in a minute, of all sessions; more are put off. Default 600.
+    pub null_senders_per_minute: u32,
+    /// The same that may be open at once. Default 20.
+    pub null_sender_transactions: usize,
 }
 
 impl Default for Limits {
@@ -57,6 +61,8 @@ impl Default for Limits {
             data_rate: 1024,
             received_lines: 50,
             refusal_events: 20,
+            null_senders_per_minute: 600,
+            null_sender_transactions: 20,
         }
     }
 }
