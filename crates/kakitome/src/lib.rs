@@ -6,6 +6,7 @@
 //! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
 
 mod backups;
+mod canary;
 mod check;
 mod cli;
 mod command;
@@ -21,6 +22,7 @@ mod metrics;
 mod offline;
 mod restore;
 mod rotation;
+mod scanners;
 mod serve;
 mod settings;
 mod site;

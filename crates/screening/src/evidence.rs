@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use malware::Malware;
 use serde::{Deserialize, Serialize};
 
 /// Octets of JSON that the evidence of one message takes at most: an event holds 16 KiB, of which its lists need half.
@@ -58,6 +59,9 @@ impl Finding {
 pub struct Evidence {
     /// The address that it came from.
     pub peer: IpAddr,
+    /// Whether it was asked who it is from: the fields from `iprev` to `dmarc`. Not for submissions, which a login stands for.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub authentication: bool,
     /// The name of that address.
     pub iprev: Iprev,
     /// SPF of the name in HELO or EHLO.
@@ -73,6 +77,9 @@ pub struct Evidence {
     pub arc: ArcChain,
     /// DMARC of the author's domain.
     pub dmarc: Dmarc,
+    /// What the scanners said; `None` when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malware: Option<Malware>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -199,6 +206,7 @@ impl Evidence {
         };
         Self {
             peer,
+            authentication: true,
             iprev: Iprev::default(),
             spf_helo: spf.clone(),
             spf,
@@ -206,7 +214,24 @@ impl Evidence {
             dkim_more: 0,
             arc: ArcChain::default(),
             dmarc: Dmarc::default(),
+            malware: None,
         }
+    }
+
+    /// Of a message of which it is not asked who it is from.
+    #[must_use]
+    pub fn unasked(peer: IpAddr, hello: &str) -> Self {
+        Self {
+            authentication: false,
+            ..Self::of_peer(peer, hello)
+        }
+    }
+
+    /// The same with what the scanners said, in bounds.
+    #[must_use]
+    pub fn with_malware(mut self, said: Malware) -> Self {
+        self.malware = Some(said);
+        self.in_bounds()
     }
 
     /// The same in bounds: what the last signatures say gives way when all of it is more than an event may hold. DMARC, which
@@ -242,6 +267,15 @@ pub(crate) fn name(text: &str) -> String {
 pub(crate) fn reason(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(MOST_REASON).collect()
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

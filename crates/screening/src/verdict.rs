@@ -16,6 +16,8 @@ pub enum Handling {
     Mark,
     /// The client is told to come again (4xx).
     Defer,
+    /// It is taken and thrown away: who sent it is told nothing, and the trail tells it.
+    Discard,
     /// The client is told that it is not wanted (5xx).
     Refuse,
 }
@@ -28,6 +30,7 @@ impl Handling {
             Self::Accept => "accept",
             Self::Mark => "mark",
             Self::Defer => "defer",
+            Self::Discard => "discard",
             Self::Refuse => "refuse",
         }
     }
@@ -57,6 +60,24 @@ pub enum Cause {
     SpfTrouble,
     /// From is missing, or does not name one domain.
     UnclearAuthor,
+    /// A scanner knows something in it as malware.
+    MalwareFound,
+    /// It holds what can be run.
+    Executable,
+    /// It holds names or files that are not what they are shown as.
+    Deception,
+    /// It holds a page that brings a file in itself.
+    Smuggling,
+    /// It holds a document with code.
+    Macros,
+    /// It holds what opens with a password only.
+    Encrypted,
+    /// Something in it could not be looked at.
+    Incomplete,
+    /// A scanner did not answer.
+    ScannerDown,
+    /// A scanner's definitions are too old.
+    OldDefinitions,
 }
 
 /// What was decided about one message.
@@ -69,6 +90,9 @@ pub struct Verdict {
     /// The domain that this is about; empty when it is about none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub domain: String,
+    /// What was found, or where; empty when it is about no file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
     /// The policy that decided: [`Policy::digest`].
     pub policy: String,
 }
@@ -91,7 +115,10 @@ impl Policy {
     /// What is done with a message of which this is known. The strictest of what speaks against it decides.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence) -> Verdict {
-        let votes = [self.by_dmarc(evidence), self.by_spf(evidence)];
+        let votes = match evidence.authentication {
+            true => [self.by_dmarc(evidence), self.by_spf(evidence)],
+            false => [None, None],
+        };
         let mut decided = (Handling::Accept, Cause::NothingAgainst, "");
         for vote in votes.into_iter().flatten() {
             // What was overruled by an exception is told as well, though it comes to the same.
@@ -100,10 +127,23 @@ impl Policy {
             }
         }
         let (handling, because, domain) = decided;
+        let malware = self.malware.vote(evidence.malware.as_ref());
+        if let Some(vote) = malware
+            && (vote.handling > handling || because == Cause::NothingAgainst)
+        {
+            return Verdict {
+                handling: vote.handling,
+                because: vote.cause,
+                domain: String::new(),
+                what: vote.what,
+                policy: self.digest(),
+            };
+        }
         Verdict {
             handling,
             because,
             domain: domain.to_owned(),
+            what: String::new(),
             policy: self.digest(),
         }
     }
@@ -243,10 +283,13 @@ impl Verdict {
     #[must_use]
     pub fn refusal(&self) -> Option<Refused> {
         let code = match self.handling {
-            Handling::Accept | Handling::Mark => return None,
+            Handling::Accept | Handling::Mark | Handling::Discard => return None,
             Handling::Defer => COME_AGAIN,
             Handling::Refuse => REFUSED,
         };
+        if let Some(refused) = crate::malware::refused(self) {
+            return Some(refused);
+        }
         let domain = &self.domain;
         let (detail, text) = match self.because {
             Cause::DmarcReject | Cause::DmarcQuarantine | Cause::DmarcNone => (
@@ -267,10 +310,7 @@ impl Verdict {
                 NOT_AUTHORIZED,
                 "The message has not one From field with addresses of one domain".to_owned(),
             ),
-            Cause::DmarcTrouble
-            | Cause::NothingAgainst
-            | Cause::TrustedNetwork
-            | Cause::TrustedSealer => (
+            _ => (
                 DIRECTORY_FAILURE,
                 format!(
                     "Whether this is from {domain} cannot be looked up now (DMARC), try again later"

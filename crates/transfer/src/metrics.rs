@@ -28,10 +28,13 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
-/// Messages from outside that were screened, by handling.
+/// Messages that were screened, by handling.
 const SCREENED: &str = "kakitome_messages_screened_total";
 /// Results of SPF (of MAIL FROM), DKIM (of each signature) and DMARC.
 const RESULTS: &str = "kakitome_authentication_results_total";
+
+/// Messages that scanners were asked about.
+const SCANS: &str = "kakitome_scans_total";
 
 /// Tells the recorder what each counter means, and lets the plain ones begin at zero.
 pub(crate) fn describe() {
@@ -51,7 +54,11 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         SCREENED,
-        "Messages from outside that were screened, by handling (accept, mark, defer, refuse)"
+        "Messages that were screened, by handling (accept, mark, defer, discard, refuse)"
+    );
+    describe_counter!(
+        SCANS,
+        "Messages that scanners were asked about, by scanner (clamd, inspection) and result (clean, found, noted, failed)"
     );
     describe_counter!(
         RESULTS,
@@ -98,10 +105,16 @@ pub(crate) fn refused(listener: Listener, permanent: bool) {
     counter!(REFUSED, "service" => service(listener), "class" => class).increment(1);
 }
 
-/// A message from outside was screened.
+/// A message was screened.
 pub(crate) fn screened(screened: &Screened) {
     counter!(SCREENED, "handling" => screened.verdict.handling.as_str()).increment(1);
     let evidence = &screened.evidence;
+    if let Some(said) = &evidence.malware {
+        scanned(said);
+    }
+    if !evidence.authentication {
+        return;
+    }
     let count = |method: &'static str, result: Finding| {
         counter!(RESULTS, "method" => method, "result" => result.as_str()).increment(1);
     };
@@ -111,6 +124,29 @@ pub(crate) fn screened(screened: &Screened) {
     match evidence.dkim.as_slice() {
         [] => count("dkim", Finding::None),
         all => all.iter().for_each(|one| count("dkim", one.result)),
+    }
+}
+
+fn scanned(said: &malware::Malware) {
+    let count = |scanner: &'static str, result: &'static str| {
+        counter!(SCANS, "scanner" => scanner, "result" => result).increment(1);
+    };
+    if let Some(scan) = &said.clamd {
+        count("clamd", scan.result.as_str());
+    }
+    if let Some(inspection) = &said.inspection {
+        let result = inspection
+            .facts
+            .as_ref()
+            .map(|facts| facts.concerns.is_empty());
+        count(
+            "inspection",
+            match result {
+                Some(true) => "clean",
+                Some(false) => "noted",
+                None => "failed",
+            },
+        );
     }
 }
 

@@ -114,6 +114,7 @@ impl Settings {
         }
         self.put_delivery(&mut made, directory)?;
         made.screening = self.screening_settings()?;
+        made.malware = Some(self.screening.malware.policy());
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -237,9 +238,18 @@ impl Settings {
 
     /// How mail from outside is screened; `None`: it is not.
     pub(crate) fn screening_settings(&self) -> Result<Option<transfer::Screening>, String> {
+        self.screening.made(self.is_alone())
+    }
+
+    /// Who looks for malware.
+    pub(crate) fn scanners(&self) -> Result<malware::Scanners, String> {
+        self.screening.malware.scanners(self.is_alone())
+    }
+
+    /// Whether nobody outside reaches it, such as a site to try things out.
+    fn is_alone(&self) -> bool {
         let addresses = self.listen.addresses.get_ref();
-        let near = addresses.iter().all(std::net::IpAddr::is_loopback);
-        self.screening.made(near && self.dns.servers.is_empty())
+        addresses.iter().all(std::net::IpAddr::is_loopback) && self.dns.servers.is_empty()
     }
 
     /// For the retrieval room.

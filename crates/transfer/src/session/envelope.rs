@@ -42,6 +42,8 @@ pub(super) struct Open {
     pub(super) screened: Option<(QueueId, Screened)>,
     /// Which mailbox of its recipients it goes to.
     pub(super) folder: Folder,
+    /// It is thrown away once it is taken.
+    pub(super) discarded: bool,
 }
 
 /// Where an accepted recipient goes.
@@ -60,6 +62,8 @@ pub(super) enum Place {
     Here(Vec<LocalRecipient>),
     /// To the queue, for this destination.
     Queue(String),
+    /// Nowhere: it is a canary.
+    Nowhere,
 }
 
 impl Open {
@@ -78,6 +82,7 @@ impl Open {
             given_up: false,
             screened: None,
             folder: Folder::Inbox,
+            discarded: false,
         }
     }
 
@@ -95,6 +100,14 @@ impl Open {
         self.given_up = false;
         self.screened = None;
         self.folder = Folder::Inbox;
+        self.discarded = false;
+    }
+
+    /// Whether it is a canary: a message that goes nowhere in any case.
+    pub(super) fn is_canary(&self) -> bool {
+        self.targets
+            .iter()
+            .any(|target| matches!(target.place, Place::Nowhere))
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
@@ -229,6 +242,9 @@ impl Conversation<'_> {
     }
 
     async fn place(&self, address: &Address) -> Result<Place, Refusal> {
+        if self.listener == Listener::Exchange && self.transfer.canary().is_at(address) {
+            return Ok(Place::Nowhere);
+        }
         let directory = self.transfer.directory();
         let is_own = directory.is_own(address.domain());
         if !is_own {
