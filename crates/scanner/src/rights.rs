@@ -46,8 +46,9 @@ impl Rights {
     /// # Errors
     /// When a wall could not be built. That this kernel has no landlock is no error, but told.
     pub fn keep_only(self) -> Result<Landlocked, RightsError> {
-        self.limit()?;
+        // In this order: landlock is made through a descriptor, and limits are set by a call that the filter forbids.
         let landlocked = lock_land()?;
+        self.limit()?;
         filter()?;
         Ok(landlocked)
     }

@@ -78,6 +78,14 @@ fn work(rights: Rights) -> Result<(), WorkerFault> {
     Ok(())
 }
 
+fn process() -> io::Result<()> {
+    let status = std::process::Command::new("/bin/true").status()?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(status.to_string())),
+    }
+}
+
 /// Builds one wall and does one deed that needs a right.
 fn attempt(wall: &str, deed: &str, port: &str) -> Result<(), WorkerFault> {
     let rights = Rights {
@@ -96,7 +104,7 @@ fn attempt(wall: &str, deed: &str, port: &str) -> Result<(), WorkerFault> {
     let done = match deed {
         "file" => std::fs::File::open("/etc/passwd").map(drop),
         "socket" => std::net::TcpStream::connect(("127.0.0.1", port)).map(drop),
-        "process" => std::process::Command::new("/bin/true").status().map(drop),
+        "process" => process(),
         "memory" => {
             // Where so much is not to be had, the process ends.
             let taken = vec![1_u8; 2 << 30];
