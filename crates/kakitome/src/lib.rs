@@ -14,6 +14,7 @@ mod control;
 mod demo;
 mod files;
 mod forward;
+mod gate;
 mod idle;
 mod init;
 mod letter;

@@ -26,6 +26,7 @@ use world::{Timestamp, World};
 
 use crate::{
     forward::Standings,
+    gate,
     listen::Bound,
     scanners::Scanning,
     settings::{Service, Settings, SettingsError, Written},
@@ -143,7 +144,12 @@ impl Site {
             world.clone(),
             Arc::clone(&retrieval_settings),
             Arc::clone(&identity),
-        );
+        )
+        .with_gate(Arc::new(gate::ScannerGate {
+            scanners: Arc::clone(&scanners),
+            settings: Arc::clone(&transfer_settings),
+            world: world.clone(),
+        }));
         let console = Console::new(
             directory.clone(),
             world.clone(),

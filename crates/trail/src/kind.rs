@@ -105,6 +105,8 @@ kinds! {
     MailboxSubscribed = "mailbox.subscribed",
     /// Messages were appended by their owner.
     MessageAppended = "message.appended",
+    /// A message that a client wanted to append was not kept, as the scanners found malware in it or did not answer.
+    AppendRefused = "message.append-refused",
     /// Messages were copied.
     MessageCopied = "message.copied",
     /// Messages were moved.

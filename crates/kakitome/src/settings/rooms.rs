@@ -272,6 +272,7 @@ impl Settings {
         put(&mut made.sessions_per_identifier, *sessions_per_identifier);
         put(&mut made.failed_logins, *failed_logins);
         put(&mut made.concurrent_searches, *concurrent_searches);
+        made.append_gated = self.screening.malware.append;
         put(&mut made.view_cache, view_cache.map(|size| size.0));
         put_time(&mut made.handshake_timeout, self.limits.handshake_time);
         put(

@@ -312,6 +312,7 @@ const SCREENING: &str = "
 # worker_memory = \"1GiB\"          # that one may have
 # worker_time = \"30s\"             # for one message, then the process is killed and the message put off
 # scanner = \"/usr/bin/kakitome-scanner\"  # default: beside this program
+# append = false                   # whether what mail programs put into mailboxes (IMAP APPEND) is scanned; mark counts as accept
 # canary = \"daily 05:10\"          # when a test message is sent to see that it is caught; \"off\": never
 ";
 

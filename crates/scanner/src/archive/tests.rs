@@ -221,8 +221,7 @@ fn names_of_japanese_windows_are_read() {
     let archive = zip(&[("xxxx.exe", b"MZ")]);
     // 請求 in Shift_JIS, as long as what it replaces.
     let name = b"\x90\xbf\x8b\x81";
-    let text = archive.iter().copied().collect::<Vec<u8>>();
-    let mut renamed = text;
+    let mut renamed = archive;
     while let Some(at) = memchr::memmem::find(&renamed, b"xxxx") {
         renamed[at..at + 4].copy_from_slice(name);
     }
