@@ -24,7 +24,7 @@ use wire::Shutdown;
 use crate::{
     command::Failure,
     scanners,
-    settings::{Role, Service},
+    settings::{Daily, Role, Service},
     site::Site,
 };
 
@@ -181,7 +181,10 @@ fn is_due(site: &Site, last: Timestamp, now: Timestamp) -> bool {
     if !settings.has(Role::Exchange) || !site.scanners().any() {
         return false;
     }
-    let zone = TimeZone::system();
+    has_come(daily, last, now, TimeZone::system())
+}
+
+fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: TimeZone) -> bool {
     let today = now.to_zoned(zone.clone()).date().to_datetime(daily.0);
     let at = today.to_zoned(zone).map(|at| at.timestamp());
     at.is_ok_and(|at| last < at && at <= now)
@@ -302,6 +305,18 @@ fn letter(hostname: &str, recipient: &Address) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn one_is_due_once_a_day() {
+        let daily = Daily(jiff::civil::time(5, 10, 0, 0));
+        let tokyo = || TimeZone::fixed(jiff::tz::offset(9));
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (before, after) = (at("2026-11-26T20:09:00Z"), at("2026-11-26T20:10:20Z"));
+        assert!(has_come(daily, before, after, tokyo()));
+        assert!(!has_come(daily, after, at("2026-11-27T20:09:00Z"), tokyo()));
+        assert!(has_come(daily, after, at("2026-11-27T20:10:00Z"), tokyo()));
+        assert!(!has_come(daily, before, before, tokyo()));
+    }
 
     #[test]
     fn what_is_recorded_is_known_again() {

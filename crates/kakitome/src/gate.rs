@@ -24,7 +24,7 @@ impl ScannerGate {
         let said = self.scanners.load_full();
         let said = said.look(message, self.world.now()).await;
         // Whose it is, the event tells.
-        let evidence = Evidence::unasked(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "");
+        let evidence = Evidence::unasked(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let evidence = evidence.with_malware(said);
         let verdict = self.settings.load().policy().judge(&evidence);
         let text = match verdict.handling {

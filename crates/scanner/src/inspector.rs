@@ -161,9 +161,12 @@ impl Inspector {
         self.facts.entries = self.facts.entries.saturating_add(1);
         self.facts.octets = self.facts.octets.saturating_add(octets);
         if !file.is_inner {
-            let digest = HEXLOWER.encode(&Sha256::digest(data));
             let kind = form::media_type(data);
-            self.facts.leaf(Leaf::new(file.path, kind, octets, digest));
+            // A text without a name is what the message says, and no file.
+            if !(file.name.is_empty() && matches!(kind, "" | "text/html")) {
+                let digest = HEXLOWER.encode(&Sha256::digest(data));
+                self.facts.leaf(Leaf::new(file.path, kind, octets, digest));
+            }
             self.look_at_name(file);
         }
         self.look_at_form(file, data);

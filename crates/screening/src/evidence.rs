@@ -63,19 +63,25 @@ pub struct Evidence {
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub authentication: bool,
     /// The name of that address.
+    #[serde(default)]
     pub iprev: Iprev,
     /// SPF of the name in HELO or EHLO.
+    #[serde(default)]
     pub spf_helo: Spf,
     /// SPF of MAIL FROM; with a null sender, of `postmaster` at the name in HELO (RFC 7208, section 2.4).
+    #[serde(default)]
     pub spf: Spf,
     /// The DKIM signatures that were looked at, in the order of their fields.
+    #[serde(default)]
     pub dkim: Vec<Signature>,
     /// Signatures that are not in `dkim`, since there were more than are looked at or told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dkim_more: u32,
     /// The ARC chain.
+    #[serde(default)]
     pub arc: ArcChain,
     /// DMARC of the author's domain.
+    #[serde(default)]
     pub dmarc: Dmarc,
     /// What the scanners said; `None` when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -220,10 +226,10 @@ impl Evidence {
 
     /// Of a message of which it is not asked who it is from.
     #[must_use]
-    pub fn unasked(peer: IpAddr, hello: &str) -> Self {
+    pub fn unasked(peer: IpAddr) -> Self {
         Self {
             authentication: false,
-            ..Self::of_peer(peer, hello)
+            ..Self::of_peer(peer, "")
         }
     }
 

@@ -30,6 +30,7 @@ pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
 pub(crate) use listen::{ListenKeys, Service};
+pub(crate) use malware::Daily;
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use screening::ScreeningKeys;
 pub(crate) use template::{Template, render};

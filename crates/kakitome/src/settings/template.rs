@@ -283,7 +283,7 @@ const SCREENING: &str = "
 
 [screening.malware]
 # Malware in mail from outside and in submissions (clauses 5.2(3), 5.2(4)). clamd knows it by its definitions; install clamav-daemon
-# and clamav-freshclam, let clamd's StreamMaxLength be at least message_size, and say where it is:
+# and clamav-freshclam, in clamd.conf let StreamMaxLength be at least message_size and AlertExceedsMax yes, and say where it is:
 # clamd = \"unix:/run/clamav/clamd.ctl\"  # or \"127.0.0.1:3310\"; default: none
 # clamd_concurrency = 8            # scans at once; more wait
 # clamd_connect_time = \"5s\"

@@ -97,7 +97,7 @@ impl Conversation<'_> {
         let asking = async {
             match &authentication {
                 Some((keys, screener)) => screener.gather(arrival, &shared, keys.limits).await,
-                None => Evidence::unasked(self.peer.ip(), hello),
+                None => Evidence::unasked(self.peer.ip()),
             }
         };
         let scanning = async {
