@@ -24,18 +24,16 @@ impl ScannerGate {
         let said = self.scanners.load_full();
         let said = said.look(message, self.world.now()).await;
         // Whose it is, the event tells.
-        let evidence = Evidence::unasked(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let mut evidence = Evidence::unasked(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        evidence.own = true;
         let evidence = evidence.with_malware(said);
         let verdict = self.settings.load().policy().judge(&evidence);
-        let text = match verdict.handling {
-            // Where it goes is the client's to say.
-            Handling::Accept | Handling::Mark => return Ok(()),
-            Handling::Discard => "The message holds malware".to_owned(),
-            Handling::Defer | Handling::Refuse => verdict
-                .refusal()
-                .map(|refused| refused.text)
-                .unwrap_or_default(),
-        };
+        // Where it goes is the client's to say.
+        if matches!(verdict.handling, Handling::Accept | Handling::Mark) {
+            return Ok(());
+        }
+        let refused = verdict.refusal();
+        let text = refused.map(|refused| refused.text).unwrap_or_default();
         Err(Barred {
             is_temporary: verdict.handling == Handling::Defer,
             text,

@@ -201,10 +201,6 @@ impl Inspector {
     }
 
     fn open(&mut self, container: Container, file: File<'_>, data: &[u8]) {
-        if let Container::Other(kind) = container {
-            self.note(What::Unopened, file.path, kind);
-            return;
-        }
         if !self.may_go_on(file.path) {
             return;
         }
@@ -214,16 +210,11 @@ impl Inspector {
             return;
         }
         let inside = File { depth, ..file };
-        match container {
-            Container::Mail => mail::message(self, data, file.path, depth),
-            other => {
-                // Libraries that unpack panic over what they did not think of; then the archive is damaged, and the message goes on
-                // to be looked at. What was noted before stays.
-                let opening = AssertUnwindSafe(|| archive::open(self, other, inside, data));
-                if catch_unwind(opening).is_err() {
-                    self.note(What::Damaged, file.path, "it cannot be unpacked");
-                }
-            }
+        // Libraries that unpack panic over what they did not think of; then the archive is damaged, and the message goes on to be
+        // looked at. What was noted before stays.
+        let opening = AssertUnwindSafe(|| archive::open(self, container, inside, data));
+        if catch_unwind(opening).is_err() {
+            self.note(What::Damaged, file.path, "it cannot be unpacked");
         }
     }
 

@@ -110,9 +110,7 @@ impl Walk<'_> {
             self.inspector.file(inner, &data);
         }
     }
-}
 
-impl Walk<'_> {
     /// Whether the part's own header says that it is a message. One that is encoded is shown as something else (RFC 2046, section
     /// 5.2.1), but there are programs that open it.
     fn says_message(&self, part: &Part) -> bool {

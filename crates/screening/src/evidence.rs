@@ -62,6 +62,9 @@ pub struct Evidence {
     /// Whether it was asked who it is from: the fields from `iprev` to `dmarc`. Not for submissions, which a login stands for.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub authentication: bool,
+    /// Whether it is somebody's of this site, who sends it or keeps it here: who should hear of what is wrong with it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
     /// The name of that address.
     #[serde(default)]
     pub iprev: Iprev,
@@ -213,6 +216,7 @@ impl Evidence {
         Self {
             peer,
             authentication: true,
+            own: false,
             iprev: Iprev::default(),
             spf_helo: spf.clone(),
             spf,
@@ -224,7 +228,7 @@ impl Evidence {
         }
     }
 
-    /// Of a message of which it is not asked who it is from.
+    /// Of a message of which it is not asked who it is from. [`Evidence::own`] is for the caller to say.
     #[must_use]
     pub fn unasked(peer: IpAddr) -> Self {
         Self {
@@ -282,6 +286,11 @@ fn yes() -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_true(value: &bool) -> bool {
     *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -128,6 +128,8 @@ impl Policy {
         }
         let (handling, because, domain) = decided;
         let malware = self.malware.vote(evidence.malware.as_ref());
+        // Staff hear of it, whatever strangers do.
+        let malware = malware.map(|vote| vote.told(evidence.own));
         if let Some(vote) = malware
             && (vote.handling > handling || because == Cause::NothingAgainst)
         {

@@ -291,7 +291,7 @@ const SCREENING: &str = "
 # definitions_max_age = \"3d\"      # older definitions, or of unknown age, are old; \"0s\": never
 # old_definitions = \"defer\"       # mail when they are old: defer, accept
 # scanner_down = \"defer\"          # mail that a scanner does not look at: defer, accept
-# found = \"refuse\"                # malware: refuse, discard (it is taken and thrown away; the trail tells it)
+# found = \"refuse\"                # malware: refuse, discard (mail from outside is taken and thrown away; the trail tells it)
 # Attachments and what lies in them are looked into by processes without rights, program kakitome-scanner:
 # inspect = true                   # default: unless the program is not there and nobody outside reaches the site
 # executables = \"refuse\"          # what can be run: refuse, defer, mark (into Junk), accept; the same for the next ones

@@ -105,6 +105,7 @@ impl Conversation<'_> {
             Some(scanners.look(&shared, self.transfer.world().now()).await)
         };
         let (mut evidence, said) = tokio::join!(asking, scanning);
+        evidence.own = self.listener.is_submission();
         *raw = Arc::unwrap_or_clone(shared);
         if let Some(said) = said {
             evidence = evidence.with_malware(said);
