@@ -1,6 +1,6 @@
 //! Giving up every right, before the first octet of a message is read.
 //!
-//! Three walls, each of which would do: *seccomp* lets through what reading, writing and memory need, and kills the process for
+//! Three walls, one behind the other: *seccomp* lets through what reading, writing and memory need, and kills the process for
 //! anything else; *landlock* forbids files and connections to the process and all that it could start; *resource limits* leave it no
 //! further file, no process, so much memory and so much time. The walls stay for good: no_new_privs.
 

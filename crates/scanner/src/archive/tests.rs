@@ -379,6 +379,24 @@ fn there_is_no_time_for_ever() {
     assert_eq!(facts.notes.first().unwrap().what, What::TooSlow);
 }
 
+/// Found by chance: the library for cabinets panics over some of these.
+#[test]
+fn a_cabinet_that_its_library_panics_over_is_survived() {
+    let whole = cab(&[("a.txt", b"some text"), ("b", b"x")]);
+    for place in 0..whole.len() {
+        let mut broken = whole.clone();
+        for (to, from) in broken
+            .iter_mut()
+            .skip(place)
+            .zip([185, 0, 0, 0, 0, 0, 1, 1, 1])
+        {
+            *to = from;
+        }
+        let facts = seen("a.cab", &broken);
+        assert!(facts.entries > 0, "{place}: {facts:?}");
+    }
+}
+
 proptest! {
     /// Whatever is broken in an archive, something is said of it in the end.
     #[test]
