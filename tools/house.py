@@ -17,11 +17,15 @@ ROOMS = {
     "wire": set(),
     "message": set(),
     "trail": set(),
+    "malware": set(),
+    "scanner": {"malware", "message"},
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "trail", "message", "protocol", "store"},
-    "screening": {"world", "wire", "message"},
-    "transfer": {"world", "wire", "trail", "message", "protocol", "store", "directory", "screening"},
+    "screening": {"world", "wire", "message", "malware"},
+    "transfer": {
+        "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "malware",
+    },
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "console": {"world", "wire", "message", "protocol", "store", "directory", "transfer"},
     "simulation": {
@@ -30,9 +34,9 @@ ROOMS = {
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console",
+        "console", "malware", "scanner",
     },
-    "fuzz": {"message", "protocol", "kakitome"},
+    "fuzz": {"message", "protocol", "kakitome", "malware", "scanner"},
 }
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"

@@ -67,6 +67,8 @@ impl Kakitome {
         put(&mut text, "limits", LIMITS)?;
         // The peers look at no sender either, and the senders are in no DNS.
         put(&mut text, "screening", "enabled = false\n")?;
+        // Nor does a peer look into attachments.
+        put(&mut text, "screening.malware", "inspect = false\n")?;
         put(
             &mut text,
             "retrieval",

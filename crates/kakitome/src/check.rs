@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, path::Path};
 
+use malware::Landlocked;
 use message::address::Domain;
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
@@ -65,6 +66,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     check_rooms(path, &settings, &mut found);
     check_certificate(path, &settings, &mut found);
     check_ports(path, &settings, &mut found);
+    check_scanners(&settings, &mut found).await;
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
     match HickoryResolver::new(&dns) {
         Ok(resolver) => {
@@ -109,6 +111,49 @@ fn check_rooms(path: &Path, settings: &Settings, found: &mut Findings) {
     match rooms {
         Ok(_) => found.add(Level::Good, "settings", "kakitome.toml is in order"),
         Err(error) => found.add(Level::Error, "settings", error),
+    }
+}
+
+/// Whether the scanners answer, and how old what they know is (clause 5.2(3)).
+async fn check_scanners(settings: &Settings, found: &mut Findings) {
+    let scanners = match settings.scanners() {
+        Ok(scanners) => scanners,
+        Err(error) => return found.add(Level::Error, "scanners", error),
+    };
+    let (definitions, troubles) = scanners.probe().await;
+    for trouble in &troubles {
+        let text = format!("{} cannot be used: {}", trouble.scanner, trouble.reason);
+        found.add(Level::Error, "scanners", text);
+    }
+    match &scanners.workers {
+        None => found.add(Level::Note, "scanners", "attachments are not looked into"),
+        Some(workers) if workers.landlock() == Some(Landlocked::Not) => found.add(
+            Level::Warning,
+            "scanners",
+            "this kernel has no landlock: attachments are looked into behind seccomp and resource limits alone",
+        ),
+        Some(workers) if workers.landlock().is_some() => {
+            found.add(Level::Good, "scanners", "attachments are looked into without rights");
+        }
+        Some(_) => {}
+    }
+    if scanners.clamd.is_none() {
+        let text =
+            "there is no clamd, so known malware is not known here: [screening.malware] clamd";
+        found.add(Level::Note, "scanners", text);
+    }
+    if let Some(definitions) = definitions {
+        let age = definitions.age(jiff::Timestamp::now());
+        let days = age.map_or_else(
+            || "of unknown age".to_owned(),
+            |age| format!("{} days old", age / 86_400),
+        );
+        let level = match settings.screening.malware.policy().is_old(age) {
+            true => Level::Error,
+            false => Level::Good,
+        };
+        let text = format!("{} answers; its definitions are {days}", definitions.engine);
+        found.add(level, "scanners", text);
     }
 }
 

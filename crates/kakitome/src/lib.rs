@@ -6,6 +6,7 @@
 //! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
 
 mod backups;
+mod canary;
 mod check;
 mod cli;
 mod command;
@@ -14,6 +15,7 @@ mod demo;
 mod digests;
 mod files;
 mod forward;
+mod gate;
 mod idle;
 mod init;
 mod letter;
@@ -22,6 +24,7 @@ mod metrics;
 mod offline;
 mod restore;
 mod rotation;
+mod scanners;
 mod serve;
 mod settings;
 mod signing;

@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    control, digests, forward, idle, listen, metrics, rotation,
+    canary, control, digests, forward, idle, listen, metrics, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -140,6 +140,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));

@@ -26,7 +26,9 @@ use world::{Timestamp, World};
 
 use crate::{
     forward::Standings,
+    gate,
     listen::Bound,
+    scanners::Scanning,
     settings::{Service, Settings, SettingsError, Written},
     tls,
 };
@@ -50,6 +52,7 @@ pub(crate) struct Site {
     pub(crate) identity: IdentityHandle,
     resolver: Arc<Names>,
     screener: transfer::ScreenerHandle,
+    scanners: transfer::ScannersHandle,
     settings: ArcSwap<Settings>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
@@ -62,6 +65,8 @@ pub(crate) struct Site {
     listeners: Mutex<Vec<(Service, SocketAddr)>>,
     /// How far other systems were given the trail.
     pub(crate) standings: Standings,
+    /// How the scanners do.
+    pub(crate) scanning: Mutex<Scanning>,
 }
 
 /// Why a site cannot be opened or reloaded.
@@ -115,6 +120,8 @@ impl Site {
         let dns = settings.dns().map_err(SiteError::Values)?;
         let resolver = Arc::new(Names::new(&dns)?);
         let screener = Arc::new(ArcSwap::from_pointee(screener(&dns, &world)?));
+        let scanners = settings.scanners().map_err(SiteError::Values)?;
+        let scanners = Arc::new(ArcSwap::from_pointee(scanners));
         let client_tls = transfer::ClientTls::system()
             .map_err(|error| SiteError::Resolver(error.to_string()))?;
         let identity = load_identity(path, &settings)?.into_handle();
@@ -128,6 +135,7 @@ impl Site {
             identity: Arc::clone(&identity),
             resolver: Arc::clone(&resolver) as Arc<dyn Resolver>,
             screener: Some(Arc::clone(&screener)),
+            scanners: Some(Arc::clone(&scanners)),
             dialer: Arc::new(transfer::TcpDialer),
             tls: client_tls,
         });
@@ -139,7 +147,12 @@ impl Site {
             world.clone(),
             Arc::clone(&retrieval_settings),
             Arc::clone(&identity),
-        );
+        )
+        .with_gate(Arc::new(gate::ScannerGate {
+            scanners: Arc::clone(&scanners),
+            settings: Arc::clone(&transfer_settings),
+            world: world.clone(),
+        }));
         let console = Console::new(
             directory.clone(),
             transfer.clone(),
@@ -163,18 +176,25 @@ impl Site {
             identity,
             resolver,
             screener,
+            scanners,
             reloading: tokio::sync::Mutex::new(()),
             purging: tokio::sync::Mutex::new(()),
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),
             standings: Standings::default(),
+            scanning: Mutex::new(Scanning::default()),
         })
     }
 
     /// The settings in force.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// The scanners in force.
+    pub(crate) fn scanners(&self) -> Arc<malware::Scanners> {
+        self.scanners.load_full()
     }
 
     /// The admission that `service` shares.
@@ -246,6 +266,7 @@ impl Site {
         let dns = fresh.dns().map_err(SiteError::Values)?;
         let names = Names::new(&dns)?;
         let asking = screener(&dns, &self.world)?;
+        let scanners = fresh.scanners().map_err(SiteError::Values)?;
         let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
         let identity = load_identity(&self.path, &fresh)?;
         let old = self.settings();
@@ -284,6 +305,7 @@ impl Site {
         self.identity.store(Arc::new(identity));
         self.resolver.replace(&names);
         self.screener.store(Arc::new(asking));
+        self.scanners.store(Arc::new(scanners));
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
         Ok(need_restart)

@@ -39,7 +39,15 @@ fn a_site_that_the_dns_knows_is_good_and_one_that_it_does_not_is_told_what_to_pu
         found.iter().any(|finding| of(&finding))
     };
     assert!(well, "{found:?}");
-    for subject in ["settings", "certificate", "MX", "PTR", "SPF", "DMARC"] {
+    for subject in [
+        "settings",
+        "certificate",
+        "scanners",
+        "MX",
+        "PTR",
+        "SPF",
+        "DMARC",
+    ] {
         assert!(is("good", subject), "{subject}: {found:?}");
     }
     assert!(is("good", "port 20025 (smtp)"), "{found:?}");

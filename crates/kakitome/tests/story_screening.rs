@@ -522,6 +522,7 @@ fn what_was_decided_can_be_asked_again() {
 
     // Switched off, nothing is looked at; what was, is still there.
     story.site.set("screening", "enabled = false");
+    story.site.set("screening.malware", "inspect = false");
     story.reload();
     let reply = story.hand("x@fail.example", &content);
     assert_eq!(reply.code, 250, "{reply:?}");
@@ -552,7 +553,7 @@ fn what_was_decided_can_be_asked_again() {
 }
 
 #[test]
-fn what_staff_submit_is_not_screened() {
+fn of_what_staff_submit_it_is_not_asked_who_it_is_from() {
     let story = Story::new(&["spf_fail = \"refuse\""]);
     let letter = Letter::new("inside", &story.tanaka.address, &story.tanaka.address);
     let mut session = smtp::Session::submission(&story.site, &story.tanaka);
@@ -562,10 +563,10 @@ fn what_staff_submit_is_not_screened() {
     assert_eq!(reply.code, 250, "{reply:?}");
     assert!(results(&story.newest("INBOX")).is_empty());
     let accepted = story.site.events(&["--kind", "submission.accepted"]);
-    assert!(
-        accepted[0]["detail"].get("screening").is_none(),
-        "{accepted:?}"
-    );
+    let evidence = &accepted[0]["detail"]["screening"]["evidence"];
+    assert_eq!(evidence["authentication"], false, "{accepted:?}");
+    assert!(evidence.get("spf").is_none(), "{accepted:?}");
+    assert!(evidence.get("malware").is_some(), "{accepted:?}");
 }
 
 #[test]

@@ -32,6 +32,7 @@
 mod audit;
 mod budget;
 mod connection;
+mod gate;
 mod imap;
 mod login;
 mod pop3;
@@ -43,6 +44,7 @@ use arc_swap::ArcSwap;
 
 use connection::Connection;
 
+pub use gate::{Barred, Gate, Looking};
 pub use settings::Settings;
 
 /// Settings that a reload can replace under running sessions. Limits that are counted over all sessions
@@ -101,6 +103,8 @@ struct Shared {
     world: world::World,
     settings: SettingsHandle,
     identity: wire::IdentityHandle,
+    /// Who looks at what is appended.
+    gate: std::sync::OnceLock<Arc<dyn Gate>>,
     /// Room for message text.
     memory: budget::Memory,
     /// Rolls of mailboxes that were selected lately.
@@ -136,6 +140,7 @@ impl Retrieval {
                 world,
                 settings,
                 identity,
+                gate: std::sync::OnceLock::new(),
                 memory: budget::Memory::new(memory),
                 rolls,
                 searches: tokio::sync::Semaphore::new(searches),
@@ -143,6 +148,13 @@ impl Retrieval {
                 maildrops: budget::Maildrops::default(),
             }),
         }
+    }
+
+    /// The same with somebody who looks at what is appended, as [`Settings::append_gated`] says. The first counts.
+    #[must_use]
+    pub fn with_gate(self, gate: Arc<dyn Gate>) -> Self {
+        self.shared.gate.get_or_init(|| gate);
+        self
     }
 
     /// Serves one connection until it ends: by the client, by a time-out, by `shutdown` at the next safe point.

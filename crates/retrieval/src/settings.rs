@@ -39,6 +39,8 @@ pub struct Settings {
     pub append_total: u64,
     /// Messages of one APPEND (RFC 3502). Default 100.
     pub append_count: usize,
+    /// Whether what is appended goes through the [`crate::Gate`], where there is one. Default false.
+    pub append_gated: bool,
     /// Octets of message text that all sessions together may hold in memory: for APPEND, FETCH of bodies, RETR. A session
     /// that needs more waits for others, for [`stall_timeout`](Self::stall_timeout) at most; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
     /// Default 256 MiB.
@@ -70,6 +72,7 @@ impl Default for Settings {
             append_limit: 50 << 20,
             append_total: 100 << 20,
             append_count: 100,
+            append_gated: false,
             memory_budget: 256 << 20,
             view_cache: 64 << 20,
             concurrent_searches: 4,

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use malware::Malware;
 use serde::{Deserialize, Serialize};
 
 /// Octets of JSON that the evidence of one message takes at most: an event holds 16 KiB, of which its lists need half.
@@ -58,21 +59,36 @@ impl Finding {
 pub struct Evidence {
     /// The address that it came from.
     pub peer: IpAddr,
+    /// Whether it was asked who it is from: the fields from `iprev` to `dmarc`. Not for submissions, which a login stands for.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub authentication: bool,
+    /// Whether it is somebody's of this site, who sends it or keeps it here: who should hear of what is wrong with it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub own: bool,
     /// The name of that address.
+    #[serde(default)]
     pub iprev: Iprev,
     /// SPF of the name in HELO or EHLO.
+    #[serde(default)]
     pub spf_helo: Spf,
     /// SPF of MAIL FROM; with a null sender, of `postmaster` at the name in HELO (RFC 7208, section 2.4).
+    #[serde(default)]
     pub spf: Spf,
     /// The DKIM signatures that were looked at, in the order of their fields.
+    #[serde(default)]
     pub dkim: Vec<Signature>,
     /// Signatures that are not in `dkim`, since there were more than are looked at or told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dkim_more: u32,
     /// The ARC chain.
+    #[serde(default)]
     pub arc: ArcChain,
     /// DMARC of the author's domain.
+    #[serde(default)]
     pub dmarc: Dmarc,
+    /// What the scanners said; `None` when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malware: Option<Malware>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -199,6 +215,8 @@ impl Evidence {
         };
         Self {
             peer,
+            authentication: true,
+            own: false,
             iprev: Iprev::default(),
             spf_helo: spf.clone(),
             spf,
@@ -206,7 +224,24 @@ impl Evidence {
             dkim_more: 0,
             arc: ArcChain::default(),
             dmarc: Dmarc::default(),
+            malware: None,
         }
+    }
+
+    /// Of a message of which it is not asked who it is from. [`Evidence::own`] is for the caller to say.
+    #[must_use]
+    pub fn unasked(peer: IpAddr) -> Self {
+        Self {
+            authentication: false,
+            ..Self::of_peer(peer, "")
+        }
+    }
+
+    /// The same with what the scanners said, in bounds.
+    #[must_use]
+    pub fn with_malware(mut self, said: Malware) -> Self {
+        self.malware = Some(said);
+        self.in_bounds()
     }
 
     /// The same in bounds: what the last signatures say gives way when all of it is more than an event may hold. DMARC, which
@@ -242,6 +277,20 @@ pub(crate) fn name(text: &str) -> String {
 pub(crate) fn reason(text: &str) -> String {
     let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     plain.take(MOST_REASON).collect()
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

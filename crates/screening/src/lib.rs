@@ -11,6 +11,7 @@
 //! | each DKIM signature | RFC 6376, 8301, 8463 |
 //! | the ARC chain | RFC 8617 |
 //! | DMARC of the author's domain | RFC 9989 |
+//! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
 //!
 //! # What it never does
 //!
@@ -27,12 +28,14 @@
 mod canonical;
 mod evidence;
 mod gather;
+mod malware;
 mod policy;
 mod results;
 mod screened;
 pub mod sign;
 mod verdict;
 
+pub use self::malware::{MalwarePolicy, Treatment};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
 pub use gather::{Arrival, Limits, Screener, ScreenerError};
 pub use policy::{Choice, Policy, Trouble};

@@ -3,6 +3,8 @@
 use message::Domain;
 use wire::ExplicitNetwork;
 
+use crate::MalwarePolicy;
+
 /// What is done with mail that something speaks against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -44,6 +46,8 @@ pub struct Policy {
     pub trusted_sealers: Vec<Domain>,
     /// Networks whose mail is taken although DMARC or SPF fails. Default none.
     pub trusted_networks: Vec<ExplicitNetwork>,
+    /// With what the scanners found, of mail from outside and of submissions.
+    pub malware: MalwarePolicy,
 }
 
 impl Default for Policy {
@@ -56,6 +60,7 @@ impl Default for Policy {
             dns_trouble: Trouble::Defer,
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
+            malware: MalwarePolicy::default(),
         }
     }
 }

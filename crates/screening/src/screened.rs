@@ -19,7 +19,14 @@ impl Screened {
     #[must_use]
     pub fn to_json(&self) -> Value {
         // There is nothing in it that JSON cannot hold.
-        serde_json::to_value(self).unwrap_or_default()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let evidence = value.get_mut("evidence").and_then(Value::as_object_mut);
+        if let Some(evidence) = evidence.filter(|_| !self.evidence.authentication) {
+            for unasked in ["iprev", "spf_helo", "spf", "dkim", "arc", "dmarc"] {
+                evidence.remove(unasked);
+            }
+        }
+        value
     }
 
     /// From an event's fact; `None` when it is none, or not whole.
@@ -44,5 +51,16 @@ mod tests {
         assert_eq!(again, screened);
         assert_eq!(Policy::default().judge(&again.evidence), screened.verdict);
         assert_eq!(Screened::from_json(&Value::from("cut")), None);
+
+        // What was not asked takes no room.
+        let evidence = Evidence::unasked("192.0.2.1".parse().unwrap());
+        let verdict = Policy::default().judge(&evidence);
+        let screened = Screened { evidence, verdict };
+        let told = screened.to_json();
+        assert_eq!(
+            told["evidence"].to_string(),
+            "{\"peer\":\"192.0.2.1\",\"authentication\":false}"
+        );
+        assert_eq!(Screened::from_json(&told), Some(screened));
     }
 }

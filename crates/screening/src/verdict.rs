@@ -18,6 +18,8 @@ pub enum Handling {
     Quarantine,
     /// The client is told to come again (4xx).
     Defer,
+    /// It is taken and thrown away: who sent it is told nothing, and the trail tells it.
+    Discard,
     /// The client is told that it is not wanted (5xx).
     Refuse,
 }
@@ -31,6 +33,7 @@ impl Handling {
             Self::Mark => "mark",
             Self::Quarantine => "quarantine",
             Self::Defer => "defer",
+            Self::Discard => "discard",
             Self::Refuse => "refuse",
         }
     }
@@ -60,6 +63,24 @@ pub enum Cause {
     SpfTrouble,
     /// From is missing, or does not name one domain.
     UnclearAuthor,
+    /// A scanner knows something in it as malware.
+    MalwareFound,
+    /// It holds what can be run.
+    Executable,
+    /// It holds names or files that are not what they are shown as.
+    Deception,
+    /// It holds a page that brings a file in itself.
+    Smuggling,
+    /// It holds a document with code.
+    Macros,
+    /// It holds what opens with a password only.
+    Encrypted,
+    /// Something in it could not be looked at.
+    Incomplete,
+    /// A scanner did not answer.
+    ScannerDown,
+    /// A scanner's definitions are too old.
+    OldDefinitions,
 }
 
 impl Cause {
@@ -77,13 +98,25 @@ impl Cause {
             Self::SpfFail => "spf-fail",
             Self::SpfTrouble => "spf-trouble",
             Self::UnclearAuthor => "unclear-author",
+            Self::MalwareFound => "malware-found",
+            Self::Executable => "executable",
+            Self::Deception => "deception",
+            Self::Smuggling => "smuggling",
+            Self::Macros => "macros",
+            Self::Encrypted => "encrypted",
+            Self::Incomplete => "incomplete",
+            Self::ScannerDown => "scanner-down",
+            Self::OldDefinitions => "old-definitions",
         }
     }
 
     /// Whether mail that was set apart for this is dangerous to whoever opens it, so that only an administrator may release it.
     #[must_use]
     pub fn is_strict(self) -> bool {
-        false
+        matches!(
+            self,
+            Self::MalwareFound | Self::Executable | Self::Deception | Self::Smuggling
+        )
     }
 }
 
@@ -97,6 +130,9 @@ pub struct Verdict {
     /// The domain that this is about; empty when it is about none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub domain: String,
+    /// What was found, or where; empty when it is about no file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
     /// The policy that decided: [`Policy::digest`].
     pub policy: String,
 }
@@ -119,7 +155,10 @@ impl Policy {
     /// What is done with a message of which this is known. The strictest of what speaks against it decides.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence) -> Verdict {
-        let votes = [self.by_dmarc(evidence), self.by_spf(evidence)];
+        let votes = match evidence.authentication {
+            true => [self.by_dmarc(evidence), self.by_spf(evidence)],
+            false => [None, None],
+        };
         let mut decided = (Handling::Accept, Cause::NothingAgainst, "");
         for vote in votes.into_iter().flatten() {
             // What was overruled by an exception is told as well, though it comes to the same.
@@ -128,10 +167,25 @@ impl Policy {
             }
         }
         let (handling, because, domain) = decided;
+        let malware = self.malware.vote(evidence.malware.as_ref());
+        // Staff hear of it, whatever strangers do.
+        let malware = malware.map(|vote| vote.told(evidence.own));
+        if let Some(vote) = malware
+            && (vote.handling > handling || because == Cause::NothingAgainst)
+        {
+            return Verdict {
+                handling: vote.handling,
+                because: vote.cause,
+                domain: String::new(),
+                what: vote.what,
+                policy: self.digest(),
+            };
+        }
         Verdict {
             handling,
             because,
             domain: domain.to_owned(),
+            what: String::new(),
             policy: self.digest(),
         }
     }
@@ -272,10 +326,15 @@ impl Verdict {
     #[must_use]
     pub fn refusal(&self) -> Option<Refused> {
         let code = match self.handling {
-            Handling::Accept | Handling::Mark | Handling::Quarantine => return None,
+            Handling::Accept | Handling::Mark | Handling::Quarantine | Handling::Discard => {
+                return None;
+            }
             Handling::Defer => COME_AGAIN,
             Handling::Refuse => REFUSED,
         };
+        if let Some(refused) = crate::malware::refused(self) {
+            return Some(refused);
+        }
         let domain = &self.domain;
         let (detail, text) = match self.because {
             Cause::DmarcReject | Cause::DmarcQuarantine | Cause::DmarcNone => (
@@ -296,10 +355,7 @@ impl Verdict {
                 NOT_AUTHORIZED,
                 "The message has not one From field with addresses of one domain".to_owned(),
             ),
-            Cause::DmarcTrouble
-            | Cause::NothingAgainst
-            | Cause::TrustedNetwork
-            | Cause::TrustedSealer => (
+            _ => (
                 DIRECTORY_FAILURE,
                 format!(
                     "Whether this is from {domain} cannot be looked up now (DMARC), try again later"

@@ -96,6 +96,7 @@ impl Server {
             identity: Arc::clone(&identity),
             resolver: Arc::new(names()),
             screener: None,
+            scanners: None,
             dialer: Arc::new(ToSink {
                 network: network.clone(),
                 sink: sink.clone(),

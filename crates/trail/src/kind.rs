@@ -40,6 +40,14 @@ kinds! {
     ClockBehind = "server.clock-behind",
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
+    /// A scanner came with other definitions (clause 5.2(3)).
+    ScannerDefinitions = "scanner.definitions",
+    /// A scanner cannot be used: what comes meanwhile is put off, or treated as the settings say.
+    ScannerDown = "scanner.down",
+    /// A scanner can be used again.
+    ScannerUp = "scanner.up",
+    /// A canary was sent to see whether the scanners catch it.
+    ScannerCanary = "scanner.canary",
 
     // MTA and MSA (clause 4.2(1)a, b).
     /// An SMTP transaction of the exchange was accepted.
@@ -50,6 +58,8 @@ kinds! {
     SubmissionAccepted = "submission.accepted",
     /// A submission, or a recipient of it, was refused.
     SubmissionRefused = "submission.refused",
+    /// A message was accepted and thrown away, as the site wants it done with malware.
+    MessageDiscarded = "message.discarded",
     /// A message was put into mailboxes.
     DeliveryLocal = "delivery.local",
     /// A recipient was handed to the next server.
@@ -122,6 +132,8 @@ kinds! {
     MailboxSubscribed = "mailbox.subscribed",
     /// Messages were appended by their owner.
     MessageAppended = "message.appended",
+    /// A message that a client wanted to append was not kept, as the scanners found malware in it or did not answer.
+    AppendRefused = "message.append-refused",
     /// Messages were copied.
     MessageCopied = "message.copied",
     /// Messages were moved.

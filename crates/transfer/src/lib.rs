@@ -24,6 +24,7 @@
 mod bounces;
 mod budget;
 mod callout;
+mod canary;
 pub mod command;
 mod connect;
 mod content;
@@ -54,6 +55,7 @@ use store::Store;
 use wire::{IdentityHandle, Shutdown};
 use world::World;
 
+pub use canary::Canary;
 pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
 pub use resolver::{
     Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
@@ -67,6 +69,9 @@ pub use wire::{ExplicitNetwork, NetworkError};
 
 /// A screener that a reload can replace under running sessions.
 pub type ScreenerHandle = Arc<arc_swap::ArcSwap<screening::Screener>>;
+
+/// Scanners that a reload can replace under running sessions.
+pub type ScannersHandle = Arc<arc_swap::ArcSwap<malware::Scanners>>;
 
 /// What the listener writes, before it closes, to a connection that [`wire::Admission`] does not let in.
 pub const REFUSED_BUSY: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";
@@ -107,6 +112,8 @@ pub struct Parts {
     /// Who gathers evidence on mail from outside; a reload stores a new one. `None`: such mail is not screened, whatever the
     /// settings say.
     pub screener: Option<ScreenerHandle>,
+    /// Who looks for malware; a reload stores new ones. `None`: nobody does, whatever the settings say.
+    pub scanners: Option<ScannersHandle>,
     /// Connections to other servers.
     pub dialer: Arc<dyn Dialer>,
     /// TLS as client.
@@ -126,6 +133,7 @@ struct Shared {
     callouts: callout::Callouts,
     ring: signing::Ring,
     null_senders: budget::Budget,
+    canary: canary::Nest,
 }
 
 impl Transfer {
@@ -145,6 +153,7 @@ impl Transfer {
                 callouts: callout::Callouts::default(),
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
+                canary: canary::Nest::default(),
             }),
         }
     }
@@ -194,6 +203,15 @@ impl Transfer {
     fn screener(&self) -> Option<Arc<screening::Screener>> {
         let handle = self.shared.parts.screener.as_ref();
         handle.map(|handle| handle.load_full())
+    }
+
+    fn scanners(&self) -> Option<Arc<malware::Scanners>> {
+        let handle = self.shared.parts.scanners.as_ref();
+        handle.map(|handle| handle.load_full())
+    }
+
+    fn canary(&self) -> &canary::Nest {
+        &self.shared.canary
     }
 
     fn dialer(&self) -> &dyn Dialer {

@@ -41,10 +41,13 @@ pub(crate) const QUARANTINE_DELETED: &str = "kakitome_quarantine_deleted_total";
 /// Recipients whose message's time in the quarantine was over.
 pub(crate) const QUARANTINE_EXPIRED: &str = "kakitome_quarantine_expired_total";
 
-/// Messages from outside that were screened, by handling.
+/// Messages that were screened, by handling.
 const SCREENED: &str = "kakitome_messages_screened_total";
 /// Results of SPF (of MAIL FROM), DKIM (of each signature) and DMARC.
 const RESULTS: &str = "kakitome_authentication_results_total";
+
+/// Messages that scanners were asked about.
+const SCANS: &str = "kakitome_scans_total";
 
 /// Tells the recorder what each counter means, and lets the plain ones begin at zero.
 pub(crate) fn describe() {
@@ -64,7 +67,11 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         SCREENED,
-        "Messages from outside that were screened, by handling (accept, mark, quarantine, defer, refuse)"
+        "Messages that were screened, by handling (accept, mark, quarantine, defer, discard, refuse)"
+    );
+    describe_counter!(
+        SCANS,
+        "Messages that scanners were asked about, by scanner (clamd, inspection) and result (clean, found, noted, failed)"
     );
     describe_counter!(
         RESULTS,
@@ -129,10 +136,16 @@ pub(crate) fn refused(listener: Listener, permanent: bool) {
     counter!(REFUSED, "service" => service(listener), "class" => class).increment(1);
 }
 
-/// A message from outside was screened.
+/// A message was screened.
 pub(crate) fn screened(screened: &Screened) {
     counter!(SCREENED, "handling" => screened.verdict.handling.as_str()).increment(1);
     let evidence = &screened.evidence;
+    if let Some(said) = &evidence.malware {
+        scanned(said);
+    }
+    if !evidence.authentication {
+        return;
+    }
     let count = |method: &'static str, result: Finding| {
         counter!(RESULTS, "method" => method, "result" => result.as_str()).increment(1);
     };
@@ -142,6 +155,29 @@ pub(crate) fn screened(screened: &Screened) {
     match evidence.dkim.as_slice() {
         [] => count("dkim", Finding::None),
         all => all.iter().for_each(|one| count("dkim", one.result)),
+    }
+}
+
+fn scanned(said: &malware::Malware) {
+    let count = |scanner: &'static str, result: &'static str| {
+        counter!(SCANS, "scanner" => scanner, "result" => result).increment(1);
+    };
+    if let Some(scan) = &said.clamd {
+        count("clamd", scan.result.as_str());
+    }
+    if let Some(inspection) = &said.inspection {
+        let result = inspection
+            .facts
+            .as_ref()
+            .map(|facts| facts.concerns.is_empty());
+        count(
+            "inspection",
+            match result {
+                Some(true) => "clean",
+                Some(false) => "noted",
+                None => "failed",
+            },
+        );
     }
 }
 

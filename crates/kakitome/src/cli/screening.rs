@@ -13,4 +13,9 @@ pub(crate) enum ScreeningCommand {
         /// The message's queue id
         id: String,
     },
+    /// Send a message with the text that scanners are tested with to this server, and tell which scanners caught it
+    ///
+    /// It goes the way of mail from outside, through the exchange's listener, to an address that is nobody's. It needs a role
+    /// that may search the trail.
+    Canary,
 }

@@ -1,7 +1,7 @@
 //! `screening`: what was found about a message from outside, and why it was taken or not. It is in the trail, so those who may
 //! search the trail may ask (clause 8.2(1)a), and asking is an event.
 
-use ::screening::Screened;
+use ::screening::{Policy, Screened};
 use directory::Person;
 use serde_json::{Value, json};
 use store::{
@@ -11,7 +11,7 @@ use store::{
 use trail::{Actor, Event, Kind, Recorded};
 
 use super::{Answer, Failure, audit, need};
-use crate::{cli::ScreeningCommand, site::Site};
+use crate::{canary, cli::ScreeningCommand, site::Site};
 
 /// Events of one message: a message with many recipients is told in parts, each with all of the evidence.
 const FIRST: usize = 1;
@@ -25,6 +25,24 @@ pub(super) async fn run(
     need(caller, audit::READERS)?;
     match command {
         ScreeningCommand::Explain { id } => explain(site, caller, &id, answer).await,
+        ScreeningCommand::Canary => send_canary(site, answer).await,
+    }
+}
+
+/// The kinds of events that tell of screening.
+const SCREENED: [Kind; 4] = [
+    Kind::TransactionAccepted,
+    Kind::TransactionRefused,
+    Kind::SubmissionAccepted,
+    Kind::SubmissionRefused,
+];
+
+async fn send_canary(site: &Site, answer: &mut Answer) -> Result<(), Failure> {
+    let outcome = canary::send(site).await?;
+    answer.row(&outcome.to_json()).await?;
+    match outcome.is_caught() {
+        true => Ok(()),
+        false => Err(Failure::Failed(outcome.words())),
     }
 }
 
@@ -41,12 +59,12 @@ async fn explain(
     // Before anything is shown, the trail knows that it was read.
     let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
         "filter",
-        json!({ "subject": subject, "kinds": [Kind::TransactionAccepted.as_str(), Kind::TransactionRefused.as_str()] }),
+        json!({ "subject": subject, "kinds": SCREENED.map(Kind::as_str) }),
     );
     site.record(reading).await?;
     let filter = Filter {
         subject: Some(subject.clone()),
-        kinds: vec![Kind::TransactionAccepted, Kind::TransactionRefused],
+        kinds: SCREENED.to_vec(),
         ..Filter::default()
     };
     let events = site
@@ -55,12 +73,12 @@ async fn explain(
         .await?;
     let Some(event) = events.first() else {
         return Err(Failure::Refused(format!(
-            "the trail knows no message from outside with the id {subject}"
+            "the trail knows no message with the id {subject} that came in here"
         )));
     };
     let Some(found) = event.event.detail.get("screening") else {
         return Err(Failure::Refused(format!(
-            "{subject} was not screened: [screening] was off, or the mail came from an exchange server of this site"
+            "{subject} was not screened: [screening] and its scanners were off, or the mail came from an exchange server of this site"
         )));
     };
     let Some(screened) = Screened::from_json(found) else {
@@ -74,11 +92,17 @@ async fn explain(
 /// What was found and decided then, and what would be decided today.
 fn shown(site: &Site, recorded: &Recorded, screened: &Screened) -> Result<Value, Failure> {
     let event = &recorded.event;
-    let settings = site
-        .settings()
-        .screening_settings()
-        .map_err(Failure::Failed)?;
-    let today = settings.map(|settings| settings.policy.judge(&screened.evidence));
+    let settings = site.settings();
+    let asked = settings.screening_settings().map_err(Failure::Failed)?;
+    let policy = match asked {
+        Some(asked) => Some(asked.policy),
+        // Of submissions it is not asked who they are from, whatever is asked of other mail.
+        None => (!screened.evidence.authentication).then(|| Policy {
+            malware: settings.screening.malware.policy(),
+            ..Policy::default()
+        }),
+    };
+    let today = policy.map(|policy| policy.judge(&screened.evidence));
     let is_same = today.as_ref().map(|today| {
         (today.handling, today.because) == (screened.verdict.handling, screened.verdict.because)
     });

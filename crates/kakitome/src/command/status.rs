@@ -4,6 +4,7 @@ use directory::{
     Resolution,
     command::{idle, incident, reading, second_factor, shared},
 };
+use malware::{Landlocked, Workers};
 use message::address::{Address, Domain};
 use serde_json::json;
 
@@ -73,6 +74,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     signing(site, &mut attention).await?;
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
+    scanning(site, &mut attention);
     for standing in site.standings.all() {
         if let Some((why, since)) = &standing.trouble {
             attention.push(format!(
@@ -110,6 +112,48 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "attention": attention,
         }))
         .await
+}
+
+/// Scanners that cannot be used, are old, or missed the canary (clauses 5.2(3), 5.2(4)).
+fn scanning(site: &Site, attention: &mut Vec<String>) {
+    let (settings, scanners) = (site.settings(), site.scanners());
+    let keys = &settings.screening.malware;
+    if scanners.workers.is_none() && keys.inspect.is_none() {
+        attention.push(
+            "attachments are not looked into: kakitome-scanner is not beside this program (clause 5.2(4))".to_owned(),
+        );
+    }
+    if scanners.workers.as_ref().and_then(Workers::landlock) == Some(Landlocked::Not) {
+        attention.push(
+            "this kernel has no landlock: attachments are looked into behind seccomp and resource limits alone (clause 5.2(4))"
+                .to_owned(),
+        );
+    }
+    let scanning = site.scanning.lock();
+    for (scanner, (reason, since)) in &scanning.down {
+        attention.push(format!(
+            "the scanner {scanner} cannot be used since {since}: {reason} (clause 5.2(4))"
+        ));
+    }
+    if let Some(definitions) = &scanning.definitions {
+        let age = definitions.age(site.world.now());
+        if keys.policy().is_old(age) {
+            attention.push(match age {
+                Some(age) => format!(
+                    "the definitions of clamd are {} days old (clause 5.2(3))",
+                    age / 86_400
+                ),
+                None => "clamd does not say how old its definitions are (clause 5.2(3))".to_owned(),
+            });
+        }
+    }
+    if let Some(canary) = scanning
+        .canary
+        .as_ref()
+        .filter(|canary| !canary.is_caught())
+    {
+        attention.push(format!("{} (clause 5.2(3))", canary.words()));
+    }
 }
 
 /// What waits for somebody: incidents (clause 4.1), idle identifiers (clause 7.1(3)), accounts of those who left (clause 9.2).

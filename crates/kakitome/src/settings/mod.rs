@@ -8,6 +8,7 @@ mod bounds;
 mod error;
 mod limits;
 mod listen;
+mod malware;
 mod policy;
 mod quarantine;
 mod return_path;
@@ -32,6 +33,7 @@ pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
 pub(crate) use listen::{ListenKeys, Service};
+pub(crate) use malware::Daily;
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
 pub(crate) use quarantine::QuarantineKeys;
 pub(crate) use return_path::ReturnPathKeys;
@@ -404,6 +406,14 @@ mod tests {
             ("[screening]\ntime = \"10m\"\n", 9),
             ("[screening]\nsignatures = 21\n", 9),
             ("[screening]\nspf_fail = \"defer\"\n", 9),
+            ("[screening.malware]\nclamd = \"relative\"\n", 9),
+            ("[screening.malware]\nclamd_time = \"10m\"\n", 9),
+            ("[screening.malware]\nworkers = 0\n", 9),
+            ("[screening.malware]\nworker_messages = 0\n", 9),
+            ("[screening.malware]\nworker_memory = \"1MiB\"\n", 9),
+            ("[screening.malware]\ndepth = 100\n", 9),
+            ("[screening.malware]\nfound = \"mark\"\n", 9),
+            ("[screening.malware]\ncanary = \"sometimes\"\n", 9),
             ("[screening]\ndmarc_exceptions = [\"0.0.0.0/0\"]\n", 9),
             ("[screening]\ndmarc_exceptions = [\"list example\"]\n", 9),
             ("catch_all = \"x@elsewhere.test\"\n", 8),

@@ -116,6 +116,7 @@ impl Settings {
         made.screening = self.screening_settings()?;
         made.quarantine_time = self.quarantine.keep.get_ref().0;
         made.return_path = self.return_path.made(directory, self.marks_usually())?;
+        made.malware = Some(self.screening.malware.policy());
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -251,6 +252,11 @@ impl Settings {
         self.screening.made(self.is_alone())
     }
 
+    /// Who looks for malware.
+    pub(crate) fn scanners(&self) -> Result<malware::Scanners, String> {
+        self.screening.malware.scanners(self.is_alone())
+    }
+
     /// How mail that leaves is signed; `None`: it is not.
     pub(crate) fn signing_rules(&self) -> Option<transfer::signing::Rules> {
         let domains = self.domains.iter();
@@ -295,6 +301,7 @@ impl Settings {
         put(&mut made.sessions_per_identifier, *sessions_per_identifier);
         put(&mut made.failed_logins, *failed_logins);
         put(&mut made.concurrent_searches, *concurrent_searches);
+        made.append_gated = self.screening.malware.append;
         put(&mut made.view_cache, view_cache.map(|size| size.0));
         put_time(&mut made.handshake_timeout, self.limits.handshake_time);
         put(

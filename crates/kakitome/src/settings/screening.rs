@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use wire::ExplicitNetwork;
 
-use super::{SettingsError, Time, policy::At};
+use super::{SettingsError, Time, malware::MalwareKeys, policy::At};
 
 /// A client waits ten minutes for the reply to its data (RFC 5321, section 4.5.3.2.6), and the commit takes its part.
 const MOST_TIME: Duration = Duration::from_secs(300);
@@ -38,6 +38,8 @@ pub(crate) struct ScreeningKeys {
     pub(crate) unclear_author: ChoiceKeys,
     /// Mail about which the DNS could not be asked, where the answer would have decided.
     pub(crate) dns_trouble: TroubleKeys,
+    /// Who looks for malware, and what is done about it.
+    pub(crate) malware: MalwareKeys,
 }
 
 impl Default for ScreeningKeys {
@@ -53,6 +55,7 @@ impl Default for ScreeningKeys {
             spf_fail: policy.spf_fail.into(),
             unclear_author: policy.unclear_author.into(),
             dns_trouble: TroubleKeys::Defer,
+            malware: MalwareKeys::default(),
         }
     }
 }
@@ -107,7 +110,7 @@ impl ScreeningKeys {
         for text in &self.dmarc_exceptions {
             Exception::parse(text.get_ref()).map_err(|reason| at(text.span(), reason))?;
         }
-        Ok(())
+        self.malware.check(at)
     }
 
     /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
@@ -123,6 +126,7 @@ impl ScreeningKeys {
             dns_trouble: self.dns_trouble.into(),
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
+            malware: self.malware.policy(),
         };
         for text in &self.dmarc_exceptions {
             match Exception::parse(text.get_ref())? {

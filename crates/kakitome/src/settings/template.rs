@@ -302,6 +302,40 @@ const SCREENING: &str = "
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
+
+[screening.malware]
+# Malware in mail from outside and in submissions (clauses 5.2(3), 5.2(4)). clamd knows it by its definitions; install clamav-daemon
+# and clamav-freshclam, in clamd.conf let StreamMaxLength be at least message_size and AlertExceedsMax yes, and say where it is:
+# clamd = \"unix:/run/clamav/clamd.ctl\"  # or \"127.0.0.1:3310\"; default: none
+# clamd_concurrency = 8            # scans at once; more wait
+# clamd_connect_time = \"5s\"
+# clamd_time = \"1m\"               # for one scan; the client waits meanwhile
+# definitions_max_age = \"3d\"      # older definitions, or of unknown age, are old; \"0s\": never
+# old_definitions = \"defer\"       # mail when they are old: defer, accept
+# scanner_down = \"defer\"          # mail that a scanner does not look at: defer, accept
+# found = \"refuse\"                # malware: refuse, quarantine, discard (mail from outside is taken and thrown away; the trail tells it)
+# Attachments and what lies in them are looked into by processes without rights, program kakitome-scanner:
+# inspect = true                   # default: unless the program is not there and nobody outside reaches the site
+# executables = \"refuse\"          # what can be run: refuse, defer, quarantine, mark (into Junk), accept; the same for the next ones
+# tricks = \"refuse\"               # invoice.pdf.exe, names that are shown backwards or cut off, programs called documents
+# smuggling = \"mark\"              # pages that bring a file in themselves
+# macros = \"mark\"                 # documents with code
+# encrypted_archive = \"mark\"      # what opens with a password only
+# incomplete = \"mark\"             # what lies behind a limit below, is broken, or of a kind that is not opened, such as rar
+# depth = 8                        # archives and messages within each other; 20 at most
+# entries = 2000                   # files of one message
+# entry_size = \"64MiB\"            # of one file, unpacked
+# total_size = \"256MiB\"           # of all files of a message, unpacked
+# ratio = 200                      # times that they may be larger than the message, from 16 MiB on
+# name_characters = 128
+# opening_time = \"15s\"            # after which no further file is opened
+# workers = 2                      # processes; more messages wait
+# worker_messages = 200            # that one sees before it is replaced
+# worker_memory = \"1GiB\"          # that one may have
+# worker_time = \"30s\"             # for one message, then the process is killed and the message put off
+# scanner = \"/usr/bin/kakitome-scanner\"  # default: beside this program
+# append = false                   # whether what mail programs put into mailboxes (IMAP APPEND) is scanned; mark counts as accept
+# canary = \"daily 05:10\"          # when a test message is sent to see that it is caught; \"off\": never
 ";
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod chromium;
+pub(crate) mod clamd;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod imap;

@@ -19,6 +19,7 @@ impl Member {
         let Append { mailbox, messages } = append;
         let count = messages.len();
         self.expect_room(&mailbox, &messages).await?;
+        self.pass_gate(&mailbox, &messages).await?;
         let (store, account) = (self.shared.store.clone(), self.login.account);
         let now = self.shared.world.now();
         let world = &self.shared.world;
@@ -57,6 +58,42 @@ impl Member {
             uids: uids.into_iter().collect(),
         };
         Ok(Done::with(code, "Appended"))
+    }
+
+    /// Has each message looked at, where the site wants that (clause 5.2(4)).
+    async fn pass_gate(
+        &self,
+        mailbox: &MailboxName,
+        messages: &[AppendMessage],
+    ) -> Result<(), Stop> {
+        let gate = self.shared.gate.get();
+        let Some(gate) = gate.filter(|_| self.line.settings().append_gated) else {
+            return Ok(());
+        };
+        for message in messages {
+            let Err(barred) = gate.look(&message.body).await else {
+                continue;
+            };
+            let event = self
+                .who
+                .event(Kind::AppendRefused, mailbox.as_str())
+                .outcome(trail::Outcome::Refused)
+                .detail("octets", message.body.len())
+                .detail("screening", barred.found);
+            self.shared
+                .store
+                .commit::<_, Error>(Vec::new(), move |tx| tx.record(&event, ()))
+                .await?;
+            let code = match barred.is_temporary {
+                true => ResponseCode::Unavailable,
+                false => ResponseCode::Cannot,
+            };
+            return Err(Stop::No {
+                code: Some(code),
+                text: barred.text.into(),
+            });
+        }
+        Ok(())
     }
 
     /// Refuses early what the commit would refuse, before bodies are compressed and sealed for nothing.

@@ -344,6 +344,7 @@ fn a_client_is_told_what_failed() {
     let verdict = |handling, because, domain: &str| Verdict {
         handling,
         because,
+        what: String::new(),
         domain: domain.to_owned(),
         policy: String::new(),
     };

@@ -86,6 +86,14 @@ pub(super) const MAILBOXES: &[Schema] = schemas! {
         facts:
             Always "octets" Number: "Octets of all of them.";
     }
+    AppendRefused {
+        subject: "the mailbox's name";
+        outcome: Refused;
+        shared: PROTOCOL, PERSON;
+        facts:
+            Always "octets" Number: "Octets of the message.";
+            Always "screening" Object: "What the scanners said of it and what was decided, as in `smtp.refused`.";
+    }
     MessageCopied {
         subject: "name of the mailbox that they are in";
         outcome: Success;

@@ -42,6 +42,35 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Sometimes "told" List: "Addresses that were sent a notice of what the command did.";
             Sometimes "identifier" Text: "The identifier whose use was shown, of `incident report`.";
     }
+    ScannerDefinitions {
+        subject: "the scanner: `clamd`";
+        outcome: Success;
+        facts:
+            Always "engine" Text: "The scanner's version.";
+            OrNull "definitions" Number: "The version of its definitions; null if it does not say.";
+            OrNull "made" Text: "When they were made (RFC 3339); null if it does not say.";
+    }
+    ScannerDown {
+        subject: "the scanner: `clamd` or `inspection`";
+        outcome: Failure;
+        facts:
+            Always "reason" Text: "What is wrong.";
+    }
+    ScannerUp {
+        subject: "the scanner: `clamd` or `inspection`";
+        outcome: Success;
+        facts:
+            Always "since" Text: "Since when it could not be used (RFC 3339).";
+    }
+    ScannerCanary {
+        subject: "the queue id that it would have got; empty if it did not come as far as the scanners";
+        outcome: Success, Failure;
+        facts:
+            Always "caught" List: "The scanners that caught it.";
+            Always "missed" List: "The scanners that did not.";
+            Sometimes "reply" Text: "What the server said to it, if it said anything.";
+            Sometimes "reason" Text: "Why it did not come as far as the scanners, if it did not.";
+    }
 };
 
 pub(super) const STORE: &[Schema] = schemas! {

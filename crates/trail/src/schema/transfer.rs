@@ -19,14 +19,20 @@ pub(super) const MAIL: &[Schema] = schemas! {
     SubmissionAccepted {
         subject: "the queue id that the message got";
         outcome: Success;
-        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, PERSON, PART;
+        shared: SENDER, RECIPIENTS, TAKEN_SIZE, MESSAGE_ID, TAKEN_REPLY, HELLO, TAKEN_TLS, PERSON, SCREENING, PART;
         facts:
     }
     SubmissionRefused {
-        subject: "";
+        subject: "the queue id that the message would have got, if it was screened";
         outcome: Refused;
         shared: STAGE, REFUSAL, OPEN_SENDER, REFUSED_RECIPIENT, REFUSED_RECIPIENTS, REFUSED_REASON, REFUSED_SIZE,
-            FURTHER_REFUSALS, WAS_TLS, HELLO, PART;
+            FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
+        facts:
+    }
+    MessageDiscarded {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: SENDER, RECIPIENTS, PART;
         facts:
     }
     DeliveryLocal {

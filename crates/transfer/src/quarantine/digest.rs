@@ -75,6 +75,10 @@ async fn untold(transfer: &Transfer) -> Result<BTreeMap<Address, Vec<Held>>, Err
                     Place::Away(_) => None,
                 };
                 let address = address.unwrap_or_else(|| waiting.to.address.clone());
+                // Others hear nothing of what staff meant to send them.
+                if !transfer.directory().is_own(address.domain()) {
+                    continue;
+                }
                 let mut own = held.clone();
                 own.recipients = vec![waiting.clone()];
                 all.entry(address).or_default().push(own);

@@ -92,6 +92,7 @@ impl Conversation<'_> {
                         add(&target.address, Waits::Here(recipient.account));
                     }
                 }
+                Place::Nowhere => {}
                 Place::Queue(destination) => {
                     add(&target.address, Waits::Away(destination.clone()));
                 }

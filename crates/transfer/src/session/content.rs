@@ -12,7 +12,7 @@ use message::{
     header::Header,
 };
 use protocol::smtp::{
-    BodyKind, Detail, Notify, Rcpt, Refusal, Ret, Transaction,
+    BodyKind, Detail, Mail, Notify, Rcpt, Refusal, Ret, Transaction,
     server::{DataAnswer, EndAnswer, EndOfData},
 };
 use store::{
@@ -109,6 +109,9 @@ impl Conversation<'_> {
         let bounce = self.bounce(&raw)?;
         // Before the memory for sealing is asked for: the DNS may take its time.
         let raw = self.screen(id, raw).await?;
+        if self.open.discarded {
+            return self.discard(id, &transaction, end, &raw).await;
+        }
         let patience = self.settings.times.memory;
         // Held until the commit is done or has failed.
         let _room = self.transfer.memory().to_seal(end.octets, patience).await.map_err(|_| {
@@ -142,6 +145,43 @@ impl Conversation<'_> {
             return Err(envelope::answers_nothing());
         }
         Ok(bounce)
+    }
+
+    /// Takes the message and throws it away: who sent it is told that it was taken, and the trail what became of it.
+    async fn discard(
+        &self,
+        id: QueueId,
+        transaction: &Transaction,
+        end: EndOfData,
+        raw: &[u8],
+    ) -> Result<QueueId, Refusal> {
+        let mut accepted = Accepted::new(transaction, &self.open.targets, end)?;
+        accepted.accounts.clear();
+        let sender = transaction.mail.reverse_path.address().cloned();
+        let origin = self.origin(id, &transaction.mail);
+        let mut events = self.events(id, &accepted, &origin, raw.len(), &content::message_id(raw));
+        let names = accepted.addresses.iter().map(ToString::to_string);
+        let event = Event::new(Kind::MessageDiscarded, trail::Actor::System)
+            .subject(id.to_string())
+            .detail("sender", text::path(sender.as_ref()));
+        events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", names.collect())]));
+        let recorded = parcel::record(self.transfer.store(), events).await;
+        recorded.map_err(|error| self.store_trouble(&error))?;
+        metrics::accepted(self.listener, raw.len());
+        tracing::info!(peer = %self.peer, %id, sender = text::path(sender.as_ref()), "accepted and discarded");
+        Ok(id)
+    }
+
+    fn origin(&self, id: QueueId, mail: &Mail) -> Origin {
+        Origin {
+            id,
+            sender: mail.reverse_path.address().cloned(),
+            envelope_id: mail.envid.clone(),
+            return_full: mail.ret.map(|ret| ret == Ret::Full),
+            arrived: self.transfer.world().now(),
+            smtputf8: mail.smtputf8,
+            require_tls: mail.requiretls,
+        }
     }
 
     /// Submissions get what they lack, and must name authors and a sender who are the submitter.
@@ -215,15 +255,7 @@ impl Conversation<'_> {
         let sender = mail.reverse_path.address().cloned();
         let raw = self.signed(&accepted, raw).await;
         let raw = self.with_trace(id, &accepted, sender.as_ref(), mail.smtputf8, raw);
-        let origin = Origin {
-            id,
-            sender: sender.clone(),
-            envelope_id: mail.envid.clone(),
-            return_full: mail.ret.map(|ret| ret == Ret::Full),
-            arrived: self.transfer.world().now(),
-            smtputf8: mail.smtputf8,
-            require_tls: mail.requiretls,
-        };
+        let origin = self.origin(id, mail);
         let notices = notify::parcel(
             self.transfer,
             &self.settings,
@@ -574,6 +606,7 @@ impl Accepted {
                 }
                 self.local.push(target.address.clone());
             }
+            Place::Nowhere => {}
             Place::Queue(destination) => {
                 let again = self
                     .queued

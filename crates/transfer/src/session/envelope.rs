@@ -47,6 +47,8 @@ pub(super) struct Open {
     pub(super) folder: Folder,
     /// Its share of what mail without a sender may use.
     pub(super) pass: Option<Pass>,
+    /// It is thrown away once it is taken.
+    pub(super) discarded: bool,
 }
 
 /// Where an accepted recipient goes.
@@ -67,6 +69,8 @@ pub(super) enum Place {
     Here(Vec<LocalRecipient>),
     /// To the queue, for this destination.
     Queue(String),
+    /// Nowhere: it is a canary.
+    Nowhere,
 }
 
 impl Open {
@@ -86,6 +90,7 @@ impl Open {
             screened: None,
             folder: Folder::Inbox,
             pass: None,
+            discarded: false,
         }
     }
 
@@ -104,6 +109,14 @@ impl Open {
         self.screened = None;
         self.folder = Folder::Inbox;
         self.pass = None;
+        self.discarded = false;
+    }
+
+    /// Whether it is a canary: a message that goes nowhere in any case.
+    pub(super) fn is_canary(&self) -> bool {
+        self.targets
+            .iter()
+            .any(|target| matches!(target.place, Place::Nowhere))
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
@@ -295,6 +308,9 @@ impl Conversation<'_> {
     }
 
     async fn place(&self, address: &Address) -> Result<Place, Refusal> {
+        if self.listener == Listener::Exchange && self.transfer.canary().is_at(address) {
+            return Ok(Place::Nowhere);
+        }
         let directory = self.transfer.directory();
         let is_own = directory.is_own(address.domain());
         if !is_own {

@@ -1,5 +1,6 @@
-//! Mail from outside is screened at the end of its data, before it is anybody's (DESIGN, rule 4): what is refused here was
-//! never taken, so nobody is owed a report.
+//! Mail is screened at the end of its data, before it is anybody's (DESIGN, rule 4): what is refused here was never taken, so
+//! nobody is owed a report. Of mail from outside it is asked who it is from; scanners look at it and at submissions
+//! (clause 5.2(4)).
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use message::{
     header::{Field, Header, remove_results_of},
 };
 use protocol::smtp::{Detail, Refusal};
-use screening::{Arrival, Handling, Screened};
+use screening::{Arrival, Evidence, Handling, Screened};
 use store::QueueId;
 
 use super::Conversation;
@@ -26,33 +27,45 @@ impl Conversation<'_> {
         id: QueueId,
         mut raw: Vec<u8>,
     ) -> Result<Vec<u8>, Refusal> {
-        if !self.is_from_outside() {
-            if self.listener == Listener::Exchange && is_marked(&raw) {
+        // An exchange server of ours has screened it already.
+        if self.listener == Listener::Exchange && self.trusted {
+            if is_marked(&raw) {
                 self.open.folder = Folder::Junk;
             }
             return Ok(raw);
         }
         let settings = Arc::clone(&self.settings);
-        if let Some(screened) = self.evidence_and_verdict(&settings, &mut raw).await {
+        let screened = self.evidence_and_verdict(&settings, &mut raw).await;
+        let refusal = screened.as_ref().and_then(|screened| refusal(id, screened));
+        if let Some(screened) = screened {
             metrics::screened(&screened);
-            let refusal = refusal(id, &screened);
-            if screened.verdict.handling == Handling::Mark {
-                self.open.folder = Folder::Junk;
+            match screened.verdict.handling {
+                Handling::Mark => self.open.folder = Folder::Junk,
+                Handling::Discard => self.open.discarded = true,
+                Handling::Accept | Handling::Quarantine | Handling::Defer | Handling::Refuse => {}
             }
             self.open.screened = Some((id, screened));
-            if let Some(refusal) = refusal {
-                return Err(refusal);
-            }
         }
-        // RFC 8601, section 5. Behind the evidence: a signature may cover what goes here.
-        let forged = remove_results_of(&mut raw, &self.settings.hostname);
-        if forged > 0 {
-            tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
+        if self.open.is_canary() {
+            self.transfer.canary().came(self.open.screened.as_ref());
+        }
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        if self.open.is_canary() {
+            return Err(missed());
+        }
+        if self.is_from_outside() {
+            // RFC 8601, section 5. Behind the evidence: a signature may cover what goes here.
+            let forged = remove_results_of(&mut raw, &self.settings.hostname);
+            if forged > 0 {
+                tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
+            }
         }
         Ok(raw)
     }
 
-    /// Whether nobody has vouched for it: no login, and no exchange server of ours, which has screened it already.
+    /// Whether nobody has vouched for it: no login, and no exchange server of ours.
     fn is_from_outside(&self) -> bool {
         self.listener == Listener::Exchange && !self.trusted
     }
@@ -63,34 +76,61 @@ impl Conversation<'_> {
         screened.is_some_and(|(_, screened)| screened.verdict.handling == Handling::Quarantine)
     }
 
+    /// `None`: nothing is to be asked about it.
     async fn evidence_and_verdict(
         &self,
         settings: &Settings,
         raw: &mut Vec<u8>,
     ) -> Option<Screened> {
-        let keys = settings.screening.as_ref()?;
-        let screener = self.transfer.screener()?;
+        let screening = settings
+            .screening
+            .as_ref()
+            .filter(|_| self.is_from_outside());
+        let authentication = screening.zip(self.transfer.screener());
+        let scanners = settings.malware.as_ref().and(self.transfer.scanners());
+        let scanners = scanners.filter(|scanners| scanners.any());
+        if authentication.is_none() && scanners.is_none() {
+            return None;
+        }
+        let hello = self.hello.as_ref().map_or("", |hello| hello.name.as_str());
         let arrival = Arrival {
             peer: self.peer.ip(),
-            hello: self.hello.as_ref().map_or("", |hello| hello.name.as_str()),
+            hello,
             sender: self.open.sender(),
         };
         // Shared for a while with the thread that hashes it.
         let shared = Arc::new(std::mem::take(raw));
-        let evidence = screener.gather(arrival, &shared, keys.limits).await;
+        let asking = async {
+            match &authentication {
+                Some((keys, screener)) => screener.gather(arrival, &shared, keys.limits).await,
+                None => Evidence::unasked(self.peer.ip()),
+            }
+        };
+        let scanning = async {
+            let scanners = scanners.as_ref()?;
+            Some(scanners.look(&shared, self.transfer.world().now()).await)
+        };
+        let (mut evidence, said) = tokio::join!(asking, scanning);
+        evidence.own = self.listener.is_submission();
         *raw = Arc::unwrap_or_clone(shared);
-        let verdict = keys.policy.judge(&evidence);
+        if let Some(said) = said {
+            evidence = evidence.with_malware(said);
+        }
+        let verdict = settings.policy().judge(&evidence);
         Some(Screened { evidence, verdict })
     }
 
-    /// The fields that tell the recipient's programs what was found; none when it was not screened.
+    /// The fields that tell the recipient's programs what was found; none when it was not asked who it is from.
     pub(super) fn results_fields(&self) -> String {
         let Some((_, screened)) = &self.open.screened else {
             return String::new();
         };
         let host = self.settings.hostname.as_str();
-        let value = screened.evidence.authentication_results(host);
-        let mut fields = build::field("Authentication-Results", &value);
+        let mut fields = String::new();
+        if screened.evidence.authentication {
+            let value = screened.evidence.authentication_results(host);
+            fields = build::field("Authentication-Results", &value);
+        }
         // The mailboxes may be another server's.
         if self.open.folder == Folder::Junk && !self.settings.roles.has_mailboxes() {
             fields.push_str(&build::field(HANDLING_FIELD, Handling::Mark.as_str()));
@@ -114,4 +154,9 @@ fn refusal(id: QueueId, screened: &Screened) -> Option<Refusal> {
     let text = format!("{} ({id})", refused.text);
     let refusal = Refusal::with_code(refused.code, Detail::new(subject, detail), &text);
     Some(refusal.unwrap_or_else(Refusal::temporary))
+}
+
+/// A canary that nothing speaks against goes no further than any other.
+fn missed() -> Refusal {
+    Refusal::new::<554>(Detail::OTHER, "The canary was not caught")
 }

@@ -13,6 +13,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use message::address::Domain;
+use screening::{MalwarePolicy, Policy};
 
 use crate::ExplicitNetwork;
 
@@ -78,12 +79,15 @@ pub struct Settings {
     pub retry: Retry,
     /// How mail leaves.
     pub outbound: Outbound,
-    /// How mail from outside is screened. Default `None`: it is not.
+    /// How it is found out who mail from outside is from, and what is done about it. Default `None`: it is not.
     pub screening: Option<Screening>,
     /// How return paths of own mail are signed. Default `None`: they are not.
     pub return_path: Option<crate::ReturnPath>,
     /// How long mail is set apart before it is deleted. Default 30 days.
     pub quarantine_time: Duration,
+    /// What is done about what the scanners say, of mail from outside and of submissions (clause 5.2(4)). Default `None`: they are
+    /// not asked.
+    pub malware: Option<MalwarePolicy>,
 }
 
 /// How mail from outside is screened.
@@ -92,7 +96,7 @@ pub struct Screening {
     /// How much is looked at, and for how long.
     pub limits: screening::Limits,
     /// What is done about what is found.
-    pub policy: screening::Policy,
+    pub policy: Policy,
 }
 
 /// How long an exchange server believes what the mailbox server said of an address.
@@ -151,6 +155,7 @@ impl Default for Settings {
             screening: None,
             return_path: None,
             quarantine_time: Duration::from_secs(30 * 86_400),
+            malware: None,
         }
     }
 }
@@ -177,6 +182,15 @@ impl Settings {
             problems.push("the retry schedule is empty");
         }
         problems
+    }
+
+    /// What decides about a message of which all was asked that these settings ask.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        let screening = self.screening.as_ref();
+        let mut policy = screening.map_or_else(Policy::default, |keys| keys.policy.clone());
+        policy.malware = self.malware.clone().unwrap_or_default();
+        policy
     }
 
     /// The TLS that mail for `domain` needs at least.

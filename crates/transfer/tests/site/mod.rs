@@ -111,6 +111,7 @@ impl Site {
             identity: Arc::clone(&certificate.identity),
             resolver: Arc::clone(&resolver) as _,
             screener: None,
+            scanners: None,
             dialer: Arc::new(TcpDialer),
             tls: ClientTls::new(roots).unwrap(),
         });

@@ -1,0 +1,329 @@
+//! Canaries: once a day a message with the text that scanners are tested with is sent to this server by itself, over a real
+//! connection to its own listener, and must be caught (clause 5.2(3)).
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use malware::{Concern, ScanResult, test_virus};
+use message::address::{Address, Domain};
+use screening::Screened;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
+use trail::{Actor, Event, Kind};
+use wire::Shutdown;
+
+use crate::{
+    command::Failure,
+    scanners,
+    settings::{Daily, Role, Service},
+    site::Site,
+};
+
+/// How often it is looked whether one is due.
+const LOOK: Duration = Duration::from_secs(20);
+/// For all of one: what scanners and name servers may take lies below.
+const TIME: Duration = Duration::from_secs(600);
+/// How far back the trail is asked for the last one.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(8 * 24);
+/// Octets of a reply's line.
+const LONGEST_LINE: u64 = 2048;
+
+/// How one fared.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    at: Timestamp,
+    id: String,
+    caught: Vec<String>,
+    missed: Vec<String>,
+    reply: Option<String>,
+    reason: Option<String>,
+}
+
+impl Outcome {
+    /// Whether every scanner caught it.
+    pub(crate) fn is_caught(&self) -> bool {
+        self.missed.is_empty() && !self.caught.is_empty()
+    }
+
+    /// What is to be told of one that was not caught.
+    pub(crate) fn words(&self) -> String {
+        match &self.reason {
+            Some(reason) => format!("the canary did not come as far as the scanners: {reason}"),
+            None => format!("the canary was not caught by {}", self.missed.join(", ")),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "at": self.at,
+            "id": self.id,
+            "caught": self.caught,
+            "missed": self.missed,
+            "reply": self.reply,
+            "reason": self.reason,
+            "is_caught": self.is_caught(),
+        })
+    }
+
+    fn of(at: Timestamp, said: Result<String, String>, found: Option<(String, Screened)>) -> Self {
+        let mut outcome = Self {
+            at,
+            id: String::new(),
+            caught: Vec::new(),
+            missed: Vec::new(),
+            reply: None,
+            reason: None,
+        };
+        match said {
+            Ok(reply) => outcome.reply = Some(reply),
+            Err(reason) => outcome.reason = Some(reason),
+        }
+        let Some((id, screened)) = found else {
+            let reason = || "it was not screened".to_owned();
+            outcome.reason.get_or_insert_with(reason);
+            return outcome;
+        };
+        outcome.id = id;
+        let said = screened.evidence.malware.unwrap_or_default();
+        let mut put = |scanner: &str, has_caught: bool| match has_caught {
+            true => outcome.caught.push(scanner.to_owned()),
+            false => outcome.missed.push(scanner.to_owned()),
+        };
+        if let Some(scan) = said.clamd {
+            put("clamd", scan.result == ScanResult::Found);
+        }
+        if let Some(inspection) = said.inspection {
+            let facts = inspection.facts.unwrap_or_default();
+            put("inspection", facts.concerns.contains(&Concern::TestVirus));
+        }
+        outcome
+    }
+
+    fn event(&self) -> Event {
+        let mut event = Event::new(Kind::ScannerCanary, Actor::System)
+            .subject(self.id.clone())
+            .detail("caught", self.caught.clone())
+            .detail("missed", self.missed.clone());
+        if !self.is_caught() {
+            event = event.outcome(trail::Outcome::Failure);
+        }
+        if let Some(reply) = &self.reply {
+            event = event.detail("reply", reply.as_str());
+        }
+        if let Some(reason) = &self.reason {
+            event = event.detail("reason", reason.as_str());
+        }
+        event
+    }
+
+    /// As an event told it.
+    fn recorded(at: Timestamp, detail: &Value) -> Self {
+        let list = |name: &str| {
+            let list = detail.get(name).and_then(Value::as_array);
+            let texts = list.into_iter().flatten().filter_map(Value::as_str);
+            texts.map(str::to_owned).collect()
+        };
+        let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            at,
+            id: String::new(),
+            caught: list("caught"),
+            missed: list("missed"),
+            reply: text("reply"),
+            reason: text("reason"),
+        }
+    }
+}
+
+/// Sends them when they are due, until the server stops.
+pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
+    let after = site.world.now().checked_sub(REMEMBERED);
+    match scanners::last(&site, Kind::ScannerCanary, after.unwrap_or(Timestamp::MIN)).await {
+        Ok(Some((at, detail))) => {
+            site.scanning.lock().canary = Some(Outcome::recorded(at, &detail));
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "the last canary is not known"),
+    }
+    let mut last = site.world.now();
+    loop {
+        tokio::select! {
+            () = shutdown.begun() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let now = site.world.now();
+        if is_due(&site, last, now) {
+            last = now;
+            match send(&site).await {
+                Ok(outcome) if outcome.is_caught() => {}
+                Ok(outcome) => tracing::error!("{}", outcome.words()),
+                Err(error) => tracing::error!(%error, "the canary's outcome is not recorded"),
+            }
+        }
+    }
+}
+
+/// Whether its time of day has come since `last`.
+fn is_due(site: &Site, last: Timestamp, now: Timestamp) -> bool {
+    let settings = site.settings();
+    let Some(daily) = settings.screening.malware.canary() else {
+        return false;
+    };
+    if !settings.has(Role::Exchange) || !site.scanners().any() {
+        return false;
+    }
+    has_come(daily, last, now, TimeZone::system())
+}
+
+fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: TimeZone) -> bool {
+    let today = now.to_zoned(zone.clone()).date().to_datetime(daily.0);
+    let at = today.to_zoned(zone).map(|at| at.timestamp());
+    at.is_ok_and(|at| last < at && at <= now)
+}
+
+/// Sends one, and records how it fared.
+///
+/// # Errors
+/// When that cannot be recorded.
+pub(crate) async fn send(site: &Site) -> Result<Outcome, Failure> {
+    let at = site.world.now();
+    let (said, found) = match recipient(site) {
+        Ok(recipient) => {
+            let canary = site.transfer.wait_for_canary(recipient.clone());
+            let said = timeout(TIME, converse(site, &recipient)).await;
+            let said = said.unwrap_or_else(|_| Err("the server did not answer".to_owned()));
+            let found = canary.screened();
+            (said, found.map(|(id, screened)| (id.to_string(), screened)))
+        }
+        Err(reason) => (Err(reason), None),
+    };
+    let outcome = Outcome::of(at, said, found);
+    site.record(outcome.event()).await?;
+    site.scanning.lock().canary = Some(outcome.clone());
+    Ok(outcome)
+}
+
+/// An address of this site that nobody has and nobody could guess.
+fn recipient(site: &Site) -> Result<Address, String> {
+    let settings = site.settings();
+    if !settings.has(Role::Exchange) {
+        return Err(
+            "this site has no exchange role, and takes mail from its exchange servers only"
+                .to_owned(),
+        );
+    }
+    let own = settings.domains.first().map(|keys| keys.name.get_ref());
+    let domain = own.and_then(|name| Domain::parse(name).ok());
+    let domain = domain.ok_or("this site has no domain")?;
+    let chance: [u8; 16] = site.world.bytes();
+    let name: String = chance.iter().map(|octet| format!("{octet:02x}")).collect();
+    Address::new(&format!("canary-{name}"), domain).map_err(|error| error.to_string())
+}
+
+/// Where the exchange listens.
+fn listener(site: &Site) -> Result<SocketAddr, String> {
+    let listeners = site.listeners();
+    let own = listeners.iter();
+    let mut own = own.filter(|(service, _)| *service == Service::Smtp);
+    let (_, address) = own.next().ok_or("SMTP is not listened for")?;
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Ok(SocketAddr::new(ip, address.port()))
+}
+
+/// Hands it over; what the server says to its data.
+async fn converse(site: &Site, recipient: &Address) -> Result<String, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let hostname = site.settings().server.hostname.get_ref().clone();
+    let stream = TcpStream::connect(listener(site)?).await.map_err(failed)?;
+    let mut stream = BufReader::new(stream);
+    let commands = [
+        (None, '2'),
+        (Some(format!("EHLO {hostname}")), '2'),
+        (Some("MAIL FROM:<>".to_owned()), '2'),
+        (Some(format!("RCPT TO:<{recipient}>")), '2'),
+        (Some("DATA".to_owned()), '3'),
+    ];
+    for (command, expected) in commands {
+        if let Some(command) = &command {
+            let line = format!("{command}\r\n");
+            stream.write_all(line.as_bytes()).await.map_err(failed)?;
+        }
+        let reply = reply(&mut stream).await.map_err(failed)?;
+        if !reply.starts_with(expected) {
+            let what = command.unwrap_or_else(|| "the greeting".to_owned());
+            return Err(format!("{what}: {reply}"));
+        }
+    }
+    let letter = letter(&hostname, recipient);
+    stream.write_all(letter.as_bytes()).await.map_err(failed)?;
+    let said = reply(&mut stream).await.map_err(failed)?;
+    // How the session ends is no matter any more.
+    drop(stream.write_all(b"QUIT\r\n").await);
+    Ok(said)
+}
+
+/// The last line of a reply.
+async fn reply(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
+    loop {
+        let mut line = String::new();
+        let mut bounded = stream.take(LONGEST_LINE);
+        if bounded.read_line(&mut line).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.as_bytes().get(3) != Some(&b'-') {
+            return Ok(line.trim_end().to_owned());
+        }
+    }
+}
+
+/// The message, to its final dot.
+fn letter(hostname: &str, recipient: &Address) -> String {
+    let encoded = BASE64_STANDARD.encode(test_virus());
+    format!(
+        "From: <postmaster@{hostname}>\r\nTo: <{recipient}>\r\nSubject: canary\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"canary\"\r\n\r\n--canary\r\n\r\n\
+         This is a test of the scanners, which this server sends to itself.\r\n--canary\r\n\
+         Content-Type: application/octet-stream; name=\"canary.txt\"\r\nContent-Transfer-Encoding: base64\r\n\
+         Content-Disposition: attachment; filename=\"canary.txt\"\r\n\r\n{encoded}\r\n--canary--\r\n.\r\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_is_due_once_a_day() {
+        let daily = Daily(jiff::civil::time(5, 10, 0, 0));
+        let tokyo = || TimeZone::fixed(jiff::tz::offset(9));
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (before, after) = (at("2026-11-26T20:09:00Z"), at("2026-11-26T20:10:20Z"));
+        assert!(has_come(daily, before, after, tokyo()));
+        assert!(!has_come(daily, after, at("2026-11-27T20:09:00Z"), tokyo()));
+        assert!(has_come(daily, after, at("2026-11-27T20:10:00Z"), tokyo()));
+        assert!(!has_come(daily, before, before, tokyo()));
+    }
+
+    #[test]
+    fn what_is_recorded_is_known_again() {
+        let at = Timestamp::UNIX_EPOCH;
+        let missed = Outcome::of(at, Err("connection refused".to_owned()), None);
+        assert!(!missed.is_caught());
+        let again = Outcome::recorded(at, &Value::Object(missed.event().detail));
+        assert!(again.words().contains("connection refused"), "{again:?}");
+    }
+}

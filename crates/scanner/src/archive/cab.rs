@@ -1,0 +1,44 @@
+//! CAB (MS-CAB).
+
+use std::io::Cursor;
+
+use cab::Cabinet;
+use malware::What;
+
+use super::closed;
+use crate::inspector::{File, Inspector};
+
+/// Files of one cabinet that are opened: to get at one, all before it are unpacked again.
+const MOST_FILES: usize = 100;
+
+pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+    let mut cabinet = match Cabinet::new(Cursor::new(data)) {
+        Ok(cabinet) => cabinet,
+        Err(error) => {
+            inspector.note(What::Damaged, file.path, &error.to_string());
+            return;
+        }
+    };
+    let names: Vec<String> = cabinet
+        .folder_entries()
+        .flat_map(|folder| folder.file_entries())
+        .map(|entry| entry.name().to_owned())
+        .collect();
+    for (number, name) in names.iter().enumerate() {
+        if !inspector.may_go_on(file.path) {
+            return;
+        }
+        if number >= MOST_FILES {
+            closed(inspector, file, name, What::TooMany, "cab");
+            continue;
+        }
+        let path = format!("{}/{name}", file.path);
+        match cabinet.read_file(name) {
+            Ok(reader) => {
+                let unpacked = inspector.unpack(reader, &path);
+                inspector.inner(file, name, &unpacked);
+            }
+            Err(error) => closed(inspector, file, name, What::Damaged, &error.to_string()),
+        }
+    }
+}
