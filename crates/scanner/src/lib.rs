@@ -7,7 +7,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `inspector` | the walk: parts, files, what lies in them, and the limits of it |
-//! | `mail` | messages, and messages in messages |
+//! | `mail`, `uuencode` | messages, and messages and files in messages |
 //! | `archive` | zip, 7z, tar, gzip, bzip2, xz, LZH and CAB; which others there are |
 //! | `form` | what a file is by its first octets |
 //! | `name` | what a name claims, and how it deceives |
@@ -35,6 +35,7 @@ mod name;
 mod office;
 mod page;
 mod rights;
+mod uuencode;
 mod worker;
 
 pub use inspector::inspect;

@@ -7,7 +7,10 @@ use message::{
     mime::{Content, Part, Structure},
 };
 
-use crate::inspector::{File, Inspector};
+use crate::{
+    inspector::{File, Inspector},
+    uuencode,
+};
 
 /// Multiparts within each other that are followed, as mail programs do.
 const MIME_DEPTH: usize = 32;
@@ -102,6 +105,16 @@ impl Walk<'_> {
             file.name = "message.eml";
         }
         self.inspector.file(file, &data);
+        if matches!(part.content, Content::Text { .. }) {
+            // One more than may be, so that it is noted.
+            let most = self.inspector.limits.entries.saturating_add(1);
+            for (name, data) in uuencode::files(&data, most) {
+                if self.inspector.may_go_on(&path) {
+                    self.inspector.take(data.len(), &path);
+                    self.inspector.inner(file, &name, &data);
+                }
+            }
+        }
         if is_message && crate::form::named(file.name) != Some(crate::form::Container::Mail) {
             let inner = File {
                 name: "message.eml",

@@ -340,6 +340,24 @@ fn messages_within_messages_are_opened_however_they_are_packed() {
 }
 
 #[test]
+fn files_in_the_text_are_files() {
+    let mut text = "From: <a@x.example>\r\n\r\nbegin 644 bad.txt\r\n".to_owned();
+    for line in test_virus().chunks(45) {
+        let digit = |six: u32| char::from(u8::try_from(six & 63).unwrap() + b' ');
+        text.push(digit(u32::try_from(line.len()).unwrap()));
+        for group in line.chunks(3) {
+            let octets = group.iter().zip([16, 8, 0]);
+            let bits = octets.fold(0, |all, (octet, shift)| all | (u32::from(*octet) << shift));
+            text.extend([18, 12, 6, 0].map(|shift| digit(bits >> shift)));
+        }
+        text.push_str("\r\n");
+    }
+    text.push_str("`\r\nend\r\n");
+    let facts = inspect(text.as_bytes(), Limits::default());
+    assert_found(&facts, What::TestVirus, "part 1/bad.txt");
+}
+
+#[test]
 fn messages_without_end_are_looked_at_to_a_limit() {
     let mut parts = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_vec();
     for _ in 0..20_000 {
