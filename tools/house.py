@@ -17,6 +17,7 @@ ROOMS = {
     "wire": set(),
     "message": set(),
     "trail": set(),
+    "probe": {"world"},
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "trail", "message", "protocol", "store"},
@@ -30,9 +31,9 @@ ROOMS = {
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console",
+        "console", "probe",
     },
-    "fuzz": {"message", "protocol", "kakitome"},
+    "fuzz": {"message", "protocol", "probe", "kakitome"},
 }
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
