@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod backups;
 mod life;
+mod probe;
 mod screening;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -18,6 +19,7 @@ pub(crate) use audit::{
 };
 pub(crate) use backups::BackupsCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use probe::ProbeArgs;
 pub(crate) use screening::ScreeningCommand;
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
@@ -152,6 +154,11 @@ pub(crate) enum SiteCommand {
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
+    /// Test a mail server from outside, any or the site's own: relaying, smuggling, TLS, logins and more (clauses 4.3(6), 5.1(1))
+    ///
+    /// Nothing is delivered and no login of anybody fails, unless --deliver and --logins say so. No site is needed, but for --own.
+    /// Exit status 1 when a check fails.
+    Probe(ProbeArgs),
     /// The backups that were made, and what they still hold of deleted accounts (clause 7.1(3))
     #[command(subcommand)]
     Backups(BackupsCommand),
@@ -610,6 +617,7 @@ impl SiteCommand {
                 )
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Backups(_)
+                | Self::Probe(_)
                 | Self::Incident(IncidentCommand::List)
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(

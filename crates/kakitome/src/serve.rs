@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    control, forward, idle, listen, metrics, rotation,
+    control, forward, idle, listen, metrics, probing, rotation,
     settings::Service,
     site::{Site, SiteError},
     witness,
@@ -136,6 +136,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));

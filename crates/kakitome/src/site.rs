@@ -27,6 +27,7 @@ use world::{Timestamp, World};
 use crate::{
     forward::Standings,
     listen::Bound,
+    probing::own::Last,
     settings::{Service, Settings, SettingsError, Written},
     tls,
 };
@@ -55,6 +56,10 @@ pub(crate) struct Site {
     reloading: tokio::sync::Mutex<()>,
     /// One backup is purged at a time.
     pub(crate) purging: tokio::sync::Mutex<()>,
+    /// The listeners are probed once at a time.
+    pub(crate) probing: tokio::sync::Mutex<()>,
+    /// How they were found last.
+    pub(crate) probed: Mutex<Option<Last>>,
     transfer_settings: transfer::SettingsHandle,
     retrieval_settings: retrieval::SettingsHandle,
     web_settings: console::SettingsHandle,
@@ -161,6 +166,8 @@ impl Site {
             screener,
             reloading: tokio::sync::Mutex::new(()),
             purging: tokio::sync::Mutex::new(()),
+            probing: tokio::sync::Mutex::new(()),
+            probed: Mutex::new(None),
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),

@@ -41,6 +41,9 @@ kinds! {
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
 
+    /// The server's own listeners were probed from outside (clauses 4.3(6), 5.1(1)); the detail holds what failed.
+    ProbeDone = "probe.done",
+
     // MTA and MSA (clause 4.2(1)a, b).
     /// An SMTP transaction of the exchange was accepted.
     TransactionAccepted = "smtp.accepted",

@@ -67,6 +67,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     }
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
+    probed(site, &mut attention);
     for standing in site.standings.all() {
         if let Some((why, since)) = &standing.trouble {
             attention.push(format!(
@@ -161,6 +162,28 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
         ));
     }
     Ok(())
+}
+
+/// What the last probe of the own listeners found (clauses 4.3(6), 5.1(1)).
+fn probed(site: &Site, attention: &mut Vec<String>) {
+    let Some(last) = site.probed.lock().clone() else {
+        return;
+    };
+    if !last.failed.is_empty() {
+        attention.push(format!(
+            "{} checks of the own listeners failed at {}: {}; `probe --own` tells why (clauses 4.3(6), 5.1(1))",
+            last.failed.len(),
+            last.at,
+            last.failed.join(", ")
+        ));
+    }
+    if !last.unreached.is_empty() {
+        attention.push(format!(
+            "listeners could not be probed at {}: {} (clauses 4.3(6), 5.1(1))",
+            last.at,
+            last.unreached.join(", ")
+        ));
+    }
 }
 
 /// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
