@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, process::Command, time::Duration};
 use serde_json::Value;
 use support::{
     Program, Site,
+    dovecot::{self, Dovecot},
     postfix::{self, Postfix, Tls},
     site,
 };
@@ -300,6 +301,80 @@ fn a_postfix_that_forbids_bare_line_feeds_is_not_smuggled_through() {
         "pass",
         "smuggling.lf-dot-lf smuggling.lf-dot-crlf smuggling.crlf-dot-lf",
     );
+}
+
+#[track_caller]
+fn probe_dovecot(peer: &Dovecot, port: u16) -> Findings {
+    let words = format!(
+        "--recipient sato@town.example --name mail.town.example --ca {}",
+        peer.certificate().display()
+    );
+    let words: Vec<&str> = words.split(' ').collect();
+    probe(&at(peer.address, port), &words).0
+}
+
+const DOVECOTS: [u16; 4] = [dovecot::IMAP, dovecot::IMAPS, dovecot::POP3, dovecot::POP3S];
+
+#[test]
+fn dovecot_as_debian_ships_it_takes_no_password_in_plain_text() {
+    let peer = Dovecot::start("");
+    for port in DOVECOTS {
+        let findings = probe_dovecot(&peer, port);
+        let failed = with(&findings, "fail");
+        assert!(failed.is_empty(), "{port}: {findings:#?}");
+        // "Dovecot (Debian) ready."
+        ended(&findings, "warn", "banner.greeting");
+        ended(
+            &findings,
+            "pass",
+            "tls.tls-1.1 tls.tls-1.2 tls.certificate-chain",
+        );
+    }
+    let findings = probe_dovecot(&peer, dovecot::IMAP);
+    ended(
+        &findings,
+        "pass",
+        "starttls.injection imap.plaintext-offered imap.plaintext-login",
+    );
+    let findings = probe_dovecot(&peer, dovecot::POP3);
+    ended(
+        &findings,
+        "pass",
+        "starttls.injection pop3.plaintext-offered pop3.plaintext-login",
+    );
+}
+
+#[test]
+fn each_fault_of_a_dovecot_that_was_opened_is_found() {
+    let peer = Dovecot::start(
+        "disable_plaintext_auth = no\nauth_mechanisms = plain anonymous apop\n\
+         auth_anonymous_username = sato@town.example\nssl_min_protocol = TLSv1\n\
+         ssl_cipher_list = ALL:@SECLEVEL=0\nlogin_greeting = Dovecot 2.3.19 ready.\n",
+    );
+    for port in DOVECOTS {
+        let findings = probe_dovecot(&peer, port);
+        // These are for mail programs, so that weak TLS is a failure.
+        ended(&findings, "fail", "tls.tls-1.0 tls.tls-1.1");
+        ended(&findings, "warn", "banner.greeting tls.forward-secrecy");
+        ended(
+            &findings,
+            "pass",
+            "tls.ssl-3 tls.tls-1.3 tls.null tls.export",
+        );
+    }
+    let findings = probe_dovecot(&peer, dovecot::IMAP);
+    ended(
+        &findings,
+        "fail",
+        "imap.plaintext-offered imap.plaintext-login imap.mechanisms",
+    );
+    let findings = probe_dovecot(&peer, dovecot::POP3);
+    ended(
+        &findings,
+        "fail",
+        "pop3.plaintext-offered pop3.plaintext-login pop3.mechanisms",
+    );
+    ended(&findings, "warn", "pop3.apop");
 }
 
 #[test]
