@@ -4,8 +4,8 @@ use crate::{
     Protocol,
     check::{ALL, Check, Doing, Family, Judged, SMTP, Work},
     context::{Context, Secure},
-    dialogue::Trouble,
     starttls,
+    trouble::Trouble,
 };
 
 /// Words by which operating systems are known.
@@ -44,16 +44,7 @@ const fn check(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.3(6)",
-        family: Family::Banner,
-        protocols,
-        before_tls: false,
-        work,
-    }
+    Check::new(Family::Banner, "4.3(6)", [id, english, japanese], work).at(protocols)
 }
 
 #[rustfmt::skip]

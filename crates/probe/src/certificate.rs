@@ -12,7 +12,7 @@ use x509_parser::{
     public_key::PublicKey,
 };
 
-use crate::{check::Judged, context::Context, dialogue::Trouble};
+use crate::{check::Judged, context::Context, trouble::Trouble};
 
 /// Days before the end that are worth a warning.
 const WARNING_DAYS: i64 = 21;

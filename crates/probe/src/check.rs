@@ -5,8 +5,8 @@ use std::{future::Future, pin::Pin};
 use serde::Serialize;
 
 use crate::{
-    Protocol, banner, commands, context::Context, dialogue::Trouble, enumeration, imap, login,
-    pop3, relay, smuggling, starttls, tls,
+    Protocol, banner, commands, context::Context, enumeration, imap, login, pop3, relay, smuggling,
+    starttls, tls, trouble::Trouble,
 };
 
 /// Checks that belong together.
@@ -197,6 +197,37 @@ pub(crate) const ALL: &[Protocol] = &[
 ];
 
 impl Check {
+    /// A check of all protocols, with TLS and without.
+    pub(crate) const fn new(
+        family: Family,
+        clause: &'static str,
+        [id, english, japanese]: [&'static str; 3],
+        work: Work,
+    ) -> Self {
+        Self {
+            id,
+            english,
+            japanese,
+            clause,
+            family,
+            protocols: ALL,
+            before_tls: false,
+            work,
+        }
+    }
+
+    /// The same for these protocols only.
+    pub(crate) const fn at(mut self, protocols: &'static [Protocol]) -> Self {
+        self.protocols = protocols;
+        self
+    }
+
+    /// The same only where the session begins without TLS.
+    pub(crate) const fn before_tls(mut self) -> Self {
+        self.before_tls = true;
+        self
+    }
+
     pub(crate) async fn run(&self, context: &Context<'_>) -> Judged {
         let ended = match &self.work {
             Work::Relay(trick) => relay::run(context, trick).await,

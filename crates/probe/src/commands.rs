@@ -3,8 +3,8 @@
 use crate::{
     check::{Check, Doing, Family, Judged, SMTP, Work},
     context::{Context, Secure},
-    dialogue::Trouble,
     reply::Reply,
+    trouble::Trouble,
 };
 
 /// A command that should do nothing for a stranger.
@@ -33,16 +33,7 @@ const fn check(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.3(6)",
-        family: Family::Commands,
-        protocols: SMTP,
-        before_tls: false,
-        work,
-    }
+    Check::new(Family::Commands, "4.3(6)", [id, english, japanese], work).at(SMTP)
 }
 
 #[rustfmt::skip]

@@ -1,22 +1,14 @@
 //! What a check has at hand: the plan, names, ways to open sessions, and the recorder of its evidence.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use rustls::pki_types::ServerName;
 use tokio::sync::OnceCell;
 use world::World;
 
 use crate::{
-    Plan, Protocol, Tls,
-    dialogue::{Dialogue, Handshake, Recorder, Trouble},
-    relay::Control,
-    reply::Reply,
-    starttls::farewell,
+    Plan, Protocol, Tls, dialogue::Dialogue, evidence::Recorder, handshake::Handshake,
+    relay::Control, reply::Reply, starttls::farewell, trouble::Trouble,
 };
 
 /// How a session is to be.
@@ -115,15 +107,13 @@ impl<'p> Context<'p> {
         world: &'p World,
         address: SocketAddr,
     ) -> Result<Self, rustls::Error> {
-        let name = plan.certificate_name().to_owned();
+        let name = ServerName::try_from(plan.certificate_name().to_owned());
+        let name = name.unwrap_or_else(|_| ServerName::from(address.ip()));
         Ok(Self {
             plan,
             world,
             recorder: Recorder::default(),
-            handshake: Handshake {
-                config: Arc::new(any_certificate()?),
-                name: ServerName::try_from(name).unwrap_or_else(|_| ServerName::from(address.ip())),
-            },
+            handshake: Handshake::with(name)?,
             server: Server {
                 address,
                 name: plan.host.clone(),
@@ -309,58 +299,4 @@ pub(crate) fn literal(ip: std::net::IpAddr) -> String {
 fn nobody(world: &World) -> String {
     let number = u64::from_le_bytes(world.bytes());
     format!("nobody-{number:016x}")
-}
-
-/// A client for which any certificate will do: what is said is looked at by other checks, and the certificate by its own.
-fn any_certificate() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = AnyCertificate(Arc::clone(&provider));
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    // Each session shows the server's certificate anew.
-    config.resumption = rustls::client::Resumption::disabled();
-    Ok(config)
-}
-
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -1,11 +1,9 @@
 //! A conversation with a server that may be slow, endless or hostile: each thing read is bounded in octets and in time, and
 //! all that is said is kept as evidence.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-use rustls::{ClientConfig, pki_types::CertificateDer, pki_types::ServerName};
-use serde::Serialize;
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
@@ -13,131 +11,12 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::reply::{Answer, Reply, escape, reply_line};
-
-/// Octets of one line: eight times what SMTP allows for a reply (RFC 5321, section 4.5.3.1.5).
-const LINE: usize = 4096;
-/// Lines of one answer.
-const LINES: usize = 200;
-/// Octets that are read in one conversation.
-const OCTETS: usize = 1 << 20;
-/// Entries of evidence that are kept of one check; what comes after is counted only.
-const KEPT: usize = 200;
-/// Octets of one entry that are shown.
-const SHOWN: usize = 400;
-
-/// Why a conversation came to no end.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// No connection came to be.
-    #[error("cannot connect to {address}: {source}")]
-    Connect {
-        /// Where to.
-        address: SocketAddr,
-        /// Why.
-        source: io::Error,
-    },
-    /// The network broke.
-    #[error("the connection broke: {0}")]
-    Broken(#[source] io::Error),
-    /// The server hung up.
-    #[error("the server closed the connection")]
-    Closed,
-    /// The server took too long.
-    #[error("no whole answer came within {0:?}")]
-    Slow(Duration),
-    /// A line without an end.
-    #[error("a line of more than {LINE} octets came")]
-    LongLine,
-    /// An answer without an end.
-    #[error("an answer of more than {LINES} lines came")]
-    ManyLines,
-    /// A conversation without an end.
-    #[error("more than {OCTETS} octets came")]
-    ManyOctets,
-    /// What came is not of the protocol.
-    #[error("{0:?} is no answer of this protocol")]
-    Garbled(String),
-    /// The handshake failed.
-    #[error("the TLS handshake failed: {0}")]
-    Handshake(io::Error),
-    /// STARTTLS is neither offered nor taken.
-    #[error("TLS cannot be begun: the server answers {0:?} to STARTTLS")]
-    NoTls(String),
-    /// The server did not go along.
-    #[error("the server answers {answer:?} to {command:?}")]
-    Refused {
-        /// What was asked.
-        command: String,
-        /// What it said.
-        answer: String,
-    },
-    /// The plan does not allow what the check needs.
-    #[error("{0}")]
-    NotAllowed(&'static str),
-}
-
-/// Who said something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The probe.
-    Client,
-    /// The server.
-    Server,
-    /// Nobody: what happened in between.
-    Note,
-}
-
-/// One entry of the evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Said {
-    /// Who said it.
-    pub by: Speaker,
-    /// What, with octets that are not printable ASCII escaped, and the line end of a usual command left out.
-    pub text: String,
-}
-
-/// Where conversations are written down.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Recorder(Arc<Mutex<(Vec<Said>, usize)>>);
-
-impl Recorder {
-    pub(crate) fn note(&self, text: impl Into<String>) {
-        self.put(Speaker::Note, text.into());
-    }
-
-    fn octets(&self, by: Speaker, octets: &[u8]) {
-        let (shown, rest) = octets.split_at_checked(SHOWN).unwrap_or((octets, &[]));
-        let mut text = escape(shown);
-        if !rest.is_empty() {
-            text.push_str(&format!("… ({} octets more)", rest.len()));
-        }
-        self.put(by, text);
-    }
-
-    fn put(&self, by: Speaker, text: String) {
-        let (said, left_out) = &mut *self.0.lock();
-        if said.len() < KEPT {
-            said.push(Said { by, text });
-        } else {
-            *left_out = left_out.saturating_add(1);
-        }
-    }
-
-    /// All that was said since it was taken last.
-    pub(crate) fn take(&self) -> Vec<Said> {
-        let (mut said, left_out) = std::mem::take(&mut *self.0.lock());
-        if left_out > 0 {
-            let text = format!("{left_out} more entries are left out");
-            said.push(Said {
-                by: Speaker::Note,
-                text,
-            });
-        }
-        said
-    }
-}
+use crate::{
+    evidence::{Recorder, Speaker},
+    handshake::Handshake,
+    reply::{Answer, Reply, escape, reply_line},
+    trouble::{LINE, LINES, OCTETS, Trouble, broken},
+};
 
 trait Octets: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Octets for T {}
@@ -156,13 +35,6 @@ pub(crate) struct Dialogue {
     /// Version and suite, in words.
     pub(crate) security: Option<String>,
     tags: u32,
-}
-
-/// What a handshake needs.
-#[derive(Clone, Debug)]
-pub(crate) struct Handshake {
-    pub(crate) config: Arc<ClientConfig>,
-    pub(crate) name: ServerName<'static>,
 }
 
 impl Dialogue {
@@ -420,14 +292,4 @@ impl Dialogue {
 fn deadline(step: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(step).unwrap_or(now)
-}
-
-fn broken(error: io::Error) -> Trouble {
-    match error.kind() {
-        // Servers hang up without TLS' farewell, and while there is something unread.
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::ConnectionReset
-        | io::ErrorKind::BrokenPipe => Trouble::Closed,
-        _ => Trouble::Broken(error),
-    }
 }

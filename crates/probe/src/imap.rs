@@ -12,28 +12,18 @@ const fn check(
     id: &'static str,
     english: &'static str,
     japanese: &'static str,
-    before_tls: bool,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.1(2)",
-        family: Family::Imap,
-        protocols: &[Protocol::Imap],
-        before_tls,
-        work,
-    }
+    Check::new(Family::Imap, "4.1(2)", [id, english, japanese], work).at(&[Protocol::Imap])
 }
 
 #[rustfmt::skip]
 pub(crate) const CHECKS: &[Check] = &[
-    check("imap.plaintext-offered", "No login is offered without TLS", "TLS なしのログインを提供しない", true, Work::Own(offered)),
-    check("imap.plaintext-login", "LOGIN is refused without TLS", "TLS なしの LOGIN を拒否する", true, Work::Own(taken)),
-    check("imap.preauth", "The session begins without rights", "認証済みの状態で始まらない", false, Work::Own(preauth)),
-    check("imap.before-login", "No mailbox can be opened before a login", "ログイン前にメールボックスを開けない", false, Work::Own(before_login)),
-    check("imap.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", false, Work::Own(mechanisms)),
+    check("imap.plaintext-offered", "No login is offered without TLS", "TLS なしのログインを提供しない", Work::Own(offered)).before_tls(),
+    check("imap.plaintext-login", "LOGIN is refused without TLS", "TLS なしの LOGIN を拒否する", Work::Own(taken)).before_tls(),
+    check("imap.preauth", "The session begins without rights", "認証済みの状態で始まらない", Work::Own(preauth)),
+    check("imap.before-login", "No mailbox can be opened before a login", "ログイン前にメールボックスを開けない", Work::Own(before_login)),
+    check("imap.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", Work::Own(mechanisms)),
 ];
 
 fn offered<'c>(context: &'c Context<'c>) -> Doing<'c> {

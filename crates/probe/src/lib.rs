@@ -25,6 +25,8 @@ mod commands;
 mod context;
 mod dialogue;
 mod enumeration;
+mod evidence;
+mod handshake;
 mod hello;
 mod imap;
 mod login;
@@ -35,7 +37,9 @@ mod reply;
 mod report;
 mod smuggling;
 mod starttls;
+mod timing;
 mod tls;
+mod trouble;
 
 use std::net::SocketAddr;
 
@@ -43,13 +47,14 @@ use tokio::time::{Instant, timeout_at};
 use world::World;
 
 pub use check::{Check, Family, Verdict, checks};
-pub use dialogue::{Said, Speaker, Trouble};
+pub use evidence::{Said, Speaker};
 pub use hello::{Answer as HelloAnswer, Hello, Malformed, Reader as HelloReader};
 pub use plan::{
     MOST_SAMPLES, Plan, Protocol, SAMPLES, STEP_TIME, TOTAL_TIME, Tls, host_and_port, of_port,
 };
 pub use reply::{escape, reply_line};
 pub use report::{Finding, Language, Report, Show};
+pub use trouble::Trouble;
 
 use check::Judged;
 use context::Context;

@@ -6,7 +6,7 @@ use crate::{
     Protocol,
     check::{Check, Doing, Family, Judged, SMTP, Work},
     context::{Context, Secure, Smtp},
-    dialogue::Trouble,
+    trouble::Trouble,
 };
 
 /// Mechanisms that send the password itself, or a word that is as good (RFC 4616, RFC 7628).
@@ -25,28 +25,24 @@ const fn check(
     id: &'static str,
     english: &'static str,
     japanese: &'static str,
-    before_tls: bool,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.1(2), 6.1(1)",
-        family: Family::Login,
-        protocols: SMTP,
-        before_tls,
+    Check::new(
+        Family::Login,
+        "4.1(2), 6.1(1)",
+        [id, english, japanese],
         work,
-    }
+    )
+    .at(SMTP)
 }
 
 #[rustfmt::skip]
 pub(crate) const CHECKS: &[Check] = &[
-    check("login.plaintext-offered", "No login is offered without TLS", "TLS なしの認証を提供しない", true, Work::Own(offered)),
-    check("login.plaintext-taken", "No password is asked for without TLS", "TLS なしではパスワードを受け取らない", true, Work::Own(taken)),
-    check("login.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", false, Work::Own(mechanisms)),
-    check("login.anonymous", "Nobody logs in as nobody (RFC 4505)", "匿名認証を許さない", false, Work::Own(anonymous)),
-    Check { protocols: &[Protocol::Submission], ..check("login.required", "Nothing is sent without a login (clause 6.1(1)c)", "認証なしでは送信できない", false, Work::Own(required)) },
+    check("login.plaintext-offered", "No login is offered without TLS", "TLS なしの認証を提供しない", Work::Own(offered)).before_tls(),
+    check("login.plaintext-taken", "No password is asked for without TLS", "TLS なしではパスワードを受け取らない", Work::Own(taken)).before_tls(),
+    check("login.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", Work::Own(mechanisms)),
+    check("login.anonymous", "Nobody logs in as nobody (RFC 4505)", "匿名認証を許さない", Work::Own(anonymous)),
+    check("login.required", "Nothing is sent without a login (clause 6.1(1)c)", "認証なしでは送信できない", Work::Own(required)).at(&[Protocol::Submission]),
 ];
 
 /// The mechanisms of AUTH.

@@ -12,28 +12,18 @@ const fn check(
     id: &'static str,
     english: &'static str,
     japanese: &'static str,
-    before_tls: bool,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.1(2)",
-        family: Family::Pop3,
-        protocols: &[Protocol::Pop3],
-        before_tls,
-        work,
-    }
+    Check::new(Family::Pop3, "4.1(2)", [id, english, japanese], work).at(&[Protocol::Pop3])
 }
 
 #[rustfmt::skip]
 pub(crate) const CHECKS: &[Check] = &[
-    check("pop3.plaintext-offered", "No login is offered without TLS", "TLS なしのログインを提供しない", true, Work::Own(offered)),
-    check("pop3.plaintext-login", "USER and PASS are refused without TLS", "TLS なしの USER と PASS を拒否する", true, Work::Own(taken)),
-    check("pop3.apop", "APOP is not offered (RFC 6151)", "APOP を提供しない", false, Work::Own(apop)),
-    check("pop3.before-login", "No mail can be seen before a login", "ログイン前にメールを読めない", false, Work::Own(before_login)),
-    check("pop3.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", false, Work::Own(mechanisms)),
+    check("pop3.plaintext-offered", "No login is offered without TLS", "TLS なしのログインを提供しない", Work::Own(offered)).before_tls(),
+    check("pop3.plaintext-login", "USER and PASS are refused without TLS", "TLS なしの USER と PASS を拒否する", Work::Own(taken)).before_tls(),
+    check("pop3.apop", "APOP is not offered (RFC 6151)", "APOP を提供しない", Work::Own(apop)),
+    check("pop3.before-login", "No mail can be seen before a login", "ログイン前にメールを読めない", Work::Own(before_login)),
+    check("pop3.mechanisms", "No broken mechanism is offered", "弱い認証方式を提供しない", Work::Own(mechanisms)),
 ];
 
 fn offered<'c>(context: &'c Context<'c>) -> Doing<'c> {

@@ -8,8 +8,8 @@
 use crate::{
     check::{Check, Doing, Family, Judged, SMTP, Work},
     context::{Context, Secure, Smtp},
-    dialogue::Trouble,
     reply::{Reply, escape},
+    trouble::Trouble,
 };
 
 /// The end of every message.
@@ -30,16 +30,8 @@ const fn check(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "5.1(1)",
-        family: Family::Smuggling,
-        protocols: &[crate::Protocol::Smtp],
-        before_tls: false,
-        work,
-    }
+    Check::new(Family::Smuggling, "5.1(1)", [id, english, japanese], work)
+        .at(&[crate::Protocol::Smtp])
 }
 
 const fn ending(
@@ -53,9 +45,9 @@ const fn ending(
 
 #[rustfmt::skip]
 pub(crate) const CHECKS: &[Check] = &[
-    Check { protocols: SMTP, ..check("smuggling.command-lf", "A line of commands does not end at a bare LF", "単独の LF でコマンド行が終わらない", Work::Own(command_lf)) },
-    Check { protocols: SMTP, ..check("smuggling.command-cr", "A line of commands does not end at a bare CR", "単独の CR でコマンド行が終わらない", Work::Own(command_cr)) },
-    Check { protocols: SMTP, ..check("smuggling.command-null", "A null octet does not end a line of commands", "ヌル文字でコマンド行が終わらない", Work::Own(command_null)) },
+    check("smuggling.command-lf", "A line of commands does not end at a bare LF", "単独の LF でコマンド行が終わらない", Work::Own(command_lf)).at(SMTP),
+    check("smuggling.command-cr", "A line of commands does not end at a bare CR", "単独の CR でコマンド行が終わらない", Work::Own(command_cr)).at(SMTP),
+    check("smuggling.command-null", "A null octet does not end a line of commands", "ヌル文字でコマンド行が終わらない", Work::Own(command_null)).at(SMTP),
     ending("smuggling.lf-dot-lf", "LF . LF does not end a message", "LF . LF で本文が終わらない", b"\n.\n"),
     ending("smuggling.lf-dot-crlf", "LF . CR LF does not end a message", "LF . CR LF で本文が終わらない", b"\n.\r\n"),
     ending("smuggling.lf-dot-cr", "LF . CR does not end a message", "LF . CR で本文が終わらない", b"\n.\r"),

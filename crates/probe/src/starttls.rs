@@ -5,7 +5,8 @@ use crate::{
     Protocol, Tls,
     check::{ALL, Check, Doing, Family, Judged, SMTP, Work},
     context::{Context, Secure},
-    dialogue::{Dialogue, Trouble},
+    dialogue::Dialogue,
+    trouble::Trouble,
 };
 
 const fn check(
@@ -15,16 +16,9 @@ const fn check(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.1(2)",
-        family: Family::StartTls,
-        protocols,
-        before_tls: true,
-        work,
-    }
+    Check::new(Family::StartTls, "4.1(2)", [id, english, japanese], work)
+        .at(protocols)
+        .before_tls()
 }
 
 #[rustfmt::skip]

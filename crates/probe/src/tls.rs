@@ -7,14 +7,15 @@
 use crate::{
     Tls,
     certificate::{self, Shown},
-    check::{ALL, Check, Family, Judged, Work},
+    check::{Check, Family, Judged, Work},
     context::{Context, Secure},
-    dialogue::{Dialogue, Trouble},
+    dialogue::Dialogue,
     hello::{
         Answer, Asked, Hello, Malformed, Reader, SSL_3, TLS_1_0, TLS_1_1, TLS_1_2, TLS_1_3,
         client_hello, version_name,
     },
     starttls::{self, farewell},
+    trouble::Trouble,
 };
 
 pub(crate) use certificate::Look;
@@ -78,16 +79,7 @@ const fn check(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "4.1(2)",
-        family: Family::Tls,
-        protocols: ALL,
-        before_tls: false,
-        work,
-    }
+    Check::new(Family::Tls, "4.1(2)", [id, english, japanese], work)
 }
 
 const fn version(version: u16, wanted: Wanted) -> Work {

@@ -10,8 +10,8 @@ use crate::{
     Protocol,
     check::{Check, Doing, Family, Judged, Work},
     context::{Context, Secure, Smtp, literal},
-    dialogue::Trouble,
     reply::Reply,
+    trouble::Trouble,
 };
 
 pub(crate) use tricks::TRICKS as CHECKS;

@@ -54,16 +54,8 @@ const fn own(
     japanese: &'static str,
     work: Work,
 ) -> Check {
-    Check {
-        id,
-        english,
-        japanese,
-        clause: "5.1(1), 6.1(1)",
-        family: Family::Relay,
-        protocols,
-        before_tls: false,
-        work,
-    }
+    let words = [id, english, japanese];
+    Check::new(Family::Relay, "5.1(1), 6.1(1)", words, work).at(protocols)
 }
 
 const fn trick(
