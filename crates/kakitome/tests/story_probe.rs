@@ -483,6 +483,15 @@ fn the_site_probes_its_own_listeners_and_says_so() {
     assert!(failed.contains("imaps tls.certificate-chain"), "{failed}");
     assert!(!failed.contains("relay."), "{failed}");
     assert!(attention(&site).contains("imaps tls.certificate-chain"));
+    // Attempts of its own are none of an attacker.
+    let analysed = site.give(&["audit", "analyse"]);
+    assert!(
+        !format!("{analysed:?}").contains("relaying"),
+        "{analysed:#?}"
+    );
+    // A part of it says nothing of the rest.
+    site.give(&["probe", "--own", "--only", "relay"]);
+    assert!(attention(&site).contains("imaps tls.certificate-chain"));
     let given = site.events(&["--kind", "command.given", "--result", "failure"]);
     assert_eq!(given.last().unwrap()["subject"], "probe", "{given:#?}");
 

@@ -221,6 +221,20 @@ impl Plan {
         {
             return Err(format!("{domain:?} is no domain in ASCII"));
         }
+        let of_recipient = self.recipient.as_deref().and_then(|r| r.rsplit_once('@'));
+        let own = self
+            .domain
+            .as_deref()
+            .or(of_recipient.map(|(_, domain)| domain));
+        let outside = self.outside.rsplit_once('@').map(|(_, domain)| domain);
+        if let (Some(own), Some(outside)) = (own, outside)
+            && own.eq_ignore_ascii_case(outside)
+        {
+            return Err(format!(
+                "{} is no address outside of {own}: --outside names another",
+                self.outside
+            ));
+        }
         if (self.deliver || self.logins) && self.recipient.is_none() {
             return Err(
                 "sending mail and trying logins needs an address that exists: --recipient"
@@ -286,7 +300,7 @@ mod tests {
     fn a_plan_that_cannot_be_meant_is_refused() {
         let usual = || Plan::new("mx.example", 25, Protocol::Smtp, Tls::AsUsual);
         usual().check().unwrap();
-        let faults: [fn(&mut Plan); 7] = [
+        let faults: [fn(&mut Plan); 9] = [
             |plan| plan.deliver = true,
             |plan| plan.logins = true,
             |plan| plan.samples = 1,
@@ -294,6 +308,8 @@ mod tests {
             |plan| plan.from = "nobody".into(),
             |plan| plan.recipient = Some("a b@c.example".into()),
             |plan| plan.domain = Some("a\r\nb".into()),
+            |plan| plan.domain = Some("Example.com".into()),
+            |plan| plan.recipient = Some("a@example.com".into()),
         ];
         for fault in faults {
             let mut plan = usual();

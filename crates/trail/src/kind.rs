@@ -41,6 +41,8 @@ kinds! {
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
 
+    /// A probe of the server's own listeners begins; the detail holds how its attempts to relay can be told from others'.
+    ProbeBegun = "probe.begun",
     /// The server's own listeners were probed from outside (clauses 4.3(6), 5.1(1)); the detail holds what failed.
     ProbeDone = "probe.done",
 

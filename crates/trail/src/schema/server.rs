@@ -31,6 +31,12 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "seconds" Number: "How far the clock was behind the last event.";
             Always "clock" Text: "What the clock showed (RFC 3339).";
     }
+    ProbeBegun {
+        subject: "";
+        outcome: Success;
+        facts:
+            Always "mark" Text: "A part of the recipient that the probe tries to relay to, made by chance: until `probe.done`, refused recipients with it are the probe's.";
+    }
     ProbeDone {
         subject: "";
         outcome: Success, Failure;
