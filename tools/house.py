@@ -19,6 +19,7 @@ ROOMS = {
     "trail": set(),
     "malware": set(),
     "scanner": {"malware", "message"},
+    "probe": {"world"},
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "trail", "message", "protocol", "store"},
@@ -34,9 +35,9 @@ ROOMS = {
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console", "malware", "scanner",
+        "console", "malware", "scanner", "probe",
     },
-    "fuzz": {"message", "protocol", "kakitome", "malware", "scanner"},
+    "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner"},
 }
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"

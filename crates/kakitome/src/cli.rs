@@ -7,6 +7,7 @@ mod backups;
 mod bounces;
 mod dkim;
 mod life;
+mod probe;
 mod quarantine;
 mod screening;
 
@@ -23,6 +24,7 @@ pub(crate) use backups::BackupsCommand;
 pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::ScreeningCommand;
 
@@ -166,6 +168,11 @@ pub(crate) enum SiteCommand {
         #[arg(value_name = "TO")]
         to: PathBuf,
     },
+    /// Test a mail server from outside, any or the site's own: relaying, smuggling, TLS, logins and more (clauses 4.3(6), 5.1(1))
+    ///
+    /// Nothing is delivered and no login of anybody fails, unless --deliver and --logins say so. No site is needed, but for --own.
+    /// Exit status 1 when a check fails.
+    Probe(ProbeArgs),
     /// The backups that were made, and what they still hold of deleted accounts (clause 7.1(3))
     #[command(subcommand)]
     Backups(BackupsCommand),
@@ -627,6 +634,7 @@ impl SiteCommand {
                 | Self::Dkim(DkimCommand::List)
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)
+                | Self::Probe(_)
                 | Self::Incident(IncidentCommand::List)
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(

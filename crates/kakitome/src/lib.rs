@@ -22,6 +22,7 @@ mod letter;
 mod listen;
 mod metrics;
 mod offline;
+mod probing;
 mod restore;
 mod rotation;
 mod scanners;
@@ -136,6 +137,9 @@ fn run(cli: Cli) -> Result<()> {
             if !words.offline.is_empty() =>
         {
             offline::run(&words, cli.json)
+        }
+        Verb::Site(SiteCommand::Probe(words)) if !words.own => {
+            runtime()?.block_on(probing::run(&words, cli.json))
         }
         Verb::Site(command) => {
             let Some(directory) = cli.directory else {

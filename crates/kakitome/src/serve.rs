@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    canary, control, digests, forward, idle, listen, metrics, rotation, scanners,
+    canary, control, digests, forward, idle, listen, metrics, probing, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -142,6 +142,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));

@@ -28,6 +28,7 @@ use crate::{
     forward::Standings,
     gate,
     listen::Bound,
+    probing::own::Last,
     scanners::Scanning,
     settings::{Service, Settings, SettingsError, Written},
     tls,
@@ -58,6 +59,10 @@ pub(crate) struct Site {
     reloading: tokio::sync::Mutex<()>,
     /// One backup is purged at a time.
     pub(crate) purging: tokio::sync::Mutex<()>,
+    /// The listeners are probed once at a time.
+    pub(crate) probing: tokio::sync::Mutex<()>,
+    /// How they were found last.
+    pub(crate) probed: Mutex<Option<Last>>,
     transfer_settings: transfer::SettingsHandle,
     retrieval_settings: retrieval::SettingsHandle,
     web_settings: console::SettingsHandle,
@@ -179,6 +184,8 @@ impl Site {
             scanners,
             reloading: tokio::sync::Mutex::new(()),
             purging: tokio::sync::Mutex::new(()),
+            probing: tokio::sync::Mutex::new(()),
+            probed: Mutex::new(None),
             transfer_settings,
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),

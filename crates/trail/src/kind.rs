@@ -49,6 +49,11 @@ kinds! {
     /// A canary was sent to see whether the scanners catch it.
     ScannerCanary = "scanner.canary",
 
+    /// A probe of the server's own listeners begins; the detail holds how its attempts to relay can be told from others'.
+    ProbeBegun = "probe.begun",
+    /// The server's own listeners were probed from outside (clauses 4.3(6), 5.1(1)); the detail holds what failed.
+    ProbeDone = "probe.done",
+
     // MTA and MSA (clause 4.2(1)a, b).
     /// An SMTP transaction of the exchange was accepted.
     TransactionAccepted = "smtp.accepted",

@@ -12,6 +12,7 @@ mod incident;
 mod letter;
 mod order;
 mod person;
+mod probe;
 mod quarantine;
 mod queue;
 mod register;
@@ -240,6 +241,7 @@ async fn dispatch(
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
+        SiteCommand::Probe(words) => probe::run(site, caller, &words, answer).await,
         SiteCommand::Backups(command) => backups::run(site, caller, command, answer).await,
         SiteCommand::Verify { repair } => verify::run(site, caller, repair, answer).await,
         SiteCommand::Person(_)

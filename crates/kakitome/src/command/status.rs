@@ -75,6 +75,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
     scanning(site, &mut attention);
+    probed(site, &mut attention);
     for standing in site.standings.all() {
         if let Some((why, since)) = &standing.trouble {
             attention.push(format!(
@@ -214,7 +215,28 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
     Ok(())
 }
 
-/// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
+/// What the last probe of the own listeners found (clauses 4.3(6), 5.1(1)).
+fn probed(site: &Site, attention: &mut Vec<String>) {
+    let Some(last) = site.probed.lock().clone() else {
+        return;
+    };
+    if !last.failed.is_empty() {
+        attention.push(format!(
+            "{} checks of the own listeners failed at {}: {}; `probe --own` tells why (clauses 4.3(6), 5.1(1))",
+            last.failed.len(),
+            last.at,
+            last.failed.join(", ")
+        ));
+    }
+    if !last.unreached.is_empty() {
+        attention.push(format!(
+            "listeners could not be probed at {}: {} (clauses 4.3(6), 5.1(1))",
+            last.at,
+            last.unreached.join(", ")
+        ));
+    }
+}
+
 /// Domains whose mail leaves without a signature.
 async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
     let Some(rules) = site.settings().signing_rules() else {
@@ -232,6 +254,7 @@ async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure
     Ok(())
 }
 
+/// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
 async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<Length, Failure> {
     let now = site.world.now();
     let read = site.store.read(move |sql| -> Result<_, store::Error> {

@@ -347,6 +347,8 @@ impl Settings {
             let ready = keys.get_ref().ready(directory);
             ready.map_err(|reason| places.at(keys.span(), reason))?;
         }
+        let roots = self.probe.roots(directory);
+        roots.map_err(|reason| places.at_key(&["probe", "ca_file"], reason))?;
         Ok(())
     }
 }

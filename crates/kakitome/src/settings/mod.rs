@@ -10,6 +10,7 @@ mod limits;
 mod listen;
 mod malware;
 mod policy;
+mod probe;
 mod quarantine;
 mod return_path;
 mod rooms;
@@ -34,7 +35,8 @@ pub(crate) use limits::{
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use malware::Daily;
-pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys};
+pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys, roots};
+pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
 pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::ScreeningKeys;
@@ -87,6 +89,8 @@ pub(crate) struct Settings {
     pub(crate) store: StoreKeys,
     #[serde(default)]
     pub(crate) audit: AuditKeys,
+    #[serde(default)]
+    pub(crate) probe: ProbeKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
@@ -185,7 +189,13 @@ impl Settings {
         let of_forwards = forwards.filter_map(|keys| keys.get_ref().ca_file.as_ref());
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
-        for path in named.into_iter().chain(of_hops).chain(of_forwards) {
+        let of_probe = &self.probe.ca_file;
+        for path in named
+            .into_iter()
+            .chain(of_hops)
+            .chain(of_forwards)
+            .chain(of_probe)
+        {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
             let plain = |path: &&Path| {

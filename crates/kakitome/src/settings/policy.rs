@@ -233,7 +233,7 @@ fn password(path: &Path) -> Result<Secret, String> {
 }
 
 /// The roots in a PEM file.
-pub(super) fn roots(path: &Path) -> Result<RootCertStore, String> {
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, String> {
     let unreadable = |error: String| format!("cannot read {}: {error}", path.display());
     let mut roots = RootCertStore::empty();
     let certificates =

@@ -249,6 +249,10 @@ unauthenticated_networks = []
 # it is remembered under its name; from_beginning = true gives a new one all that there is.
 # forward = [{ name = \"siem\", host = \"log.example.org\", port = 6514, format = \"json\", ca_file = \"log-ca.pem\" }]
 
+[probe]                           # clauses 4.3(6), 5.1(1), 6.1(1)
+# daily = \"04:40\"                 # when the own listeners are probed from outside; false: never
+# ca_file = \"site-ca.pem\"         # roots that vouch for the certificate; default: the system's
+
 [store]
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off

@@ -36,6 +36,18 @@ impl Postfix {
     /// Starts it. Mail for other domains goes to `next`; `users` have mailboxes.
     #[track_caller]
     pub(crate) fn start(domain: &str, users: &[&str], next: (Ipv4Addr, u16), tls: Tls) -> Self {
+        Self::start_with(domain, users, next, tls, "")
+    }
+
+    /// The same with further lines of `main.cf`, of which the last of a name counts.
+    #[track_caller]
+    pub(crate) fn start_with(
+        domain: &str,
+        users: &[&str],
+        next: (Ipv4Addr, u16),
+        tls: Tls,
+        more: &str,
+    ) -> Self {
         let place = place();
         let address = loopback();
         let root = place.path();
@@ -51,7 +63,8 @@ impl Postfix {
         certificate(root, domain);
         fs::write(
             root.join("etc/main.cf"),
-            main_cf(root, domain, address, next, tls, owner),
+            main_cf(root, domain, address, next, tls, owner)
+                + &more.replace("{root}", &root.display().to_string()),
         )
         .unwrap();
         fs::write(root.join("etc/master.cf"), master_cf(address)).unwrap();

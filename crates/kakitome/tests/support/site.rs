@@ -99,6 +99,8 @@ impl Site {
         };
         // A story's domains are in no DNS, and each message would wait for it. Who has one says `screened`.
         site.set("screening", NOT_SCREENED);
+        // It would be in the story's trail. Who wants it unsets it.
+        site.set("probe", "daily = false");
         site
     }
 

@@ -60,14 +60,18 @@ impl Default for Thresholds {
 }
 
 /// The kinds of events that an analysis reads.
-pub const KINDS: [Kind; 3] = [
+pub const KINDS: [Kind; 5] = [
     Kind::AuthenticationSucceeded,
     Kind::AuthenticationFailed,
     Kind::TransactionRefused,
+    Kind::ProbeBegun,
+    Kind::ProbeDone,
 ];
 
 /// The enhanced code of a refusal to relay, with the command that it answers.
 const RELAYING: (&str, &str) = ("RCPT", "5.7.1 ");
+/// What marks a probe is not guessed: it has so many characters at least.
+const LEAST_MARK: usize = 16;
 /// Networks and clients that are known of one identifier at most; more are not told as new.
 const MOST_KNOWN: usize = 256;
 
@@ -76,6 +80,8 @@ pub struct Analysis {
     from: Timestamp,
     thresholds: Thresholds,
     relaying: Bursts,
+    /// What marks the attempts of the site's own probe that is under way.
+    probe: Option<String>,
     guessing: Bursts,
     spraying: Bursts,
     stuffing: Bursts,
@@ -110,6 +116,7 @@ impl Analysis {
             from,
             thresholds,
             relaying: bursts(),
+            probe: None,
             guessing: bursts(),
             spraying: bursts(),
             stuffing: bursts(),
@@ -128,6 +135,14 @@ impl Analysis {
                 .get(name)
                 .and_then(|fact| fact.as_str())
         };
+        match recorded.event.kind {
+            Kind::ProbeBegun => {
+                let mark = detail("mark").filter(|mark| mark.len() >= LEAST_MARK);
+                self.probe = mark.map(str::to_owned);
+            }
+            Kind::ProbeDone => self.probe = None,
+            _ => {}
+        }
         let Some(address) = recorded.event.address else {
             return;
         };
@@ -135,7 +150,9 @@ impl Analysis {
             Kind::TransactionRefused => {
                 let (command, code) = RELAYING;
                 let refused = detail("reply").is_some_and(|reply| reply.contains(code));
-                if detail("command") == Some(command) && refused && recorded.at >= self.from {
+                let is_probe = self.is_probe(detail("recipient").unwrap_or_default());
+                let counts = refused && !is_probe && recorded.at >= self.from;
+                if detail("command") == Some(command) && counts {
                     self.relayed(recorded, address);
                 }
             }
@@ -160,6 +177,14 @@ impl Analysis {
             }
             _ => {}
         }
+    }
+
+    /// Whether the site's own probe tried to relay to `recipient`.
+    fn is_probe(&self, recipient: &str) -> bool {
+        let recipient = recipient.to_ascii_lowercase();
+        self.probe
+            .as_ref()
+            .is_some_and(|mark| recipient.contains(mark.as_str()))
     }
 
     fn relayed(&mut self, recorded: &Recorded, address: IpAddr) {

@@ -179,6 +179,33 @@ fn relaying_that_was_refused_is_told_by_address() {
 }
 
 #[test]
+fn the_sites_own_probe_is_no_attack() {
+    let mark = "relay-probe-0123456789abcdef";
+    let mut trail = Trail::new();
+    let refused = |recipient: &str| {
+        Event::new(Kind::TransactionRefused, Actor::Peer)
+            .outcome(Outcome::Refused)
+            .address("127.0.0.1".parse::<IpAddr>().unwrap())
+            .detail("command", "RCPT")
+            .detail("recipient", recipient)
+            .detail("reply", "550 5.7.1 relaying denied")
+    };
+    let begun = |mark: &str| Event::new(Kind::ProbeBegun, Actor::System).detail("mark", mark);
+    let of_probe = format!("{}@elsewhere.example", mark.to_ascii_uppercase());
+    trail.take(begun(mark));
+    for _ in 0..9 {
+        trail.take(refused(&of_probe));
+    }
+    // Somebody else meanwhile, and whoever learned the mark afterwards; and a mark that means anybody is none.
+    trail.take(refused("victim@elsewhere.example"));
+    trail.take(Event::new(Kind::ProbeDone, Actor::System));
+    trail.take(refused(&of_probe));
+    trail.take(begun("@"));
+    trail.take(refused(&of_probe));
+    assert_eq!(trail.found(), [(Pattern::Relaying, 3)]);
+}
+
+#[test]
 fn memory_is_bounded_and_what_did_not_fit_is_counted() {
     let from = "2026-10-01T00:00:00Z".parse().unwrap();
     let thresholds = Thresholds {

@@ -31,6 +31,24 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "seconds" Number: "How far the clock was behind the last event.";
             Always "clock" Text: "What the clock showed (RFC 3339).";
     }
+    ProbeBegun {
+        subject: "";
+        outcome: Success;
+        facts:
+            Always "mark" Text: "A part of the recipient that the probe tries to relay to, made by chance: until `probe.done`, refused recipients with it are the probe's.";
+    }
+    ProbeDone {
+        subject: "";
+        outcome: Success, Failure;
+        facts:
+            Always "listeners" List: "The services whose listeners were probed.";
+            Always "passed" Number: "How many checks passed, at all listeners together.";
+            Always "failed" List: "What failed: of each the service and the check's id.";
+            Always "warned" List: "What should be better, in the same form.";
+            Always "could-not-tell" List: "Checks that came to no end that says anything, in the same form.";
+            Always "unreached" List: "Listeners that could not be probed: of each the service and why.";
+            Sometimes "only" List: "The families of checks that were asked for; absent if all were.";
+    }
     CommandGiven {
         subject: "the command's name: its first two words; may be empty, if it was refused before it was read";
         outcome: Success, Refused, Failure;

@@ -1,0 +1,247 @@
+//! The site's own listeners, probed as a stranger would (clauses 4.3(6), 5.1(1), 6.1(1)): nothing is delivered and nobody's
+//! login fails. Each run is an event.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use directory::Resolution;
+use message::address::{Address, Domain};
+use probe::{Family, Plan, Protocol, Report, Tls, Verdict};
+use serde_json::json;
+use trail::{Actor, Event, Kind, Outcome};
+use world::Timestamp;
+
+use crate::{settings::Service, site::Site};
+
+/// Ids of checks in one event; all listeners together have fewer.
+const MOST_IDS: usize = 500;
+
+/// How the last run ended.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Last {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// What failed: listener and check.
+    pub(crate) failed: Vec<String>,
+    /// Listeners that could not be probed.
+    pub(crate) unreached: Vec<String>,
+}
+
+/// Why the listeners were not probed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OwnError {
+    /// Another run.
+    #[error("the listeners are being probed already")]
+    Busy,
+    /// The settings.
+    #[error("[probe] in kakitome.toml: {0}")]
+    Settings(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// What was found at one listener.
+pub(crate) struct Probed {
+    /// The service.
+    pub(crate) service: &'static str,
+    /// What was found, or why nothing could be.
+    pub(crate) report: Result<Report, String>,
+}
+
+/// What a run hears: which listener, and how far it is there.
+pub(crate) type Tell<'t> = &'t (dyn Fn(&str, u64, u64) + Sync);
+
+/// Probes every listener that is for mail, and records what was found.
+pub(crate) async fn run(
+    site: &Site,
+    actor: Actor,
+    only: &[Family],
+    tell: Tell<'_>,
+) -> Result<Vec<Probed>, OwnError> {
+    let _alone = site.probing.try_lock().map_err(|_| OwnError::Busy)?;
+    let mut all = Vec::new();
+    // So that the trail tells the probe's attempts to relay from others'.
+    let mark = format!(
+        "relay-probe-{:016x}",
+        u64::from_le_bytes(site.world.bytes())
+    );
+    let plans = plans(site, only, &mark).await?;
+    let begun = Event::new(Kind::ProbeBegun, actor.clone()).detail("mark", mark);
+    site.record(begun).await?;
+    for (service, plan) in plans {
+        let name = service.name();
+        let report = probe::run(&plan, &site.world, |progress| {
+            tell(name, progress.done as u64, progress.total as u64);
+        });
+        let report = report.await.map_err(|error| error.to_string());
+        all.push(Probed {
+            service: name,
+            report,
+        });
+    }
+    record(site, actor, only, &all).await?;
+    Ok(all)
+}
+
+/// One plan for each service, at the first address that it listens on.
+async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Vec<(Service, Plan)>, OwnError> {
+    let settings = site.settings();
+    let roots = settings
+        .probe
+        .roots(&site.path)
+        .map_err(OwnError::Settings)?;
+    let domain = settings
+        .domains
+        .first()
+        .map(|keys| keys.name.get_ref().clone());
+    let recipient = known_address(site, domain.as_deref()).await?;
+    let mut plans: Vec<(Service, Plan)> = Vec::new();
+    for (service, address) in site.listeners() {
+        let Some((protocol, tls)) = spoken(service) else {
+            continue;
+        };
+        if plans.iter().any(|(known, _)| *known == service) {
+            continue;
+        }
+        let to = reachable(address);
+        let mut plan = Plan::new(to.ip().to_string(), to.port(), protocol, tls);
+        plan.name = Some(settings.server.hostname.get_ref().clone());
+        plan.roots.clone_from(&roots);
+        plan.domain.clone_from(&domain);
+        plan.recipient.clone_from(&recipient);
+        plan.outside = format!("{mark}@{}", outside(domain.as_deref()));
+        plan.only = only.to_vec();
+        plans.push((service, plan));
+    }
+    Ok(plans)
+}
+
+/// A domain that is not the site's (RFC 2606, section 3).
+fn outside(own: Option<&str>) -> &'static str {
+    match own.is_some_and(|own| own.eq_ignore_ascii_case("example.com")) {
+        true => "example.net",
+        false => "example.com",
+    }
+}
+
+fn spoken(service: Service) -> Option<(Protocol, Tls)> {
+    Some(match service {
+        Service::Smtp => (Protocol::Smtp, Tls::AsUsual),
+        Service::Submission => (Protocol::Submission, Tls::AsUsual),
+        Service::Submissions => (Protocol::Submission, Tls::Implicit),
+        Service::Imap => (Protocol::Imap, Tls::AsUsual),
+        Service::Imaps => (Protocol::Imap, Tls::Implicit),
+        Service::Pop3 => (Protocol::Pop3, Tls::AsUsual),
+        Service::Pop3s => (Protocol::Pop3, Tls::Implicit),
+        Service::Https | Service::Metrics => return None,
+    })
+}
+
+/// What listens on every address answers on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// An address that mail is taken for: the postmaster's, where somebody has it.
+async fn known_address(site: &Site, domain: Option<&str>) -> Result<Option<String>, store::Error> {
+    let domain = domain.and_then(|domain| Domain::parse(domain).ok());
+    let Some(postmaster) = domain.and_then(|domain| Address::new("postmaster", domain).ok()) else {
+        return Ok(None);
+    };
+    let found = site.directory.resolve(&postmaster, 0).await?;
+    Ok(matches!(found, Resolution::Local(_)).then(|| postmaster.to_string()))
+}
+
+/// Writes the run down, and keeps its end for `status` and for the metrics.
+async fn record(
+    site: &Site,
+    actor: Actor,
+    only: &[Family],
+    all: &[Probed],
+) -> Result<(), store::Error> {
+    let with = |wanted: Verdict| -> Vec<String> {
+        let reports = all
+            .iter()
+            .filter_map(|probed| Some((probed.service, probed.report.as_ref().ok()?)));
+        let ids = reports.flat_map(|(service, report)| {
+            let ended = report
+                .findings
+                .iter()
+                .filter(move |one| one.verdict == wanted);
+            ended.map(move |one| format!("{service} {}", one.check))
+        });
+        ids.take(MOST_IDS).collect()
+    };
+    let count = |verdict| -> usize {
+        let reports = all.iter().filter_map(|probed| probed.report.as_ref().ok());
+        reports.map(|report| report.count(verdict)).sum()
+    };
+    let unreached: Vec<String> = all
+        .iter()
+        .filter_map(|probed| {
+            let why = probed.report.as_ref().err()?;
+            Some(format!("{}: {why}", probed.service))
+        })
+        .collect();
+    let listeners: Vec<&str> = all.iter().map(|probed| probed.service).collect();
+    let failed = with(Verdict::Fail);
+    let mut event = Event::new(Kind::ProbeDone, actor)
+        .outcome(match failed.is_empty() && unreached.is_empty() {
+            true => Outcome::Success,
+            false => Outcome::Failure,
+        })
+        .detail("listeners", listeners)
+        .detail("passed", count(Verdict::Pass))
+        .detail("failed", failed.clone())
+        .detail("warned", with(Verdict::Warn))
+        .detail("could-not-tell", with(Verdict::CouldNotTell))
+        .detail("unreached", unreached.clone());
+    if !only.is_empty() {
+        let names: Vec<&str> = only.iter().map(|family| family.as_str()).collect();
+        event = event.detail("only", json!(names));
+    }
+    site.record(event).await?;
+    if !only.is_empty() {
+        // It says nothing of what failed elsewhere.
+        return Ok(());
+    }
+    for verdict in Verdict::ALL {
+        let value = u32::try_from(count(verdict)).unwrap_or(u32::MAX);
+        metrics::gauge!("kakitome_probe_checks", "verdict" => verdict.as_str()).set(value);
+    }
+    let unreached_count = u32::try_from(unreached.len()).unwrap_or(u32::MAX);
+    metrics::gauge!("kakitome_probe_unreached_listeners").set(unreached_count);
+    let at = site.world.now();
+    metrics::gauge!("kakitome_probe_time_seconds").set(at.as_duration().as_secs_f64());
+    *site.probed.lock() = Some(Last {
+        at,
+        failed,
+        unreached,
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_listens_everywhere_is_reached_on_loopback() {
+        for (listens, reached) in [
+            ("0.0.0.0:25", "127.0.0.1:25"),
+            ("[::]:993", "[::1]:993"),
+            ("192.0.2.7:587", "192.0.2.7:587"),
+        ] {
+            assert_eq!(
+                reachable(listens.parse().unwrap()),
+                reached.parse().unwrap()
+            );
+        }
+    }
+}
