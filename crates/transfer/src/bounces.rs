@@ -4,7 +4,7 @@ use message::{
     Address, Limits,
     bounce::{Bounce, Failure},
 };
-use store::QueueId;
+use store::{Error, QueueId, Store};
 use trail::{Actor, Event, Kind};
 
 /// Failures of one bounce that become events.
@@ -18,9 +18,23 @@ pub(crate) fn events(id: QueueId, to: &[Address], bounce: &Bounce) -> Vec<Event>
         .collect()
 }
 
-/// Reads a message without a sender, if it is a bounce.
-pub(crate) fn read(raw: &[u8]) -> Option<Bounce> {
-    Bounce::of(raw, &Limits::default())
+/// Octets of a message that is read where it is: handing it to another thread would cost as much.
+const SMALL: usize = 32 << 10;
+
+/// Reads a message without a sender: what it tells, if it is a bounce.
+///
+/// # Errors
+/// When the store is closing, or reading it ended in a panic.
+pub(crate) async fn read(store: &Store, raw: Vec<u8>) -> Result<(Vec<u8>, Option<Bounce>), Error> {
+    let is_small = raw.len() <= SMALL;
+    let work = move || {
+        let bounce = Bounce::of(&raw, &Limits::default());
+        Ok((raw, bounce))
+    };
+    match is_small {
+        true => work(),
+        false => store.blocking(work).await,
+    }
 }
 
 fn event(id: QueueId, to: &[Address], bounce: &Bounce, failure: &Failure) -> Event {

@@ -411,6 +411,7 @@ mod tests {
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),
             ("[return_path]\nunmarked = \"drop\"\n", 9),
             ("[signing]\noverlap = \"1d\"\n", 9),
+            ("[signing]\nrotate = \"9999999d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),
             ("[screening]\ntime = \"10m\"\n", 9),

@@ -45,6 +45,11 @@ pub(crate) enum AlgorithmKeys {
     Ed25519,
 }
 
+/// Whether a time is so many days at least, and ten years at most.
+fn is_between(time: Duration, least_days: u32) -> bool {
+    (DAY.saturating_mul(least_days)..=DAY.saturating_mul(3650)).contains(&time)
+}
+
 impl From<AlgorithmKeys> for Algorithm {
     fn from(keys: AlgorithmKeys) -> Self {
         match keys {
@@ -61,12 +66,14 @@ impl SigningKeys {
             let reason = "algorithms holds \"rsa\" at least: many receivers know no other";
             return Err(at(self.algorithms.span(), reason.into()));
         }
-        if self.rotate.get_ref().0 < DAY.saturating_mul(7) {
-            let reason = "rotate is 7d at least: somebody has to publish each new key";
+        if !is_between(self.rotate.get_ref().0, 7) {
+            let reason =
+                "rotate lies between 7d, since somebody has to publish each new key, and 3650d";
             return Err(at(self.rotate.span(), reason.into()));
         }
-        if self.overlap.get_ref().0 < DAY.saturating_mul(6) {
-            let reason = "overlap is 6d at least: mail may be under way for five days";
+        if !is_between(self.overlap.get_ref().0, 6) {
+            let reason =
+                "overlap lies between 6d, since mail may be under way for five days, and 3650d";
             return Err(at(self.overlap.span(), reason.into()));
         }
         Ok(())

@@ -106,7 +106,7 @@ impl Conversation<'_> {
             ));
         }
         let id = QueueId(self.transfer.store().next_id());
-        let bounce = self.bounce(&raw)?;
+        let (raw, bounce) = self.bounce(raw).await?;
         // Before the memory for sealing is asked for: the DNS may take its time.
         let raw = self.screen(id, raw).await?;
         if self.open.discarded {
@@ -129,12 +129,14 @@ impl Conversation<'_> {
     }
 
     /// What a message without a sender tells of mail that was not delivered. `Err`: that was not sent from here.
-    fn bounce(&self, raw: &[u8]) -> Result<Option<Bounce>, Refusal> {
+    async fn bounce(&self, raw: Vec<u8>) -> Result<(Vec<u8>, Option<Bounce>), Refusal> {
         let from_outside = self.listener == Listener::Exchange && !self.trusted;
         if self.open.sender().is_some() || !from_outside {
-            return Ok(None);
+            return Ok((raw, None));
         }
-        let bounce = bounces::read(raw);
+        let (raw, bounce) = bounces::read(self.transfer.store(), raw)
+            .await
+            .map_err(|error| self.store_trouble(&error))?;
         let answers_nothing = self
             .open
             .targets
@@ -144,7 +146,7 @@ impl Conversation<'_> {
             metrics::count(metrics::BACKSCATTER);
             return Err(envelope::answers_nothing());
         }
-        Ok(bounce)
+        Ok((raw, bounce))
     }
 
     /// Takes the message and throws it away: who sent it is told that it was taken, and the trail what became of it.
