@@ -22,23 +22,24 @@ pub(crate) async fn page(visit: Visit) -> Response {
     }
 }
 
+/// What a button does.
+#[derive(Clone, Copy)]
+enum Deed {
+    Release,
+    Delete,
+}
+
 /// `POST /quarantine/release`
 pub(crate) async fn release(visit: Visit, Form(form): Form<ApartForm>) -> Response {
-    let member = match visit.sender(&form.key, None).await {
-        Ok(member) => member,
-        Err(answer) => return answer,
-    };
-    let done = async {
-        let reach = reach(&member).await?;
-        let transfer = &member.visit.console.inner.transfer;
-        quarantine::release(transfer, &reach, named(&form)).await
-    };
-    let done = done.await;
-    after(&member, done).await
+    carry_out(visit, &form, Deed::Release).await
 }
 
 /// `POST /quarantine/delete`
 pub(crate) async fn delete(visit: Visit, Form(form): Form<ApartForm>) -> Response {
+    carry_out(visit, &form, Deed::Delete).await
+}
+
+async fn carry_out(visit: Visit, form: &ApartForm, deed: Deed) -> Response {
     let member = match visit.sender(&form.key, None).await {
         Ok(member) => member,
         Err(answer) => return answer,
@@ -46,7 +47,10 @@ pub(crate) async fn delete(visit: Visit, Form(form): Form<ApartForm>) -> Respons
     let done = async {
         let reach = reach(&member).await?;
         let transfer = &member.visit.console.inner.transfer;
-        quarantine::delete(transfer, &reach, named(&form)).await
+        match deed {
+            Deed::Release => quarantine::release(transfer, &reach, named(form)).await,
+            Deed::Delete => quarantine::delete(transfer, &reach, named(form)).await,
+        }
     };
     let done = done.await;
     after(&member, done).await
@@ -71,6 +75,9 @@ async fn after(member: &Member, done: Result<Done, CommandError>) -> Response {
     let w = member.visit.words;
     match done {
         Ok(done) if done.recipients > 0 => to("/quarantine"),
+        Ok(done) if done.damaged > 0 => {
+            list(member, StatusCode::SERVICE_UNAVAILABLE, w.try_later).await
+        }
         Ok(done) => {
             let note = match done.kept {
                 0 => w.apart_gone,

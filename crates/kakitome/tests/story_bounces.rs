@@ -166,6 +166,8 @@ fn bounces_for_what_was_never_sent_are_refused() {
         .map(|row: &Value| row["bounces"].as_i64().unwrap())
         .sum();
     assert_eq!(all, 3, "{counted:?}");
+    assert_eq!(counted.len(), 1, "{counted:?}");
+    assert_eq!(counted[0]["domain"], "city.example");
 
     // Where the site wants it, at once and whatever it is, but for addresses that take everything.
     let (mut strict, _town) = two_sites("2026-01-01T00:00:00Z");

@@ -85,7 +85,10 @@ fn add(counts: &mut BTreeMap<(String, String), Count>, words: &BouncesArgs, reco
         Kind::BounceReceived => (text("cause"), text("recipient"), text("domain")),
         // Forged in the name of one of ours: of nobody else anything is known.
         _ if text("reason") == FORGED => {
-            let whose = text("recipient");
+            // Refused at RCPT, or at the end of the data.
+            let named = event.detail.get("recipients").and_then(|all| all.get(0));
+            let named = named.and_then(|first| first.as_str()).map(str::to_owned);
+            let whose = named.unwrap_or_else(|| text("recipient"));
             let domain = whose.rsplit_once('@').map(|(_, domain)| domain.to_owned());
             (FORGED.to_owned(), whose, domain.unwrap_or_default())
         }

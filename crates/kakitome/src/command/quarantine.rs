@@ -45,6 +45,13 @@ pub(super) async fn run(
                     ))
                     .await;
             }
+            if done.damaged > 0 {
+                let text = format!(
+                    "{} messages stay, since they cannot be opened; the log tells why, and `verify` what is wrong",
+                    done.damaged
+                );
+                answer.note(text).await;
+            }
             told(done, answer).await
         }
         QuarantineCommand::Delete(words) => {

@@ -98,6 +98,8 @@ pub struct Done {
     pub recipients: usize,
     /// Messages that stay, since only an administrator may release them.
     pub kept: usize,
+    /// Messages that stay, since they cannot be opened; the log tells why.
+    pub damaged: usize,
 }
 
 /// How often mail was set apart for one cause, and what became of it. A message counts once for each event.
@@ -204,8 +206,15 @@ pub async fn release(
                 done.kept = done.kept.saturating_add(1);
                 continue;
             }
-            let released = release_one(transfer, held, &reach.actor).await?;
-            done.recipients = done.recipients.saturating_add(released);
+            match release_one(transfer, held, &reach.actor).await {
+                Ok(released) => done.recipients = done.recipients.saturating_add(released),
+                // The others are released all the same.
+                Err(error @ (Error::Corrupt(_) | Error::NotFound(_) | Error::NoKey(_))) => {
+                    tracing::error!(id = %held.message.id, %error, "mail that is set apart cannot be released");
+                    done.damaged = done.damaged.saturating_add(1);
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         match page.next {
             Some(next) => after = next,

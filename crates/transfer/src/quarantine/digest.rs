@@ -19,6 +19,8 @@ use crate::{
     notice::{self, Notice},
 };
 
+/// Messages that are gathered at once; of more than these somebody may get two digests.
+const GATHERED: usize = 5000;
 /// Messages that one digest lists; of the others it says how many there are.
 const LISTED: usize = 100;
 /// From and Subject fields of one message that are looked at; there should be one of each.
@@ -42,26 +44,31 @@ pub struct Digested {
 /// The store's: those who were not told yet are in the next round.
 pub async fn digest(transfer: &Transfer, page: Option<&str>) -> Result<Digested, Error> {
     let mut done = Digested::default();
-    for (address, held) in untold(transfer).await? {
-        let mut lines = String::new();
-        for one in held.iter().take(LISTED) {
-            lines.push_str(&line(transfer, one).await);
+    loop {
+        let untold = untold(transfer).await?;
+        if untold.is_empty() {
+            return Ok(done);
         }
-        done.digests = done.digests.saturating_add(1);
-        done.messages = done.messages.saturating_add(held.len());
-        tell(transfer, address, &held, &lines, page).await?;
+        for (address, held) in untold {
+            let mut lines = String::new();
+            for one in held.iter().take(LISTED) {
+                lines.push_str(&line(transfer, one).await);
+            }
+            done.digests = done.digests.saturating_add(1);
+            done.messages = done.messages.saturating_add(held.len());
+            tell(transfer, address, &held, &lines, page).await?;
+        }
     }
-    Ok(done)
 }
 
-/// Everything that nobody was told of yet, by whom it is for; an alias's mail by each account that it leads to.
+/// What nobody was told of yet, at most [`GATHERED`] messages, by whom it is for; an alias's mail by each account that it leads to.
 async fn untold(transfer: &Transfer) -> Result<BTreeMap<Address, Vec<Held>>, Error> {
     let selection = Selection {
         untold: true,
         ..Selection::default()
     };
     let mut all: BTreeMap<Address, Vec<Held>> = BTreeMap::new();
-    let mut after = QueueId(0);
+    let (mut after, mut gathered) = (QueueId(0), 0_usize);
     loop {
         let wanted = selection.clone();
         let page = transfer
@@ -69,6 +76,7 @@ async fn untold(transfer: &Transfer) -> Result<BTreeMap<Address, Vec<Held>>, Err
             .read(move |sql| quarantine::select(sql, &wanted, after, PAGE))
             .await?;
         for held in page.held {
+            gathered = gathered.saturating_add(held.recipients.len());
             for waiting in &held.recipients {
                 let address = match waiting.to.place {
                     Place::Here(account) => transfer.directory().main_address(account).await?,
@@ -85,8 +93,8 @@ async fn untold(transfer: &Transfer) -> Result<BTreeMap<Address, Vec<Held>>, Err
             }
         }
         match page.next {
-            Some(next) => after = next,
-            None => return Ok(all),
+            Some(next) if gathered < GATHERED || all.is_empty() => after = next,
+            _ => return Ok(all),
         }
     }
 }

@@ -316,7 +316,7 @@ impl Conversation<'_> {
 
     /// What leaves from here is signed: submissions in their author's name, and what goes on with what was found about it.
     async fn signed(&self, accepted: &Accepted, raw: Vec<u8>) -> Vec<u8> {
-        let (mut raw, fields) = if self.listener.is_submission() {
+        let (raw, fields) = if self.listener.is_submission() {
             let leaves = !accepted.queued.is_empty() || !accepted.onward.is_empty();
             match signing::author(&raw).filter(|_| leaves) {
                 Some(domain) => self.transfer.signatures(raw, &domain).await,
@@ -331,8 +331,7 @@ impl Conversation<'_> {
                 .seal_of(raw, by.domain(), &screened.evidence)
                 .await
         };
-        raw.splice(..0, fields.into_bytes());
-        raw
+        signing::with_fields(raw, fields)
     }
 
     /// What goes on from accounts here to addresses elsewhere: sent in their names, so that what fails comes back to them.
@@ -388,7 +387,7 @@ impl Conversation<'_> {
         accepted: &Accepted,
         sender: Option<&Address>,
         utf8: bool,
-        mut raw: Vec<u8>,
+        raw: Vec<u8>,
     ) -> Vec<u8> {
         let hello = self.hello.as_ref();
         let extended = hello.is_some_and(|hello| hello.extended);
@@ -417,10 +416,7 @@ impl Conversation<'_> {
         if !accepted.accounts.is_empty() {
             trace.insert_str(0, &trace::return_path(sender));
         }
-        // In place: the message is not copied, and grows by no more than this.
-        raw.reserve_exact(trace.len());
-        raw.splice(0..0, trace.into_bytes());
-        raw
+        signing::with_fields(raw, trace)
     }
 
     /// The facts of clause 4.2(1)a and b.

@@ -125,10 +125,16 @@ impl Transfer {
         let Some(domain) = author(&raw) else {
             return raw;
         };
-        let (mut raw, fields) = self.signatures(raw, &domain).await;
-        raw.splice(..0, fields.into_bytes());
-        raw
+        let (raw, fields) = self.signatures(raw, &domain).await;
+        with_fields(raw, fields)
     }
+}
+
+/// A message with fields before it. It is not copied, and grows by no more than these.
+pub(crate) fn with_fields(mut raw: Vec<u8>, fields: String) -> Vec<u8> {
+    raw.reserve_exact(fields.len());
+    raw.splice(..0, fields.into_bytes());
+    raw
 }
 
 /// The domain of the one author, or of the first of several.
