@@ -44,6 +44,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 7,
         files: &[include_str!("schema/screening.sql")],
     },
+    Step {
+        format: 8,
+        files: &[],
+    },
 ];
 
 /// The format that this build writes.

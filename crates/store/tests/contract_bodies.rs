@@ -3,7 +3,11 @@
 
 mod site;
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
+    path::Path,
+};
 
 use site::{account, count, done, event, eventually, open, options, put, release};
 use store::{AccountId, BodyId, Error, Options, Store, sql::Sql};
@@ -278,8 +282,11 @@ async fn damage_is_found_by_reading_and_by_verify() {
         .await
         .unwrap();
     let path = directory.path().join("segments/00000001.seg");
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    std::os::unix::fs::FileExt::write_all_at(&file, b"x", start + 5000).unwrap();
+    let mut file = fs::OpenOptions::new();
+    let file = file.read(true).write(true).open(path).unwrap();
+    let mut octet = [0];
+    file.read_exact_at(&mut octet, start + 5000).unwrap();
+    file.write_all_at(&[!octet[0]], start + 5000).unwrap();
     assert!(store.body(owner, good).await.is_ok());
     assert!(matches!(
         store.body(owner, bad).await,

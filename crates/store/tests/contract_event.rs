@@ -247,6 +247,8 @@ async fn an_index_that_misses_an_event_is_found_out_and_made_anew() {
         let _: store::Receipt<()> = one.await.map_err(|error: Error| error).unwrap();
     }
     store.index_trail().await.unwrap();
+    // The tree has all of them: so what is changed is found by both, whoever was quicker.
+    store.checkpoint().await.unwrap();
     store.close().await;
     let database = rusqlite::Connection::open(directory.path().join("store.db")).unwrap();
     let change = "UPDATE event SET subject = 'another' WHERE subject = 'subject 3'";
@@ -256,10 +258,10 @@ async fn an_index_that_misses_an_event_is_found_out_and_made_anew() {
     let store = site::open(directory.path());
     let findings = store.verify(|_| {}).await.unwrap();
     let names: Vec<&str> = findings.iter().map(Finding::name).collect();
-    assert_eq!(names, ["trail-index"]);
-    let repaired = store.repair(&findings[0], Actor::System).await.unwrap();
+    assert_eq!(names, ["event-altered", "trail-index"]);
+    let repaired = store.repair(&findings[1], Actor::System).await.unwrap();
     assert_eq!(repaired, store::Repaired::Done);
-    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+    assert_eq!(store.verify(|_| {}).await.unwrap(), findings[..1]);
     let filter = Filter {
         subject: Some("another".to_owned()),
         ..Filter::default()

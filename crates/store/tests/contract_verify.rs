@@ -515,8 +515,11 @@ async fn damaged_bytes_are_named_with_all_that_is_known() {
     });
     let (segment, start, body) = place.await.unwrap().unwrap();
     let path = directory.path().join(format!("segments/{segment:08}.seg"));
-    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(b"!", start + 60).unwrap();
+    let mut file = fs::OpenOptions::new();
+    let file = file.read(true).write(true).open(path).unwrap();
+    let mut octet = [0];
+    file.read_exact_at(&mut octet, start + 60).unwrap();
+    file.write_all_at(&[!octet[0]], start + 60).unwrap();
     let findings = store.verify(|_| {}).await.unwrap();
     assert_eq!(names(&findings), BTreeSet::from(["body-damaged"]));
     let told = findings[0].to_string();
