@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use malware::Malware;
 use serde::{Deserialize, Serialize};
 
+use crate::{Conduct, History, Listing, Words};
+
 /// Octets of JSON that the evidence of one message takes at most: an event holds 16 KiB, of which its lists need half.
 const MOST_OCTETS: usize = 6 << 10;
 /// Octets of a name that somebody else wrote (RFC 1035, section 2.3.4).
@@ -89,6 +91,30 @@ pub struct Evidence {
     /// What the scanners said; `None` when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malware: Option<Malware>,
+    /// MAIL FROM; empty is the null sender, `None` was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+    /// Octets; 0 was not noted.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub size: u64,
+    /// What the client did before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conduct: Option<Conduct>,
+    /// What DNS lists said that list something, or that did not answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<Listing>,
+    /// What is remembered of where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<History>,
+    /// The names of the site's patterns that were found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<String>,
+    /// Which patterns were looked for: 64 bits of a digest of all; empty: none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub patterns_of: String,
+    /// What its words say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Words>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -225,6 +251,14 @@ impl Evidence {
             arc: ArcChain::default(),
             dmarc: Dmarc::default(),
             malware: None,
+            sender: None,
+            size: 0,
+            conduct: None,
+            lists: Vec::new(),
+            history: None,
+            patterns: Vec::new(),
+            patterns_of: String::new(),
+            words: None,
         }
     }
 
@@ -247,11 +281,11 @@ impl Evidence {
     /// The same in bounds: what the last signatures say gives way when all of it is more than an event may hold. DMARC, which
     /// they were looked at for, keeps what it found.
     #[must_use]
-    pub(crate) fn in_bounds(mut self) -> Self {
+    pub fn in_bounds(mut self) -> Self {
         while self.octets() > MOST_OCTETS {
             if self.dkim.pop().is_some() {
                 self.dkim_more = self.dkim_more.saturating_add(1);
-            } else if self.arc.sealers.pop().is_none() {
+            } else if self.arc.sealers.pop().is_none() && self.lists.pop().is_none() {
                 break;
             }
         }
@@ -291,6 +325,11 @@ fn is_true(value: &bool) -> bool {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_nothing(number: &u64) -> bool {
+    *number == 0
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -11,6 +11,9 @@
 //! | each DKIM signature | RFC 6376, 8301, 8463 |
 //! | the ARC chain | RFC 8617 |
 //! | DMARC of the author's domain | RFC 9989 |
+//! | what DNS lists say of the client and of names | RFC 5782 |
+//! | how the client behaved, and what became of what it and its domain sent before | RFC 5321, 6647 |
+//! | what the words say, and patterns that the site looks for | |
 //! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
 //!
 //! # What it never does
@@ -26,18 +29,31 @@
 //! ```
 
 mod canonical;
+mod conduct;
 mod evidence;
 mod gather;
+mod history;
+mod lists;
 mod malware;
+mod pattern;
 mod policy;
 mod results;
+mod rule;
 mod screened;
 pub mod sign;
 mod verdict;
+mod vote;
+mod words;
 
 pub use self::malware::{MalwarePolicy, Treatment};
+pub use conduct::{Conduct, ConductPolicy, HelloForm};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
 pub use gather::{Arrival, Limits, Screener, ScreenerError};
+pub use history::{Greylisting, History, HistoryPolicy, Standing};
+pub use lists::{Answers, DnsList, ListedBy, Listing};
+pub use pattern::{Pattern, Place, found as patterns_found};
 pub use policy::{Choice, Policy, Trouble};
+pub use rule::{AddressForm, Condition, NameForm, Rule};
 pub use screened::Screened;
 pub use verdict::{Cause, Handling, Refused, Verdict};
+pub use words::{Guess, Seen, Token, Words, WordsPolicy, tokens};

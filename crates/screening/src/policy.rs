@@ -3,7 +3,7 @@
 use message::Domain;
 use wire::ExplicitNetwork;
 
-use crate::MalwarePolicy;
+use crate::{ConductPolicy, DnsList, HistoryPolicy, MalwarePolicy, Pattern, Rule, WordsPolicy};
 
 /// What is done with mail that something speaks against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,18 @@ pub struct Policy {
     pub trusted_networks: Vec<ExplicitNetwork>,
     /// With what the scanners found, of mail from outside and of submissions.
     pub malware: MalwarePolicy,
+    /// The site's own rules: the first that holds decides in place of all criteria but `malware`. Default none.
+    pub rules: Vec<Rule>,
+    /// What rules may ask for by name, in what a message holds. Default none.
+    pub patterns: Vec<Pattern>,
+    /// DNS lists. Default none.
+    pub lists: Vec<DnsList>,
+    /// With mail of clients that behave so.
+    pub conduct: ConductPolicy,
+    /// With mail from those that are remembered, or that nobody knows.
+    pub history: HistoryPolicy,
+    /// With mail whose words are those of unwanted mail.
+    pub words: WordsPolicy,
 }
 
 impl Default for Policy {
@@ -61,12 +73,18 @@ impl Default for Policy {
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
             malware: MalwarePolicy::default(),
+            rules: Vec::new(),
+            patterns: Vec::new(),
+            lists: Vec::new(),
+            conduct: ConductPolicy::default(),
+            history: HistoryPolicy::default(),
+            words: WordsPolicy::default(),
         }
     }
 }
 
 /// Raised when [`Policy::judge`] comes to another verdict for the same evidence and settings.
-const RULES: u32 = 1;
+const RULES: u32 = 2;
 
 impl Policy {
     /// Names this policy: the version of the rules, and 64 bits of a digest of what the settings say.
@@ -90,6 +108,6 @@ mod tests {
             ..Policy::default()
         };
         assert_ne!(usual.digest(), changed.digest());
-        assert!(usual.digest().starts_with("1-"), "{}", usual.digest());
+        assert!(usual.digest().starts_with("2-"), "{}", usual.digest());
     }
 }

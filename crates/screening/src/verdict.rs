@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Author, Choice, Evidence, Finding, Policy, Published, Trouble, evidence::MOST_SEALERS,
+    Author, Choice, Evidence, Finding, Policy, Published, Trouble,
+    evidence::MOST_SEALERS,
+    vote::{Vote, strictest},
 };
 
 /// What is done with a message, from the mildest to the strictest.
@@ -81,6 +83,20 @@ pub enum Cause {
     ScannerDown,
     /// A scanner's definitions are too old.
     OldDefinitions,
+    /// A rule of the site decided.
+    Rule,
+    /// The client, or a name that the message comes under, is on a DNS list.
+    Listed,
+    /// A DNS list could not be asked now.
+    ListTrouble,
+    /// The client behaved as programs do that send much.
+    Conduct,
+    /// What came from there before was not wanted.
+    BadHistory,
+    /// Nobody is shown to send it, and the client was not here before.
+    Greylisted,
+    /// Its words are those of unwanted mail.
+    Words,
 }
 
 impl Cause {
@@ -107,6 +123,13 @@ impl Cause {
             Self::Incomplete => "incomplete",
             Self::ScannerDown => "scanner-down",
             Self::OldDefinitions => "old-definitions",
+            Self::Rule => "rule",
+            Self::Listed => "listed",
+            Self::ListTrouble => "list-trouble",
+            Self::Conduct => "conduct",
+            Self::BadHistory => "bad-history",
+            Self::Greylisted => "greylisted",
+            Self::Words => "words",
         }
     }
 
@@ -148,49 +171,54 @@ pub struct Refused {
     pub text: String,
 }
 
-/// One thing that speaks for a handling.
-type Vote<'e> = (Handling, Cause, &'e str);
-
 impl Policy {
-    /// What is done with a message of which this is known. The strictest of what speaks against it decides.
+    /// What is done with a message of which this is known: what the first of the site's rules says that holds; where none does, the
+    /// strictest of what speaks against it. What scanners say is never overruled but by what is stricter.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence) -> Verdict {
-        let votes = match evidence.authentication {
-            true => [self.by_dmarc(evidence), self.by_spf(evidence)],
-            false => [None, None],
-        };
-        let mut decided = (Handling::Accept, Cause::NothingAgainst, "");
-        for vote in votes.into_iter().flatten() {
-            // What was overruled by an exception is told as well, though it comes to the same.
-            if vote.0 > decided.0 || decided.1 == Cause::NothingAgainst {
-                decided = vote;
-            }
-        }
-        let (handling, because, domain) = decided;
-        let malware = self.malware.vote(evidence.malware.as_ref());
+        let nothing = Vote::new(Handling::Accept, Cause::NothingAgainst);
+        let decided = self
+            .by_rule(evidence)
+            .or_else(|| strictest(self.by_criteria(evidence)))
+            .unwrap_or(nothing)
+            .told(evidence.own);
         // Staff hear of it, whatever strangers do.
-        let malware = malware.map(|vote| vote.told(evidence.own));
-        if let Some(vote) = malware
-            && (vote.handling > handling || because == Cause::NothingAgainst)
-        {
-            return Verdict {
-                handling: vote.handling,
-                because: vote.cause,
-                domain: String::new(),
-                what: vote.what,
-                policy: self.digest(),
-            };
-        }
+        let malware = self.malware.vote(evidence.malware.as_ref());
+        let malware = malware.map(|vote| Vote::from(vote).told(evidence.own));
+        let vote = match malware {
+            Some(vote)
+                if vote.handling > decided.handling || decided.cause == Cause::NothingAgainst =>
+            {
+                vote
+            }
+            _ => decided,
+        };
         Verdict {
-            handling,
-            because,
-            domain: domain.to_owned(),
-            what: String::new(),
+            handling: vote.handling,
+            because: vote.cause,
+            domain: vote.domain,
+            what: vote.what,
             policy: self.digest(),
         }
     }
 
-    fn by_dmarc<'e>(&self, evidence: &'e Evidence) -> Option<Vote<'e>> {
+    /// What each criterion says of mail from outside. What was overruled by an exception is told as well, though it comes to nothing.
+    fn by_criteria(&self, evidence: &Evidence) -> Vec<Vote> {
+        if !evidence.authentication {
+            return Vec::new();
+        }
+        let mut votes: Vec<Vote> = Vec::new();
+        votes.extend(self.by_dmarc(evidence));
+        votes.extend(self.by_spf(evidence));
+        votes.extend(self.lists.iter().filter_map(|list| list.vote(evidence)));
+        votes.extend(self.conduct.votes(evidence));
+        votes.extend(self.history.votes(evidence));
+        let known = self.history.knows_well(evidence);
+        votes.extend(self.words.vote(evidence).filter(|_| !known));
+        votes
+    }
+
+    fn by_dmarc(&self, evidence: &Evidence) -> Option<Vote> {
         let dmarc = &evidence.dmarc;
         let domain = dmarc.domain.as_str();
         if dmarc.author != Author::One {
@@ -201,13 +229,13 @@ impl Policy {
                 true => Handling::Accept,
                 false => self.unclear_author.into(),
             };
-            return Some((handling, Cause::UnclearAuthor, ""));
+            return Some(Vote::new(handling, Cause::UnclearAuthor));
         }
         let asked = match dmarc.result {
             Finding::Fail => dmarc.policy?,
             Finding::Temperror if self.would_pass(evidence) => return None,
             Finding::Temperror => {
-                return Some((self.dns_trouble.into(), Cause::DmarcTrouble, domain));
+                return Some(Vote::new(self.dns_trouble, Cause::DmarcTrouble).domain(domain));
             }
             _ => return None,
         };
@@ -216,19 +244,19 @@ impl Policy {
             Published::Quarantine => (self.dmarc_quarantine.into(), Cause::DmarcQuarantine),
             Published::None => (Handling::Accept, Cause::DmarcNone),
         };
-        let vote = match handling {
-            Handling::Accept => (handling, cause, domain),
+        let (handling, cause) = match handling {
+            Handling::Accept => (handling, cause),
             _ if self.is_from_trusted_network(evidence) => {
-                (Handling::Accept, Cause::TrustedNetwork, domain)
+                (Handling::Accept, Cause::TrustedNetwork)
             }
-            _ if self.trusts_chain(evidence) => (Handling::Accept, Cause::TrustedSealer, domain),
+            _ if self.trusts_chain(evidence) => (Handling::Accept, Cause::TrustedSealer),
             // The chain could have saved it.
             _ if self.chain_is_in_doubt(evidence) && self.dns_trouble == Trouble::Defer => {
-                (Handling::Defer, Cause::DmarcTrouble, domain)
+                (Handling::Defer, Cause::DmarcTrouble)
             }
-            _ => (handling, cause, domain),
+            _ => (handling, cause),
         };
-        Some(vote)
+        Some(Vote::new(handling, cause).domain(domain))
     }
 
     /// Whether the outcome of a check that could not be made would have changed nothing.
@@ -248,14 +276,16 @@ impl Policy {
             || self.trusts_chain(evidence)
     }
 
-    fn by_spf<'e>(&self, evidence: &'e Evidence) -> Option<Vote<'e>> {
+    fn by_spf(&self, evidence: &Evidence) -> Option<Vote> {
         let spf = &evidence.spf;
         if self.spf_fail == Choice::Accept || self.is_from_trusted_network(evidence) {
             return None;
         }
         match spf.result {
-            Finding::Fail => Some((self.spf_fail.into(), Cause::SpfFail, &spf.domain)),
-            Finding::Temperror => Some((self.dns_trouble.into(), Cause::SpfTrouble, &spf.domain)),
+            Finding::Fail => Some(Vote::new(self.spf_fail, Cause::SpfFail).domain(&spf.domain)),
+            Finding::Temperror => {
+                Some(Vote::new(self.dns_trouble, Cause::SpfTrouble).domain(&spf.domain))
+            }
             _ => None,
         }
     }
@@ -350,6 +380,40 @@ impl Verdict {
             Cause::SpfTrouble => (
                 SPF_ERROR,
                 format!("The SPF record of {domain} cannot be looked up now, try again later"),
+            ),
+            Cause::Rule => (
+                NOT_AUTHORIZED,
+                "The message is not taken by a rule of this site".to_owned(),
+            ),
+            Cause::Listed => (
+                NOT_AUTHORIZED,
+                format!("The message is not taken: {}", self.what),
+            ),
+            Cause::ListTrouble => (
+                DIRECTORY_FAILURE,
+                "A list cannot be asked about this now, try again later".to_owned(),
+            ),
+            Cause::Conduct => (
+                NOT_AUTHORIZED,
+                format!(
+                    "The message is not taken for how its client behaved: {}",
+                    self.what
+                ),
+            ),
+            Cause::BadHistory => (
+                NOT_AUTHORIZED,
+                format!("The message is not taken: {}", self.what),
+            ),
+            Cause::Greylisted => (
+                NOT_AUTHORIZED,
+                format!(
+                    "Neither you nor this sender is known here, try again ({})",
+                    self.what
+                ),
+            ),
+            Cause::Words => (
+                NOT_AUTHORIZED,
+                "The message reads like mail that nobody here wanted".to_owned(),
             ),
             Cause::UnclearAuthor => (
                 NOT_AUTHORIZED,

@@ -81,6 +81,11 @@ impl Keyring {
         blake3::hash(&key).to_hex().to_string()
     }
 
+    /// A key for another use than mail, which tells nothing about the installation key.
+    pub(crate) fn derived(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, self.installation.as_slice())
+    }
+
     /// A new account key, wrapped.
     pub(crate) fn make(&self, account: AccountId) -> Result<Vec<u8>, Error> {
         let key: Key = Zeroizing::new(self.world.bytes());

@@ -22,6 +22,7 @@
 //! Domain modules ([`mailbox`], [`queue`], [`event`]) speak the narrow SQL of [`sql`], which SQLite
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
+pub mod acquaintance;
 mod backup;
 mod batch;
 mod cipher;
@@ -42,6 +43,7 @@ mod keys;
 pub mod mailbox;
 mod mark;
 mod open;
+pub mod policy;
 pub mod quarantine;
 pub mod queue;
 mod read;
@@ -58,6 +60,7 @@ mod sqlite;
 pub mod tree;
 mod tx;
 pub mod verify;
+pub mod words;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

@@ -91,6 +91,14 @@ kinds! {
     /// A bounce was accepted: mail was not delivered elsewhere (clause 5.5(1)).
     BounceReceived = "bounce.received",
 
+    // What screening remembers, and by what it decides (clause 5.3).
+    /// Another screening policy is in force.
+    ScreeningPolicy = "screening.policy",
+    /// Words were learned from a message that somebody moved into Junk or out of it, or that was brought for that.
+    WordsLearned = "screening.learned",
+    /// Those were forgotten that did not send mail here for a long time.
+    SendersForgotten = "screening.forgotten",
+
     // The quarantine (clause 5.3(2)).
     /// A message was accepted and set apart; the detail holds why, and until when.
     QuarantineKept = "quarantine.kept",

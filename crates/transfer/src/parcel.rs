@@ -1,7 +1,7 @@
 //! A message on its way into the store: sealed once, for the mailboxes and the queue together.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -38,6 +38,8 @@ struct Contents {
     size: u64,
     accounts: BTreeSet<AccountId>,
     into: Folder,
+    /// Accounts whose mailbox is another one.
+    elsewhere: BTreeMap<AccountId, Folder>,
     queued: Vec<NewQueued>,
     digest: Digest,
 }
@@ -74,6 +76,7 @@ impl Parcel {
                 size: sealed.size,
                 accounts,
                 into: Folder::default(),
+                elsewhere: BTreeMap::new(),
                 queued,
                 digest,
             };
@@ -87,9 +90,14 @@ impl Parcel {
         store.blocking(work).await
     }
 
-    /// The same, for another mailbox of its accounts.
-    pub(crate) fn into_mailbox(mut self, into: Folder) -> Self {
+    /// The same, for another mailbox of its accounts; those in `elsewhere` have one of their own.
+    pub(crate) fn into_mailbox(
+        mut self,
+        into: Folder,
+        elsewhere: BTreeMap<AccountId, Folder>,
+    ) -> Self {
         self.contents.into = into;
+        self.contents.elsewhere = elsewhere;
         self
     }
 }
@@ -99,7 +107,7 @@ impl Contents {
     /// nothing is accepted and then bounced.
     fn put(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
         for account in &self.accounts {
-            let junk = match self.into {
+            let junk = match *self.elsewhere.get(account).unwrap_or(&self.into) {
                 Folder::Inbox => None,
                 Folder::Junk => mailbox::by_special_use(tx, *account, SpecialUse::Junk)?,
             };

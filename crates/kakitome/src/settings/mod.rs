@@ -5,6 +5,7 @@
 
 mod audit;
 mod bounds;
+mod criteria;
 mod error;
 mod limits;
 mod listen;

@@ -8,10 +8,17 @@ use serde::Deserialize;
 use toml::Spanned;
 use wire::ExplicitNetwork;
 
-use super::{SettingsError, Time, malware::MalwareKeys, policy::At};
+use super::{
+    SettingsError, Time,
+    criteria::{ConductKeys, Criteria, DnsListKeys, HistoryKeys, PatternKeys, RuleKeys, WordsKeys},
+    malware::MalwareKeys,
+    policy::At,
+};
 
 /// A client waits ten minutes for the reply to its data (RFC 5321, section 4.5.3.2.6), and the commit takes its part.
 const MOST_TIME: Duration = Duration::from_secs(300);
+/// RFC 5321, section 4.5.3.2.1, has clients wait for the greeting 5 minutes; many wait half a minute.
+const MOST_GREETING_WAIT: Duration = Duration::from_secs(30);
 /// Signatures of one message: each costs a question, and the work of public-key cryptography.
 const MOST_SIGNATURES: usize = 20;
 
@@ -40,6 +47,20 @@ pub(crate) struct ScreeningKeys {
     pub(crate) dns_trouble: TroubleKeys,
     /// Who looks for malware, and what is done about it.
     pub(crate) malware: MalwareKeys,
+    /// How long strangers wait for the greeting.
+    pub(crate) greeting_wait: Spanned<Time>,
+    /// The site's own rules, in their order.
+    pub(crate) rule: Vec<RuleKeys>,
+    /// What rules may ask for by name.
+    pub(crate) pattern: Vec<PatternKeys>,
+    /// DNS lists.
+    pub(crate) dns_list: Vec<DnsListKeys>,
+    /// How clients behave.
+    pub(crate) conduct: ConductKeys,
+    /// What is remembered of those who send.
+    pub(crate) history: HistoryKeys,
+    /// What was learned of words.
+    pub(crate) words: WordsKeys,
 }
 
 impl Default for ScreeningKeys {
@@ -56,6 +77,13 @@ impl Default for ScreeningKeys {
             unclear_author: policy.unclear_author.into(),
             dns_trouble: TroubleKeys::Defer,
             malware: MalwareKeys::default(),
+            greeting_wait: Spanned::new(0..0, Time(Duration::ZERO)),
+            rule: Vec::new(),
+            pattern: Vec::new(),
+            dns_list: Vec::new(),
+            conduct: ConductKeys::default(),
+            history: HistoryKeys::default(),
+            words: WordsKeys::default(),
         }
     }
 }
@@ -110,7 +138,24 @@ impl ScreeningKeys {
         for text in &self.dmarc_exceptions {
             Exception::parse(text.get_ref()).map_err(|reason| at(text.span(), reason))?;
         }
+        let wait = self.greeting_wait.get_ref().0;
+        if wait > MOST_GREETING_WAIT {
+            let reason =
+                "greeting_wait is at most 30s: the standard has clients wait for 5 minutes";
+            return Err(at(self.greeting_wait.span(), reason.into()));
+        }
+        self.criteria().check(at)?;
+        self.history.check(at)?;
+        self.words.check(at)?;
         self.malware.check(at)
+    }
+
+    fn criteria(&self) -> Criteria<'_> {
+        Criteria {
+            rules: &self.rule,
+            patterns: &self.pattern,
+            lists: &self.dns_list,
+        }
     }
 
     /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
@@ -127,7 +172,14 @@ impl ScreeningKeys {
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
             malware: self.malware.policy(),
+            conduct: self.conduct.made(),
+            history: self.history.made(),
+            words: self.words.made(),
+            ..Policy::default()
         };
+        self.criteria()
+            .put(&mut policy)
+            .map_err(|(_, reason)| reason)?;
         for text in &self.dmarc_exceptions {
             match Exception::parse(text.get_ref())? {
                 Exception::Sealer(domain) => policy.trusted_sealers.push(domain),
@@ -138,7 +190,12 @@ impl ScreeningKeys {
             time: self.time.get_ref().0,
             signatures: *self.signatures.get_ref(),
         };
-        Ok(Some(transfer::Screening { limits, policy }))
+        let greeting_wait = self.greeting_wait.get_ref().0;
+        Ok(Some(transfer::Screening {
+            limits,
+            policy,
+            greeting_wait,
+        }))
     }
 }
 

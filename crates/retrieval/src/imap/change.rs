@@ -5,7 +5,8 @@ use protocol::imap::{
 };
 use store::{
     Error, Refusal,
-    mailbox::{self, FlagChange, FlagMode, Flags, FlagsChanged},
+    mailbox::{self, FlagChange, FlagMode, Flags, FlagsChanged, Mailbox, SpecialUse},
+    words,
 };
 use trail::Kind;
 
@@ -228,6 +229,7 @@ impl Member {
                 let target = mailbox::by_name(tx, account, target.as_str())?
                     .filter(|target| target.selectable)
                     .ok_or_else(|| Refusal::NoMailbox(target.as_str().to_owned()))?;
+                let source = mailbox::by_id(tx, id)?;
                 let (kind, copied) = if moving {
                     (
                         Kind::MessageMoved,
@@ -239,6 +241,10 @@ impl Member {
                         mailbox::copy(tx, id, &uids, target.id)?,
                     )
                 };
+                let copies: Vec<u32> = copied.uids.iter().map(|(_, copy)| *copy).collect();
+                if let Some(junk) = said_by(source.as_ref(), &target) {
+                    words::teach(tx, account, target.id, &copies, junk)?;
+                }
                 let sources = copied.uids.iter().map(|(source, _)| *source);
                 let event = who.event_of(kind, &name, sources).detail("to", target.name);
                 tx.record(&event, copied)
@@ -264,6 +270,17 @@ impl Member {
         self.line.out.untagged(Status::Ok, Some(&code), "Moved");
         self.tell_changes_if_possible().await?;
         Ok(Done::new("Moved"))
+    }
+}
+
+/// What somebody says of messages by putting them from one mailbox into another: that they are unwanted, or that they are not. What goes
+/// into the trash says nothing.
+fn said_by(source: Option<&Mailbox>, target: &Mailbox) -> Option<bool> {
+    let from_junk = source?.special_use == Some(SpecialUse::Junk);
+    match target.special_use {
+        Some(SpecialUse::Junk) => (!from_junk).then_some(true),
+        Some(SpecialUse::Trash) => None,
+        _ => from_junk.then_some(false),
     }
 }
 

@@ -9,9 +9,11 @@ mod author;
 mod body;
 mod dkim;
 mod dmarc;
+mod lists;
 mod spf;
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -26,6 +28,7 @@ use mail_auth::{
     AuthenticatedMessage, IprevResult, MessageAuthenticator, Txt, common::cache::NoCache,
 };
 use message::{Address, header::Header};
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use world::World;
 
@@ -82,7 +85,12 @@ pub struct ScreenerError(String);
 pub struct Screener {
     asking: MessageAuthenticator,
     world: World,
+    /// When it was tried whether a list answers as a list, and what came of it.
+    tried: Tried,
 }
+
+/// By zone, and whether it lists addresses. No longer than the site's lists.
+type Tried = Arc<Mutex<HashMap<(String, bool), (Instant, Result<(), String>)>>>;
 
 impl std::fmt::Debug for Screener {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -128,6 +136,7 @@ impl Screener {
         Ok(Self {
             asking: MessageAuthenticator(builder.build().map_err(failed)?),
             world,
+            tried: Tried::default(),
         })
     }
 

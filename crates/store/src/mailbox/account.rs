@@ -2,6 +2,7 @@
 
 use crate::{
     AccountId, BodyId, Error, MailboxId, Refusal, Topic, Tx, params, quarantine, sql, sql::Sql,
+    words,
 };
 
 use super::{
@@ -94,6 +95,7 @@ pub fn remove_account(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> 
     tx.release_bodies(account, &bodies.into_iter().collect())?;
     tx.execute("DELETE FROM email WHERE account = ?1", params![account])?;
     quarantine::forget(tx, account)?;
+    words::forget(tx, account)?;
     tx.execute("DELETE FROM mailbox WHERE account = ?1", params![account])?;
     tx.execute(
         "DELETE FROM subscription WHERE account = ?1",

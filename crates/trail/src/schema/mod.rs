@@ -119,6 +119,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
     ("Bounces", transfer::BOUNCES),
+    ("What screening remembers", transfer::SCREENING),
     ("The quarantine", transfer::QUARANTINE),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),

@@ -43,6 +43,7 @@ pub(super) const MAIL: &[Schema] = schemas! {
             Sometimes "recipients" List: "The recipients' addresses, if it went to the mailboxes as it was accepted.";
             Sometimes "accounts" List: "Numbers of the accounts whose mailboxes it went to, as texts; there as `recipients` is.";
             Sometimes "junk" Boolean: "True: it went to their Junk mailboxes, as the screening decided; to INBOX where an account has none.";
+            Sometimes "junk_accounts" List: "Numbers of those of `accounts` whose own lessons put it into Junk, as texts; there if it went into Junk for some only.";
             Sometimes "recipient" Text: "The recipient, if it came from the queue.";
             Sometimes "attempt" Number: "Which attempt it was for this recipient, from 1; there if `recipient` is.";
             Sometimes "reply" Text: "`delivered`; there if `recipient` is.";
@@ -106,6 +107,30 @@ pub(super) const BOUNCES: &[Schema] = schemas! {
             Sometimes "domain" Text: "The domain of `recipient`.";
             Sometimes "status" Text: "The enhanced status code (RFC 3463), if one was told.";
             Sometimes "said" Text: "What the other server said, in at most 300 characters.";
+    }
+};
+
+pub(super) const SCREENING: &[Schema] = schemas! {
+    ScreeningPolicy {
+        subject: "the policy's digest, as verdicts name it";
+        outcome: Success;
+        facts:
+            Always "settings" Text: "BLAKE3 of the settings that it was read from, in hexadecimal; the store keeps them (`screening policy show`).";
+            Sometimes "before" Text: "The digest of the policy that was in force before, if there was one.";
+    }
+    WordsLearned {
+        subject: "the number of the account whose holder moved the message; empty where messages were brought";
+        outcome: Success;
+        facts:
+            Always "junk" Boolean: "Whether it was said to be unwanted.";
+            Sometimes "taught" Boolean: "Whether anything was learned: not of a message that is gone, or that the same was learned of before.";
+            Sometimes "messages" Number: "How many messages were brought.";
+    }
+    SendersForgotten {
+        subject: "empty";
+        outcome: Success;
+        facts:
+            Always "count" Number: "How many networks, domains and senders were forgotten.";
     }
 };
 

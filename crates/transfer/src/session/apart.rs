@@ -60,7 +60,9 @@ impl Conversation<'_> {
         };
         let mut events = events;
         events.extend(told(&held));
+        let note = self.note();
         let commit = store.commit(vec![sealed], move |tx| {
+            note.write(tx)?;
             store::quarantine::keep(tx, &held)?;
             parcel::record_all(tx, &events)
         });

@@ -28,7 +28,9 @@ use super::{
     envelope::{Place, Target},
 };
 use crate::{
-    Listener, bounces, content, metrics,
+    Listener,
+    acquaintance::Note,
+    bounces, content, metrics,
     notify::{self, Origin, Report},
     parcel::{self, Folder, Parcel},
     route::Hop,
@@ -167,8 +169,13 @@ impl Conversation<'_> {
             .subject(id.to_string())
             .detail("sender", text::path(sender.as_ref()));
         events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", names.collect())]));
-        let recorded = parcel::record(self.transfer.store(), events).await;
-        recorded.map_err(|error| self.store_trouble(&error))?;
+        let note = self.note();
+        let work = move |tx: &mut store::Tx<'_>| {
+            note.write(tx)?;
+            parcel::record_all(tx, &events)
+        };
+        let recorded = parcel::commit(self.transfer.store(), Vec::new(), work).await;
+        recorded.map_err(|error: store::Error| self.store_trouble(&error))?;
         metrics::accepted(self.listener, raw.len());
         tracing::info!(peer = %self.peer, %id, sender = text::path(sender.as_ref()), "accepted and discarded");
         Ok(id)
@@ -281,6 +288,10 @@ impl Conversation<'_> {
         let body_type = accepted.body_type.max(body_number(mail.body));
         let named = (&origin, message_id.as_str(), body_type);
         let mut queued = self.onward(&accepted, named, &mut events);
+        let note = match self.login.is_some() && self.settings.screening.is_some() {
+            true => Note::of_correspondents(accepted.queued.iter().map(|to| &to.address)),
+            false => self.note(),
+        };
         let own = (!accepted.queued.is_empty()).then(|| NewQueued {
             id,
             body: BodyId(0),
@@ -299,13 +310,17 @@ impl Conversation<'_> {
         let parcel = Parcel::seal(store, raw, accepted.accounts, queued)
             .await
             .map_err(trouble)?
-            .into_mailbox(self.open.folder);
+            .into_mailbox(self.open.folder, self.open.folders.clone());
         let mut parcels = vec![parcel];
         if let Some((notice, event)) = notices {
             parcels.extend(notice);
             events.push(event);
         }
-        parcel::commit(store, parcels, move |tx| parcel::record_all(tx, &events))
+        let work = move |tx: &mut store::Tx<'_>| {
+            note.write(tx)?;
+            parcel::record_all(tx, &events)
+        };
+        parcel::commit(store, parcels, work)
             .await
             .map_err(trouble)?;
         metrics::accepted(self.listener, octets);
@@ -468,16 +483,26 @@ impl Conversation<'_> {
             let mut event = Event::new(Kind::DeliveryLocal, trail::Actor::System)
                 .subject(id.to_string())
                 .detail("sender", text::path(origin.sender.as_ref()));
-            if self.open.folder == Folder::Junk {
+            let mut lists = vec![
+                ("recipients", names(&accepted.local)),
+                ("accounts", accounts),
+            ];
+            let in_junk = |account: &&store::AccountId| {
+                let own = self.open.folders.get(account);
+                *own.unwrap_or(&self.open.folder) == Folder::Junk
+            };
+            let junk: Vec<String> = accepted
+                .accounts
+                .iter()
+                .filter(in_junk)
+                .map(ToString::to_string)
+                .collect();
+            if junk.len() == accepted.accounts.len() {
                 event = event.detail("junk", true);
+            } else if !junk.is_empty() {
+                lists.push(("junk_accounts", junk));
             }
-            events.extend(event.in_parts(
-                DETAIL_LIMIT,
-                vec![
-                    ("recipients", names(&accepted.local)),
-                    ("accounts", accounts),
-                ],
-            ));
+            events.extend(event.in_parts(DETAIL_LIMIT, lists));
         }
         events
     }

@@ -1,7 +1,7 @@
 //! MAIL and RCPT: who may send, and to whom. RCPT decides: nothing is accepted here that would be bounced for
 //! want of a mailbox.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use directory::{LocalRecipient, Resolution, Restriction, Writers};
 use message::address::Address;
@@ -10,7 +10,7 @@ use protocol::smtp::{
     server::{MailAnswer, RcptAnswer},
 };
 use screening::Screened;
-use store::QueueId;
+use store::{AccountId, QueueId};
 use tokio::time::Instant;
 
 use super::Conversation;
@@ -45,6 +45,8 @@ pub(super) struct Open {
     pub(super) screened: Option<(QueueId, Screened)>,
     /// Which mailbox of its recipients it goes to.
     pub(super) folder: Folder,
+    /// Accounts whose mailbox is another one.
+    pub(super) folders: BTreeMap<AccountId, Folder>,
     /// Its share of what mail without a sender may use.
     pub(super) pass: Option<Pass>,
     /// It is thrown away once it is taken.
@@ -89,6 +91,7 @@ impl Open {
             given_up: false,
             screened: None,
             folder: Folder::Inbox,
+            folders: BTreeMap::new(),
             pass: None,
             discarded: false,
         }
@@ -108,6 +111,7 @@ impl Open {
         self.given_up = false;
         self.screened = None;
         self.folder = Folder::Inbox;
+        self.folders = BTreeMap::new();
         self.pass = None;
         self.discarded = false;
     }

@@ -24,6 +24,34 @@ pub(super) enum Ended {
 }
 
 impl Conversation<'_> {
+    /// Waits with the greeting for strangers who talk before it (RFC 5321, section 3.1), as long as the settings say. What they said
+    /// is read after the greeting all the same.
+    pub(super) async fn await_early(&mut self) -> Result<(), Ended> {
+        let screening = self.settings.screening.as_ref();
+        let wait = screening.map_or(Duration::ZERO, |screening| screening.greeting_wait);
+        if wait.is_zero() || !self.is_from_outside() {
+            return Ok(());
+        }
+        let Some(stream) = self.stream.as_mut() else {
+            return Err(Ended::Gone);
+        };
+        let mut buffer = vec![0; READ_AT_ONCE];
+        let read = tokio::select! {
+            biased;
+            () = self.shutdown.begun() => return Ok(()),
+            read = stream.read(&mut buffer) => read,
+            () = tokio::time::sleep(wait) => return Ok(()),
+        };
+        match read {
+            Ok(0) | Err(_) => Err(Ended::Gone),
+            Ok(count) => {
+                self.early = true;
+                self.machine.feed(buffer.get(..count).unwrap_or_default());
+                Ok(())
+            }
+        }
+    }
+
     /// Writes what the machine has to say, and feeds it what the client says next.
     pub(super) async fn exchange_octets(&mut self) -> Result<(), Ended> {
         self.progressed |= self.flush().await?;

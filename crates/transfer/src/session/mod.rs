@@ -1,13 +1,14 @@
 //! One SMTP or submission session: `protocol`'s machine between a stream and this room's decisions.
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
-//! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before, `refusal` records what
-//! was refused.
+//! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers,
+//! `refusal` records what was refused.
 
 mod apart;
 mod auth;
 mod content;
 mod envelope;
+mod evidence;
 mod line;
 mod refusal;
 mod screen;
@@ -45,6 +46,8 @@ pub(crate) struct Conversation<'t> {
     proved: Option<Login>,
     /// The mechanism of the authentication under way or last tried.
     mechanism: &'static str,
+    /// It talked before it was greeted.
+    early: bool,
     /// The peer may do without authentication (clause 6.1(1)b) or is an exchange server of ours (6.1(1)a).
     trusted: bool,
     open: Open,
@@ -83,6 +86,7 @@ pub(crate) async fn run(
         scram: None,
         proved: None,
         mechanism: "",
+        early: false,
         trusted,
         // An own exchange server brings the mail of all the world by one address.
         open: Open::new(transfer, (!trusted).then_some(peer.ip())),
@@ -95,6 +99,9 @@ pub(crate) async fn run(
         settings,
     };
     if listener == Listener::Submissions && conversation.handshake().await.is_err() {
+        return;
+    }
+    if conversation.await_early().await.is_err() {
         return;
     }
     conversation.machine.greet("ESMTP");

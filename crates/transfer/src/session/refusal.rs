@@ -4,11 +4,11 @@
 
 use message::address::Address;
 use protocol::smtp::{Reply, server::Refused};
-use store::event::DETAIL_LIMIT;
+use store::{Error, Tx, event::DETAIL_LIMIT};
 use trail::{Actor, Event, Kind, Outcome};
 
 use super::Conversation;
-use crate::{metrics, parcel, text};
+use crate::{acquaintance::Note, metrics, parcel, text};
 
 /// Refusals of one session.
 pub(super) struct Refusals {
@@ -20,6 +20,8 @@ pub(super) struct Refusals {
     counted: u64,
     /// The first recipients among them, each once.
     recipients: Vec<String>,
+    /// Recipients that were refused for good.
+    guessed: u32,
 }
 
 /// Recipients that are named at the end of a session at most: as many as RFC 5321, section 4.5.3.1.8, has in one
@@ -33,7 +35,13 @@ impl Refusals {
             contents: limit,
             counted: 0,
             recipients: Vec::new(),
+            guessed: 0,
         }
+    }
+
+    /// Recipients that were refused for good in this session.
+    pub(super) fn guessed(&self) -> u32 {
+        self.guessed
     }
 
     fn only_count(&mut self, recipients: impl IntoIterator<Item = String>) {
@@ -61,6 +69,9 @@ impl Conversation<'_> {
     ) {
         tracing::info!(peer = %self.peer, command, %reply, "refused");
         metrics::refused(self.listener, reply.is_permanent());
+        if recipient.is_some() && reply.is_permanent() {
+            self.refusals.guessed = self.refusals.guessed.saturating_add(1);
+        }
         if self.refusals.commands == 0 {
             self.refusals.only_count(recipient.map(ToString::to_string));
             return;
@@ -75,7 +86,13 @@ impl Conversation<'_> {
         if !reason.is_empty() {
             event = event.detail("reason", reason);
         }
-        self.write(vec![event]).await;
+        self.write(vec![event], Note::default()).await;
+    }
+
+    /// What the message adds to what is remembered of where it came from.
+    pub(super) fn note(&self) -> Note {
+        let screened = self.open.screened.as_ref();
+        screened.map_or_else(Note::default, |(_, screened)| Note::of(screened))
     }
 
     /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the
@@ -99,7 +116,7 @@ impl Conversation<'_> {
             .detail("reply", reply.to_string())
             .detail("reason", reason)
             .detail("size", self.open.raw.len().max(self.open.size));
-        self.write_named(event, recipients).await;
+        self.write_named(event, recipients, self.note()).await;
     }
 
     /// A command that the machine refused by itself. Only those of a transaction are facts for the trail;
@@ -127,7 +144,7 @@ impl Conversation<'_> {
             let event = self
                 .refusal_event("session")
                 .detail("further_refusals", count);
-            self.write_named(event, recipients).await;
+            self.write_named(event, recipients, Note::default()).await;
         }
     }
 
@@ -164,13 +181,19 @@ impl Conversation<'_> {
     }
 
     /// Writes the event with all of `recipients`, in as many parts as that takes.
-    async fn write_named(&self, event: Event, recipients: Vec<String>) {
+    async fn write_named(&self, event: Event, recipients: Vec<String>, note: Note) {
         let lists = vec![("recipients", recipients)];
-        self.write(event.in_parts(DETAIL_LIMIT, lists)).await;
+        self.write(event.in_parts(DETAIL_LIMIT, lists), note).await;
     }
 
-    async fn write(&self, events: Vec<Event>) {
-        if let Err(error) = parcel::record(self.transfer.store(), events).await {
+    async fn write(&self, events: Vec<Event>, note: Note) {
+        let work = move |tx: &mut Tx<'_>| {
+            note.write(tx)?;
+            parcel::record_all(tx, &events)
+        };
+        let written: Result<(), Error> =
+            parcel::commit(self.transfer.store(), Vec::new(), work).await;
+        if let Err(error) = written {
             // The refusal itself stands: refusing needs no disk.
             tracing::error!(peer = %self.peer, %error, "a refusal could not be recorded");
         }

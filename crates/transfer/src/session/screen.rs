@@ -9,11 +9,11 @@ use message::{
     header::{Field, Header, remove_results_of},
 };
 use protocol::smtp::{Detail, Refusal};
-use screening::{Arrival, Evidence, Handling, Screened};
-use store::QueueId;
+use screening::{Cause, Choice, Handling, Screened};
+use store::{AccountId, QueueId};
 
 use super::Conversation;
-use crate::{Listener, Settings, metrics, parcel::Folder};
+use crate::{Listener, metrics, parcel::Folder};
 
 /// How an exchange server tells its mailbox server what the verdict was. Nobody gains by forging it: all it can do is to put the
 /// message into Junk.
@@ -44,6 +44,7 @@ impl Conversation<'_> {
                 Handling::Discard => self.open.discarded = true,
                 Handling::Accept | Handling::Quarantine | Handling::Defer | Handling::Refuse => {}
             }
+            self.choose_folders(&screened);
             self.open.screened = Some((id, screened));
         }
         if self.open.is_canary() {
@@ -66,7 +67,7 @@ impl Conversation<'_> {
     }
 
     /// Whether nobody has vouched for it: no login, and no exchange server of ours.
-    fn is_from_outside(&self) -> bool {
+    pub(super) fn is_from_outside(&self) -> bool {
         self.listener == Listener::Exchange && !self.trusted
     }
 
@@ -76,48 +77,31 @@ impl Conversation<'_> {
         screened.is_some_and(|(_, screened)| screened.verdict.handling == Handling::Quarantine)
     }
 
-    /// `None`: nothing is to be asked about it.
-    async fn evidence_and_verdict(
-        &self,
-        settings: &Settings,
-        raw: &mut Vec<u8>,
-    ) -> Option<Screened> {
-        let screening = settings
-            .screening
-            .as_ref()
-            .filter(|_| self.is_from_outside());
-        let authentication = screening.zip(self.transfer.screener());
-        let scanners = settings.malware.as_ref().and(self.transfer.scanners());
-        let scanners = scanners.filter(|scanners| scanners.any());
-        if authentication.is_none() && scanners.is_none() {
-            return None;
-        }
-        let hello = self.hello.as_ref().map_or("", |hello| hello.name.as_str());
-        let arrival = Arrival {
-            peer: self.peer.ip(),
-            hello,
-            sender: self.open.sender(),
+    /// Which mailboxes it goes to that differ from the others', since their holders taught that.
+    fn choose_folders(&mut self, screened: &Screened) {
+        let undecided = match screened.verdict.because {
+            Cause::Words => screened.verdict.handling == Handling::Mark,
+            Cause::NothingAgainst | Cause::DmarcNone => true,
+            _ => false,
         };
-        // Shared for a while with the thread that hashes it.
-        let shared = Arc::new(std::mem::take(raw));
-        let asking = async {
-            match &authentication {
-                Some((keys, screener)) => screener.gather(arrival, &shared, keys.limits).await,
-                None => Evidence::unasked(self.peer.ip()),
+        let Some(words) = screened.evidence.words.as_ref().filter(|_| undecided) else {
+            return;
+        };
+        let policy = self.settings.policy();
+        if policy.words.junk == Choice::Accept || policy.knows_well(&screened.evidence) {
+            return;
+        }
+        for (account, guess) in &words.accounts {
+            let folder = match policy.words.is_junk(*guess) {
+                true => Folder::Junk,
+                false => Folder::Inbox,
+            };
+            if let Ok(account) = i64::try_from(*account)
+                && folder != self.open.folder
+            {
+                self.open.folders.insert(AccountId(account), folder);
             }
-        };
-        let scanning = async {
-            let scanners = scanners.as_ref()?;
-            Some(scanners.look(&shared, self.transfer.world().now()).await)
-        };
-        let (mut evidence, said) = tokio::join!(asking, scanning);
-        evidence.own = self.listener.is_submission();
-        *raw = Arc::unwrap_or_clone(shared);
-        if let Some(said) = said {
-            evidence = evidence.with_malware(said);
         }
-        let verdict = settings.policy().judge(&evidence);
-        Some(Screened { evidence, verdict })
     }
 
     /// The fields that tell the recipient's programs what was found; none when it was not asked who it is from.

@@ -97,6 +97,8 @@ pub struct Screening {
     pub limits: screening::Limits,
     /// What is done about what is found.
     pub policy: Policy,
+    /// How long a stranger waits for the greeting, to see whether it talks before. Default 0: it does not wait.
+    pub greeting_wait: Duration,
 }
 
 /// How long an exchange server believes what the mailbox server said of an address.

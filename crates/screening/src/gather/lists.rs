@@ -1,0 +1,231 @@
+//! Asking DNS lists (RFC 5782). What was asked lately the resolver remembers.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use hickory_resolver::{net::NetError, proto::rr::RData};
+use tokio::time::{Instant, timeout_at};
+
+use super::Screener;
+use crate::{DnsList, Evidence, Finding, ListedBy, Listing, evidence, lists::is_listing};
+
+/// How long it is believed that a list answers as a list does.
+const TRIED_EVERY: Duration = Duration::from_secs(3600);
+/// Answers of one list that are told.
+const MOST_ANSWERS: usize = 8;
+/// Octets of a name that is looked for (RFC 1035, section 2.3.4).
+const MOST_NAME: usize = 253;
+
+impl Screener {
+    /// What those of `lists` say that list something, or do not answer as lists do, within `time`.
+    pub async fn lists(&self, lists: &[DnsList], found: &Evidence, time: Duration) -> Vec<Listing> {
+        let by = Instant::now() + time;
+        let mut asked = tokio::task::JoinSet::new();
+        for (number, list) in lists.iter().enumerate() {
+            let Some((name, question)) = question(list, found) else {
+                continue;
+            };
+            let (screener, zone, kind) = (self.clone(), list.zone.as_str().to_owned(), list.by);
+            asked.spawn(async move {
+                let said = screener.list(&zone, kind, &question, by).await;
+                (number, said.map(|said| (zone, kind, name, said)))
+            });
+        }
+        let mut told = Vec::new();
+        while let Some(Ok((number, said))) = asked.join_next().await {
+            told.extend(said.map(|said| (number, said)));
+        }
+        told.sort_by_key(|(number, _)| *number);
+        let listing =
+            |(zone, by, name, said): (String, ListedBy, String, Result<Vec<Ipv4Addr>, String>)| {
+                let (answers, reason) = match said {
+                    Ok(answers) => (answers, String::new()),
+                    Err(reason) => (Vec::new(), evidence::reason(&reason)),
+                };
+                Listing {
+                    zone,
+                    by,
+                    name: evidence::name(&name),
+                    answers,
+                    reason,
+                }
+            };
+        told.into_iter().map(|(_, said)| listing(said)).collect()
+    }
+
+    /// What one list says; `None`: that it does not list it. `Err` is why its word counts for nothing.
+    async fn list(
+        &self,
+        zone: &str,
+        kind: ListedBy,
+        question: &str,
+        by: Instant,
+    ) -> Option<Result<Vec<Ipv4Addr>, String>> {
+        let answers = match self.addresses(question, by).await {
+            Ok(answers) if answers.is_empty() => return None,
+            Ok(answers) => answers,
+            Err(reason) => return Some(Err(reason)),
+        };
+        if let Some(strange) = answers.iter().find(|answer| !is_listing(**answer)) {
+            let reason = match strange.octets() {
+                [127, 255, 255, _] => format!("it does not answer this resolver ({strange})"),
+                _ => format!("{strange} is no answer of a list"),
+            };
+            return Some(Err(reason));
+        }
+        if let Err(reason) = self.tried(zone, kind, by).await {
+            return Some(Err(reason));
+        }
+        Some(Ok(answers))
+    }
+
+    /// Whether the list does not just list everything, as one does that was given up (section 5).
+    async fn tried(&self, zone: &str, kind: ListedBy, by: Instant) -> Result<(), String> {
+        let key = (zone.to_owned(), kind == ListedBy::Address);
+        let known = self.tried.lock().get(&key).cloned();
+        if let Some((at, said)) = known
+            && at.elapsed() < TRIED_EVERY
+        {
+            return said;
+        }
+        let never = match kind {
+            ListedBy::Address => format!("1.0.0.127.{zone}"),
+            _ => format!("invalid.{zone}"),
+        };
+        let said = match self.addresses(&never, by).await {
+            Ok(answers) if answers.is_empty() => Ok(()),
+            Ok(_) => Err(format!("it lists everything, {never} among it")),
+            // Asked again the next time.
+            Err(reason) => return Err(reason),
+        };
+        self.tried
+            .lock()
+            .insert(key, (Instant::now(), said.clone()));
+        said
+    }
+
+    async fn addresses(&self, name: &str, by: Instant) -> Result<Vec<Ipv4Addr>, String> {
+        let looking = self.asking.resolver().ipv4_lookup(format!("{name}."));
+        let lookup = match timeout_at(by, looking).await {
+            Err(_) => return Err("no answer in time".to_owned()),
+            Ok(Err(error)) if is_nothing(&error) => return Ok(Vec::new()),
+            Ok(Err(error)) => return Err(error.to_string()),
+            Ok(Ok(lookup)) => lookup,
+        };
+        let addresses = lookup
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::A(address) => Some(address.0),
+                _ => None,
+            });
+        Ok(addresses.take(MOST_ANSWERS).collect())
+    }
+}
+
+fn is_nothing(error: &NetError) -> bool {
+    error.is_no_records_found()
+}
+
+/// What is looked for, and the name that the list is asked for; `None`: the message has no such thing, or nothing that fits.
+fn question(list: &DnsList, found: &Evidence) -> Option<(String, String)> {
+    let zone = list.zone.as_str();
+    let name = match list.by {
+        ListedBy::Address => {
+            return Some((
+                found.peer.to_string(),
+                format!("{}.{zone}", reversed(found.peer)),
+            ));
+        }
+        ListedBy::Name => found
+            .iprev
+            .name
+            .as_deref()
+            .filter(|_| found.iprev.result == Finding::Pass)?,
+        ListedBy::Hello => &found.spf_helo.domain,
+        ListedBy::Sender => found.sender.as_deref()?.rsplit_once('@')?.1,
+        ListedBy::Author => &found.dmarc.domain,
+    };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let is_name = name.contains('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && name.parse::<IpAddr>().is_err();
+    let question = format!("{name}.{zone}");
+    (is_name && question.len() <= MOST_NAME).then_some((name, question))
+}
+
+/// The octets of IPv4, or the nibbles of IPv6, from the last to the first.
+fn reversed(peer: IpAddr) -> String {
+    match peer {
+        IpAddr::V4(v4) => {
+            let [a, b, c, d] = v4.octets();
+            format!("{d}.{c}.{b}.{a}")
+        }
+        IpAddr::V6(v6) => {
+            let octets = v6.octets();
+            let nibbles = octets
+                .iter()
+                .rev()
+                .flat_map(|octet| [octet & 15, octet >> 4]);
+            let nibbles: Vec<String> = nibbles.map(|nibble| format!("{nibble:x}")).collect();
+            nibbles.join(".")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use message::Domain;
+
+    use super::*;
+    use crate::{Treatment, Trouble};
+
+    fn asked(by: ListedBy, found: &Evidence) -> Option<String> {
+        let list = DnsList {
+            zone: Domain::parse("list.example").unwrap(),
+            by,
+            answers: Vec::new(),
+            then: Treatment::Refuse,
+            trouble: Trouble::Accept,
+        };
+        question(&list, found).map(|(_, question)| question)
+    }
+
+    #[test]
+    fn questions_are_as_the_standard_has_them() {
+        let mut found = Evidence::of_peer("192.0.2.99".parse().unwrap(), "Mail.Client.example");
+        found.sender = Some("a@Sender.example".into());
+        found.dmarc.domain = "author.example".into();
+        assert_eq!(
+            asked(ListedBy::Address, &found).unwrap(),
+            "99.2.0.192.list.example"
+        );
+        assert_eq!(
+            asked(ListedBy::Hello, &found).unwrap(),
+            "mail.client.example.list.example"
+        );
+        assert_eq!(
+            asked(ListedBy::Sender, &found).unwrap(),
+            "sender.example.list.example"
+        );
+        assert_eq!(
+            asked(ListedBy::Author, &found).unwrap(),
+            "author.example.list.example"
+        );
+        assert_eq!(asked(ListedBy::Name, &found), None);
+        found.peer = "2001:db8:1:2:3:4:567:89ab".parse().unwrap();
+        assert_eq!(
+            asked(ListedBy::Address, &found).unwrap(),
+            "b.a.9.8.7.6.5.0.4.0.0.0.3.0.0.0.2.0.0.0.1.0.0.0.8.b.d.0.1.0.0.2.list.example"
+        );
+        for odd in ["[192.0.2.1]", "192.0.2.1", "localhost", "", "a b.example"] {
+            let found = Evidence::of_peer("192.0.2.99".parse().unwrap(), odd);
+            assert_eq!(asked(ListedBy::Hello, &found), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! DNS lists (RFC 5782): who says what of the client's address and of the names that a message comes under.
+
+use std::net::Ipv4Addr;
+
+use message::Domain;
+use serde::{Deserialize, Serialize};
+
+use crate::{Cause, Evidence, Treatment, Trouble, vote::Vote};
+
+/// What is looked for in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ListedBy {
+    /// The client's address (RFC 5782, sections 2.1 and 2.4).
+    Address,
+    /// The name of the client's address, if the name has the address (section 2.2).
+    Name,
+    /// The name in HELO or EHLO, if it is one.
+    Hello,
+    /// The domain of MAIL FROM.
+    Sender,
+    /// The domain in From.
+    Author,
+}
+
+/// A list, and what is done with mail that is on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsList {
+    /// Where it is asked.
+    pub zone: Domain,
+    /// What is looked for.
+    pub by: ListedBy,
+    /// The answers that count; empty: all that say that something is listed.
+    pub answers: Vec<Answers>,
+    /// With mail that is listed.
+    pub then: Treatment,
+    /// Where the list does not answer, or not as a list does.
+    pub trouble: Trouble,
+}
+
+/// A range of answers: `127.0.0.4`, `127.0.0.4-11`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    first: Ipv4Addr,
+    last: u8,
+}
+
+impl Answers {
+    /// Reads `127.0.0.4` or `127.0.0.4-11`.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is no answer of a list; write it as 127.0.0.4 or 127.0.0.4-11");
+        let (first, last) = text.split_once('-').map_or((text, None), |(first, last)| {
+            (first, Some(last.parse::<u8>()))
+        });
+        let first: Ipv4Addr = first.parse().map_err(|_| wrong())?;
+        let last = last.unwrap_or(Ok(first.octets()[3])).map_err(|_| wrong())?;
+        match first.is_loopback() && last >= first.octets()[3] {
+            true => Ok(Self { first, last }),
+            false => Err(wrong()),
+        }
+    }
+
+    fn holds(self, answer: Ipv4Addr) -> bool {
+        let (first, answer) = (self.first.octets(), answer.octets());
+        first[..3] == answer[..3] && (first[3]..=self.last).contains(&answer[3])
+    }
+}
+
+/// What one list said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The list.
+    pub zone: String,
+    /// What was looked for.
+    pub by: ListedBy,
+    /// The address or name.
+    pub name: String,
+    /// What the list answered; empty: it did not, or not as a list does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<Ipv4Addr>,
+    /// Why it counts for nothing; empty when it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What an answer means, whatever the list is.
+pub(crate) fn is_listing(answer: Ipv4Addr) -> bool {
+    // Outside 127/8 somebody answers for all names (a parked zone), 127.0.0.1 is none (section 5), and 127.255.255/24 is how the
+    // large lists say that they do not answer whoever asks by this resolver, or so often.
+    let [net, b, c, _] = answer.octets();
+    net == 127 && answer != Ipv4Addr::LOCALHOST && (b, c) != (255, 255)
+}
+
+impl DnsList {
+    /// What this list's word comes to.
+    pub(crate) fn vote(&self, evidence: &Evidence) -> Option<Vote> {
+        let is_own = |said: &&Listing| said.zone == self.zone.as_str() && said.by == self.by;
+        let said = evidence.lists.iter().find(is_own)?;
+        if !said.reason.is_empty() {
+            let what = format!("{}: {}", said.zone, said.reason);
+            return (self.trouble == Trouble::Defer)
+                .then(|| Vote::new(self.trouble, Cause::ListTrouble).what(what));
+        }
+        let counts = |answer: &Ipv4Addr| {
+            self.answers.is_empty() || self.answers.iter().any(|range| range.holds(*answer))
+        };
+        let answer = said.answers.iter().find(|answer| counts(answer))?;
+        let what = format!("{} is listed in {} ({answer})", said.name, said.zone);
+        Some(Vote::new(self.then, Cause::Listed).what(what))
+    }
+
+    /// Whether mail counts as listed here.
+    pub(crate) fn lists(&self, evidence: &Evidence) -> bool {
+        self.vote(evidence)
+            .is_some_and(|vote| vote.cause == Cause::Listed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Handling, Policy};
+
+    #[test]
+    fn answers_are_ranges_in_the_last_octet() {
+        let range = Answers::parse("127.0.0.4-11").unwrap();
+        assert!(range.holds([127, 0, 0, 4].into()) && range.holds([127, 0, 0, 11].into()));
+        assert!(!range.holds([127, 0, 0, 12].into()) && !range.holds([127, 0, 1, 4].into()));
+        let one = Answers::parse("127.0.0.2").unwrap();
+        assert!(one.holds([127, 0, 0, 2].into()) && !one.holds([127, 0, 0, 3].into()));
+        for wrong in [
+            "",
+            "10.0.0.1",
+            "127.0.0.9-2",
+            "127.0.0.2-x",
+            "127.0.0.2-300",
+        ] {
+            assert!(Answers::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_listing_counts_for_nothing() {
+        assert!(is_listing([127, 0, 0, 2].into()));
+        for none in [
+            [127, 0, 0, 1],
+            [127, 255, 255, 254],
+            [10, 0, 0, 2],
+            [192, 0, 2, 1],
+        ] {
+            assert!(!is_listing(none.into()), "{none:?}");
+        }
+    }
+
+    #[test]
+    fn the_answer_decides_and_silence_accepts_unless_the_site_says_so() {
+        let mut list = DnsList {
+            zone: Domain::parse("list.example").unwrap(),
+            by: ListedBy::Address,
+            answers: vec![Answers::parse("127.0.0.4").unwrap()],
+            then: Treatment::Refuse,
+            trouble: Trouble::Accept,
+        };
+        let mut evidence = Evidence::of_peer("192.0.2.1".parse().unwrap(), "client.example");
+        evidence.lists.push(Listing {
+            zone: "list.example".into(),
+            by: ListedBy::Address,
+            name: "192.0.2.1".into(),
+            answers: vec![[127, 0, 0, 2].into()],
+            reason: String::new(),
+        });
+        let judge = |list: &DnsList, evidence: &Evidence| {
+            let policy = Policy {
+                lists: vec![list.clone()],
+                ..Policy::default()
+            };
+            policy.judge(evidence)
+        };
+        assert_eq!(judge(&list, &evidence).handling, Handling::Accept);
+        list.answers.clear();
+        let verdict = judge(&list, &evidence);
+        assert_eq!(verdict.handling, Handling::Refuse);
+        assert_eq!(verdict.because, Cause::Listed);
+        assert!(
+            verdict
+                .refusal()
+                .unwrap()
+                .text
+                .contains("192.0.2.1 is listed in list.example")
+        );
+
+        evidence.lists[0].answers.clear();
+        evidence.lists[0].reason = "no answer in time".into();
+        assert_eq!(judge(&list, &evidence).handling, Handling::Accept);
+        list.trouble = Trouble::Defer;
+        assert_eq!(judge(&list, &evidence).handling, Handling::Defer);
+    }
+}

@@ -1,0 +1,150 @@
+//! The classifier learns from what people move into Junk and out of it, and says what it knows of a message's words.
+
+use screening::{Guess, Seen, Token, Words};
+use store::{
+    AccountId, Error,
+    sql::Sql,
+    words::{self, Counts, Lesson, SITE},
+};
+use trail::{Actor, Event, Kind};
+
+use crate::Transfer;
+
+/// Lessons that are read at a time.
+const LESSONS: u32 = 100;
+/// Accounts of one message that are asked for lessons of their own.
+const MOST_ACCOUNTS: usize = 8;
+
+/// What is known of the words of a message for `accounts`; `None`: nobody taught enough. `least` is how many messages of each kind
+/// are enough.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn words_of(
+    transfer: &Transfer,
+    tokens: Vec<Token>,
+    accounts: Vec<AccountId>,
+    least: u32,
+) -> Result<Option<Words>, Error> {
+    let look = move |sql: &mut dyn Sql| {
+        let site = guess(sql, SITE, &tokens, least)?;
+        let mut found = Words {
+            site,
+            accounts: Vec::new(),
+        };
+        for account in accounts.into_iter().take(MOST_ACCOUNTS) {
+            if let (Some(guess), Ok(number)) = (
+                guess(sql, account, &tokens, least)?,
+                u64::try_from(account.0),
+            ) {
+                found.tell(number, guess);
+            }
+        }
+        Ok::<_, Error>((found != Words::default()).then_some(found))
+    };
+    transfer.store().read(move |snapshot| look(snapshot)).await
+}
+
+fn guess(
+    sql: &mut dyn Sql,
+    account: AccountId,
+    tokens: &[Token],
+    least: u32,
+) -> Result<Option<Guess>, Error> {
+    let learned = words::lessons(sql, account)?;
+    if learned.good < least.max(1) || learned.junk < least.max(1) {
+        return Ok(None);
+    }
+    let known = words::of(sql, account, tokens)?;
+    let known: Vec<Seen> = known.into_iter().map(seen).collect();
+    Ok(Some(Guess::of(seen(learned), &known)))
+}
+
+fn seen(counts: Counts) -> Seen {
+    Seen {
+        good: counts.good,
+        junk: counts.junk,
+    }
+}
+
+/// Learns from all lessons that wait, a commit for each; returns how many taught something.
+///
+/// # Errors
+/// The store's. What was learned until then stays learned.
+pub async fn learn(transfer: &Transfer) -> Result<u64, Error> {
+    let store = transfer.store();
+    let mut taught = 0_u64;
+    loop {
+        let lessons = store.read(|sql| words::waiting(sql, LESSONS)).await?;
+        if lessons.is_empty() {
+            return Ok(taught);
+        }
+        for lesson in lessons {
+            taught = taught.saturating_add(u64::from(learn_one(transfer, lesson).await?));
+        }
+    }
+}
+
+async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
+    let store = transfer.store();
+    let words = match store.body(lesson.account, lesson.body).await {
+        Ok(raw) => {
+            let key = store.words_key();
+            let cut = move || Ok::<_, Error>(screening::tokens(&raw, &key));
+            Some(store.blocking(cut).await?)
+        }
+        // It was deleted meanwhile, or its account; or it is damaged, which `verify` tells.
+        Err(Error::NotFound(_) | Error::NoKey(_) | Error::Corrupt(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let commit = store.commit::<_, Error>(Vec::new(), move |tx| {
+        let taught = words::learn(tx, &lesson, words.as_deref())?;
+        let event = Event::new(Kind::WordsLearned, Actor::System)
+            .subject(lesson.account.to_string())
+            .detail("junk", lesson.junk)
+            .detail("taught", taught);
+        tx.record(&event, taught)
+    });
+    Ok(commit.await?.value)
+}
+
+/// Learns from messages that are in no mailbox here, for the whole site, in one commit. `who` brought them.
+///
+/// # Errors
+/// The store's; then nothing was learned of them.
+pub async fn learn_from(
+    transfer: &Transfer,
+    messages: Vec<Vec<u8>>,
+    junk: bool,
+    who: Actor,
+) -> Result<(), Error> {
+    let store = transfer.store();
+    let key = store.words_key();
+    let cut = move || {
+        let words = messages.iter().map(|raw| screening::tokens(raw, &key));
+        Ok::<_, Error>(words.collect::<Vec<_>>())
+    };
+    let all = store.blocking(cut).await?;
+    let commit = store.commit::<_, Error>(Vec::new(), move |tx| {
+        for words in &all {
+            words::learn_for_site(tx, words, junk)?;
+        }
+        let event = Event::new(Kind::WordsLearned, who)
+            .detail("junk", junk)
+            .detail("messages", all.len());
+        tx.record(&event, ())
+    });
+    commit.await.map(|_| ())
+}
+
+/// How many messages the site learned from.
+///
+/// # Errors
+/// The store's.
+pub async fn lessons(transfer: &Transfer) -> Result<Seen, Error> {
+    let learned = transfer
+        .store()
+        .read(|sql| words::lessons(sql, SITE))
+        .await?;
+    Ok(seen(learned))
+}

@@ -1,0 +1,170 @@
+//! What can be known of a message at the end of its data: asked of the DNS, of scanners, of what is remembered, and read in it.
+
+use std::{sync::Arc, time::Duration};
+
+use directory::LocalRecipient;
+use screening::{Arrival, Conduct, Evidence, HelloForm, Policy, Screened, Screener, Words};
+use store::AccountId;
+
+use super::{Conversation, envelope::Place};
+use crate::{Settings, acquaintance, learning};
+
+/// For all DNS lists of one message together, after what else is asked.
+const LISTS_TIME: Duration = Duration::from_secs(10);
+
+impl Conversation<'_> {
+    /// `None`: nothing is to be asked about it.
+    pub(super) async fn evidence_and_verdict(
+        &self,
+        settings: &Settings,
+        raw: &mut Vec<u8>,
+    ) -> Option<Screened> {
+        let screening = settings
+            .screening
+            .as_ref()
+            .filter(|_| self.is_from_outside());
+        let authentication = screening.zip(self.transfer.screener());
+        let scanners = settings.malware.as_ref().and(self.transfer.scanners());
+        let scanners = scanners.filter(|scanners| scanners.any());
+        let policy = Arc::new(settings.policy());
+        let has_rules =
+            self.listener.is_submission() && policy.rules.iter().any(|rule| rule.submissions);
+        if authentication.is_none() && scanners.is_none() && !has_rules {
+            return None;
+        }
+        // Shared for a while with the threads that read it.
+        let shared = Arc::new(std::mem::take(raw));
+        let asking = async {
+            match &authentication {
+                Some((keys, screener)) => {
+                    let found = screener.gather(self.arrival(), &shared, keys.limits).await;
+                    self.of_the_client(screener, &policy, found).await
+                }
+                None => Evidence::unasked(self.peer.ip()),
+            }
+        };
+        let scanning = async {
+            let scanners = scanners.as_ref()?;
+            Some(scanners.look(&shared, self.transfer.world().now()).await)
+        };
+        let reading = async {
+            let patterns = self.patterns(&policy, &shared).await;
+            let words = match authentication.is_some() {
+                true => self.words(&policy, &shared).await,
+                false => None,
+            };
+            (patterns, words)
+        };
+        let (mut evidence, said, (patterns, words)) = tokio::join!(asking, scanning, reading);
+        evidence.own = self.listener.is_submission();
+        evidence.sender = self.open.mail.as_ref().map(|_| match self.open.sender() {
+            Some(sender) => sender.to_string(),
+            None => String::new(),
+        });
+        evidence.size = u64::try_from(shared.len()).unwrap_or(u64::MAX);
+        evidence.patterns = patterns;
+        evidence.patterns_of = policy.patterns_digest();
+        evidence.words = words;
+        *raw = Arc::unwrap_or_clone(shared);
+        let evidence = match said {
+            Some(said) => evidence.with_malware(said),
+            None => evidence.in_bounds(),
+        };
+        let verdict = policy.judge(&evidence);
+        Some(Screened { evidence, verdict })
+    }
+
+    fn arrival(&self) -> Arrival<'_> {
+        Arrival {
+            peer: self.peer.ip(),
+            hello: self.hello.as_ref().map_or("", |hello| hello.name.as_str()),
+            sender: self.open.sender(),
+        }
+    }
+
+    /// What lists and this server's memory say of the client and of who answers for the message.
+    async fn of_the_client(
+        &self,
+        screener: &Screener,
+        policy: &Policy,
+        mut found: Evidence,
+    ) -> Evidence {
+        found.sender = self.open.sender().map(ToString::to_string);
+        let hello = self.arrival().hello;
+        found.conduct = Some(Conduct {
+            early: self.early,
+            hello: HelloForm::of(hello, self.settings.hostname.as_str()),
+            tls: self.tls().is_some(),
+            refused: self.refusals.guessed(),
+        });
+        if !policy.lists.is_empty() {
+            found.lists = screener.lists(&policy.lists, &found, LISTS_TIME).await;
+        }
+        match acquaintance::history(self.transfer, &found).await {
+            Ok(history) => found.history = Some(history),
+            Err(error) => {
+                tracing::error!(peer = %self.peer, %error, "what is remembered of the client cannot be read");
+            }
+        }
+        found
+    }
+
+    async fn patterns(&self, policy: &Arc<Policy>, raw: &Arc<Vec<u8>>) -> Vec<String> {
+        if policy.patterns.is_empty() {
+            return Vec::new();
+        }
+        let (policy, raw) = (Arc::clone(policy), Arc::clone(raw));
+        let look = move || screening::patterns_found(&policy.patterns, &raw);
+        self.read_in(look).await.unwrap_or_default()
+    }
+
+    /// What its words say; `None` also while too little was learned.
+    async fn words(&self, policy: &Policy, raw: &Arc<Vec<u8>>) -> Option<Words> {
+        let least = policy.words.lessons;
+        let learned = learning::lessons(self.transfer).await;
+        // Whatever an account taught, the site was taught as well.
+        if !learned.is_ok_and(|learned| learned.good >= least && learned.junk >= least) {
+            return None;
+        }
+        let (key, raw) = (self.transfer.store().words_key(), Arc::clone(raw));
+        let tokens = self.read_in(move || screening::tokens(&raw, &key)).await?;
+        match learning::words_of(self.transfer, tokens, self.mailboxes(), least).await {
+            Ok(words) => words,
+            Err(error) => {
+                tracing::error!(peer = %self.peer, %error, "what was learned of words cannot be read");
+                None
+            }
+        }
+    }
+
+    /// Reads in the message where that keeps nobody waiting. `None`: the reader failed over it, which is logged.
+    async fn read_in<T: Send + 'static>(
+        &self,
+        look: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        match self.transfer.world().blocking(look).await {
+            Ok(found) => Some(found),
+            Err(panic) => {
+                tracing::error!(peer = %self.peer, %panic, "reading a message failed");
+                None
+            }
+        }
+    }
+
+    /// The accounts that keep the message.
+    fn mailboxes(&self) -> Vec<AccountId> {
+        let here = self
+            .open
+            .targets
+            .iter()
+            .flat_map(|target| match &target.place {
+                Place::Here(recipients) => recipients.as_slice(),
+                Place::Nowhere | Place::Queue(_) => &[],
+            });
+        let keeps = here.filter(|recipient: &&LocalRecipient| recipient.keeps);
+        let mut accounts: Vec<AccountId> = keeps.map(|recipient| recipient.account).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts
+    }
+}
