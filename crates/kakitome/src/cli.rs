@@ -26,7 +26,7 @@ pub(crate) use dkim::DkimCommand;
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
-pub(crate) use screening::ScreeningCommand;
+pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -578,6 +578,7 @@ impl SiteCommand {
             | Self::Account(AccountCommand::Import { file, .. }) => Some(file),
             Self::Audit(AuditCommand::Verify(words)) => words.witness.as_ref(),
             Self::Audit(AuditCommand::ProveGrowth { since }) => Some(since),
+            Self::Screening(ScreeningCommand::Try(words)) => words.file.as_ref(),
             _ => None,
         }
     }
@@ -591,6 +592,7 @@ impl SiteCommand {
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
             Self::Account(AccountCommand::Letter(words)) => (Some("--to"), words.to.as_ref()?),
+            Self::Screening(ScreeningCommand::Learn(words)) => return words.words(),
             _ => return None,
         };
         let typed = path.to_str()?;
@@ -631,6 +633,9 @@ impl SiteCommand {
                 )
                 | Self::Queue(QueueCommand::List(_))
                 | Self::Bounces(_)
+                | Self::Screening(
+                    ScreeningCommand::Try(_) | ScreeningCommand::Policies { digest: None }
+                )
                 | Self::Dkim(DkimCommand::List)
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)

@@ -23,6 +23,7 @@ mod listen;
 mod metrics;
 mod offline;
 mod probing;
+mod remembering;
 mod restore;
 mod rotation;
 mod scanners;

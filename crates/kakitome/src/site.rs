@@ -338,7 +338,8 @@ impl Site {
                 "allow_single_person",
                 settings.directory.allow_single_person,
             );
-        self.record(event).await
+        self.record(event).await?;
+        crate::remembering::keep_policy(self, settings).await
     }
 
     /// What the settings were when they last took effect, as the trail tells it.

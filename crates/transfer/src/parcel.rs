@@ -161,17 +161,6 @@ where
     Ok(receipt.value)
 }
 
-/// Commits events that change nothing else: refusals.
-///
-/// # Errors
-/// The store's.
-pub(crate) async fn record(store: &Store, events: Vec<trail::Event>) -> Result<(), Error> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    commit(store, Vec::new(), move |tx| record_all(tx, &events)).await
-}
-
 /// Records all of `events`, at least one, in one transaction.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod backups;
 mod bounces;
 mod dkim;
 mod incident;
+mod learning;
 mod letter;
 mod order;
 mod person;
@@ -18,6 +19,7 @@ mod queue;
 mod register;
 mod screening;
 mod status;
+mod trying;
 mod verify;
 
 use std::sync::Arc;
@@ -239,7 +241,9 @@ async fn dispatch(
         SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
-        SiteCommand::Screening(command) => screening::run(site, caller, command, answer).await,
+        SiteCommand::Screening(command) => {
+            screening::run(site, caller, command, request, answer).await
+        }
         SiteCommand::Backup { to } => backup::run(site, caller, &to, answer).await,
         SiteCommand::Probe(words) => probe::run(site, caller, &words, answer).await,
         SiteCommand::Backups(command) => backups::run(site, caller, command, answer).await,

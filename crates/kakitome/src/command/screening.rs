@@ -2,7 +2,7 @@
 //! search the trail may ask (clause 8.2(1)a), and asking is an event.
 
 use ::screening::{Policy, Screened};
-use directory::Person;
+use directory::{Person, Role};
 use serde_json::{Value, json};
 use store::{
     QueueId,
@@ -10,8 +10,8 @@ use store::{
 };
 use trail::{Actor, Event, Kind, Recorded};
 
-use super::{Answer, Failure, audit, need};
-use crate::{canary, cli::ScreeningCommand, site::Site};
+use super::{Answer, Failure, audit, learning, need, trying};
+use crate::{canary, cli::ScreeningCommand, control::Request, site::Site};
 
 /// Events of one message: a message with many recipients is told in parts, each with all of the evidence.
 const FIRST: usize = 1;
@@ -20,17 +20,28 @@ pub(super) async fn run(
     site: &Site,
     caller: &Person,
     command: ScreeningCommand,
+    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    need(caller, audit::READERS)?;
+    match &command {
+        ScreeningCommand::Learn(_) => need(caller, &[Role::Administrator])?,
+        ScreeningCommand::Memory => need(caller, &[Role::Administrator, Role::SecurityOfficer])?,
+        _ => need(caller, audit::READERS)?,
+    }
     match command {
+        ScreeningCommand::Try(words) => trying::run(site, caller, &words, request, answer).await,
+        ScreeningCommand::Policies { digest } => {
+            trying::policies(site, digest.as_deref(), answer).await
+        }
+        ScreeningCommand::Learn(words) => learning::learn(site, caller, &words, answer).await,
+        ScreeningCommand::Memory => learning::memory(site, answer).await,
         ScreeningCommand::Explain { id } => explain(site, caller, &id, answer).await,
         ScreeningCommand::Canary => send_canary(site, answer).await,
     }
 }
 
 /// The kinds of events that tell of screening.
-const SCREENED: [Kind; 4] = [
+pub(super) const SCREENED: [Kind; 4] = [
     Kind::TransactionAccepted,
     Kind::TransactionRefused,
     Kind::SubmissionAccepted,

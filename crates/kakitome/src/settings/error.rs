@@ -37,6 +37,22 @@ impl SettingsError {
         )
     }
 
+    /// What is wrong and where, in one line.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => self.to_string(),
+            Self::At {
+                message,
+                text,
+                span,
+            } => {
+                let before = text.inner().get(..span.offset()).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                format!("{}, line {line}: {message}", text.name())
+            }
+        }
+    }
+
     /// An error at `span`.
     pub(super) fn at(name: &str, text: &str, span: Range<usize>, message: String) -> Self {
         Self::At {

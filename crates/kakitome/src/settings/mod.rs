@@ -40,7 +40,7 @@ pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
 pub(crate) use return_path::ReturnPathKeys;
-pub(crate) use screening::ScreeningKeys;
+pub(crate) use screening::{ScreeningKeys, policy_of};
 pub(crate) use signing::SigningKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
@@ -98,6 +98,9 @@ pub(crate) struct Settings {
     /// What is written in the file.
     #[serde(skip)]
     pub(crate) written: Written,
+    /// `[screening]` as the file has it, for those who ask what a policy was.
+    #[serde(skip)]
+    pub(crate) screening_kept: String,
 }
 
 /// Who the server is.
@@ -238,6 +241,7 @@ impl Settings {
         settings.check_bounds(&places)?;
         settings.digest = blake3::hash(text.as_bytes()).to_hex().to_string();
         settings.written = Written::of(text);
+        settings.screening_kept = screening::kept(text);
         Ok(settings)
     }
 

@@ -10,6 +10,7 @@ use wire::ExplicitNetwork;
 
 use super::{
     SettingsError, Time,
+    bounds::Places,
     criteria::{ConductKeys, Criteria, DnsListKeys, HistoryKeys, PatternKeys, RuleKeys, WordsKeys},
     malware::MalwareKeys,
     policy::At,
@@ -106,6 +107,34 @@ pub(crate) enum TroubleKeys {
     Accept,
 }
 
+/// `[screening]` of a text that may hold all other settings too.
+#[derive(Debug, Deserialize)]
+struct Alone {
+    #[serde(default)]
+    screening: ScreeningKeys,
+}
+
+/// The policy of `[screening]` in a settings file called `name`; all else in it is passed over.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(crate) fn policy_of(name: &str, text: &str) -> Result<Policy, SettingsError> {
+    let keys: Alone =
+        toml::from_str(text).map_err(|error| SettingsError::syntax(name, text, &error))?;
+    let places = Places { name, text };
+    keys.screening
+        .check(&|span, message| places.at(span, message))?;
+    let made = keys.screening.policy();
+    made.map_err(|reason| places.at(0..0, reason))
+}
+
+/// `[screening]` of a settings file, as it is kept: without what else the file holds.
+pub(crate) fn kept(text: &str) -> String {
+    let mut whole: toml::Table = toml::from_str(text).unwrap_or_default();
+    whole.retain(|name, _| name == "screening");
+    toml::to_string(&whole).unwrap_or_default()
+}
+
 /// One of `dmarc_exceptions`.
 enum Exception {
     Sealer(Domain),
@@ -158,19 +187,14 @@ impl ScreeningKeys {
         }
     }
 
-    /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
-    pub(crate) fn made(&self, alone: bool) -> Result<Option<transfer::Screening>, String> {
-        if !self.enabled.unwrap_or(!alone) {
-            return Ok(None);
-        }
+    /// What is decided about what is found.
+    pub(crate) fn policy(&self) -> Result<Policy, String> {
         let mut policy = Policy {
             dmarc_reject: self.dmarc_reject.into(),
             dmarc_quarantine: self.dmarc_quarantine.into(),
             spf_fail: self.spf_fail.into(),
             unclear_author: self.unclear_author.into(),
             dns_trouble: self.dns_trouble.into(),
-            trusted_sealers: Vec::new(),
-            trusted_networks: Vec::new(),
             malware: self.malware.policy(),
             conduct: self.conduct.made(),
             history: self.history.made(),
@@ -186,6 +210,15 @@ impl ScreeningKeys {
                 Exception::Network(network) => policy.trusted_networks.push(network),
             }
         }
+        Ok(policy)
+    }
+
+    /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
+    pub(crate) fn made(&self, alone: bool) -> Result<Option<transfer::Screening>, String> {
+        if !self.enabled.unwrap_or(!alone) {
+            return Ok(None);
+        }
+        let policy = self.policy()?;
         let limits = screening::Limits {
             time: self.time.get_ref().0,
             signatures: *self.signatures.get_ref(),
