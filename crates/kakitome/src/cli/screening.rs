@@ -54,6 +54,9 @@ pub(crate) struct TryArgs {
     /// Show at most so many messages; all are counted
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(crate) most: u32,
+    /// Show how many messages would be treated how, and no message
+    #[arg(long)]
+    pub(crate) figures: bool,
 }
 
 /// `screening learn`

@@ -29,7 +29,10 @@ struct Tally {
     unreadable: u64,
     /// Messages in which other patterns were looked for than the policy has.
     other_patterns: u64,
+    /// How many were treated how, and would be treated how, for another reason.
     changes: BTreeMap<(String, String), u64>,
+    /// How many would be treated as they were, for the same reason.
+    kept: BTreeMap<String, u64>,
 }
 
 pub(super) async fn run(
@@ -68,7 +71,7 @@ pub(super) async fn run(
             let Some(change) = tally.take(&policy, recorded) else {
                 continue;
             };
-            if shown < words.most {
+            if shown < words.most && !words.figures {
                 shown += 1;
                 answer.item(&change).await?;
             }
@@ -81,6 +84,9 @@ pub(super) async fn run(
             Some(last) if events.len() == PAGE => filter.after = Some(last.id),
             _ => break,
         }
+    }
+    if words.figures {
+        tally.figures(answer).await?;
     }
     tally.tell(&policy, answer).await;
     Ok(())
@@ -132,6 +138,10 @@ impl Tally {
         let then = &screened.verdict;
         if (now.handling, now.because) == (then.handling, then.because) {
             self.same += 1;
+            *self
+                .kept
+                .entry(then.handling.as_str().to_owned())
+                .or_default() += 1;
             return None;
         }
         let key = (
@@ -149,6 +159,19 @@ impl Tally {
             "then_because": now.because,
             "what": if now.what.is_empty() { now.domain } else { now.what },
         }))
+    }
+
+    async fn figures(&self, answer: &mut Answer) -> Result<(), Failure> {
+        for (handling, count) in &self.kept {
+            let row = json!({ "was": handling, "would_be": handling, "changed": false, "messages": count });
+            answer.item(&row).await?;
+        }
+        for ((was, would_be), count) in &self.changes {
+            let row =
+                json!({ "was": was, "would_be": would_be, "changed": true, "messages": count });
+            answer.item(&row).await?;
+        }
+        Ok(())
     }
 
     async fn tell(&self, policy: &Policy, answer: &mut Answer) {

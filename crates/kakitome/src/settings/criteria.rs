@@ -449,11 +449,11 @@ impl HistoryKeys {
             ));
         }
         if let Some(wait) = &self.greylisting
-            && !(60..=86_400).contains(&wait.get_ref().0.as_secs())
+            && !(1..=86_400).contains(&wait.get_ref().0.as_secs())
         {
             return Err(at(
                 wait.span(),
-                "greylisting lies between 1m and 1d".to_owned(),
+                "greylisting lies between 1s and 1d".to_owned(),
             ));
         }
         Ok(())
