@@ -413,6 +413,12 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO retired_address (local, domain, account, retired_at, added_at) VALUES ('old', 'example.jp', ?1, ?2, ?2)",
         "INSERT INTO dkim_key (number, domain, selector, algorithm, secret, public, made_at, signs_from) \
          VALUES (?1, 'example.jp', 'k1', 'ed25519', 'AAAA', 'AAAA', ?2, ?2)",
+        "INSERT INTO acquaintance (kind, name, first_at, last_at, good, bad) VALUES (2, 'example.com', ?2, ?2, 5000, ?1)",
+        "INSERT INTO lesson (number, account, body, junk) VALUES (?2, ?1, 1, 1)",
+        "INSERT INTO learned (account, body, junk, at) VALUES (?1, 2, 0, ?2)",
+        "INSERT INTO word (account, token, good, junk) VALUES (?1, -77, 1, ?2)",
+        "INSERT INTO word_lessons (account, good, junk) VALUES (?1, 1, ?2)",
+        "INSERT INTO screening_policy (digest, since, settings) VALUES ('2-abc', ?2, '[screening] # ' || ?1)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

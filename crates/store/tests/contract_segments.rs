@@ -76,6 +76,12 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "acquaintance",
+            "lesson",
+            "learned",
+            "word",
+            "word_lessons",
+            "screening_policy",
             "quarantined",
             "quarantined_for",
             "dkim_key",

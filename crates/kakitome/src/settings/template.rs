@@ -306,6 +306,42 @@ const SCREENING: &str = "
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
+# greeting_wait = \"0s\"            # how long strangers wait for the greeting, to see whether they talk before; 30s at most
+# DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author. answers that count; then, and where
+# the list does not answer, trouble = accept or defer. A list that lists everything, or refuses this resolver, counts for nothing.
+# dns_list = [{ zone = \"bl.example\", answers = [\"127.0.0.2-11\"], then = \"refuse\" }]
+# What rules ask for by name; in = subject, text, file-name, header:NAME. Case, width and spaces do not count in texts; expressions are
+# regular expressions, which take time in proportion to the text, whatever they are.
+# pattern = [{ name = \"bill\", in = \"subject\", texts = [\"未払い請求\"], expressions = [\"invoice +[0-9]{6}\"] }]
+# The site's own rules: the first whose conditions all hold decides (accept, mark, quarantine, defer, discard, refuse), in place of all but
+# malware. Conditions: peer, peer_name, hello, hello_form, sender, author, signer, spf, dmarc, arc, iprev, listed, pattern, early, tls, known,
+# junk_words, size; with submissions = true it is about what own people send. Try a changed copy of this file first: screening try FILE
+# rule = [{ name = \"bills\", pattern = [\"bill\"], dmarc = [\"none\", \"fail\"], then = \"quarantine\" }]
+
+[screening.conduct]
+# How clients behave: accept, mark, quarantine, refuse
+# early = \"mark\"                 # talked before it was greeted; needs greeting_wait
+# hello_own = \"mark\"             # calls itself by this server's name
+# hello_address = \"accept\"       # by an address without brackets
+# hello_bare = \"accept\"          # by a name without a dot
+# no_name = \"accept\"             # its address has no name that has the address
+# guessing = \"accept\"            # had many_refused recipients refused before in the session
+# many_refused = 5
+
+[screening.history]
+# What became of mail that came from the same domain, if it is shown to send, or else the same network; weights halve in 30 days.
+# bad = \"mark\"                   # mail from those whose mail was not wanted: accept, mark, quarantine, refuse
+# least = 20                       # weight below which nobody has a reputation: 1 a message, 5 where a person moved it or wrote there
+# bad_percent = 80                 # of it not wanted: bad
+# good_percent = 10                # at most: good; not greylisted, nor judged by words
+# greylisting = \"5m\"             # puts mail off for so long that nobody is shown to send, by SPF or DKIM; default: not at all
+# remembers_networks = true        # a client whose mail passed is not put off for other senders
+
+[screening.words]
+# A classifier that learns from what people move into Junk and out of it, for the site and for each mailbox.
+# junk = \"mark\"                  # mail whose words are those of unwanted mail: accept, mark, quarantine, refuse
+# junk_from = 990                  # of 1000
+# lessons = 100                    # messages of each kind before it says anything
 
 [screening.malware]
 # Malware in mail from outside and in submissions (clauses 5.2(3), 5.2(4)). clamd knows it by its definitions; install clamav-daemon
