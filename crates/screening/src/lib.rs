@@ -26,6 +26,7 @@
 //! ```
 
 mod canonical;
+mod dmarc_record;
 mod evidence;
 mod gather;
 mod malware;
@@ -36,8 +37,9 @@ pub mod sign;
 mod verdict;
 
 pub use self::malware::{MalwarePolicy, Treatment};
+pub use dmarc_record::{DmarcRecord, ReportPlace};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
-pub use gather::{Arrival, Limits, Screener, ScreenerError};
+pub use gather::{Arrival, DnsTrouble, Limits, ReportRequest, Screener, ScreenerError};
 pub use policy::{Choice, Policy, Trouble};
 pub use screened::Screened;
 pub use verdict::{Cause, Handling, Refused, Verdict};

@@ -91,6 +91,16 @@ kinds! {
     /// A bounce was accepted: mail was not delivered elsewhere (clause 5.5(1)).
     BounceReceived = "bounce.received",
 
+    // Aggregate reports of DMARC (RFC 9990).
+    /// A domain was told what was seen of mail in its name, or could not be.
+    DmarcReportSent = "dmarc.report-sent",
+    /// All reports about a day were sent.
+    DmarcReportsDone = "dmarc.reports-done",
+    /// Somebody reported what was seen of mail in an own domain's name.
+    DmarcReportReceived = "dmarc.report-received",
+    /// What came to the address for reports could not be read as one.
+    DmarcReportUnreadable = "dmarc.report-unreadable",
+
     // The quarantine (clause 5.3(2)).
     /// A message was accepted and set apart; the detail holds why, and until when.
     QuarantineKept = "quarantine.kept",

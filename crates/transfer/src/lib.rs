@@ -29,6 +29,7 @@ pub mod command;
 mod connect;
 mod content;
 mod deliver;
+pub mod dmarc_reports;
 mod memory;
 mod metrics;
 pub mod notice;
@@ -38,6 +39,7 @@ mod parcel;
 pub mod quarantine;
 mod queue;
 mod report;
+mod report_mail;
 mod resolver;
 mod return_path;
 mod route;
@@ -134,6 +136,8 @@ struct Shared {
     ring: signing::Ring,
     null_senders: budget::Budget,
     canary: canary::Nest,
+    report_reader: tokio::sync::Mutex<()>,
+    reporting: tokio::sync::Mutex<()>,
 }
 
 impl Transfer {
@@ -154,6 +158,8 @@ impl Transfer {
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
                 canary: canary::Nest::default(),
+                report_reader: tokio::sync::Mutex::default(),
+                reporting: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -208,6 +214,16 @@ impl Transfer {
     fn scanners(&self) -> Option<Arc<malware::Scanners>> {
         let handle = self.shared.parts.scanners.as_ref();
         handle.map(|handle| handle.load_full())
+    }
+
+    /// Who tells others what came in their names holds it, so that nobody is told twice.
+    fn reporting(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.reporting
+    }
+
+    /// Who reads a report holds it.
+    fn report_reader(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.report_reader
     }
 
     fn canary(&self) -> &canary::Nest {

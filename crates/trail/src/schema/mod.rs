@@ -119,6 +119,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
     ("Bounces", transfer::BOUNCES),
+    ("Reports of DMARC", transfer::DMARC_REPORTS),
     ("The quarantine", transfer::QUARANTINE),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),

@@ -10,6 +10,7 @@ mod content;
 mod envelope;
 mod line;
 mod refusal;
+mod reports;
 mod screen;
 
 use std::{net::SocketAddr, sync::Arc};
