@@ -1,9 +1,11 @@
 //! `check`: would this site work? Settings, certificate, ports and DNS, with what to publish.
 
+pub(crate) mod dmarc;
+
 use std::{net::IpAddr, path::Path};
 
 use malware::Landlocked;
-use message::address::Domain;
+use message::address::{Address, Domain};
 use miette::{IntoDiagnostic, Result, miette};
 use serde_json::json;
 use transfer::{Answer, HickoryResolver, Resolver};
@@ -241,10 +243,11 @@ async fn check_dns(
 ) -> Result<()> {
     let hostname = Domain::parse(settings.server.hostname.get_ref()).into_diagnostic()?;
     check_host(resolver, &hostname, found).await;
+    let reports = settings.dmarc_reports.address();
     for keys in &settings.domains {
         let domain = Domain::parse(keys.name.get_ref()).into_diagnostic()?;
         if settings.has(Role::Exchange) {
-            check_domain(resolver, &hostname, &domain, found).await;
+            check_domain(resolver, &hostname, &domain, reports.as_ref(), found).await;
         }
     }
     if settings.has(Role::Exchange) {
@@ -352,6 +355,7 @@ async fn check_domain(
     resolver: &HickoryResolver,
     hostname: &Domain,
     domain: &Domain,
+    reports: Option<&Address>,
     found: &mut Findings,
 ) {
     match resolver.mx(domain).await {
@@ -383,14 +387,7 @@ async fn check_domain(
             format!("{domain}. TXT \"v=spf1 mx -all\""),
         );
     }
-    let name = format!("_dmarc.{domain}");
-    if begins(&resolver.txt(&name).await, "v=DMARC1") {
-        found.add(Level::Good, "DMARC", format!("{domain} has a policy"));
-    } else {
-        found.add(Level::Warning, "DMARC", format!("{domain} has no policy"));
-        let record = format!("{name}. TXT \"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\"");
-        found.add(Level::Publish, "DMARC", record);
-    }
+    dmarc::check(resolver, domain, reports, found).await;
 }
 
 fn begins(answer: &Answer<String>, tag: &str) -> bool {

@@ -6,6 +6,7 @@ mod audit;
 mod backups;
 mod bounces;
 mod dkim;
+mod dmarc;
 mod life;
 mod probe;
 mod quarantine;
@@ -23,6 +24,7 @@ pub(crate) use audit::{
 pub(crate) use backups::BackupsCommand;
 pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
+pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, ReportsCommand};
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
@@ -153,6 +155,9 @@ pub(crate) enum SiteCommand {
     /// Keys that mail is signed with (DKIM), and their records in the DNS
     #[command(subcommand)]
     Dkim(DkimCommand),
+    /// What others report about mail in own domains' names, and what they are told (DMARC, RFC 9990)
+    #[command(subcommand)]
+    Dmarc(DmarcCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -637,6 +642,14 @@ impl SiteCommand {
                     ScreeningCommand::Try(_) | ScreeningCommand::Policies { digest: None }
                 )
                 | Self::Dkim(DkimCommand::List)
+                | Self::Dmarc(
+                    DmarcCommand::Records
+                        | DmarcCommand::Reports(
+                            ReportsCommand::List { .. }
+                                | ReportsCommand::Show { .. }
+                                | ReportsCommand::Figures(_)
+                        )
+                )
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)
                 | Self::Probe(_)

@@ -13,6 +13,7 @@ mod command;
 mod control;
 mod demo;
 mod digests;
+mod dmarc_reports;
 mod files;
 mod forward;
 mod gate;

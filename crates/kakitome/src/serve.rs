@@ -11,8 +11,8 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    canary, control, digests, forward, idle, listen, metrics, probing, remembering, rotation,
-    scanners,
+    canary, control, digests, dmarc_reports, forward, idle, listen, metrics, probing, remembering,
+    rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -141,6 +141,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(remembering::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(dmarc_reports::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));

@@ -106,6 +106,11 @@ const RETRIEVAL_CONNECTIONS: (usize, usize) = (20_000, 500);
 const WEB_CONNECTIONS: (usize, usize) = (1000, 100);
 
 impl Site {
+    /// What the settings say of DMARC's reports.
+    pub(crate) fn dmarc_report_keys(&self) -> transfer::dmarc_reports::Keys {
+        self.transfer_settings.load().dmarc_reports.clone()
+    }
+
     /// Opens the site in `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, SiteError> {
         let settings = Settings::load(path)?;

@@ -415,7 +415,7 @@ fn no_command_prints_mail() {
         assert!(!format!("{told:?}").contains(SECRET), "{words}");
     }
     // Whoever adds a verb looks at what it shows, and then puts it here.
-    let all = "account audit backup backups bounces check demo dkim help incident init order person probe quarantine \
+    let all = "account audit backup backups bounces check demo dkim dmarc help incident init order person probe quarantine \
                queue register restore screening serve status verify";
     assert_eq!(verbs(&[]), all);
     let queue = "bounce discard help hold list release retry show";

@@ -17,6 +17,7 @@
 //! | [`text`] | folding, searchable text, base subjects |
 //! | [`build`] | `Received`, missing fields, removal of `Bcc` |
 //! | [`dsn`] | delivery status notifications, written and read; xtext |
+//! | [`dmarc_report`] | aggregate reports of DMARC, written and read |
 //! | [`StatusCode`] | enhanced status codes |
 //!
 //! How a message goes through: the octets come from SMTP or IMAP APPEND; [`Summary::of`] reads what lists need, and
@@ -36,6 +37,7 @@ pub mod address;
 pub mod bounce;
 pub mod build;
 pub mod charset;
+pub mod dmarc_report;
 pub mod dsn;
 pub mod envelope;
 pub mod header;

@@ -2,6 +2,17 @@
 
 use sha2::Digest;
 
+/// Where a body in canonical form goes.
+pub(crate) trait Sink {
+    fn put(&mut self, octets: &[u8]);
+}
+
+impl<D: Digest> Sink for D {
+    fn put(&mut self, octets: &[u8]) {
+        self.update(octets);
+    }
+}
+
 /// A field in relaxed form, without its line end: the name in lower case, the value on one line, each run of white space one space,
 /// and none at its ends.
 pub(crate) fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
@@ -24,18 +35,18 @@ pub(crate) fn relaxed_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Empty lines at the end are one line's end, which is there even if the body is empty.
-pub(crate) fn simple(body: &[u8], hasher: &mut impl Digest) {
+pub(crate) fn simple(body: &[u8], hasher: &mut impl Sink) {
     let mut kept = body;
     while let Some(shorter) = kept.strip_suffix(b"\r\n") {
         kept = shorter;
     }
-    hasher.update(kept);
-    hasher.update(b"\r\n");
+    hasher.put(kept);
+    hasher.put(b"\r\n");
 }
 
 /// White space at the end of lines goes, other white space is one space, and empty lines at the end go. An empty body stays
 /// empty.
-pub(crate) fn relaxed(body: &[u8], hasher: &mut impl Digest) {
+pub(crate) fn relaxed(body: &[u8], hasher: &mut impl Sink) {
     let mut empty_lines = 0_usize;
     let mut line = Vec::new();
     for raw in body.split_inclusive(|octet| *octet == b'\n') {
@@ -56,10 +67,10 @@ pub(crate) fn relaxed(body: &[u8], hasher: &mut impl Digest) {
             continue;
         }
         for _ in 0..std::mem::take(&mut empty_lines) {
-            hasher.update(b"\r\n");
+            hasher.put(b"\r\n");
         }
-        hasher.update(&line);
-        hasher.update(b"\r\n");
+        hasher.put(&line);
+        hasher.put(b"\r\n");
     }
 }
 

@@ -30,6 +30,7 @@
 
 mod canonical;
 mod conduct;
+mod dmarc_record;
 mod evidence;
 mod gather;
 mod history;
@@ -47,8 +48,9 @@ mod words;
 
 pub use self::malware::{MalwarePolicy, Treatment};
 pub use conduct::{Conduct, ConductPolicy, HelloForm};
+pub use dmarc_record::{DmarcRecord, ReportPlace};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
-pub use gather::{Arrival, Limits, Screener, ScreenerError};
+pub use gather::{Arrival, DnsTrouble, Limits, ReportRequest, Screener, ScreenerError};
 pub use history::{Greylisting, History, HistoryPolicy, Standing};
 pub use lists::{Answers, DnsList, ListedBy, Listing};
 pub use pattern::{Pattern, Place, found as patterns_found};

@@ -98,6 +98,15 @@ kinds! {
     WordsLearned = "screening.learned",
     /// Those were forgotten that did not send mail here for a long time.
     SendersForgotten = "screening.forgotten",
+    // Aggregate reports of DMARC (RFC 9990).
+    /// A domain was told what was seen of mail in its name, or could not be.
+    DmarcReportSent = "dmarc.report-sent",
+    /// All reports about a day were sent.
+    DmarcReportsDone = "dmarc.reports-done",
+    /// Somebody reported what was seen of mail in an own domain's name.
+    DmarcReportReceived = "dmarc.report-received",
+    /// What came to the address for reports could not be read as one.
+    DmarcReportUnreadable = "dmarc.report-unreadable",
 
     // The quarantine (clause 5.3(2)).
     /// A message was accepted and set apart; the detail holds why, and until when.

@@ -30,6 +30,7 @@ pub mod command;
 mod connect;
 mod content;
 mod deliver;
+pub mod dmarc_reports;
 pub mod learning;
 mod memory;
 mod metrics;
@@ -40,6 +41,7 @@ mod parcel;
 pub mod quarantine;
 mod queue;
 mod report;
+mod report_mail;
 mod resolver;
 mod return_path;
 mod route;
@@ -136,6 +138,8 @@ struct Shared {
     ring: signing::Ring,
     null_senders: budget::Budget,
     canary: canary::Nest,
+    report_reader: tokio::sync::Mutex<()>,
+    reporting: tokio::sync::Mutex<()>,
 }
 
 impl Transfer {
@@ -156,6 +160,8 @@ impl Transfer {
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
                 canary: canary::Nest::default(),
+                report_reader: tokio::sync::Mutex::default(),
+                reporting: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -210,6 +216,16 @@ impl Transfer {
     fn scanners(&self) -> Option<Arc<malware::Scanners>> {
         let handle = self.shared.parts.scanners.as_ref();
         handle.map(|handle| handle.load_full())
+    }
+
+    /// Who tells others what came in their names holds it, so that nobody is told twice.
+    fn reporting(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.reporting
+    }
+
+    /// Who reads a report holds it.
+    fn report_reader(&self) -> &tokio::sync::Mutex<()> {
+        &self.shared.report_reader
     }
 
     fn canary(&self) -> &canary::Nest {

@@ -48,11 +48,29 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
+    let to = notice.to.clone();
+    send_made(transfer, &to, |told| compose(transfer, &notice, told), work).await
+}
+
+/// The same with a message that `make` makes for those whom it goes to. It is signed where it leaves.
+///
+/// # Errors
+/// As of [`send`].
+pub(crate) async fn send_made<T, E>(
+    transfer: &Transfer,
+    to: &[Address],
+    make: impl FnOnce(&[Address]) -> Vec<u8>,
+    work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, E> + Send + 'static,
+) -> Result<(T, Vec<Address>), E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
     let settings = transfer.settings();
     let mut told = Vec::new();
     let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
     let mut away = Vec::new();
-    for address in &notice.to {
+    for address in to {
         match place(transfer, &settings, address).await? {
             Place::Here(found) => accounts.extend(found),
             Place::Away(destination) => away.push(NewRecipient {
@@ -62,7 +80,7 @@ where
                 destination,
             }),
             Place::Nowhere => {
-                tracing::warn!(%address, subject = notice.subject, "a notice has nowhere to go");
+                tracing::warn!(%address, "a notice has nowhere to go");
                 continue;
             }
         }
@@ -70,7 +88,7 @@ where
     }
     let mut parcels = Vec::new();
     if !told.is_empty() {
-        let mut raw = compose(transfer, &notice, &told);
+        let mut raw = make(&told);
         if !away.is_empty() {
             raw = transfer.signed_own(raw).await;
         }
@@ -139,10 +157,17 @@ fn compose(transfer: &Transfer, notice: &Notice, to: &[Address]) -> Vec<u8> {
     fields.push_str(&missing.fields_for(b"\r\n"));
     fields.push_str("\r\n");
     let text = notice.text.replace("\r\n", "\n").replace('\n', "\r\n");
-    let encoded = BASE64_STANDARD.encode(text);
-    for line in encoded.as_bytes().chunks(LINE) {
-        fields.push_str(&String::from_utf8_lossy(line));
-        fields.push_str("\r\n");
-    }
+    fields.push_str(&base64(text.as_bytes()));
     fields.into_bytes()
+}
+
+/// Lines of base64.
+pub(crate) fn base64(octets: &[u8]) -> String {
+    let encoded = BASE64_STANDARD.encode(octets);
+    let mut lines = String::with_capacity(encoded.len() + encoded.len() / LINE * 2 + 2);
+    for line in encoded.as_bytes().chunks(LINE) {
+        lines.push_str(&String::from_utf8_lossy(line));
+        lines.push_str("\r\n");
+    }
+    lines
 }

@@ -8,6 +8,7 @@ mod backup;
 mod backups;
 mod bounces;
 mod dkim;
+mod dmarc;
 mod incident;
 mod learning;
 mod letter;
@@ -240,6 +241,7 @@ async fn dispatch(
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
         SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
+        SiteCommand::Dmarc(command) => dmarc::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => {
             screening::run(site, caller, command, request, answer).await

@@ -6,6 +6,7 @@
 mod audit;
 mod bounds;
 mod criteria;
+mod dmarc_reports;
 mod error;
 mod limits;
 mod listen;
@@ -30,6 +31,7 @@ use toml::Spanned;
 use bounds::Places;
 
 pub(crate) use audit::{AuditKeys, ForwardTo};
+pub(crate) use dmarc_reports::DmarcReportKeys;
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
@@ -80,6 +82,8 @@ pub(crate) struct Settings {
     pub(crate) screening: ScreeningKeys,
     #[serde(default)]
     pub(crate) quarantine: QuarantineKeys,
+    #[serde(default)]
+    pub(crate) dmarc_reports: DmarcReportKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
     #[serde(default)]
@@ -284,6 +288,7 @@ impl Settings {
         self.audit.check(at)?;
         self.screening.check(at)?;
         self.quarantine.check(at)?;
+        self.dmarc_reports.check(&self.own_domains(), at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.check_names(at)
@@ -418,6 +423,8 @@ mod tests {
             ("[signing]\noverlap = \"1d\"\n", 9),
             ("[signing]\nrotate = \"9999999d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),
+            ("[dmarc_reports]\nsize = \"0B\"\n", 9),
+            ("[dmarc_reports]\naddress = \"a@elsewhere.example\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),
             ("[screening]\ntime = \"10m\"\n", 9),
             ("[screening]\nsignatures = 21\n", 9),

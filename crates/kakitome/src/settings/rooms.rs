@@ -117,6 +117,9 @@ impl Settings {
         made.quarantine_time = self.quarantine.keep.get_ref().0;
         made.return_path = self.return_path.made(directory, self.marks_usually())?;
         made.malware = Some(self.screening.malware.policy());
+        let usual = made.screening.is_some() && !self.is_alone();
+        let own = self.own_domains();
+        made.dmarc_reports = self.dmarc_reports.made(&made.hostname, &own, usual);
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -259,9 +262,14 @@ impl Settings {
 
     /// How mail that leaves is signed; `None`: it is not.
     pub(crate) fn signing_rules(&self) -> Option<transfer::signing::Rules> {
+        self.signing.rules(self.own_domains(), self.is_alone())
+    }
+
+    /// The domains that the settings name.
+    pub(crate) fn own_domains(&self) -> Vec<Domain> {
         let domains = self.domains.iter();
-        let domains = domains.filter_map(|keys| Domain::parse(keys.name.get_ref()).ok());
-        self.signing.rules(domains.collect(), self.is_alone())
+        let parsed = domains.filter_map(|keys| Domain::parse(keys.name.get_ref()).ok());
+        parsed.collect()
     }
 
     /// Makes the keys that the site lacks and that are files.

@@ -31,7 +31,8 @@ pub(crate) fn render(template: &Template) -> String {
         text.push('\n');
         text.push_str(&template.extra);
     }
-    text
+    let domain = template.domains.first().unwrap_or(&template.hostname);
+    text.replace("@DOMAIN", &format!("@{domain}"))
 }
 
 fn render_into(text: &mut String, template: &Template) -> std::fmt::Result {
@@ -182,6 +183,16 @@ unauthenticated_networks = []
 # Mail that is set apart until somebody releases it (clause 5.3(2)): `quarantine list`, and the pages over HTTPS.
 # keep = \"30d\"                   # then it is deleted
 # digest = \"07:30\"               # when people are told by mail what is set apart for them, in local time; off: never
+
+[dmarc_reports]
+# Domains whose DMARC record asks for it are told once a day what came in their names (RFC 9990), and what others tell of own domains is
+# read: `dmarc reports figures`.
+# send = true                      # default: where mail is screened, unless the site is on loopback alone and names no [dns] servers
+# organisation = \"City of Example\"  # who reports; default: the first domain
+# contact = \"postmaster@DOMAIN\"  # whom reports are from; default: postmaster at the server's name
+# size = \"10MiB\"                 # of a report as it is sent; a larger one is not sent
+# days = 3                         # that are made up for when the server was down
+# address = \"dmarc-reports@DOMAIN\"  # where reports about own domains come to; the own DMARC records name it in rua=
 
 [signing]
 # Mail that leaves is signed in the name of its author's domain (DKIM): `dkim list` tells the records to publish, and a key signs once the

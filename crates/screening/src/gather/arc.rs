@@ -64,7 +64,14 @@ fn finding(result: &DkimResult) -> (Finding, String) {
 fn unacceptable(message: &AuthenticatedMessage<'_>) -> Option<&'static str> {
     let mut signatures = message.ams_headers.iter().map(|field| &field.header);
     let mut seals = message.as_headers.iter().map(|field| &field.header);
-    if message.ams_headers.len() > MOST_SETS {
+    let counts = [message.as_headers.len(), message.ams_headers.len()];
+    if counts
+        .iter()
+        .any(|count| *count != message.aar_headers.len())
+    {
+        // The library takes a seal alone for no chain.
+        Some("a set is not whole")
+    } else if message.ams_headers.len() > MOST_SETS {
         Some("there are too many sets")
     } else if signatures.clone().any(|it| it.h.len() > MOST_SIGNED_FIELDS) {
         Some("a signature names too many fields")

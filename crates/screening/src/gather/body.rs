@@ -9,7 +9,7 @@ use mail_auth::{AuthenticatedMessage, common::crypto::HashAlgorithm, dkim::Canon
 use sha2::{Digest, Sha256};
 
 use super::Screener;
-use crate::canonical::{relaxed, simple};
+use crate::canonical::{Sink, relaxed, simple};
 
 /// Octets of a body that is hashed where it is: handing it to another thread would cost as much.
 const SMALL: usize = 32 << 10;
@@ -24,8 +24,7 @@ impl Screener {
         let begins = message.body_offset();
         let wanted = |form: Canonicalization| {
             let mut hashes = message.body_hashes.iter();
-            hashes
-                .any(|(c, a, length, _)| *c == form && *a == HashAlgorithm::Sha256 && *length == 0)
+            hashes.any(|(c, a, _, _)| *c == form && *a == HashAlgorithm::Sha256)
         };
         let forms = [Canonicalization::Simple, Canonicalization::Relaxed];
         let wanted: Vec<Canonicalization> =
@@ -53,8 +52,11 @@ impl Screener {
         };
         for (form, algorithm, length, hash) in &mut message.body_hashes {
             let ours = hashed.iter().find(|(known, _)| known == form);
+            // A length that is said (`l=`) has to be that of the whole body.
             *hash = match ours {
-                Some((_, ours)) if *algorithm == HashAlgorithm::Sha256 && *length == 0 => {
+                Some((_, (ours, whole)))
+                    if *algorithm == HashAlgorithm::Sha256 && [0, *whole].contains(length) =>
+                {
                     ours.clone()
                 }
                 _ => Vec::new(),
@@ -64,14 +66,30 @@ impl Screener {
     }
 }
 
-/// SHA-256 of a body in canonical form.
-fn hash(body: &[u8], form: Canonicalization) -> Vec<u8> {
-    let mut hasher = Sha256::new();
+/// SHA-256 of a body in canonical form, and the octets of that form.
+fn hash(body: &[u8], form: Canonicalization) -> (Vec<u8>, u64) {
+    let mut counted = Counted {
+        hasher: Sha256::new(),
+        octets: 0,
+    };
     match form {
-        Canonicalization::Simple => simple(body, &mut hasher),
-        Canonicalization::Relaxed => relaxed(body, &mut hasher),
+        Canonicalization::Simple => simple(body, &mut counted),
+        Canonicalization::Relaxed => relaxed(body, &mut counted),
     }
-    hasher.finalize().to_vec()
+    (counted.hasher.finalize().to_vec(), counted.octets)
+}
+
+struct Counted {
+    hasher: Sha256,
+    octets: u64,
+}
+
+impl Sink for Counted {
+    fn put(&mut self, octets: &[u8]) {
+        self.hasher.update(octets);
+        let more = u64::try_from(octets.len()).unwrap_or(u64::MAX);
+        self.octets = self.octets.saturating_add(more);
+    }
 }
 
 #[cfg(test)]
@@ -79,9 +97,10 @@ mod tests {
     use super::*;
 
     fn same(form: Canonicalization, body: &[u8], canonical: &[u8]) {
+        let whole = u64::try_from(canonical.len()).unwrap_or(u64::MAX);
         assert_eq!(
             hash(body, form),
-            Sha256::digest(canonical).to_vec(),
+            (Sha256::digest(canonical).to_vec(), whole),
             "{:?} of {:?}",
             form,
             String::from_utf8_lossy(body)

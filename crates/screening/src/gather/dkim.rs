@@ -1,7 +1,13 @@
 //! DKIM (RFC 6376), with what RFC 8301 no longer takes: SHA-1, and RSA keys below 1024 bits.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::Poll,
+};
 
+use jiff::Timestamp;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DnsError, Error,
     common::{
@@ -10,7 +16,7 @@ use mail_auth::{
     },
     dkim::{self, DkimError},
 };
-use message::{Limits, header::Header};
+use message::{Domain, Limits, header::Header};
 use tokio::time::{Instant, timeout_at};
 
 use super::Screener;
@@ -30,10 +36,17 @@ pub(super) enum Single<'x> {
 }
 
 /// What all of them said.
-pub(super) struct Found<'x> {
+pub(super) struct Found {
     pub(super) told: Vec<Signature>,
-    /// For DMARC.
-    pub(super) outputs: Vec<DkimOutput<'x>>,
+    /// For DMARC: those that hold, and those that may.
+    pub(super) signed: Vec<Signed>,
+}
+
+/// A domain that signed, or may have.
+pub(super) struct Signed {
+    pub(super) domain: Domain,
+    /// Whether the signature holds; else that could not be found out.
+    pub(super) passed: bool,
 }
 
 /// Whether a header is of a size that signatures over it may be verified: each looks through all fields, so the work grows
@@ -47,6 +60,7 @@ pub(super) fn within_bounds(header: &Header<'_>, head: &[u8]) -> bool {
 pub(super) fn select<'x>(
     message: &AuthenticatedMessage<'x>,
     most: usize,
+    now: Timestamp,
 ) -> (Vec<Single<'x>>, u32) {
     let broken = message.errors.iter().filter_map(|header| {
         let is_dkim = header.name.eq_ignore_ascii_case(b"dkim-signature");
@@ -65,7 +79,7 @@ pub(super) fn select<'x>(
     };
     bare.dkim2_signatures.clear();
     let read = message.dkim_headers.iter().map(|header| {
-        if let Some((result, reason)) = refused_unseen(&header.header) {
+        if let Some((result, reason)) = refused_unseen(&header.header, message, now) {
             return Single::Judged(Signature {
                 result,
                 reason: reason.to_owned(),
@@ -76,6 +90,8 @@ pub(super) fn select<'x>(
         // Reports of failures (RFC 6651) and third parties' signatures (RFC 6541) would cost questions that nobody needs.
         header.header.r = false;
         header.header.atps = None;
+        // Its end was looked at, by our clock.
+        header.header.x = 0;
         let mut single = bare.clone();
         single.dkim_headers.push(header);
         Single::Open(Box::new(single))
@@ -88,7 +104,18 @@ pub(super) fn select<'x>(
 }
 
 /// Why a signature counts for nothing, whatever its key says.
-fn refused_unseen(signature: &dkim::Signature) -> Option<(Finding, &'static str)> {
+fn refused_unseen(
+    signature: &dkim::Signature,
+    message: &AuthenticatedMessage<'_>,
+    now: Timestamp,
+) -> Option<(Finding, &'static str)> {
+    let now = u64::try_from(now.as_second()).unwrap_or(0);
+    let covers_all = || {
+        let mut hashes = message.body_hashes.iter();
+        hashes.any(|(form, _, length, hash)| {
+            *form == signature.cb && *length == signature.l && !hash.is_empty()
+        })
+    };
     let signed: BTreeSet<String> = signature
         .h
         .iter()
@@ -100,6 +127,13 @@ fn refused_unseen(signature: &dkim::Signature) -> Option<(Finding, &'static str)
         Some((Finding::Permerror, "From is not signed (RFC 6376, 5.4)"))
     } else if signature.h.len() > MOST_SIGNED_FIELDS {
         Some((Finding::Policy, "it names too many fields"))
+    } else if signature.x != 0 && signature.x <= signature.t {
+        Some((Finding::Permerror, "it ends before it begins"))
+    } else if signature.x != 0 && signature.x <= now {
+        Some((Finding::Fail, "its time is over"))
+    } else if signature.l != 0 && !covers_all() {
+        // RFC 6376, section 8.2: anybody could have written the rest.
+        Some((Finding::Policy, "it does not cover the whole body (l=)"))
     } else {
         None
     }
@@ -123,39 +157,56 @@ fn algorithm(algorithm: Algorithm) -> &'static str {
 }
 
 impl Screener {
-    /// Verifies each, in turn. Those that time does not suffice for are `temperror`.
-    pub(super) async fn dkim<'s>(&self, singles: &'s [Single<'s>], by: Instant) -> Found<'s> {
+    /// Verifies all at once. Those that time does not suffice for are `temperror`.
+    pub(super) async fn dkim<'s>(&self, singles: &'s [Single<'s>], by: Instant) -> Found {
+        let verifying = singles.iter().map(|single| self.single(single, by));
+        let told = all(verifying).await;
         let mut found = Found {
             told: Vec::with_capacity(singles.len()),
-            outputs: Vec::new(),
+            signed: Vec::new(),
         };
-        for single in singles {
-            let message = match single {
-                Single::Judged(told) => {
-                    found.told.push(told.clone());
-                    continue;
-                }
-                Single::Open(message) => message.as_ref(),
-            };
-            let Some(signature) = message.dkim_headers.first().map(|header| &header.header) else {
-                continue;
-            };
-            let verifying = self.asking.verify_dkim(message);
-            let verified = timeout_at(by, verifying).await.ok();
-            let output = verified.and_then(|mut outputs| outputs.pop());
-            let output = output.unwrap_or_else(|| {
-                let error = Error::Dns(DnsError::Resolver("time ran out".to_owned()));
-                DkimOutput::temp_err(error).with_signature(signature)
-            });
-            let (result, reason) = self.finding(output.result(), signature, by).await;
-            found.told.push(Signature {
-                result,
-                reason,
-                ..named(signature)
-            });
-            found.outputs.push(output);
+        for (told, domain) in told {
+            let domain = domain.and_then(|domain| Domain::parse(domain).ok());
+            if let Some(domain) = domain
+                && matches!(told.result, Finding::Pass | Finding::Temperror)
+            {
+                found.signed.push(Signed {
+                    domain,
+                    passed: told.result == Finding::Pass,
+                });
+            }
+            found.told.push(told);
         }
         found
+    }
+
+    /// What one says, and who signed, in the signature's own words.
+    async fn single<'s>(
+        &self,
+        single: &'s Single<'s>,
+        by: Instant,
+    ) -> (Signature, Option<&'s str>) {
+        let message = match single {
+            Single::Judged(told) => return (told.clone(), None),
+            Single::Open(message) => message.as_ref(),
+        };
+        let Some(signature) = message.dkim_headers.first().map(|header| &header.header) else {
+            return (Signature::default(), None);
+        };
+        let verifying = self.asking.verify_dkim(message);
+        let verified = timeout_at(by, verifying).await.ok();
+        let output = verified.and_then(|mut outputs| outputs.pop());
+        let output = output.unwrap_or_else(|| {
+            let error = Error::Dns(DnsError::Resolver("time ran out".to_owned()));
+            DkimOutput::temp_err(error).with_signature(signature)
+        });
+        let (result, reason) = self.finding(output.result(), signature, by).await;
+        let told = Signature {
+            result,
+            reason,
+            ..named(signature)
+        };
+        (told, Some(&signature.d))
     }
 
     async fn finding(
@@ -182,7 +233,9 @@ impl Screener {
                 }
                 Finding::Fail
             }
-            Error::Dkim(DkimError::FailedBodyHashMatch | DkimError::SignatureExpired) => {
+            Error::Dkim(DkimError::FailedBodyHashMatch) => Finding::Fail,
+            // So the library tells of an Ed25519 signature that does not hold.
+            Error::Crypto(CryptoError::Library(_)) if signature.a == Algorithm::Ed25519Sha256 => {
                 Finding::Fail
             }
             Error::Dns(DnsError::RecordNotFound(_)) => {
@@ -206,4 +259,28 @@ impl Screener {
             _ => false,
         }
     }
+}
+
+/// All of them side by side, in the task that asks.
+async fn all<F: Future + Send>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
+where
+    F::Output: Send,
+{
+    let mut waiting: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        for (future, done) in waiting.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let Poll::Ready(output) = future.as_mut().poll(context)
+            {
+                *done = Some(output);
+            }
+        }
+        match done.iter().all(Option::is_some) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await;
+    done.into_iter().flatten().collect()
 }

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+pub use dmarc::{DnsTrouble, ReportRequest};
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
@@ -156,12 +157,15 @@ impl Screener {
         let mut found = Evidence::of_peer(arrival.peer, arrival.hello);
         let header = Header::parse(raw, &message::Limits::default());
         let head = raw.get(..header.body_start()).unwrap_or(raw);
-        let parsed = dkim::within_bounds(&header, head).then(|| AuthenticatedMessage::parse(head));
+        let parsed = dkim::within_bounds(&header, head).then(|| {
+            // Not strictly: what a length (`l=`) covers is looked at here.
+            AuthenticatedMessage::parse_with_opts(head, None, false)
+        });
         let message = match parsed.flatten() {
             Some(message) => self.with_body_hashes(message, raw).await,
             None => AuthenticatedMessage::default(),
         };
-        let (singles, more) = dkim::select(&message, limits.signatures);
+        let (singles, more) = dkim::select(&message, limits.signatures, self.world.now());
         let (iprev, spf, dkim, arc) = tokio::join!(
             self.iprev(arrival.peer, first_by),
             self.spf(arrival, first_by),
@@ -169,13 +173,19 @@ impl Screener {
             self.arc(&message, first_by),
         );
         found.iprev = iprev;
-        found.spf_helo = spf.hello;
-        found.spf = spf.sender;
         found.arc = arc;
         let (author, domain) = author::of(raw);
         found.dmarc = self
-            .dmarc(author, domain, &spf.output, &dkim.outputs, all_by)
+            .dmarc(
+                author,
+                domain,
+                (&spf.sender, spf.about),
+                &dkim.signed,
+                all_by,
+            )
             .await;
+        found.spf_helo = spf.hello;
+        found.spf = spf.sender;
         found.dkim = dkim.told;
         found.dkim_more = more;
         tracing::debug!(peer = %arrival.peer, took = ?begun.elapsed(), "evidence was gathered");
@@ -202,20 +212,5 @@ impl Screener {
             result,
             name: first.map(|name| evidence::name(name.trim_end_matches('.'))),
         }
-    }
-
-    /// TXT records of `name`, each with its strings joined; `None` when they cannot be had.
-    async fn texts(&self, name: &str, by: Instant) -> Option<Vec<Vec<u8>>> {
-        let name = format!("{}.", name.trim_end_matches('.'));
-        let looking = self.asking.resolver().txt_lookup(name);
-        let lookup = timeout_at(by, looking).await.ok()?.ok()?;
-        let texts = lookup
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                hickory_resolver::proto::rr::RData::TXT(txt) => Some(txt.txt_data.concat()),
-                _ => None,
-            });
-        Some(texts.collect())
     }
 }

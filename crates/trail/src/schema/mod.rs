@@ -120,6 +120,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The queue", transfer::QUEUE),
     ("Bounces", transfer::BOUNCES),
     ("What screening remembers", transfer::SCREENING),
+    ("Reports of DMARC", transfer::DMARC_REPORTS),
     ("The quarantine", transfer::QUARANTINE),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),

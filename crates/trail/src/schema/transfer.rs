@@ -134,6 +134,56 @@ pub(super) const SCREENING: &[Schema] = schemas! {
     }
 };
 
+pub(super) const DMARC_REPORTS: &[Schema] = schemas! {
+    DmarcReportSent {
+        subject: "the domain whose record asks for reports";
+        outcome: Success, Failure;
+        facts:
+            Always "from" Text: "Begin of the time that it is about (RFC 3339, UTC).";
+            Always "until" Text: "End of that time: what comes later is told by the next report.";
+            Always "messages" Number: "How many messages it tells of.";
+            Always "rows" Number: "How many rows it has: messages of which the same was seen are one.";
+            Sometimes "left_out" Number: "Messages that it does not tell of, since there were too many rows.";
+            Always "to" List: "Addresses that it goes to.";
+            Sometimes "report" Text: "The report's id, if one was made.";
+            Sometimes "octets" Number: "Octets of the report as it is sent, if one was made.";
+            Sometimes "unconfirmed" List: "Addresses of other domains that the record names, and that do not say that they want reports (RFC 9990, section 4).";
+            Sometimes "too_small" List: "Addresses that take no report of this size.";
+            Sometimes "reason" Text: "Why nobody was told, if nobody was.";
+    }
+    DmarcReportsDone {
+        subject: "the day that they are about, in UTC";
+        outcome: Success;
+        facts:
+            Always "reports" Number: "How many reports were sent in the last round.";
+            Always "failed" Number: "How many could not be sent in it.";
+    }
+    DmarcReportReceived {
+        subject: "the queue id of the message that it came in";
+        outcome: Success;
+        shared: PART;
+        facts:
+            Always "reporter" Text: "Who reports, in their own words.";
+            Always "report" Text: "The report's id, unique for its reporter.";
+            Always "domain" Text: "The own domain whose record was found.";
+            Always "from" Text: "Begin of the time that it is about (RFC 3339, UTC).";
+            Always "until" Text: "End of that time.";
+            Always "policy" Text: "What the reporter found published: `none`, `quarantine` or `reject`.";
+            Always "messages" Number: "How many messages it tells of.";
+            Always "failed" Number: "How many of them passed neither by DKIM nor by SPF.";
+            Always "shown" Boolean: "Whether DMARC showed that the message is from whom it says; anybody can write a report.";
+            Sometimes "left_out" Number: "Rows that are not kept, since there were too many.";
+            Sometimes "rows" List: "What was seen, a text each: source, messages, what was done, `dkim=` and `spf=` with `pass` or `fail`, and the author's domain.";
+    }
+    DmarcReportUnreadable {
+        subject: "the message's queue id";
+        outcome: Failure;
+        facts:
+            Always "reason" Text: "What is wrong with it.";
+            Sometimes "file" Text: "Name of the attachment, if it has one.";
+    }
+};
+
 pub(super) const QUARANTINE: &[Schema] = schemas! {
     QuarantineKept {
         subject: "the message's queue id";

@@ -121,12 +121,14 @@ impl Conversation<'_> {
             no_memory()
         })?;
         let raw = self.finished(raw, &transaction).await?;
+        let (raw, report) = self.report(raw).await?;
         let mut accepted = Accepted::new(&transaction, &self.open.targets, end)?;
         let hostname = self.settings.hostname.as_str();
         if !accepted.onward.is_empty() && passes(&raw, hostname) >= MOST_PASSES {
             accepted.stay();
         }
         accepted.bounce = bounce;
+        accepted.report = report;
         self.commit(id, transaction, accepted, raw).await
     }
 
@@ -279,6 +281,9 @@ impl Conversation<'_> {
         if let Some(bounce) = &accepted.bounce {
             events.extend(bounces::events(id, &accepted.addresses, bounce));
             metrics::count(metrics::BOUNCES);
+        }
+        if let Some(report) = &accepted.report {
+            events.extend(self.report_events(id, report));
         }
         if self.is_set_apart() {
             let how = (&accepted, events);
@@ -560,6 +565,8 @@ pub(super) struct Accepted {
     let_go: BTreeSet<store::AccountId>,
     /// What it tells of mail that was not delivered, if it is a bounce.
     bounce: Option<Bounce>,
+    /// What it tells of mail in own domains' names, if it came to the address for that.
+    report: Option<crate::dmarc_reports::Received>,
     /// Those here whose delivery is to be notified.
     notify: Vec<(Address, Option<String>)>,
     /// `1` when an octet above 127 was seen.
@@ -583,6 +590,7 @@ impl Accepted {
             onward: BTreeMap::new(),
             let_go: BTreeSet::new(),
             bounce: None,
+            report: None,
             notify: Vec::new(),
             body_type: u8::from(end.eight_bit),
         };

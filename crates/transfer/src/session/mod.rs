@@ -11,6 +11,7 @@ mod envelope;
 mod evidence;
 mod line;
 mod refusal;
+mod reports;
 mod screen;
 
 use std::{net::SocketAddr, sync::Arc};

@@ -88,6 +88,9 @@ pub struct Settings {
     /// What is done about what the scanners say, of mail from outside and of submissions (clause 5.2(4)). Default `None`: they are
     /// not asked.
     pub malware: Option<MalwarePolicy>,
+    /// Reports about mail in other domains' names, and about mail in own domains' names (RFC 9990). Default: none are sent, and
+    /// none are looked for.
+    pub dmarc_reports: crate::dmarc_reports::Keys,
 }
 
 /// How mail from outside is screened.
@@ -158,6 +161,7 @@ impl Default for Settings {
             return_path: None,
             quarantine_time: Duration::from_secs(30 * 86_400),
             malware: None,
+            dmarc_reports: crate::dmarc_reports::Keys::default(),
         }
     }
 }
