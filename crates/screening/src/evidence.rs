@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ::engines::{MilterSaid, RspamdSaid};
 use malware::Malware;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,12 @@ pub struct Evidence {
     /// What the scanners said; `None` when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malware: Option<Malware>,
+    /// What rspamd said; `None` when it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rspamd: Option<RspamdSaid>,
+    /// What the milters said, in the order in which they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milters: Vec<MilterSaid>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -225,6 +232,8 @@ impl Evidence {
             arc: ArcChain::default(),
             dmarc: Dmarc::default(),
             malware: None,
+            rspamd: None,
+            milters: Vec::new(),
         }
     }
 
@@ -249,6 +258,9 @@ impl Evidence {
     #[must_use]
     pub(crate) fn in_bounds(mut self) -> Self {
         while self.octets() > MOST_OCTETS {
+            if self.shorten_engines() {
+                continue;
+            }
             if self.dkim.pop().is_some() {
                 self.dkim_more = self.dkim_more.saturating_add(1);
             } else if self.arc.sealers.pop().is_none() {

@@ -12,6 +12,7 @@
 //! | the ARC chain | RFC 8617 |
 //! | DMARC of the author's domain | RFC 9989 |
 //! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
+//! | what rspamd and milters say, of submissions too (room `engines`) | clause 5.3 |
 //!
 //! # What it never does
 //!
@@ -26,16 +27,24 @@
 //! ```
 
 mod canonical;
+mod engines;
 mod evidence;
 mod gather;
 mod malware;
+mod milter;
 mod policy;
 mod results;
+mod rspamd;
 mod screened;
 pub mod sign;
 mod verdict;
 
-pub use self::malware::{MalwarePolicy, Treatment};
+pub use self::{
+    engines::EnginePolicy,
+    malware::{MalwarePolicy, Treatment},
+    milter::MilterPolicy,
+    rspamd::RspamdPolicy,
+};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
 pub use gather::{Arrival, Limits, Screener, ScreenerError};
 pub use policy::{Choice, Policy, Trouble};

@@ -3,7 +3,7 @@
 use message::Domain;
 use wire::ExplicitNetwork;
 
-use crate::MalwarePolicy;
+use crate::{EnginePolicy, MalwarePolicy};
 
 /// What is done with mail that something speaks against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Policy {
     pub trusted_networks: Vec<ExplicitNetwork>,
     /// With what the scanners found, of mail from outside and of submissions.
     pub malware: MalwarePolicy,
+    /// With what programs of others said, of mail from outside and of submissions.
+    pub engines: EnginePolicy,
 }
 
 impl Default for Policy {
@@ -61,6 +63,7 @@ impl Default for Policy {
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
             malware: MalwarePolicy::default(),
+            engines: EnginePolicy::default(),
         }
     }
 }

@@ -81,6 +81,14 @@ pub enum Cause {
     ScannerDown,
     /// A scanner's definitions are too old.
     OldDefinitions,
+    /// rspamd speaks against it.
+    Rspamd,
+    /// rspamd did not answer.
+    RspamdDown,
+    /// A milter speaks against it.
+    Milter,
+    /// A milter failed.
+    MilterDown,
 }
 
 impl Cause {
@@ -107,6 +115,10 @@ impl Cause {
             Self::Incomplete => "incomplete",
             Self::ScannerDown => "scanner-down",
             Self::OldDefinitions => "old-definitions",
+            Self::Rspamd => "rspamd",
+            Self::RspamdDown => "rspamd-down",
+            Self::Milter => "milter",
+            Self::MilterDown => "milter-down",
         }
     }
 
@@ -168,9 +180,12 @@ impl Policy {
         }
         let (handling, because, domain) = decided;
         let malware = self.malware.vote(evidence.malware.as_ref());
-        // Staff hear of it, whatever strangers do.
-        let malware = malware.map(|vote| vote.told(evidence.own));
-        if let Some(vote) = malware
+        let [rspamd, milters] = self.engines.votes(evidence);
+        let others = [malware, rspamd, milters].into_iter().flatten();
+        // Staff hear of it, whatever strangers do. Of votes that are equally strict the first is told.
+        let others: Vec<_> = others.map(|vote| vote.told(evidence.own)).collect();
+        let strictest = others.into_iter().rev().max_by_key(|vote| vote.handling);
+        if let Some(vote) = strictest
             && (vote.handling > handling || because == Cause::NothingAgainst)
         {
             return Verdict {
@@ -332,8 +347,11 @@ impl Verdict {
             Handling::Defer => COME_AGAIN,
             Handling::Refuse => REFUSED,
         };
-        if let Some(refused) = crate::malware::refused(self) {
-            return Some(refused);
+        let of_others = crate::malware::refused(self)
+            .or_else(|| crate::rspamd::refused(self))
+            .or_else(|| crate::milter::refused(self));
+        if of_others.is_some() {
+            return of_others;
         }
         let domain = &self.domain;
         let (detail, text) = match self.because {

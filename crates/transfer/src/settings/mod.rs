@@ -13,7 +13,8 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use message::address::Domain;
-use screening::{MalwarePolicy, Policy};
+use engines::Engines;
+use screening::{EnginePolicy, MalwarePolicy, Policy};
 
 use crate::ExplicitNetwork;
 
@@ -88,6 +89,10 @@ pub struct Settings {
     /// What is done about what the scanners say, of mail from outside and of submissions (clause 5.2(4)). Default `None`: they are
     /// not asked.
     pub malware: Option<MalwarePolicy>,
+    /// Programs of others that are asked about mail from outside and submissions. Default none.
+    pub engines: Arc<Engines>,
+    /// What is done about what they say.
+    pub engine_policy: EnginePolicy,
 }
 
 /// How mail from outside is screened.
@@ -156,6 +161,8 @@ impl Default for Settings {
             return_path: None,
             quarantine_time: Duration::from_secs(30 * 86_400),
             malware: None,
+            engines: Arc::default(),
+            engine_policy: EnginePolicy::default(),
         }
     }
 }
@@ -190,6 +197,7 @@ impl Settings {
         let screening = self.screening.as_ref();
         let mut policy = screening.map_or_else(Policy::default, |keys| keys.policy.clone());
         policy.malware = self.malware.clone().unwrap_or_default();
+        policy.engines = self.engine_policy.clone();
         policy
     }
 
