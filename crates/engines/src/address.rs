@@ -85,7 +85,15 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         assert!("localhost:11333".parse::<Address>().is_ok());
-        for text in ["", "unix:a.sock", "inet:host", "host:0", "a b:1", "inet:8891@host", "h:70000"] {
+        for text in [
+            "",
+            "unix:a.sock",
+            "inet:host",
+            "host:0",
+            "a b:1",
+            "inet:8891@host",
+            "h:70000",
+        ] {
             assert_eq!(text.parse::<Address>(), Err(AddressError), "{text}");
         }
     }

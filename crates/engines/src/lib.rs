@@ -78,3 +78,28 @@ pub struct Engines {
     /// Shown the message one after the other, each as the one before left it.
     pub milters: Vec<(Shown, Milter)>,
 }
+
+impl Engines {
+    /// Each by name, and why it cannot be used if it cannot.
+    pub async fn probe(&self) -> Vec<(String, Option<String>)> {
+        let mut all = Vec::new();
+        if let Some((_, rspamd)) = &self.rspamd {
+            let failed = rspamd.probe().await.err();
+            all.push((
+                RSPAMD.to_owned(),
+                failed.map(|error| plain(&error.to_string())),
+            ));
+        }
+        for (_, milter) in &self.milters {
+            let reason = match milter.probe().await {
+                Mood::Well => None,
+                Mood::Down(reason) => Some(plain(&reason)),
+            };
+            all.push((format!("milter {}", milter.name()), reason));
+        }
+        all
+    }
+}
+
+/// rspamd's name.
+const RSPAMD: &str = "rspamd";

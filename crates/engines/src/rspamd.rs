@@ -221,7 +221,10 @@ impl Rspamd {
             let request = request(envelope, message);
             parse(&self.exchange(request).await?)
         };
-        match timeout_at(by, asking).await.unwrap_or(Err(RspamdError::Slow)) {
+        match timeout_at(by, asking)
+            .await
+            .unwrap_or(Err(RspamdError::Slow))
+        {
             Ok(said) => said,
             Err(error) => {
                 tracing::warn!(%error, "rspamd failed");

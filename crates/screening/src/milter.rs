@@ -87,7 +87,13 @@ pub(crate) fn refused(verdict: &Verdict) -> Option<Refused> {
         true => "The message was refused by a filter of this site".to_owned(),
         false => text
             .chars()
-            .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+            .map(|c| {
+                if c.is_ascii_graphic() || c == ' ' {
+                    c
+                } else {
+                    '?'
+                }
+            })
             .collect(),
     };
     Some(Refused { code, detail, text })
@@ -139,15 +145,42 @@ mod tests {
             assert_eq!(verdict.handling, handling);
         }
         for (result, words, code, detail, text) in [
-            (MilterResult::Reject, "554 5.6.0 too odd", 554, (6, 0), "too odd"),
+            (
+                MilterResult::Reject,
+                "554 5.6.0 too odd",
+                554,
+                (6, 0),
+                "too odd",
+            ),
             (MilterResult::Reject, "550 plain", 550, (7, 1), "plain"),
-            (MilterResult::Reject, "550 4.7.1 mixed", 550, (7, 1), "4.7.1 mixed"),
-            (MilterResult::Tempfail, "450 4.2.0 later", 450, (2, 0), "later"),
-            (MilterResult::Reject, "", 550, (7, 1), "The message was refused by a filter of this site"),
+            (
+                MilterResult::Reject,
+                "550 4.7.1 mixed",
+                550,
+                (7, 1),
+                "4.7.1 mixed",
+            ),
+            (
+                MilterResult::Tempfail,
+                "450 4.2.0 later",
+                450,
+                (2, 0),
+                "later",
+            ),
+            (
+                MilterResult::Reject,
+                "",
+                550,
+                (7, 1),
+                "The message was refused by a filter of this site",
+            ),
         ] {
             let verdict = judged(MilterPolicy::default(), vec![said("one", result, words)]);
             let refused = verdict.refusal().unwrap();
-            assert_eq!((refused.code, refused.detail, refused.text.as_str()), (code, detail, text));
+            assert_eq!(
+                (refused.code, refused.detail, refused.text.as_str()),
+                (code, detail, text)
+            );
         }
     }
 
@@ -161,14 +194,20 @@ mod tests {
         let verdict = judged(MilterPolicy::default(), all.clone());
         assert_eq!(verdict.what, "hard: 550 no");
         let down = judged(MilterPolicy::default(), all[..2].to_vec());
-        assert_eq!((down.handling, down.because), (Handling::Defer, Cause::MilterDown));
+        assert_eq!(
+            (down.handling, down.because),
+            (Handling::Defer, Cause::MilterDown)
+        );
         assert_eq!(down.refusal().unwrap().code, 451);
         let lenient = MilterPolicy {
             failure: [("down".to_owned(), Trouble::Accept)].into(),
         };
         // Named all the same.
         let passed = judged(lenient, all[..2].to_vec());
-        assert_eq!((passed.handling, passed.because), (Handling::Accept, Cause::MilterDown));
+        assert_eq!(
+            (passed.handling, passed.because),
+            (Handling::Accept, Cause::MilterDown)
+        );
         assert_eq!(passed.what, "down: no answer in time");
     }
 }

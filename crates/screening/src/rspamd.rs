@@ -151,12 +151,18 @@ mod tests {
             ..RspamdSaid::default()
         };
         let verdict = judged(RspamdPolicy::default(), down());
-        assert_eq!((verdict.handling, verdict.because), (Handling::Defer, Cause::RspamdDown));
+        assert_eq!(
+            (verdict.handling, verdict.because),
+            (Handling::Defer, Cause::RspamdDown)
+        );
         let lenient = RspamdPolicy {
             failure: Trouble::Accept,
             ..RspamdPolicy::default()
         };
         let verdict = judged(lenient, down());
-        assert_eq!((verdict.handling, verdict.because), (Handling::Accept, Cause::RspamdDown));
+        assert_eq!(
+            (verdict.handling, verdict.because),
+            (Handling::Accept, Cause::RspamdDown)
+        );
     }
 }

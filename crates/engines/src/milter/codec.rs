@@ -396,7 +396,10 @@ pub(super) mod tests {
             Ok(Reply::Words("550 5.7.1 one 100% 5.7.1 two".into(), true))
         );
         assert_eq!(
-            read(b'O', b"\0\0\0\x06\0\0\0\x11\0\0\0\x01\0\0\0\x05i {mail_addr}\0"),
+            read(
+                b'O',
+                b"\0\0\0\x06\0\0\0\x11\0\0\0\x01\0\0\0\x05i {mail_addr}\0"
+            ),
             Ok(Reply::Agreed {
                 version: 6,
                 actions: 0x11,

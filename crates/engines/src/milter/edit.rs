@@ -93,14 +93,20 @@ impl Edit {
             field.push(b' ');
         }
         // Lines are ended by LF here (smfi_addheader), by CRLF in a message; an end behind the last one says nothing.
-        for (number, line) in value.trim_ascii_end().split(|octet| *octet == b'\n').enumerate() {
+        for (number, line) in value
+            .trim_ascii_end()
+            .split(|octet| *octet == b'\n')
+            .enumerate()
+        {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let is_plain = |octet: &u8| matches!(octet, b'\t' | b' '..=b'~');
             if !line.iter().all(is_plain) {
                 return Err(EditError::Octets);
             }
             if number > 0 {
-                let folds = line.first().is_some_and(|octet| matches!(octet, b' ' | b'\t'));
+                let folds = line
+                    .first()
+                    .is_some_and(|octet| matches!(octet, b' ' | b'\t'));
                 if !folds || line.trim_ascii().is_empty() {
                     return Err(EditError::Fold);
                 }
@@ -278,7 +284,10 @@ mod tests {
         );
         let words: Vec<String> = edits.iter().map(Edit::words).collect();
         assert_eq!(words[2..4], ["remove A", "change b"]);
-        assert_eq!(edited(MESSAGE, &[], Some(b"other\r\n")), [&MESSAGE[..27], b"other\r\n"].concat());
+        assert_eq!(
+            edited(MESSAGE, &[], Some(b"other\r\n")),
+            [&MESSAGE[..27], b"other\r\n"].concat()
+        );
     }
 
     #[test]

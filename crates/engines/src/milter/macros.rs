@@ -19,9 +19,17 @@ impl Stage {
     /// The command that they belong to, the stage's number when a milter asks (`SMFIM_…`), and what is told unless it asks.
     fn facts(self) -> (u8, u32, &'static str) {
         match self {
-            Self::Connect => (b'C', 0, "j _ v {daemon_name} {client_addr} {client_name} {client_port} {client_ptr}"),
+            Self::Connect => (
+                b'C',
+                0,
+                "j _ v {daemon_name} {client_addr} {client_name} {client_port} {client_ptr}",
+            ),
             Self::Helo => (b'H', 1, "{tls_version} {cipher}"),
-            Self::Mail => (b'M', 2, "i {auth_type} {auth_authen} {mail_addr} {mail_host} {mail_mailer}"),
+            Self::Mail => (
+                b'M',
+                2,
+                "i {auth_type} {auth_authen} {mail_addr} {mail_host} {mail_mailer}",
+            ),
             Self::Rcpt => (b'R', 3, "{rcpt_addr} {rcpt_host} {rcpt_mailer}"),
             Self::Data => (b'T', 4, "i"),
             Self::EndOfHeader => (b'N', 6, "i"),
@@ -73,7 +81,14 @@ fn value(name: &str, envelope: &Envelope, recipient: Option<&str>) -> Option<Str
             let name = envelope.peer_name.clone();
             Some(name.unwrap_or_else(|| "unknown".to_owned()))
         }
-        "client_resolve" => Some(if envelope.peer_name.is_some() { "OK" } else { "FAIL" }.to_owned()),
+        "client_resolve" => Some(
+            if envelope.peer_name.is_some() {
+                "OK"
+            } else {
+                "FAIL"
+            }
+            .to_owned(),
+        ),
         "tls_version" => tls.map(|tls| tls.version.clone()),
         "cipher" => tls.map(|tls| tls.cipher.clone()),
         "auth_authen" => envelope.login.clone(),

@@ -188,10 +188,15 @@ impl Milter {
         let mut at = "connect";
         let asking = async {
             let connection = self.connect().await?;
-            talk::Talk::new(connection, self, &mut at).agree_only().await
+            talk::Talk::new(connection, self, &mut at)
+                .agree_only()
+                .await
         };
         let by = Instant::now() + self.limits.time;
-        match timeout_at(by, asking).await.unwrap_or(Err(MilterError::Slow)) {
+        match timeout_at(by, asking)
+            .await
+            .unwrap_or(Err(MilterError::Slow))
+        {
             Ok(()) => Mood::Well,
             Err(error) => Mood::Down(error.to_string()),
         }

@@ -176,11 +176,7 @@ impl<'t> Talk<'t> {
         self.ask(envelope, &asked).await
     }
 
-    async fn content(
-        &mut self,
-        envelope: &Envelope,
-        message: &[u8],
-    ) -> Result<Step, MilterError> {
+    async fn content(&mut self, envelope: &Envelope, message: &[u8]) -> Result<Step, MilterError> {
         let (fields, begins) = edit::fields(message);
         let mut asked = Asked {
             name: "header",
@@ -339,7 +335,10 @@ impl<'t> Talk<'t> {
             Reply::Accept => (MilterResult::Accept, String::new()),
             Reply::Reject => (MilterResult::Reject, String::new()),
             Reply::TempFail => (MilterResult::Tempfail, String::new()),
-            Reply::Shutdown => (MilterResult::Tempfail, "the milter is shutting down".to_owned()),
+            Reply::Shutdown => (
+                MilterResult::Tempfail,
+                "the milter is shutting down".to_owned(),
+            ),
             Reply::Discard => (MilterResult::Discard, String::new()),
             Reply::Words(words, true) => (MilterResult::Reject, words),
             Reply::Words(words, false) => (MilterResult::Tempfail, words),

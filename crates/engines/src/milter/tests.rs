@@ -25,7 +25,9 @@ mod parking {
 
         pub(super) fn commands(&self) -> String {
             let all = self.0.lock().unwrap();
-            all.iter().map(|(command, _)| char::from(*command)).collect()
+            all.iter()
+                .map(|(command, _)| char::from(*command))
+                .collect()
         }
 
         pub(super) fn data(&self, command: u8) -> Vec<Vec<u8>> {
@@ -116,10 +118,19 @@ fn go(_: u8) -> Option<Vec<u8>> {
 async fn all_of_a_message_is_shown_in_order() {
     let (at, heard) = started(0, 0x11, go).await;
     let (said, changes) = shown(at, May::default()).await;
-    assert_eq!((said.result, said.at.as_str()), (MilterResult::Accept, "end"));
+    assert_eq!(
+        (said.result, said.at.as_str()),
+        (MilterResult::Accept, "end")
+    );
     assert!(changes.is_empty());
-    assert_eq!(heard.commands().trim_end_matches('Q'), "ODCDHDMDRDRDTLLDNBDE");
-    assert_eq!(heard.data(b'C'), [b"[192.0.2.1]\x004\x03\xe7192.0.2.1\0".to_vec()]);
+    assert_eq!(
+        heard.commands().trim_end_matches('Q'),
+        "ODCDHDMDRDRDTLLDNBDE"
+    );
+    assert_eq!(
+        heard.data(b'C'),
+        [b"[192.0.2.1]\x004\x03\xe7192.0.2.1\0".to_vec()]
+    );
     assert_eq!(heard.data(b'M'), [b"<a@b.example>\0SIZE=50\0".to_vec()]);
     assert_eq!(heard.data(b'L')[1], b"Subject\0x\n folded\0");
     assert_eq!(heard.data(b'B'), [b"body\r\n".to_vec()]);
@@ -151,7 +162,10 @@ async fn what_it_says_is_told() {
         _ => go(command),
     })
     .await;
-    assert_eq!((said.result, said.at.as_str()), (MilterResult::Reject, "rcpt"));
+    assert_eq!(
+        (said.result, said.at.as_str()),
+        (MilterResult::Reject, "rcpt")
+    );
     assert_eq!(said.recipient, "x@city.example");
     assert_eq!(said.words, "550 5.7.1 not this one");
     let said = ends(|command| match command {
@@ -159,7 +173,10 @@ async fn what_it_says_is_told() {
         _ => go(command),
     })
     .await;
-    assert_eq!((said.result, said.at.as_str()), (MilterResult::Tempfail, "body"));
+    assert_eq!(
+        (said.result, said.at.as_str()),
+        (MilterResult::Tempfail, "body")
+    );
     let said = ends(|command| match command {
         b'E' => Some([packet(b'q', &[b"odd\0"]), packet(b'c', &[])].concat()),
         b'B' => Some(packet(b's', &[])),
@@ -219,50 +236,83 @@ async fn changes_are_taken_only_from_who_comes_to_the_end() {
 #[tokio::test]
 async fn who_lies_or_is_silent_has_failed() {
     for (answers, why) in [
-        ((|command| match command {
-            b'M' => None,
-            _ => go(command),
-        }) as Answers, "broke"),
-        (|command| match command {
-            b'H' => Some(Vec::new()),
-            _ => go(command),
-        }, "in time"),
-        (|command| match command {
-            b'H' => Some(packet(b'c', &[]).repeat(2)),
-            _ => go(command),
-        }, "before it was asked"),
-        (|command| match command {
-            b'H' => Some(packet(b'h', &[b"X\0y\0"])),
-            _ => go(command),
-        }, "does not belong"),
-        (|command| match command {
-            b'H' => Some(vec![0xff; 9]),
-            _ => go(command),
-        }, "octets"),
-        (|command| match command {
-            b'H' => Some(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec()),
-            _ => go(command),
-        }, "octets"),
-        (|command| match command {
-            b'E' => Some(packet(b'y', &[b"250 2.0.0 fine\0"])),
-            _ => go(command),
-        }, "reply code"),
-        (|command| match command {
-            b'E' => Some(packet(b'h', &[b"X\0y\nBcc: z\0"])),
-            _ => go(command),
-        }, "does not belong to it"),
-        (|command| match command {
-            b'E' => Some(packet(b'+', &[b"<z@else.example>\0"])),
-            _ => go(command),
-        }, "add a recipient"),
-        (|command| match command {
-            b'E' => Some(packet(b'p', &[]).repeat(30_000)),
-            _ => go(command),
-        }, "20,000 replies"),
-        (|command| match command {
-            b'E' => Some(packet(b'h', &[b"X\0y\0"]).repeat(300)),
-            _ => go(command),
-        }, "200 changes"),
+        (
+            (|command| match command {
+                b'M' => None,
+                _ => go(command),
+            }) as Answers,
+            "broke",
+        ),
+        (
+            |command| match command {
+                b'H' => Some(Vec::new()),
+                _ => go(command),
+            },
+            "in time",
+        ),
+        (
+            |command| match command {
+                b'H' => Some(packet(b'c', &[]).repeat(2)),
+                _ => go(command),
+            },
+            "before it was asked",
+        ),
+        (
+            |command| match command {
+                b'H' => Some(packet(b'h', &[b"X\0y\0"])),
+                _ => go(command),
+            },
+            "does not belong",
+        ),
+        (
+            |command| match command {
+                b'H' => Some(vec![0xff; 9]),
+                _ => go(command),
+            },
+            "octets",
+        ),
+        (
+            |command| match command {
+                b'H' => Some(b"HTTP/1.1 400 Bad\r\n\r\n".to_vec()),
+                _ => go(command),
+            },
+            "octets",
+        ),
+        (
+            |command| match command {
+                b'E' => Some(packet(b'y', &[b"250 2.0.0 fine\0"])),
+                _ => go(command),
+            },
+            "reply code",
+        ),
+        (
+            |command| match command {
+                b'E' => Some(packet(b'h', &[b"X\0y\nBcc: z\0"])),
+                _ => go(command),
+            },
+            "does not belong to it",
+        ),
+        (
+            |command| match command {
+                b'E' => Some(packet(b'+', &[b"<z@else.example>\0"])),
+                _ => go(command),
+            },
+            "add a recipient",
+        ),
+        (
+            |command| match command {
+                b'E' => Some(packet(b'p', &[]).repeat(30_000)),
+                _ => go(command),
+            },
+            "20,000 replies",
+        ),
+        (
+            |command| match command {
+                b'E' => Some(packet(b'h', &[b"X\0y\0"]).repeat(300)),
+                _ => go(command),
+            },
+            "200 changes",
+        ),
     ] {
         let (at, _) = started(0, 0x31, answers).await;
         let (said, changes) = shown(at, May::default()).await;

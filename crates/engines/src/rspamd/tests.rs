@@ -68,7 +68,10 @@ async fn it_is_told_of_the_envelope_and_says_what_it_thinks() {
         "{\"action\":\"add-header\",\"score\":7.35,\"required\":15.0,\"symbols\":[{\"name\":\"B\",\"score\":8.3},{\"name\":\"A\",\"score\":-1.0}]}"
     );
     assert_eq!(serde_json::from_str::<RspamdSaid>(&text).unwrap(), said);
-    assert!(request.starts_with("POST /checkv2 HTTP/1.1\r\n"), "{request}");
+    assert!(
+        request.starts_with("POST /checkv2 HTTP/1.1\r\n"),
+        "{request}"
+    );
     for field in [
         "ip: 192.0.2.1",
         "helo: client??Deliver-To: x",
@@ -78,7 +81,10 @@ async fn it_is_told_of_the_envelope_and_says_what_it_thinks() {
         "queue-id: q1",
         "content-length: 11",
     ] {
-        assert!(request.contains(&format!("\r\n{field}\r\n")), "{field}: {request}");
+        assert!(
+            request.contains(&format!("\r\n{field}\r\n")),
+            "{field}: {request}"
+        );
     }
 }
 

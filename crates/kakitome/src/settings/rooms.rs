@@ -1,6 +1,6 @@
 //! The settings as each room takes them.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use message::address::{Address, Domain};
 use toml::Spanned;
@@ -117,6 +117,8 @@ impl Settings {
         made.quarantine_time = self.quarantine.keep.get_ref().0;
         made.return_path = self.return_path.made(directory, self.marks_usually())?;
         made.malware = Some(self.screening.malware.policy());
+        made.engines = Arc::new(self.engines()?);
+        made.engine_policy = self.screening.engine_policy();
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -255,6 +257,13 @@ impl Settings {
     /// Who looks for malware.
     pub(crate) fn scanners(&self) -> Result<malware::Scanners, String> {
         self.screening.malware.scanners(self.is_alone())
+    }
+
+    /// Programs of others that judge mail.
+    pub(crate) fn engines(&self) -> Result<engines::Engines, String> {
+        let usual = Size(transfer::Limits::default().message_octets);
+        self.screening
+            .engines(self.limits.message_size.unwrap_or(usual))
     }
 
     /// How mail that leaves is signed; `None`: it is not.

@@ -8,7 +8,12 @@ use serde::Deserialize;
 use toml::Spanned;
 use wire::ExplicitNetwork;
 
-use super::{SettingsError, Time, malware::MalwareKeys, policy::At};
+use super::{
+    SettingsError, Size, Time,
+    engines::{self, MilterKeys, RspamdKeys},
+    malware::MalwareKeys,
+    policy::At,
+};
 
 /// A client waits ten minutes for the reply to its data (RFC 5321, section 4.5.3.2.6), and the commit takes its part.
 const MOST_TIME: Duration = Duration::from_secs(300);
@@ -40,6 +45,10 @@ pub(crate) struct ScreeningKeys {
     pub(crate) dns_trouble: TroubleKeys,
     /// Who looks for malware, and what is done about it.
     pub(crate) malware: MalwareKeys,
+    /// rspamd, if one is asked.
+    pub(crate) rspamd: RspamdKeys,
+    /// Milters, in the order in which they are shown a message.
+    pub(crate) milter: Vec<MilterKeys>,
 }
 
 impl Default for ScreeningKeys {
@@ -56,6 +65,8 @@ impl Default for ScreeningKeys {
             unclear_author: policy.unclear_author.into(),
             dns_trouble: TroubleKeys::Defer,
             malware: MalwareKeys::default(),
+            rspamd: RspamdKeys::default(),
+            milter: Vec::new(),
         }
     }
 }
@@ -110,7 +121,19 @@ impl ScreeningKeys {
         for text in &self.dmarc_exceptions {
             Exception::parse(text.get_ref()).map_err(|reason| at(text.span(), reason))?;
         }
-        self.malware.check(at)
+        self.malware.check(at)?;
+        self.rspamd.check(at)?;
+        engines::check_milters(&self.milter, at)
+    }
+
+    /// What is done about what rspamd and milters say.
+    pub(crate) fn engine_policy(&self) -> screening::EnginePolicy {
+        engines::policy(&self.rspamd, &self.milter)
+    }
+
+    /// rspamd and the milters. `size` is the largest message of the site.
+    pub(crate) fn engines(&self, size: Size) -> Result<::engines::Engines, String> {
+        engines::made(&self.rspamd, &self.milter, size)
     }
 
     /// For the transfer room; `None`: nothing is screened. `alone` is a site that nobody outside reaches.
@@ -127,6 +150,7 @@ impl ScreeningKeys {
             trusted_sealers: Vec::new(),
             trusted_networks: Vec::new(),
             malware: self.malware.policy(),
+            engines: self.engine_policy(),
         };
         for text in &self.dmarc_exceptions {
             match Exception::parse(text.get_ref())? {

@@ -306,6 +306,27 @@ const SCREENING: &str = "
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
+# Milters (programs of Sendmail's protocol, such as opendkim) are shown mail from outside and submissions last, in this order; what
+# they say is done. More keys of each: listeners = \"both\" (exchange, submission); may = [\"header\"] (what it may change: header,
+# body; a new body waits outside of [limits] memory); failure = \"defer\" (when it fails: defer, accept); concurrency = 20;
+# connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; time = \"2m\" (for all of one message):
+# milter = [{ name = \"opendkim\", address = \"unix:/run/opendkim/opendkim.sock\" }]
+
+[screening.rspamd]
+# rspamd's normal worker, asked about mail that nothing speaks against so far (clause 5.3):
+# address = \"127.0.0.1:11333\"     # or \"unix:/run/rspamd/normal.sock\"; default: none
+# listeners = \"exchange\"          # mail from outside; or submission, both
+# concurrency = 10                 # messages at once; more wait
+# connect_time = \"5s\"
+# time = \"30s\"                    # for one message; the client waits meanwhile
+# failure = \"defer\"               # mail that it does not answer about: defer, accept
+# greylist = \"accept\"             # its actions: accept, mark (into Junk), quarantine, defer, discard, refuse
+# soft_reject = \"defer\"
+# add_header = \"mark\"
+# rewrite_subject = \"mark\"
+# quarantine = \"quarantine\"
+# discard = \"discard\"
+# reject = \"refuse\"
 
 [screening.malware]
 # Malware in mail from outside and in submissions (clauses 5.2(3), 5.2(4)). clamd knows it by its definitions; install clamav-daemon

@@ -9,7 +9,7 @@ use screening::{Evidence, Finding, Handling, Screened, Verdict};
 use store::QueueId;
 
 use super::{Conversation, content::no_memory};
-use crate::{Settings, text};
+use crate::Settings;
 
 impl Conversation<'_> {
     /// Asks those that are to be shown such mail, and judges again. `raw` is the message as they left it then.
@@ -123,10 +123,11 @@ impl Conversation<'_> {
             }),
             login: self.login.as_ref().map(|login| login.identifier.clone()),
             mechanism: self.mechanism.to_owned(),
-            sender: match self.open.sender() {
-                Some(sender) => text::path(Some(sender)),
-                None => String::new(),
-            },
+            sender: self
+                .open
+                .sender()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             parameters,
             recipients: targets.map(|target| target.address.to_string()).collect(),
         }

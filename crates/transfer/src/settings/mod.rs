@@ -12,8 +12,8 @@ pub use outbound::{Credentials, EightBit, NextHop, Outbound, Retry, TlsPolicy, W
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use message::address::Domain;
 use engines::Engines;
+use message::address::Domain;
 use screening::{EnginePolicy, MalwarePolicy, Policy};
 
 use crate::ExplicitNetwork;
