@@ -14,8 +14,12 @@ fuzz_target!(|octets: &[u8]| {
         loop {
             let edit = match packets.next_reply() {
                 Ok(Some(Reply::AddField(name, value))) => Edit::add(&name, &value, false),
-                Ok(Some(Reply::InsertField(at, name, value))) => Edit::insert(at, &name, &value, true),
-                Ok(Some(Reply::ChangeField(at, name, value))) => Edit::change(at, &name, &value, false),
+                Ok(Some(Reply::InsertField(at, name, value))) => {
+                    Edit::insert(at, &name, &value, true)
+                }
+                Ok(Some(Reply::ChangeField(at, name, value))) => {
+                    Edit::change(at, &name, &value, false)
+                }
                 Ok(Some(Reply::Words(words, is_permanent))) => {
                     assert!(words.starts_with(if is_permanent { '5' } else { '4' }));
                     assert!(words.bytes().all(|octet| (b' '..=b'~').contains(&octet)));

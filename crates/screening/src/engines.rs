@@ -44,3 +44,46 @@ impl Evidence {
             || self.milters.iter_mut().rev().any(MilterSaid::shorten)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ::engines::Symbol;
+
+    use super::*;
+    use crate::Signature;
+
+    /// An event has other things to tell.
+    #[test]
+    fn however_much_engines_say_the_evidence_fits() {
+        let long = "語".repeat(160);
+        let said: Vec<MilterSaid> = (0..8)
+            .map(|number| {
+                let told = serde_json::json!({ "milter": format!("{number}{}", "m".repeat(31)), "result": "quarantine",
+                    "at": "connect", "words": long, "recipient": long, "reason": long,
+                    "changed": vec!["add ".to_owned() + &"x".repeat(40); 6] });
+                serde_json::from_value(told).unwrap()
+            })
+            .collect();
+        let symbol = Symbol {
+            name: "S".repeat(48),
+            score: 1.0.into(),
+        };
+        let mut evidence = Evidence::of_peer("2001:db8::1".parse().unwrap(), "h.example");
+        evidence.dkim = vec![Signature::default(); 20];
+        let rspamd = RspamdSaid {
+            symbols: vec![symbol; 16],
+            ..RspamdSaid::default()
+        };
+        let evidence = evidence.with_rspamd(rspamd).with_milters(said);
+        let text = serde_json::to_string(&evidence).unwrap();
+        assert!(text.len() <= 6 << 10, "{}", text.len());
+        assert_eq!(evidence.milters.len(), 8, "each is told of");
+        assert!(
+            evidence
+                .milters
+                .iter()
+                .all(|said| said.words.ends_with('…'))
+        );
+    }
+}

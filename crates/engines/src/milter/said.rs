@@ -7,6 +7,8 @@ use crate::plain;
 
 /// Changes that are named.
 const MOST_NAMED: usize = 6;
+/// Characters that are left of words where there is no room for more.
+const SHORT: usize = 40;
 
 /// How a milter's look at a message ended. Its names are kept in the trail, so a name, once used, keeps its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,11 +98,20 @@ impl MilterSaid {
         self.changed = all.into_iter().take(MOST_NAMED).collect();
     }
 
-    /// Leaves a named change out; `false` when there is none.
+    /// Leaves a named change out, or cuts its words short; `false` when neither is there to cut.
     pub fn shorten(&mut self) -> bool {
-        let is_shorter = self.changed.pop().is_some();
-        self.more_changes = self.more_changes.saturating_add(usize::from(is_shorter));
-        is_shorter
+        if self.changed.pop().is_some() {
+            self.more_changes = self.more_changes.saturating_add(1);
+            return true;
+        }
+        let mut texts = [&mut self.words, &mut self.reason, &mut self.recipient].into_iter();
+        let long = texts.find(|text| text.chars().count() > SHORT);
+        let Some(text) = long else {
+            return false;
+        };
+        *text = text.chars().take(SHORT.saturating_sub(1)).collect();
+        text.push('…');
+        true
     }
 }
 

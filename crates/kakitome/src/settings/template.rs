@@ -313,7 +313,7 @@ const SCREENING: &str = "
 # milter = [{ name = \"opendkim\", address = \"unix:/run/opendkim/opendkim.sock\" }]
 
 [screening.rspamd]
-# rspamd's normal worker, asked about mail that nothing speaks against so far (clause 5.3):
+# rspamd's normal worker, asked about mail that is not refused or put off so far (clause 5.3):
 # address = \"127.0.0.1:11333\"     # or \"unix:/run/rspamd/normal.sock\"; default: none
 # listeners = \"exchange\"          # mail from outside; or submission, both
 # concurrency = 10                 # messages at once; more wait

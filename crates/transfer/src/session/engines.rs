@@ -1,4 +1,4 @@
-//! Programs of others are asked last (clause 5.3): of mail that nothing speaks against so far, first rspamd, then each milter in
+//! Programs of others are asked last (clause 5.3): of mail that is not refused, put off or thrown away so far, first rspamd, then each milter in
 //! the order of the settings, each shown the message as the one before left it. Who refuses, defers or discards ends the row.
 
 use std::sync::Arc;
