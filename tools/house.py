@@ -18,14 +18,15 @@ ROOMS = {
     "message": set(),
     "trail": set(),
     "malware": set(),
+    "engines": set(),
     "scanner": {"malware", "message"},
     "probe": {"world"},
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "trail", "message", "protocol", "store"},
-    "screening": {"world", "wire", "message", "malware"},
+    "screening": {"world", "wire", "message", "malware", "engines"},
     "transfer": {
-        "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "malware",
+        "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "malware", "engines",
     },
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "console": {"world", "wire", "message", "protocol", "store", "directory", "transfer"},
@@ -35,9 +36,9 @@ ROOMS = {
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console", "malware", "scanner", "probe",
+        "console", "malware", "scanner", "probe", "engines",
     },
-    "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner"},
+    "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner", "engines"},
 }
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"

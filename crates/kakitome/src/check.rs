@@ -69,6 +69,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     check_certificate(path, &settings, &mut found);
     check_ports(path, &settings, &mut found);
     check_scanners(&settings, &mut found).await;
+    check_engines(&settings, &mut found).await;
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
     match HickoryResolver::new(&dns) {
         Ok(resolver) => {
@@ -156,6 +157,23 @@ async fn check_scanners(settings: &Settings, found: &mut Findings) {
         };
         let text = format!("{} answers; its definitions are {days}", definitions.engine);
         found.add(level, "scanners", text);
+    }
+}
+
+/// Whether programs of others that judge mail can be used (clause 5.3).
+async fn check_engines(settings: &Settings, found: &mut Findings) {
+    let engines = match settings.engines() {
+        Ok(engines) => engines,
+        Err(error) => return found.add(Level::Error, "engines", error),
+    };
+    for (name, reason) in engines.probe().await {
+        match reason {
+            None => found.add(Level::Good, "engines", format!("{name} answers")),
+            Some(reason) => {
+                let text = format!("{name} cannot be used: {reason}");
+                found.add(Level::Error, "engines", text);
+            }
+        }
     }
 }
 

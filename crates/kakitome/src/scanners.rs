@@ -1,5 +1,5 @@
-//! Whether the scanners can be used, and how old what they know is (clause 5.2(3)): looked at again and again, told in the trail
-//! when it changes, and as metrics always.
+//! Whether the scanners, and programs of others that judge mail, can be used, and how old what they know is (clause 5.2(3)): looked
+//! at again and again, told in the trail when it changes, and as metrics always.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ pub(crate) struct Scanning {
     /// What clamd said of itself last; `None`: nothing yet, or it cannot be asked.
     pub(crate) definitions: Option<Definitions>,
     /// What cannot be used, why and since when.
-    pub(crate) down: BTreeMap<&'static str, (String, Timestamp)>,
+    pub(crate) down: BTreeMap<String, (String, Timestamp)>,
     /// How the last canary fared.
     pub(crate) canary: Option<canary::Outcome>,
 }
@@ -50,41 +50,47 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 async fn look(site: &Site) -> Result<(), store::Error> {
     let scanners = site.scanners();
     let (definitions, troubles) = scanners.probe().await;
+    let engines = site.engines();
+    let probed = engines.probe().await;
+    let of_scanners = troubles.into_iter();
+    let of_scanners = of_scanners.map(|trouble| (trouble.scanner.to_owned(), trouble.reason));
+    let of_engines = probed.iter();
+    let of_engines = of_engines.filter_map(|(name, why)| Some((name.clone(), why.clone()?)));
+    let troubles: BTreeMap<String, String> = of_scanners.chain(of_engines).collect();
     let now = site.world.now();
     let mut events = Vec::new();
     if let Some(definitions) = &definitions {
         events.extend(new_definitions(site, definitions).await?);
     }
     let mut down = site.scanning.lock().down.clone();
-    for trouble in &troubles {
-        if !down.contains_key(trouble.scanner) {
-            tracing::error!(
-                scanner = trouble.scanner,
-                reason = trouble.reason,
-                "a scanner cannot be used"
-            );
+    for (scanner, reason) in &troubles {
+        if !down.contains_key(scanner) {
+            tracing::error!(scanner, reason, "a scanner cannot be used");
             let event = Event::new(Kind::ScannerDown, Actor::System)
                 .outcome(Outcome::Failure)
-                .subject(trouble.scanner)
-                .detail("reason", trouble.reason.as_str());
+                .subject(scanner.as_str())
+                .detail("reason", reason.as_str());
             events.push(event);
         }
-        let since = down.get(trouble.scanner).map_or(now, |(_, since)| *since);
-        down.insert(trouble.scanner, (trouble.reason.clone(), since));
+        let since = down.get(scanner).map_or(now, |(_, since)| *since);
+        down.insert(scanner.clone(), (reason.clone(), since));
     }
-    let is_well = |scanner: &str| troubles.iter().all(|trouble| trouble.scanner != scanner);
     down.retain(|scanner, (_, since)| {
-        if !is_well(scanner) {
+        if troubles.contains_key(scanner) {
             return true;
         }
         tracing::info!(scanner, "a scanner can be used again");
         let event = Event::new(Kind::ScannerUp, Actor::System)
-            .subject(*scanner)
+            .subject(scanner.as_str())
             .detail("since", since.to_string());
         events.push(event);
         false
     });
     measure(&scanners, definitions.as_ref(), &down, now);
+    for (name, why) in probed {
+        let is_up = f64::from(u8::from(why.is_none()));
+        metrics::gauge!("kakitome_scanner_up", "scanner" => name).set(is_up);
+    }
     for event in events {
         site.record(event).await?;
     }
@@ -146,7 +152,7 @@ pub(crate) async fn last(
 fn measure(
     scanners: &Scanners,
     definitions: Option<&Definitions>,
-    down: &BTreeMap<&'static str, (String, Timestamp)>,
+    down: &BTreeMap<String, (String, Timestamp)>,
     now: Timestamp,
 ) {
     let up = |scanner: &'static str| {

@@ -209,6 +209,11 @@ impl Site {
         self.scanners.load_full()
     }
 
+    /// The programs of others in force that judge mail.
+    pub(crate) fn engines(&self) -> Arc<engines::Engines> {
+        Arc::clone(&self.transfer_settings.load().engines)
+    }
+
     /// The admission that `service` shares.
     pub(crate) fn admission(&self, service: Service) -> Admission {
         match service {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ::engines::{MilterSaid, RspamdSaid};
 use malware::Malware;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,12 @@ pub struct Evidence {
     /// What its words say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Words>,
+    /// What rspamd said; `None` when it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rspamd: Option<RspamdSaid>,
+    /// What the milters said, in the order in which they were asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub milters: Vec<MilterSaid>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -259,6 +266,8 @@ impl Evidence {
             patterns: Vec::new(),
             patterns_of: String::new(),
             words: None,
+            rspamd: None,
+            milters: Vec::new(),
         }
     }
 
@@ -283,6 +292,9 @@ impl Evidence {
     #[must_use]
     pub fn in_bounds(mut self) -> Self {
         while self.octets() > MOST_OCTETS {
+            if self.shorten_engines() {
+                continue;
+            }
             if self.dkim.pop().is_some() {
                 self.dkim_more = self.dkim_more.saturating_add(1);
             } else if self.arc.sealers.pop().is_none() && self.lists.pop().is_none() {

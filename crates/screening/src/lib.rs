@@ -15,6 +15,7 @@
 //! | how the client behaved, and what became of what it and its domain sent before | RFC 5321, 6647 |
 //! | what the words say, and patterns that the site looks for | |
 //! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
+//! | what rspamd and milters say, of submissions too (room `engines`) | clause 5.3 |
 //!
 //! # What it never does
 //!
@@ -31,14 +32,17 @@
 mod canonical;
 mod conduct;
 mod dmarc_record;
+mod engines;
 mod evidence;
 mod gather;
 mod history;
 mod lists;
 mod malware;
+mod milter;
 mod pattern;
 mod policy;
 mod results;
+mod rspamd;
 mod rule;
 mod screened;
 pub mod sign;
@@ -46,7 +50,12 @@ mod verdict;
 mod vote;
 mod words;
 
-pub use self::malware::{MalwarePolicy, Treatment};
+pub use self::{
+    engines::EnginePolicy,
+    malware::{MalwarePolicy, Treatment},
+    milter::MilterPolicy,
+    rspamd::RspamdPolicy,
+};
 pub use conduct::{Conduct, ConductPolicy, HelloForm};
 pub use dmarc_record::{DmarcRecord, ReportPlace};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};

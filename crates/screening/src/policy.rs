@@ -3,7 +3,9 @@
 use message::Domain;
 use wire::ExplicitNetwork;
 
-use crate::{ConductPolicy, DnsList, HistoryPolicy, MalwarePolicy, Pattern, Rule, WordsPolicy};
+use crate::{
+    ConductPolicy, DnsList, EnginePolicy, HistoryPolicy, MalwarePolicy, Pattern, Rule, WordsPolicy,
+};
 
 /// What is done with mail that something speaks against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub struct Policy {
     pub trusted_networks: Vec<ExplicitNetwork>,
     /// With what the scanners found, of mail from outside and of submissions.
     pub malware: MalwarePolicy,
-    /// The site's own rules: the first that holds decides in place of all criteria but `malware`. Default none.
+    /// The site's own rules: the first that holds decides in place of all but malware and milters. Default none.
     pub rules: Vec<Rule>,
     /// What rules may ask for by name, in what a message holds. Default none.
     pub patterns: Vec<Pattern>,
@@ -60,6 +62,8 @@ pub struct Policy {
     pub history: HistoryPolicy,
     /// With mail whose words are those of unwanted mail.
     pub words: WordsPolicy,
+    /// With what programs of others said, of mail from outside and of submissions.
+    pub engines: EnginePolicy,
 }
 
 impl Default for Policy {
@@ -79,6 +83,7 @@ impl Default for Policy {
             conduct: ConductPolicy::default(),
             history: HistoryPolicy::default(),
             words: WordsPolicy::default(),
+            engines: EnginePolicy::default(),
         }
     }
 }

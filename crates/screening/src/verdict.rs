@@ -97,6 +97,14 @@ pub enum Cause {
     Greylisted,
     /// Its words are those of unwanted mail.
     Words,
+    /// rspamd speaks against it.
+    Rspamd,
+    /// rspamd did not answer.
+    RspamdDown,
+    /// A milter speaks against it.
+    Milter,
+    /// A milter failed.
+    MilterDown,
 }
 
 impl Cause {
@@ -130,6 +138,10 @@ impl Cause {
             Self::BadHistory => "bad-history",
             Self::Greylisted => "greylisted",
             Self::Words => "words",
+            Self::Rspamd => "rspamd",
+            Self::RspamdDown => "rspamd-down",
+            Self::Milter => "milter",
+            Self::MilterDown => "milter-down",
         }
     }
 
@@ -177,15 +189,21 @@ impl Policy {
     #[must_use]
     pub fn judge(&self, evidence: &Evidence) -> Verdict {
         let nothing = Vote::new(Handling::Accept, Cause::NothingAgainst);
+        let [rspamd, milters] = self.engines.votes(evidence);
+        let criteria = || {
+            self.by_criteria(evidence)
+                .into_iter()
+                .chain(rspamd.map(Vote::from))
+        };
         let decided = self
             .by_rule(evidence)
-            .or_else(|| strictest(self.by_criteria(evidence)))
+            .or_else(|| strictest(criteria()))
             .unwrap_or(nothing)
             .told(evidence.own);
         // Staff hear of it, whatever strangers do.
         let malware = self.malware.vote(evidence.malware.as_ref());
-        let malware = malware.map(|vote| Vote::from(vote).told(evidence.own));
-        let vote = match malware {
+        let others = [malware, milters].into_iter().flatten();
+        let vote = match strictest(others.map(|vote| Vote::from(vote).told(evidence.own))) {
             Some(vote)
                 if vote.handling > decided.handling || decided.cause == Cause::NothingAgainst =>
             {
@@ -362,8 +380,11 @@ impl Verdict {
             Handling::Defer => COME_AGAIN,
             Handling::Refuse => REFUSED,
         };
-        if let Some(refused) = crate::malware::refused(self) {
-            return Some(refused);
+        let of_others = crate::malware::refused(self)
+            .or_else(|| crate::rspamd::refused(self))
+            .or_else(|| crate::milter::refused(self));
+        if of_others.is_some() {
+            return of_others;
         }
         let domain = &self.domain;
         let (detail, text) = match self.because {

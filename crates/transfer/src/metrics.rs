@@ -1,5 +1,6 @@
 //! Counters: what happened since the start, for graphs and alarms. The trail has each case.
 
+use engines::RspamdAction;
 use metrics::{counter, describe_counter};
 use screening::{Finding, Screened};
 
@@ -48,6 +49,8 @@ const RESULTS: &str = "kakitome_authentication_results_total";
 
 /// Messages that scanners were asked about.
 const SCANS: &str = "kakitome_scans_total";
+/// Messages that programs of others were asked about.
+const ENGINES: &str = "kakitome_engines_total";
 
 /// Tells the recorder what each counter means, and lets the plain ones begin at zero.
 pub(crate) fn describe() {
@@ -72,6 +75,10 @@ pub(crate) fn describe() {
     describe_counter!(
         SCANS,
         "Messages that scanners were asked about, by scanner (clamd, inspection) and result (clean, found, noted, failed)"
+    );
+    describe_counter!(
+        ENGINES,
+        "Messages that rspamd or a milter was asked about, by engine (rspamd, or the milter's name) and result (rspamd's action, the milter's result, or failed)"
     );
     describe_counter!(
         RESULTS,
@@ -142,6 +149,14 @@ pub(crate) fn screened(screened: &Screened) {
     let evidence = &screened.evidence;
     if let Some(said) = &evidence.malware {
         scanned(said);
+    }
+    if let Some(said) = &evidence.rspamd {
+        let result = said.action.map_or("failed", RspamdAction::as_str);
+        counter!(ENGINES, "engine" => "rspamd", "result" => result).increment(1);
+    }
+    for said in &evidence.milters {
+        let name = said.milter.clone();
+        counter!(ENGINES, "engine" => name, "result" => said.result.as_str()).increment(1);
     }
     if !evidence.authentication {
         return;

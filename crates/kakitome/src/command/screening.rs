@@ -110,6 +110,7 @@ fn shown(site: &Site, recorded: &Recorded, screened: &Screened) -> Result<Value,
         // Of submissions it is not asked who they are from, whatever is asked of other mail.
         None => (!screened.evidence.authentication).then(|| Policy {
             malware: settings.screening.malware.policy(),
+            engines: settings.screening.engine_policy(),
             ..Policy::default()
         }),
     };

@@ -7,6 +7,7 @@ mod audit;
 mod bounds;
 mod criteria;
 mod dmarc_reports;
+mod engines;
 mod error;
 mod limits;
 mod listen;
@@ -437,6 +438,31 @@ mod tests {
             ("[screening.malware]\ndepth = 100\n", 9),
             ("[screening.malware]\nfound = \"mark\"\n", 9),
             ("[screening.malware]\ncanary = \"sometimes\"\n", 9),
+            ("[screening.rspamd]\naddress = \"unix:relative\"\n", 9),
+            ("[screening.rspamd]\ntime = \"10m\"\n", 9),
+            ("[screening.rspamd]\nreject = \"burn\"\n", 9),
+            ("[screening.rspamd]\nconcurrency = 0\n", 9),
+            (
+                "[[screening.milter]]\nname = \"a b\"\naddress = \"h:1\"\n",
+                9,
+            ),
+            (
+                "[[screening.milter]]\nname = \"rspamd\"\naddress = \"h:1\"\n",
+                9,
+            ),
+            ("[[screening.milter]]\nname = \"a\"\naddress = \"h\"\n", 10),
+            (
+                "[[screening.milter]]\nname = \"a\"\naddress = \"h:1\"\ntime = \"6m\"\n",
+                11,
+            ),
+            (
+                "[[screening.milter]]\nname = \"a\"\naddress = \"h:1\"\nmay = [\"envelope\"]\n",
+                11,
+            ),
+            (
+                "[screening]\nmilter = [{ name = \"a\", address = \"h:1\" }, { name = \"a\", address = \"h:2\" }]\n",
+                9,
+            ),
             ("[screening]\ndmarc_exceptions = [\"0.0.0.0/0\"]\n", 9),
             ("[screening]\ndmarc_exceptions = [\"list example\"]\n", 9),
             ("catch_all = \"x@elsewhere.test\"\n", 8),

@@ -1,6 +1,6 @@
 //! The settings as each room takes them.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use message::address::{Address, Domain};
 use toml::Spanned;
@@ -120,6 +120,8 @@ impl Settings {
         let usual = made.screening.is_some() && !self.is_alone();
         let own = self.own_domains();
         made.dmarc_reports = self.dmarc_reports.made(&made.hostname, &own, usual);
+        made.engines = Arc::new(self.engines()?);
+        made.engine_policy = self.screening.engine_policy();
         match made.problems().first() {
             None => Ok(made),
             Some(problem) => Err((*problem).to_owned()),
@@ -258,6 +260,13 @@ impl Settings {
     /// Who looks for malware.
     pub(crate) fn scanners(&self) -> Result<malware::Scanners, String> {
         self.screening.malware.scanners(self.is_alone())
+    }
+
+    /// Programs of others that judge mail.
+    pub(crate) fn engines(&self) -> Result<engines::Engines, String> {
+        let usual = Size(transfer::Limits::default().message_octets);
+        self.screening
+            .engines(self.limits.message_size.unwrap_or(usual))
     }
 
     /// How mail that leaves is signed; `None`: it is not.

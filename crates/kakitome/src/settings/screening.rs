@@ -9,9 +9,10 @@ use toml::Spanned;
 use wire::ExplicitNetwork;
 
 use super::{
-    SettingsError, Time,
+    SettingsError, Size, Time,
     bounds::Places,
     criteria::{ConductKeys, Criteria, DnsListKeys, HistoryKeys, PatternKeys, RuleKeys, WordsKeys},
+    engines::{self, MilterKeys, RspamdKeys},
     malware::MalwareKeys,
     policy::At,
 };
@@ -62,6 +63,10 @@ pub(crate) struct ScreeningKeys {
     pub(crate) history: HistoryKeys,
     /// What was learned of words.
     pub(crate) words: WordsKeys,
+    /// rspamd, if one is asked.
+    pub(crate) rspamd: RspamdKeys,
+    /// Milters, in the order in which they are shown a message.
+    pub(crate) milter: Vec<MilterKeys>,
 }
 
 impl Default for ScreeningKeys {
@@ -85,6 +90,8 @@ impl Default for ScreeningKeys {
             conduct: ConductKeys::default(),
             history: HistoryKeys::default(),
             words: WordsKeys::default(),
+            rspamd: RspamdKeys::default(),
+            milter: Vec::new(),
         }
     }
 }
@@ -176,7 +183,19 @@ impl ScreeningKeys {
         self.criteria().check(at)?;
         self.history.check(at)?;
         self.words.check(at)?;
-        self.malware.check(at)
+        self.malware.check(at)?;
+        self.rspamd.check(at)?;
+        engines::check_milters(&self.milter, at)
+    }
+
+    /// What is done about what rspamd and milters say.
+    pub(crate) fn engine_policy(&self) -> screening::EnginePolicy {
+        engines::policy(&self.rspamd, &self.milter)
+    }
+
+    /// rspamd and the milters. `size` is the largest message of the site.
+    pub(crate) fn engines(&self, size: Size) -> Result<::engines::Engines, String> {
+        engines::made(&self.rspamd, &self.milter, size)
     }
 
     fn criteria(&self) -> Criteria<'_> {
@@ -196,6 +215,7 @@ impl ScreeningKeys {
             unclear_author: self.unclear_author.into(),
             dns_trouble: self.dns_trouble.into(),
             malware: self.malware.policy(),
+            engines: self.engine_policy(),
             conduct: self.conduct.made(),
             history: self.history.made(),
             words: self.words.made(),

@@ -325,9 +325,14 @@ const SCREENING: &str = "
 # regular expressions, which take time in proportion to the text, whatever they are.
 # pattern = [{ name = \"bill\", in = \"subject\", texts = [\"未払い請求\"], expressions = [\"invoice +[0-9]{6}\"] }]
 # The site's own rules: the first whose conditions all hold decides (accept, mark, quarantine, defer, discard, refuse), in place of all but
-# malware. Conditions: peer, peer_name, hello, hello_form, sender, author, signer, spf, dmarc, arc, iprev, listed, pattern, early, tls, known,
+# malware and milters. Conditions: peer, peer_name, hello, hello_form, sender, author, signer, spf, dmarc, arc, iprev, listed, pattern, early, tls, known,
 # junk_words, size; with submissions = true it is about what own people send. Try a changed copy of this file first: screening try FILE
 # rule = [{ name = \"bills\", pattern = [\"bill\"], dmarc = [\"none\", \"fail\"], then = \"quarantine\" }]
+# Milters (programs of Sendmail's protocol, such as opendkim) are shown mail from outside and submissions last, in this order; what
+# they say is done. More keys of each: listeners = \"both\" (exchange, submission); may = [\"header\"] (what it may change: header,
+# body; a new body waits outside of [limits] memory); failure = \"defer\" (when it fails: defer, accept); concurrency = 20;
+# connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; time = \"2m\" (for all of one message):
+# milter = [{ name = \"opendkim\", address = \"unix:/run/opendkim/opendkim.sock\" }]
 
 [screening.conduct]
 # How clients behave: accept, mark, quarantine, refuse
@@ -353,6 +358,22 @@ const SCREENING: &str = "
 # junk = \"mark\"                  # mail whose words are those of unwanted mail: accept, mark, quarantine, refuse
 # junk_from = 990                  # of 1000
 # lessons = 100                    # messages of each kind before it says anything
+
+[screening.rspamd]
+# rspamd's normal worker, asked about mail that is not refused or put off so far (clause 5.3):
+# address = \"127.0.0.1:11333\"     # or \"unix:/run/rspamd/normal.sock\"; default: none
+# listeners = \"exchange\"          # mail from outside; or submission, both
+# concurrency = 10                 # messages at once; more wait
+# connect_time = \"5s\"
+# time = \"30s\"                    # for one message; the client waits meanwhile
+# failure = \"defer\"               # mail that it does not answer about: defer, accept
+# greylist = \"accept\"             # its actions: accept, mark (into Junk), quarantine, defer, discard, refuse
+# soft_reject = \"defer\"
+# add_header = \"mark\"
+# rewrite_subject = \"mark\"
+# quarantine = \"quarantine\"
+# discard = \"discard\"
+# reject = \"refuse\"
 
 [screening.malware]
 # Malware in mail from outside and in submissions (clauses 5.2(3), 5.2(4)). clamd knows it by its definitions; install clamav-daemon

@@ -8,6 +8,7 @@ pub(crate) mod clamd;
 pub(crate) mod disk;
 pub(crate) mod dns;
 pub(crate) mod dovecot;
+pub(crate) mod engines;
 pub(crate) mod imap;
 pub(crate) mod line;
 pub(crate) mod load;

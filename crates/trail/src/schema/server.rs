@@ -69,13 +69,13 @@ pub(super) const SERVER: &[Schema] = schemas! {
             OrNull "made" Text: "When they were made (RFC 3339); null if it does not say.";
     }
     ScannerDown {
-        subject: "the scanner: `clamd` or `inspection`";
+        subject: "the scanner: `clamd` or `inspection`; or the program of others: `rspamd`, or `milter` and its name";
         outcome: Failure;
         facts:
             Always "reason" Text: "What is wrong.";
     }
     ScannerUp {
-        subject: "the scanner: `clamd` or `inspection`";
+        subject: "the scanner or program, as in `scanner.down`";
         outcome: Success;
         facts:
             Always "since" Text: "Since when it could not be used (RFC 3339).";

@@ -87,7 +87,7 @@ impl Conversation<'_> {
     /// for the declared size, or any room when none was declared, gets this message even if it is the last one
     /// over its quota; from then on RCPT refuses. So no recipient depends on another's quota, and nothing that
     /// was accepted is ever returned for want of room.
-    async fn accept_message(&mut self, end: EndOfData) -> Result<QueueId, Refusal> {
+    async fn accept_message(&mut self, mut end: EndOfData) -> Result<QueueId, Refusal> {
         let Some(transaction) = self.open.transaction.take() else {
             return Err(Refusal::temporary());
         };
@@ -109,8 +109,13 @@ impl Conversation<'_> {
         }
         let id = QueueId(self.transfer.store().next_id());
         let (raw, bounce) = self.bounce(raw).await?;
+        // Before anybody looks at it: what is looked at is what is sent.
+        let raw = self.finished(raw, &transaction).await?;
         // Before the memory for sealing is asked for: the DNS may take its time.
         let raw = self.screen(id, raw).await?;
+        // A milter may have changed it.
+        end.octets = u64::try_from(raw.len()).unwrap_or(u64::MAX);
+        end.eight_bit |= !raw.is_ascii();
         if self.open.discarded {
             return self.discard(id, &transaction, end, &raw).await;
         }
@@ -120,7 +125,6 @@ impl Conversation<'_> {
             tracing::warn!(peer = %self.peer, "mail is put off: the memory for sealing stayed in use");
             no_memory()
         })?;
-        let raw = self.finished(raw, &transaction).await?;
         let (raw, report) = self.report(raw).await?;
         let mut accepted = Accepted::new(&transaction, &self.open.targets, end)?;
         let hostname = self.settings.hostname.as_str();
@@ -542,7 +546,7 @@ fn passes(raw: &[u8], hostname: &str) -> usize {
 /// Received fields that are looked at.
 const PASSES_LOOKED_AT: usize = 200;
 
-fn no_memory() -> Refusal {
+pub(super) fn no_memory() -> Refusal {
     Refusal::new::<452>(
         Detail::SYSTEM_FULL,
         "Too much mail at once, try again later",

@@ -1,12 +1,13 @@
 //! One SMTP or submission session: `protocol`'s machine between a stream and this room's decisions.
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
-//! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers,
-//! `refusal` records what was refused.
+//! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
+//! and `engines` hears from programs of others, `refusal` records what was refused.
 
 mod apart;
 mod auth;
 mod content;
+mod engines;
 mod envelope;
 mod evidence;
 mod line;

@@ -1,6 +1,6 @@
 //! Mail is screened at the end of its data, before it is anybody's (DESIGN, rule 4): what is refused here was never taken, so
 //! nobody is owed a report. Of mail from outside it is asked who it is from; scanners look at it and at submissions
-//! (clause 5.2(4)).
+//! (clause 5.2(4)), and then programs of others (module `engines`).
 
 use std::sync::Arc;
 
@@ -36,6 +36,15 @@ impl Conversation<'_> {
         }
         let settings = Arc::clone(&self.settings);
         let screened = self.evidence_and_verdict(&settings, &mut raw).await;
+        if self.is_from_outside() {
+            // RFC 8601, section 5. Behind the evidence: a signature may cover what goes here. Before the milters: the site chose
+            // them, so what they write of it stays.
+            let forged = remove_results_of(&mut raw, &self.settings.hostname);
+            if forged > 0 {
+                tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
+            }
+        }
+        let screened = self.ask_engines(id, &settings, screened, &mut raw).await?;
         let refusal = screened.as_ref().and_then(|screened| refusal(id, screened));
         if let Some(screened) = screened {
             metrics::screened(&screened);
@@ -55,13 +64,6 @@ impl Conversation<'_> {
         }
         if self.open.is_canary() {
             return Err(missed());
-        }
-        if self.is_from_outside() {
-            // RFC 8601, section 5. Behind the evidence: a signature may cover what goes here.
-            let forged = remove_results_of(&mut raw, &self.settings.hostname);
-            if forged > 0 {
-                tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
-            }
         }
         Ok(raw)
     }

@@ -12,8 +12,9 @@ pub use outbound::{Credentials, EightBit, NextHop, Outbound, Retry, TlsPolicy, W
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use engines::Engines;
 use message::address::Domain;
-use screening::{MalwarePolicy, Policy};
+use screening::{EnginePolicy, MalwarePolicy, Policy};
 
 use crate::ExplicitNetwork;
 
@@ -91,6 +92,10 @@ pub struct Settings {
     /// Reports about mail in other domains' names, and about mail in own domains' names (RFC 9990). Default: none are sent, and
     /// none are looked for.
     pub dmarc_reports: crate::dmarc_reports::Keys,
+    /// Programs of others that are asked about mail from outside and submissions. Default none.
+    pub engines: Arc<Engines>,
+    /// What is done about what they say.
+    pub engine_policy: EnginePolicy,
 }
 
 /// How mail from outside is screened.
@@ -162,6 +167,8 @@ impl Default for Settings {
             quarantine_time: Duration::from_secs(30 * 86_400),
             malware: None,
             dmarc_reports: crate::dmarc_reports::Keys::default(),
+            engines: Arc::default(),
+            engine_policy: EnginePolicy::default(),
         }
     }
 }
@@ -196,6 +203,7 @@ impl Settings {
         let screening = self.screening.as_ref();
         let mut policy = screening.map_or_else(Policy::default, |keys| keys.policy.clone());
         policy.malware = self.malware.clone().unwrap_or_default();
+        policy.engines = self.engine_policy.clone();
         policy
     }
 
