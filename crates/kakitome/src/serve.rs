@@ -147,6 +147,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));
     }
+    let (policies, of_policies) = (site.transfer.clone(), watch.clone());
+    tasks.spawn(async move { policies.run_policies(of_policies).await });
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

@@ -20,7 +20,7 @@ use store::{
     index::Index,
 };
 use trail::{Actor, Event, Kind};
-use transfer::{Answering, HickoryResolver, Mx, Resolver, Transfer};
+use transfer::{Answering, HickoryResolver, Mx, Proving, Resolver, Tlsa, Transfer};
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
 use world::{Timestamp, World};
 
@@ -403,19 +403,29 @@ impl Names {
 }
 
 impl Resolver for Names {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, Mx> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Proving<'a, Mx> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.mx(domain).await })
     }
 
-    fn a<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv4Addr> {
+    fn a<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv4Addr> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.a(host).await })
     }
 
-    fn aaaa<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv6Addr> {
+    fn aaaa<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv6Addr> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.aaaa(host).await })
+    }
+
+    fn alias<'a>(&'a self, host: &'a Domain) -> Proving<'a, Domain> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.alias(host).await })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Proving<'a, Tlsa> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.tlsa(name).await })
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {

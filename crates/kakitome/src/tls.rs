@@ -75,6 +75,22 @@ pub(crate) struct Facts {
     pub(crate) self_signed: bool,
 }
 
+/// The SHA-256 digest of the public key in the first certificate of the file, as a TLSA record names it (RFC 6698, section 2.1).
+pub(crate) fn key_digest(certificate: &Path) -> Result<[u8; 32], TlsError> {
+    let unreadable = |reason: String| TlsError::Unreadable {
+        path: certificate.display().to_string(),
+        reason,
+    };
+    let leaf = CertificateDer::from_pem_file(certificate).map_err(|e| unreadable(e.to_string()))?;
+    let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|e| unreadable(e.to_string()))?;
+    let key = parsed.tbs_certificate.subject_pki.raw;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+    digest
+        .as_ref()
+        .try_into()
+        .map_err(|_| unreadable("its key has no digest".to_owned()))
+}
+
 /// Reads what the first certificate of the file says of itself.
 pub(crate) fn describe(certificate: &Path) -> Result<Facts, TlsError> {
     let unreadable = |reason: String| TlsError::Unreadable {

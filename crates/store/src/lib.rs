@@ -55,6 +55,7 @@ mod segment;
 mod shared;
 pub mod sql;
 mod sqlite;
+pub mod sts;
 pub mod tree;
 mod tx;
 pub mod verify;

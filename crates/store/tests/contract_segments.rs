@@ -79,6 +79,7 @@ async fn as_format_1(store: &Store) {
             "quarantined",
             "quarantined_for",
             "dkim_key",
+            "sts_policy",
             "app_password",
             "second_factor",
             "forward",

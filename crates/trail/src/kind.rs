@@ -103,6 +103,12 @@ kinds! {
     /// Somebody was told by mail what is set apart for them.
     QuarantineTold = "quarantine.told",
 
+    // What other domains demand of those who send them mail (RFC 8461).
+    /// A policy (MTA-STS) of another domain was fetched and is kept.
+    StsPolicyKept = "sts.kept",
+    /// A policy (MTA-STS) of another domain ended, and could not be fetched again.
+    StsPolicyForgotten = "sts.forgotten",
+
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.
     SigningKeyMade = "signing.made",

@@ -28,6 +28,7 @@ mod canary;
 pub mod command;
 mod connect;
 mod content;
+mod dane;
 mod deliver;
 mod memory;
 mod metrics;
@@ -44,6 +45,7 @@ mod route;
 mod session;
 mod settings;
 pub mod signing;
+pub mod sts;
 mod text;
 mod trace;
 mod trouble;
@@ -57,12 +59,14 @@ use world::World;
 
 pub use canary::Canary;
 pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
+pub use dane::names_certificate;
 pub use resolver::{
-    Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
+    Answer, Answering, FixedResolver, HickoryResolver, Mx, Proven, Proving, Resolver,
+    ResolverError, Tlsa,
 };
 pub use return_path::{ReturnPath, Unmarked};
 pub use settings::{
-    Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
+    Credentials, Dns, Dnssec, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
     Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use wire::{ExplicitNetwork, NetworkError};
@@ -134,6 +138,7 @@ struct Shared {
     ring: signing::Ring,
     null_senders: budget::Budget,
     canary: canary::Nest,
+    sts_failures: sts::Failures,
 }
 
 impl Transfer {
@@ -154,6 +159,7 @@ impl Transfer {
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
                 canary: canary::Nest::default(),
+                sts_failures: sts::Failures::default(),
             }),
         }
     }
@@ -228,6 +234,10 @@ impl Transfer {
 
     fn pool(&self) -> &deliver::Pool {
         &self.shared.pool
+    }
+
+    fn sts_failures(&self) -> &sts::Failures {
+        &self.shared.sts_failures
     }
 
     fn ring(&self) -> &signing::Ring {

@@ -238,6 +238,7 @@ unauthenticated_networks = []
 [dns]
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's
 # time = \"5s\"
+# dnssec = \"auto\"                # believe the servers that DNSSEC proves an answer, which DANE rests on: auto (if they are on this machine), trust, off
 
 [audit]                           # clauses 4.2, 8.2
 # checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
@@ -281,6 +282,7 @@ unauthenticated_networks = []
 # hosts_per_attempt = 10           # MX hosts
 # addresses_per_host = 4
 # eight_bit = \"send\"             # 8-bit text for a server without 8BITMIME: send, or refuse (RFC 6152)
+# mta_sts = true                  # heed what other domains demand (RFC 8461); default: unless the site is on loopback alone and names no [dns] servers
 # port = 25
 # bind = \"192.0.2.1\"             # the address to connect from; default: the system chooses
 # default_tls = \"opportunistic\"  # none, opportunistic or verified
