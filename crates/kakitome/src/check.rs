@@ -248,6 +248,7 @@ async fn check_dns(
         let domain = Domain::parse(keys.name.get_ref()).into_diagnostic()?;
         if settings.has(Role::Exchange) {
             check_domain(resolver, &hostname, &domain, found).await;
+            protection::check_sts(path, resolver, settings, &domain, found).await;
         }
     }
     if settings.has(Role::Exchange) {

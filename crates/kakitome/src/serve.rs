@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    canary, control, digests, forward, idle, listen, metrics, probing, rotation, scanners,
+    acme, canary, control, digests, forward, idle, listen, metrics, probing, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -138,6 +138,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(acme::run(Arc::clone(site), watch.clone()));
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));

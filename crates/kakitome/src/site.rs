@@ -318,6 +318,29 @@ impl Site {
         Ok(need_restart)
     }
 
+    /// Puts a certificate that an authority gave in the place of the one there was, for sessions that begin from now on.
+    ///
+    /// # Errors
+    /// When it is not for the key, or cannot be written, in words; then the old one stays.
+    pub(crate) async fn install_certificate(&self, pem: &str, from: &str) -> Result<(), String> {
+        let _alone = self.reloading.lock().await;
+        let settings = self.settings();
+        let (certificate, key) = (&settings.tls.certificate, &settings.tls.key);
+        let (certificate, key) = (self.path.join(certificate), self.path.join(key));
+        let identity = tls::replace(&certificate, &key, pem).map_err(|error| error.to_string())?;
+        self.identity.store(Arc::new(identity));
+        let facts = tls::describe(&certificate).map_err(|error| error.to_string())?;
+        let until = Timestamp::from_second(facts.not_after).unwrap_or(Timestamp::MAX);
+        tracing::info!(names = facts.names.join(", "), %until, "a certificate was had from the authority");
+        let event = Event::new(Kind::CertificateObtained, Actor::System)
+            .subject(facts.names.join(" "))
+            .detail("directory", from)
+            .detail("until", until.to_string());
+        self.record(event).await.map_err(|error| {
+            format!("the certificate is in use, but the trail does not tell it: {error}")
+        })
+    }
+
     /// Closes what is open on the disk.
     pub(crate) async fn close(&self) {
         self.index.close().await;

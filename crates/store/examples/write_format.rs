@@ -415,6 +415,7 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (?1, 'example.jp', 'k1', 'ed25519', 'AAAA', 'AAAA', ?2, ?2)",
         "INSERT INTO sts_policy (domain, id, mode, mx, max_age, fetched_at, expires_at) \
          VALUES ('example.com', '20260101', 'enforce', 'mx.example.com', ?1, ?2, ?2)",
+        "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

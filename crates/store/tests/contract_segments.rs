@@ -80,6 +80,7 @@ async fn as_format_1(store: &Store) {
             "quarantined_for",
             "dkim_key",
             "sts_policy",
+            "acme_account",
             "app_password",
             "second_factor",
             "forward",

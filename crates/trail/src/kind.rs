@@ -40,6 +40,12 @@ kinds! {
     ClockBehind = "server.clock-behind",
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
+    /// An account was made at an authority that gives certificates (RFC 8555).
+    CertificateAccountMade = "certificate.account-made",
+    /// A certificate was had from an authority and is in use.
+    CertificateObtained = "certificate.obtained",
+    /// No certificate could be had from an authority; it is tried again.
+    CertificateFailed = "certificate.failed",
     /// A scanner came with other definitions (clause 5.2(3)).
     ScannerDefinitions = "scanner.definitions",
     /// A scanner cannot be used: what comes meanwhile is put off, or treated as the settings say.

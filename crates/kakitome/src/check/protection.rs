@@ -6,7 +6,10 @@ use message::address::Domain;
 use transfer::{Answer, HickoryResolver, Resolver};
 
 use super::{Findings, Level};
-use crate::{settings::Settings, tls};
+use crate::{
+    settings::{Service, Settings, sts_record},
+    tls,
+};
 
 /// Whether DANE can be used for mail that leaves.
 pub(super) async fn check_dnssec(resolver: &HickoryResolver, found: &mut Findings) {
@@ -72,6 +75,70 @@ pub(super) async fn check_tlsa(
             found.add(Level::Note, "TLSA", text);
             found.add(Level::Publish, "TLSA", record(&name, &digest));
         }
+    }
+}
+
+/// Whether others find the policy of an own domain (MTA-STS, RFC 8461), if one is served.
+pub(super) async fn check_sts(
+    path: &Path,
+    resolver: &HickoryResolver,
+    settings: &Settings,
+    domain: &Domain,
+    found: &mut Findings,
+) {
+    const SUBJECT: &str = "MTA-STS";
+    let Some(policy) = settings.sts_policy() else {
+        let text =
+            format!("{domain} does not demand TLS of those who send it mail: [mta_sts] mode");
+        return found.add(Level::Note, SUBJECT, text);
+    };
+    let name = format!("_mta-sts.{domain}");
+    let wanted = sts_record(&policy);
+    let shown = match resolver.txt(&name).await {
+        Answer::Found(texts) => transfer::sts::id(&texts),
+        Answer::NoRecords | Answer::NoName => None,
+        Answer::Temporary(why) => return found.add(Level::Error, SUBJECT, why),
+    };
+    if shown.is_some() && shown == transfer::sts::id(std::slice::from_ref(&wanted)) {
+        let text = format!("{name} tells of the policy ({})", policy.mode.as_str());
+        found.add(Level::Good, SUBJECT, text);
+    } else {
+        let text = format!("{name} does not tell of the policy as it is now, so nobody fetches it");
+        found.add(Level::Warning, SUBJECT, text);
+        found.add(Level::Publish, SUBJECT, format!("{name}. TXT \"{wanted}\""));
+    }
+    let Ok(host) = Domain::parse(&format!("mta-sts.{domain}")) else {
+        return found.add(
+            Level::Error,
+            SUBJECT,
+            format!("{domain} is too long for mta-sts before it"),
+        );
+    };
+    let (v4, v6) = (resolver.a(&host).await, resolver.aaaa(&host).await);
+    if !matches!(v4.answer, Answer::Found(_)) && !matches!(v6.answer, Answer::Found(_)) {
+        let text = format!("{host} has no address, so nobody can fetch the policy");
+        found.add(Level::Warning, SUBJECT, text);
+        let hostname = settings.server.hostname.get_ref();
+        found.add(
+            Level::Publish,
+            SUBJECT,
+            format!("{host}. CNAME {hostname}."),
+        );
+    }
+    if let Ok(facts) = tls::describe(&path.join(&settings.tls.certificate))
+        && !facts
+            .names
+            .iter()
+            .any(|name| super::is_for(name, host.as_str()))
+    {
+        let text =
+            format!("the certificate is not for {host}: nobody accepts the policy from here");
+        found.add(Level::Warning, SUBJECT, text);
+    }
+    let port = settings.listen.port(Service::Https);
+    if port != Some(443) {
+        let text = "the pages are not at port 443, the only one where a policy is looked for: something must lead there";
+        found.add(Level::Note, SUBJECT, text);
     }
 }
 

@@ -3,12 +3,14 @@
 //! An unknown key, a wrong type or an impossible combination is an error that points at its line. Times
 //! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
 
+mod acme;
 mod audit;
 mod bounds;
 mod error;
 mod limits;
 mod listen;
 mod malware;
+mod mta_sts;
 mod policy;
 mod probe;
 mod quarantine;
@@ -28,6 +30,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
+pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
 pub(crate) use limits::{
@@ -35,6 +38,7 @@ pub(crate) use limits::{
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use malware::Daily;
+pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
@@ -83,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) signing: SigningKeys,
     #[serde(default)]
     pub(crate) return_path: ReturnPathKeys,
+    #[serde(default)]
+    pub(crate) mta_sts: MtaStsKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -160,6 +166,8 @@ pub(crate) struct TlsKeys {
     pub(crate) certificate: PathBuf,
     /// PEM private key; relative to the site's directory.
     pub(crate) key: PathBuf,
+    /// The authority that the server has the certificate from by itself. Default: whoever looks after the file.
+    pub(crate) acme: Option<AcmeKeys>,
 }
 
 impl Default for TlsKeys {
@@ -167,6 +175,7 @@ impl Default for TlsKeys {
         Self {
             certificate: "keys/tls.crt".into(),
             key: "keys/tls.key".into(),
+            acme: None,
         }
     }
 }
@@ -190,11 +199,17 @@ impl Settings {
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
         let of_probe = &self.probe.ca_file;
+        let of_acme = self
+            .tls
+            .acme
+            .as_ref()
+            .and_then(|keys| keys.ca_file.as_ref());
         for path in named
             .into_iter()
             .chain(of_hops)
             .chain(of_forwards)
             .chain(of_probe)
+            .chain(of_acme)
         {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
@@ -281,6 +296,10 @@ impl Settings {
         self.quarantine.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
+        self.mta_sts.check(at)?;
+        if let Some(acme) = &self.tls.acme {
+            acme.check(at)?;
+        }
         self.check_names(at)
     }
 
@@ -410,6 +429,18 @@ mod tests {
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),
             ("[return_path]\nunmarked = \"drop\"\n", 9),
+            ("[mta_sts]\nmode = \"strict\"\n", 9),
+            ("[tls]\nacme = { directory = \"https://a.example/\" }\n", 9),
+            (
+                "[tls]\nacme = { directory = \"http://a.example/\", terms_agreed = true }\n",
+                9,
+            ),
+            (
+                "[tls]\nacme = { directory = \"https://a.example/\", terms_agreed = true, names = [\"*.a.example\"] }\n",
+                9,
+            ),
+            ("[mta_sts]\nmx = [\"*.*.example\"]\n", 9),
+            ("[mta_sts]\nmax_age = \"10m\"\n", 9),
             ("[signing]\noverlap = \"1d\"\n", 9),
             ("[signing]\nrotate = \"9999999d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),

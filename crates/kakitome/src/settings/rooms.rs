@@ -318,6 +318,7 @@ impl Settings {
         let usual = console::Settings::default();
         let mut made = console::Settings {
             hostname: self.server.hostname.get_ref().clone(),
+            sts_policies: self.sts_policies(),
             ..usual
         };
         put_time(&mut made.silence, self.web.silence);

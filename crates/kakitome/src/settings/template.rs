@@ -155,6 +155,9 @@ const TAIL: &str = "
 # PEM files, relative to this directory. SIGHUP reads them again.
 certificate = \"keys/tls.crt\"
 key = \"keys/tls.key\"
+# An authority that gives certificates (ACME, RFC 8555), and renews them. It asks back by HTTP at port 80 of this server; read its terms first.
+# acme = { directory = \"https://acme-v02.api.letsencrypt.org/directory\", terms_agreed = true, contact = [\"mailto:postmaster@example.org\"] }
+# Further keys: names = [\"mail.example.org\"], http_port = 80, ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
 
 [submission]
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
@@ -197,6 +200,13 @@ unauthenticated_networks = []
 # key_file = \"keys/return-path.key\"  # two servers of one site have the same
 # except = [\"lists.example.org\"]  # own domains whose return paths stay as they are
 # unmarked = \"refuse-bounces\"    # bounces to addresses without the mark: refuse-bounces, refuse-all (receipts without a sender too), accept
+
+[mta_sts]
+# Mail to own domains comes over verified TLS (MTA-STS, RFC 8461): others fetch this from https://mta-sts.DOMAIN at port 443 of the pages,
+# whose certificate must be for that name too. `check` tells the record to publish. Begin with testing.
+# mode = \"testing\"              # testing, enforce, or none to take a policy back; default: nothing is served
+# mx = [\"mail.example.org\"]     # the servers of the domains; default: this one
+# max_age = \"7d\"                # how long others remember it
 
 [limits]
 # message_size = \"50MiB\"

@@ -50,6 +50,13 @@ impl Zones {
         self
     }
 
+    /// A mail exchanger.
+    pub(crate) fn mx(mut self, name: &str, host: &str) -> Self {
+        let line = format!("  local-data: \"{name}. 60 IN MX 10 {host}.\"\n");
+        self.data.push_str(&line);
+        self
+    }
+
     /// A zone that is answered for in another way: `always_deny` is silence, `always_refuse` REFUSED.
     pub(crate) fn zone(mut self, name: &str, kind: &str) -> Self {
         self.data

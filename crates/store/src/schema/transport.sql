@@ -14,3 +14,11 @@ CREATE TABLE sts_policy (
     CHECK (mode = 'none' OR mx <> '')
 );
 CREATE INDEX sts_policy_by_end ON sts_policy (expires_at);
+
+-- Accounts at authorities that give certificates (ACME, RFC 8555), by the URL of the authority's directory. 'secret' is the account's
+-- key with its URL, sealed with the server's own key (account 1) and in base64.
+CREATE TABLE acme_account (
+    directory TEXT PRIMARY KEY,
+    secret TEXT NOT NULL,
+    made_at BIGINT NOT NULL
+);
