@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Tx, params, sql,
-    sql::{Row as _, Sql},
+    sql::Sql,
 };
 
 /// Keeps the account at the authority with this directory; `secret` was sealed before.

@@ -9,11 +9,13 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
-use message::address::{Domain, Host};
+use message::{
+    address::{Domain, Host},
+    sts::{MOST_OCTETS, Policy},
+};
 use rustls::pki_types::ServerName;
 use wire::Stream;
 
-use super::policy::{MOST_OCTETS, Policy};
 use crate::{Settings, Transfer, route};
 
 /// The port of HTTPS; a policy is served at no other.

@@ -2,7 +2,6 @@
 //! they end.
 
 mod fetch;
-mod policy;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,7 +13,7 @@ use tokio::time::Instant;
 use trail::{Actor, Event, Kind};
 use wire::Shutdown;
 
-pub use policy::{Mode, Policy, id};
+pub use message::sts::{Mode, Policy, id};
 
 use crate::{Settings, Transfer, parcel, resolver::Answer};
 
@@ -27,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(3600);
 /// A policy is fetched again when it ends within this time, so that a day's trouble ends none.
 const BEFORE_END: Duration = Duration::from_secs(86_400);
 /// Policies that are looked after in one look.
-const AT_ONCE: usize = 1000;
+const AT_ONCE: usize = 200;
 
 /// Domains whose policy could not be fetched lately.
 #[derive(Default)]

@@ -1,11 +1,11 @@
-//! The text of a policy, and the record that tells of it (RFC 8461, section 3).
+//! What a domain demands of those who send it mail (MTA-STS, RFC 8461, section 3): the text of a policy, and the record that tells of it.
 
 use std::time::Duration;
 
-use message::address::Domain;
+use crate::address::Domain;
 
 /// Octets of a policy that are read.
-pub(crate) const MOST_OCTETS: usize = 64 * 1024;
+pub const MOST_OCTETS: usize = 64 * 1024;
 /// Patterns of one policy that are kept.
 const MOST_PATTERNS: usize = 256;
 /// The longest that a policy may last: a year (RFC 8461, section 3.2).
