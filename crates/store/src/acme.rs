@@ -1,9 +1,6 @@
 //! Accounts at authorities that give certificates (ACME, RFC 8555).
 
-use crate::{
-    Error, Tx, params, sql,
-    sql::Sql,
-};
+use crate::{Error, Tx, params, sql, sql::Sql};
 
 /// Keeps the account at the authority with this directory; `secret` was sealed before.
 ///

@@ -74,27 +74,34 @@ pub fn of(sql: &mut dyn Sql, domain: &Domain) -> Result<Option<KeptPolicy>, Erro
     sql::first(sql, &statement, params![domain.as_str()], kept)
 }
 
+/// A row by the text of its domain, and what it holds, or why it cannot be read: a damaged row stops nobody else.
+pub type Listed = (String, Result<KeptPolicy, Error>);
+
 /// Policies that end before `end`, those that end first first, `limit` at most.
 ///
 /// # Errors
-/// When the database fails, or a row is damaged.
-pub fn ending(sql: &mut dyn Sql, end: Timestamp, limit: usize) -> Result<Vec<KeptPolicy>, Error> {
+/// When the database fails.
+pub fn ending(sql: &mut dyn Sql, end: Timestamp, limit: usize) -> Result<Vec<Listed>, Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let statement = format!(
         "SELECT {COLUMNS} FROM sts_policy WHERE expires_at < ?1 ORDER BY expires_at, domain LIMIT ?2"
     );
-    sql::rows(sql, &statement, params![end, limit], kept)
+    sql::rows(sql, &statement, params![end, limit], listed)
 }
 
 /// Policies of domains behind `after` (at first the empty text), by name, `limit` at most.
 ///
 /// # Errors
-/// When the database fails, or a row is damaged.
-pub fn list(sql: &mut dyn Sql, after: &str, limit: usize) -> Result<Vec<KeptPolicy>, Error> {
+/// When the database fails.
+pub fn list(sql: &mut dyn Sql, after: &str, limit: usize) -> Result<Vec<Listed>, Error> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let statement =
         format!("SELECT {COLUMNS} FROM sts_policy WHERE domain > ?1 ORDER BY domain LIMIT ?2");
-    sql::rows(sql, &statement, params![after, limit], kept)
+    sql::rows(sql, &statement, params![after, limit], listed)
+}
+
+fn listed(row: &dyn Row) -> Result<Listed, Error> {
+    Ok((row.text(0)?, kept(row)))
 }
 
 const COLUMNS: &str = "domain, id, mode, mx, max_age, fetched_at, expires_at";

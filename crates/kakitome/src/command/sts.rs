@@ -28,20 +28,23 @@ pub(super) async fn run(
             .store
             .read(move |sql| sts::list(sql, &from, PAGE))
             .await?;
-        for kept in &page {
-            let row = json!({
-                "domain": kept.domain.as_str(),
-                "mode": kept.mode,
-                "mx": kept.mx,
-                "id": kept.id,
-                "fetched": kept.fetched_at,
-                "until": kept.expires_at,
-                "ended": kept.expires_at <= now,
-            });
+        for (domain, kept) in &page {
+            let row = match kept {
+                Ok(kept) => json!({
+                    "domain": domain,
+                    "mode": kept.mode,
+                    "mx": kept.mx,
+                    "id": kept.id,
+                    "fetched": kept.fetched_at,
+                    "until": kept.expires_at,
+                    "ended": kept.expires_at <= now,
+                }),
+                Err(error) => json!({ "domain": domain, "damaged": error.to_string() }),
+            };
             answer.item(&row).await?;
         }
         match page.last() {
-            Some(last) if page.len() == PAGE => last.domain.as_str().clone_into(&mut after),
+            Some((last, _)) if page.len() == PAGE => last.clone_into(&mut after),
             _ => return Ok(()),
         }
     }

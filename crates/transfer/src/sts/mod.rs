@@ -153,10 +153,17 @@ impl Transfer {
                 return tracing::error!(%error, "policies (MTA-STS) cannot be read; it is tried again");
             }
         };
-        for kept in ending {
+        for (domain, kept) in ending {
             if shutdown.is_begun() {
                 return;
             }
+            let kept = match kept {
+                Ok(kept) => kept,
+                Err(error) => {
+                    tracing::error!(domain, %error, "a policy (MTA-STS) is damaged; mail to the domain waits");
+                    continue;
+                }
+            };
             let fetched = if settings.outbound.mta_sts {
                 tokio::select! {
                     () = shutdown.begun() => return,
