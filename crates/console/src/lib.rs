@@ -30,6 +30,7 @@ mod form;
 mod guard;
 mod login;
 mod pages;
+mod policy;
 mod quarantine;
 mod second_factors;
 mod sessions;
@@ -37,7 +38,7 @@ mod view;
 mod visit;
 mod words;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use directory::Directory;
@@ -66,6 +67,8 @@ pub struct Settings {
     pub request_time: Duration,
     /// How long one connection lasts at most, but for the answer that is on its way then. Default 10 minutes.
     pub connection_time: Duration,
+    /// What is served at `https://mta-sts.<domain>/.well-known/mta-sts.txt` (RFC 8461), by domain in lower case. Default: nothing.
+    pub sts_policies: BTreeMap<String, String>,
 }
 
 impl Default for Settings {
@@ -76,6 +79,7 @@ impl Default for Settings {
             session_time: Duration::from_secs(8 * 60 * 60),
             request_time: Duration::from_secs(60),
             connection_time: Duration::from_secs(10 * 60),
+            sts_policies: BTreeMap::new(),
         }
     }
 }

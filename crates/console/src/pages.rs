@@ -21,7 +21,7 @@ use crate::{
     Console,
     form::{AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, PasswordForm, RevokeForm},
     guard::{MOST_FORM, guard},
-    login, quarantine, second_factors,
+    login, policy, quarantine, second_factors,
     view::{MadePage, PasswordPage},
     visit::{Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
     words,
@@ -61,6 +61,7 @@ pub(crate) fn router(console: Console, peer: SocketAddr) -> Router {
         )
         .route("/passkey.js", get(script))
         .route("/style.css", get(style))
+        .route("/.well-known/mta-sts.txt", get(policy::policy))
         .fallback(nothing)
         .layer(DefaultBodyLimit::max(MOST_FORM))
         .layer(middleware::from_fn_with_state(console.clone(), guard))

@@ -1,6 +1,7 @@
 //! `check`: would this site work? Settings, certificate, ports and DNS, with what to publish.
 
 pub(crate) mod dmarc;
+mod protection;
 
 use std::{net::IpAddr, path::Path};
 
@@ -73,7 +74,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
     match HickoryResolver::new(&dns) {
         Ok(resolver) => {
-            check_dns(&resolver, &settings, &mut found).await?;
+            check_dns(path, &resolver, &settings, &mut found).await?;
             check_signing(path, &resolver, &settings, &mut found).await;
         }
         Err(error) => found.add(Level::Error, "dns", error.to_string()),
@@ -255,6 +256,7 @@ fn check_ports(path: &Path, settings: &Settings, found: &mut Findings) {
 }
 
 async fn check_dns(
+    path: &Path,
     resolver: &HickoryResolver,
     settings: &Settings,
     found: &mut Findings,
@@ -266,11 +268,12 @@ async fn check_dns(
         let domain = Domain::parse(keys.name.get_ref()).into_diagnostic()?;
         if settings.has(Role::Exchange) {
             check_domain(resolver, &hostname, &domain, reports.as_ref(), found).await;
+            protection::check_sts(path, resolver, settings, &domain, found).await;
         }
     }
     if settings.has(Role::Exchange) {
-        let text = "MTA-STS and TLSA are not checked yet: this version does not publish them";
-        found.add(Level::Note, "DNS", text);
+        protection::check_tlsa(path, resolver, settings, &hostname, found).await;
+        protection::check_dnssec(resolver, found).await;
     }
     Ok(())
 }
@@ -328,10 +331,10 @@ async fn check_signing(
 /// A and AAAA of the server's name, and their PTR.
 async fn check_host(resolver: &HickoryResolver, hostname: &Domain, found: &mut Findings) {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    if let Answer::Found(v4) = resolver.a(hostname).await {
+    if let Answer::Found(v4) = resolver.a(hostname).await.answer {
         addresses.extend(v4.into_iter().map(IpAddr::V4));
     }
-    if let Answer::Found(v6) = resolver.aaaa(hostname).await {
+    if let Answer::Found(v6) = resolver.aaaa(hostname).await.answer {
         addresses.extend(v6.into_iter().map(IpAddr::V6));
     }
     if addresses.is_empty() {
@@ -376,7 +379,7 @@ async fn check_domain(
     reports: Option<&Address>,
     found: &mut Findings,
 ) {
-    match resolver.mx(domain).await {
+    match resolver.mx(domain).await.answer {
         Answer::Found(records) if records.iter().any(|mx| mx.host.as_ref() == Some(hostname)) => {
             found.add(
                 Level::Good,

@@ -11,6 +11,7 @@ mod life;
 mod probe;
 mod quarantine;
 mod screening;
+mod sts;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -29,6 +30,7 @@ pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
+pub(crate) use sts::StsCommand;
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -152,6 +154,9 @@ pub(crate) enum SiteCommand {
     Quarantine(QuarantineCommand),
     /// Mail that was not delivered elsewhere, by domain, cause and day (clause 5.5)
     Bounces(BouncesArgs),
+    /// What other domains demand of those who send them mail (MTA-STS)
+    #[command(subcommand)]
+    Sts(StsCommand),
     /// Keys that mail is signed with (DKIM), and their records in the DNS
     #[command(subcommand)]
     Dkim(DkimCommand),
@@ -650,6 +655,7 @@ impl SiteCommand {
                                 | ReportsCommand::Figures(_)
                         )
                 )
+                | Self::Sts(StsCommand::List)
                 | Self::Quarantine(QuarantineCommand::List(_) | QuarantineCommand::Figures { .. })
                 | Self::Backups(_)
                 | Self::Probe(_)

@@ -5,6 +5,7 @@
 //! received and sent by `transfer`, read by `retrieval`, kept by `store`; people and orders are in
 //! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
 
+mod acme;
 mod backups;
 mod canary;
 mod check;

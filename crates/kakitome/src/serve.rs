@@ -11,8 +11,8 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    canary, control, digests, dmarc_reports, forward, idle, listen, metrics, probing, remembering,
-    rotation, scanners,
+    acme, canary, control, digests, dmarc_reports, forward, idle, listen, metrics, probing,
+    remembering, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -139,6 +139,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(acme::run(Arc::clone(site), watch.clone()));
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(remembering::run(Arc::clone(site), watch.clone()));
     tasks.spawn(dmarc_reports::run(Arc::clone(site), watch.clone()));
@@ -150,6 +151,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));
     }
+    let (policies, of_policies) = (site.transfer.clone(), watch.clone());
+    tasks.spawn(async move { policies.run_policies(of_policies).await });
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

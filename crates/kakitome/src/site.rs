@@ -20,7 +20,7 @@ use store::{
     index::Index,
 };
 use trail::{Actor, Event, Kind};
-use transfer::{Answering, HickoryResolver, Mx, Resolver, Transfer};
+use transfer::{Answering, HickoryResolver, Mx, Proving, Resolver, Tlsa, Transfer};
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
 use world::{Timestamp, World};
 
@@ -328,6 +328,29 @@ impl Site {
         Ok(need_restart)
     }
 
+    /// Puts a certificate that an authority gave in the place of the one there was, for sessions that begin from now on.
+    ///
+    /// # Errors
+    /// When it is not for the key, or cannot be written, in words; then the old one stays.
+    pub(crate) async fn install_certificate(&self, pem: &str, from: &str) -> Result<(), String> {
+        let _alone = self.reloading.lock().await;
+        let settings = self.settings();
+        let (certificate, key) = (&settings.tls.certificate, &settings.tls.key);
+        let (certificate, key) = (self.path.join(certificate), self.path.join(key));
+        let identity = tls::replace(&certificate, &key, pem).map_err(|error| error.to_string())?;
+        self.identity.store(Arc::new(identity));
+        let facts = tls::describe(&certificate).map_err(|error| error.to_string())?;
+        let until = Timestamp::from_second(facts.not_after).unwrap_or(Timestamp::MAX);
+        tracing::info!(names = facts.names.join(", "), %until, "a certificate was had from the authority");
+        let event = Event::new(Kind::CertificateObtained, Actor::System)
+            .subject(facts.names.join(" "))
+            .detail("directory", from)
+            .detail("until", until.to_string());
+        self.record(event).await.map_err(|error| {
+            format!("the certificate is in use, but the trail does not tell it: {error}")
+        })
+    }
+
     /// Closes what is open on the disk.
     pub(crate) async fn close(&self) {
         self.index.close().await;
@@ -414,19 +437,29 @@ impl Names {
 }
 
 impl Resolver for Names {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, Mx> {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Proving<'a, Mx> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.mx(domain).await })
     }
 
-    fn a<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv4Addr> {
+    fn a<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv4Addr> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.a(host).await })
     }
 
-    fn aaaa<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv6Addr> {
+    fn aaaa<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv6Addr> {
         let resolver = self.0.load_full();
         Box::pin(async move { resolver.aaaa(host).await })
+    }
+
+    fn alias<'a>(&'a self, host: &'a Domain) -> Proving<'a, Domain> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.alias(host).await })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Proving<'a, Tlsa> {
+        let resolver = self.0.load_full();
+        Box::pin(async move { resolver.tlsa(name).await })
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {

@@ -39,6 +39,24 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Identity, TlsError>
     })
 }
 
+/// Puts the chain in `pem` in the place of the certificate's file, in one step, once it is known to be for the key and to hold.
+pub(crate) fn replace(certificate: &Path, key: &Path, pem: &str) -> Result<Identity, TlsError> {
+    let name = certificate.file_name().unwrap_or_default();
+    let mut fresh = name.to_os_string();
+    fresh.push(".new");
+    let fresh = certificate.with_file_name(fresh);
+    if fresh.exists() {
+        // What an earlier attempt left.
+        fs::remove_file(&fresh)?;
+    }
+    files::write_new(&fresh, pem.as_bytes(), 0o600)?;
+    let identity = load(&fresh, key)?;
+    fs::rename(&fresh, certificate)?;
+    let directory = certificate.parent().unwrap_or_else(|| Path::new("."));
+    fs::File::open(directory)?.sync_all()?;
+    Ok(identity)
+}
+
 /// How long a self-signed certificate is good for: long enough to get a real one, short enough that `status`
 /// asks for it.
 const SELF_SIGNED_DAYS: i64 = 397;
@@ -73,6 +91,26 @@ pub(crate) struct Facts {
     pub(crate) names: Vec<String>,
     /// Whether it vouches for itself.
     pub(crate) self_signed: bool,
+    /// When it began to hold, in seconds since 1970.
+    pub(crate) not_before: i64,
+    /// When it ends.
+    pub(crate) not_after: i64,
+}
+
+/// The SHA-256 digest of the public key in the first certificate of the file, as a TLSA record names it (RFC 6698, section 2.1).
+pub(crate) fn key_digest(certificate: &Path) -> Result<[u8; 32], TlsError> {
+    let unreadable = |reason: String| TlsError::Unreadable {
+        path: certificate.display().to_string(),
+        reason,
+    };
+    let leaf = CertificateDer::from_pem_file(certificate).map_err(|e| unreadable(e.to_string()))?;
+    let (_, parsed) = X509Certificate::from_der(&leaf).map_err(|e| unreadable(e.to_string()))?;
+    let key = parsed.tbs_certificate.subject_pki.raw;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key);
+    digest
+        .as_ref()
+        .try_into()
+        .map_err(|_| unreadable("its key has no digest".to_owned()))
 }
 
 /// Reads what the first certificate of the file says of itself.
@@ -99,5 +137,7 @@ pub(crate) fn describe(certificate: &Path) -> Result<Facts, TlsError> {
     Ok(Facts {
         names,
         self_signed: parsed.issuer() == parsed.subject(),
+        not_before: parsed.validity().not_before.timestamp(),
+        not_after: parsed.validity().not_after.timestamp(),
     })
 }

@@ -52,7 +52,7 @@ fn a_site_that_the_dns_knows_is_good_and_one_that_it_does_not_is_told_what_to_pu
     }
     assert!(is("good", "port 20025 (smtp)"), "{found:?}");
     assert!(is("warning", "certificate"), "self-signed: {found:?}");
-    assert!(is("note", "DNS"), "what is not checked yet: {found:?}");
+    assert!(is("note", "TLSA"), "{found:?}");
     // Metrics listen on an address of their own.
     let metrics = |(_, subject, text): &&(String, String, String)| {
         subject.contains("metrics") && text.contains(&site.address.to_string())

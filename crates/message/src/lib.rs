@@ -44,6 +44,7 @@ pub mod header;
 mod limits;
 pub mod mime;
 mod status;
+pub mod sts;
 mod summary;
 pub mod text;
 pub mod transfer;

@@ -419,6 +419,9 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO word (account, token, good, junk) VALUES (?1, -77, 1, ?2)",
         "INSERT INTO word_lessons (account, good, junk) VALUES (?1, 1, ?2)",
         "INSERT INTO screening_policy (digest, since, settings) VALUES ('2-abc', ?2, '[screening] # ' || ?1)",
+        "INSERT INTO sts_policy (domain, id, mode, mx, max_age, fetched_at, expires_at) \
+         VALUES ('example.com', '20260101', 'enforce', 'mx.example.com', ?1, ?2, ?2)",
+        "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

@@ -22,6 +22,7 @@
 //! Domain modules ([`mailbox`], [`queue`], [`event`]) speak the narrow SQL of [`sql`], which SQLite
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
+pub mod acme;
 pub mod acquaintance;
 mod backup;
 mod batch;
@@ -57,6 +58,7 @@ mod segment;
 mod shared;
 pub mod sql;
 mod sqlite;
+pub mod sts;
 pub mod tree;
 mod tx;
 pub mod verify;

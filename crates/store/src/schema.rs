@@ -46,7 +46,10 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 8,
-        files: &[include_str!("schema/memory.sql")],
+        files: &[
+            include_str!("schema/memory.sql"),
+            include_str!("schema/transport.sql"),
+        ],
     },
 ];
 

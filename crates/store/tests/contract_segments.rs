@@ -85,6 +85,8 @@ async fn as_format_1(store: &Store) {
             "quarantined",
             "quarantined_for",
             "dkim_key",
+            "sts_policy",
+            "acme_account",
             "app_password",
             "second_factor",
             "forward",

@@ -40,6 +40,12 @@ kinds! {
     ClockBehind = "server.clock-behind",
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
+    /// An account was made at an authority that gives certificates (RFC 8555).
+    CertificateAccountMade = "certificate.account-made",
+    /// A certificate was had from an authority and is in use.
+    CertificateObtained = "certificate.obtained",
+    /// No certificate could be had from an authority; it is tried again.
+    CertificateFailed = "certificate.failed",
     /// A scanner came with other definitions (clause 5.2(3)).
     ScannerDefinitions = "scanner.definitions",
     /// A scanner cannot be used: what comes meanwhile is put off, or treated as the settings say.
@@ -119,6 +125,12 @@ kinds! {
     QuarantineExpired = "quarantine.expired",
     /// Somebody was told by mail what is set apart for them.
     QuarantineTold = "quarantine.told",
+
+    // What other domains demand of those who send them mail (RFC 8461).
+    /// A policy (MTA-STS) of another domain was fetched and is kept.
+    StsPolicyKept = "sts.kept",
+    /// A policy (MTA-STS) of another domain ended, and could not be fetched again.
+    StsPolicyForgotten = "sts.forgotten",
 
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.

@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
     Settings, TlsPolicy, Transfer,
-    deliver::Link,
+    deliver::{self, Demand, Link},
     route::{self, Hop},
 };
 
@@ -183,9 +183,9 @@ impl Transfer {
         let host: &Host = &server.host;
         let addresses = route::addresses(host, server.port, self.resolver(), settings).await?;
         let mut trouble = format!("{host} has no address");
-        for at in addresses {
-            let asked = match Link::open(self, settings, &hop, host, at, TlsPolicy::Verified).await
-            {
+        let demand = Demand::Policy(TlsPolicy::Verified);
+        for at in addresses.list {
+            let asked = match deliver::open(self, settings, &hop, host, at, &demand).await {
                 Ok(link) => self.ask_over(link, settings, &hop, address).await,
                 Err(error) => Err(error.outcome().reply().to_owned()),
             };

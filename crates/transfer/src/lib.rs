@@ -29,6 +29,7 @@ mod canary;
 pub mod command;
 mod connect;
 mod content;
+mod dane;
 mod deliver;
 pub mod dmarc_reports;
 pub mod learning;
@@ -48,6 +49,7 @@ mod route;
 mod session;
 mod settings;
 pub mod signing;
+pub mod sts;
 mod text;
 mod trace;
 mod trouble;
@@ -61,12 +63,14 @@ use world::World;
 
 pub use canary::Canary;
 pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
+pub use dane::names_certificate;
 pub use resolver::{
-    Answer, Answering, FixedResolver, HickoryResolver, Mx, Resolver, ResolverError,
+    Answer, Answering, FixedResolver, HickoryResolver, Mx, Proven, Proving, Resolver,
+    ResolverError, Tlsa,
 };
 pub use return_path::{ReturnPath, Unmarked};
 pub use settings::{
-    Credentials, Dns, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
+    Credentials, Dns, Dnssec, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
     Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use wire::{ExplicitNetwork, NetworkError};
@@ -140,6 +144,7 @@ struct Shared {
     canary: canary::Nest,
     report_reader: tokio::sync::Mutex<()>,
     reporting: tokio::sync::Mutex<()>,
+    sts_failures: sts::Failures,
 }
 
 impl Transfer {
@@ -162,6 +167,7 @@ impl Transfer {
                 canary: canary::Nest::default(),
                 report_reader: tokio::sync::Mutex::default(),
                 reporting: tokio::sync::Mutex::default(),
+                sts_failures: sts::Failures::default(),
             }),
         }
     }
@@ -246,6 +252,10 @@ impl Transfer {
 
     fn pool(&self) -> &deliver::Pool {
         &self.shared.pool
+    }
+
+    fn sts_failures(&self) -> &sts::Failures {
+        &self.shared.sts_failures
     }
 
     fn ring(&self) -> &signing::Ring {

@@ -4,7 +4,7 @@ use engines::RspamdAction;
 use metrics::{counter, describe_counter};
 use screening::{Finding, Screened};
 
-use crate::Listener;
+use crate::{Listener, outcome::Remote};
 
 /// Transactions and submissions that were accepted.
 const ACCEPTED: &str = "kakitome_messages_accepted_total";
@@ -52,6 +52,19 @@ const SCANS: &str = "kakitome_scans_total";
 /// Messages that programs of others were asked about.
 const ENGINES: &str = "kakitome_engines_total";
 
+/// Recipients whose message another server took, by what was demanded of the connection and what it was.
+const RELAYED_BY_TLS: &str = "kakitome_recipients_relayed_by_tls_total";
+
+/// Counts a recipient that `remote` took, by how the connection was secured.
+pub(crate) fn relayed(remote: &Remote) {
+    let tls = match &remote.tls {
+        None => "none",
+        Some(tls) if tls.verified => "verified",
+        Some(_) => "encrypted",
+    };
+    counter!(RELAYED_BY_TLS, "policy" => remote.policy, "tls" => tls).increment(1);
+}
+
 /// Tells the recorder what each counter means, and lets the plain ones begin at zero.
 pub(crate) fn describe() {
     describe_counter!(
@@ -83,6 +96,10 @@ pub(crate) fn describe() {
     describe_counter!(
         RESULTS,
         "Results of sender authentication, by method (spf, dkim, arc, dmarc) and result (RFC 8601)"
+    );
+    describe_counter!(
+        RELAYED_BY_TLS,
+        "Recipients taken by other servers, by what was demanded of the connection (none, opportunistic, verified, dane, dane-unusable, mta-sts) and what it was (none, encrypted, verified)"
     );
     for (name, meaning) in [
         (DELIVERED, "Recipients delivered to mailboxes here"),

@@ -54,8 +54,21 @@ pub(crate) struct Remote {
     pub(crate) host: String,
     /// Its address.
     pub(crate) address: IpAddr,
-    /// TLS version, cipher suite, and whether the certificate was verified.
-    pub(crate) tls: Option<(String, String, bool)>,
+    /// What was demanded of the connection, in the word that events have.
+    pub(crate) policy: &'static str,
+    /// Its TLS, if it got so far.
+    pub(crate) tls: Option<RemoteTls>,
+}
+
+/// The TLS of a connection to another server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RemoteTls {
+    /// Its version.
+    pub(crate) version: String,
+    /// Its cipher suite.
+    pub(crate) cipher: String,
+    /// Whether it is known who is on the other side.
+    pub(crate) verified: bool,
 }
 
 impl Outcome {

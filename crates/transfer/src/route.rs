@@ -9,7 +9,7 @@ use message::{
 use world::World;
 
 use crate::{
-    resolver::{Answer, Mx, Resolver},
+    resolver::{Answer, Mx, Proven, Resolver},
     settings::{NextHop, Roles, Settings, TlsPolicy},
 };
 
@@ -126,7 +126,7 @@ impl Hop {
         }
     }
 
-    /// The hosts to try, best first.
+    /// The hosts to try, best first, and whether it is proven that they serve the destination.
     ///
     /// # Errors
     /// [`NoRoute`].
@@ -135,16 +135,30 @@ impl Hop {
         resolver: &dyn Resolver,
         world: &World,
         settings: &Settings,
-    ) -> Result<Vec<Host>, NoRoute> {
+    ) -> Result<(Vec<Host>, bool), NoRoute> {
         let domain = match self {
             Self::Exchangers(domain) => domain,
             Self::Named(hop) => match &hop.host {
                 Host::Domain(domain) if hop.use_mx => domain,
-                host => return Ok(vec![host.clone()]),
+                host => return Ok((vec![host.clone()], true)),
             },
         };
-        let answer = resolver.mx(domain).await;
-        exchangers(domain, answer, world, settings)
+        let found = resolver.mx(domain).await;
+        // Without MX records the host is the domain itself: its own addresses then are what has to be proven.
+        let proven = found.secure || found.answer == Answer::NoRecords;
+        let hosts = exchangers(domain, found.answer, world, settings)?;
+        Ok((hosts, proven))
+    }
+
+    /// The domain whose exchangers are asked for, if they are.
+    pub(crate) fn exchanged(&self) -> Option<&Domain> {
+        match self {
+            Self::Exchangers(domain) => Some(domain),
+            Self::Named(hop) => match &hop.host {
+                Host::Domain(domain) if hop.use_mx => Some(domain),
+                Host::Domain(_) | Host::Literal(_) => None,
+            },
+        }
     }
 }
 
@@ -202,7 +216,18 @@ fn exchangers(
         .collect())
 }
 
-/// The addresses of one host, IPv6 and IPv4 by turns; empty when DNS says that it has none.
+/// The addresses of one host.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// IPv6 and IPv4 by turns; empty when DNS says that it has none.
+    pub(crate) list: Vec<SocketAddr>,
+    /// Whether DNSSEC proves all of them, and the aliases that led to them.
+    pub(crate) secure: bool,
+    /// The name that they are of, where aliases lead from the host to another.
+    pub(crate) canonical: Option<Domain>,
+}
+
+/// The addresses of one host.
 ///
 /// # Errors
 /// Why they cannot be had now.
@@ -211,15 +236,24 @@ pub(crate) async fn addresses(
     port: u16,
     resolver: &dyn Resolver,
     settings: &Settings,
-) -> Result<Vec<SocketAddr>, String> {
+) -> Result<Addresses, String> {
     let domain = match host {
-        Host::Literal(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
+        Host::Literal(ip) => {
+            return Ok(Addresses {
+                list: vec![SocketAddr::new(*ip, port)],
+                ..Addresses::default()
+            });
+        }
         Host::Domain(domain) => domain,
     };
     let (v6, v4) = tokio::join!(resolver.aaaa(domain), resolver.a(domain));
+    let secure = is_secure(&v6).unwrap_or(true)
+        && is_secure(&v4).unwrap_or(true)
+        && (v6.secure || v4.secure);
+    let canonical = v6.canonical.or(v4.canonical);
     let mut trouble = None;
-    let mut v6 = found(v6, &mut trouble).into_iter().map(IpAddr::V6);
-    let mut v4 = found(v4, &mut trouble).into_iter().map(IpAddr::V4);
+    let mut v6 = found(v6.answer, &mut trouble).into_iter().map(IpAddr::V6);
+    let mut v4 = found(v4.answer, &mut trouble).into_iter().map(IpAddr::V4);
     let mut mixed = Vec::new();
     loop {
         let pair = [v6.next(), v4.next()];
@@ -231,11 +265,20 @@ pub(crate) async fn addresses(
     mixed.truncate(settings.outbound.addresses_per_host.max(1));
     match trouble {
         Some(why) if mixed.is_empty() => Err(why),
-        _ => Ok(mixed
-            .into_iter()
-            .map(|ip| SocketAddr::new(ip, port))
-            .collect()),
+        _ => Ok(Addresses {
+            list: mixed
+                .into_iter()
+                .map(|ip| SocketAddr::new(ip, port))
+                .collect(),
+            secure,
+            canonical,
+        }),
     }
+}
+
+/// Whether what was found is proven, if something was found.
+fn is_secure<T>(proven: &Proven<T>) -> Option<bool> {
+    matches!(proven.answer, Answer::Found(_)).then_some(proven.secure)
 }
 
 fn found<T>(answer: Answer<T>, trouble: &mut Option<String>) -> Vec<T> {
@@ -401,7 +444,7 @@ mod tests {
         let host = Host::Domain(d("a.example"));
         let settings = Settings::default();
         let got = addresses(&host, 25, &resolver, &settings).await.unwrap();
-        let got: Vec<String> = got.iter().map(ToString::to_string).collect();
+        let got: Vec<String> = got.list.iter().map(ToString::to_string).collect();
         assert_eq!(got, ["[2001:db8::1]:25", "192.0.2.1:25", "192.0.2.2:25"]);
         resolver.set_lost(true);
         assert!(addresses(&host, 25, &resolver, &settings).await.is_err());

@@ -13,7 +13,7 @@ use hickory_resolver::proto::{
 };
 use message::address::Domain;
 use tokio::net::UdpSocket;
-use transfer::{Answer, Dns, HickoryResolver, Mx, Resolver};
+use transfer::{Answer, Dns, Dnssec, HickoryResolver, Mx, Resolver};
 
 fn name(text: &str) -> Name {
     Name::from_ascii(text).unwrap()
@@ -91,9 +91,10 @@ async fn answers_are_told_apart() {
     let dns = Dns {
         servers: vec![serve().await],
         timeout: Some(Duration::from_millis(300)),
+        dnssec: Dnssec::Off,
     };
     let resolver = HickoryResolver::new(&dns).unwrap();
-    let Answer::Found(mut many) = resolver.mx(&domain("many.example")).await else {
+    let Answer::Found(mut many) = resolver.mx(&domain("many.example")).await.answer else {
         panic!()
     };
     many.sort_by_key(|mx| mx.preference);
@@ -111,25 +112,34 @@ async fn answers_are_told_apart() {
         ]
     );
     assert_eq!(
-        resolver.mx(&domain("null.example")).await,
+        resolver.mx(&domain("null.example")).await.answer,
         Answer::Found(vec![Mx {
             preference: 0,
             host: None
         }])
     );
-    assert_eq!(resolver.mx(&domain("gone.example")).await, Answer::NoName);
-    assert_eq!(resolver.mx(&domain("a.example")).await, Answer::NoRecords);
+    assert_eq!(
+        resolver.mx(&domain("gone.example")).await.answer,
+        Answer::NoName
+    );
+    assert_eq!(
+        resolver.mx(&domain("a.example")).await.answer,
+        Answer::NoRecords
+    );
     for name in ["bad.example", "broken.example", "silent.example"] {
-        let answer = resolver.mx(&domain(name)).await;
+        let answer = resolver.mx(&domain(name)).await.answer;
         assert!(matches!(answer, Answer::Temporary(_)), "{name}: {answer:?}");
     }
     assert_eq!(
-        resolver.a(&domain("a.example")).await,
+        resolver.a(&domain("a.example")).await.answer,
         Answer::Found(vec!["192.0.2.1".parse().unwrap()])
     );
     assert_eq!(
-        resolver.aaaa(&domain("a.example")).await,
+        resolver.aaaa(&domain("a.example")).await.answer,
         Answer::Found(vec!["2001:db8::1".parse().unwrap()])
     );
-    assert_eq!(resolver.aaaa(&domain("b.example")).await, Answer::NoRecords);
+    assert_eq!(
+        resolver.aaaa(&domain("b.example")).await.answer,
+        Answer::NoRecords
+    );
 }

@@ -20,6 +20,7 @@ mod queue;
 mod register;
 mod screening;
 mod status;
+mod sts;
 mod trying;
 mod verify;
 
@@ -240,6 +241,7 @@ async fn dispatch(
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
         SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
+        SiteCommand::Sts(command) => sts::run(site, caller, command, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
         SiteCommand::Dmarc(command) => dmarc::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,

@@ -190,6 +190,9 @@ pub(crate) struct DeliveryKeys {
     pub(crate) addresses_per_host: Option<usize>,
     /// What becomes of 8-bit text for a server without 8BITMIME.
     pub(crate) eight_bit: Option<EightBitKeys>,
+    /// Whether policies of other domains (MTA-STS) are heeded. Unless it is said: except on a site that is on the loopback address alone
+    /// and names no name servers.
+    pub(crate) mta_sts: Option<bool>,
 }
 
 /// What becomes of 8-bit text for a server without 8BITMIME, in words.
@@ -264,6 +267,31 @@ pub(crate) struct DnsKeys {
     pub(crate) servers: Vec<Spanned<String>>,
     /// Time for one question.
     pub(crate) time: Option<Time>,
+    /// Whether the servers are believed in what they say of DNSSEC.
+    pub(crate) dnssec: DnssecKeys,
+}
+
+/// Whether name servers are believed in what they say of DNSSEC, in words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum DnssecKeys {
+    /// Those of this machine are.
+    #[default]
+    Auto,
+    /// They are.
+    Trust,
+    /// They are not.
+    Off,
+}
+
+impl From<DnssecKeys> for transfer::Dnssec {
+    fn from(keys: DnssecKeys) -> Self {
+        match keys {
+            DnssecKeys::Auto => Self::Auto,
+            DnssecKeys::Trust => Self::Trust,
+            DnssecKeys::Off => Self::Off,
+        }
+    }
 }
 
 /// `[directory]`: identifiers and proofs.

@@ -3,6 +3,7 @@
 //! An unknown key, a wrong type or an impossible combination is an error that points at its line. Times
 //! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
 
+mod acme;
 mod audit;
 mod bounds;
 mod criteria;
@@ -12,6 +13,7 @@ mod error;
 mod limits;
 mod listen;
 mod malware;
+mod mta_sts;
 mod policy;
 mod probe;
 mod quarantine;
@@ -31,6 +33,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
+pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use dmarc_reports::DmarcReportKeys;
 pub(crate) use error::SettingsError;
@@ -39,6 +42,7 @@ pub(crate) use limits::{
 };
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use malware::Daily;
+pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
@@ -89,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) signing: SigningKeys,
     #[serde(default)]
     pub(crate) return_path: ReturnPathKeys,
+    #[serde(default)]
+    pub(crate) mta_sts: MtaStsKeys,
     #[serde(default)]
     pub(crate) directory: DirectoryKeys,
     #[serde(default)]
@@ -169,6 +175,8 @@ pub(crate) struct TlsKeys {
     pub(crate) certificate: PathBuf,
     /// PEM private key; relative to the site's directory.
     pub(crate) key: PathBuf,
+    /// The authority that the server has the certificate from by itself. Default: whoever looks after the file.
+    pub(crate) acme: Option<AcmeKeys>,
 }
 
 impl Default for TlsKeys {
@@ -176,6 +184,7 @@ impl Default for TlsKeys {
         Self {
             certificate: "keys/tls.crt".into(),
             key: "keys/tls.key".into(),
+            acme: None,
         }
     }
 }
@@ -199,11 +208,17 @@ impl Settings {
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
         let of_probe = &self.probe.ca_file;
+        let of_acme = self
+            .tls
+            .acme
+            .as_ref()
+            .and_then(|keys| keys.ca_file.as_ref());
         for path in named
             .into_iter()
             .chain(of_hops)
             .chain(of_forwards)
             .chain(of_probe)
+            .chain(of_acme)
         {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
@@ -292,6 +307,10 @@ impl Settings {
         self.dmarc_reports.check(&self.own_domains(), at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
+        self.mta_sts.check(at)?;
+        if let Some(acme) = &self.tls.acme {
+            acme.check(at)?;
+        }
         self.check_names(at)
     }
 
@@ -421,6 +440,18 @@ mod tests {
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),
             ("[return_path]\nunmarked = \"drop\"\n", 9),
+            ("[mta_sts]\nmode = \"strict\"\n", 9),
+            ("[tls]\nacme = { directory = \"https://a.example/\" }\n", 9),
+            (
+                "[tls]\nacme = { directory = \"http://a.example/\", terms_agreed = true }\n",
+                9,
+            ),
+            (
+                "[tls]\nacme = { directory = \"https://a.example/\", terms_agreed = true, names = [\"*.a.example\"] }\n",
+                9,
+            ),
+            ("[mta_sts]\nmx = [\"*.*.example\"]\n", 9),
+            ("[mta_sts]\nmax_age = \"10m\"\n", 9),
             ("[signing]\noverlap = \"1d\"\n", 9),
             ("[signing]\nrotate = \"9999999d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),

@@ -219,6 +219,7 @@ impl Settings {
         put(&mut outbound.hosts_per_attempt, keys.hosts_per_attempt);
         put(&mut outbound.addresses_per_host, keys.addresses_per_host);
         put(&mut outbound.eight_bit, keys.eight_bit.map(Into::into));
+        outbound.mta_sts = keys.mta_sts.unwrap_or(!self.is_alone());
         let waits = &mut outbound.waits;
         put_time(&mut waits.connect, keys.connect_time);
         put_time(&mut waits.greeting, keys.greeting_time);
@@ -249,6 +250,7 @@ impl Settings {
                 .map(|server| name_server(server.get_ref()))
                 .collect::<Result<_, _>>()?,
             timeout: self.dns.time.map(|time| time.0),
+            dnssec: self.dns.dnssec.into(),
         })
     }
 
@@ -333,6 +335,7 @@ impl Settings {
         let usual = console::Settings::default();
         let mut made = console::Settings {
             hostname: self.server.hostname.get_ref().clone(),
+            sts_policies: self.sts_policies(),
             ..usual
         };
         put_time(&mut made.silence, self.web.silence);

@@ -156,6 +156,9 @@ const TAIL: &str = "
 # PEM files, relative to this directory. SIGHUP reads them again.
 certificate = \"keys/tls.crt\"
 key = \"keys/tls.key\"
+# An authority that gives certificates (ACME, RFC 8555), and renews them. It asks back by HTTP at port 80 of this server; read its terms first.
+# acme = { directory = \"https://acme-v02.api.letsencrypt.org/directory\", terms_agreed = true, contact = [\"mailto:postmaster@example.org\"] }
+# Further keys: names = [\"mail.example.org\"], http_port = 80, ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
 
 [submission]
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
@@ -209,6 +212,13 @@ unauthenticated_networks = []
 # except = [\"lists.example.org\"]  # own domains whose return paths stay as they are
 # unmarked = \"refuse-bounces\"    # bounces to addresses without the mark: refuse-bounces, refuse-all (receipts without a sender too), accept
 
+[mta_sts]
+# Mail to own domains comes over verified TLS (MTA-STS, RFC 8461): others fetch this from https://mta-sts.DOMAIN at port 443 of the pages,
+# whose certificate must be for that name too. `check` tells the record to publish. Begin with testing.
+# mode = \"testing\"              # testing, enforce, or none to take a policy back; default: nothing is served
+# mx = [\"mail.example.org\"]     # the servers of the domains; default: this one
+# max_age = \"7d\"                # how long others remember it
+
 [limits]
 # message_size = \"50MiB\"
 # recipients = 1000                # of one transaction
@@ -249,6 +259,7 @@ unauthenticated_networks = []
 [dns]
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's
 # time = \"5s\"
+# dnssec = \"auto\"                # believe the servers that DNSSEC proves an answer, which DANE rests on: auto (if they are on this machine), trust, off
 
 [audit]                           # clauses 4.2, 8.2
 # checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
@@ -292,6 +303,7 @@ unauthenticated_networks = []
 # hosts_per_attempt = 10           # MX hosts
 # addresses_per_host = 4
 # eight_bit = \"send\"             # 8-bit text for a server without 8BITMIME: send, or refuse (RFC 6152)
+# mta_sts = true                  # heed what other domains demand (RFC 8461); default: unless the site is on loopback alone and names no [dns] servers
 # port = 25
 # bind = \"192.0.2.1\"             # the address to connect from; default: the system chooses
 # default_tls = \"opportunistic\"  # none, opportunistic or verified

@@ -7,6 +7,7 @@ pub(crate) mod chromium;
 pub(crate) mod clamd;
 pub(crate) mod disk;
 pub(crate) mod dns;
+pub(crate) mod dnssec;
 pub(crate) mod dovecot;
 pub(crate) mod engines;
 pub(crate) mod imap;

@@ -59,6 +59,7 @@ pub(crate) struct Site {
     pub(crate) address: Ipv4Addr,
     directory: PathBuf,
     place: TempDir,
+    roots: Option<PathBuf>,
 }
 
 impl Site {
@@ -96,6 +97,7 @@ impl Site {
             address,
             directory,
             place,
+            roots: None,
         };
         // A story's domains are in no DNS, and each message would wait for it. Who has one says `screened`.
         site.set("screening", NOT_SCREENED);
@@ -121,6 +123,7 @@ impl Site {
             address: self.address,
             directory: place.path().join("site"),
             place,
+            roots: None,
         };
         let mut all = vec!["restore", backup.to_str().unwrap()];
         all.extend(words);
@@ -152,6 +155,11 @@ impl Site {
     /// The certificate, which is its own root.
     pub(crate) fn certificate(&self) -> PathBuf {
         self.directory.join("keys/tls.crt")
+    }
+
+    /// When it is served from now on, the system's root certificates are those of the file.
+    pub(crate) fn trusts(&mut self, roots: PathBuf) {
+        self.roots = Some(roots);
     }
 
     /// The settings as they stand.
@@ -205,6 +213,9 @@ impl Site {
             "KAKITOME_LOG",
             std::env::var("KAKITOME_LOG").unwrap_or_else(|_| "info".to_owned()),
         );
+        if let Some(roots) = &self.roots {
+            command.env("SSL_CERT_FILE", roots);
+        }
         let process = Process::start(&format!("kakitome at {}", self.address), &mut command, &log);
         let server = self.server.insert(process);
         let (address, socket) = (self.address, self.directory.join("run/control.sock"));

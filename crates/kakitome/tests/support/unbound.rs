@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{Process, Program, loopback, place, until};
 
-const PORT: u16 = 5300;
+pub(crate) const PORT: u16 = 5300;
 const READY: Duration = Duration::from_secs(20);
 /// Octets of one string of a TXT record (RFC 1035, section 3.3).
 const STRING: usize = 250;
@@ -50,6 +50,13 @@ impl Zones {
         self
     }
 
+    /// A mail exchanger.
+    pub(crate) fn mx(mut self, name: &str, host: &str) -> Self {
+        let line = format!("  local-data: \"{name}. 60 IN MX 10 {host}.\"\n");
+        self.data.push_str(&line);
+        self
+    }
+
     /// A zone that is answered for in another way: `always_deny` is silence, `always_refuse` REFUSED.
     pub(crate) fn zone(mut self, name: &str, kind: &str) -> Self {
         self.data
@@ -81,7 +88,7 @@ impl Unbound {
         let mut process = Process::start("unbound", &mut command, &log);
         until("unbound answers", READY, || {
             assert!(process.is_running(), "unbound ended");
-            answers(address).then_some(())
+            answers(address, PORT).then_some(())
         });
         Self {
             process,
@@ -102,11 +109,11 @@ impl Unbound {
 }
 
 /// Whether a question about the root gets any answer.
-fn answers(address: Ipv4Addr) -> bool {
+pub(crate) fn answers(address: Ipv4Addr, port: u16) -> bool {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
     let question = [7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
-    socket.send_to(&question, (address, PORT)).is_ok() && socket.recv(&mut [0; 512]).is_ok()
+    socket.send_to(&question, (address, port)).is_ok() && socket.recv(&mut [0; 512]).is_ok()
 }

@@ -152,6 +152,8 @@ pub enum Finding {
     },
     /// A message that is set apart is not whole.
     QuarantineDamaged { id: QueueId, why: String },
+    /// A policy of another domain (MTA-STS) cannot be used.
+    StsPolicyDamaged { domain: String, why: String },
     /// An event is dated before the one before it (microseconds since 1970).
     EventTime {
         event: EventId,

@@ -15,6 +15,7 @@ mod quarantine;
 mod queue;
 mod reference;
 mod remedy;
+mod sts;
 mod trail;
 mod tree;
 mod words;
@@ -250,6 +251,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(queue::Messages::default()));
     checks.push_back(Box::new(queue::Recipients::default()));
     checks.push_back(Box::new(quarantine::Apart::default()));
+    checks.push_back(Box::new(sts::Policies::default()));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

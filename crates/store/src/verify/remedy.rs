@@ -43,6 +43,7 @@ impl Finding {
             Self::QueueUnowned { .. } => "queue-unowned",
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
+            Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
             Self::EventAltered { .. } => "event-altered",
@@ -124,6 +125,9 @@ impl Finding {
             Self::QuarantineDamaged { .. } => Leave(
                 "left alone: what it was is in the events of its id (`audit search --subject`); `quarantine delete` removes it",
             ),
+            Self::StsPolicyDamaged { .. } => Leave(
+                "left alone: what it said is in the event that kept it (`audit search --kind sts.kept`); mail to the domain waits",
+            ),
             Self::EventTime { .. }
             | Self::EventUnreadable { .. }
             | Self::EventAltered { .. }
@@ -153,6 +157,7 @@ impl Finding {
             Self::Tree { .. } | Self::TrailCut { .. } => "the audit trail".to_owned(),
             Self::CheckpointFalse { size, .. } => format!("the checkpoint of {size} events"),
             Self::UidValidity { .. } => "UIDVALIDITY".to_owned(),
+            Self::StsPolicyDamaged { domain, .. } => domain.clone(),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
             | Self::BodyWithoutPlace { body, .. }

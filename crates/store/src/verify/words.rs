@@ -204,6 +204,9 @@ impl Finding {
                 )
             }
             Self::QuarantineDamaged { id, why } => write!(f, "{id}, which is set apart: {why}"),
+            Self::StsPolicyDamaged { domain, why } => {
+                write!(f, "the policy (MTA-STS) of {domain}: {why}")
+            }
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
                 "message {id} is not in the queue, but recipients wait for it: {}",

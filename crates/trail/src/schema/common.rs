@@ -69,6 +69,8 @@ facts! {
         "Name of the other server, as DNS or the settings gave it, if one was reached.";
     TLS_TO_HOST = Sometimes "tls" Text:
         "Version and cipher suite, if it went over TLS.";
+    TLS_POLICY = Sometimes "tls_policy" Text:
+        "What was demanded of the connection: `none`, `opportunistic` (TLS if it can be had), `verified` (by the settings), `dane` (RFC 7672), `dane-unusable` (TLS with whomever, since no record can be used) or `mta-sts` (RFC 8461); there if `host` is.";
     TLS_VERIFIED = Sometimes "tls_verified" Boolean:
         "Whether the other server's certificate was verified; there if `tls` is.";
 

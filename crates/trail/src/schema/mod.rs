@@ -118,6 +118,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The server", server::SERVER),
     ("Mail on its way", transfer::MAIL),
     ("The queue", transfer::QUEUE),
+    ("Policies of other domains", transfer::POLICIES),
     ("Bounces", transfer::BOUNCES),
     ("What screening remembers", transfer::SCREENING),
     ("Reports of DMARC", transfer::DMARC_REPORTS),

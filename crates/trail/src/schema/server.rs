@@ -31,6 +31,26 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "seconds" Number: "How far the clock was behind the last event.";
             Always "clock" Text: "What the clock showed (RFC 3339).";
     }
+    CertificateAccountMade {
+        subject: "the URL of the authority's directory";
+        outcome: Success;
+        facts:
+    }
+    CertificateObtained {
+        subject: "the names that the certificate is for, with spaces between them";
+        outcome: Success;
+        facts:
+            Always "directory" Text: "The URL of the authority's directory.";
+            Always "until" Text: "When the certificate ends.";
+    }
+    CertificateFailed {
+        subject: "the names that the certificate was to be for, with spaces between them";
+        outcome: Failure;
+        facts:
+            Always "directory" Text: "The URL of the authority's directory.";
+            Always "reason" Text: "Why, in at most 500 characters.";
+            Always "failures" Number: "How many attempts have failed since the last that did not.";
+    }
     ProbeBegun {
         subject: "";
         outcome: Success;

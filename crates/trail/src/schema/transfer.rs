@@ -51,26 +51,26 @@ pub(super) const MAIL: &[Schema] = schemas! {
     DeliveryRelayed {
         subject: "the message's queue id";
         outcome: Success;
-        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_POLICY, TLS_TO_HOST, TLS_VERIFIED;
         facts:
             Sometimes "note" Text: "What was unusual: 8-bit text went to a server that does not offer 8BITMIME, or the recipient was taken out of the queue meanwhile.";
     }
     DeliveryDeferred {
         subject: "the message's queue id";
         outcome: Deferred;
-        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_POLICY, TLS_TO_HOST, TLS_VERIFIED;
         facts:
     }
     DeliveryFailed {
         subject: "the message's queue id";
         outcome: Failure;
-        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_POLICY, TLS_TO_HOST, TLS_VERIFIED;
         facts:
     }
     DeliveryExpired {
         subject: "the message's queue id";
         outcome: Failure;
-        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_TO_HOST, TLS_VERIFIED;
+        shared: SENDER, RECIPIENT, ATTEMPT, LAST_REPLY, HOST, TLS_POLICY, TLS_TO_HOST, TLS_VERIFIED;
         facts:
     }
     NotificationMade {
@@ -90,6 +90,23 @@ pub(super) const MAIL: &[Schema] = schemas! {
         facts:
             Always "account" Text: "Address of the account that sends it on.";
             Always "queued_as" Text: "The queue id that it goes on as.";
+    }
+};
+
+pub(super) const POLICIES: &[Schema] = schemas! {
+    StsPolicyKept {
+        subject: "the domain";
+        outcome: Success;
+        facts:
+            Always "id" Text: "The id of the record that told of it (RFC 8461, section 3.1).";
+            Always "mode" Text: "`enforce`, `testing` or `none`.";
+            Always "mx" List: "The hosts that serve the domain, as the policy names them.";
+            Always "until" Text: "Until when it holds, unless it is fetched again before.";
+    }
+    StsPolicyForgotten {
+        subject: "the domain";
+        outcome: Success;
+        facts:
     }
 };
 

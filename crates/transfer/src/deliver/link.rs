@@ -1,19 +1,12 @@
 //! One connection to another server: `protocol`'s client machine over a stream.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
-use message::{
-    StatusCode,
-    address::{Address, Host},
+use message::address::Address;
+use protocol::smtp::{
+    BodyKind, Mail, Notify, Orcpt, Rcpt, Ret, ReversePath, Transaction,
+    client::{self, Client, Delivery, Event, Stage, Unsendable},
 };
-use protocol::{
-    sasl::{ChannelBindings, Nonce},
-    smtp::{
-        BodyKind, Mail, Notify, Orcpt, Rcpt, Ret, ReversePath, Transaction,
-        client::{self, Client, Config, Delivery, Event, Failure, Stage, Unsendable},
-    },
-};
-use rustls::pki_types::ServerName;
 use store::queue::{NewQueued, Recipient};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,38 +14,13 @@ use tokio::{
 };
 use wire::Stream;
 
-use crate::{
-    EightBit, NextHop, Settings, TlsPolicy, Transfer,
-    outcome::{Outcome, Remote},
-    route::Hop,
-    settings::Waits,
-};
+use super::security::Secured;
+use crate::{Settings, outcome::Remote, settings::Waits};
 
 /// Octets given to the machine at once.
 const BLOCK: usize = 64 * 1024;
 /// Octets read at once.
 const READ_AT_ONCE: usize = 8 * 1024;
-
-/// How well a connection is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Secured {
-    /// Not at all.
-    Plain,
-    /// Encrypted, to whomever.
-    Encrypted,
-    /// Encrypted, to the host that was meant.
-    Verified,
-}
-
-impl Secured {
-    /// Whether it is enough for a policy.
-    pub(crate) fn satisfies(self, policy: TlsPolicy) -> bool {
-        match policy {
-            TlsPolicy::None | TlsPolicy::Opportunistic => true,
-            TlsPolicy::Verified => self == Self::Verified,
-        }
-    }
-}
 
 /// An open connection that can take transactions.
 pub(crate) struct Link {
@@ -63,70 +31,29 @@ pub(crate) struct Link {
     waits: Waits,
     messages: usize,
     since: Instant,
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    /// The socket, the handshake or the dialogue failed.
-    Failed {
-        /// What kind of failure.
-        status: StatusCode,
-        /// In words.
-        text: String,
-        /// Who was spoken to.
-        remote: Box<Remote>,
-    },
-    /// The TLS handshake failed where plain text would do.
-    Handshake(String, Box<Remote>),
-}
-
-impl OpenError {
-    /// What it means for the recipients: nothing is final, since another host or another day may do better.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::Failed {
-                status,
-                text,
-                remote,
-            } => Outcome::deferred(status, text).by(Some(&remote)),
-            Self::Handshake(text, remote) => {
-                Outcome::deferred(StatusCode::transient(7, 5), text).by(Some(&remote))
-            }
-        }
-    }
+    /// When it was found out how the connection has to be secured.
+    judged: Instant,
 }
 
 impl Link {
-    /// Connects, greets, and secures the connection as `tls` demands. Where encryption is only an opportunity
-    /// and its handshake fails, a second connection is made without.
-    ///
-    /// # Errors
-    /// [`OpenError`].
-    pub(crate) async fn open(
-        transfer: &Transfer,
-        settings: &Arc<Settings>,
-        hop: &Hop,
-        host: &Host,
-        address: SocketAddr,
-        tls: TlsPolicy,
-    ) -> Result<Self, OpenError> {
-        let opening = Opening {
-            transfer,
-            settings,
-            hop: match hop {
-                Hop::Named(hop) => Some(hop),
-                Hop::Exchangers(_) => None,
-            },
-            host,
-            address,
-        };
-        match opening.open(tls).await {
-            Err(OpenError::Handshake(text, remote)) if opening.may_be_plain(tls) => {
-                tracing::info!(host = %remote.host, text, "TLS failed; going on without, as opportunistic TLS does");
-                opening.open(TlsPolicy::None).await
-            }
-            result => result,
+    /// A connection that has greeted, secured as `secured` says.
+    pub(super) fn new(
+        stream: Stream,
+        machine: Client,
+        remote: Remote,
+        secured: Secured,
+        waits: Waits,
+        judged: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            machine,
+            remote,
+            secured,
+            waits,
+            messages: 0,
+            since: Instant::now(),
+            judged,
         }
     }
 
@@ -158,6 +85,11 @@ impl Link {
     /// Notes that it waits from now on.
     pub(crate) fn rest(&mut self) {
         self.since = Instant::now();
+    }
+
+    /// How long ago it was found out how the connection has to be secured.
+    pub(crate) fn judged_for(&self) -> Duration {
+        self.judged.elapsed()
     }
 
     /// How long it has waited.
@@ -299,200 +231,12 @@ impl Link {
     }
 }
 
-/// A connection on its way.
-struct Opening<'a> {
-    transfer: &'a Transfer,
-    settings: &'a Arc<Settings>,
-    hop: Option<&'a NextHop>,
-    host: &'a Host,
-    address: SocketAddr,
-}
-
-impl Opening<'_> {
-    fn may_be_plain(&self, tls: TlsPolicy) -> bool {
-        let implicit = self.hop.is_some_and(|hop| hop.implicit_tls);
-        let login = self.hop.is_some_and(|hop| hop.credentials.is_some());
-        tls == TlsPolicy::Opportunistic && !implicit && !login
-    }
-
-    fn remote(&self) -> Remote {
-        Remote {
-            host: self.host.to_string(),
-            address: self.address.ip(),
-            tls: None,
-        }
-    }
-
-    fn failed(&self, status: StatusCode, text: String) -> OpenError {
-        OpenError::Failed {
-            status,
-            text,
-            remote: Box::new(self.remote()),
-        }
-    }
-
-    async fn open(&self, tls: TlsPolicy) -> Result<Link, OpenError> {
-        let waits = self.settings.outbound.waits;
-        let dial = self
-            .transfer
-            .dialer()
-            .dial(self.address, self.settings.outbound.bind);
-        let connected = within(waits.connect, dial).await;
-        let mut stream = connected.map_err(|e| {
-            self.failed(
-                StatusCode::transient(4, 1),
-                format!("connecting to {}: {e}", self.address),
-            )
-        })?;
-        let mut machine = Client::new(self.config(tls));
-        if self.hop.is_some_and(|hop| hop.implicit_tls) {
-            stream = self.secure(stream, tls).await?;
-            machine.tls_started(bindings(&stream));
-        }
-        loop {
-            match machine.next_event() {
-                Event::Ready => return self.link(stream, machine, tls),
-                Event::Handshake => {
-                    flush(&mut stream, &mut machine, waits.command)
-                        .await
-                        .map_err(|e| self.lost(&e))?;
-                    stream = self.secure(stream, tls).await?;
-                    machine.tls_started(bindings(&stream));
-                }
-                Event::NeedInput => {
-                    turn(&mut stream, &mut machine, &waits)
-                        .await
-                        .map_err(|e| self.lost(&e))?;
-                }
-                Event::Failed(failure) => {
-                    // The machine's last words are a courtesy; the failure is known already.
-                    if let Err(error) = flush(&mut stream, &mut machine, waits.quit).await {
-                        tracing::debug!(host = %self.host, %error, "closing");
-                    }
-                    return Err(self.refused(&failure));
-                }
-                Event::Body | Event::Finished(_) | Event::Closed => {
-                    return Err(self.lost(&io::ErrorKind::UnexpectedEof.into()));
-                }
-            }
-        }
-    }
-
-    fn config(&self, tls: TlsPolicy) -> Config {
-        let mut config = Config::new(self.settings.hostname.as_str());
-        let login = self.hop.and_then(|hop| hop.credentials.as_ref());
-        config.tls = match tls {
-            TlsPolicy::Verified => client::TlsPolicy::Required,
-            _ if login.is_some() => client::TlsPolicy::Required,
-            TlsPolicy::None => client::TlsPolicy::Never,
-            TlsPolicy::Opportunistic => client::TlsPolicy::IfOffered,
-        };
-        config.force_8bit = self.settings.outbound.eight_bit == EightBit::Send;
-        config.login = login.map(|credentials| client::Login {
-            identity: credentials.identity.clone(),
-            password: credentials.password.clone(),
-            nonce: Nonce::new(self.transfer.world().bytes()),
-        });
-        config
-    }
-
-    async fn secure(&self, stream: Stream, tls: TlsPolicy) -> Result<Stream, OpenError> {
-        let handshake_failed = |e: &dyn std::fmt::Display| {
-            OpenError::Handshake(
-                format!("TLS with {} ({}): {e}", self.host, self.address.ip()),
-                Box::new(self.remote()),
-            )
-        };
-        let client_tls = self.transfer.client_tls();
-        let config = if tls == TlsPolicy::Verified {
-            let roots = self.hop.and_then(|hop| hop.roots.as_ref());
-            client_tls
-                .verified(roots)
-                .map_err(|e| handshake_failed(&e))?
-        } else {
-            client_tls.opportunistic()
-        };
-        let name = self.server_name().map_err(|e| handshake_failed(&e))?;
-        let handshake = stream.connect_tls(config, name);
-        within(self.settings.outbound.waits.handshake, handshake)
-            .await
-            .map_err(|e| handshake_failed(&e))
-    }
-
-    /// The name that the certificate must have.
-    fn server_name(&self) -> Result<ServerName<'static>, String> {
-        let named = self.hop.and_then(|hop| hop.certificate_name.as_ref());
-        match named.unwrap_or(self.host) {
-            Host::Literal(ip) => Ok(ServerName::IpAddress((*ip).into())),
-            Host::Domain(domain) => ServerName::try_from(domain.as_str().to_owned())
-                .map_err(|e| format!("{domain}: {e}")),
-        }
-    }
-
-    fn link(&self, stream: Stream, machine: Client, tls: TlsPolicy) -> Result<Link, OpenError> {
-        let secured = match stream.tls() {
-            None => Secured::Plain,
-            Some(_) if tls == TlsPolicy::Verified => Secured::Verified,
-            Some(_) => Secured::Encrypted,
-        };
-        if !secured.satisfies(tls) {
-            let text = format!("{} offers no TLS, and this mail demands it", self.host);
-            return Err(self.failed(StatusCode::transient(7, 10), text));
-        }
-        let mut remote = self.remote();
-        remote.tls = stream.tls().map(|facts| {
-            (
-                facts.version.to_owned(),
-                facts.cipher.clone(),
-                secured == Secured::Verified,
-            )
-        });
-        Ok(Link {
-            stream,
-            machine,
-            remote,
-            secured,
-            waits: self.settings.outbound.waits,
-            messages: 0,
-            since: Instant::now(),
-        })
-    }
-
-    fn lost(&self, error: &io::Error) -> OpenError {
-        self.failed(
-            StatusCode::transient(4, 2),
-            format!("speaking to {} ({}): {error}", self.host, self.address.ip()),
-        )
-    }
-
-    fn refused(&self, failure: &Failure) -> OpenError {
-        let status = match failure {
-            Failure::Refused(_, reply) => reply
-                .status()
-                .filter(|s| !s.is_permanent())
-                .unwrap_or(StatusCode::transient(3, 2)),
-            Failure::NoTls => StatusCode::transient(7, 10),
-            Failure::NoMechanism | Failure::Auth(_) => StatusCode::transient(7, 0),
-            Failure::Lost(..) => StatusCode::transient(4, 2),
-        };
-        self.failed(
-            status,
-            format!("{} ({}): {failure}", self.host, self.address.ip()),
-        )
-    }
-}
-
-fn bindings(stream: &Stream) -> ChannelBindings {
-    stream
-        .tls()
-        .map_or_else(ChannelBindings::none, |tls| ChannelBindings {
-            server_end_point: None,
-            exporter: (!tls.exporter.is_empty()).then(|| tls.exporter.to_vec()),
-        })
-}
-
 /// Writes what the machine has to say, then feeds it what the server says, each in its time.
-async fn turn(stream: &mut Stream, machine: &mut Client, waits: &Waits) -> io::Result<()> {
+pub(super) async fn turn(
+    stream: &mut Stream,
+    machine: &mut Client,
+    waits: &Waits,
+) -> io::Result<()> {
     flush(stream, machine, waits.command).await?;
     let mut buffer = vec![0; READ_AT_ONCE];
     let limit = match machine.stage() {
@@ -518,7 +262,11 @@ async fn turn(stream: &mut Stream, machine: &mut Client, waits: &Waits) -> io::R
     }
 }
 
-async fn flush(stream: &mut Stream, machine: &mut Client, limit: Duration) -> io::Result<()> {
+pub(super) async fn flush(
+    stream: &mut Stream,
+    machine: &mut Client,
+    limit: Duration,
+) -> io::Result<()> {
     let output = machine.take_output();
     if output.is_empty() {
         return Ok(());
@@ -530,7 +278,10 @@ async fn flush(stream: &mut Stream, machine: &mut Client, limit: Duration) -> io
     .await
 }
 
-async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
     tokio::time::timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

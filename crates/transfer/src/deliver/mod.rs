@@ -1,7 +1,9 @@
 //! One attempt: a message to the recipients that share a way.
 
 mod link;
+mod open;
 mod pool;
+mod security;
 
 use std::sync::Arc;
 
@@ -11,13 +13,17 @@ use protocol::smtp::client::{self, Stage};
 use store::queue::{NewQueued, Recipient};
 
 pub(crate) use link::Link;
+pub(crate) use open::open;
 pub(crate) use pool::Pool;
+pub(crate) use security::Demand;
 
 use crate::{
     Settings, TlsPolicy, Transfer,
+    dane::{self, Dane},
     outcome::{Fate, Outcome},
     queue::Way,
-    route::{self, Hop, NoRoute},
+    route::{self, Addresses, Hop, NoRoute},
+    sts::{Mode, Policy},
     trace,
 };
 
@@ -97,6 +103,8 @@ struct Attempt<'a> {
     job: &'a Job<'a>,
     /// The lowest TLS that all of the recipients need.
     tls: TlsPolicy,
+    /// What the destination's policy (MTA-STS) demands, if it has one.
+    sts: Option<Policy>,
     /// What to say when no host takes the message.
     last: Option<Outcome>,
 }
@@ -129,6 +137,7 @@ impl<'a> Attempt<'a> {
             hop,
             job,
             tls,
+            sts: None,
             last: None,
         }
     }
@@ -148,7 +157,7 @@ impl<'a> Attempt<'a> {
                 Tried::Next(_) => {}
             }
         }
-        let hosts = match self
+        let (hosts, proven) = match self
             .hop
             .hosts(
                 self.transfer.resolver(),
@@ -165,8 +174,18 @@ impl<'a> Attempt<'a> {
                 return self.all(&Outcome::deferred(StatusCode::transient(4, 3), text));
             }
         };
+        if let Hop::Exchangers(domain) = self.hop
+            && self.asks()
+        {
+            match self.transfer.sts_policy(self.settings, domain).await {
+                Ok(policy) => self.sts = policy,
+                Err(text) => {
+                    return self.all(&Outcome::deferred(StatusCode::transient(3, 0), text));
+                }
+            }
+        }
         for host in hosts {
-            if let Some(outcomes) = self.try_host(&host).await {
+            if let Some(outcomes) = self.try_host(&host, proven).await {
                 return outcomes;
             }
         }
@@ -179,8 +198,10 @@ impl<'a> Attempt<'a> {
         self.all(&last)
     }
 
-    async fn try_host(&mut self, host: &Host) -> Option<Vec<Outcome>> {
-        if self.job.message.require_tls && !self.hop.vouches_for(host) {
+    /// `proven`: whether it is proven that `host` serves the destination.
+    async fn try_host(&mut self, host: &Host, proven: bool) -> Option<Vec<Outcome>> {
+        let is_known = proven || self.is_enforced(host) || self.hop.vouches_for(host);
+        if self.job.message.require_tls && !is_known {
             // RFC 8689, section 4.2.1: the way must be one that nobody could have forged.
             let text = format!(
                 "{host} was named by DNS alone, and REQUIRETLS (RFC 8689) demands more than that"
@@ -197,14 +218,21 @@ impl<'a> Attempt<'a> {
                     return None;
                 }
             };
-        for address in addresses {
-            let opened = Link::open(
+        let demand = match self.demand(host, proven, &addresses).await {
+            Ok(demand) => demand,
+            Err(outcome) => {
+                self.note(outcome);
+                return None;
+            }
+        };
+        for address in addresses.list {
+            let opened = open(
                 self.transfer,
                 self.settings,
                 self.hop,
                 host,
                 address,
-                self.tls,
+                &demand,
             )
             .await;
             let tried = match opened {
@@ -217,6 +245,58 @@ impl<'a> Attempt<'a> {
             }
         }
         None
+    }
+
+    /// How a connection to `host` has to be secured. What the settings demand for the destination stands; where they leave it to the
+    /// opportunity, or a message asks for TLS by itself, DANE is asked first (RFC 8461, section 2), and then the destination's policy.
+    async fn demand(
+        &self,
+        host: &Host,
+        proven: bool,
+        addresses: &Addresses,
+    ) -> Result<Demand, Outcome> {
+        let (true, Host::Domain(name)) = (self.asks(), host) else {
+            return Ok(Demand::Policy(self.tls));
+        };
+        let resolver = self.transfer.resolver();
+        let port = self.hop.port(self.settings);
+        let dane = if proven {
+            dane::of_host(resolver, name, port, addresses, self.hop.exchanged())
+                .await
+                // RFC 7672, section 2.1.2: what cannot be asked for now is no leave to do without.
+                .map_err(|text| Outcome::deferred(StatusCode::transient(4, 3), text))?
+        } else {
+            Dane::Absent
+        };
+        let enforces = self
+            .sts
+            .as_ref()
+            .is_some_and(|policy| policy.mode == Mode::Enforce);
+        match dane {
+            Dane::Demanded(association) => Ok(Demand::Dane(association)),
+            Dane::Unusable | Dane::Absent if enforces && !self.is_enforced(host) => {
+                let text = format!(
+                    "{host} is not among the hosts that the domain's policy (MTA-STS) names"
+                );
+                Err(Outcome::deferred(StatusCode::transient(7, 0), text))
+            }
+            Dane::Unusable | Dane::Absent if enforces => Ok(Demand::Sts),
+            Dane::Unusable if self.tls == TlsPolicy::Opportunistic => Ok(Demand::Encrypted),
+            Dane::Unusable | Dane::Absent => Ok(Demand::Policy(self.tls)),
+        }
+    }
+
+    /// Whether the DNS and the destination are asked how connections have to be secured.
+    fn asks(&self) -> bool {
+        self.tls == TlsPolicy::Opportunistic || self.job.message.require_tls
+    }
+
+    /// Whether the destination's policy (MTA-STS) demands verified TLS, and names `host`.
+    fn is_enforced(&self, host: &Host) -> bool {
+        let (Some(policy), Host::Domain(name)) = (&self.sts, host) else {
+            return false;
+        };
+        policy.mode == Mode::Enforce && policy.names(name)
     }
 
     /// Keeps what is to be said when no host takes the message. What one host will never do says nothing of another

@@ -7,6 +7,9 @@ use parking_lot::Mutex;
 use super::Link;
 use crate::{Settings, TlsPolicy};
 
+/// A connection serves no longer than this after it was found out how its host has to be secured: what the DNS says of that changes.
+const JUDGED_FOR: Duration = Duration::from_secs(60);
+
 /// Idle connections by destination.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -23,7 +26,7 @@ impl Pool {
     ) -> Option<Link> {
         let mut idle = self.idle.lock();
         let links = idle.get_mut(destination)?;
-        links.retain(|link| link.idle_for() < patience);
+        links.retain(|link| link.idle_for() < patience && link.judged_for() < JUDGED_FOR);
         let at = links
             .iter()
             .rposition(|link| link.secured().satisfies(tls))?;
@@ -32,7 +35,10 @@ impl Pool {
 
     /// Keeps a connection for the next message, if it can take one.
     pub(crate) fn put(&self, destination: String, mut link: Link, settings: &Settings) {
-        if !link.is_ready() || link.messages() >= settings.outbound.messages_per_connection {
+        if !link.is_ready()
+            || link.judged_for() >= JUDGED_FOR
+            || link.messages() >= settings.outbound.messages_per_connection
+        {
             return link.leave(settings.outbound.waits.quit);
         }
         link.rest();

@@ -163,6 +163,9 @@ fn tell(queued: &Queued, waiting: &Recipient, outcome: &Outcome, kind: Kind) {
     let count = match kind {
         Kind::DeliveryRelayed => {
             tracing::info!(%id, %recipient, host, reply, "relayed");
+            if let Some(remote) = &outcome.remote {
+                metrics::relayed(remote);
+            }
             metrics::RELAYED
         }
         Kind::DeliveryLocal => {
@@ -345,11 +348,12 @@ fn event(
     if let Some(remote) = &outcome.remote {
         event = event
             .address(remote.address)
-            .detail("host", remote.host.clone());
-        if let Some((version, cipher, verified)) = &remote.tls {
+            .detail("host", remote.host.clone())
+            .detail("tls_policy", remote.policy);
+        if let Some(tls) = &remote.tls {
             event = event
-                .detail("tls", format!("{version} {cipher}"))
-                .detail("tls_verified", *verified);
+                .detail("tls", format!("{} {}", tls.version, tls.cipher))
+                .detail("tls_verified", tls.verified);
         }
     }
     event

@@ -1,14 +1,14 @@
 //! A resolver that says what it was told: for tests and demonstrations.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use message::address::Domain;
 use parking_lot::RwLock;
 
-use super::{Answer, Answering, Mx, Resolver};
+use super::{Answer, Answering, Mx, Proven, Proving, Resolver, Tlsa};
 
 /// Knows only what it was told; other names do not exist.
 #[derive(Debug, Default)]
@@ -21,6 +21,9 @@ struct Zone {
     mx: HashMap<Domain, Answer<Mx>>,
     hosts: HashMap<Domain, Answer<IpAddr>>,
     texts: HashMap<String, Vec<String>>,
+    tlsa: HashMap<String, Answer<Tlsa>>,
+    aliases: HashMap<Domain, Domain>,
+    secure: HashSet<String>,
     lost: bool,
 }
 
@@ -46,12 +49,47 @@ impl FixedResolver {
         self.zone.write().texts.insert(name.to_owned(), texts);
     }
 
+    /// Sets the answer for the TLSA records of a name.
+    pub fn set_tlsa(&self, name: &str, answer: Answer<Tlsa>) {
+        self.zone.write().tlsa.insert(name.to_owned(), answer);
+    }
+
+    /// Makes `host` an alias of `target`, whose addresses it has from then on.
+    pub fn set_alias(&self, host: Domain, target: Domain) {
+        self.zone.write().aliases.insert(host, target);
+    }
+
+    /// What is found under `name` is proven from now on.
+    pub fn set_secure(&self, name: &str) {
+        self.zone.write().secure.insert(name.to_owned());
+    }
+
     /// While `lost`, every question fails for now.
     pub fn set_lost(&self, lost: bool) {
         self.zone.write().lost = lost;
     }
 
-    fn addresses<T>(&self, host: &Domain, pick: impl Fn(&IpAddr) -> Option<T>) -> Answer<T> {
+    fn proven<T>(&self, name: &str, answer: Answer<T>) -> Proven<T> {
+        Proven {
+            secure: matches!(answer, Answer::Found(_)) && self.zone.read().secure.contains(name),
+            answer,
+            canonical: None,
+        }
+    }
+
+    /// Like a name server, it proves an answer over an alias when it proves both ends.
+    fn addresses<T>(&self, host: &Domain, pick: impl Fn(&IpAddr) -> Option<T>) -> Proven<T> {
+        let target = self.zone.read().aliases.get(host).cloned();
+        let Some(target) = target else {
+            return self.proven(host.as_str(), self.own_addresses(host, pick));
+        };
+        let mut proven = self.proven(target.as_str(), self.own_addresses(&target, pick));
+        proven.secure &= self.zone.read().secure.contains(host.as_str());
+        proven.canonical = Some(target);
+        proven
+    }
+
+    fn own_addresses<T>(&self, host: &Domain, pick: impl Fn(&IpAddr) -> Option<T>) -> Answer<T> {
         let zone = self.zone.read();
         if zone.lost {
             return Answer::Temporary("no name server answers".to_owned());
@@ -70,21 +108,20 @@ impl FixedResolver {
 }
 
 impl Resolver for FixedResolver {
-    fn mx<'a>(&'a self, domain: &'a Domain) -> Answering<'a, Mx> {
-        let zone = self.zone.read();
-        let answer = if zone.lost {
-            Answer::Temporary("no name server answers".to_owned())
-        } else {
+    fn mx<'a>(&'a self, domain: &'a Domain) -> Proving<'a, Mx> {
+        let answer = {
+            let zone = self.zone.read();
             match zone.mx.get(domain) {
+                _ if zone.lost => Answer::Temporary("no name server answers".to_owned()),
                 Some(answer) => answer.clone(),
                 None if zone.hosts.contains_key(domain) => Answer::NoRecords,
                 None => Answer::NoName,
             }
         };
-        Box::pin(std::future::ready(answer))
+        Box::pin(std::future::ready(self.proven(domain.as_str(), answer)))
     }
 
-    fn a<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv4Addr> {
+    fn a<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv4Addr> {
         let answer = self.addresses(host, |ip| match ip {
             IpAddr::V4(v4) => Some(*v4),
             IpAddr::V6(_) => None,
@@ -92,12 +129,28 @@ impl Resolver for FixedResolver {
         Box::pin(std::future::ready(answer))
     }
 
-    fn aaaa<'a>(&'a self, host: &'a Domain) -> Answering<'a, Ipv6Addr> {
+    fn aaaa<'a>(&'a self, host: &'a Domain) -> Proving<'a, Ipv6Addr> {
         let answer = self.addresses(host, |ip| match ip {
             IpAddr::V4(_) => None,
             IpAddr::V6(v6) => Some(*v6),
         });
         Box::pin(std::future::ready(answer))
+    }
+
+    fn alias<'a>(&'a self, host: &'a Domain) -> Proving<'a, Domain> {
+        let answer = match self.zone.read().aliases.get(host) {
+            Some(target) => Answer::Found(vec![target.clone()]),
+            None => Answer::NoRecords,
+        };
+        Box::pin(std::future::ready(self.proven(host.as_str(), answer)))
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Proving<'a, Tlsa> {
+        let answer = match self.zone.read().tlsa.get(name) {
+            Some(answer) => answer.clone(),
+            None => Answer::NoName,
+        };
+        Box::pin(std::future::ready(self.proven(name, answer)))
     }
 
     fn txt<'a>(&'a self, name: &'a str) -> Answering<'a, String> {

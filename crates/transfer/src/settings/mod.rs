@@ -140,6 +140,20 @@ pub struct Dns {
     pub servers: Vec<SocketAddr>,
     /// How long one question may take. Default 5 s.
     pub timeout: Option<Duration>,
+    /// Whether the servers are believed when they say that DNSSEC proves an answer. Default auto.
+    pub dnssec: Dnssec,
+}
+
+/// Whether name servers are believed when they say that DNSSEC proves an answer. Without that there is no DANE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dnssec {
+    /// If all of them are on this machine.
+    #[default]
+    Auto,
+    /// Always: the settings vouch for the path to them.
+    Trust,
+    /// Never.
+    Off,
 }
 
 impl Default for Settings {

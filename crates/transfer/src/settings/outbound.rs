@@ -130,6 +130,8 @@ pub struct Outbound {
     pub waits: Waits,
     /// What becomes of 8-bit text for a server without 8BITMIME. Default: it is sent.
     pub eight_bit: EightBit,
+    /// Whether policies of other domains (MTA-STS, RFC 8461) are asked for and heeded. Default true.
+    pub mta_sts: bool,
     /// The scheduler looks at the queue at least this often. Default 1 minute.
     pub longest_sleep: Duration,
     /// How long deliveries may go on after shutdown began. Default 20 s.
@@ -149,6 +151,7 @@ impl Default for Outbound {
             addresses_per_host: 4,
             waits: Waits::default(),
             eight_bit: EightBit::Send,
+            mta_sts: true,
             longest_sleep: Duration::from_secs(60),
             drain: Duration::from_secs(20),
         }

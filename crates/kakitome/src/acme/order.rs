@@ -1,0 +1,173 @@
+//! One order: the account, the proofs (http-01), and the certificate.
+
+use std::{fs, time::Duration};
+
+use data_encoding::BASE64URL_NOPAD;
+use instant_acme::{
+    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount,
+    NewOrder, Order, OrderStatus, RetryPolicy,
+};
+use rcgen::{CertificateParams, KeyPair};
+use store::{AccountId, Recorded, acme};
+use trail::{Actor, Event, Kind};
+
+use super::answer::Answers;
+use crate::{settings::AcmeRules, site::Site};
+
+/// How long it is asked whether the authority is done.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+/// The chain, leaf first, as PEM, for the key that the site has.
+///
+/// # Errors
+/// Why there is none, in words.
+pub(super) async fn certificate(site: &Site, rules: &AcmeRules) -> Result<String, String> {
+    let settings = site.settings();
+    let key_file = site.path.join(&settings.tls.key);
+    let request = request(&key_file, rules)?;
+    let account = account(site, rules).await?;
+    let names: Vec<Identifier> = rules.names.iter().cloned().map(Identifier::Dns).collect();
+    let mut order = account
+        .new_order(&NewOrder::new(&names))
+        .await
+        .map_err(|e| format!("the order was not taken: {e}"))?;
+    let answers = Answers::listen(settings.listen.addresses.get_ref(), rules.http_port)?;
+    prove(&mut order, &answers).await?;
+    let patience = RetryPolicy::new().timeout(PATIENCE);
+    let status = order.poll_ready(&patience).await;
+    let status = status.map_err(|e| format!("asking how the proof stands: {e}"))?;
+    if status != OrderStatus::Ready {
+        return Err(refusals(&mut order, status).await);
+    }
+    order
+        .finalize_csr(&request)
+        .await
+        .map_err(|e| format!("the request for the certificate was not taken: {e}"))?;
+    order
+        .poll_certificate(&patience)
+        .await
+        .map_err(|e| format!("the certificate did not come: {e}"))
+}
+
+/// The request, signed with the key in the file.
+fn request(key_file: &std::path::Path, rules: &AcmeRules) -> Result<Vec<u8>, String> {
+    let shown = key_file.display();
+    let pem = fs::read_to_string(key_file).map_err(|e| format!("{shown} cannot be read: {e}"))?;
+    let key = KeyPair::from_pem(&pem).map_err(|e| format!("{shown} cannot be used: {e}"))?;
+    let mut wanted = CertificateParams::new(rules.names.clone()).map_err(|e| e.to_string())?;
+    wanted.distinguished_name = rcgen::DistinguishedName::new();
+    let request = wanted.serialize_request(&key).map_err(|e| e.to_string())?;
+    Ok(request.der().to_vec())
+}
+
+/// The account of this site at the authority, made at the first time.
+async fn account(site: &Site, rules: &AcmeRules) -> Result<Account, String> {
+    let builder = match &rules.ca_file {
+        Some(file) => Account::builder_with_root(file),
+        None => Account::builder(),
+    };
+    let builder = builder.map_err(|e| format!("TLS to the authority cannot be set up: {e}"))?;
+    if let Some(known) = known(site, rules).await? {
+        return builder
+            .from_credentials(known)
+            .await
+            .map_err(|e| format!("the authority cannot be reached: {e}"));
+    }
+    let contact: Vec<&str> = rules.contact.iter().map(String::as_str).collect();
+    let wish = NewAccount {
+        contact: &contact,
+        terms_of_service_agreed: true,
+        only_return_existing: false,
+    };
+    let (account, credentials) = builder
+        .create(&wish, rules.directory.clone(), None)
+        .await
+        .map_err(|e| format!("no account could be made at the authority: {e}"))?;
+    keep(site, rules, &credentials)
+        .await
+        .map_err(|e| format!("the account at the authority could not be kept: {e}"))?;
+    Ok(account)
+}
+
+async fn known(site: &Site, rules: &AcmeRules) -> Result<Option<AccountCredentials>, String> {
+    let directory = rules.directory.clone();
+    let secret = site
+        .store
+        .read(move |snapshot| -> Result<_, store::Error> {
+            let Some(secret) = acme::of(snapshot, &directory)? else {
+                return Ok(None);
+            };
+            let damaged = |e: data_encoding::DecodeError| {
+                store::Error::Corrupt(format!("the account at {directory}: {e}"))
+            };
+            let sealed = BASE64URL_NOPAD.decode(secret.as_bytes()).map_err(damaged)?;
+            let plain = snapshot.open_note(AccountId::QUEUE, &sealed)?;
+            Ok(Some(zeroize::Zeroizing::new(plain)))
+        })
+        .await
+        .map_err(|e| format!("the account at the authority cannot be read: {e}"))?;
+    let Some(secret) = secret else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&secret)
+        .map(Some)
+        .map_err(|e| format!("the account at the authority cannot be read: {e}"))
+}
+
+async fn keep(
+    site: &Site,
+    rules: &AcmeRules,
+    credentials: &AccountCredentials,
+) -> Result<(), store::Error> {
+    let plain = serde_json::to_vec(credentials)
+        .map_err(|e| store::Error::Corrupt(format!("the account cannot be written: {e}")))?;
+    let plain = zeroize::Zeroizing::new(plain);
+    let directory = rules.directory.clone();
+    let event = Event::new(Kind::CertificateAccountMade, Actor::System).subject(directory.clone());
+    let work = move |tx: &mut store::Tx<'_>| -> Result<Recorded<()>, store::Error> {
+        let sealed = tx.seal_note(AccountId::QUEUE, &plain)?;
+        acme::keep(tx, &directory, &BASE64URL_NOPAD.encode(&sealed))?;
+        tx.record(&event, ())
+    };
+    site.store.commit(Vec::new(), work).await.map(drop)
+}
+
+/// Has the answers to the authority's questions ready, and asks it to come.
+async fn prove(order: &mut Order, answers: &Answers) -> Result<(), String> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization =
+            authorization.map_err(|e| format!("what is to be proven cannot be had: {e}"))?;
+        match authorization.status {
+            AuthorizationStatus::Valid => continue,
+            AuthorizationStatus::Pending => {}
+            status => return Err(format!("a name cannot be proven: its proof is {status:?}")),
+        }
+        let mut challenge = authorization
+            .challenge(ChallengeType::Http01)
+            .ok_or("the authority does not offer http-01")?;
+        answers.put(&challenge.token, challenge.key_authorization().as_str());
+        challenge
+            .set_ready()
+            .await
+            .map_err(|e| format!("the authority was not told that it may come: {e}"))?;
+    }
+    Ok(())
+}
+
+/// What the authority says of proofs that failed.
+async fn refusals(order: &mut Order, status: OrderStatus) -> String {
+    let mut told = Vec::new();
+    let mut authorizations = order.authorizations();
+    while let Some(Ok(mut authorization)) = authorizations.next().await {
+        let Ok(state) = authorization.refresh().await else {
+            continue;
+        };
+        let problems = state.challenges.iter().filter_map(|one| one.error.as_ref());
+        told.extend(problems.map(|problem| format!("{}: {problem}", state.identifier())));
+    }
+    if told.is_empty() {
+        return format!("the order came to {status:?}");
+    }
+    format!("the proof failed for {}", told.join("; "))
+}

@@ -1,0 +1,10 @@
+//! `sts`: the words.
+
+use clap::Subcommand;
+
+/// `sts`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StsCommand {
+    /// List the policies of other domains that are kept
+    List,
+}

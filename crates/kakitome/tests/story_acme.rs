@@ -1,0 +1,189 @@
+//! The certificate comes from an authority (ACME, RFC 8555), and is renewed while the server runs: by Debian's pebble.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use support::{Process, Program, Site, loopback, site, until};
+
+const SOON: Duration = Duration::from_secs(120);
+const DIRECTORY_PORT: u16 = 14_000;
+const MANAGEMENT_PORT: u16 = 15_000;
+/// Where pebble asks back.
+const HTTP_PORT: u16 = 20_080;
+/// Seconds that its certificates last.
+const LIFE: u64 = 60;
+
+/// An authority of the story's own, and the names that it knows.
+struct Authority {
+    _pebble: Process,
+    _names: Process,
+    address: Ipv4Addr,
+    root: PathBuf,
+}
+
+impl Authority {
+    /// Starts it; all names are at `at`.
+    fn start(site: &Site, at: Ipv4Addr) -> Self {
+        let address = loopback();
+        let place = site.beside("authority");
+        fs::create_dir(&place).unwrap();
+        let (root, key) = (place.join("cert.pem"), place.join("key.pem"));
+        Program::new("openssl")
+            .words([
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            ])
+            .words(["-subj", "/CN=authority", "-addext"])
+            .word(format!("subjectAltName=IP:{address}"))
+            .words(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .word(&key)
+            .word("-out")
+            .word(&root)
+            .succeeds();
+        let settings = json!({"pebble": {
+            "listenAddress": format!("{address}:{DIRECTORY_PORT}"),
+            "managementListenAddress": format!("{address}:{MANAGEMENT_PORT}"),
+            "certificate": root,
+            "privateKey": key,
+            "httpPort": HTTP_PORT,
+            "tlsPort": 20_443,
+            "ocspResponderURL": "",
+            "externalAccountBindingRequired": false,
+            "certificateValidityPeriod": LIFE,
+        }});
+        let file = place.join("pebble.json");
+        fs::write(&file, settings.to_string()).unwrap();
+        let mut command = Command::new("/usr/bin/pebble-challtestsrv");
+        command
+            .args([
+                "-dns01",
+                &format!("{address}:8053"),
+                "-http01",
+                "",
+                "-https01",
+                "",
+                "-tlsalpn01",
+                "",
+            ])
+            .args(["-doh", ""])
+            .args(["-defaultIPv6", "", "-defaultIPv4", &at.to_string()])
+            .args(["-management", &format!("{address}:8055")]);
+        let names = Process::start("challtestsrv", &mut command, &place.join("names.log"));
+        let mut command = Command::new("/usr/bin/pebble");
+        command
+            .arg("-config")
+            .arg(&file)
+            .args(["-dnsserver", &format!("{address}:8053")])
+            .env("PEBBLE_VA_NOSLEEP", "1");
+        let pebble = Process::start("pebble", &mut command, &place.join("pebble.log"));
+        until("the authority answers", SOON, || {
+            std::net::TcpStream::connect((address, DIRECTORY_PORT)).ok()
+        });
+        Self {
+            _pebble: pebble,
+            _names: names,
+            address,
+            root,
+        }
+    }
+
+    /// `[tls] acme`
+    fn setting(&self) -> String {
+        format!(
+            "acme = {{ directory = \"https://{}:{DIRECTORY_PORT}/dir\", terms_agreed = true, http_port = {HTTP_PORT}, \
+             contact = [\"mailto:postmaster@city.example\"], ca_file = \"{}\" }}",
+            self.address,
+            self.root.display()
+        )
+    }
+
+    /// The root that its certificates come from.
+    fn issuer(&self, site: &Site) -> PathBuf {
+        let url = format!("https://{}:{MANAGEMENT_PORT}/roots/0", self.address);
+        let pem = Program::new("curl")
+            .words(["-s", "-S", "--fail", "-k", &url])
+            .succeeds();
+        let file = site.beside("issuer.pem");
+        fs::write(&file, pem).unwrap();
+        file
+    }
+}
+
+/// What openssl sees at the port for IMAP: the certificate's serial number, and whether all is well with it.
+fn shown(site: &Site, issuer: &PathBuf) -> (String, bool) {
+    let script = "openssl s_client -connect \"$0\" -servername \"$1\" -verify_hostname \"$1\" -CAfile \"$2\" \
+                  </dev/null 2>/dev/null | tee /dev/stderr | openssl x509 -noout -serial";
+    let ran = Program::new("sh")
+        .words(["-c", script])
+        .word(format!("{}:{}", site.address, site::IMAPS))
+        .word(site.hostname())
+        .word(issuer)
+        .run();
+    let told = String::from_utf8_lossy(&ran.output.stderr);
+    let serial = String::from_utf8_lossy(&ran.output.stdout)
+        .trim()
+        .to_owned();
+    (serial, told.contains("Verify return code: 0 (ok)"))
+}
+
+fn obtained(site: &Site) -> Vec<Value> {
+    site.events(&["--kind", "certificate.obtained"])
+}
+
+#[test]
+fn a_certificate_comes_and_is_renewed_while_the_server_runs() {
+    let mut site = Site::new("city.example");
+    let authority = Authority::start(&site, site.address);
+    site.set("tls", &authority.setting());
+    let key = fs::read(site.path().join("keys/tls.key")).unwrap();
+    site.serve();
+    let first = until("a certificate", SOON, || obtained(&site).pop());
+    assert_eq!(first["subject"], "mail.city.example", "{first}");
+    let issuer = authority.issuer(&site);
+    let (serial, well) = shown(&site, &issuer);
+    assert!(well, "{serial}");
+    // Sessions that begin later have the next, with the same key, and nothing was started anew.
+    until("the next certificate", SOON, || {
+        (obtained(&site).len() > 1).then_some(())
+    });
+    let (next, well) = shown(&site, &issuer);
+    assert!(well, "{next}");
+    assert_ne!(next, serial);
+    assert_eq!(fs::read(site.path().join("keys/tls.key")).unwrap(), key);
+    assert_eq!(site.events(&["--kind", "server.started"]).len(), 1);
+    // One account, over a restart too.
+    let count = obtained(&site).len();
+    site.stop();
+    site.serve();
+    until("a certificate after the restart", SOON, || {
+        (obtained(&site).len() > count).then_some(())
+    });
+    assert_eq!(
+        site.events(&["--kind", "certificate.account-made"]).len(),
+        1
+    );
+}
+
+#[test]
+fn a_proof_that_fails_is_told_and_the_old_certificate_stays() {
+    let mut site = Site::new("city.example");
+    // The authority asks at an address where nobody is.
+    let authority = Authority::start(&site, loopback());
+    site.set("tls", &authority.setting());
+    let before = fs::read(site.certificate()).unwrap();
+    site.serve();
+    let failed = until("a failure", SOON, || {
+        site.events(&["--kind", "certificate.failed"]).pop()
+    });
+    assert_eq!(failed["result"], "failure", "{failed}");
+    assert!(
+        failed["detail"]["reason"]
+            .to_string()
+            .contains("mail.city.example"),
+        "{failed}"
+    );
+    assert_eq!(fs::read(site.certificate()).unwrap(), before);
+    assert!(obtained(&site).is_empty());
+}
