@@ -67,7 +67,6 @@ impl Authority {
                 "-tlsalpn01",
                 "",
             ])
-            .args(["-doh", ""])
             .args(["-defaultIPv6", "", "-defaultIPv4", &at.to_string()])
             .args(["-management", &format!("{address}:8055")]);
         let names = Process::start("challtestsrv", &mut command, &place.join("names.log"));

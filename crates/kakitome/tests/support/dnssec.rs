@@ -111,7 +111,7 @@ impl Validating {
         let mut process = Process::start("unbound", &mut command, &root.join("log"));
         until("unbound answers", READY, || {
             assert!(process.is_running(), "unbound ended");
-            unbound::answers(address, port).then_some(())
+            unbound::answers(address, port, "example").then_some(())
         });
         Self {
             _process: process,

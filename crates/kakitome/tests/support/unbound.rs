@@ -88,7 +88,7 @@ impl Unbound {
         let mut process = Process::start("unbound", &mut command, &log);
         until("unbound answers", READY, || {
             assert!(process.is_running(), "unbound ended");
-            answers(address, PORT).then_some(())
+            answers(address, PORT, "").then_some(())
         });
         Self {
             process,
@@ -108,12 +108,17 @@ impl Unbound {
     }
 }
 
-/// Whether a question about the root gets any answer.
-pub(crate) fn answers(address: Ipv4Addr, port: u16) -> bool {
+/// Whether a question about the root, or about one label below it, gets any answer.
+pub(crate) fn answers(address: Ipv4Addr, port: u16, label: &str) -> bool {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket
         .set_read_timeout(Some(Duration::from_millis(200)))
         .unwrap();
-    let question = [7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
+    let mut question = vec![7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    if !label.is_empty() {
+        question.push(u8::try_from(label.len()).unwrap());
+        question.extend(label.as_bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
     socket.send_to(&question, (address, port)).is_ok() && socket.recv(&mut [0; 512]).is_ok()
 }
