@@ -3,7 +3,13 @@
 
 mod support;
 
-use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use support::{Process, Program, Site, loopback, site, until};
@@ -111,7 +117,7 @@ impl Authority {
 }
 
 /// What openssl sees at the port for IMAP: the certificate's serial number, and whether all is well with it.
-fn shown(site: &Site, issuer: &PathBuf) -> (String, bool) {
+fn shown(site: &Site, issuer: &Path) -> (String, bool) {
     let script = "openssl s_client -connect \"$0\" -servername \"$1\" -verify_hostname \"$1\" -CAfile \"$2\" \
                   </dev/null 2>/dev/null | tee /dev/stderr | openssl x509 -noout -serial";
     let ran = Program::new("sh")

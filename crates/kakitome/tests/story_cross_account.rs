@@ -32,7 +32,7 @@ const SHOWING: &str = "status|person list|person show tanaka|order list|order sh
 
 /// Commands about tanaka's account, the queue and the trail, none of which is for suzuki.
 const FORBIDDEN: &str = "account show tanaka@city.example|account logins tanaka@city.example|\
-    account list|probe --own|account password tanaka@city.example|queue list|audit search|verify|screening explain 1|screening canary|\
+    account list|sts list|probe --own|account password tanaka@city.example|queue list|audit search|verify|screening explain 1|screening canary|\
     screening try --policy x|screening policies|screening learn --junk /etc/hostname|screening memory|\
     account app-password add tanaka@city.example --name x|person map tanaka --os-user nobody|\
     account app-password list tanaka@city.example|person role grant suzuki administrator|\

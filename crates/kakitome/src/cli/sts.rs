@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 /// `sts`
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum StsCommand {
     /// List the policies of other domains that are kept
     List,
