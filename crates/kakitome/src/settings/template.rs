@@ -307,9 +307,10 @@ const SCREENING: &str = "
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 # Milters (programs of Sendmail's protocol, such as opendkim) are shown mail from outside and submissions last, in this order; what
-# they say is done. More keys of each: listeners = \"both\" (exchange, submission); may = [\"header\"] (what it may change: header,
-# body; a new body waits outside of [limits] memory); failure = \"defer\" (when it fails: defer, accept); concurrency = 20;
-# connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; time = \"2m\" (for all of one message):
+# they say is done. More keys of each, with what they are unless said: listeners = \"both\" (or exchange, submission);
+# Also may = [\"header\"] (what it may change: header, body; a new body waits outside of [limits] memory); failure = \"defer\" (when it
+# fails: defer, accept); concurrency = 20; connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; and for all of one
+# message time = \"2m\".
 # milter = [{ name = \"opendkim\", address = \"unix:/run/opendkim/opendkim.sock\" }]
 
 [screening.rspamd]
