@@ -341,9 +341,10 @@ const SCREENING: &str = "
 # junk_words, size; with submissions = true it is about what own people send. Try a changed copy of this file first: screening try FILE
 # rule = [{ name = \"bills\", pattern = [\"bill\"], dmarc = [\"none\", \"fail\"], then = \"quarantine\" }]
 # Milters (programs of Sendmail's protocol, such as opendkim) are shown mail from outside and submissions last, in this order; what
-# they say is done. More keys of each: listeners = \"both\" (exchange, submission); may = [\"header\"] (what it may change: header,
-# body; a new body waits outside of [limits] memory); failure = \"defer\" (when it fails: defer, accept); concurrency = 20;
-# connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; time = \"2m\" (for all of one message):
+# they say is done. More keys of each, with what they are unless said: listeners = \"both\" (or exchange, submission);
+# Also may = [\"header\"] (what it may change: header, body; a new body waits outside of [limits] memory); failure = \"defer\" (when it
+# fails: defer, accept); concurrency = 20; connect_time = \"5s\"; command_time = \"10s\"; end_time = \"1m\"; and for all of one
+# message time = \"2m\".
 # milter = [{ name = \"opendkim\", address = \"unix:/run/opendkim/opendkim.sock\" }]
 
 [screening.conduct]

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{Process, Program, place, until};
@@ -155,15 +156,43 @@ impl Engine {
         self.place.path().join(name)
     }
 
-    /// Its process.
-    pub(crate) fn process(&mut self) -> &mut Process {
-        self.process.as_mut().unwrap()
+    /// To it and to its workers.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().unwrap();
+        let workers = workers(process);
+        process.signal(signal);
+        for worker in workers {
+            kill_process(worker, signal).unwrap();
+        }
     }
 
-    /// `kill -9`
+    /// `kill -9`, of its workers too, which it can not make anew then.
     pub(crate) fn kill_hard(&mut self) {
-        self.process.take().unwrap().kill_hard();
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        let workers = workers(&process);
+        process.kill_hard();
+        for worker in workers {
+            // It may have ended with its parent.
+            drop(kill_process(worker, Signal::KILL));
+        }
     }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.kill_hard();
+    }
+}
+
+fn workers(process: &Process) -> Vec<Pid> {
+    let pid = process.pid().as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    let pids = children.split_whitespace();
+    pids.filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .collect()
 }
 
 fn answers(address: &str) -> bool {
