@@ -266,7 +266,7 @@ impl Settings {
     }
 
     /// The domains that the settings name.
-    pub(super) fn own_domains(&self) -> Vec<Domain> {
+    pub(crate) fn own_domains(&self) -> Vec<Domain> {
         let domains = self.domains.iter();
         let parsed = domains.filter_map(|keys| Domain::parse(keys.name.get_ref()).ok());
         parsed.collect()

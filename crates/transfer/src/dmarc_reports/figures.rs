@@ -21,7 +21,7 @@ const PAGE: usize = 500;
 /// Domains that one round adds up; who is among the first of the day is told.
 const MOST_DOMAINS: usize = 5000;
 /// Rows of all of them together.
-const MOST_ROWS_OF_ALL: usize = 200_000;
+const MOST_ROWS_OF_ALL: usize = 50_000;
 /// Signatures that a row tells of.
 const MOST_SIGNATURES: usize = 10;
 

@@ -99,8 +99,10 @@ async fn told(transfer: &Transfer, from: Timestamp) -> Result<HashMap<String, Ti
     };
     loop {
         let wanted = filter.clone();
-        let read = move |sql: &mut _| event::search(sql, &wanted, PAGE);
-        let events = transfer.store().read(read).await?;
+        let events = transfer
+            .store()
+            .read(move |sql| event::search(sql, &wanted, PAGE))
+            .await?;
         for recorded in &events {
             let until = recorded.event.detail.get("until");
             let until = until.and_then(|until| until.as_str()?.parse().ok());
@@ -131,8 +133,10 @@ pub async fn last_days(
         kinds: vec![Kind::DmarcReportsDone],
         ..Filter::default()
     };
-    let read = move |sql: &mut _| event::search(sql, &filter, PAGE);
-    let events = transfer.store().read(read).await?;
+    let events = transfer
+        .store()
+        .read(move |sql| event::search(sql, &filter, PAGE))
+        .await?;
     let done: HashSet<&str> = events
         .iter()
         .map(|recorded| recorded.event.subject.as_str())
