@@ -5,7 +5,9 @@
 //! received and sent by `transfer`, read by `retrieval`, kept by `store`; people and orders are in
 //! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
 
+mod alarms;
 mod backups;
+mod blocks;
 mod canary;
 mod check;
 mod cli;

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use malware::Malware;
 use serde::{Deserialize, Serialize};
 
+use crate::outbreak::Blocked;
+
 /// Octets of JSON that the evidence of one message takes at most: an event holds 16 KiB, of which its lists need half.
 const MOST_OCTETS: usize = 6 << 10;
 /// Octets of a name that somebody else wrote (RFC 1035, section 2.3.4).
@@ -89,6 +91,9 @@ pub struct Evidence {
     /// What the scanners said; `None` when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malware: Option<Malware>,
+    /// The rule against an outbreak that means it; `None`: none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -225,6 +230,7 @@ impl Evidence {
             arc: ArcChain::default(),
             dmarc: Dmarc::default(),
             malware: None,
+            blocked: None,
         }
     }
 
@@ -241,6 +247,13 @@ impl Evidence {
     #[must_use]
     pub fn with_malware(mut self, said: Malware) -> Self {
         self.malware = Some(said);
+        self.in_bounds()
+    }
+
+    /// The same, with the rule against an outbreak that means it.
+    #[must_use]
+    pub fn with_blocked(mut self, blocked: Blocked) -> Self {
+        self.blocked = Some(blocked);
         self.in_bounds()
     }
 

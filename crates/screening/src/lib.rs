@@ -12,6 +12,7 @@
 //! | the ARC chain | RFC 8617 |
 //! | DMARC of the author's domain | RFC 9989 |
 //! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
+//! | rules against an outbreak, of submissions too ([`outbreak`]) | clause 5.2(2) |
 //!
 //! # What it never does
 //!
@@ -29,6 +30,7 @@ mod canonical;
 mod evidence;
 mod gather;
 mod malware;
+pub mod outbreak;
 mod policy;
 mod results;
 mod screened;

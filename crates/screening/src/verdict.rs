@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Author, Choice, Evidence, Finding, Policy, Published, Trouble, evidence::MOST_SEALERS,
+    Author, Choice, Evidence, Finding, Policy, Published, Trouble, evidence::MOST_SEALERS, outbreak,
 };
 
 /// What is done with a message, from the mildest to the strictest.
@@ -63,6 +63,8 @@ pub enum Cause {
     SpfTrouble,
     /// From is missing, or does not name one domain.
     UnclearAuthor,
+    /// A rule against an outbreak means it.
+    OutbreakRule,
     /// A scanner knows something in it as malware.
     MalwareFound,
     /// It holds what can be run.
@@ -98,6 +100,7 @@ impl Cause {
             Self::SpfFail => "spf-fail",
             Self::SpfTrouble => "spf-trouble",
             Self::UnclearAuthor => "unclear-author",
+            Self::OutbreakRule => "outbreak-rule",
             Self::MalwareFound => "malware-found",
             Self::Executable => "executable",
             Self::Deception => "deception",
@@ -115,7 +118,11 @@ impl Cause {
     pub fn is_strict(self) -> bool {
         matches!(
             self,
-            Self::MalwareFound | Self::Executable | Self::Deception | Self::Smuggling
+            Self::OutbreakRule
+                | Self::MalwareFound
+                | Self::Executable
+                | Self::Deception
+                | Self::Smuggling
         )
     }
 }
@@ -170,6 +177,12 @@ impl Policy {
         let malware = self.malware.vote(evidence.malware.as_ref());
         // Staff hear of it, whatever strangers do.
         let malware = malware.map(|vote| vote.told(evidence.own));
+        let rule = evidence.blocked.as_ref();
+        let rule = rule.map(|blocked| outbreak::vote(blocked, evidence.own));
+        let malware = match (malware, rule) {
+            (Some(malware), Some(rule)) if rule.handling > malware.handling => Some(rule),
+            (malware, rule) => malware.or(rule),
+        };
         if let Some(vote) = malware
             && (vote.handling > handling || because == Cause::NothingAgainst)
         {

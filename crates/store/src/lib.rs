@@ -201,6 +201,8 @@ pub enum Topic {
     Arrivals,
     /// What people order: accounts, their addresses, states and quotas, people and their roles.
     Directory,
+    /// Networks whose connections are not taken.
+    Blocks,
 }
 
 /// A place in the order of commits, of one opened store.

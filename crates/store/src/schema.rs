@@ -46,7 +46,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 8,
-        files: &[],
+        files: &[include_str!("schema/incident.sql")],
     },
 ];
 

@@ -103,6 +103,12 @@ kinds! {
     /// Somebody was told by mail what is set apart for them.
     QuarantineTold = "quarantine.told",
 
+    // Outbreaks (clause 5.2(2)).
+    /// A rule against an outbreak holds from now on, and staff were told, if that was wanted.
+    OutbreakBegun = "outbreak.begun",
+    /// A rule against an outbreak does not hold any more.
+    OutbreakEnded = "outbreak.ended",
+
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.
     SigningKeyMade = "signing.made",
@@ -219,7 +225,12 @@ kinds! {
     /// The holder of an idle identifier was warned (clause 7.1(3)).
     IdleWarned = "account.idle-warned",
 
-    // Incidents (clause 4.1).
+    /// Connections from a network are not taken any more (clause 5.2(5)).
+    AddressBlocked = "address.blocked",
+    /// Connections from a network are taken again; the detail holds why they were not.
+    AddressUnblocked = "address.unblocked",
+
+    // Incidents (clauses 4.1, 5.2(5), 5.5(2)).
     /// An incident was opened.
     IncidentOpened = "incident.opened",
     /// A step of an incident was taken; the detail holds which.

@@ -87,6 +87,11 @@ impl Parcel {
         store.blocking(work).await
     }
 
+    /// The body that it is kept as.
+    pub(crate) fn body(&self) -> BodyId {
+        self.contents.body
+    }
+
     /// The same, for another mailbox of its accounts.
     pub(crate) fn into_mailbox(mut self, into: Folder) -> Self {
         self.contents.into = into;

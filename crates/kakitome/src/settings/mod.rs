@@ -6,6 +6,7 @@
 mod audit;
 mod bounds;
 mod error;
+mod isolation;
 mod limits;
 mod listen;
 mod malware;
@@ -30,6 +31,7 @@ use bounds::Places;
 
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
+pub(crate) use isolation::IsolationKeys;
 pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
@@ -79,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) screening: ScreeningKeys,
     #[serde(default)]
     pub(crate) quarantine: QuarantineKeys,
+    #[serde(default)]
+    pub(crate) isolation: IsolationKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
     #[serde(default)]
@@ -279,6 +283,7 @@ impl Settings {
         self.audit.check(at)?;
         self.screening.check(at)?;
         self.quarantine.check(at)?;
+        self.isolation.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.check_names(at)
@@ -406,6 +411,10 @@ mod tests {
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
             ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[return_path]\nsurge = 1000000\n", 9),
+            ("[return_path]\nsurge_time = \"0s\"\n", 9),
+            ("[isolation]\nblock_time = \"1s\"\n", 9),
+            ("[isolation]\nexcept = [\"0.0.0.0/0\"]\n", 9),
             ("[signing]\nalgorithms = [\"ed25519\"]\n", 9),
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),

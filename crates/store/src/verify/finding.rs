@@ -152,6 +152,8 @@ pub enum Finding {
     },
     /// A message that is set apart is not whole.
     QuarantineDamaged { id: QueueId, why: String },
+    /// An incident, a blocked network or a rule against an outbreak cannot be read.
+    AlarmUnreadable { name: String, why: String },
     /// An event is dated before the one before it (microseconds since 1970).
     EventTime {
         event: EventId,

@@ -43,6 +43,7 @@ impl Finding {
             Self::QueueUnowned { .. } => "queue-unowned",
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
+            Self::AlarmUnreadable { .. } => "alarm-unreadable",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
             Self::EventAltered { .. } => "event-altered",
@@ -124,6 +125,9 @@ impl Finding {
             Self::QuarantineDamaged { .. } => Leave(
                 "left alone: what it was is in the events of its id (`audit search --subject`); `quarantine delete` removes it",
             ),
+            Self::AlarmUnreadable { .. } => Leave(
+                "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
+            ),
             Self::EventTime { .. }
             | Self::EventUnreadable { .. }
             | Self::EventAltered { .. }
@@ -181,6 +185,7 @@ impl Finding {
             | Self::QueueUnowned { id, .. }
             | Self::RecipientOrphans { id, .. }
             | Self::QuarantineDamaged { id, .. } => id.to_string(),
+            Self::AlarmUnreadable { name, .. } => name.clone(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
             | Self::EventAltered { event }

@@ -204,6 +204,7 @@ impl Finding {
                 )
             }
             Self::QuarantineDamaged { id, why } => write!(f, "{id}, which is set apart: {why}"),
+            Self::AlarmUnreadable { name, why } => write!(f, "{name}: {why}"),
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
                 "message {id} is not in the queue, but recipients wait for it: {}",

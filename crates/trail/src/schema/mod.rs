@@ -120,6 +120,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The queue", transfer::QUEUE),
     ("Bounces", transfer::BOUNCES),
     ("The quarantine", transfer::QUARANTINE),
+    ("Outbreaks", transfer::OUTBREAKS),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),

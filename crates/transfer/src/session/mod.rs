@@ -2,12 +2,13 @@
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before, `refusal` records what
-//! was refused.
+//! was refused, `inside` shuts out who submitted malware.
 
 mod apart;
 mod auth;
 mod content;
 mod envelope;
+mod inside;
 mod line;
 mod refusal;
 mod screen;

@@ -9,7 +9,10 @@ use message::{
     header::{Field, Header, remove_results_of},
 };
 use protocol::smtp::{Detail, Refusal};
-use screening::{Arrival, Evidence, Handling, Screened};
+use screening::{
+    Arrival, Evidence, Handling, Screened,
+    outbreak::{self, Blocked, Rule, RuleHandling},
+};
 use store::QueueId;
 
 use super::Conversation;
@@ -89,7 +92,8 @@ impl Conversation<'_> {
         let authentication = screening.zip(self.transfer.screener());
         let scanners = settings.malware.as_ref().and(self.transfer.scanners());
         let scanners = scanners.filter(|scanners| scanners.any());
-        if authentication.is_none() && scanners.is_none() {
+        let rules = self.transfer.outbreak_rules();
+        if authentication.is_none() && scanners.is_none() && rules.is_empty() {
             return None;
         }
         let hello = self.hello.as_ref().map_or("", |hello| hello.name.as_str());
@@ -112,12 +116,38 @@ impl Conversation<'_> {
         };
         let (mut evidence, said) = tokio::join!(asking, scanning);
         evidence.own = self.listener.is_submission();
+        let blocked = self.blocked(rules, &shared).await;
         *raw = Arc::unwrap_or_clone(shared);
+        if let Some(blocked) = blocked {
+            evidence = evidence.with_blocked(blocked);
+        }
         if let Some(said) = said {
             evidence = evidence.with_malware(said);
         }
         let verdict = settings.policy().judge(&evidence);
         Some(Screened { evidence, verdict })
+    }
+
+    /// The rule against an outbreak that means the message. Looked for where blocking is allowed: digests take their time.
+    async fn blocked(&self, rules: Vec<Rule>, raw: &Arc<Vec<u8>>) -> Option<Blocked> {
+        if rules.is_empty() {
+            return None;
+        }
+        let (sender, shared) = (self.open.sender().cloned(), Arc::clone(raw));
+        let work =
+            move || Ok::<_, store::Error>(outbreak::blocked(&rules, sender.as_ref(), &shared));
+        match self.transfer.store().blocking(work).await {
+            Ok(blocked) => blocked,
+            Err(error) => {
+                // Never "not meant": the strictest there is, for now.
+                tracing::error!(peer = %self.peer, %error, "a message could not be held against the rules of an outbreak");
+                Some(Blocked {
+                    rule: 0,
+                    handling: RuleHandling::Defer,
+                    what: String::new(),
+                })
+            }
+        }
     }
 
     /// The fields that tell the recipient's programs what was found; none when it was not asked who it is from.
