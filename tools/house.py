@@ -23,7 +23,7 @@ ROOMS = {
     "probe": {"world"},
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
-    "directory": {"world", "trail", "message", "protocol", "store"},
+    "directory": {"world", "wire", "trail", "message", "protocol", "store"},
     "screening": {"world", "wire", "message", "malware", "engines"},
     "transfer": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "malware", "engines",

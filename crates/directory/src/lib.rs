@@ -41,7 +41,9 @@
 //! # }
 //! ```
 
+pub mod alarm;
 mod attempt;
+mod blocks;
 mod codes;
 mod hash;
 mod known;
@@ -57,6 +59,7 @@ mod throttle;
 mod totp;
 
 pub mod command;
+pub mod isolation;
 pub mod passkey;
 pub mod password;
 pub mod repeat;
@@ -74,6 +77,7 @@ use zeroize::Zeroizing;
 use proved::Second;
 
 pub use command::bootstrap;
+pub use login::holds;
 pub use role::UnknownRole;
 pub use scram::ScramExchange;
 
@@ -93,6 +97,7 @@ struct Inner {
     challenges: passkey::Challenges,
     throttle: throttle::Throttle,
     known: known::Known,
+    blocks: blocks::Blocks,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
     process_key: Zeroizing<[u8; 32]>,
 }
@@ -140,6 +145,8 @@ pub struct Options {
     pub idle_after: std::time::Duration,
     /// How long after the warning it is suspended, unless it is used; zero: never. Default 30 days.
     pub idle_grace: std::time::Duration,
+    /// What is done about malware from inside (clause 5.2(5)); `None`: nothing beyond its refusal. Default [`isolation::Isolation`]'s.
+    pub isolation: Option<isolation::Isolation>,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
 }
@@ -382,6 +389,7 @@ impl Directory {
             challenges: passkey::Challenges::new(&world),
             throttle: throttle::Throttle::default(),
             known: known::Known::new(&store),
+            blocks: blocks::Blocks::default(),
             process_key: Zeroizing::new(world.bytes()),
             options: RwLock::new(Arc::new(options)),
             store,
@@ -584,6 +592,15 @@ impl Directory {
         let read = move |snapshot: &mut store::Snapshot<'_>| {
             tables::account::of_role(snapshot, role.as_str())
         };
+        self.inner.store.read(read).await
+    }
+
+    /// Main addresses of all accounts that are not deleted: whoever has a mailbox here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_addresses(&self) -> Result<Vec<Address>, store::Error> {
+        let read = |snapshot: &mut store::Snapshot<'_>| tables::account::addresses(snapshot);
         self.inner.store.read(read).await
     }
 

@@ -391,14 +391,28 @@ impl Directory {
 
     pub(crate) async fn holds(&self, login: &Login) -> Result<bool, store::Error> {
         let (login, now) = (login.clone(), self.inner.store.now());
-        let read = move |snapshot: &mut store::Snapshot<'_>| match account::by_id(
-            snapshot,
-            login.account,
-        )? {
-            Some(account) => still_good(snapshot, &account, &login, now),
-            None => Ok(false),
-        };
+        let read = move |snapshot: &mut store::Snapshot<'_>| holds_at(snapshot, &login, now);
         self.inner.store.read(read).await
+    }
+}
+
+/// Whether `login` still holds, as this transaction sees it: [`Directory::still_valid`] where nothing may come between.
+///
+/// # Errors
+/// When the database fails.
+pub fn holds(tx: &mut Tx<'_>, login: &Login) -> Result<bool, store::Error> {
+    let now = tx.now();
+    holds_at(tx, login, now)
+}
+
+fn holds_at(
+    sql: &mut dyn store::sql::Sql,
+    login: &Login,
+    now: jiff::Timestamp,
+) -> Result<bool, store::Error> {
+    match account::by_id(sql, login.account)? {
+        Some(account) => still_good(sql, &account, login, now),
+        None => Ok(false),
     }
 }
 

@@ -159,7 +159,7 @@ fn erase(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeat
     }
     // What stood against it then was settled before it was deleted.
     life::lift_hold(tx, entry.id)?;
-    if let Some(open) = incident::open_of(tx, entry.id)? {
+    for open in incident::open_of(tx, entry.id)? {
         incident::close(tx, open.number, PersonId(order.issued_by))?;
     }
     let removed = delete::remove(tx, entry.id, order.number)?;

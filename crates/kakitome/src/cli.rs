@@ -4,10 +4,12 @@
 mod access;
 mod audit;
 mod backups;
+mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
 mod life;
+mod outbreak;
 mod probe;
 mod quarantine;
 mod screening;
@@ -23,10 +25,12 @@ pub(crate) use audit::{
     ReportArgs, SearchArgs, TrailVerifyArgs,
 };
 pub(crate) use backups::BackupsCommand;
+pub(crate) use block::BlockCommand;
 pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, ReportsCommand};
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
@@ -143,9 +147,15 @@ pub(crate) enum SiteCommand {
     /// Who had which address when (clause 7.1(5))
     #[command(subcommand)]
     Register(RegisterCommand),
-    /// Incidents: a password that another may have used (clause 4.1)
+    /// Incidents: a password that another may have used (clause 4.1), malware from inside (clause 5.2(5))
     #[command(subcommand)]
     Incident(IncidentCommand),
+    /// Rules against mail that no scanner knows yet, and the notice to staff (clause 5.2(2))
+    #[command(subcommand)]
+    Outbreak(OutbreakCommand),
+    /// Networks whose connections are not taken (clause 5.2(5))
+    #[command(subcommand)]
+    Block(BlockCommand),
     /// Mail that waits for other servers
     #[command(subcommand)]
     Queue(QueueCommand),
@@ -660,6 +670,8 @@ impl SiteCommand {
                 | Self::Backups(_)
                 | Self::Probe(_)
                 | Self::Incident(IncidentCommand::List)
+                | Self::Block(BlockCommand::List)
+                | Self::Outbreak(OutbreakCommand::List)
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(
                     AuditCommand::Search(_)

@@ -26,8 +26,10 @@ impl ScannerGate {
         // Whose it is, the event tells.
         let mut evidence = Evidence::unasked(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         evidence.own = true;
+        let policy = self.settings.load().policy();
+        let malware = policy.malware.known(&said);
         let evidence = evidence.with_malware(said);
-        let verdict = self.settings.load().policy().judge(&evidence);
+        let verdict = policy.judge(&evidence);
         // Where it goes is the client's to say.
         if matches!(verdict.handling, Handling::Accept | Handling::Mark) {
             return Ok(());
@@ -37,6 +39,7 @@ impl ScannerGate {
         Err(Barred {
             is_temporary: verdict.handling == Handling::Defer,
             text,
+            malware,
             found: Screened { evidence, verdict }.to_json(),
         })
     }

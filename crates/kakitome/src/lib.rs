@@ -6,7 +6,9 @@
 //! `directory`. `main.rs` calls [`main`]; the fuzz target of the settings calls [`settings_fault`].
 
 mod acme;
+mod alarms;
 mod backups;
+mod blocks;
 mod canary;
 mod check;
 mod cli;

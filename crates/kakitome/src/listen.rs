@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use wire::{Admission, Shutdown, Stream};
+use wire::{Admission, Shutdown, ShutdownHandle, Stream};
 
 use crate::{settings::Service, site::Site};
 
@@ -115,14 +115,20 @@ fn admit(
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    if site.directory.is_blocked(peer.ip()) {
+        ::metrics::counter!("kakitome_connections_blocked_total", "service" => service.name())
+            .increment(1);
+        tracing::info!(service = service.name(), %peer, "connection from a blocked address refused");
+        sessions.spawn(refuse(socket, Site::blocked(service)));
+        return;
+    }
     match admission.admit(peer.ip()) {
         Ok(permit) => {
             let (site, shutdown) = (Arc::clone(site), shutdown.clone());
             ::metrics::counter!("kakitome_connections_total", "service" => service.name())
                 .increment(1);
             sessions.spawn(async move {
-                site.session(service, Stream::plain(socket), peer, shutdown)
-                    .await;
+                serve(&site, service, Stream::plain(socket), peer, shutdown).await;
                 drop(permit);
             });
         }
@@ -131,6 +137,38 @@ fn admit(
                 .increment(1);
             tracing::warn!(service = service.name(), %peer, %reason, "connection refused");
             sessions.spawn(refuse(socket, site.busy(service)));
+        }
+    }
+}
+
+/// Serves one connection, and ends it politely when the server stops, or when its address is blocked.
+async fn serve(
+    site: &Site,
+    service: Service,
+    stream: Stream,
+    peer: SocketAddr,
+    mut shutdown: Shutdown,
+) {
+    let (own, end) = ShutdownHandle::new();
+    let session = site.session(service, stream, peer, end);
+    let mut session = std::pin::pin!(session);
+    tokio::select! {
+        () = &mut session => return,
+        () = shutdown.begun() => {}
+        () = blocked(site, peer.ip()) => {
+            tracing::info!(service = service.name(), %peer, "the session ends: its address is blocked");
+        }
+    }
+    own.begin();
+    session.await;
+}
+
+/// Returns when `peer` is blocked.
+async fn blocked(site: &Site, peer: IpAddr) {
+    let mut changes = site.blocks_read.subscribe();
+    while !site.directory.is_blocked(peer) {
+        if changes.changed().await.is_err() {
+            return std::future::pending().await;
         }
     }
 }

@@ -11,8 +11,8 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    acme, canary, control, digests, dmarc_reports, forward, idle, listen, metrics, probing,
-    remembering, rotation, scanners,
+    acme, alarms, blocks, canary, control, digests, dmarc_reports, forward, idle, listen, metrics,
+    probing, remembering, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -106,6 +106,9 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     let (shutdown, watch) = ShutdownHandle::new();
     let mut tasks = JoinSet::new();
     let settings = site.settings();
+    // Before anybody can come in.
+    blocks::read(site).await?;
+    site.transfer.read_outbreak_rules().await?;
     for (service, port) in settings.services() {
         for address in settings.listen.addresses_of(service) {
             let bound =
@@ -136,6 +139,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     }
     let socket = control::bind(path).map_err(ServeError::Control)?;
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
+    tasks.spawn(blocks::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(alarms::run(Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));

@@ -70,6 +70,8 @@ pub(crate) struct Site {
     listeners: Mutex<Vec<(Service, SocketAddr)>>,
     /// How far other systems were given the trail.
     pub(crate) standings: Standings,
+    /// Counts how often the blocked networks were read anew.
+    pub(crate) blocks_read: tokio::sync::watch::Sender<u64>,
     /// How the scanners do.
     pub(crate) scanning: Mutex<Scanning>,
 }
@@ -195,6 +197,7 @@ impl Site {
             retrieval_settings,
             listeners: Mutex::new(Vec::new()),
             standings: Standings::default(),
+            blocks_read: tokio::sync::watch::Sender::new(0),
             scanning: Mutex::new(Scanning::default()),
         })
     }
@@ -266,6 +269,17 @@ impl Site {
             SessionKind::Retrieval(listener) => listener.busy(),
             // Nothing can be said before the handshake.
             SessionKind::Web | SessionKind::None => b"",
+        }
+    }
+
+    /// The same of one whose address is blocked.
+    pub(crate) fn blocked(service: Service) -> &'static [u8] {
+        match kind(service) {
+            SessionKind::Transfer(transfer::Listener::Submissions)
+            | SessionKind::Web
+            | SessionKind::None => b"",
+            SessionKind::Transfer(_) => transfer::REFUSED_BLOCKED,
+            SessionKind::Retrieval(listener) => listener.blocked(),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Barred {
     pub is_temporary: bool,
     /// Why, for the client: one line of ASCII.
     pub text: String,
+    /// What a scanner knows as malware in it: then who appends it is shut out (clause 5.2(5)).
+    pub malware: Option<String>,
     /// What was found and decided, for the trail.
     pub found: serde_json::Value,
 }

@@ -57,6 +57,14 @@ pub const IMAP_BUSY: &[u8] = b"* BYE [UNAVAILABLE] Too many connections, try aga
 /// What to write to a POP3 client that [`wire::Admission`] does not let in, before closing.
 pub const POP3_BUSY: &[u8] = b"-ERR [SYS/TEMP] Too many connections, try again later\r\n";
 
+/// What to write to an IMAP client whose address is blocked, before closing.
+pub const IMAP_BLOCKED: &[u8] =
+    b"* BYE [ALERT] Your address is blocked here, ask the administrators\r\n";
+
+/// What to write to a POP3 client whose address is blocked, before closing.
+pub const POP3_BLOCKED: &[u8] =
+    b"-ERR [SYS/PERM] Your address is blocked here, ask the administrators\r\n";
+
 /// Which protocol a connection speaks, and whether it begins with TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listener {
@@ -84,6 +92,16 @@ impl Listener {
         match self {
             Self::Imap => IMAP_BUSY,
             Self::Pop3 => POP3_BUSY,
+            Self::Imaps | Self::Pop3s => b"",
+        }
+    }
+
+    /// The same to a client whose address is blocked.
+    #[must_use]
+    pub const fn blocked(self) -> &'static [u8] {
+        match self {
+            Self::Imap => IMAP_BLOCKED,
+            Self::Pop3 => POP3_BLOCKED,
             Self::Imaps | Self::Pop3s => b"",
         }
     }

@@ -6,7 +6,7 @@ use ::engines::{MilterSaid, RspamdSaid};
 use malware::Malware;
 use serde::{Deserialize, Serialize};
 
-use crate::{Conduct, History, Listing, Words};
+use crate::{Conduct, History, Listing, Words, outbreak::Blocked};
 
 /// Octets of JSON that the evidence of one message takes at most: an event holds 16 KiB, of which its lists need half.
 const MOST_OCTETS: usize = 6 << 10;
@@ -122,6 +122,9 @@ pub struct Evidence {
     /// What the milters said, in the order in which they were asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub milters: Vec<MilterSaid>,
+    /// The rule against an outbreak that means it; `None`: none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Blocked>,
 }
 
 /// Whether the peer's address has a name that has the address.
@@ -268,6 +271,7 @@ impl Evidence {
             words: None,
             rspamd: None,
             milters: Vec::new(),
+            blocked: None,
         }
     }
 
@@ -284,6 +288,13 @@ impl Evidence {
     #[must_use]
     pub fn with_malware(mut self, said: Malware) -> Self {
         self.malware = Some(said);
+        self.in_bounds()
+    }
+
+    /// The same, with the rule against an outbreak that means it.
+    #[must_use]
+    pub fn with_blocked(mut self, blocked: Blocked) -> Self {
+        self.blocked = Some(blocked);
         self.in_bounds()
     }
 

@@ -16,6 +16,7 @@
 //! | what the words say, and patterns that the site looks for | |
 //! | what the scanners say, of submissions too (room `malware`) | clauses 5.2(3), 5.2(4) |
 //! | what rspamd and milters say, of submissions too (room `engines`) | clause 5.3 |
+//! | rules against an outbreak, of submissions too ([`outbreak`]) | clause 5.2(2) |
 //!
 //! # What it never does
 //!
@@ -39,6 +40,7 @@ mod history;
 mod lists;
 mod malware;
 mod milter;
+pub mod outbreak;
 mod pattern;
 mod policy;
 mod results;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Author, Choice, Evidence, Finding, Policy, Published, Trouble,
     evidence::MOST_SEALERS,
+    outbreak,
     vote::{Vote, strictest},
 };
 
@@ -65,6 +66,8 @@ pub enum Cause {
     SpfTrouble,
     /// From is missing, or does not name one domain.
     UnclearAuthor,
+    /// A rule against an outbreak means it.
+    OutbreakRule,
     /// A scanner knows something in it as malware.
     MalwareFound,
     /// It holds what can be run.
@@ -122,6 +125,7 @@ impl Cause {
             Self::SpfFail => "spf-fail",
             Self::SpfTrouble => "spf-trouble",
             Self::UnclearAuthor => "unclear-author",
+            Self::OutbreakRule => "outbreak-rule",
             Self::MalwareFound => "malware-found",
             Self::Executable => "executable",
             Self::Deception => "deception",
@@ -150,7 +154,11 @@ impl Cause {
     pub fn is_strict(self) -> bool {
         matches!(
             self,
-            Self::MalwareFound | Self::Executable | Self::Deception | Self::Smuggling
+            Self::OutbreakRule
+                | Self::MalwareFound
+                | Self::Executable
+                | Self::Deception
+                | Self::Smuggling
         )
     }
 }
@@ -202,7 +210,8 @@ impl Policy {
             .told(evidence.own);
         // Staff hear of it, whatever strangers do.
         let malware = self.malware.vote(evidence.malware.as_ref());
-        let others = [malware, milters].into_iter().flatten();
+        let rule = evidence.blocked.as_ref().map(outbreak::vote);
+        let others = [malware, rule, milters].into_iter().flatten();
         let vote = match strictest(others.map(|vote| Vote::from(vote).told(evidence.own))) {
             Some(vote)
                 if vote.handling > decided.handling || decided.cause == Cause::NothingAgainst =>

@@ -397,8 +397,14 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO account_use (account, used_at) VALUES (?1, ?2)",
         "INSERT INTO register_erasure (account, reason, asked_by, asked_at) VALUES (?1, 'old', 7, ?2)",
         "INSERT INTO legal_hold (account, reason, placed_by, placed_at) VALUES (?1, 'court', 7, ?2)",
-        "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at) \
-         VALUES (1, 'credential', ?1, 'reported', ?2, 7, ?2)",
+        "INSERT INTO incident (number, kind, account, address, reason, facts, since, opened_by, opened_at) \
+         VALUES (1, 'credential', ?1, NULL, 'reported', '{}', ?2, 7, ?2)",
+        "INSERT INTO incident (number, kind, account, address, reason, facts, since, opened_by, opened_at) \
+         VALUES (2, 'malware-inside', NULL, '192.0.2.9', 'found', '{\"malware\":\"Eicar\"}', ?2, NULL, ?2)",
+        "INSERT INTO outbreak_rule (number, marks, handling, reason, begun_by, begun_at, ends_at, told) \
+         VALUES (1, '{\"name\":\"*.iso\"}', 'refuse', '注意', 'tanaka', ?2, ?2 + 86400000000, 0)",
+        "INSERT INTO blocked_address (network, reason, incident, placed_by, placed_at, ends_at) \
+         VALUES ('192.0.2.9/32', 'found', 2, NULL, ?2, ?2 + 86400000000)",
         "INSERT INTO app_password (number, account, name, msa, mra, digest, scram_iterations, scram_salt, scram_stored, \
          scram_server, made_by, made_at, used_at, used_from) \
          VALUES (1, ?1, 'スマートフォン', 1, 1, 'abc', 4096, 'AAAA', 'AAAA', 'AAAA', 7, ?2, ?2, '192.0.2.7')",

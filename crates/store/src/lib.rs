@@ -206,6 +206,8 @@ pub enum Topic {
     Arrivals,
     /// What people order: accounts, their addresses, states and quotas, people and their roles.
     Directory,
+    /// Networks whose connections are not taken.
+    Blocks,
 }
 
 /// A place in the order of commits, of one opened store.

@@ -49,6 +49,7 @@ pub(crate) const STEPS: &[Step] = &[
         files: &[
             include_str!("schema/memory.sql"),
             include_str!("schema/transport.sql"),
+            include_str!("schema/incident.sql"),
         ],
     },
 ];

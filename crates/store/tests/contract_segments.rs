@@ -82,6 +82,8 @@ async fn as_format_1(store: &Store) {
             "word",
             "word_lessons",
             "screening_policy",
+            "blocked_address",
+            "outbreak_rule",
             "quarantined",
             "quarantined_for",
             "dkim_key",

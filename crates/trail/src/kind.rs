@@ -131,6 +131,11 @@ kinds! {
     StsPolicyKept = "sts.kept",
     /// A policy (MTA-STS) of another domain ended, and could not be fetched again.
     StsPolicyForgotten = "sts.forgotten",
+    // Outbreaks (clause 5.2(2)).
+    /// A rule against an outbreak holds from now on, and staff were told, if that was wanted.
+    OutbreakBegun = "outbreak.begun",
+    /// A rule against an outbreak does not hold any more.
+    OutbreakEnded = "outbreak.ended",
 
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.
@@ -248,7 +253,12 @@ kinds! {
     /// The holder of an idle identifier was warned (clause 7.1(3)).
     IdleWarned = "account.idle-warned",
 
-    // Incidents (clause 4.1).
+    /// Connections from a network are not taken any more (clause 5.2(5)).
+    AddressBlocked = "address.blocked",
+    /// Connections from a network are taken again; the detail holds why they were not.
+    AddressUnblocked = "address.unblocked",
+
+    // Incidents (clauses 4.1, 5.2(5), 5.5(2)).
     /// An incident was opened.
     IncidentOpened = "incident.opened",
     /// A step of an incident was taken; the detail holds which.

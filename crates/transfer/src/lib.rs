@@ -37,6 +37,7 @@ mod memory;
 mod metrics;
 pub mod notice;
 mod notify;
+pub mod outbreak;
 mod outcome;
 mod parcel;
 pub mod quarantine;
@@ -50,6 +51,7 @@ mod session;
 mod settings;
 pub mod signing;
 pub mod sts;
+mod surge;
 mod text;
 mod trace;
 mod trouble;
@@ -73,6 +75,7 @@ pub use settings::{
     Credentials, Dns, Dnssec, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
     Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
+pub use surge::BounceSurge;
 pub use wire::{ExplicitNetwork, NetworkError};
 
 /// A screener that a reload can replace under running sessions.
@@ -83,6 +86,10 @@ pub type ScannersHandle = Arc<arc_swap::ArcSwap<malware::Scanners>>;
 
 /// What the listener writes, before it closes, to a connection that [`wire::Admission`] does not let in.
 pub const REFUSED_BUSY: &[u8] = b"421 4.3.2 Too many connections, try again later\r\n";
+
+/// What the listener writes, before it closes, to a connection from an address that is blocked (RFC 5321, section 3.1).
+pub const REFUSED_BLOCKED: &[u8] =
+    b"554 5.7.1 Your address is blocked here, ask the administrators\r\n";
 
 /// What a session came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,6 +152,8 @@ struct Shared {
     report_reader: tokio::sync::Mutex<()>,
     reporting: tokio::sync::Mutex<()>,
     sts_failures: sts::Failures,
+    rules: outbreak::Rules,
+    surge: surge::Surge,
 }
 
 impl Transfer {
@@ -168,6 +177,8 @@ impl Transfer {
                 report_reader: tokio::sync::Mutex::default(),
                 reporting: tokio::sync::Mutex::default(),
                 sts_failures: sts::Failures::default(),
+                rules: outbreak::Rules::default(),
+                surge: surge::Surge::default(),
             }),
         }
     }
@@ -236,6 +247,14 @@ impl Transfer {
 
     fn canary(&self) -> &canary::Nest {
         &self.shared.canary
+    }
+
+    fn surge(&self) -> &surge::Surge {
+        &self.shared.surge
+    }
+
+    fn rules(&self) -> &outbreak::Rules {
+        &self.shared.rules
     }
 
     fn dialer(&self) -> &dyn Dialer {

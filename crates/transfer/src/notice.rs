@@ -22,6 +22,9 @@ use crate::{
 /// Octets of a line of base64 (RFC 2045, section 6.8).
 const LINE: usize = 76;
 
+/// Recipients that the message names at most.
+const MOST_NAMED: usize = 20;
+
 /// A message of the server's own.
 #[derive(Clone, Debug)]
 pub struct Notice {
@@ -48,8 +51,27 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
+    let work = move |tx: &mut Tx<'_>, told: &[Address], _: Option<BodyId>| work(tx, told);
+    send_known(transfer, notice, work).await
+}
+
+/// As [`send`]; `work` hears the body that the message is kept as, too, if it goes to anybody.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn send_known<T, E>(
+    transfer: &Transfer,
+    notice: Notice,
+    work: impl FnOnce(&mut Tx<'_>, &[Address], Option<BodyId>) -> Result<Recorded<T>, E>
+    + Send
+    + 'static,
+) -> Result<(T, Vec<Address>), E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
     let to = notice.to.clone();
-    send_made(transfer, &to, |told| compose(transfer, &notice, told), work).await
+    send_all(transfer, &to, |told| compose(transfer, &notice, told), work).await
 }
 
 /// The same with a message that `make` makes for those whom it goes to. It is signed where it leaves.
@@ -61,6 +83,22 @@ pub(crate) async fn send_made<T, E>(
     to: &[Address],
     make: impl FnOnce(&[Address]) -> Vec<u8>,
     work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, E> + Send + 'static,
+) -> Result<(T, Vec<Address>), E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let work = move |tx: &mut Tx<'_>, told: &[Address], _: Option<BodyId>| work(tx, told);
+    send_all(transfer, to, make, work).await
+}
+
+async fn send_all<T, E>(
+    transfer: &Transfer,
+    to: &[Address],
+    make: impl FnOnce(&[Address]) -> Vec<u8>,
+    work: impl FnOnce(&mut Tx<'_>, &[Address], Option<BodyId>) -> Result<Recorded<T>, E>
+    + Send
+    + 'static,
 ) -> Result<(T, Vec<Address>), E>
 where
     T: Send + 'static,
@@ -107,7 +145,8 @@ where
         );
     }
     let heard = told.clone();
-    let work = move |tx: &mut Tx<'_>| work(tx, &heard);
+    let body = parcels.first().map(Parcel::body);
+    let work = move |tx: &mut Tx<'_>| work(tx, &heard, body);
     let value = parcel::commit(transfer.store(), parcels, work).await?;
     Ok((value, told))
 }
@@ -140,7 +179,12 @@ fn compose(transfer: &Transfer, notice: &Notice, to: &[Address]) -> Vec<u8> {
         "From",
         &format!("Kakitome <postmaster@{}>", settings.hostname),
     ));
-    fields.push_str(&field("To", &names.join(", ")));
+    // A list of everybody is nobody's business (RFC 5322, section 3.4).
+    let named = match names.len() > MOST_NAMED {
+        true => "undisclosed-recipients:;".to_owned(),
+        false => names.join(", "),
+    };
+    fields.push_str(&field("To", &named));
     fields.push_str(&text_field("Subject", &notice.subject));
     // Nobody's program is to answer it (RFC 3834, section 5).
     fields.push_str(&field("Auto-Submitted", "auto-generated"));

@@ -90,6 +90,11 @@ impl Parcel {
         store.blocking(work).await
     }
 
+    /// The body that it is kept as.
+    pub(crate) fn body(&self) -> BodyId {
+        self.contents.body
+    }
+
     /// The same, for another mailbox of its accounts; those in `elsewhere` have one of their own.
     pub(crate) fn into_mailbox(
         mut self,

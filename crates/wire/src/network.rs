@@ -89,6 +89,12 @@ impl ExplicitNetwork {
         let address = address.to_canonical();
         address.is_ipv4() == self.base.is_ipv4() && masked(address, self.prefix) == self.base
     }
+
+    /// Whether the two have an address in common.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.contains(other.base) || other.contains(self.base)
+    }
 }
 
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
@@ -198,6 +204,8 @@ mod tests {
         assert!(!v6.contains("2001:db9::1".parse().unwrap()));
         let mapped: ExplicitNetwork = "::ffff:192.0.2.0/120".parse().unwrap();
         assert_eq!(mapped.to_string(), "192.0.2.0/24");
+        let within: ExplicitNetwork = "10.1.2.3".parse().unwrap();
+        assert!(v4.meets(&within) && within.meets(&v4) && !v6.meets(&v4));
         let one: ExplicitNetwork = "::1".parse().unwrap();
         assert!(one.contains("::1".parse().unwrap()));
     }

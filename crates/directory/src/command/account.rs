@@ -162,7 +162,7 @@ pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
         if !account.renewed {
             return Err(CommandError::NotRenewed(account.identifier));
         }
-        let incident = incident::before_resumption(tx, &account)?;
+        let incidents = incident::before_resumption(tx, &account)?;
         account::resume(tx, account.id)?;
         tx.touch(Topic::Account(account.id));
         let event = me
@@ -170,10 +170,10 @@ pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
             .detail("suspended_at", account.suspended_at)
             .detail(
                 "incident",
-                incident.as_ref().map(|incident| incident.number),
+                incidents.first().map(|incident| incident.number),
             );
         let mut events = vec![event];
-        if let Some(incident) = incident {
+        for incident in incidents {
             events.push(incident::take(
                 tx,
                 me,

@@ -1,13 +1,14 @@
-//! `incident open | list | show | step | close`: a password that another may have used (clause 4.1).
+//! `incident open | list | show | step | close`: a password that another may have used (clause 4.1), and what the server opens by
+//! itself ([`crate::isolation`], clauses 5.2(5), 5.5(2)).
 //!
 //! Opening suspends the identifier everywhere at once and holds what it has queued; mail for it keeps arriving. Then each
-//! step of the clause has to be taken before the incident can be closed.
+//! step of its kind has to be taken before the incident can be closed.
 
 use jiff::{SignedDuration, Timestamp};
 use message::address::Address;
 use serde::Serialize;
 use store::{
-    Error, Recorded, Topic, Tx,
+    Error, Recorded, Tx,
     queue::{self, Selection, State},
     sql::Sql,
 };
@@ -20,86 +21,42 @@ use super::{
 };
 use crate::{
     Directory, Role,
+    isolation::{self, Cause},
     tables::{
-        account, app_password, forward,
+        account,
         incident::{self as table, Entry, New},
     },
 };
+
+pub use super::step::{IncidentKind, Step};
 
 const MAY_ACKNOWLEDGE: &[Role] = &[Role::SecurityOfficer];
 const MAY_HAND_OVER: &[Role] = &[Role::AccountManager];
 /// How far back is looked when the owner vouches for nothing.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The only kind there is so far.
-const CREDENTIAL: &str = "credential";
-
-/// A step of an incident, in the order in which they are usually taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// The identifier is suspended (clause 4.1(1)a); by opening.
-    Suspended,
-    /// What it has queued since the owner's last sure use is held; by opening.
-    QueueHeld,
-    /// The trail was analysed (clause 4.1(1)c); by the server.
-    Analysed,
-    /// The security officer was sent the analysis (clause 4.1(1)d); by the server.
-    Reported,
-    /// The security officer has read it.
-    Acknowledged,
-    /// A new password is set (clause 4.1(1)b).
-    PasswordRenewed,
-    /// It was handed over to the owner, and to nobody else.
-    HandedOver,
-    /// The identifier can be used again.
-    Resumed,
-}
-
-impl Step {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Suspended,
-        Self::QueueHeld,
-        Self::Analysed,
-        Self::Reported,
-        Self::Acknowledged,
-        Self::PasswordRenewed,
-        Self::HandedOver,
-        Self::Resumed,
-    ];
-
-    /// Its name on the command line and in the trail.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Suspended => "suspended",
-            Self::QueueHeld => "queue-held",
-            Self::Analysed => "analysed",
-            Self::Reported => "reported",
-            Self::Acknowledged => "acknowledged",
-            Self::PasswordRenewed => "password-renewed",
-            Self::HandedOver => "handed-over",
-            Self::Resumed => "resumed",
-        }
-    }
-}
+const MAY_CLEAN: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
+const CREDENTIAL: &str = IncidentKind::Credential.as_str();
 
 /// An incident, as shown.
 #[derive(Clone, Debug, Serialize)]
 pub struct IncidentView {
     /// Its number.
     pub number: i64,
-    /// Its kind: `credential`.
+    /// Its kind, as [`IncidentKind`] names it.
     pub kind: String,
-    /// The identifier whose password it is.
+    /// The identifier that it is about; empty if it is about none.
     pub identifier: String,
+    /// The network address that it is about, if it is about one.
+    pub address: Option<String>,
     /// Why it was opened.
     pub reason: String,
-    /// The owner's last sure use: what came after is analysed.
+    /// What was known when it was opened: an object.
+    pub facts: serde_json::Value,
+    /// From when on the trail is analysed; of a password, the owner's last sure use.
     pub since: Timestamp,
-    /// Who opened it.
-    pub opened_by: String,
+    /// Who opened it; `None`: the server.
+    pub opened_by: Option<String>,
     /// When.
     pub opened_at: Timestamp,
     /// Who closed it.
@@ -163,7 +120,8 @@ fn carry_out(
     reason: &str,
     since: Option<Timestamp>,
 ) -> Result<(IncidentView, Vec<Event>), CommandError> {
-    if let Some(open) = table::open_of(tx, account.id)? {
+    let mut open = table::open_of(tx, account.id)?.into_iter();
+    if let Some(open) = open.find(|open| open.kind == CREDENTIAL) {
         return Err(CommandError::State(format!(
             "incident {} is open for {} already",
             open.number, account.identifier
@@ -176,67 +134,93 @@ fn carry_out(
             "the owner's last sure use cannot be in the future".to_owned(),
         ));
     }
-    let was_suspended = account.suspended_at.is_some();
-    // Also one that is suspended: a password that was set since does not count any more.
-    account::suspend(tx, account.id)?;
-    // Whoever had the password could make more of them.
-    let app_passwords = app_password::revoke_all(tx, account.id)?;
-    let (mut ended, mut left) = (Vec::new(), Vec::new());
-    for forward in forward::of(tx, account.id)? {
-        if forward.order.is_none() {
-            forward::delete(tx, account.id, &forward.target)?;
-            ended.push(forward.target.to_string());
-        } else {
-            left.push(forward.target.to_string());
-        }
-    }
-    tx.touch(Topic::Account(account.id));
-    let selection = Selection {
-        identifier: Some(account.identifier.clone()),
-        queued_from: Some(since),
-        state: Some(State::Waiting),
-        ..Selection::default()
-    };
-    let held = queue::set_state(tx, &selection, State::Held)?;
     let new = New {
         kind: CREDENTIAL,
-        account: account.id,
+        account: Some(account.id),
+        address: None,
         reason,
+        facts: "{}",
         since,
-        opened_by: me.id,
+        opened_by: Some(me.id),
     };
     let number = table::insert(tx, &new)?;
-    let note = format!("{held} recipients");
-    table::take_step(tx, number, Step::Suspended.as_str(), None, "")?;
-    table::take_step(tx, number, Step::QueueHeld.as_str(), None, &note)?;
     let opened = me
         .event(Kind::IncidentOpened, number.to_string())
         .detail("incident_kind", CREDENTIAL)
         .detail("identifier", account.identifier.as_str())
         .detail("reason", reason)
         .detail("since", since.to_string());
-    let suspended = me
-        .event(Kind::AccountSuspended, &account.identifier)
-        .detail("reason", reason)
-        .detail("incident", number)
-        .detail("app_passwords_revoked", app_passwords)
-        .detail("forwards_left", left)
-        .detail("before", if was_suspended { "suspended" } else { "active" })
-        .detail("after", "suspended");
-    let mut events = vec![opened, suspended];
-    for target in ended {
-        let event = me
-            .event(Kind::ForwardRemoved, &account.identifier)
-            .detail("target", target)
-            .detail("why", "incident")
-            .detail("incident", number);
-        events.push(event);
-    }
-    if held > 0 {
-        let event = me.event(Kind::QueueHeld, &account.identifier);
-        events.push(event.detail("recipients", held).detail("incident", number));
-    }
+    let mut events = vec![opened];
+    let cause = Cause {
+        actor: Actor::Person(me.name.clone()),
+        incident: number,
+        reason,
+    };
+    isolation::shut(tx, account, &cause, Some(since), &mut events)?;
     Ok((view_of(tx, number)?, events))
+}
+
+/// Opens an incident about malware that is known to be on a terminal, before the scanners met it: shuts out the identifier and, if it
+/// is named, the address, as the server does by itself (clause 5.2(5)).
+///
+/// # Errors
+/// [`CommandError`]; one identifier has one open incident of this kind at most.
+pub async fn open_inside(
+    caller: &Caller,
+    name: &str,
+    peer: Option<std::net::IpAddr>,
+    reason: &str,
+) -> Result<IncidentView, CommandError> {
+    let kind = IncidentKind::MalwareInside.as_str();
+    let words = format!("incident open --kind {kind} {name}");
+    let options = caller.directory.options();
+    let (name, reason) = (name.to_owned(), reason.to_owned());
+    let work = async {
+        let reason = plain_text("the reason", &reason, MOST_REASON)?;
+        caller
+            .change(&words, MAY_SUSPEND, move |tx, me| {
+                let account = present(tx, &options, &name)?;
+                let mut open = table::open_of(tx, account.id)?.into_iter();
+                if let Some(open) = open.find(|open| open.kind == kind) {
+                    return Err(CommandError::State(format!(
+                        "incident {} is open for {} already",
+                        open.number, account.identifier
+                    )));
+                }
+                let found = isolation::Found {
+                    account: Some(account.id),
+                    peer,
+                    malware: String::new(),
+                    place: String::new(),
+                };
+                let rule = options.isolation.clone().unwrap_or_default();
+                let by = Some((me.id, me.name.as_str(), reason.as_str()));
+                let (number, events) = isolation::isolate(tx, &rule, &found, by)?;
+                Ok((view_of(tx, number)?, events))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Those that the server opens by itself, are open, and were not analysed and reported yet. For the server's own reports.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn unreported(directory: &Directory) -> Result<Vec<IncidentView>, Error> {
+    let read = |snapshot: &mut store::Snapshot<'_>| {
+        let mut open = table::all(snapshot)?;
+        open.retain(|incident| incident.closed_at.is_none() && incident.kind != CREDENTIAL);
+        let mut found = Vec::new();
+        for entry in open {
+            let steps = table::steps(snapshot, entry.number)?;
+            if missing(&entry, &steps).contains(&Step::Analysed) {
+                found.push(shown(entry, steps));
+            }
+        }
+        Ok(found)
+    };
+    directory.inner.store.read(read).await
 }
 
 /// All incidents, the newest first.
@@ -252,7 +236,7 @@ pub async fn list(caller: &Caller) -> Result<Vec<IncidentView>, CommandError> {
         .await
 }
 
-/// Those that are not closed: number, identifier, missing steps. For the server's own reports.
+/// Those that are not closed: number, what it is about, missing steps. For the server's own reports.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -262,8 +246,8 @@ pub async fn still_open_all(directory: &Directory) -> Result<Vec<(i64, String, V
         open.retain(|incident| incident.closed_at.is_none());
         let mut told = Vec::with_capacity(open.len());
         for incident in open {
-            let missing = missing(&table::steps(snapshot, incident.number)?);
-            told.push((incident.number, incident.account.1, missing));
+            let missing = missing(&incident, &table::steps(snapshot, incident.number)?);
+            told.push((incident.number, name(&incident), missing));
         }
         Ok(told)
     };
@@ -296,7 +280,7 @@ pub async fn acknowledge(
     let note = note.to_owned();
     let work = caller.change(&words, MAY_ACKNOWLEDGE, move |tx, me| {
         let note = said(&note)?;
-        still_open(tx, number)?;
+        demanded(&still_open(tx, number)?, Step::Acknowledged)?;
         if !taken(tx, number, Step::Analysed)? {
             return Err(CommandError::State(format!(
                 "incident {number} is not analysed yet; `incident step {number} analysed` does it"
@@ -326,6 +310,7 @@ pub async fn hand_over(
     let work = caller.change(&words, MAY_HAND_OVER, move |tx, me| {
         let note = plain_text("the note on how it was handed over", &note, MOST_REASON)?;
         let incident = still_open(tx, number)?;
+        demanded(&incident, Step::HandedOver)?;
         let events = handed_over(tx, me, &incident, &note)?;
         Ok((view_of(tx, number)?, events))
     });
@@ -339,11 +324,14 @@ pub(super) fn handed_over(
     incident: &Entry,
     note: &str,
 ) -> Result<Vec<Event>, CommandError> {
-    let account = account::by_id(tx, incident.account.0)?;
+    let account = match &incident.account {
+        Some((id, _)) => account::by_id(tx, *id)?,
+        None => None,
+    };
     if !account.is_some_and(|account| account.renewed) {
         return Err(CommandError::State(format!(
             "{} has no new password since it was suspended",
-            incident.account.1
+            incident.identifier()
         )));
     }
     let mut events = Vec::new();
@@ -351,6 +339,55 @@ pub(super) fn handed_over(
         events.push(take(tx, me, incident.number, step, note)?);
     }
     Ok(events)
+}
+
+/// The terminal that malware came from is off the network or clean: `note` says what was done (clause 5.2(5)).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn clean(caller: &Caller, number: i64, note: &str) -> Result<IncidentView, CommandError> {
+    let words = format!("incident step {number} {}", Step::TerminalCleaned.as_str());
+    let note = note.to_owned();
+    let work = caller.change(&words, MAY_CLEAN, move |tx, me| {
+        let note = plain_text("the note on what was done", &note, MOST_REASON)?;
+        demanded(&still_open(tx, number)?, Step::TerminalCleaned)?;
+        let event = take(tx, me, number, Step::TerminalCleaned, &note)?;
+        Ok((view_of(tx, number)?, vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
+/// What was held is settled. Refused while mail of the identifier is held in the queue.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn settle(
+    caller: &Caller,
+    number: i64,
+    note: &str,
+) -> Result<IncidentView, CommandError> {
+    let words = format!("incident step {number} {}", Step::QueueSettled.as_str());
+    let note = note.to_owned();
+    let work = caller.change(&words, MAY_CLEAN, move |tx, me| {
+        let note = said(&note)?;
+        let incident = still_open(tx, number)?;
+        demanded(&incident, Step::QueueSettled)?;
+        let identifier = incident.identifier();
+        let held = Selection {
+            identifier: Some(identifier.to_owned()),
+            state: Some(State::Held),
+            ..Selection::default()
+        };
+        let held = queue::ids(tx, &held)?.len();
+        if held > 0 {
+            return Err(CommandError::State(format!(
+                "{held} messages of {identifier} are held still: `queue release`, `queue bounce` or `queue discard` with --identifier {identifier} --state held"
+            )));
+        }
+        let event = take(tx, me, number, Step::QueueSettled, &note)?;
+        Ok((view_of(tx, number)?, vec![event]))
+    });
+    caller.run(&words, work).await
 }
 
 /// Closes an incident: refused as long as a step is missing.
@@ -408,21 +445,30 @@ pub fn note_report(
     tx.record(&event(Step::Analysed), ())
 }
 
-/// What is still to be done before the identifier may be used again, if an incident is open for it.
+/// The open incidents that end with the identifier's resumption; refused while one of them forbids it.
 pub(super) fn before_resumption(
     sql: &mut dyn Sql,
     account: &account::Entry,
-) -> Result<Option<Entry>, CommandError> {
-    let Some(incident) = table::open_of(sql, account.id)? else {
-        return Ok(None);
-    };
-    if taken(sql, incident.number, Step::HandedOver)? {
-        return Ok(Some(incident));
+) -> Result<Vec<Entry>, CommandError> {
+    let mut open = table::open_of(sql, account.id)?;
+    open.retain(|incident| steps_of(incident).contains(&Step::Resumed));
+    for incident in &open {
+        for (step, why) in [
+            (
+                Step::HandedOver,
+                "its new password was handed over to its owner",
+            ),
+            (Step::TerminalCleaned, "the terminal is clean"),
+        ] {
+            if steps_of(incident).contains(&step) && !taken(sql, incident.number, step)? {
+                return Err(CommandError::State(format!(
+                    "{} cannot be resumed before {why} (incident {})",
+                    account.identifier, incident.number
+                )));
+            }
+        }
     }
-    Err(CommandError::State(format!(
-        "{} cannot be resumed before its new password was handed over to its owner (incident {})",
-        account.identifier, incident.number
-    )))
+    Ok(open)
 }
 
 /// Refuses while an incident is open for the account.
@@ -430,7 +476,7 @@ pub(super) fn must_be_over(
     sql: &mut dyn Sql,
     account: &account::Entry,
 ) -> Result<(), CommandError> {
-    match table::open_of(sql, account.id)? {
+    match table::open_of(sql, account.id)?.first() {
         None => Ok(()),
         Some(incident) => Err(CommandError::State(format!(
             "incident {} is open for {}",
@@ -439,12 +485,19 @@ pub(super) fn must_be_over(
     }
 }
 
-/// The open incident of an account.
-pub(super) fn of_account(
+/// The open incidents of an account that demand that a new password is handed over, and have not seen it yet.
+pub(super) fn awaiting_password(
     sql: &mut dyn Sql,
     account: &account::Entry,
-) -> Result<Option<Entry>, CommandError> {
-    Ok(table::open_of(sql, account.id)?)
+) -> Result<Vec<Entry>, CommandError> {
+    let mut awaiting = Vec::new();
+    for incident in table::open_of(sql, account.id)? {
+        let demands = steps_of(&incident).contains(&Step::HandedOver);
+        if demands && !taken(sql, incident.number, Step::HandedOver)? {
+            awaiting.push(incident);
+        }
+    }
+    Ok(awaiting)
 }
 
 pub(super) fn take(
@@ -493,9 +546,43 @@ fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     Ok(entry)
 }
 
-fn missing(steps: &[table::Step]) -> Vec<Step> {
+fn steps_of(incident: &Entry) -> &'static [Step] {
+    let kind = IncidentKind::named(&incident.kind);
+    // A kind that is not known demands all that there was before there were several.
+    let kind = kind.unwrap_or(IncidentKind::Credential);
+    kind.steps(incident.account.is_some())
+}
+
+fn missing(incident: &Entry, steps: &[table::Step]) -> Vec<Step> {
     let is_missing = |step: &Step| !steps.iter().any(|taken| taken.name == step.as_str());
-    Step::ALL.into_iter().filter(is_missing).collect()
+    steps_of(incident)
+        .iter()
+        .copied()
+        .filter(is_missing)
+        .collect()
+}
+
+/// What it is about, for people.
+fn name(incident: &Entry) -> String {
+    let (identifier, address) = (incident.identifier(), incident.address.as_deref());
+    match (identifier.is_empty(), address) {
+        (false, _) => identifier.to_owned(),
+        (true, Some(address)) => address.to_owned(),
+        (true, None) => incident.kind.clone(),
+    }
+}
+
+/// Refuses a step that the incident's kind has not.
+fn demanded(incident: &Entry, step: Step) -> Result<(), CommandError> {
+    if steps_of(incident).contains(&step) {
+        return Ok(());
+    }
+    Err(CommandError::State(format!(
+        "incident {} ({}) has no step {}",
+        incident.number,
+        incident.kind,
+        step.as_str()
+    )))
 }
 
 fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
@@ -505,8 +592,17 @@ fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError>
 
 fn view(sql: &mut dyn Sql, entry: Entry) -> Result<IncidentView, CommandError> {
     let steps = table::steps(sql, entry.number)?;
-    Ok(IncidentView {
-        missing: missing(&steps),
+    Ok(shown(entry, steps))
+}
+
+fn shown(entry: Entry, steps: Vec<table::Step>) -> IncidentView {
+    IncidentView {
+        missing: missing(&entry, &steps),
+        identifier: entry.identifier().to_owned(),
+        address: entry.address,
+        // What is no JSON any more is shown as it is.
+        facts: serde_json::from_str(&entry.facts)
+            .unwrap_or_else(|_| serde_json::Value::String(entry.facts.clone())),
         steps: steps
             .into_iter()
             .map(|step| StepView {
@@ -518,12 +614,11 @@ fn view(sql: &mut dyn Sql, entry: Entry) -> Result<IncidentView, CommandError> {
             .collect(),
         number: entry.number,
         kind: entry.kind,
-        identifier: entry.account.1,
         reason: entry.reason,
         since: entry.since,
         opened_by: entry.opened_by,
         opened_at: entry.opened_at,
         closed_by: entry.closed_by,
         closed_at: entry.closed_at,
-    })
+    }
 }

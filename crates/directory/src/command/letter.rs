@@ -189,7 +189,7 @@ pub async fn hand(caller: &Caller, name: &str, receipt: &str) -> Result<(), Comm
                     .detail("letter", letter.number)
                     .detail("receipt", receipt.as_str());
                 let mut events = vec![event];
-                if let Some(open) = incident::of_account(tx, &account)? {
+                for open in incident::awaiting_password(tx, &account)? {
                     events.extend(incident::handed_over(tx, me, &open, &receipt)?);
                 }
                 Ok(((), events))

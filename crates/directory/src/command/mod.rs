@@ -40,8 +40,11 @@
 //! | `account logins` | the holder; administrator, security-officer |
 //! | `account list`, `account idle` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |
+//! | `block add`, `block remove` | administrator, security-officer |
+//! | `block list` | any officer's role |
 //! | `incident open` | administrator, account-manager, security-officer |
 //! | `incident step N handed-over` | account-manager |
+//! | `incident step N terminal-cleaned`, `incident step N queue-settled` | administrator, security-officer |
 //! | `incident step N acknowledged`, `incident close` | security-officer |
 //! | `incident list`, `incident show` | any officer's role |
 //! | `register list` | any officer's role |
@@ -57,6 +60,7 @@ pub mod account;
 pub mod address;
 pub mod app_password;
 pub mod arrival;
+pub mod block;
 mod bootstrap;
 pub(crate) mod delete;
 mod error;
@@ -77,6 +81,7 @@ pub mod role;
 pub mod roster;
 pub mod second_factor;
 pub mod shared;
+pub mod step;
 
 use std::{future::Future, pin::Pin};
 

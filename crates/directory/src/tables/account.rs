@@ -130,6 +130,12 @@ pub(crate) fn of_role(sql: &mut dyn Sql, role: &str) -> Result<Vec<Address>, Err
     rows(sql, list, params![role], |row| parse_address(&row.text(0)?))
 }
 
+/// Main addresses of all accounts that are not deleted.
+pub(crate) fn addresses(sql: &mut dyn Sql) -> Result<Vec<Address>, Error> {
+    let list = "SELECT main_address FROM account WHERE state <> 'deleted' ORDER BY id";
+    rows(sql, list, params![], |row| parse_address(&row.text(0)?))
+}
+
 /// Whose mail is whose: the account of the person entered first, for role addresses that nobody was named for.
 pub(crate) fn first_of_all(sql: &mut dyn Sql) -> Result<Option<(AccountId, Address)>, Error> {
     first(

@@ -1,4 +1,4 @@
-//! Incidents and the steps taken in them (clause 4.1).
+//! Incidents and the steps taken in them (clauses 4.1, 5.2(5), 5.5(2)).
 
 use jiff::Timestamp;
 use store::{
@@ -11,10 +11,16 @@ use store::{
 pub(crate) struct Entry {
     pub(crate) number: i64,
     pub(crate) kind: String,
-    pub(crate) account: (AccountId, String),
+    /// The identifier that it is about, if it is about one.
+    pub(crate) account: Option<(AccountId, String)>,
+    /// The network address that it is about, if it is about one.
+    pub(crate) address: Option<String>,
     pub(crate) reason: String,
+    /// A JSON object.
+    pub(crate) facts: String,
     pub(crate) since: Timestamp,
-    pub(crate) opened_by: String,
+    /// `None`: the server by itself.
+    pub(crate) opened_by: Option<String>,
     pub(crate) opened_at: Timestamp,
     pub(crate) closed_by: Option<String>,
     pub(crate) closed_at: Option<Timestamp>,
@@ -30,18 +36,24 @@ pub(crate) struct Step {
     pub(crate) note: String,
 }
 
-const SELECT: &str = "SELECT i.number, i.kind, i.account, a.identifier, i.reason, i.since, o.name, i.opened_at,
-    c.name, i.closed_at FROM incident i JOIN account a ON a.id = i.account JOIN person o ON o.id = i.opened_by
-    LEFT JOIN person c ON c.id = i.closed_by";
+const SELECT: &str =
+    "SELECT i.number, i.kind, i.account, a.identifier, i.reason, i.since, o.name, i.opened_at,
+    c.name, i.closed_at, i.address, i.facts FROM incident i LEFT JOIN account a ON a.id = i.account
+    LEFT JOIN person o ON o.id = i.opened_by LEFT JOIN person c ON c.id = i.closed_by";
 
 fn read(row: &dyn Row) -> Result<Entry, Error> {
     Ok(Entry {
         number: row.int(0)?,
         kind: row.text(1)?,
-        account: (AccountId(row.int(2)?), row.text(3)?),
+        account: match row.maybe_int(2)? {
+            Some(id) => Some((AccountId(id), row.text(3)?)),
+            None => None,
+        },
+        address: row.maybe_text(10)?,
+        facts: row.text(11)?,
         reason: row.text(4)?,
         since: row.time(5)?,
-        opened_by: row.text(6)?,
+        opened_by: row.maybe_text(6)?,
         opened_at: row.time(7)?,
         closed_by: row.maybe_text(8)?,
         closed_at: super::maybe_time(row, 9)?,
@@ -58,19 +70,43 @@ pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<Entry>, Error> {
     rows(sql, &format!("{SELECT} ORDER BY i.number DESC"), &[], read)
 }
 
-/// The one of an account that is not closed.
-pub(crate) fn open_of(sql: &mut dyn Sql, account: AccountId) -> Result<Option<Entry>, Error> {
-    let find = format!("{SELECT} WHERE i.account = ?1 AND i.closed_at IS NULL");
-    first(sql, &find, params![account], read)
+impl Entry {
+    /// The identifier that it is about; empty when it is about none.
+    pub(crate) fn identifier(&self) -> &str {
+        self.account.as_ref().map_or("", |(_, name)| name)
+    }
+}
+
+/// Those of an account that are not closed, the newest first.
+pub(crate) fn open_of(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<Entry>, Error> {
+    let find =
+        format!("{SELECT} WHERE i.account = ?1 AND i.closed_at IS NULL ORDER BY i.number DESC");
+    rows(sql, &find, params![account], read)
+}
+
+/// The newest of a kind that is not closed and is about no account, but about this network address, if it is about one.
+pub(crate) fn open_at(
+    sql: &mut dyn Sql,
+    kind: &str,
+    address: Option<&str>,
+) -> Result<Option<Entry>, Error> {
+    let find = format!(
+        "{SELECT} WHERE i.kind = ?1 AND i.account IS NULL AND COALESCE(i.address, '') = ?2 AND i.closed_at IS NULL \
+         ORDER BY i.number DESC LIMIT 1"
+    );
+    first(sql, &find, params![kind, address.unwrap_or_default()], read)
 }
 
 /// What a new incident says.
 pub(crate) struct New<'a> {
     pub(crate) kind: &'a str,
-    pub(crate) account: AccountId,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) address: Option<&'a str>,
     pub(crate) reason: &'a str,
+    pub(crate) facts: &'a str,
     pub(crate) since: Timestamp,
-    pub(crate) opened_by: PersonId,
+    /// `None`: the server by itself.
+    pub(crate) opened_by: Option<PersonId>,
 }
 
 /// Enters an incident and returns its number, the next after the highest given.
@@ -80,8 +116,8 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
     let number = highest.unwrap_or_default().saturating_add(1);
     let now = tx.now();
     tx.execute(
-        "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO incident (number, kind, account, reason, since, opened_by, opened_at, address, facts)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             number,
             new.kind,
@@ -89,7 +125,9 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
             new.reason,
             new.since,
             new.opened_by,
-            now
+            now,
+            new.address,
+            new.facts
         ],
     )?;
     Ok(number)

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod address;
 pub(crate) mod app_password;
+pub(crate) mod block;
 pub(crate) mod copied;
 pub(crate) mod credential;
 pub(crate) mod forward;

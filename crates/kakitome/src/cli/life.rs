@@ -13,14 +13,17 @@ pub(crate) enum IncidentCommand {
         /// What it is about
         #[arg(long, value_enum)]
         kind: IncidentKind,
-        /// The identifier whose password another may have used
+        /// The identifier whose password another may have used, or whose terminal has malware
         address: String,
-        /// What was reported
-        #[arg(long, default_value = "the password was reported as used by another")]
-        reason: String,
-        /// The owner's last sure use [default: 30 days ago]
+        /// What was reported [default: what the kind says]
+        #[arg(long)]
+        reason: Option<String>,
+        /// Of a credential: the owner's last sure use [default: 30 days ago]
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
+        /// Of malware-inside: the terminal's network address, to be blocked
+        #[arg(long, value_name = "ADDR")]
+        from: Option<std::net::IpAddr>,
     },
     /// List incidents, the newest first
     List,
@@ -37,12 +40,13 @@ pub(crate) enum IncidentCommand {
         #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
         lang: String,
     },
-    /// Take a step: analysed (analyse and report again), handed-over (with --note: to whom and how), acknowledged
+    /// Take a step: analysed (analyse and report again), acknowledged, handed-over (with --note: to whom and how), terminal-cleaned
+    /// (with --note: what was done), queue-settled (nothing of the identifier is held any more)
     Step {
         /// The incident's number
         number: i64,
         /// The step
-        #[arg(value_parser = ["analysed", "handed-over", "acknowledged"])]
+        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "queue-settled"])]
         step: String,
         /// What is to be said of it
         #[arg(long, default_value = "")]
@@ -60,6 +64,8 @@ pub(crate) enum IncidentCommand {
 pub(crate) enum IncidentKind {
     /// A password that another may have used (clause 4.1)
     Credential,
+    /// Malware on a terminal of somebody's (clause 5.2(5)); the server opens it by itself where the scanners meet it
+    MalwareInside,
 }
 
 /// `account letter`

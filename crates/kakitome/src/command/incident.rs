@@ -19,9 +19,14 @@ use super::{
     audit::{READERS, each_event, search::time},
 };
 use crate::{
+    alarms,
     cli::{IncidentCommand, IncidentKind},
     site::Site,
 };
+
+/// What a credential's incident is opened for unless it is said.
+const REPORTED: &str = "the password was reported as used by another";
+const CREDENTIAL: &str = incident::IncidentKind::Credential.as_str();
 
 pub(super) async fn run(
     site: &Site,
@@ -35,10 +40,15 @@ pub(super) async fn run(
             address,
             reason,
             since,
+            from,
         } => {
+            if from.is_some() {
+                let words = "--from is for an incident of the kind malware-inside";
+                return Err(Failure::Words(words.to_owned()));
+            }
             let args = Open {
                 name: address,
-                reason,
+                reason: reason.unwrap_or_else(|| REPORTED.to_owned()),
                 since: since.as_deref().map(time).transpose()?,
             };
             let opened = incident::open(caller, args).await?;
@@ -50,6 +60,29 @@ pub(super) async fn run(
                 .await;
             analyse(site, &opened, answer).await?;
             incident::show(caller, opened.number).await?
+        }
+        IncidentCommand::Open {
+            kind: IncidentKind::MalwareInside,
+            address,
+            reason,
+            since,
+            from,
+        } => {
+            if since.is_some() {
+                let words = "--since is for an incident of the kind credential";
+                return Err(Failure::Words(words.to_owned()));
+            }
+            let reason = reason
+                .as_deref()
+                .unwrap_or("malware was reported on a terminal");
+            let opened = incident::open_inside(caller, &address, from, reason).await?;
+            answer
+                .note(format!(
+                    "{} is suspended everywhere; mail for it keeps arriving. The security officers are told by mail.",
+                    opened.identifier
+                ))
+                .await;
+            opened
         }
         IncidentCommand::List => {
             for entry in incident::list(caller).await? {
@@ -64,6 +97,8 @@ pub(super) async fn run(
         IncidentCommand::Step { number, step, note } => match step.as_str() {
             "handed-over" => incident::hand_over(caller, number, &note).await?,
             "acknowledged" => incident::acknowledge(caller, number, &note).await?,
+            "terminal-cleaned" => incident::clean(caller, number, &note).await?,
+            "queue-settled" => incident::settle(caller, number, &note).await?,
             step => {
                 let words = format!("incident step {number} {step}");
                 let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
@@ -74,6 +109,12 @@ pub(super) async fn run(
                 let found = incident::show(caller, number).await?;
                 if found.closed_at.is_some() {
                     return Err(Failure::Refused(format!("incident {number} is closed")));
+                }
+                if found.kind != CREDENTIAL {
+                    return Err(Failure::Refused(format!(
+                        "the server analyses incident {number} ({}) by itself",
+                        found.kind
+                    )));
                 }
                 analyse(site, &found, answer).await?;
                 incident::show(caller, number).await?
@@ -132,6 +173,11 @@ async fn report(
 ) -> Result<(), Failure> {
     let words = format!("incident report {number}");
     let found = incident::show(caller, number).await?;
+    if found.identifier.is_empty() {
+        return Err(Failure::Refused(format!(
+            "incident {number} is about no identifier: `incident show {number}`, `audit search --address`"
+        )));
+    }
     let permitted = caller.permit(&words, READERS, |_| async { Ok::<(), CommandError>(()) });
     permitted.await?;
     let reading = caller
@@ -160,6 +206,9 @@ async fn usage(site: &Site, found: &IncidentView, answer: &Answer) -> Result<Usa
 
 /// The report to the security officer (clause 4.1(1)d).
 fn document(found: &IncidentView, usage: &Usage, language: Language) -> String {
+    if found.kind != CREDENTIAL {
+        return alarms::report(found, usage, language);
+    }
     let zone = TimeZone::system();
     let time = |at: jiff::Timestamp| {
         at.to_zoned(zone.clone())
@@ -177,7 +226,7 @@ fn document(found: &IncidentView, usage: &Usage, language: Language) -> String {
             found.identifier,
             found.reason,
             time(found.opened_at),
-            found.opened_by,
+            found.opened_by.as_deref().unwrap_or("-"),
             time(found.since),
             found.number
         ),
@@ -190,7 +239,7 @@ fn document(found: &IncidentView, usage: &Usage, language: Language) -> String {
             found.identifier,
             found.reason,
             time(found.opened_at),
-            found.opened_by,
+            found.opened_by.as_deref().unwrap_or("-"),
             time(found.since),
             found.number
         ),

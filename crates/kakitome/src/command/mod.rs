@@ -6,6 +6,7 @@ mod account;
 mod audit;
 mod backup;
 mod backups;
+mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
@@ -13,6 +14,7 @@ mod incident;
 mod learning;
 mod letter;
 mod order;
+mod outbreak;
 mod person;
 mod probe;
 mod quarantine;
@@ -163,6 +165,7 @@ pub(crate) async fn run(
             account::run(site, &caller, command, request, answer).await
         }
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
+        SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
@@ -240,6 +243,7 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
+        SiteCommand::Outbreak(command) => outbreak::run(site, caller, command, answer).await,
         SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
         SiteCommand::Sts(command) => sts::run(site, caller, command, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
@@ -256,6 +260,7 @@ async fn dispatch(
         | SiteCommand::Order(_)
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
+        | SiteCommand::Block(_)
         | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),

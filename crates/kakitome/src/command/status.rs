@@ -162,7 +162,7 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
     for (number, identifier, missing) in incident::still_open_all(&site.directory).await? {
         let missing: Vec<&str> = missing.into_iter().map(incident::Step::as_str).collect();
         attention.push(format!(
-            "incident {number} ({identifier}) is open: {} (clause 4.1)",
+            "incident {number} ({identifier}) is open: {} (clauses 4.1, 5.2(5), 5.5(2))",
             match missing.is_empty() {
                 true => "`incident close` ends it".to_owned(),
                 false => format!("missing {}", missing.join(", ")),

@@ -10,6 +10,7 @@ mod criteria;
 mod dmarc_reports;
 mod engines;
 mod error;
+mod isolation;
 mod limits;
 mod listen;
 mod malware;
@@ -37,6 +38,7 @@ pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use dmarc_reports::DmarcReportKeys;
 pub(crate) use error::SettingsError;
+pub(crate) use isolation::IsolationKeys;
 pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
@@ -89,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) quarantine: QuarantineKeys,
     #[serde(default)]
     pub(crate) dmarc_reports: DmarcReportKeys,
+    pub(crate) isolation: IsolationKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
     #[serde(default)]
@@ -305,6 +308,7 @@ impl Settings {
         self.screening.check(at)?;
         self.quarantine.check(at)?;
         self.dmarc_reports.check(&self.own_domains(), at)?;
+        self.isolation.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
@@ -436,6 +440,10 @@ mod tests {
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
             ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[return_path]\nsurge = 1000000\n", 9),
+            ("[return_path]\nsurge_time = \"0s\"\n", 9),
+            ("[isolation]\nblock_time = \"1s\"\n", 9),
+            ("[isolation]\nexcept = [\"0.0.0.0/0\"]\n", 9),
             ("[signing]\nalgorithms = [\"ed25519\"]\n", 9),
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),

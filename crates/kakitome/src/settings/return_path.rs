@@ -5,6 +5,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -12,12 +13,17 @@ use jiff::Timestamp;
 use message::address::Domain;
 use serde::Deserialize;
 use toml::Spanned;
-use transfer::{ReturnPath, Unmarked};
+use transfer::{BounceSurge, ReturnPath, Unmarked};
 use world::World;
 
-use super::{SettingsError, policy::At};
+use super::{SettingsError, Time, policy::At};
 
 const FIRST_LINE: &str = "kakitome return path key 1";
+
+/// The time of each is in memory.
+const MOST_SURGE: usize = 100_000;
+const SHORTEST_SURGE: Duration = Duration::from_secs(1);
+const LONGEST_SURGE: Duration = Duration::from_secs(86_400);
 
 /// `[return_path]`
 #[derive(Debug, Deserialize)]
@@ -32,6 +38,10 @@ pub(crate) struct ReturnPathKeys {
     pub(crate) except: Vec<Spanned<String>>,
     /// Bounces for mail that was not sent from here.
     pub(crate) unmarked: UnmarkedKeys,
+    /// Refused bounces from which on it is a surge; 0: never.
+    pub(crate) surge: Spanned<usize>,
+    /// Within which time.
+    pub(crate) surge_time: Spanned<Time>,
 }
 
 impl Default for ReturnPathKeys {
@@ -41,6 +51,8 @@ impl Default for ReturnPathKeys {
             key_file: PathBuf::from("keys/return-path.key"),
             except: Vec::new(),
             unmarked: UnmarkedKeys::RefuseBounces,
+            surge: Spanned::new(0..0, BounceSurge::default().count),
+            surge_time: Spanned::new(0..0, Time(BounceSurge::default().time)),
         }
     }
 }
@@ -60,7 +72,27 @@ impl ReturnPathKeys {
             Domain::parse(text.get_ref())
                 .map_err(|error| at(text.span(), format!("this is no domain: {error}")))?;
         }
+        if *self.surge.get_ref() > MOST_SURGE {
+            return Err(at(
+                self.surge.span(),
+                format!("surge is {MOST_SURGE} at most"),
+            ));
+        }
+        let time = self.surge_time.get_ref().0;
+        if time < SHORTEST_SURGE || time > LONGEST_SURGE {
+            let reason = "surge_time lies between 1s and 1d";
+            return Err(at(self.surge_time.span(), reason.into()));
+        }
         Ok(())
+    }
+
+    /// When refused bounces are a surge.
+    pub(super) fn bounce_surge(&self) -> Option<BounceSurge> {
+        let count = *self.surge.get_ref();
+        (count > 0).then(|| BounceSurge {
+            count,
+            time: self.surge_time.get_ref().0,
+        })
     }
 
     /// For the transfer room; `None`: return paths are not signed. `usual` is what holds unless it is said.

@@ -88,6 +88,7 @@ impl Settings {
             second_factor: keys.second_factor.into(),
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
+            isolation: self.isolation.made(&self.mailbox.exchange_servers),
             order_lifetime: keys.order_lifetime.0,
         }
     }
@@ -116,6 +117,7 @@ impl Settings {
         made.screening = self.screening_settings()?;
         made.quarantine_time = self.quarantine.keep.get_ref().0;
         made.return_path = self.return_path.made(directory, self.marks_usually())?;
+        made.bounce_surge = self.return_path.bounce_surge();
         made.malware = Some(self.screening.malware.policy());
         let usual = made.screening.is_some() && !self.is_alone();
         let own = self.own_domains();

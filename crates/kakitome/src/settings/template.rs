@@ -197,6 +197,13 @@ unauthenticated_networks = []
 # days = 3                         # that are made up for when the server was down
 # address = \"dmarc-reports@DOMAIN\"  # where reports about own domains come to; the own DMARC records name it in rua=
 
+[isolation]
+# Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident
+# opened for the security officer (clause 5.2(5)). `block list`, `incident list`.
+# enabled = true
+# except = [\"127.0.0.0/8\", \"::1/128\"]  # networks that are never blocked; name proxies and relays that bring many people's mail
+# block_time = \"30d\"             # unless somebody ends it before
+
 [signing]
 # Mail that leaves is signed in the name of its author's domain (DKIM): `dkim list` tells the records to publish, and a key signs once the
 # DNS shows its record.
@@ -211,6 +218,8 @@ unauthenticated_networks = []
 # key_file = \"keys/return-path.key\"  # two servers of one site have the same
 # except = [\"lists.example.org\"]  # own domains whose return paths stay as they are
 # unmarked = \"refuse-bounces\"    # bounces to addresses without the mark: refuse-bounces, refuse-all (receipts without a sender too), accept
+# surge = 200                      # refused bounces from which on an incident is opened for the security officer; 0: never
+# surge_time = \"10m\"             # within which time
 
 [mta_sts]
 # Mail to own domains comes over verified TLS (MTA-STS, RFC 8461): others fetch this from https://mta-sts.DOMAIN at port 443 of the pages,

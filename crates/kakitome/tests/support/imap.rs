@@ -59,7 +59,12 @@ impl Session {
     /// Over TLS, after the greeting.
     #[track_caller]
     pub(crate) fn open_tls(site: &Site, port: u16) -> Self {
-        let lines = Lines::connect(site.address, port).unwrap();
+        Self::open_over(Lines::connect(site.address, port).unwrap(), site)
+    }
+
+    /// The same over a connection that was made before.
+    #[track_caller]
+    pub(crate) fn open_over(lines: Lines, site: &Site) -> Self {
         let mut session = Self {
             lines: lines.into_tls(&site.certificate()).unwrap(),
             tag: 0,

@@ -34,8 +34,18 @@ impl Session {
     }
 
     pub(crate) fn try_open(address: Ipv4Addr, port: u16) -> io::Result<Self> {
+        Self::try_over(Lines::connect(address, port)?)
+    }
+
+    /// Over a connection that was made before.
+    #[track_caller]
+    pub(crate) fn over(lines: Lines) -> Self {
+        Self::try_over(lines).unwrap()
+    }
+
+    fn try_over(lines: Lines) -> io::Result<Self> {
         let mut session = Self {
-            lines: Lines::connect(address, port)?,
+            lines,
             extensions: Vec::new(),
         };
         let greeting = session.reply()?;
@@ -61,6 +71,12 @@ impl Session {
     #[track_caller]
     pub(crate) fn submission(site: &Site, person: &Person) -> Self {
         let lines = Lines::connect(site.address, site::SUBMISSIONS).unwrap();
+        Self::submission_over(lines, site, person)
+    }
+
+    /// The same over a connection that was made before.
+    #[track_caller]
+    pub(crate) fn submission_over(lines: Lines, site: &Site, person: &Person) -> Self {
         let mut session = Self {
             lines: lines.into_tls(&site.certificate()).unwrap(),
             extensions: Vec::new(),

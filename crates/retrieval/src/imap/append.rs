@@ -1,5 +1,6 @@
 //! APPEND of one message or several (RFC 9051, section 6.3.12; RFC 3502): all or none.
 
+use directory::isolation::Found;
 use message::{Limits, Summary, header::parse_ids};
 use protocol::imap::{Append, AppendMessage, DateTime, MailboxName, ResponseCode};
 use store::{
@@ -80,9 +81,23 @@ impl Member {
                 .outcome(trail::Outcome::Refused)
                 .detail("octets", message.body.len())
                 .detail("screening", barred.found);
+            let found = barred.malware.map(|malware| Found {
+                account: Some(self.login.account),
+                peer: Some(self.line.peer().ip()),
+                malware,
+                place: mailbox.as_str().to_owned(),
+            });
+            let directory = self.shared.directory.clone();
             self.shared
                 .store
-                .commit::<_, Error>(Vec::new(), move |tx| tx.record(&event, ()))
+                .commit::<_, Error>(Vec::new(), move |tx| {
+                    if let Some(found) = &found {
+                        for isolated in directory.isolate(tx, found)? {
+                            drop(tx.record(&isolated, ())?);
+                        }
+                    }
+                    tx.record(&event, ())
+                })
                 .await?;
             let code = match barred.is_temporary {
                 true => ResponseCode::Unavailable,

@@ -154,6 +154,8 @@ pub enum Finding {
     QuarantineDamaged { id: QueueId, why: String },
     /// A policy of another domain (MTA-STS) cannot be used.
     StsPolicyDamaged { domain: String, why: String },
+    /// An incident, a blocked network or a rule against an outbreak cannot be read.
+    AlarmUnreadable { name: String, why: String },
     /// An event is dated before the one before it (microseconds since 1970).
     EventTime {
         event: EventId,

@@ -5,6 +5,7 @@
 //! (events), or found in two looks of which the second is exact (references). So what merely changed in between is
 //! never told. Memory is bounded: findings are handed out as they come.
 
+mod alarm;
 mod body;
 mod engine;
 mod finding;
@@ -252,6 +253,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(queue::Recipients::default()));
     checks.push_back(Box::new(quarantine::Apart::default()));
     checks.push_back(Box::new(sts::Policies::default()));
+    checks.push_back(Box::new(alarm::Alarms));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

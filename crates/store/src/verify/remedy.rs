@@ -44,6 +44,7 @@ impl Finding {
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
+            Self::AlarmUnreadable { .. } => "alarm-unreadable",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
             Self::EventAltered { .. } => "event-altered",
@@ -128,6 +129,9 @@ impl Finding {
             Self::StsPolicyDamaged { .. } => Leave(
                 "left alone: what it said is in the event that kept it (`audit search --kind sts.kept`); mail to the domain waits",
             ),
+            Self::AlarmUnreadable { .. } => Leave(
+                "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
+            ),
             Self::EventTime { .. }
             | Self::EventUnreadable { .. }
             | Self::EventAltered { .. }
@@ -186,6 +190,7 @@ impl Finding {
             | Self::QueueUnowned { id, .. }
             | Self::RecipientOrphans { id, .. }
             | Self::QuarantineDamaged { id, .. } => id.to_string(),
+            Self::AlarmUnreadable { name, .. } => name.clone(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
             | Self::EventAltered { event }

@@ -207,6 +207,7 @@ impl Finding {
             Self::StsPolicyDamaged { domain, why } => {
                 write!(f, "the policy (MTA-STS) of {domain}: {why}")
             }
+            Self::AlarmUnreadable { name, why } => write!(f, "{name}: {why}"),
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
                 "message {id} is not in the queue, but recipients wait for it: {}",

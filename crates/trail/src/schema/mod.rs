@@ -123,6 +123,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("What screening remembers", transfer::SCREENING),
     ("Reports of DMARC", transfer::DMARC_REPORTS),
     ("The quarantine", transfer::QUARANTINE),
+    ("Outbreaks", transfer::OUTBREAKS),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),

@@ -86,20 +86,40 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
 };
 
 pub(super) const INCIDENTS: &[Schema] = schemas! {
+    AddressBlocked {
+        subject: "the network, as address and prefix length";
+        outcome: Success;
+        facts:
+            Always "reason" Text: "Why.";
+            Sometimes "until" Text: "When it ends by itself (RFC 3339, UTC); absent if it does not.";
+            Sometimes "incident" Number: "The incident that it belongs to, if it belongs to one.";
+    }
+    AddressUnblocked {
+        subject: "the network, as address and prefix length";
+        outcome: Success;
+        facts:
+            Always "reason" Text: "Why it ends.";
+            Always "blocked_for" Text: "Why it was blocked.";
+            Always "blocked_at" Text: "Since when it was blocked (RFC 3339, UTC).";
+            Sometimes "incident" Number: "The incident that it belongs to, if it belongs to one.";
+    }
     IncidentOpened {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands.";
-            Always "identifier" Text: "The identifier that it is about.";
-            Always "reason" Text: "What it was opened for, as it was typed.";
-            Always "since" Text: "When its owner last used it for sure (RFC 3339); from there on the trail is analysed.";
+            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands; `malware-inside`, malware that was sent from inside; `bounce-surge`, many bounces to mail that was never sent from here.";
+            Always "identifier" Text: "The identifier that it is about; empty if it is about none.";
+            Always "reason" Text: "What it was opened for: as it was typed, or what the server found.";
+            Always "since" Text: "From when on the trail is analysed (RFC 3339): of a password, when its owner last used it for sure.";
+            Sometimes "facts" Object: "Of `bounce-surge`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`).";
+            Sometimes "found" Text: "Of `malware-inside`: what the scanner calls it.";
+            Sometimes "found_in" Text: "Of `malware-inside`: the id of the message that was refused, or the mailbox that it was to be put into.";
     }
     IncidentStep {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `password-renewed`, `handed-over` or `resumed`; the opening itself suspends the identifier and holds its mail.";
+            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `password-renewed`, `handed-over` or `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
             Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step.";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
             Sometimes "recipients" List: "Addresses that the report was sent to, of the step `reported` if the server took it.";

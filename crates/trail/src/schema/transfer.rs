@@ -240,6 +240,25 @@ pub(super) const QUARANTINE: &[Schema] = schemas! {
     }
 };
 
+pub(super) const OUTBREAKS: &[Schema] = schemas! {
+    OutbreakBegun {
+        subject: "the rule's number";
+        outcome: Success;
+        facts:
+            Always "marks" Object: "What mail it means, all of it: `sha256` of an attachment or of the message, `name` and `type` of an attachment, `sender` (address or domain), `subject`; `*` and `?` stand for any characters and for one.";
+            Always "handling" Text: "What it does: `refuse` or `quarantine`.";
+            Always "reason" Text: "Why, as it was typed.";
+            Always "until" Text: "When it ends by itself (RFC 3339, UTC).";
+            Always "told" Number: "How many accounts the notice went to; 0 if staff were not told.";
+    }
+    OutbreakEnded {
+        subject: "the rule's number";
+        outcome: Success, Failure;
+        facts:
+            Always "reason" Text: "Why, as it was typed, or that its time is over; a failure had been ended just before.";
+    }
+};
+
 pub(super) const SIGNING: &[Schema] = schemas! {
     SigningKeyMade {
         subject: "the domain that the key signs for";

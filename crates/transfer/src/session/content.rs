@@ -26,6 +26,7 @@ use trail::{Event, Kind};
 use super::{
     Conversation, envelope,
     envelope::{Place, Target},
+    inside::{Untaken, taken},
 };
 use crate::{
     Listener,
@@ -74,7 +75,7 @@ impl Conversation<'_> {
                     true => envelope::ANSWERS_NOTHING,
                     false => "",
                 };
-                self.message_refused("DATA", refusal.reply(), reason).await;
+                let refusal = self.refused_and_isolated(refusal, reason).await;
                 answer.refuse(&mut self.machine, refusal);
             }
         }
@@ -152,6 +153,9 @@ impl Conversation<'_> {
             .all(|target| target.answers_nothing);
         if bounce.is_some() && answers_nothing {
             metrics::count(metrics::BACKSCATTER);
+            if let Some(target) = self.open.targets.first() {
+                self.note_forged_bounce(&target.address).await;
+            }
             return Err(envelope::answers_nothing());
         }
         Ok((raw, bounce))
@@ -325,13 +329,17 @@ impl Conversation<'_> {
             parcels.extend(notice);
             events.push(event);
         }
+        let login = self.login.clone();
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
-            parcel::record_all(tx, &events)
+            taken(tx, login.as_ref(), &events)
         };
         parcel::commit(store, parcels, work)
             .await
-            .map_err(trouble)?;
+            .map_err(|untaken| match untaken {
+                Untaken::LoginEnded => envelope::login_ended(),
+                Untaken::Store(error) => trouble(error),
+            })?;
         metrics::accepted(self.listener, octets);
         metrics::count_many(metrics::DELIVERED, delivered);
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");

@@ -200,12 +200,7 @@ impl Conversation<'_> {
             (Listener::Submission | Listener::Submissions, Some(login)) => {
                 match directory.still_valid(login).await {
                     Ok(true) => {}
-                    Ok(false) => {
-                        return Err(Refusal::new::<535>(
-                            Detail::BAD_CREDENTIALS,
-                            "Your login has ended",
-                        ));
-                    }
+                    Ok(false) => return Err(login_ended()),
                     Err(error) => return Err(self.store_trouble(&error)),
                 }
                 let Some(sender) = sender else {
@@ -246,6 +241,7 @@ impl Conversation<'_> {
                 crate::metrics::count(crate::metrics::BACKSCATTER);
                 self.refused("RCPT", Some(&address), refusal.reply(), ANSWERS_NOTHING)
                     .await;
+                self.note_forged_bounce(&address).await;
                 return answer.refuse(&mut self.machine, refusal);
             }
         };
@@ -309,6 +305,15 @@ impl Conversation<'_> {
             Unmarked::All => Err((address, answers_nothing())),
             _ => Ok((address, true)),
         }
+    }
+
+    /// Counts a bounce that was refused since it answers nothing that was sent from here.
+    pub(super) async fn note_forged_bounce(&self, recipient: &Address) {
+        let hello = self.hello.as_ref().map_or("", |hello| hello.name.as_str());
+        let recipient = recipient.to_string();
+        self.transfer
+            .note_forged_bounce(self.peer.ip(), hello, &recipient)
+            .await;
     }
 
     async fn place(&self, address: &Address) -> Result<Place, Refusal> {
@@ -384,6 +389,10 @@ impl Conversation<'_> {
 pub(super) const ANSWERS_NOTHING: &str = "forged-sender";
 /// Local parts that take whatever comes.
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+pub(super) fn login_ended() -> Refusal {
+    Refusal::new::<535>(Detail::BAD_CREDENTIALS, "Your login has ended")
+}
 
 fn too_many_bounces() -> Refusal {
     Refusal::new::<451>(

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use directory::LocalRecipient;
-use screening::{Arrival, Conduct, Evidence, HelloForm, Policy, Screened, Screener, Words};
+use screening::{
+    Arrival, Conduct, Evidence, HelloForm, Policy, Screened, Screener, Words,
+    outbreak::{self, Blocked, Rule, RuleHandling},
+};
 use store::AccountId;
 
 use super::{Conversation, envelope::Place};
@@ -29,7 +32,9 @@ impl Conversation<'_> {
         let policy = Arc::new(settings.policy());
         let has_rules =
             self.listener.is_submission() && policy.rules.iter().any(|rule| rule.submissions);
-        if authentication.is_none() && scanners.is_none() && !has_rules {
+        let outbreak = self.transfer.outbreak_rules();
+        let anybody = authentication.is_some() || scanners.is_some() || has_rules;
+        if !anybody && outbreak.is_empty() {
             return None;
         }
         // Shared for a while with the threads that read it.
@@ -53,9 +58,10 @@ impl Conversation<'_> {
                 true => self.words(&policy, &shared).await,
                 false => None,
             };
-            (patterns, words)
+            (patterns, words, self.blocked(outbreak, &shared).await)
         };
-        let (mut evidence, said, (patterns, words)) = tokio::join!(asking, scanning, reading);
+        let (mut evidence, said, (patterns, words, blocked)) =
+            tokio::join!(asking, scanning, reading);
         evidence.own = self.listener.is_submission();
         evidence.sender = self.open.mail.as_ref().map(|_| match self.open.sender() {
             Some(sender) => sender.to_string(),
@@ -66,6 +72,9 @@ impl Conversation<'_> {
         evidence.patterns_of = policy.patterns_digest();
         evidence.words = words;
         *raw = Arc::unwrap_or_clone(shared);
+        if let Some(blocked) = blocked {
+            evidence = evidence.with_blocked(blocked);
+        }
         let evidence = match said {
             Some(said) => evidence.with_malware(said),
             None => evidence.in_bounds(),
@@ -107,6 +116,24 @@ impl Conversation<'_> {
             }
         }
         found
+    }
+
+    /// The rule against an outbreak that means the message. Looked for where blocking is allowed: digests take their time.
+    async fn blocked(&self, rules: Vec<Rule>, raw: &Arc<Vec<u8>>) -> Option<Blocked> {
+        if rules.is_empty() {
+            return None;
+        }
+        let (sender, shared) = (self.open.sender().cloned(), Arc::clone(raw));
+        let look = move || outbreak::blocked(&rules, sender.as_ref(), &shared);
+        match self.read_in(look).await {
+            Some(blocked) => blocked,
+            // Never "not meant": the strictest there is, for now.
+            None => Some(Blocked {
+                rule: 0,
+                handling: RuleHandling::Defer,
+                what: String::new(),
+            }),
+        }
     }
 
     async fn patterns(&self, policy: &Arc<Policy>, raw: &Arc<Vec<u8>>) -> Vec<String> {

@@ -2,7 +2,7 @@
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
-//! and `engines` hears from programs of others, `refusal` records what was refused.
+//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware.
 
 mod apart;
 mod auth;
@@ -10,6 +10,7 @@ mod content;
 mod engines;
 mod envelope;
 mod evidence;
+mod inside;
 mod line;
 mod refusal;
 mod reports;

@@ -98,6 +98,19 @@ impl Conversation<'_> {
     /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the
     /// command that it had come to.
     pub(super) async fn message_refused(&mut self, stage: &str, reply: &Reply, reason: &str) {
+        let events = self.message_refusal(stage, reply, reason);
+        if !events.is_empty() {
+            self.write(events, self.note()).await;
+        }
+    }
+
+    /// The events of that; none where it is only counted.
+    pub(super) fn message_refusal(
+        &mut self,
+        stage: &str,
+        reply: &Reply,
+        reason: &str,
+    ) -> Vec<Event> {
         let recipients: Vec<String> = self
             .open
             .targets
@@ -108,7 +121,7 @@ impl Conversation<'_> {
         metrics::refused(self.listener, reply.is_permanent());
         if self.refusals.contents == 0 {
             self.refusals.only_count(recipients);
-            return;
+            return Vec::new();
         }
         self.refusals.contents = self.refusals.contents.saturating_sub(1);
         let event = self
@@ -116,7 +129,7 @@ impl Conversation<'_> {
             .detail("reply", reply.to_string())
             .detail("reason", reason)
             .detail("size", self.open.raw.len().max(self.open.size));
-        self.write_named(event, recipients, self.note()).await;
+        event.in_parts(DETAIL_LIMIT, vec![("recipients", recipients)])
     }
 
     /// A command that the machine refused by itself. Only those of a transaction are facts for the trail;

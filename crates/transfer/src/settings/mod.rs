@@ -84,6 +84,9 @@ pub struct Settings {
     pub screening: Option<Screening>,
     /// How return paths of own mail are signed. Default `None`: they are not.
     pub return_path: Option<crate::ReturnPath>,
+    /// When refused bounces to mail that was never sent from here are a surge (clause 5.5(2)); `None`: never. Default
+    /// [`crate::BounceSurge`]'s.
+    pub bounce_surge: Option<crate::BounceSurge>,
     /// How long mail is set apart before it is deleted. Default 30 days.
     pub quarantine_time: Duration,
     /// What is done about what the scanners say, of mail from outside and of submissions (clause 5.2(4)). Default `None`: they are
@@ -178,6 +181,7 @@ impl Default for Settings {
             outbound: Outbound::default(),
             screening: None,
             return_path: None,
+            bounce_surge: Some(crate::BounceSurge::default()),
             quarantine_time: Duration::from_secs(30 * 86_400),
             malware: None,
             dmarc_reports: crate::dmarc_reports::Keys::default(),

@@ -1,0 +1,338 @@
+//! Malware that comes from inside: who sends it is shut out at once, and the officer follows it to the end (clause 5.2(5)).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use support::{Letter, Person, Program, Site, imap, line::Lines, site, site::me, smtp, until};
+
+const SOON: Duration = Duration::from_secs(40);
+/// The terminal that the malware is on.
+const TERMINAL: Ipv4Addr = Ipv4Addr::new(127, 77, 0, 5);
+
+/// EICAR's test file, put together so that no scanner reports this one.
+fn eicar() -> String {
+    let halves = [
+        r"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-",
+        "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+    ];
+    halves.concat()
+}
+
+fn infected(from: &str, to: &str) -> Vec<u8> {
+    format!(
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: a file\r\nMessage-ID: <bad@story.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: application/octet-stream; name=\"bad.txt\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n",
+        BASE64_STANDARD.encode(eicar())
+    )
+    .into_bytes()
+}
+
+/// A site whose people sit at loopback addresses, of which the machine's own is never blocked.
+fn office(settings: &[(&str, &str)]) -> (Site, Person, Person, Person) {
+    let mut site = Site::new("city.example");
+    site.set("isolation", "except = [\"127.0.0.1\"]");
+    // A next hop that nobody listens at.
+    site.route("nowhere.example", "host = \"[127.0.0.1]\", port = 9");
+    for (section, line) in settings {
+        site.set(section, line);
+    }
+    site.serve();
+    let officer = officer(&site);
+    let (tanaka, suzuki) = (site.person("tanaka"), site.person("suzuki"));
+    (site, officer, tanaka, suzuki)
+}
+
+/// An account for the officer who runs these tests.
+fn officer(site: &Site) -> Person {
+    let address = "officer@city.example";
+    site.give(&["order", "issue", "--for", &me(), "--address", address]);
+    let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
+    Person {
+        name: me(),
+        address: address.to_owned(),
+        password: issued[0]["password"].as_str().unwrap().to_owned(),
+    }
+}
+
+fn terminal(site: &Site, port: u16) -> std::io::Result<Lines> {
+    Lines::connect_from(TERMINAL, site.address, port)
+}
+
+fn login(site: &Site, person: &Person) -> bool {
+    let mut session = imap::Session::open_tls(site, site::IMAPS);
+    let words = format!("LOGIN \"{}\" \"{}\"", person.address, person.password);
+    session.give(&words).is_ok()
+}
+
+fn incident(site: &Site) -> Value {
+    site.give(&["incident", "show", "1"]).remove(0)
+}
+
+fn decoded(inbox: &mut imap::Session, number: u32) -> String {
+    let mail = String::from_utf8(inbox.fetch(number)).unwrap();
+    Program::python("text_of.py").input(mail).succeeds()
+}
+
+#[test]
+fn who_sends_malware_is_shut_out_and_followed_to_the_end() {
+    let (site, officer, tanaka, suzuki) = office(&[]);
+    let over = terminal(&site, site::SUBMISSIONS).unwrap();
+    let mut session = smtp::Session::submission_over(over, &site, &tanaka);
+    let before = Letter::new("before", &tanaka.address, "someone@nowhere.example");
+    let sent = session.send(&before.from, &[&before.to], &before.content());
+    assert_eq!(sent.unwrap().code, 250);
+    // Another session of the same identifier, and another identifier at the same terminal.
+    let mut other = smtp::Session::submission(&site, &tanaka);
+    let over = terminal(&site, site::IMAPS).unwrap();
+    let mut reading = imap::Session::open_over(over, &site);
+    reading.login(&suzuki);
+    reading.select("INBOX");
+    reading.begin("IDLE").unwrap();
+    reading.response().unwrap();
+
+    let bad = infected(&tanaka.address, "friend@nowhere.example");
+    let to = ["friend@nowhere.example"];
+    let refused = session.send(&tanaka.address, &to, &bad).unwrap();
+    assert_eq!(refused.code, 554, "{refused:?}");
+    // Everywhere and at once: the identifier, the address, what was queued.
+    assert!(!login(&site, &tanaka), "suspended");
+    let ended = other.send(&before.from, &[&before.to], &before.content());
+    assert_eq!(ended.unwrap().code, 535);
+    assert_eq!(site.give(&["queue", "list"])[0]["state"], "held");
+    until("the other session at the terminal ends", SOON, || {
+        reading.response().is_err().then_some(())
+    });
+    let mut greeted = terminal(&site, site::SMTP).unwrap();
+    let line = String::from_utf8(greeted.line().unwrap()).unwrap();
+    assert!(
+        line.starts_with("554 5.7.1 Your address is blocked"),
+        "{line}"
+    );
+    let mut greeted = terminal(&site, site::IMAP).unwrap();
+    assert!(greeted.line().unwrap().starts_with(b"* BYE [ALERT]"));
+    let mut greeted = terminal(&site, site::POP3).unwrap();
+    assert!(greeted.line().unwrap().starts_with(b"-ERR [SYS/PERM]"));
+    for port in [site::HTTPS, site::IMAPS, site::SUBMISSIONS] {
+        assert!(terminal(&site, port).unwrap().line().is_err(), "{port}");
+    }
+    // Others go on.
+    assert!(login(&site, &suzuki));
+
+    let blocks = site.give(&["block", "list"]);
+    assert_eq!(blocks[0]["network"], "127.77.0.5/32", "{blocks:?}");
+    assert_eq!(blocks[0]["incident"], 1, "{blocks:?}");
+    assert!(blocks[0]["ends_at"].is_string(), "{blocks:?}");
+    let mut inbox = site.imap(&officer);
+    inbox.holds("INBOX", 1, SOON);
+    let told = decoded(&mut inbox, 1);
+    for words in [
+        "規程 5.2(5)",
+        "clause 5.2(5)",
+        &tanaka.address,
+        &suzuki.address,
+        "127.77.0.5",
+        "someone@nowhere.example",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    let open = incident(&site);
+    assert_eq!(open["kind"], "malware-inside", "{open}");
+    assert!(
+        open["facts"]["malware"]
+            .as_str()
+            .unwrap()
+            .contains("bad.txt")
+    );
+    let missing = json!([
+        "acknowledged",
+        "terminal-cleaned",
+        "queue-settled",
+        "password-renewed",
+        "handed-over",
+        "resumed"
+    ]);
+    assert_eq!(open["missing"], missing, "{open}");
+
+    follow(&site, &tanaka);
+    for (kind, count) in [
+        ("submission.refused", 2),
+        ("incident.opened", 1),
+        ("incident.closed", 1),
+        ("account.suspended", 1),
+        ("address.blocked", 1),
+        ("address.unblocked", 1),
+        ("queue.held", 1),
+    ] {
+        let events = site.events(&["--kind", kind]);
+        assert_eq!(events.len(), count, "{kind}: {events:?}");
+    }
+}
+
+/// Every step, and none can be left out.
+fn follow(site: &Site, tanaka: &Person) {
+    let why = site.refused(&["incident", "close", "1"]);
+    assert!(why.contains("terminal-cleaned, queue-settled"), "{why}");
+    let step = |name: &str, note: &str| {
+        site.give(&["incident", "step", "1", name, "--note", note]);
+    };
+    step("acknowledged", "確認した");
+    let why = site.refused(&["incident", "step", "1", "queue-settled"]);
+    assert!(
+        why.contains("1 messages of tanaka@city.example are held"),
+        "{why}"
+    );
+    let held = ["--identifier", &tanaka.address, "--state", "held"];
+    let discard = [
+        &["queue", "discard", "--reason", "感染した端末から"],
+        &held[..],
+    ]
+    .concat();
+    site.give(&discard);
+    step("queue-settled", "");
+    site.refused(&["incident", "step", "1", "analysed"]);
+    let file = site.beside("letter.pdf").display().to_string();
+    site.give(&["account", "letter", &tanaka.address, "--to", &file]);
+    let receipt = ["--handed-over", "本人に手渡し"];
+    site.give(&[&["account", "letter", &tanaka.address], &receipt[..]].concat());
+    let why = site.refused(&["account", "resume", &tanaka.address]);
+    assert!(why.contains("before the terminal is clean"), "{why}");
+    site.refused(&["incident", "step", "1", "terminal-cleaned"]);
+    step("terminal-cleaned", "再インストールした");
+    site.give(&["account", "resume", &tanaka.address]);
+    let closed = site.give(&["incident", "close", "1"]);
+    assert_eq!(closed[0]["missing"], json!([]));
+    site.refused(&["block", "remove", "127.77.0.6", "--reason", "x"]);
+    site.give(&["block", "remove", "127.77.0.5", "--reason", "端末は安全"]);
+    until("it is let in again", SOON, || {
+        terminal(site, site::SMTP)
+            .ok()?
+            .line()
+            .ok()?
+            .starts_with(b"220")
+            .then_some(())
+    });
+}
+
+#[test]
+fn what_a_crash_leaves_is_told_of_after_it() {
+    let (mut site, officer, tanaka, _) = office(&[]);
+    let over = terminal(&site, site::SUBMISSIONS).unwrap();
+    let mut session = smtp::Session::submission_over(over, &site, &tanaka);
+    let bad = infected(&tanaka.address, "friend@nowhere.example");
+    let refused = session.send(&tanaka.address, &["friend@nowhere.example"], &bad);
+    assert_eq!(refused.unwrap().code, 554);
+    // The reply came after the commit.
+    site.kill_hard();
+    site.serve();
+    let mut greeted = terminal(&site, site::SMTP).unwrap();
+    assert!(
+        greeted.line().unwrap().starts_with(b"554"),
+        "before anybody could come in"
+    );
+    assert!(!login(&site, &tanaka));
+    site.imap(&officer).holds("INBOX", 1, SOON);
+    assert_eq!(incident(&site)["missing"][0], "acknowledged");
+    assert_eq!(site.events(&["--kind", "incident.step"]).len(), 2);
+}
+
+#[test]
+fn what_is_appended_shuts_out_too_and_the_machine_itself_is_never_blocked() {
+    let (site, _, tanaka, suzuki) = office(&[("screening.malware", "append = true")]);
+    // From the machine's own address.
+    let mut session = site.imap(&tanaka);
+    let mail = String::from_utf8(infected(&tanaka.address, &suzuki.address)).unwrap();
+    let octets = mail.len();
+    let answer = session.give(&format!("APPEND INBOX {{{octets}+}}\r\n{mail}"));
+    assert!(answer.tagged.starts_with("NO"), "{answer:?}");
+    until("the session ends", SOON, || {
+        session.response().is_err().then_some(())
+    });
+    assert!(!login(&site, &tanaka) && login(&site, &suzuki));
+    assert!(site.give(&["block", "list"]).is_empty());
+    let steps = incident(&site)["steps"].to_string();
+    assert!(steps.contains("127.0.0.1 is not blocked"), "{steps}");
+    let why = site.refused(&["block", "add", "127.0.0.0/8", "--reason", "x"]);
+    assert!(
+        why.contains("127.0.0.1/32 is a network that never is"),
+        "{why}"
+    );
+    // By hand, and for a time.
+    let network = [
+        "block",
+        "add",
+        "127.77.0.0/24",
+        "--reason",
+        "調査中",
+        "--for",
+        "1h",
+    ];
+    site.give(&network);
+    assert!(site.refused(&network).contains("exists already"));
+    until("it is not let in", SOON, || {
+        terminal(&site, site::SMTP)
+            .ok()?
+            .line()
+            .ok()?
+            .starts_with(b"554")
+            .then_some(())
+    });
+    // Known before any scanner met it.
+    let open = [
+        "incident",
+        "open",
+        "--kind",
+        "malware-inside",
+        &suzuki.address,
+    ];
+    let opened = site.give(&[&open[..], &["--from", "127.78.0.1"]].concat());
+    assert_eq!(opened[0]["number"], 2, "{opened:?}");
+    assert!(!login(&site, &suzuki));
+    assert_eq!(site.give(&["block", "list"]).len(), 2);
+    assert!(site.refused(&open).contains("incident 2 is open"));
+}
+
+#[test]
+fn a_site_may_want_none_of_it_and_a_terminal_may_have_no_login() {
+    let (site, _, tanaka, _) = office(&[("isolation", "enabled = false")]);
+    let bad = infected(&tanaka.address, "friend@nowhere.example");
+    let submit = |session: &mut smtp::Session| {
+        session.send(&tanaka.address, &["friend@nowhere.example"], &bad)
+    };
+    let refused = submit(&mut smtp::Session::submission(&site, &tanaka));
+    assert_eq!(refused.unwrap().code, 554);
+    assert!(login(&site, &tanaka));
+    assert!(site.give(&["incident", "list"]).is_empty());
+    drop(site);
+
+    let networks = "unauthenticated_networks = [\"127.77.0.0/24\"]";
+    let mut site = Site::new("city.example");
+    site.unset("unauthenticated_networks");
+    site.set("submission", networks);
+    site.set("isolation", "except = [\"127.0.0.1\"]");
+    site.serve();
+    let tanaka = site.person("tanaka");
+    let lines = terminal(&site, site::SUBMISSION).unwrap();
+    let mut session = smtp::Session::over(lines);
+    let refused = session.send(&tanaka.address, &["friend@nowhere.example"], &bad);
+    assert_eq!(refused.unwrap().code, 554);
+    until("it is not let in", SOON, || {
+        terminal(&site, site::SMTP)
+            .ok()?
+            .line()
+            .ok()?
+            .starts_with(b"554")
+            .then_some(())
+    });
+    assert!(login(&site, &tanaka), "nobody's identifier it was");
+    let open = incident(&site);
+    assert_eq!(
+        (&open["identifier"], &open["address"]),
+        (&json!(""), &json!("127.77.0.5"))
+    );
+}

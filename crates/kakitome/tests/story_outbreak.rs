@@ -1,0 +1,222 @@
+//! What no scanner knows yet: one command blocks it and tells staff (clause 5.2(2)); and a surge of forged bounces reaches the officer
+//! (clause 5.5(2)).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod support;
+
+use std::{fs, time::Duration};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use support::{Person, Program, Site, imap, site::me, smtp, smtp::Reply, until};
+
+const SOON: Duration = Duration::from_secs(40);
+const HARM: &[u8] = b"what no scanner knows";
+
+fn mail(from: &str, to: &str, subject: &str, file: &str, data: &[u8]) -> Vec<u8> {
+    format!(
+        "From: <{from}>\r\nTo: <{to}>\r\nSubject: {subject}\r\nMessage-ID: <{file}@story.example>\r\nMIME-Version: 1.0\r\n\
+         Content-Type: multipart/mixed; boundary=\"b\"\r\n\r\n--b\r\n\r\nSee it.\r\n--b\r\n\
+         Content-Type: application/octet-stream; name=\"{file}\"\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n--b--\r\n",
+        BASE64_STANDARD.encode(data)
+    )
+    .into_bytes()
+}
+
+fn officer(site: &Site) -> Person {
+    let address = "officer@city.example";
+    site.give(&["order", "issue", "--for", &me(), "--address", address]);
+    let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
+    Person {
+        name: me(),
+        address: address.to_owned(),
+        password: issued[0]["password"].as_str().unwrap().to_owned(),
+    }
+}
+
+fn decoded(inbox: &mut imap::Session, number: u32) -> String {
+    let mail = String::from_utf8(inbox.fetch(number)).unwrap();
+    Program::python("text_of.py").input(mail).succeeds()
+}
+
+/// From outside.
+#[track_caller]
+fn hand(site: &Site, to: &Person, subject: &str, file: &str, data: &[u8]) -> Reply {
+    let content = mail("x@else.example", &to.address, subject, file, data);
+    site.smtp()
+        .send("x@else.example", &[&to.address], &content)
+        .unwrap()
+}
+
+#[track_caller]
+fn assert_blocked(reply: &Reply, rule: &str) {
+    let text = reply.text.join(" ");
+    assert!(reply.code == 554 && text.contains(rule), "{reply:?}");
+}
+
+#[test]
+fn one_command_blocks_mail_both_ways_and_tells_staff() {
+    let mut site = Site::new("city.example");
+    // Nobody looks at attachments: the rule alone decides.
+    site.set("screening.malware", "inspect = false");
+    site.serve();
+    let (tanaka, suzuki) = (site.person("tanaka"), site.person("suzuki"));
+    assert_eq!(hand(&site, &tanaka, "before", "a.bin", HARM).code, 250);
+
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(HARM));
+    let begin = [
+        "outbreak",
+        "begin",
+        "--reason",
+        "見本を受領",
+        "--sha256",
+        &digest,
+    ];
+    let begun = site.give(&[&begin[..], &["--notice", "内線 1234 へ"]].concat());
+    assert_eq!(
+        (&begun[0]["number"], &begun[0]["told"]),
+        (&json!(1), &json!(2))
+    );
+    // At once, whatever the file is called, and both ways.
+    let refused = hand(&site, &tanaka, "after", "b.dat", HARM);
+    assert_blocked(&refused, "rule 1, b.dat");
+    let content = mail(&tanaka.address, &suzuki.address, "own", "c.bin", HARM);
+    let mut session = smtp::Session::submission(&site, &tanaka);
+    let own = session.send(&tanaka.address, &[&suzuki.address], &content);
+    assert_blocked(&own.unwrap(), "rule 1");
+    assert_eq!(
+        hand(&site, &tanaka, "after", "b.dat", b"harmless").code,
+        250
+    );
+    let text = refused.text.join(" ");
+    let id = text
+        .split_whitespace()
+        .last()
+        .unwrap()
+        .trim_matches(['(', ')']);
+    let told = site.give(&["screening", "explain", id]).remove(0);
+    assert_eq!(told["verdict"]["because"], "outbreak-rule", "{told}");
+    assert_eq!(told["evidence"]["blocked"]["rule"], 1, "{told}");
+    assert_eq!(told["same_today"], true, "{told}");
+
+    // Staff were told, and who has read it is counted.
+    let mut inbox = site.imap(&suzuki);
+    inbox.holds("INBOX", 1, SOON);
+    let show = || site.give(&["outbreak", "show", "1"]).remove(0);
+    assert_eq!((&show()["kept"], &show()["read"]), (&json!(2), &json!(0)));
+    let notice = decoded(&mut inbox, 1);
+    for words in ["規程 5.2(2)", "clause 5.2(2)", &digest, "内線 1234 へ"] {
+        assert!(notice.contains(words), "{words} in {notice}");
+    }
+    inbox.ok("STORE 1 +FLAGS (\\Seen)");
+    assert_eq!((&show()["kept"], &show()["read"]), (&json!(2), &json!(1)));
+
+    // Set apart, by subject and sender; only an administrator may release it. It holds over a crash.
+    let begin = [
+        "outbreak",
+        "begin",
+        "--reason",
+        "x",
+        "--subject",
+        "請求書*",
+        "--sender",
+        "else.example",
+    ];
+    let how = ["--handling", "quarantine", "--no-notice", "--for", "1d"];
+    let begun = site.give(&[&begin[..], &how[..]].concat());
+    assert_eq!(begun[0]["told"], 0);
+    site.kill_hard();
+    site.serve();
+    let subject = "=?utf-8?B?6KuL5rGC5pu4IDIwMjY=?=";
+    assert_eq!(hand(&site, &suzuki, subject, "d.txt", b"x").code, 250);
+    let apart = site.give(&["quarantine", "list"]);
+    assert_eq!(apart.len(), 1, "{apart:?}");
+    assert_eq!(
+        (&apart[0]["cause"], &apart[0]["strict"]),
+        (&json!("outbreak-rule"), &json!(true))
+    );
+    assert_eq!(hand(&site, &suzuki, "another", "d.txt", b"x").code, 250);
+
+    // Ended, it holds no more.
+    site.give(&["outbreak", "end", "1", "--reason", "定義ファイルが対応した"]);
+    assert_eq!(hand(&site, &tanaka, "after", "b.dat", HARM).code, 250);
+    site.refused(&["outbreak", "end", "1", "--reason", "x"]);
+    let listed = site.give(&["outbreak", "list"]);
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert!(listed[1]["ended_at"].is_string() && listed[0]["ended_at"].is_null());
+    for wrong in [
+        &["--name", "*"][..],
+        &["--sha256", "12"],
+        &["--sender", "a b"],
+        &[],
+    ] {
+        let begin = ["outbreak", "begin", "--reason", "x"];
+        site.refused(&[&begin[..], wrong].concat());
+    }
+    assert_eq!(site.events(&["--kind", "outbreak.begun"]).len(), 2);
+    assert_eq!(site.events(&["--kind", "outbreak.ended"]).len(), 1);
+}
+
+/// A bounce for mail that was never sent.
+#[track_caller]
+fn forged_bounce(site: &Site, to: &Person) {
+    let mut session = site.smtp();
+    session.expect("EHLO far.example", 250);
+    session.expect("MAIL FROM:<>", 250);
+    let reply = session.say(&format!("RCPT TO:<{}>", to.address));
+    if reply.code != 250 {
+        return;
+    }
+    session.expect("DATA", 354);
+    let content = "From: MAILER-DAEMON@far.example\r\nSubject: failure notice\r\n\r\n<who@far.example>:\r\n550 5.1.1 no such user\r\n.";
+    let reply = session.say(content);
+    assert_eq!(reply.code, 550, "{reply:?}");
+}
+
+#[test]
+fn a_surge_of_forged_bounces_reaches_the_officer_once() {
+    let mut site = Site::new("city.example");
+    site.set("return_path", "enabled = true\nsurge = 3");
+    let key = "kakitome return path key 1\n\
+        0707070707070707070707070707070707070707070707070707070707070707\n2026-01-01T00:00:00Z\n";
+    fs::write(site.path().join("keys/return-path.key"), key).unwrap();
+    site.serve();
+    let (officer, tanaka) = (officer(&site), site.person("tanaka"));
+    let incidents = || site.give(&["incident", "list"]);
+    forged_bounce(&site, &tanaka);
+    forged_bounce(&site, &tanaka);
+    assert!(incidents().is_empty(), "two are no surge");
+    for _ in 0..7 {
+        forged_bounce(&site, &tanaka);
+    }
+    // Not again while it is open.
+    let open = incidents();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(open[0]["kind"], "bounce-surge", "{open:?}");
+    let samples = open[0]["facts"]["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 3, "{open:?}");
+    assert_eq!(samples[0]["recipient"], tanaka.address.as_str());
+    let mut inbox = site.imap(&officer);
+    inbox.holds("INBOX", 1, SOON);
+    let told = decoded(&mut inbox, 1);
+    for words in [
+        "規程 5.5(2)",
+        "clause 5.5(2)",
+        "far.example",
+        &tanaka.address,
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    site.refused(&["incident", "close", "1"]);
+    site.refused(&["incident", "step", "1", "terminal-cleaned", "--note", "x"]);
+    site.refused(&["incident", "report", "1"]);
+    site.give(&["incident", "step", "1", "acknowledged"]);
+    site.give(&["incident", "close", "1"]);
+    until("the next surge opens another", SOON, || {
+        forged_bounce(&site, &tanaka);
+        (incidents().len() == 2).then_some(())
+    });
+}

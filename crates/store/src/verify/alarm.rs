@@ -1,0 +1,83 @@
+//! Incidents, blocked networks and rules against outbreaks: what the server could not act on.
+
+use std::net::IpAddr;
+
+use crate::Error;
+
+use super::{Check, Finding, Look};
+
+/// All of them; there are few.
+pub(super) struct Alarms;
+
+impl Check for Alarms {
+    fn name(&self) -> &'static str {
+        "incidents, blocks and rules"
+    }
+
+    fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
+        for (list, what, why, fits) in [
+            (
+                "SELECT network, network FROM blocked_address",
+                "block",
+                "its network cannot be read: connections from there are taken",
+                is_network as fn(&str) -> bool,
+            ),
+            (
+                "SELECT CAST(number AS TEXT), marks FROM outbreak_rule WHERE ended_at IS NULL",
+                "rule against an outbreak",
+                "what it means cannot be read: it does not hold",
+                is_object,
+            ),
+            (
+                "SELECT CAST(number AS TEXT), facts FROM incident",
+                "incident",
+                "its facts cannot be read",
+                is_object,
+            ),
+        ] {
+            let rows = look.rows(list, &[], |row| Ok((row.text(0)?, row.text(1)?)))?;
+            for (name, text) in rows {
+                if !fits(&text) {
+                    look.tell(Finding::AlarmUnreadable {
+                        name: format!("{what} {name}"),
+                        why: why.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// An address and the length of its prefix.
+fn is_network(text: &str) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else {
+        return false;
+    };
+    let longest = match address.parse() {
+        Ok(IpAddr::V4(_)) => 32,
+        Ok(IpAddr::V6(_)) => 128,
+        Err(_) => return false,
+    };
+    prefix.parse::<u8>().is_ok_and(|prefix| prefix <= longest)
+}
+
+fn is_object(text: &str) -> bool {
+    matches!(serde_json::from_str(text), Ok(serde_json::Value::Object(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_known_from_what_is_none() {
+        for good in ["192.0.2.1/32", "10.0.0.0/8", "2001:db8::/32"] {
+            assert!(is_network(good), "{good}");
+        }
+        for bad in ["192.0.2.1", "192.0.2.1/33", "x/8", "2001:db8::/129", "/8"] {
+            assert!(!is_network(bad), "{bad}");
+        }
+        assert!(is_object("{}") && !is_object("[]") && !is_object("{"));
+    }
+}

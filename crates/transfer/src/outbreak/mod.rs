@@ -1,0 +1,357 @@
+//! An outbreak that no scanner knows yet (clause 5.2(2)): one command makes a rule that holds at once, for mail from outside and for
+//! submissions, and tells staff by mail, in one commit. A rule ends by its date, or by command.
+
+mod table;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use directory::{Person, Role};
+use jiff::{Timestamp, tz::TimeZone};
+use screening::outbreak::{MOST_RULES, Marks, MarksError, Rule, RuleHandling};
+use serde::Serialize;
+use store::{BodyId, Error, Recorded, Tx};
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{
+    Transfer,
+    notice::{self, Notice},
+};
+
+pub use table::RuleView;
+
+/// Characters of a reason.
+const MOST_REASON: usize = 500;
+/// Characters of the words for staff.
+const MOST_WORDS: usize = 4000;
+/// A rule holds no longer: what has lasted so long is for the scanners and the settings.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// The rules that hold, each with its end; a change replaces them.
+pub(crate) type Rules = ArcSwap<Vec<(Timestamp, Rule)>>;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OutbreakError {
+    /// The person has no role for it.
+    #[error("{0} may not do this: it needs the role of administrator or security-officer")]
+    NotPermitted(String),
+    /// The marks mean nothing.
+    #[error(transparent)]
+    Marks(#[from] MarksError),
+    /// A reason, or words for staff, that are none.
+    #[error("{0} must have 1 to {1} characters")]
+    Text(&'static str, usize),
+    /// How long it is to hold.
+    #[error("a rule holds for a minute at least, and for 366 days at most")]
+    Time,
+    /// There are too many.
+    #[error("{MOST_RULES} rules hold already, the most there may be: `outbreak end` some")]
+    TooMany,
+    /// There is no such rule, or it has ended.
+    #[error("no rule {0} holds")]
+    NoSuch(i64),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// A rule to begin.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// What it means.
+    pub marks: Marks,
+    /// What it does.
+    pub handling: RuleHandling,
+    /// Why; kept in the trail.
+    pub reason: String,
+    /// How long it holds.
+    pub time: Duration,
+    /// What staff are told beside the marks; `None`: they are told nothing.
+    pub notice: Option<String>,
+}
+
+/// A rule with what became of its notice.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: RuleView,
+    /// Accounts that have the notice still.
+    pub kept: u64,
+    /// Accounts in which it was read.
+    pub read: u64,
+}
+
+impl Transfer {
+    /// The rules that hold now.
+    pub(crate) fn outbreak_rules(&self) -> Vec<Rule> {
+        let all = self.rules().load();
+        let now = self.store().now();
+        let holding = all.iter().filter(|(end, _)| *end > now);
+        holding.map(|(_, rule)| rule.clone()).collect()
+    }
+
+    /// Reads the rules anew: at the start, before anybody comes in, and after a change that was made elsewhere.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn read_outbreak_rules(&self) -> Result<(), Error> {
+        let read = |snapshot: &mut store::Snapshot<'_>| {
+            table::open(snapshot, &mut |error| {
+                tracing::error!(%error, "a rule against an outbreak cannot be read; the others hold");
+            })
+        };
+        let open = self.store().read(read).await?;
+        let rules = open.iter().map(|open| (open.ends_at, open.rule()));
+        self.rules().store(Arc::new(rules.collect()));
+        Ok(())
+    }
+}
+
+/// Begins a rule, and tells everybody with an account here of it by mail unless that is not wanted, in one commit. It holds when this
+/// returns.
+///
+/// # Errors
+/// [`OutbreakError`]: then nothing has happened.
+pub async fn begin(
+    transfer: &Transfer,
+    caller: &Person,
+    begin: Begin,
+) -> Result<RuleView, OutbreakError> {
+    permit(caller)?;
+    let marks = begin.marks.checked()?;
+    let reason = text("the reason", &begin.reason, MOST_REASON)?;
+    if !(Duration::from_secs(60)..=LONGEST).contains(&begin.time) {
+        return Err(OutbreakError::Time);
+    }
+    let words = match &begin.notice {
+        Some(words) if !words.trim().is_empty() => Some(text("the notice", words, MOST_WORDS)?),
+        other => other.as_ref().map(|_| String::new()),
+    };
+    let ends_at = transfer.store().now() + begin.time;
+    let message = Notice {
+        to: match &words {
+            Some(_) => transfer.directory().all_addresses().await?,
+            None => Vec::new(),
+        },
+        subject: SUBJECT.to_owned(),
+        text: words.map_or_else(String::new, |words| {
+            letter(&marks, begin.handling, &words, ends_at)
+        }),
+    };
+    let (handling, name) = (begin.handling, caller.name.clone());
+    let json = serde_json::to_value(&marks).unwrap_or_default();
+    let work = move |tx: &mut Tx<'_>,
+                     told: &[message::Address],
+                     notice: Option<BodyId>|
+          -> Result<Recorded<RuleView>, OutbreakError> {
+        if table::open(tx, &mut |_| {})?.len() >= MOST_RULES {
+            return Err(OutbreakError::TooMany);
+        }
+        let told = u64::try_from(told.len()).unwrap_or(u64::MAX);
+        let new = table::New {
+            marks: &json.to_string(),
+            handling,
+            reason: &reason,
+            begun_by: &name,
+            ends_at,
+            notice,
+            told,
+        };
+        let number = table::insert(tx, &new)?;
+        let event = Event::new(Kind::OutbreakBegun, Actor::Person(name.clone()))
+            .subject(number.to_string())
+            .detail("marks", json.clone())
+            .detail("handling", handling.as_str())
+            .detail("reason", reason.as_str())
+            .detail("until", ends_at.to_string())
+            .detail("told", told);
+        let rule = table::one(tx, number)?.ok_or(OutbreakError::NoSuch(number))?;
+        Ok(tx.record(&event, rule)?)
+    };
+    let (rule, _) = notice::send_known(transfer, message, work).await?;
+    transfer.read_outbreak_rules().await?;
+    tracing::warn!(
+        rule = rule.number,
+        told = rule.told,
+        "a rule against an outbreak holds"
+    );
+    Ok(rule)
+}
+
+/// Ends a rule. It holds no more when this returns.
+///
+/// # Errors
+/// [`OutbreakError`].
+pub async fn end(
+    transfer: &Transfer,
+    caller: &Person,
+    number: i64,
+    reason: &str,
+) -> Result<(), OutbreakError> {
+    permit(caller)?;
+    let reason = text("the reason", reason, MOST_REASON)?;
+    let name = caller.name.clone();
+    let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, OutbreakError> {
+        if !table::end(tx, number, Some(&name))? {
+            return Err(OutbreakError::NoSuch(number));
+        }
+        let event = Event::new(Kind::OutbreakEnded, Actor::Person(name.clone()))
+            .subject(number.to_string())
+            .detail("reason", reason.as_str());
+        Ok(tx.record(&event, ())?)
+    };
+    transfer.store().commit(Vec::new(), work).await?;
+    Ok(transfer.read_outbreak_rules().await?)
+}
+
+/// Ends the rules whose time is over; returns how many.
+///
+/// # Errors
+/// The store's.
+pub async fn expire(transfer: &Transfer) -> Result<usize, Error> {
+    let now = transfer.store().now();
+    let all = transfer.rules().load_full();
+    let mut ended = 0_usize;
+    for (_, rule) in all.iter().filter(|(end, _)| *end <= now) {
+        let number = rule.number;
+        let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
+            let outcome = match table::end(tx, number, None)? {
+                true => Outcome::Success,
+                // Somebody ended it just before.
+                false => Outcome::Failure,
+            };
+            let event = Event::new(Kind::OutbreakEnded, Actor::System)
+                .outcome(outcome)
+                .subject(number.to_string())
+                .detail("reason", "its time is over");
+            tx.record(&event, ())
+        };
+        transfer.store().commit(Vec::new(), work).await?;
+        ended = ended.saturating_add(1);
+    }
+    if ended > 0 {
+        transfer.read_outbreak_rules().await?;
+    }
+    Ok(ended)
+}
+
+/// All rules, the newest first.
+///
+/// # Errors
+/// [`OutbreakError`].
+pub async fn list(transfer: &Transfer, caller: &Person) -> Result<Vec<RuleView>, OutbreakError> {
+    permit(caller)?;
+    Ok(transfer
+        .store()
+        .read(|snapshot| table::all(snapshot))
+        .await?)
+}
+
+/// One rule, with how many have read the notice.
+///
+/// # Errors
+/// [`OutbreakError`].
+pub async fn show(
+    transfer: &Transfer,
+    caller: &Person,
+    number: i64,
+) -> Result<Standing, OutbreakError> {
+    permit(caller)?;
+    let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Option<Standing>, Error> {
+        let Some(rule) = table::one(snapshot, number)? else {
+            return Ok(None);
+        };
+        let (kept, read) = match rule.notice {
+            Some(notice) => table::readers(snapshot, notice)?,
+            None => (0, 0),
+        };
+        Ok(Some(Standing { rule, kept, read }))
+    };
+    let found = transfer.store().read(read).await?;
+    found.ok_or(OutbreakError::NoSuch(number))
+}
+
+fn permit(caller: &Person) -> Result<(), OutbreakError> {
+    let may = [Role::Administrator, Role::SecurityOfficer];
+    match may.iter().any(|role| caller.has(*role)) {
+        true => Ok(()),
+        false => Err(OutbreakError::NotPermitted(caller.name.clone())),
+    }
+}
+
+fn text(what: &'static str, text: &str, most: usize) -> Result<String, OutbreakError> {
+    let text = text.trim();
+    let hidden = |c: char| c.is_control() && c != '\n';
+    if text.is_empty() || text.chars().count() > most || text.chars().any(hidden) {
+        return Err(OutbreakError::Text(what, most));
+    }
+    Ok(text.to_owned())
+}
+
+const SUBJECT: &str = "[Kakitome] 不審なメールへの注意 / Warning: dangerous mail is going around";
+
+/// What staff are told.
+fn letter(marks: &Marks, handling: RuleHandling, words: &str, until: Timestamp) -> String {
+    let mut listed = String::new();
+    for (ja, en, mark) in [
+        ("差出人", "from", &marks.sender),
+        ("件名", "subject", &marks.subject),
+        ("添付ファイル名", "attachment", &marks.name),
+        ("添付ファイルの種類", "type", &marks.media_type),
+        ("添付ファイルの SHA-256", "SHA-256", &marks.sha256),
+    ] {
+        if let Some(mark) = mark {
+            listed.push_str(&format!("  {ja} / {en}: {mark}\n"));
+        }
+    }
+    let until = until.to_zoned(TimeZone::system());
+    let until = until.strftime("%Y-%m-%d %H:%M");
+    let (ja, en) = match handling {
+        RuleHandling::Refuse => ("受信・送信を拒否しています", "refused"),
+        RuleHandling::Quarantine | RuleHandling::Defer => {
+            ("隔離しています(送信は拒否)", "set apart")
+        }
+    };
+    let words = match words {
+        "" => String::new(),
+        words => format!("{words}\n\n"),
+    };
+    format!(
+        "不審なメールが出回っています(規程 5.2(2))。次のメールを受け取っていたら、添付ファイルやリンクを開かず、管理者に知らせてください。\n\
+         開いてしまった場合は、端末をネットワークから切り離し、直ちに管理者に知らせてください。\n\n\
+         Dangerous mail is going around (clause 5.2(2)). If you have received mail like this, do not open its attachments or links, and tell \
+         the administrators.\nIf you have opened it: take your terminal off the network, and tell the administrators at once.\n\n\
+         {listed}\n{words}\
+         新しく届くものは {until} まで{ja}。\nWhat comes from now on is {en}, until {until}.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn staff_are_told_in_both_languages() {
+        let marks = Marks {
+            name: Some("*.iso".to_owned()),
+            ..Marks::default()
+        };
+        let text = letter(
+            &marks,
+            RuleHandling::Quarantine,
+            "内線 1234",
+            Timestamp::UNIX_EPOCH,
+        );
+        for words in [
+            "規程 5.2(2)",
+            "clause 5.2(2)",
+            "*.iso",
+            "内線 1234",
+            "set apart",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+}
