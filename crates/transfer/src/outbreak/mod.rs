@@ -310,7 +310,9 @@ fn letter(marks: &Marks, handling: RuleHandling, words: &str, until: Timestamp) 
     let until = until.strftime("%Y-%m-%d %H:%M");
     let (ja, en) = match handling {
         RuleHandling::Refuse => ("受信・送信を拒否しています", "refused"),
-        RuleHandling::Quarantine | RuleHandling::Defer => ("隔離しています(送信は拒否)", "set apart"),
+        RuleHandling::Quarantine | RuleHandling::Defer => {
+            ("隔離しています(送信は拒否)", "set apart")
+        }
     };
     let words = match words {
         "" => String::new(),
