@@ -51,6 +51,7 @@ mod login;
 mod options;
 mod proof;
 mod proved;
+mod reach;
 mod role;
 mod route;
 mod scram;
@@ -580,39 +581,6 @@ impl Directory {
         let options = self.options();
         let read = move |snapshot: &mut store::Snapshot<'_>| {
             command::order::single_permitted(snapshot, &options)
-        };
-        self.inner.store.read(read).await
-    }
-
-    /// Main addresses of the accounts of those who hold `role`: where mail reaches them.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn addresses_of(&self, role: Role) -> Result<Vec<Address>, store::Error> {
-        let read = move |snapshot: &mut store::Snapshot<'_>| {
-            tables::account::of_role(snapshot, role.as_str())
-        };
-        self.inner.store.read(read).await
-    }
-
-    /// Main addresses of all accounts that are not deleted: whoever has a mailbox here.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn all_addresses(&self) -> Result<Vec<Address>, store::Error> {
-        let read = |snapshot: &mut store::Snapshot<'_>| tables::account::addresses(snapshot);
-        self.inner.store.read(read).await
-    }
-
-    /// The main address of an account that is not deleted.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn main_address(&self, account: AccountId) -> Result<Option<Address>, store::Error> {
-        let read = move |snapshot: &mut store::Snapshot<'_>| {
-            let entry = tables::account::by_id(snapshot, account)?;
-            let entry = entry.filter(|entry| entry.state != tables::account::AccountState::Deleted);
-            Ok(entry.map(|entry| entry.address))
         };
         self.inner.store.read(read).await
     }

@@ -1,0 +1,41 @@
+//! Where mail of the server's own reaches people.
+
+use message::address::Address;
+use store::AccountId;
+
+use crate::{Directory, Role, tables};
+
+impl Directory {
+    /// Main addresses of the accounts of those who hold `role`: where mail reaches them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn addresses_of(&self, role: Role) -> Result<Vec<Address>, store::Error> {
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            tables::account::of_role(snapshot, role.as_str())
+        };
+        self.inner.store.read(read).await
+    }
+
+    /// Main addresses of all accounts that are not deleted: whoever has a mailbox here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_addresses(&self) -> Result<Vec<Address>, store::Error> {
+        let read = |snapshot: &mut store::Snapshot<'_>| tables::account::addresses(snapshot);
+        self.inner.store.read(read).await
+    }
+
+    /// The main address of an account that is not deleted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn main_address(&self, account: AccountId) -> Result<Option<Address>, store::Error> {
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let entry = tables::account::by_id(snapshot, account)?;
+            let entry = entry.filter(|entry| entry.state != tables::account::AccountState::Deleted);
+            Ok(entry.map(|entry| entry.address))
+        };
+        self.inner.store.read(read).await
+    }
+}
