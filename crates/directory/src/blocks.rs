@@ -14,8 +14,11 @@ use crate::{Directory, tables::block};
 /// The blocked networks of one process, each with its end.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    now: RwLock<Arc<Vec<(ExplicitNetwork, Option<Timestamp>)>>>,
+    now: RwLock<Arc<Networks>>,
 }
+
+/// Each network with the end of its block, if it has one.
+type Networks = Vec<(ExplicitNetwork, Option<Timestamp>)>;
 
 impl Directory {
     /// Whether connections from `peer` are not to be taken. From memory: [`Directory::read_blocks`] brings it up to date.

@@ -319,8 +319,10 @@ mod tests {
 
     #[test]
     fn no_rule_lets_malware_in() {
-        let mut policy = Policy::default();
-        policy.rules = vec![rule("all", Vec::new(), Treatment::Accept)];
+        let policy = Policy {
+            rules: vec![rule("all", Vec::new(), Treatment::Accept)],
+            ..Policy::default()
+        };
         let mut facts = malware::Facts::default();
         facts.note(malware::Note::new(malware::What::Executable, "a.exe", ""));
         let said = malware::Malware {

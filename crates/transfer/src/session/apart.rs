@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 
 use super::{
     Conversation,
-    content::{Accepted, body_number},
+    accepted::{Accepted, body_number},
     envelope::Place,
 };
 use crate::{content, metrics, parcel, text};

@@ -4,6 +4,7 @@
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
 //! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware.
 
+mod accepted;
 mod apart;
 mod auth;
 mod content;

@@ -291,7 +291,7 @@ mod tests {
                     )
                 })
                 .collect();
-            super::organisation(begin, &found)
+            organisation(begin, &found)
         };
         let begin = "a.mail.example.com";
         assert_eq!(organisation(begin, &[]), begin);
