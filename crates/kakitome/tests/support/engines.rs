@@ -175,7 +175,10 @@ impl Engine {
         process.kill_hard();
         for worker in workers {
             // It may have ended with its parent.
-            drop(kill_process(worker, Signal::KILL));
+            // It may have ended by itself.
+            if let Err(error) = kill_process(worker, Signal::KILL) {
+                eprintln!("worker {worker:?}: {error}");
+            }
         }
     }
 }
