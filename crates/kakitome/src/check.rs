@@ -1,5 +1,6 @@
 //! `check`: would this site work? Settings, certificate, ports and DNS, with what to publish.
 
+mod criteria;
 pub(crate) mod dmarc;
 mod protection;
 
@@ -71,6 +72,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     check_ports(path, &settings, &mut found);
     check_scanners(&settings, &mut found).await;
     check_engines(&settings, &mut found).await;
+    criteria::check(&settings, &mut found).await;
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
     match HickoryResolver::new(&dns) {
         Ok(resolver) => {

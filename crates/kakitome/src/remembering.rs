@@ -23,7 +23,12 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             () = shutdown.begun() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        match transfer::learning::learn(&site.transfer).await {
+        // What is learned is learned lesson by lesson, so it may be left off anywhere.
+        let learned = tokio::select! {
+            () = shutdown.begun() => return,
+            learned = transfer::learning::learn(&site.transfer) => learned,
+        };
+        match learned {
             Ok(0) => {}
             Ok(taught) => tracing::info!(taught, "words were learned from what people moved"),
             Err(store::Error::Closed) => return,

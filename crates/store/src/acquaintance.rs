@@ -98,30 +98,31 @@ pub fn add(tx: &mut Tx<'_>, who: Who, name: &str, good: i64, bad: i64) -> Result
     Ok(())
 }
 
-/// Forgets up to `most` of those that did not come since `before`; returns how many.
+/// Forgets up to `most` of these that did not come since `before`; returns how many.
 ///
 /// # Errors
 /// When the database fails.
-pub fn forget(tx: &mut Tx<'_>, before: Timestamp, most: u32) -> Result<u64, Error> {
-    let oldest = "SELECT kind, name FROM acquaintance WHERE last_at < ?1 ORDER BY last_at LIMIT ?2";
-    let rows = sql::rows(tx, oldest, params![before, most], |row| {
-        Ok((row.int(0)?, row.text(1)?))
+pub fn forget(tx: &mut Tx<'_>, who: Who, before: Timestamp, most: u32) -> Result<u64, Error> {
+    let oldest =
+        "SELECT name FROM acquaintance WHERE kind = ?1 AND last_at < ?2 ORDER BY last_at LIMIT ?3";
+    let names = sql::rows(tx, oldest, params![who.number(), before, most], |row| {
+        row.text(0)
     })?;
     let mut gone = 0_u64;
-    for (kind, name) in &rows {
+    for name in &names {
         let delete = "DELETE FROM acquaintance WHERE kind = ?1 AND name = ?2";
-        gone = gone.saturating_add(tx.execute(delete, params![*kind, name])?);
+        gone = gone.saturating_add(tx.execute(delete, params![who.number(), name])?);
     }
     Ok(gone)
 }
 
-/// Whether there are some that did not come since `before`.
+/// Whether there are some of these that did not come since `before`.
 ///
 /// # Errors
 /// When the database fails.
-pub fn is_due(sql: &mut dyn Sql, before: Timestamp) -> Result<bool, Error> {
-    let find = "SELECT 1 FROM acquaintance WHERE last_at < ?1 LIMIT 1";
-    Ok(sql::first(sql, find, params![before], |_| Ok(()))?.is_some())
+pub fn is_due(sql: &mut dyn Sql, who: Who, before: Timestamp) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM acquaintance WHERE kind = ?1 AND last_at < ?2 LIMIT 1";
+    Ok(sql::first(sql, find, params![who.number(), before], |_| Ok(()))?.is_some())
 }
 
 /// How many are remembered.

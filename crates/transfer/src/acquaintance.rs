@@ -20,8 +20,8 @@ const WRITTEN_TO: i64 = 5 * ONE;
 const MOST_WRITTEN_TO: usize = 20;
 /// Octets of a sender that is remembered.
 const MOST_SENDER: usize = 320;
-/// How long those are remembered that come no more.
-const REMEMBERED_DAYS: i64 = 120;
+/// How many days those are remembered that come no more. A flood of made-up senders is forgotten soon.
+const REMEMBERED_DAYS: [(Who, i64); 3] = [(Who::Network, 120), (Who::Domain, 120), (Who::Pair, 7)];
 /// Rows that one commit forgets.
 const FORGOTTEN_AT_ONCE: u32 = 2000;
 
@@ -139,28 +139,31 @@ impl Note {
     }
 }
 
-/// Forgets those that did not come for 120 days; returns how many.
+/// Forgets networks and domains that did not come for 120 days, and who was put off once and did not come again for 7; returns how many.
 ///
 /// # Errors
 /// The store's.
 pub async fn forget(transfer: &Transfer) -> Result<u64, Error> {
     let store = transfer.store();
-    let before = store.now() - jiff::SignedDuration::from_hours(24 * REMEMBERED_DAYS);
     let mut all = 0_u64;
-    loop {
-        let due = store
-            .read(move |sql| acquaintance::is_due(sql, before))
-            .await?;
-        if !due {
-            return Ok(all);
+    for (who, days) in REMEMBERED_DAYS {
+        let before = store.now() - jiff::SignedDuration::from_hours(24 * days);
+        loop {
+            let due = store
+                .read(move |sql| acquaintance::is_due(sql, who, before))
+                .await?;
+            if !due {
+                break;
+            }
+            let commit = store.commit::<_, Error>(Vec::new(), move |tx| {
+                let gone = acquaintance::forget(tx, who, before, FORGOTTEN_AT_ONCE)?;
+                let event = Event::new(Kind::SendersForgotten, Actor::System).detail("count", gone);
+                tx.record(&event, gone)
+            });
+            all = all.saturating_add(commit.await?.value);
         }
-        let commit = store.commit::<_, Error>(Vec::new(), move |tx| {
-            let gone = acquaintance::forget(tx, before, FORGOTTEN_AT_ONCE)?;
-            let event = Event::new(Kind::SendersForgotten, Actor::System).detail("count", gone);
-            tx.record(&event, gone)
-        });
-        all = all.saturating_add(commit.await?.value);
     }
+    Ok(all)
 }
 
 #[cfg(test)]

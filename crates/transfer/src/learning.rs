@@ -1,5 +1,7 @@
 //! The classifier learns from what people move into Junk and out of it, and says what it knows of a message's words.
 
+use std::time::Duration;
+
 use screening::{Guess, Seen, Token, Words};
 use store::{
     AccountId, Error,
@@ -12,6 +14,8 @@ use crate::Transfer;
 
 /// Lessons that are read at a time.
 const LESSONS: u32 = 100;
+/// Between two lessons.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Accounts of one message that are asked for lessons of their own.
 const MOST_ACCOUNTS: usize = 8;
 
@@ -81,6 +85,8 @@ pub async fn learn(transfer: &Transfer) -> Result<u64, Error> {
         }
         for lesson in lessons {
             taught = taught.saturating_add(u64::from(learn_one(transfer, lesson).await?));
+            // Each is thousands of rows: who moves a thousand messages does not hold up everybody's mail.
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

@@ -11,7 +11,7 @@ CREATE TABLE acquaintance (
     bad BIGINT NOT NULL,
     PRIMARY KEY (kind, name)
 );
-CREATE INDEX acquaintance_by_last ON acquaintance (last_at);
+CREATE INDEX acquaintance_by_last ON acquaintance (kind, last_at);
 
 -- What somebody said of a message by moving it into Junk (1) or out of it (0), until it is learned from. 'number' ascends.
 CREATE TABLE lesson (
