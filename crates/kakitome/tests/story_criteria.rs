@@ -134,6 +134,24 @@ fn lists_are_asked_for_addresses_and_names_and_dead_ones_count_for_nothing() {
         "{explained}"
     );
     assert!(!reason("silent.example").is_empty(), "{explained}");
+    // `check` sees before all mail whether they are lists.
+    story.site.set(
+        "screening",
+        "rule = [{ name = \"by name\", author = [\"friend.example\"], then = \"accept\" }]",
+    );
+    let checked = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+        .word("check")
+        .word(story.site.path())
+        .run();
+    let told = String::from_utf8_lossy(&checked.output.stdout).into_owned();
+    assert!(
+        told.contains("list.example answers as a list does"),
+        "{told}"
+    );
+    assert!(
+        told.contains("\"by name\" accepts mail for what anybody may write"),
+        "{told}"
+    );
     // A list that refuses to answer this resolver lists nobody.
     let reply = story.hand("x@shown.example", &story.letter("refused by the list"));
     let explained = story.explain(&reply);
