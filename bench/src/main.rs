@@ -68,6 +68,9 @@ struct Arguments {
 enum Command {
     /// The same rates in a store with 1,000,000 messages and 10,000 accounts, and what deleting half gives back.
     Growth,
+    /// Inbound mail with nothing looked at, with all that screening asks of the DNS and remembers, and with attachments looked into as
+    /// well.
+    Screened,
     /// Searches in a trail of many events: by address, identifier, Message-ID, time and kind.
     Trail {
         /// So many events.

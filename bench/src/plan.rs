@@ -118,6 +118,18 @@ pub(crate) fn cases(only: &[String], quick: bool) -> Vec<Case> {
     all
 }
 
+/// Inbound mail alone.
+pub(crate) fn screened(quick: bool) -> Vec<Case> {
+    let inbound = transfers(quick)
+        .into_iter()
+        .filter(|load| load.entry == Entry::Exchange && [10, 50].contains(&load.sessions));
+    let case = |load| Case {
+        group: "screened",
+        what: What::Server(Work::Transfer(load)),
+    };
+    inbound.map(case).collect()
+}
+
 fn transfers(quick: bool) -> Vec<Transfer> {
     let mut all = Vec::new();
     let mut put = |entry, kib: usize, sessions, kept, messages: usize| {

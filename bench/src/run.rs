@@ -10,8 +10,8 @@ use crate::{
     figure::{Sheet, settle},
     load::{self, Bench, Work},
     plan::{self, Case, GROUPS, What},
-    report::{Report, Verdict, judge, judge_growth},
-    server::{ACCOUNTS, Kakitome, Server, peers},
+    report::{Report, Verdict, judge, judge_growth, judge_screened},
+    server::{ACCOUNTS, Kakitome, Screening, Server, peers},
     sink::Sink,
 };
 
@@ -42,7 +42,11 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         site: place.path().join("kakitome"),
         port_base: arguments.port_base,
         sink: sink.port,
+        screening: Screening::Off,
     };
+    if let Some(Command::Screened) = arguments.command {
+        return screened(arguments, place.path(), sink).await;
+    }
     let mut ours = site.make()?;
     let trust = Trust::load(&Kakitome::certificate(&site.site).0)?;
     let bench = Bench::new(arguments.quick, trust, sink);
@@ -83,6 +87,47 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         rounds,
         verdicts,
     )
+}
+
+/// One site that looks at nothing beside others that look at more and more.
+async fn screened(arguments: &Arguments, place: &Path, sink: Sink) -> Outcome<()> {
+    let mut servers = Vec::new();
+    let mut bench = None;
+    let mut sink = Some(sink);
+    for (number, screening) in (0_u16..).zip(Screening::ALL) {
+        let site = Kakitome {
+            binary: arguments.kakitome.clone(),
+            site: place.join(screening.name()),
+            port_base: arguments.port_base + 3000 + 1000 * number,
+            sink: arguments.port_base + 2000,
+            screening,
+        };
+        let mut server = site.make()?;
+        if let Some(sink) = sink.take() {
+            let trust = Trust::load(&Kakitome::certificate(&site.site).0)?;
+            bench = Some(Bench::new(arguments.quick, trust, sink));
+        }
+        server.start().await?;
+        site.import(0, ACCOUNTS)?;
+        load::warm(&server, WARM).await?;
+        say(&format!("{}: {ACCOUNTS} accounts", server.name));
+        servers.push(server);
+    }
+    let bench = bench.ok_or("no site")?;
+    let rounds = arguments
+        .rounds
+        .unwrap_or(if arguments.quick { 2 } else { 5 });
+    let cases = plan::screened(arguments.quick);
+    let sheet = measure(&bench, &cases, &mut servers, rounds.max(1), place).await?;
+    for server in &mut servers {
+        server.stop().await?;
+    }
+    let subjects = servers
+        .iter()
+        .map(|server| server.name.to_owned())
+        .collect();
+    let verdicts = judge_screened(&sheet);
+    tell(arguments, &sheet, subjects, &servers, rounds, verdicts)
 }
 
 /// One directory for everybody's data, on one disk.

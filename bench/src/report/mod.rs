@@ -12,7 +12,7 @@ use std::{
 
 use crate::{Outcome, figure::Sheet};
 
-pub(crate) use targets::{Verdict, judge, judge_growth};
+pub(crate) use targets::{Verdict, judge, judge_growth, judge_screened};
 
 /// A run.
 pub(crate) struct Report<'a> {

@@ -1,6 +1,7 @@
 //! The targets of the project's speed, each judged by this run's medians.
 
 use super::table::short;
+use crate::server::Screening;
 use crate::{
     figure::{Sheet, Unit},
     load::{EVENT, EVENTS_OF_A_MESSAGE},
@@ -158,6 +159,33 @@ pub(crate) fn judge_growth(sheet: &Sheet) -> Vec<Verdict> {
             measured: format!("{} MiB, then {} MiB", short(full), short(half)),
             met: Some(half <= 0.6 * full),
         });
+    }
+    verdicts
+}
+
+/// What screening costs, against the site that looks at nothing.
+pub(crate) fn judge_screened(sheet: &Sheet) -> Vec<Verdict> {
+    let off = Screening::Off.name();
+    let mut verdicts = Vec::new();
+    for subject in Screening::ALL.map(Screening::name) {
+        for series in sheet
+            .series
+            .iter()
+            .filter(|s| s.subject == off && subject != off)
+        {
+            let medians = (
+                sheet.median(off, &series.name),
+                sheet.median(subject, &series.name),
+            );
+            let (Some(plain), Some(looked)) = medians else {
+                continue;
+            };
+            verdicts.push(Verdict {
+                target: format!("{}: {subject} ≥ 60 % of {off}", series.name),
+                measured: format!("{:.0} %", 100.0 * looked / plain),
+                met: Some(looked >= 0.6 * plain),
+            });
+        }
     }
     verdicts
 }

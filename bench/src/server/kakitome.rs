@@ -35,7 +35,72 @@ pub(crate) struct Kakitome {
     pub(crate) port_base: u16,
     /// Where mail for other domains goes.
     pub(crate) sink: u16,
+    /// What it looks at in mail from outside.
+    pub(crate) screening: Screening,
 }
+
+/// What a site looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screening {
+    /// Nothing, as the peers.
+    Off,
+    /// SPF, DKIM, DMARC, ARC and the client's name, asked of a name server on this machine (unbound); what is remembered of senders, and some
+    /// rules and patterns.
+    On,
+    /// The same, and what is attached.
+    WithAttachments,
+}
+
+impl Screening {
+    pub(crate) const ALL: [Self; 3] = [Self::Off, Self::On, Self::WithAttachments];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "kakitome",
+            Self::On => "screened",
+            Self::WithAttachments => "and inspected",
+        }
+    }
+
+    /// `[screening]` and `[screening.malware]`.
+    fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            // The peers look at no sender either, and the senders are in no DNS.
+            Self::Off => ("enabled = false\n", "inspect = false\n"),
+            Self::On => (RULES, "inspect = false\n"),
+            Self::WithAttachments => (RULES, "inspect = true\n"),
+        }
+    }
+}
+
+/// None of them holds for the mail of the load.
+const RULES: &str = "enabled = true
+pattern = [{ name = \"bill\", in = \"subject\", texts = [\"未払い請求\"] }, \
+{ name = \"number\", in = \"text\", expressions = [\"invoice +[0-9]{6}\", \"wire +transfer\"] }]
+rule = [{ name = \"bills\", pattern = [\"bill\", \"number\"], then = \"quarantine\" }, \
+{ name = \"bad\", sender = [\"bad.test\"], then = \"refuse\" }]
+";
+
+/// The name server of a site that screens: what it does not know does not exist.
+const NAMES: &str = "server:
+  interface: 127.0.0.1
+  do-daemonize: no
+  use-syslog: no
+  logfile: \"\"
+  pidfile: \"\"
+  chroot: \"\"
+  username: \"\"
+  module-config: \"iterator\"
+  num-threads: 1
+  local-zone: \".\" static
+  local-data: 'sender.test. 300 IN TXT \"v=spf1 ip4:127.0.0.1 -all\"'
+  local-data: '_dmarc.sender.test. 300 IN TXT \"v=DMARC1; p=reject\"'
+  local-data: 'client.bench.test. 300 IN TXT \"v=spf1 ip4:127.0.0.1 -all\"'
+  local-data: '1.0.0.127.in-addr.arpa. 300 IN PTR client.bench.test.'
+  local-data: 'client.bench.test. 300 IN A 127.0.0.1'
+remote-control:
+  control-enable: no
+";
 
 impl Kakitome {
     /// `init`, and the settings of a benchmark.
@@ -56,19 +121,34 @@ impl Kakitome {
         self.settings()?;
         let version = self.run(&["--version"])?;
         let ports = Ports::at(self.port_base);
-        let mut server = Server::new("kakitome", ports, &self.site, version);
+        let mut server = Server::new(self.screening.name(), ports, &self.site, version);
         server.program(&[&self.binary.display().to_string(), "serve", &site]);
+        if self.screening != Screening::Off {
+            let file = self.site.with_extension("unbound.conf");
+            let port = format!("  port: {}\nremote-control:", self.names());
+            fs::write(&file, NAMES.replace("remote-control:", &port))?;
+            let file = file.display().to_string();
+            server.program(&["/usr/sbin/unbound", "-d", "-c", &file]);
+        }
         Ok(server)
+    }
+
+    /// The port of its name server.
+    fn names(&self) -> u16 {
+        self.port_base + 53
     }
 
     fn settings(&self) -> Outcome<()> {
         let file = self.site.join("kakitome.toml");
         let mut text = fs::read_to_string(&file)?;
         put(&mut text, "limits", LIMITS)?;
-        // The peers look at no sender either, and the senders are in no DNS.
-        put(&mut text, "screening", "enabled = false\n")?;
-        // Nor does a peer look into attachments.
-        put(&mut text, "screening.malware", "inspect = false\n")?;
+        let (screening, malware) = self.screening.settings();
+        put(&mut text, "screening", screening)?;
+        put(&mut text, "screening.malware", malware)?;
+        if self.screening != Screening::Off {
+            let servers = format!("servers = [\"127.0.0.1:{}\"]\n", self.names());
+            put(&mut text, "dns", &servers)?;
+        }
         put(
             &mut text,
             "retrieval",

@@ -20,7 +20,7 @@ use crate::{
     client::{Imap, Line, Smtp},
 };
 
-pub(crate) use kakitome::Kakitome;
+pub(crate) use kakitome::{Kakitome, Screening};
 pub(crate) use peers::peers;
 
 /// The domain whose mailboxes they keep.
