@@ -91,6 +91,7 @@ pub(crate) struct Settings {
     pub(crate) quarantine: QuarantineKeys,
     #[serde(default)]
     pub(crate) dmarc_reports: DmarcReportKeys,
+    #[serde(default)]
     pub(crate) isolation: IsolationKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
@@ -440,6 +441,31 @@ mod tests {
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
             ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[screening]\ngreeting_wait = \"1m\"\n", 9),
+            ("[screening]\ndns_list = [{ zone = \"a b\" }]\n", 9),
+            (
+                "[screening]\ndns_list = [{ zone = \"x.example\", answers = [\"10.0.0.1\"] }]\n",
+                9,
+            ),
+            (
+                "[screening]\nrule = [{ name = \"x\", then = \"refuse\" }]\n",
+                9,
+            ),
+            (
+                "[screening]\nrule = [{ name = \"x\", then = \"mark\", pattern = [\"y\"] }]\n",
+                9,
+            ),
+            (
+                "[screening]\npattern = [{ name = \"x\", in = \"body\", texts = [\"y\"] }]\n",
+                9,
+            ),
+            (
+                "[screening]\npattern = [{ name = \"x\", in = \"text\", expressions = [\"(\"] }]\n",
+                9,
+            ),
+            ("[screening.history]\ngreylisting = \"0s\"\n", 9),
+            ("[screening.history]\ngood_percent = 90\n", 9),
+            ("[screening.words]\njunk_from = 400\n", 9),
             ("[return_path]\nsurge = 1000000\n", 9),
             ("[return_path]\nsurge_time = \"0s\"\n", 9),
             ("[isolation]\nblock_time = \"1s\"\n", 9),
