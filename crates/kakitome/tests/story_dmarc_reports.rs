@@ -82,7 +82,7 @@ impl Story {
             )
             .txt(
                 "_dmarc.small.example",
-                &format!("v=DMARC1; p=none; {reports_to}!1k"),
+                &format!("v=DMARC1; p=none; {reports_to}!99"),
             )
             .txt("small.example._report._dmarc.city.example", "v=DMARC1;")
             .txt("_dmarc.mute.example", "v=DMARC1; p=none")
