@@ -66,6 +66,7 @@ pub use history::{Greylisting, History, HistoryPolicy, Standing};
 pub use lists::{Answers, DnsList, ListedBy, Listing};
 pub use pattern::{Pattern, Place, found as patterns_found};
 pub use policy::{Choice, Policy, Trouble};
+pub use results::responsible_in;
 pub use rule::{AddressForm, Condition, NameForm, Rule};
 pub use screened::Screened;
 pub use verdict::{Cause, Handling, Refused, Verdict};

@@ -38,6 +38,39 @@ impl Evidence {
     }
 }
 
+/// The domain that answered for a message, as `value` tells it, which [`Evidence::authentication_results`] wrote in the name of `host`; the same as
+/// [`Evidence::responsible`] then. `None` also where it is another's field.
+#[must_use]
+pub fn responsible_in(value: &str, host: &str) -> Option<String> {
+    let mut parts = value.split(';').map(str::trim);
+    if parts.next() != Some(host) {
+        return None;
+    }
+    let parts: Vec<Vec<&str>> = parts
+        .map(|part| part.split_whitespace().collect())
+        .collect();
+    let of = |result: &str, property: &str| {
+        let mut passed = parts.iter().filter(|words| words.first() == Some(&result));
+        let told = passed.find_map(|words| {
+            let mut values = words.iter().filter_map(|word| word.split_once('='));
+            values.find(|(name, _)| *name == property)
+        });
+        told.map(|(_, domain)| domain.to_owned())
+    };
+    let has_mailfrom = parts
+        .iter()
+        .flatten()
+        .any(|word| word.starts_with("smtp.mailfrom="));
+    let identity = if has_mailfrom {
+        "smtp.mailfrom"
+    } else {
+        "smtp.helo"
+    };
+    of("dmarc=pass", "header.from")
+        .or_else(|| of("spf=pass", identity))
+        .or_else(|| of("dkim=pass", "header.d"))
+}
+
 fn iprev(iprev: &Iprev, peer: &str) -> String {
     // An IPv6 address has colons, which a token may not (RFC 2045, section 5.1).
     let peer = match peer.contains(':') {
@@ -126,6 +159,35 @@ mod tests {
              dkim=pass header.d=x.example header.a=ed25519-sha256; \
              dmarc=pass policy.published-domain-policy=reject header.from=x.example"
         );
+    }
+
+    #[test]
+    fn who_answered_is_read_back_from_our_own_word_alone() {
+        let read = |evidence: &Evidence| {
+            let value = evidence.authentication_results("mx.example.jp");
+            assert_eq!(responsible_in(&value, "mx.example"), None);
+            responsible_in(&value, "mx.example.jp")
+        };
+        let mut evidence = evidence();
+        for result in [Finding::Pass, Finding::Fail] {
+            evidence.dmarc.result = result;
+            for result in [Finding::Pass, Finding::Softfail] {
+                evidence.spf.result = result;
+                evidence.spf.domain = "sender.example".into();
+                for result in [Finding::Pass, Finding::Fail] {
+                    evidence.dkim[0].result = result;
+                    evidence.dkim[0].domain = "signer.example".into();
+                    assert_eq!(read(&evidence).as_deref(), evidence.responsible());
+                }
+            }
+        }
+        // The null sender stands under the name in HELO.
+        evidence.spf_helo.result = Finding::Pass;
+        evidence.spf_helo.domain = "mx.example".into();
+        evidence.spf = evidence.spf_helo.clone();
+        assert_eq!(read(&evidence).as_deref(), Some("mx.example"));
+        evidence.spf.result = Finding::Fail;
+        assert_eq!(read(&evidence), None);
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Disk for RealDisk {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
             other => other?,
         }
-        Ok(Ok(Box::new(file)))
+        Ok(Ok(Box::new(RealLock(file))))
     }
 
     fn engine(&self) -> Option<&str> {
@@ -242,6 +242,18 @@ impl Disk for RealDisk {
         // turns read-only under a mapped file ends the process at its next write to it; and nobody else has the
         // database open, as the store's lock says.
         Some("unix-excl")
+    }
+}
+
+/// Taken off when it is dropped, not only when the last descriptor is closed: a process that is being started beside this one has them
+/// too until it runs its program.
+struct RealLock(fs::File);
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        if let Err(error) = rustix::fs::flock(&self.0, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the lock of the store could not be taken off; it ends with the process");
+        }
     }
 }
 

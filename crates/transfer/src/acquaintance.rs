@@ -3,7 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use jiff::Timestamp;
-use message::{Address, Domain};
+use message::{
+    Address, Domain,
+    header::{Field, Header},
+};
 use screening::{Cause, Evidence, Handling, History, Screened, Standing};
 use store::{
     Error, Tx,
@@ -16,6 +19,8 @@ use crate::Transfer;
 
 /// What it counts that somebody here wrote to a domain.
 const WRITTEN_TO: i64 = 5 * ONE;
+/// What it counts that a recipient moved a message into Junk, or out of it.
+const MOVED: i64 = 5 * ONE;
 /// Domains of one submission that become known by it.
 const MOST_WRITTEN_TO: usize = 20;
 /// Octets of a sender that is remembered.
@@ -118,6 +123,19 @@ impl Note {
             adds.push((Who::Pair, pair(evidence), 0, 0));
         }
         Self { adds }
+    }
+
+    /// What a recipient says of who sent a message by moving it into Junk, or out of it. `host` is the name that this server's
+    /// results stand under, which tell who answered for the message when it came.
+    pub(crate) fn of_lesson(raw: &[u8], host: &str, junk: bool) -> Self {
+        let header = Header::named(raw, &["authentication-results"], 1);
+        let field = header.iter().next().map(Field::unfolded);
+        let domain = field.and_then(|value| screening::responsible_in(value.trim(), host));
+        let (good, bad) = if junk { (0, MOVED) } else { (MOVED, 0) };
+        let add = domain.map(|domain| (Who::Domain, domain, good, bad));
+        Self {
+            adds: add.into_iter().collect(),
+        }
     }
 
     /// What it says of domains that somebody here writes to them.

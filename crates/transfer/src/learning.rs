@@ -10,7 +10,7 @@ use store::{
 };
 use trail::{Actor, Event, Kind};
 
-use crate::Transfer;
+use crate::{Transfer, acquaintance::Note};
 
 /// Lessons that are read at a time.
 const LESSONS: u32 = 100;
@@ -93,10 +93,14 @@ pub async fn learn(transfer: &Transfer) -> Result<u64, Error> {
 
 async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
     let store = transfer.store();
+    let host = transfer.settings().hostname.as_str().to_owned();
     let words = match store.body(lesson.account, lesson.body).await {
         Ok(raw) => {
             let key = store.words_key();
-            let cut = move || Ok::<_, Error>(screening::tokens(&raw, &key));
+            let cut = move || {
+                let note = Note::of_lesson(&raw, &host, lesson.junk);
+                Ok::<_, Error>((screening::tokens(&raw, &key), note))
+            };
             Some(store.blocking(cut).await?)
         }
         // It was deleted meanwhile, or its account; or it is damaged, which `verify` tells.
@@ -104,7 +108,11 @@ async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
         Err(error) => return Err(error),
     };
     let commit = store.commit::<_, Error>(Vec::new(), move |tx| {
-        let taught = words::learn(tx, &lesson, words.as_deref())?;
+        let of_message = words.as_ref().map(|(words, _)| words.as_slice());
+        let taught = words::learn(tx, &lesson, of_message)?;
+        if let Some((_, note)) = words.as_ref().filter(|_| taught) {
+            note.write(tx)?;
+        }
         let event = Event::new(Kind::WordsLearned, Actor::System)
             .subject(lesson.account.to_string())
             .detail("junk", lesson.junk)
