@@ -368,6 +368,18 @@ fn words_are_learned_from_what_people_move() {
     let events = story.site.events(&["--kind", "screening.learned"]);
     assert_eq!(events.len(), 18, "each move is a lesson");
 
+    // Of a domain that is shown to send it is remembered, too, that its mail was moved into Junk.
+    let reply = story.hand("x@shown.example", &story.letter("shown"));
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let place = imap.select("INBOX");
+    imap.ok(&format!("MOVE {place} Junk"));
+    until("its domain is remembered for it", SOON, || {
+        let reply = story.hand("x@shown.example", &story.letter("again"));
+        let history = story.explain(&reply)["evidence"]["history"].clone();
+        (history["domain"]["bad"] == 5).then_some(())
+    });
+    let junk_before = learned()["junk"].as_u64().unwrap();
+
     // What was collected elsewhere.
     let place = support::place();
     let mbox = place.path().join("spam.mbox");
@@ -377,5 +389,5 @@ fn words_are_learned_from_what_people_move() {
         .site
         .give(&["screening", "learn", "--junk", mbox.to_str().unwrap()]);
     assert_eq!(row[0]["learned"], 2, "{row:?}");
-    assert_eq!(learned()["junk"], 8);
+    assert_eq!(learned()["junk"], junk_before + 2);
 }
