@@ -68,8 +68,10 @@ impl Conversation<'_> {
             None => String::new(),
         });
         evidence.size = u64::try_from(shared.len()).unwrap_or(u64::MAX);
-        evidence.patterns = patterns;
-        evidence.patterns_of = policy.patterns_digest();
+        if let Some(patterns) = patterns {
+            evidence.patterns = patterns;
+            evidence.patterns_of = policy.patterns_digest();
+        }
         evidence.words = words;
         *raw = Arc::unwrap_or_clone(shared);
         if let Some(blocked) = blocked {
@@ -136,13 +138,14 @@ impl Conversation<'_> {
         }
     }
 
-    async fn patterns(&self, policy: &Arc<Policy>, raw: &Arc<Vec<u8>>) -> Vec<String> {
+    /// The names of those that were found; `None`: the reader failed, and the evidence does not say that anything was looked for.
+    async fn patterns(&self, policy: &Arc<Policy>, raw: &Arc<Vec<u8>>) -> Option<Vec<String>> {
         if policy.patterns.is_empty() {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let (policy, raw) = (Arc::clone(policy), Arc::clone(raw));
         let look = move || screening::patterns_found(&policy.patterns, &raw);
-        self.read_in(look).await.unwrap_or_default()
+        self.read_in(look).await
     }
 
     /// What its words say; `None` also while too little was learned.
