@@ -52,6 +52,10 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/incident.sql"),
         ],
     },
+    Step {
+        format: 9,
+        files: &[],
+    },
 ];
 
 /// The format that this build writes.
