@@ -140,6 +140,60 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
     );
     assert_eq!(hand(&site, &suzuki, "another", "d.txt", b"x").code, 250);
 
+    // What came before is found in the mailboxes, by its digest and by its whole, and pulled out of them on approval.
+    let looked = site.give(&["outbreak", "search", "1"]).remove(0);
+    assert_eq!(
+        (&looked["found"], &looked["accounts"]),
+        (&json!(1), &json!(1)),
+        "{looked}"
+    );
+    site.refused(&["outbreak", "pull", "2", "--reason", "x"]);
+    let found = site.give(&["outbreak", "found", "1"]);
+    assert_eq!(
+        (&found[0]["account"], &found[0]["what"], &found[0]["state"]),
+        (&json!(tanaka.address), &json!("a.bin"), &json!("found"))
+    );
+    let mut reader = site.imap(&tanaka);
+    let before = reader.select("INBOX");
+    reader.ok("COPY 1 Archive");
+    let pulled = site
+        .give(&["outbreak", "pull", "1", "--reason", "承認"])
+        .remove(0);
+    assert_eq!(
+        (&pulled["pulled"], &pulled["gone"]),
+        (&json!(1), &json!(0)),
+        "{pulled}"
+    );
+    let told = reader.ok("NOOP").text().join(" ");
+    assert!(
+        told.contains("EXPUNGE") || told.contains("VANISHED"),
+        "{told}"
+    );
+    assert_eq!(site.imap(&tanaka).select("Archive"), 0);
+    assert_eq!(site.imap(&tanaka).select("INBOX"), before - 1);
+    let found = site.give(&["outbreak", "found", "1"]).remove(0);
+    let held = found["held"].as_str().unwrap();
+    let apart = site.give(&["quarantine", "list"]);
+    let ours = apart.iter().find(|one| one["id"] == held).unwrap();
+    assert_eq!(
+        (&ours["cause"], &ours["strict"]),
+        (&json!("outbreak-rule"), &json!(true))
+    );
+    let event = site.events(&["--kind", "outbreak.pulled"]).remove(0);
+    assert_eq!(event["detail"]["held"], held, "{event}");
+    assert_eq!(site.events(&["--kind", "outbreak.searched"]).len(), 1);
+    // Nothing is left to pull, and it comes back on release.
+    let again = site
+        .give(&["outbreak", "pull", "1", "--reason", "x"])
+        .remove(0);
+    assert_eq!(
+        (&again["pulled"], &again["failed"]),
+        (&json!(0), &json!(0)),
+        "{again}"
+    );
+    site.give(&["quarantine", "release", held]);
+    assert_eq!(site.imap(&tanaka).select("INBOX"), before);
+
     // Ended, it holds no more.
     site.give(&["outbreak", "end", "1", "--reason", "定義ファイルが対応した"]);
     assert_eq!(hand(&site, &tanaka, "after", "b.dat", HARM).code, 250);

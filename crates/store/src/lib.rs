@@ -44,6 +44,7 @@ mod keys;
 pub mod mailbox;
 mod mark;
 mod open;
+pub mod outbreak;
 pub mod policy;
 pub mod quarantine;
 pub mod queue;

@@ -83,6 +83,8 @@ async fn as_format_1(store: &Store) {
             "word_lessons",
             "screening_policy",
             "blocked_address",
+            "outbreak_found",
+            "outbreak_search",
             "outbreak_rule",
             "quarantined",
             "quarantined_for",

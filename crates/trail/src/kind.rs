@@ -136,6 +136,10 @@ kinds! {
     OutbreakBegun = "outbreak.begun",
     /// A rule against an outbreak does not hold any more.
     OutbreakEnded = "outbreak.ended",
+    /// The mailboxes were searched for mail that a rule against an outbreak means.
+    OutbreakSearched = "outbreak.searched",
+    /// A message was pulled out of the mailboxes of an account and set apart, or was not there any more.
+    OutbreakPulled = "outbreak.pulled",
 
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.

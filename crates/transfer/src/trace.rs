@@ -2,6 +2,10 @@
 
 use message::address::Address;
 
+/// How an exchange server tells its mailbox server what the verdict was. Nobody gains by forging it: all it can do is to put the
+/// message into Junk.
+pub(crate) const HANDLING_FIELD: &str = "X-Kakitome-Handling";
+
 /// The protocol's name in a Received line (RFC 3848, 6531).
 pub(crate) fn protocol(extended: bool, utf8: bool, tls: bool, authenticated: bool) -> &'static str {
     match (extended, utf8, tls, authenticated) {
@@ -28,14 +32,24 @@ pub(crate) fn return_path(sender: Option<&Address>) -> String {
 /// A stored message as it goes to another server: without the Return-Path on top, which is there when the
 /// same body lies in a mailbox here too. It tells the last hop's business, and no relay may send it.
 pub(crate) fn without_return_path(raw: &[u8]) -> &[u8] {
-    const NAME: &[u8] = b"return-path:";
-    let begins = raw
-        .get(..NAME.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(NAME));
-    if !begins {
-        return raw;
+    without_field(raw, "return-path").unwrap_or(raw)
+}
+
+/// A message in a mailbox as it came: without what this server wrote on top, of which the Received field is the last.
+pub(crate) fn as_it_came(raw: &[u8]) -> &[u8] {
+    let mut rest = without_return_path(raw);
+    for name in ["authentication-results", HANDLING_FIELD] {
+        rest = without_field(rest, name).unwrap_or(rest);
     }
-    let mut rest = raw;
+    // Who puts a message into a mailbox by IMAP puts it as it is.
+    without_field(rest, "received").unwrap_or(raw)
+}
+
+/// What follows a field, if the message begins with one of that name.
+fn without_field<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let start = raw.get(..name.len())?;
+    let is_it = start.eq_ignore_ascii_case(name.as_bytes()) && raw.get(name.len()) == Some(&b':');
+    let mut rest = is_it.then_some(raw)?;
     loop {
         let end = rest
             .iter()
@@ -43,7 +57,7 @@ pub(crate) fn without_return_path(raw: &[u8]) -> &[u8] {
             .map_or(rest.len(), |at| at.saturating_add(1));
         rest = rest.get(end..).unwrap_or_default();
         if !matches!(rest.first(), Some(b' ' | b'\t')) {
-            return rest;
+            return Some(rest);
         }
     }
 }

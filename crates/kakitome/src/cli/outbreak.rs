@@ -17,6 +17,27 @@ pub(crate) enum OutbreakCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Look for what a rule means in the mail of all accounts that has come already, and note it
+    Search {
+        /// The rule's number; it may have ended
+        number: i64,
+        /// Mail that came within this time
+        #[arg(long = "within", value_name = "TIME", default_value = "30d", value_parser = time)]
+        time: Time,
+    },
+    /// List what the search found, with what became of it
+    Found {
+        /// The rule's number
+        number: i64,
+    },
+    /// Approve that what was found is pulled out of the mailboxes and set apart; for a security officer other than the one who searched
+    Pull {
+        /// The rule's number
+        number: i64,
+        /// Why; kept in the audit trail
+        #[arg(long)]
+        reason: String,
+    },
     /// List rules, the newest first
     List,
     /// Show one rule, with how many have read the notice

@@ -2,7 +2,7 @@
 
 use directory::Person;
 use screening::outbreak::{Marks, RuleHandling};
-use transfer::outbreak::{self, Begin, OutbreakError};
+use transfer::outbreak::{self, Begin, OutbreakError, Pulled, Tally};
 
 use super::{Answer, Failure};
 use crate::{
@@ -39,6 +39,23 @@ pub(super) async fn run(
         }
         OutbreakCommand::End { number, reason } => {
             Ok(outbreak::end(transfer, caller, number, &reason).await?)
+        }
+        OutbreakCommand::Search { number, time } => {
+            let mut tell =
+                |tally: &Tally| answer.progress("messages looked at", tally.looked, None);
+            let tally = outbreak::search(transfer, caller, number, time.0, &mut tell).await?;
+            answer.row(&tally).await
+        }
+        OutbreakCommand::Found { number } => {
+            for found in outbreak::found(transfer, caller, number).await? {
+                answer.item(&found).await?;
+            }
+            Ok(())
+        }
+        OutbreakCommand::Pull { number, reason } => {
+            let mut tell = |done: &Pulled| answer.progress("messages pulled", done.pulled, None);
+            let pulled = outbreak::pull(transfer, caller, number, &reason, &mut tell).await?;
+            answer.row(&pulled).await
         }
         OutbreakCommand::List => {
             for rule in outbreak::list(transfer, caller).await? {

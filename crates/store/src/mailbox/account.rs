@@ -1,8 +1,8 @@
 //! What belongs to an account as a whole: its first mailboxes, its limit, its end.
 
 use crate::{
-    AccountId, BodyId, Error, MailboxId, Refusal, Topic, Tx, params, quarantine, sql, sql::Sql,
-    words,
+    AccountId, BodyId, Error, MailboxId, Refusal, Topic, Tx, outbreak, params, quarantine, sql,
+    sql::Sql, words,
 };
 
 use super::{
@@ -96,6 +96,7 @@ pub fn remove_account(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> 
     tx.execute("DELETE FROM email WHERE account = ?1", params![account])?;
     quarantine::forget(tx, account)?;
     words::forget(tx, account)?;
+    outbreak::forget(tx, account)?;
     tx.execute("DELETE FROM mailbox WHERE account = ?1", params![account])?;
     tx.execute(
         "DELETE FROM subscription WHERE account = ?1",

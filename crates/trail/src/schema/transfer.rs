@@ -257,6 +257,28 @@ pub(super) const OUTBREAKS: &[Schema] = schemas! {
         facts:
             Always "reason" Text: "Why, as it was typed, or that its time is over; a failure had been ended just before.";
     }
+    OutbreakSearched {
+        subject: "the rule's number";
+        outcome: Success;
+        facts:
+            Always "since" Text: "Mail that came at this time or later was looked at (RFC 3339, UTC).";
+            Always "looked" Number: "How many messages, of all accounts.";
+            Always "found" Number: "How many of them the rule means.";
+            Always "accounts" Number: "How many accounts have them.";
+            Always "unreadable" Number: "How many could not be read.";
+    }
+    OutbreakPulled {
+        subject: "the rule's number";
+        outcome: Success, Failure;
+        shared: SENDER, SINGLE_PERSON;
+        facts:
+            Always "email" Text: "The message's EMAILID.";
+            Always "account" Text: "The address of the account that had it.";
+            Always "message_id" Text: "Its Message-ID without brackets; empty if it has none.";
+            Always "reason" Text: "Why, as the officer who approved it typed it.";
+            Sometimes "held" Text: "The id under which it is set apart. A failure was in no mailbox any more.";
+            Sometimes "until" Text: "When it will be deleted (RFC 3339, UTC).";
+    }
 };
 
 pub(super) const SIGNING: &[Schema] = schemas! {

@@ -1,6 +1,7 @@
 //! An outbreak that no scanner knows yet (clause 5.2(2)): one command makes a rule that holds at once, for mail from outside and for
 //! submissions, and tells staff by mail, in one commit. A rule ends by its date, or by command.
 
+mod delivered;
 mod table;
 
 use std::{sync::Arc, time::Duration};
@@ -18,6 +19,7 @@ use crate::{
     notice::{self, Notice},
 };
 
+pub use delivered::{FoundView, MOST_FOUND, Pulled, Tally, found, pull, search};
 pub use table::RuleView;
 
 /// Characters of a reason.
@@ -43,14 +45,28 @@ pub enum OutbreakError {
     #[error("{0} must have 1 to {1} characters")]
     Text(&'static str, usize),
     /// How long it is to hold.
-    #[error("a rule holds for a minute at least, and for 366 days at most")]
+    #[error("a minute at least and 366 days at most are expected")]
     Time,
     /// There are too many.
     #[error("{MOST_RULES} rules hold already, the most there may be: `outbreak end` some")]
     TooMany,
     /// There is no such rule, or it has ended.
-    #[error("no rule {0} holds")]
+    #[error("there is no such rule, or it has ended: {0}")]
     NoSuch(i64),
+    /// Nobody searched for what the rule means.
+    #[error("nobody has searched for what rule {0} means: `outbreak search {0}`")]
+    NotSearched(i64),
+    /// The rule means too much.
+    #[error(
+        "the rule means more than {MOST_FOUND} messages in the mailboxes: make a narrower one, or look at fewer days"
+    )]
+    TooMuchFound,
+    /// The person may not approve.
+    #[error("{0} may not do this: it needs the role of security-officer")]
+    NotAnOfficer(String),
+    /// Who searched may not approve.
+    #[error("another security officer than the one who searched must approve it")]
+    SecondPerson,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),

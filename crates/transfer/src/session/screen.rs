@@ -13,11 +13,7 @@ use screening::{Cause, Choice, Handling, Screened};
 use store::{AccountId, QueueId};
 
 use super::Conversation;
-use crate::{Listener, metrics, parcel::Folder};
-
-/// How an exchange server tells its mailbox server what the verdict was. Nobody gains by forging it: all it can do is to put the
-/// message into Junk.
-const HANDLING_FIELD: &str = "X-Kakitome-Handling";
+use crate::{Listener, metrics, parcel::Folder, trace::HANDLING_FIELD};
 
 impl Conversation<'_> {
     /// Gathers what can be known of the message, and decides. Returns the message without fields that claim to be our word;
