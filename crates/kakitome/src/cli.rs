@@ -1,6 +1,7 @@
 //! The words of the command line. The client and the server parse the same definitions, so what one
 //! sends the other understands.
 
+mod abuse;
 mod access;
 mod audit;
 mod backups;
@@ -20,6 +21,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use abuse::AbuseCommand;
 pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
     AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
@@ -154,6 +156,9 @@ pub(crate) enum SiteCommand {
     /// Rules against mail that no scanner knows yet, and the notice to staff (clause 5.2(2))
     #[command(subcommand)]
     Outbreak(OutbreakCommand),
+    /// Reports about malware from outside, to whoever runs the server that it came from (clause 5.2(6))
+    #[command(subcommand)]
+    Abuse(AbuseCommand),
     /// Networks whose connections are not taken (clause 5.2(5))
     #[command(subcommand)]
     Block(BlockCommand),

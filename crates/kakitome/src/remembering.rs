@@ -38,14 +38,21 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         if forgot.is_some_and(|at| now < at + FORGET) {
             continue;
         }
-        match transfer::acquaintance::forget(&site.transfer).await {
-            Ok(_) => forgot = Some(now),
+        match forget(&site).await {
+            Ok(()) => forgot = Some(now),
             Err(store::Error::Closed) => return,
             Err(error) => {
-                tracing::error!(%error, "senders that come no more could not be forgotten; it is tried again");
+                tracing::error!(%error, "what is old could not be forgotten; it is tried again");
             }
         }
     }
+}
+
+/// Senders that come no more, and reports of abuse that nobody sent in time.
+async fn forget(site: &Site) -> Result<(), store::Error> {
+    transfer::acquaintance::forget(&site.transfer).await?;
+    transfer::abuse::forget(&site.transfer).await?;
+    Ok(())
 }
 
 /// Keeps the policy of these settings, if it is another than was in force.

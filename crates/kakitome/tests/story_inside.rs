@@ -336,3 +336,78 @@ fn a_site_may_want_none_of_it_and_a_terminal_may_have_no_login() {
         (&json!(""), &json!("127.77.0.5"))
     );
 }
+
+#[test]
+fn malware_from_outside_is_reported_to_who_sent_it_on_approval() {
+    let (site, _, tanaka, suzuki) = office(&[]);
+    let send = || {
+        let content = infected("x@else.example", &tanaka.address);
+        let reply = site
+            .smtp()
+            .send("x@else.example", &[&tanaka.address], &content)
+            .unwrap();
+        assert_eq!(reply.code, 554, "{reply:?}");
+    };
+    send();
+    send();
+    // Prepared with the refusal, so it is there after a crash too.
+    let site = {
+        let mut site = site;
+        site.kill_hard();
+        site.serve();
+        site
+    };
+    let list = || site.give(&["abuse", "list"]);
+    let (newest, oldest) = (list().remove(0), list().remove(1));
+    assert_eq!(newest["state"], "open", "{newest}");
+    assert_eq!(newest["source"], "127.0.0.1", "{newest}");
+    let id = oldest["message"].as_str().unwrap();
+    let shown = site.give(&["abuse", "show", id]).remove(0);
+    let header = shown["header"].as_str().unwrap();
+    assert!(header.contains("Subject: a file\r\n"), "{shown}");
+    // Nobody is shown to have sent it on a site that asks no DNS.
+    site.refused(&["abuse", "send", id, "--reason", "承認"]);
+    site.give(&[
+        "abuse",
+        "send",
+        id,
+        "--to",
+        &suzuki.address,
+        "--reason",
+        "承認",
+    ]);
+    let mut inbox = site.imap(&suzuki);
+    inbox.holds("INBOX", 1, SOON);
+    let raw = inbox.fetch(1);
+    let told = Program::python("parts_of.py")
+        .input(String::from_utf8(raw).unwrap())
+        .succeeds();
+    for words in [
+        "multipart/report feedback-report",
+        "message/feedback-report",
+        "text/rfc822-headers",
+        "Feedback-Type: virus",
+        "Source-IP: 127.0.0.1",
+        "Original-Mail-From: <x@else.example>",
+        "Subject: a file",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
+    assert!(!told.contains(&BASE64_STANDARD.encode(eicar())), "{told}");
+    site.refused(&[
+        "abuse",
+        "send",
+        id,
+        "--to",
+        &suzuki.address,
+        "--reason",
+        "x",
+    ]);
+    let other = newest["message"].as_str().unwrap();
+    site.give(&["abuse", "drop", other, "--reason", "同じ送信元"]);
+    let states: Vec<Value> = list().iter().map(|one| one["state"].clone()).collect();
+    assert_eq!(states, [json!("dropped"), json!("sent")]);
+    let sent = site.events(&["--kind", "abuse.sent"]).remove(0);
+    assert_eq!(sent["subject"], id, "{sent}");
+    assert_eq!(site.events(&["--kind", "abuse.dropped"]).len(), 1);
+}

@@ -40,6 +40,7 @@ pub mod charset;
 pub mod dmarc_report;
 pub mod dsn;
 pub mod envelope;
+pub mod feedback;
 pub mod header;
 mod limits;
 pub mod mime;

@@ -403,6 +403,8 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (2, 'malware-inside', NULL, '192.0.2.9', 'found', '{\"malware\":\"Eicar\"}', ?2, NULL, ?2)",
         "INSERT INTO outbreak_rule (number, marks, handling, reason, begun_by, begun_at, ends_at, told) \
          VALUES (1, '{\"name\":\"*.iso\"}', 'refuse', '注意', 'tanaka', ?2, ?2 + 86400000000, 0)",
+        "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) \
+         VALUES (7, ?2, '192.0.2.9', 'mx.bad.example', '', 'x@bad.example', 'Eicar', 'Subject: a', 'open')",
         "INSERT INTO outbreak_search (rule, searched_by, searched_at, since, looked, unreadable) VALUES (1, 'tanaka', ?2, ?2, 7, 0)",
         "INSERT INTO outbreak_found (rule, email, account, body, what, state, held) VALUES (1, 1, ?1, 1, 'a.iso', 'found', NULL)",
         "INSERT INTO blocked_address (network, reason, incident, placed_by, placed_at, ends_at) \

@@ -22,6 +22,7 @@
 //! Domain modules ([`mailbox`], [`queue`], [`event`]) speak the narrow SQL of [`sql`], which SQLite
 //! carries today and PostgreSQL can carry later; nothing outside `sqlite` names an engine.
 
+pub mod abuse;
 pub mod acme;
 pub mod acquaintance;
 mod backup;

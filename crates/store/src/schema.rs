@@ -54,7 +54,10 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 9,
-        files: &[include_str!("schema/outbreak.sql")],
+        files: &[
+            include_str!("schema/outbreak.sql"),
+            include_str!("schema/abuse.sql"),
+        ],
     },
 ];
 

@@ -83,6 +83,7 @@ async fn as_format_1(store: &Store) {
             "word_lessons",
             "screening_policy",
             "blocked_address",
+            "abuse_report",
             "outbreak_found",
             "outbreak_search",
             "outbreak_rule",

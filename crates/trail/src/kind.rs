@@ -140,6 +140,13 @@ kinds! {
     OutbreakSearched = "outbreak.searched",
     /// A message was pulled out of the mailboxes of an account and set apart, or was not there any more.
     OutbreakPulled = "outbreak.pulled",
+    // Reports of abuse (clause 5.2(6)).
+    /// A report of abuse about malware from outside was approved and sent.
+    AbuseReportSent = "abuse.sent",
+    /// A report of abuse that was prepared is not to be sent.
+    AbuseReportDropped = "abuse.dropped",
+    /// Reports of abuse that were old were forgotten.
+    AbuseReportsForgotten = "abuse.forgotten",
 
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.

@@ -10,6 +10,7 @@ use message::{
 use screening::{Cause, Evidence, Handling, History, Screened, Standing};
 use store::{
     Error, Tx,
+    abuse::{self, Prepared},
     acquaintance::{self, Acquaintance, ONE, Who},
     sql::Sql,
 };
@@ -34,6 +35,8 @@ const FORGOTTEN_AT_ONCE: u32 = 2000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Note {
     adds: Vec<(Who, String, i64, i64)>,
+    /// The report of abuse that is prepared about it.
+    abuse: Option<Prepared>,
 }
 
 /// What is remembered of where a message comes from.
@@ -122,7 +125,13 @@ impl Note {
         if verdict.because == Cause::Greylisted {
             adds.push((Who::Pair, pair(evidence), 0, 0));
         }
-        Self { adds }
+        Self { adds, abuse: None }
+    }
+
+    /// With a report of abuse, if one is prepared.
+    pub(crate) fn with_abuse(mut self, report: Option<Prepared>) -> Self {
+        self.abuse = report;
+        self
     }
 
     /// What a recipient says of who sent a message by moving it into Junk, or out of it. `host` is the name that this server's
@@ -135,6 +144,7 @@ impl Note {
         let add = domain.map(|domain| (Who::Domain, domain, good, bad));
         Self {
             adds: add.into_iter().collect(),
+            abuse: None,
         }
     }
 
@@ -146,14 +156,21 @@ impl Note {
         let add = |domain: &&Domain| (Who::Domain, domain.as_str().to_owned(), WRITTEN_TO, 0);
         Self {
             adds: domains.iter().take(MOST_WRITTEN_TO).map(add).collect(),
+            abuse: None,
         }
     }
 
     /// Adds it to what is remembered.
     pub(crate) fn write(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        self.adds
-            .iter()
-            .try_for_each(|(who, name, good, bad)| acquaintance::add(tx, *who, name, *good, *bad))
+        self.adds.iter().try_for_each(|(who, name, good, bad)| {
+            acquaintance::add(tx, *who, name, *good, *bad)
+        })?;
+        if let Some(report) = &self.abuse
+            && !abuse::prepare(tx, report)?
+        {
+            tracing::warn!(message = %report.message, "no more reports of abuse are prepared: there are too many");
+        }
+        Ok(())
     }
 }
 

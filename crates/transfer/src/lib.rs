@@ -21,6 +21,7 @@
 //! It reads no mailbox and relays for nobody: the only ways out are a submission and a notification. It makes no
 //! notification for a null sender. It repairs no line ends: a bare CR or LF is refused.
 
+pub mod abuse;
 pub mod acquaintance;
 mod bounces;
 mod budget;

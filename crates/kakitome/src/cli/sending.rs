@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::{
-    AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, CustodyCommand, DkimCommand,
-    DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand, OutbreakCommand, PersonCommand,
-    QuarantineCommand, QueueCommand, ReadingCommand, RegisterCommand, ReportsCommand,
-    ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand,
+    AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, CustodyCommand,
+    DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand, OutbreakCommand,
+    PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand, RegisterCommand,
+    ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand,
 };
 
 impl SiteCommand {
@@ -91,7 +91,8 @@ impl SiteCommand {
                 | Self::Probe(_)
                 | Self::Incident(IncidentCommand::List)
                 | Self::Block(BlockCommand::List)
-                | Self::Outbreak(OutbreakCommand::List)
+                | Self::Outbreak(OutbreakCommand::List | OutbreakCommand::Found { .. })
+                | Self::Abuse(AbuseCommand::List)
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(
                     AuditCommand::Search(_)

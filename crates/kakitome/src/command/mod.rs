@@ -1,6 +1,7 @@
 //! Commands to a running site: who calls is mapped to a person, the room's own authorised function is
 //! called, and what was asked is an event, however it ended.
 
+mod abuse;
 mod access;
 mod account;
 mod audit;
@@ -243,6 +244,7 @@ async fn dispatch(
         SiteCommand::Status => status::run(site, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
+        SiteCommand::Abuse(command) => abuse::run(site, caller, command, answer).await,
         SiteCommand::Outbreak(command) => outbreak::run(site, caller, command, answer).await,
         SiteCommand::Bounces(words) => bounces::run(site, caller, words, answer).await,
         SiteCommand::Sts(command) => sts::run(site, caller, command, answer).await,

@@ -124,6 +124,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Reports of DMARC", transfer::DMARC_REPORTS),
     ("The quarantine", transfer::QUARANTINE),
     ("Outbreaks", transfer::OUTBREAKS),
+    ("Reports of abuse", transfer::ABUSE),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),

@@ -281,6 +281,32 @@ pub(super) const OUTBREAKS: &[Schema] = schemas! {
     }
 };
 
+pub(super) const ABUSE: &[Schema] = schemas! {
+    AbuseReportSent {
+        subject: "the queue id of the message with malware";
+        outcome: Success;
+        facts:
+            Always "source" Text: "The address that it came from.";
+            Always "malware" Text: "What a scanner calls it.";
+            Always "reason" Text: "Why, as the officer who approved it typed it.";
+            Always "to" Text: "Whom the report went to.";
+    }
+    AbuseReportDropped {
+        subject: "the queue id of the message with malware";
+        outcome: Success;
+        facts:
+            Always "source" Text: "The address that it came from.";
+            Always "malware" Text: "What a scanner calls it.";
+            Always "reason" Text: "Why, as it was typed.";
+    }
+    AbuseReportsForgotten {
+        subject: "empty";
+        outcome: Success;
+        facts:
+            Always "count" Number: "How many.";
+    }
+};
+
 pub(super) const SIGNING: &[Schema] = schemas! {
     SigningKeyMade {
         subject: "the domain that the key signs for";

@@ -389,14 +389,10 @@ mod tests {
             sender: sender.map(str::to_owned),
             ..Marks::default()
         };
-        let digest = sha256(came.as_bytes());
+        // Of what came, without what delivery wrote on top.
+        let digest = "d3d2ae3954a1bccf972823e5acc24c5414055ab0926f73c6c7b3c8721cc73cbc".to_owned();
         assert!(means(&marks(Some(digest), None), stored.as_bytes()).is_some());
         assert!(means(&marks(None, Some("bounce@else.example")), stored.as_bytes()).is_some());
         assert!(means(&marks(None, Some("another.example")), stored.as_bytes()).is_none());
-    }
-
-    fn sha256(octets: &[u8]) -> String {
-        use sha2::Digest as _;
-        data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(octets))
     }
 }

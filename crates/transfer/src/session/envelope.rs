@@ -43,6 +43,8 @@ pub(super) struct Open {
     pub(super) given_up: bool,
     /// The id that the message has, once it was screened, and what was found and decided.
     pub(super) screened: Option<(QueueId, Screened)>,
+    /// The report of abuse about it that is prepared.
+    pub(super) abuse: Option<store::abuse::Prepared>,
     /// Which mailbox of its recipients it goes to.
     pub(super) folder: Folder,
     /// Accounts whose mailbox is another one.
@@ -89,6 +91,7 @@ impl Open {
             came: 0,
             waited: Duration::ZERO,
             given_up: false,
+            abuse: None,
             screened: None,
             folder: Folder::Inbox,
             folders: BTreeMap::new(),

@@ -96,7 +96,8 @@ impl Conversation<'_> {
             return Note::default();
         }
         let screened = self.open.screened.as_ref();
-        screened.map_or_else(Note::default, |(_, screened)| Note::of(screened))
+        let note = screened.map_or_else(Note::default, |(_, screened)| Note::of(screened));
+        note.with_abuse(self.open.abuse.clone())
     }
 
     /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the

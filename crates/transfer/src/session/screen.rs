@@ -13,7 +13,7 @@ use screening::{Cause, Choice, Handling, Screened};
 use store::{AccountId, QueueId};
 
 use super::Conversation;
-use crate::{Listener, metrics, parcel::Folder, trace::HANDLING_FIELD};
+use crate::{Listener, abuse, metrics, parcel::Folder, trace::HANDLING_FIELD};
 
 impl Conversation<'_> {
     /// Gathers what can be known of the message, and decides. Returns the message without fields that claim to be our word;
@@ -50,6 +50,9 @@ impl Conversation<'_> {
                 Handling::Accept | Handling::Quarantine | Handling::Defer | Handling::Refuse => {}
             }
             self.choose_folders(&screened);
+            if self.is_from_outside() && !self.open.is_canary() {
+                self.open.abuse = abuse::prepared(self.transfer, (id, &screened), &raw);
+            }
             self.open.screened = Some((id, screened));
         }
         if self.open.is_canary() {
