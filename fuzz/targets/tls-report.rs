@@ -12,7 +12,9 @@ fuzz_target!(|octets: &[u8]| {
     {
         assert_eq!(again.policies, report.policies);
     }
-    if let Ok(text) = std::str::from_utf8(octets) {
-        let _ = Request::of(&[text.to_owned()]);
+    if let Ok(text) = std::str::from_utf8(octets)
+        && let Some(request) = Request::of(&[text.to_owned()])
+    {
+        assert!(request.mail.len() + request.https.len() <= 10);
     }
 });

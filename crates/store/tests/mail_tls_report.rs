@@ -5,14 +5,14 @@ mod mail;
 mod site;
 
 use jiff::{SignedDuration, Timestamp};
-use mail::{change, read};
+use mail::{read, record};
 use message::{
     address::Domain,
     tls_report::{Failure, Policy, PolicyKind},
 };
 use site::open;
 use store::{
-    Store,
+    Error, Store, Tx,
     tls_report::{self, Counted, MOST_ROWS, Session},
 };
 
@@ -30,6 +30,18 @@ fn session(mx: &str, failure: Option<Failure>) -> Session {
         source: None,
         reason: "some\nwords".to_owned(),
     }
+}
+
+async fn change<T: Send + 'static>(
+    store: &Store,
+    work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+) -> T {
+    let done = store.commit(Vec::new(), move |tx| {
+        let value = work(tx)?;
+        record(tx, value)
+    });
+    let done: Result<_, Error> = done.await;
+    done.unwrap().value
 }
 
 async fn counted(store: &Store, day: i64) -> Vec<Counted> {

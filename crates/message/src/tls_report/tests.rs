@@ -143,8 +143,12 @@ proptest! {
         let mut wild = PUBLISHED.as_bytes().to_vec();
         let at = at.min(wild.len());
         wild.splice(at..at, text.bytes());
-        let _ = Report::parse(&wild);
-        let _ = Request::of(&[format!("v=TLSRPTv1;{text}")]);
+        if let Ok(report) = Report::parse(&wild) {
+            prop_assert!(report.policies.len() <= MOST_POLICIES);
+        }
+        if let Some(request) = Request::of(&[format!("v=TLSRPTv1;{text}")]) {
+            prop_assert!(request.mail.len() + request.https.len() <= 10);
+        }
     }
 
     #[test]
