@@ -496,9 +496,12 @@ fn tables(database: &Path) -> Map<String, Value> {
 }
 
 fn rows(handle: &rusqlite::Connection, table: &str) -> Value {
-    let mut statement = handle
-        .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
-        .unwrap();
+    let all = format!("SELECT * FROM {table}");
+    let order = match handle.prepare(&all).unwrap().column_count() {
+        1 => "1",
+        _ => "1, 2",
+    };
+    let mut statement = handle.prepare(&format!("{all} ORDER BY {order}")).unwrap();
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).unwrap();
     let mut rows = Vec::new();
