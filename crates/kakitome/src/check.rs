@@ -3,6 +3,7 @@
 mod criteria;
 pub(crate) mod dmarc;
 mod protection;
+pub(crate) mod tls_report;
 
 use std::{net::IpAddr, path::Path};
 
@@ -266,10 +267,12 @@ async fn check_dns(
     let hostname = Domain::parse(settings.server.hostname.get_ref()).into_diagnostic()?;
     check_host(resolver, &hostname, found).await;
     let reports = settings.dmarc_reports.address();
+    let about_tls = settings.tls_reports.address();
     for keys in &settings.domains {
         let domain = Domain::parse(keys.name.get_ref()).into_diagnostic()?;
         if settings.has(Role::Exchange) {
             check_domain(resolver, &hostname, &domain, reports.as_ref(), found).await;
+            tls_report::check(resolver, &domain, about_tls.as_ref(), found).await;
             protection::check_sts(path, resolver, settings, &domain, found).await;
         }
     }

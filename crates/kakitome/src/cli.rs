@@ -16,6 +16,7 @@ mod quarantine;
 mod screening;
 mod sending;
 mod sts;
+mod tls;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -38,6 +39,7 @@ pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
 pub(crate) use sts::StsCommand;
+pub(crate) use tls::{TlsCommand, TlsFiguresArgs, TlsFiguresBy, TlsReportsCommand};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -179,6 +181,9 @@ pub(crate) enum SiteCommand {
     /// What others report about mail in own domains' names, and what they are told (DMARC, RFC 9990)
     #[command(subcommand)]
     Dmarc(DmarcCommand),
+    /// What others report about TLS with servers of own domains, and what they are told (TLSRPT, RFC 8460)
+    #[command(subcommand)]
+    Tls(TlsCommand),
     /// The audit trail
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -36,6 +36,7 @@ mod settings;
 mod signing;
 mod site;
 mod tls;
+mod tls_reports;
 mod witness;
 
 use std::{

@@ -16,7 +16,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    witness,
+    tls_reports, witness,
 };
 
 /// Why a site cannot be served.
@@ -148,6 +148,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(digests::run(Arc::clone(site), watch.clone()));
     tasks.spawn(remembering::run(Arc::clone(site), watch.clone()));
     tasks.spawn(dmarc_reports::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(tls_reports::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));

@@ -113,6 +113,11 @@ impl Site {
         self.transfer_settings.load().dmarc_reports.clone()
     }
 
+    /// What the settings say of reports about TLS.
+    pub(crate) fn tls_report_keys(&self) -> transfer::tls_reports::Keys {
+        self.transfer_settings.load().tls_reports.clone()
+    }
+
     /// Opens the site in `path`.
     pub(crate) fn open(path: &Path) -> Result<Self, SiteError> {
         let settings = Settings::load(path)?;

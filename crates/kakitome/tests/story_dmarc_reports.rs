@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{
-    Letter, Person, Program, Site,
+    Letter, Person, Program, Site, parsedmarc,
     smtp::Reply,
     unbound::{Unbound, Zones},
     until,
@@ -16,7 +16,6 @@ use support::{
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(40);
-const PARSEDMARC: &str = "parsedmarc==11.1.0";
 
 /// A site that reports and reads reports; the world outside.
 struct Story {
@@ -37,24 +36,6 @@ fn reports() -> Program {
         "/tests/programs/dmarc_report.py"
     );
     Program::new("python3").word(path)
-}
-
-/// Where pip puts parsedmarc; fetched when it is not there yet.
-fn parsedmarc() -> PathBuf {
-    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(PARSEDMARC);
-    if !place.is_dir() {
-        let fresh = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let got = Command::new("python3")
-            .args(["-m", "pip", "--disable-pip-version-check", "install"])
-            .args(["--quiet", "--no-warn-script-location", "--target"])
-            .arg(fresh.path())
-            .arg(PARSEDMARC)
-            .status()
-            .expect("python3 with pip fetches parsedmarc (Debian: python3-pip)");
-        assert!(got.success(), "pip could not fetch {PARSEDMARC}");
-        std::fs::rename(fresh.keep(), &place).unwrap();
-    }
-    place
 }
 
 impl Story {

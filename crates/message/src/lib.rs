@@ -18,6 +18,7 @@
 //! | [`build`] | `Received`, missing fields, removal of `Bcc` |
 //! | [`dsn`] | delivery status notifications, written and read; xtext |
 //! | [`dmarc_report`] | aggregate reports of DMARC, written and read |
+//! | [`tls_report`] | reports about TLS between servers, written and read, and the record that asks for them |
 //! | [`StatusCode`] | enhanced status codes |
 //!
 //! How a message goes through: the octets come from SMTP or IMAP APPEND; [`Summary::of`] reads what lists need, and
@@ -48,6 +49,7 @@ mod status;
 pub mod sts;
 mod summary;
 pub mod text;
+pub mod tls_report;
 pub mod transfer;
 
 pub use address::{Address, AddressError, Domain, Host};

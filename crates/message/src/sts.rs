@@ -54,6 +54,18 @@ impl Mode {
 }
 
 impl Policy {
+    /// Its text line by line, as a domain serves it.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            "version: STSv1".to_owned(),
+            format!("mode: {}", self.mode.as_str()),
+        ];
+        lines.extend(self.mx.iter().map(|mx| format!("mx: {mx}")));
+        lines.push(format!("max_age: {}", self.max_age.as_secs()));
+        lines
+    }
+
     /// Reads the text that a domain serves. Keys that are not known are passed over, as the RFC has it.
     ///
     /// # Errors

@@ -431,6 +431,11 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO screening_policy (digest, since, settings) VALUES ('2-abc', ?2, '[screening] # ' || ?1)",
         "INSERT INTO sts_policy (domain, id, mode, mx, max_age, fetched_at, expires_at) \
          VALUES ('example.com', '20260101', 'enforce', 'mx.example.com', ?1, ?2, ?2)",
+        "INSERT INTO tls_session (day, domain, digest, kind, strings, hosts, failure, mx, peer, source, reason, sessions) \
+         VALUES (?2, 'example.com', '00ff', 'sts', 'version: STSv1', 'mx.example.com', 'certificate-expired', 'mx.example.com', \
+         '192.0.2.1', '', 'x', ?1)",
+        "INSERT INTO tls_report_mail (body) SELECT body FROM queue_message WHERE ?1 <> ?2 LIMIT 1",
+        "INSERT INTO tls_report_seen (digest, at) VALUES ('00ff' || ?1, ?2)",
         "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
@@ -495,9 +500,12 @@ fn tables(database: &Path) -> Map<String, Value> {
 }
 
 fn rows(handle: &rusqlite::Connection, table: &str) -> Value {
-    let mut statement = handle
-        .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
-        .unwrap();
+    let all = format!("SELECT * FROM {table}");
+    let order = match handle.prepare(&all).unwrap().column_count() {
+        1 => "1",
+        _ => "1, 2",
+    };
+    let mut statement = handle.prepare(&format!("{all} ORDER BY {order}")).unwrap();
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut found = statement.query([]).unwrap();
     let mut rows = Vec::new();

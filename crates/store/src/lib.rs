@@ -61,6 +61,7 @@ mod shared;
 pub mod sql;
 mod sqlite;
 pub mod sts;
+pub mod tls_report;
 pub mod tree;
 mod tx;
 pub mod verify;

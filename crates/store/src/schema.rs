@@ -57,6 +57,7 @@ pub(crate) const STEPS: &[Step] = &[
         files: &[
             include_str!("schema/outbreak.sql"),
             include_str!("schema/abuse.sql"),
+            include_str!("schema/tls_reports.sql"),
         ],
     },
 ];

@@ -113,6 +113,15 @@ kinds! {
     DmarcReportReceived = "dmarc.report-received",
     /// What came to the address for reports could not be read as one.
     DmarcReportUnreadable = "dmarc.report-unreadable",
+    // Reports about TLS between servers (RFC 8460).
+    /// A domain was told how connections to its servers came to be, or could not be.
+    TlsReportSent = "tls.report-sent",
+    /// All reports about a day were sent, and what is left of it is forgotten.
+    TlsReportsDone = "tls.reports-done",
+    /// Somebody reported how connections to an own domain's servers came to be.
+    TlsReportReceived = "tls.report-received",
+    /// What came to the address for such reports could not be read as one.
+    TlsReportUnreadable = "tls.report-unreadable",
 
     // The quarantine (clause 5.3(2)).
     /// A message was accepted and set apart; the detail holds why, and until when.

@@ -8,9 +8,13 @@ use std::{
     sync::Arc,
 };
 
+use parking_lot::Mutex;
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
@@ -50,6 +54,7 @@ impl Dialer for TcpDialer {
 /// TLS as client: one configuration that verifies, one that only encrypts.
 #[derive(Clone, Debug)]
 pub struct ClientTls {
+    roots: Arc<RootCertStore>,
     verified: Arc<ClientConfig>,
     opportunistic: Arc<ClientConfig>,
 }
@@ -81,6 +86,7 @@ impl ClientTls {
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth();
         Ok(Self {
+            roots: Arc::new(roots.clone()),
             verified: Arc::new(verifying(roots)?),
             opportunistic: Arc::new(opportunistic),
         })
@@ -122,6 +128,37 @@ impl ClientTls {
             Some(roots) => Ok(Arc::new(verifying(RootCertStore::clone(roots))?)),
             None => Ok(Arc::clone(&self.verified)),
         }
+    }
+
+    /// A configuration that accepts any certificate, and notes what would have been wrong with it. It is made anew for each
+    /// connection: a resumed session shows no certificate.
+    ///
+    /// # Errors
+    /// When rustls refuses the settings.
+    pub(crate) fn watched(&self, watch: &Watch) -> Result<Arc<ClientConfig>, ClientTlsError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = match self.roots.is_empty() {
+            true => None,
+            false => Some(
+                WebPkiServerVerifier::builder_with_provider(
+                    Arc::clone(&self.roots),
+                    Arc::clone(&provider),
+                )
+                .build()
+                .map_err(|error| rustls::Error::General(error.to_string()))?,
+            ),
+        };
+        let watching = Watching {
+            any: AnyCertificate(Arc::clone(&provider)),
+            verifier,
+            watch: watch.clone(),
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(watching))
+            .with_no_client_auth();
+        Ok(Arc::new(config))
     }
 
     /// The configuration that encrypts without asking who is there (RFC 7435).
@@ -203,5 +240,75 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What was wrong with a certificate that was accepted all the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch(Arc<Mutex<Option<rustls::Error>>>);
+
+impl Watch {
+    /// What was noted.
+    pub(crate) fn trouble(&self) -> Option<rustls::Error> {
+        self.0.lock().clone()
+    }
+}
+
+impl PartialEq for Watch {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Watch {}
+
+/// Accepts any certificate, and notes what would have been wrong with it. The signatures of the handshake are still checked.
+#[derive(Debug)]
+struct Watching {
+    any: AnyCertificate,
+    /// `None`: there are no roots, so nobody vouches for anything.
+    verifier: Option<Arc<WebPkiServerVerifier>>,
+    watch: Watch,
+}
+
+impl ServerCertVerifier for Watching {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let judged = match &self.verifier {
+            Some(verifier) => verifier
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+                .map(|_| ()),
+            None => Err(rustls::CertificateError::UnknownIssuer.into()),
+        };
+        *self.watch.0.lock() = judged.err();
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.any.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.any.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.any.supported_verify_schemes()
     }
 }

@@ -33,6 +33,7 @@ mod content;
 mod dane;
 mod deliver;
 pub mod dmarc_reports;
+mod https;
 pub mod learning;
 mod memory;
 mod metrics;
@@ -54,8 +55,10 @@ pub mod signing;
 pub mod sts;
 mod surge;
 mod text;
+pub mod tls_reports;
 mod trace;
 mod trouble;
+mod unpack;
 
 use std::{net::SocketAddr, sync::Arc};
 

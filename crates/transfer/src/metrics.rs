@@ -55,6 +55,15 @@ const ENGINES: &str = "kakitome_engines_total";
 /// Recipients whose message another server took, by what was demanded of the connection and what it was.
 const RELAYED_BY_TLS: &str = "kakitome_recipients_relayed_by_tls_total";
 
+/// Sessions with servers of this site that others reported of (RFC 8460), by result.
+const TLS_REPORTED: &str = "kakitome_tls_sessions_reported_total";
+
+/// Counts sessions that somebody reported of.
+pub(crate) fn tls_told(sessions: u64, failed: u64) {
+    counter!(TLS_REPORTED, "result" => "failure").increment(failed);
+    counter!(TLS_REPORTED, "result" => "success").increment(sessions.saturating_sub(failed));
+}
+
 /// Counts a recipient that `remote` took, by how the connection was secured.
 pub(crate) fn relayed(remote: &Remote) {
     let tls = match &remote.tls {
@@ -81,6 +90,11 @@ pub(crate) fn describe() {
         AUTHENTICATIONS,
         "Authentications at submission, by outcome (success, failure)"
     );
+    describe_counter!(
+        TLS_REPORTED,
+        "Sessions with servers of this site that others reported of (TLSRPT, RFC 8460), by result (success, failure)"
+    );
+    tls_told(0, 0);
     describe_counter!(
         SCREENED,
         "Messages that were screened, by handling (accept, mark, quarantine, defer, discard, refuse)"

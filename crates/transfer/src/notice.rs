@@ -92,7 +92,11 @@ where
     send_all(transfer, to, make, work).await
 }
 
-async fn send_all<T, E>(
+/// As [`send_made`]; `work` hears the body that the message is kept as, too, if it goes to anybody.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn send_all<T, E>(
     transfer: &Transfer,
     to: &[Address],
     make: impl FnOnce(&[Address]) -> Vec<u8>,

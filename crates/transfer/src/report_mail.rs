@@ -13,6 +13,8 @@ pub(crate) struct ReportMail<'a> {
     pub(crate) from: &'a Address,
     /// Its subject, in ASCII: programs read it.
     pub(crate) subject: &'a str,
+    /// Its own media type, with parameters that are its own, too.
+    pub(crate) kind: &'a str,
     /// More fields, each whole.
     pub(crate) fields: &'a str,
     /// Its words, in ASCII and in lines ending with CR LF.
@@ -47,7 +49,7 @@ impl ReportMail<'_> {
         // Nobody's program is to answer it (RFC 3834, section 5).
         raw.push_str(&field("Auto-Submitted", "auto-generated"));
         raw.push_str(&field("MIME-Version", "1.0"));
-        let kind = format!("multipart/mixed; boundary=\"{boundary}\"");
+        let kind = format!("{}; boundary=\"{boundary}\"", self.kind);
         raw.push_str(&field("Content-Type", &kind));
         raw.push_str(&missing.fields_for(b"\r\n"));
         raw.push_str("\r\n--");

@@ -6,7 +6,8 @@ use super::{
     AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, CustodyCommand,
     DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand, OutbreakCommand,
     PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand, RegisterCommand,
-    ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand,
+    ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand, TlsCommand,
+    TlsReportsCommand,
 };
 
 impl SiteCommand {
@@ -83,6 +84,14 @@ impl SiteCommand {
                             ReportsCommand::List { .. }
                                 | ReportsCommand::Show { .. }
                                 | ReportsCommand::Figures(_)
+                        )
+                )
+                | Self::Tls(
+                    TlsCommand::Records
+                        | TlsCommand::Reports(
+                            TlsReportsCommand::List { .. }
+                                | TlsReportsCommand::Show { .. }
+                                | TlsReportsCommand::Figures(_)
                         )
                 )
                 | Self::Sts(StsCommand::List)

@@ -19,9 +19,9 @@ use crate::{
 /// Who watches over mail in own names.
 const READERS: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
 /// Events that are read at a time.
-const PAGE: usize = 500;
+pub(super) const PAGE: usize = 500;
 /// Lines of figures that are added up; of more the rest is one line.
-const MOST_LINES: usize = 100_000;
+pub(super) const MOST_LINES: usize = 100_000;
 
 pub(super) async fn run(
     site: &Site,
@@ -86,7 +86,7 @@ async fn send(site: &Site, answer: &mut Answer) -> Result<(), Failure> {
 }
 
 /// All events of these kinds in the last days, each handed to `each`.
-async fn every(
+pub(super) async fn every(
     site: &Site,
     days: u16,
     kind: Kind,
@@ -116,13 +116,13 @@ async fn every(
     }
 }
 
-fn text<'e>(event: &'e Event, name: &str) -> &'e str {
+pub(super) fn text<'e>(event: &'e Event, name: &str) -> &'e str {
     let value = event.detail.get(name).and_then(Value::as_str);
     value.unwrap_or_default()
 }
 
 /// Of several events about one report, the first.
-fn is_first(event: &Event) -> bool {
+pub(super) fn is_first(event: &Event) -> bool {
     let part = text(event, "part");
     part.is_empty() || part.starts_with("1 of ")
 }
@@ -338,7 +338,7 @@ fn add(
 }
 
 /// The day of a time as an event keeps it, in UTC.
-fn day(at: &str) -> String {
+pub(super) fn day(at: &str) -> String {
     let at = at.parse::<Timestamp>().unwrap_or(Timestamp::UNIX_EPOCH);
     at.strftime("%Y-%m-%d").to_string()
 }

@@ -24,6 +24,7 @@ mod register;
 mod screening;
 mod status;
 mod sts;
+mod tls;
 mod trying;
 mod verify;
 
@@ -250,6 +251,7 @@ async fn dispatch(
         SiteCommand::Sts(command) => sts::run(site, caller, command, answer).await,
         SiteCommand::Dkim(command) => dkim::run(site, caller, command, answer).await,
         SiteCommand::Dmarc(command) => dmarc::run(site, caller, command, answer).await,
+        SiteCommand::Tls(command) => tls::run(site, caller, command, answer).await,
         SiteCommand::Audit(command) => audit::run(site, caller, command, request, answer).await,
         SiteCommand::Screening(command) => {
             screening::run(site, caller, command, request, answer).await

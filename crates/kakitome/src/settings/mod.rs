@@ -7,7 +7,6 @@ mod acme;
 mod audit;
 mod bounds;
 mod criteria;
-mod dmarc_reports;
 mod engines;
 mod error;
 mod isolation;
@@ -18,6 +17,7 @@ mod mta_sts;
 mod policy;
 mod probe;
 mod quarantine;
+mod reports;
 mod return_path;
 mod rooms;
 mod screening;
@@ -36,7 +36,6 @@ use bounds::Places;
 
 pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
-pub(crate) use dmarc_reports::DmarcReportKeys;
 pub(crate) use error::SettingsError;
 pub(crate) use isolation::IsolationKeys;
 pub(crate) use limits::{
@@ -48,6 +47,7 @@ pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, SubmissionKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
+pub(crate) use reports::ReportKeys;
 pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::{ScreeningKeys, policy_of};
 pub(crate) use signing::SigningKeys;
@@ -90,7 +90,9 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) quarantine: QuarantineKeys,
     #[serde(default)]
-    pub(crate) dmarc_reports: DmarcReportKeys,
+    pub(crate) dmarc_reports: ReportKeys,
+    #[serde(default)]
+    pub(crate) tls_reports: ReportKeys,
     #[serde(default)]
     pub(crate) isolation: IsolationKeys,
     #[serde(default)]
@@ -308,7 +310,9 @@ impl Settings {
         self.audit.check(at)?;
         self.screening.check(at)?;
         self.quarantine.check(at)?;
-        self.dmarc_reports.check(&self.own_domains(), at)?;
+        for reports in [&self.dmarc_reports, &self.tls_reports] {
+            reports.check(&self.own_domains(), at)?;
+        }
         self.isolation.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
@@ -490,6 +494,7 @@ mod tests {
             ("[signing]\nrotate = \"9999999d\"\n", 9),
             ("[quarantine]\ndigest = \"25:00\"\n", 9),
             ("[dmarc_reports]\nsize = \"0B\"\n", 9),
+            ("[tls_reports]\ndays = 15\n", 9),
             ("[dmarc_reports]\naddress = \"a@elsewhere.example\"\n", 9),
             ("[screening]\ntime = \"0s\"\n", 9),
             ("[screening]\ntime = \"10m\"\n", 9),

@@ -121,7 +121,15 @@ impl Settings {
         made.malware = Some(self.screening.malware.policy());
         let usual = made.screening.is_some() && !self.is_alone();
         let own = self.own_domains();
-        made.dmarc_reports = self.dmarc_reports.made(&made.hostname, &own, usual);
+        made.dmarc_reports = transfer::dmarc_reports::Keys {
+            reporter: self.dmarc_reports.reporter(&made.hostname, &own, usual),
+            address: self.dmarc_reports.address(),
+        };
+        let leaves = self.has(Role::Exchange) && !self.is_alone();
+        made.tls_reports = transfer::tls_reports::Keys {
+            reporter: self.tls_reports.reporter(&made.hostname, &own, leaves),
+            address: self.tls_reports.address(),
+        };
         made.engines = Arc::new(self.engines()?);
         made.engine_policy = self.screening.engine_policy();
         match made.problems().first() {

@@ -197,6 +197,16 @@ unauthenticated_networks = []
 # days = 3                         # that are made up for when the server was down
 # address = \"dmarc-reports@DOMAIN\"  # where reports about own domains come to; the own DMARC records name it in rua=
 
+[tls_reports]
+# Domains that ask for it (_smtp._tls, RFC 8460) are told once a day how connections to their servers came to be, and what others tell of
+# own servers is read: `tls reports figures`.
+# send = true                      # default: where mail leaves, unless the site is on loopback alone and names no [dns] servers
+# organisation = \"City of Example\"  # who reports; default: the first domain
+# contact = \"postmaster@DOMAIN\"  # whom reports are from; default: postmaster at the server's name
+# size = \"10MiB\"                 # of a report as it is packed; a larger one is not sent
+# days = 3                         # that are made up for when the server was down
+# address = \"tls-reports@DOMAIN\"  # where reports about own domains come to; the own records (`tls records`) name it in rua=
+
 [isolation]
 # Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident
 # opened for the security officer (clause 5.2(5)). `block list`, `incident list`.

@@ -1,10 +1,12 @@
 """Serves policies (MTA-STS) over HTTPS at port 443 of an address, by the host that is asked for: policies.py ADDRESS CERTIFICATE KEY FILE.
 
-FILE is JSON: host -> [status, media type, text]; it is read for each request. Each request is told on standard output.
+FILE is JSON: host -> [status, media type, text]; it is read for each request. Each request is told on standard output. What is posted is
+written into FILE's directory, as "posted", if the host's text says "take".
 """
 
 import http.server
 import json
+import os
 import ssl
 import sys
 
@@ -28,6 +30,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def do_POST(self):
+        host = self.headers.get("Host", "")
+        print(host, "POST", self.path, self.headers.get("Content-Type"), flush=True)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open(file, encoding="utf-8") as told:
+            status, _, text = json.load(told).get(host, [404, "", ""])
+        if text == "take":
+            with open(os.path.join(os.path.dirname(file), "posted"), "wb") as posted:
+                posted.write(body)
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, *args):
         pass

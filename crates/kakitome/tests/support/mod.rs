@@ -14,6 +14,7 @@ pub(crate) mod imap;
 pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod message;
+pub(crate) mod parsedmarc;
 pub(crate) mod place;
 pub(crate) mod postfix;
 pub(crate) mod process;
@@ -23,6 +24,7 @@ pub(crate) mod smtp;
 pub(crate) mod unbound;
 
 pub(crate) use message::Letter;
+pub(crate) use parsedmarc::parsedmarc;
 pub(crate) use place::{loopback, place};
 pub(crate) use process::{Process, until};
 pub(crate) use program::Program;

@@ -212,7 +212,10 @@ fn finish_message(tx: &mut Tx<'_>, id: QueueId) -> Result<(), Error> {
     )?;
     tx.execute("DELETE FROM queue_message WHERE id = ?1", params![id])?;
     match body {
-        Some(body) => tx.release_body(body, AccountId::QUEUE, 1),
+        Some(body) => {
+            tx.execute("DELETE FROM tls_report_mail WHERE body = ?1", params![body])?;
+            tx.release_body(body, AccountId::QUEUE, 1)
+        }
         None => Ok(()),
     }
 }

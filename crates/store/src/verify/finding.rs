@@ -154,6 +154,10 @@ pub enum Finding {
     QuarantineDamaged { id: QueueId, why: String },
     /// A policy of another domain (MTA-STS) cannot be used.
     StsPolicyDamaged { domain: String, why: String },
+    /// Sessions that a report is to tell of (TLSRPT) cannot be read.
+    TlsSessionsDamaged { domain: String, why: String },
+    /// A body is noted to be a queued report, and is in no queued message.
+    TlsReportStray { body: i64 },
     /// An incident, a blocked network or a rule against an outbreak cannot be read.
     AlarmUnreadable { name: String, why: String },
     /// An event is dated before the one before it (microseconds since 1970).

@@ -17,6 +17,7 @@ mod queue;
 mod reference;
 mod remedy;
 mod sts;
+mod tls_report;
 mod trail;
 mod tree;
 mod words;
@@ -253,6 +254,8 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(queue::Recipients::default()));
     checks.push_back(Box::new(quarantine::Apart::default()));
     checks.push_back(Box::new(sts::Policies::default()));
+    checks.push_back(Box::new(tls_report::Sessions::default()));
+    checks.push_back(Box::new(tls_report::Mails));
     checks.push_back(Box::new(alarm::Alarms));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));

@@ -44,6 +44,8 @@ impl Finding {
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
+            Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
+            Self::TlsReportStray { .. } => "tls-report-stray",
             Self::AlarmUnreadable { .. } => "alarm-unreadable",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
@@ -129,6 +131,9 @@ impl Finding {
             Self::StsPolicyDamaged { .. } => Leave(
                 "left alone: what it said is in the event that kept it (`audit search --kind sts.kept`); mail to the domain waits",
             ),
+            Self::TlsSessionsDamaged { .. } | Self::TlsReportStray { .. } => Leave(
+                "left alone: no mail hangs on it; the domain gets no report of that day, and the row goes with the day",
+            ),
             Self::AlarmUnreadable { .. } => Leave(
                 "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
             ),
@@ -161,7 +166,10 @@ impl Finding {
             Self::Tree { .. } | Self::TrailCut { .. } => "the audit trail".to_owned(),
             Self::CheckpointFalse { size, .. } => format!("the checkpoint of {size} events"),
             Self::UidValidity { .. } => "UIDVALIDITY".to_owned(),
-            Self::StsPolicyDamaged { domain, .. } => domain.clone(),
+            Self::StsPolicyDamaged { domain, .. } | Self::TlsSessionsDamaged { domain, .. } => {
+                domain.clone()
+            }
+            Self::TlsReportStray { body } => body.to_string(),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
             | Self::BodyWithoutPlace { body, .. }

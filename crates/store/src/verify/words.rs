@@ -207,6 +207,15 @@ impl Finding {
             Self::StsPolicyDamaged { domain, why } => {
                 write!(f, "the policy (MTA-STS) of {domain}: {why}")
             }
+            Self::TlsSessionsDamaged { domain, why } => {
+                write!(f, "sessions with the servers of {domain}: {why}")
+            }
+            Self::TlsReportStray { body } => {
+                write!(
+                    f,
+                    "body {body} is noted to be a queued report, and is not in the queue"
+                )
+            }
             Self::AlarmUnreadable { name, why } => write!(f, "{name}: {why}"),
             Self::RecipientOrphans { id, recipients } => write!(
                 f,

@@ -122,6 +122,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Bounces", transfer::BOUNCES),
     ("What screening remembers", transfer::SCREENING),
     ("Reports of DMARC", transfer::DMARC_REPORTS),
+    ("Reports about TLS", transfer::TLS_REPORTS),
     ("The quarantine", transfer::QUARANTINE),
     ("Outbreaks", transfer::OUTBREAKS),
     ("Reports of abuse", transfer::ABUSE),

@@ -201,6 +201,58 @@ pub(super) const DMARC_REPORTS: &[Schema] = schemas! {
     }
 };
 
+pub(super) const TLS_REPORTS: &[Schema] = schemas! {
+    TlsReportSent {
+        subject: "the domain whose record asks for reports";
+        outcome: Success, Failure;
+        facts:
+            Always "from" Text: "Begin of the time that it is about (RFC 3339, UTC).";
+            Always "until" Text: "End of that time.";
+            Always "sessions" Number: "How many sessions it tells of.";
+            Always "failed" Number: "How many of them failed.";
+            Always "report" Text: "The report's id.";
+            Always "octets" Number: "Octets of the report as it is packed.";
+            Always "to" List: "Addresses that it goes to by mail.";
+            Always "handed" List: "URLs that took it.";
+            Sometimes "refused" List: "URLs that did not take it, each with why.";
+            Sometimes "reason" Text: "Why nobody was told, if nobody was.";
+    }
+    TlsReportsDone {
+        subject: "the day that they are about, in UTC";
+        outcome: Success, Failure;
+        facts:
+            Always "reports" Number: "How many reports were sent in the last round.";
+            Always "failed" Number: "How many could not be sent in it.";
+            Always "forgotten" Number: "Sessions that were forgotten without a report: nobody wanted one, or could be told.";
+            Sometimes "reason" Text: "Why the day is not tried again although domains could not be asked or told.";
+    }
+    TlsReportReceived {
+        subject: "the queue id of the message that it came in";
+        outcome: Success;
+        shared: PART;
+        facts:
+            Always "reporter" Text: "Who reports, in their own words.";
+            Always "report" Text: "The report's id, unique for its reporter.";
+            Always "domains" List: "The own domains that it is about; at most 20.";
+            Always "from" Text: "Begin of the time that it is about (RFC 3339, UTC).";
+            Always "until" Text: "End of that time.";
+            Always "sessions" Number: "How many sessions with servers of own domains it tells of.";
+            Always "failed" Number: "How many of them failed.";
+            Always "shown" Boolean: "Whether DMARC showed that the message is from whom it says; anybody can write a report.";
+            Sometimes "again" Boolean: "That the same report came before: it counts once.";
+            Sometimes "others" Number: "Policies of domains that are none of this site's, which are not kept.";
+            Sometimes "left_out" Number: "Policies and failures that are not kept, since there were too many.";
+            Sometimes "rows" List: "What was seen, a text each: domain, kind of policy, `ok` or how it failed, sessions, and for a failure the host, its address (`-`: not told), and more.";
+    }
+    TlsReportUnreadable {
+        subject: "the message's queue id";
+        outcome: Failure;
+        facts:
+            Always "reason" Text: "What is wrong with it.";
+            Sometimes "file" Text: "Name of the attachment, if it has one.";
+    }
+};
+
 pub(super) const QUARANTINE: &[Schema] = schemas! {
     QuarantineKept {
         subject: "the message's queue id";

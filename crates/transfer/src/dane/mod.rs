@@ -163,6 +163,18 @@ impl Association {
         Ok(Arc::new(config))
     }
 
+    /// The records, as their presentation format has them (RFC 6698, section 2.2).
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let text = |record: &Tlsa| {
+            let data = data_encoding::HEXLOWER.encode(&record.data);
+            format!(
+                "{} {} {} {data}",
+                record.usage, record.selector, record.matching
+            )
+        };
+        self.records.iter().map(text).collect()
+    }
+
     fn matches(&self, usage: u8, certificate: &CertificateDer<'_>) -> bool {
         let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
             return false;

@@ -15,7 +15,7 @@ use tokio::{
 use wire::Stream;
 
 use super::security::Secured;
-use crate::{Settings, outcome::Remote, settings::Waits};
+use crate::{Settings, outcome::Remote, settings::Waits, tls_reports::Trouble};
 
 /// Octets given to the machine at once.
 const BLOCK: usize = 64 * 1024;
@@ -33,6 +33,8 @@ pub(crate) struct Link {
     since: Instant,
     /// When it was found out how the connection has to be secured.
     judged: Instant,
+    /// Why it is in plain text, where TLS was tried on another connection and failed.
+    trouble: Option<Trouble>,
 }
 
 impl Link {
@@ -54,7 +56,19 @@ impl Link {
             messages: 0,
             since: Instant::now(),
             judged,
+            trouble: None,
         }
+    }
+
+    /// The same, made after TLS had failed.
+    pub(super) fn after(mut self, trouble: Trouble) -> Self {
+        self.trouble = Some(trouble);
+        self
+    }
+
+    /// Why TLS failed before it was made, if it did.
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
     }
 
     /// Who is on the other side.

@@ -5,25 +5,31 @@ mod open;
 mod pool;
 mod security;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use directory::Resolution;
-use message::{StatusCode, address::Host};
+use message::{StatusCode, address::Host, tls_report::Failure};
 use protocol::smtp::client::{self, Stage};
-use store::queue::{NewQueued, Recipient};
+use store::{
+    queue::{NewQueued, Recipient},
+    tls_report::Session,
+};
 
 pub(crate) use link::Link;
-pub(crate) use open::open;
+pub(crate) use open::{OpenError, open};
 pub(crate) use pool::Pool;
 pub(crate) use security::Demand;
+use security::Secured;
 
 use crate::{
     Settings, TlsPolicy, Transfer,
+    connect::Watch,
     dane::{self, Dane},
     outcome::{Fate, Outcome},
     queue::Way,
     route::{self, Addresses, Hop, NoRoute},
-    sts::{Mode, Policy},
+    sts::{Demanded, Mode},
+    tls_reports::{Ledger, Standing, Trouble},
     trace,
 };
 
@@ -39,29 +45,48 @@ pub(crate) struct Job<'a> {
     pub(crate) raw: &'a [u8],
     /// To whom.
     pub(crate) recipients: &'a [Recipient],
+    /// Whether it is a report about TLS: what the DNS and the destination demand of connections does not hold it up (RFC 8460,
+    /// section 3), and nothing is told of the connection.
+    pub(crate) tells_of_tls: bool,
 }
 
-/// One attempt. Gives one outcome for each recipient, in their order.
+/// What came of an attempt.
+#[derive(Default)]
+pub(crate) struct Attempted {
+    /// One outcome for each recipient, in their order.
+    pub(crate) outcomes: Vec<Outcome>,
+    /// How sessions with the destination's servers came out, if that is told.
+    pub(crate) sessions: Vec<Session>,
+}
+
+/// One attempt.
 pub(crate) async fn attempt(
     transfer: &Transfer,
     settings: &Arc<Settings>,
     way: &Way,
     job: &Job<'_>,
-) -> Vec<Outcome> {
+) -> Attempted {
+    let mut attempted = Attempted::default();
     let hop = match way {
-        Way::Here => return here(transfer, job).await,
+        Way::Here => {
+            attempted.outcomes = here(transfer, job).await;
+            return attempted;
+        }
         Way::Away(hop) => hop,
     };
-    let mut outcomes = Vec::with_capacity(job.recipients.len());
     for recipients in job.recipients.chunks(RECIPIENTS_AT_ONCE) {
         let part = Job {
             message: job.message,
             raw: trace::without_return_path(job.raw),
             recipients,
+            tells_of_tls: job.tells_of_tls,
         };
-        outcomes.extend(Attempt::new(transfer, settings, hop, &part).run().await);
+        let mut attempt = Attempt::new(transfer, settings, hop, &part);
+        attempted.outcomes.extend(attempt.run().await);
+        let sessions = attempt.told.map(Ledger::into_sessions);
+        attempted.sessions.extend(sessions.unwrap_or_default());
     }
-    outcomes
+    attempted
 }
 
 /// Into mailboxes here: notifications that waited for room, and mail for a domain that has become ours.
@@ -104,7 +129,9 @@ struct Attempt<'a> {
     /// The lowest TLS that all of the recipients need.
     tls: TlsPolicy,
     /// What the destination's policy (MTA-STS) demands, if it has one.
-    sts: Option<Policy>,
+    sts: Demanded,
+    /// How sessions came out, if that is told.
+    told: Option<Ledger>,
     /// What to say when no host takes the message.
     last: Option<Outcome>,
 }
@@ -131,18 +158,27 @@ impl<'a> Attempt<'a> {
         if job.message.require_tls {
             tls = TlsPolicy::Verified;
         }
-        Self {
+        let mut attempt = Self {
             transfer,
             settings,
             hop,
             job,
             tls,
-            sts: None,
+            sts: Demanded::default(),
+            told: None,
             last: None,
+        };
+        // Where the settings say how a destination is spoken to, its own policies are not asked, so nothing can be told of them.
+        if let Hop::Exchangers(domain) = hop
+            && attempt.asks()
+            && settings.tls_reports.reporter.is_some()
+        {
+            attempt.told = Some(Ledger::new(domain, settings.outbound.bind));
         }
+        attempt
     }
 
-    async fn run(mut self) -> Vec<Outcome> {
+    async fn run(&mut self) -> Vec<Outcome> {
         let (destination, connections) = (self.hop.destination(), self.hop.connections());
         // An idle connection may have been closed by the other side: then a fresh one is made. REQUIRETLS judges each
         // host by itself, which an idle connection has not been.
@@ -178,7 +214,7 @@ impl<'a> Attempt<'a> {
             && self.asks()
         {
             match self.transfer.sts_policy(self.settings, domain).await {
-                Ok(policy) => self.sts = policy,
+                Ok(demanded) => self.sts = demanded,
                 Err(text) => {
                     return self.all(&Outcome::deferred(StatusCode::transient(3, 0), text));
                 }
@@ -218,9 +254,12 @@ impl<'a> Attempt<'a> {
                     return None;
                 }
             };
-        let demand = match self.demand(host, proven, &addresses).await {
-            Ok(demand) => demand,
-            Err(outcome) => {
+        let (demand, standing) = match self.demand(host, proven, &addresses).await {
+            Ok(found) => found,
+            Err((outcome, standing)) => {
+                if let Some(told) = &mut self.told {
+                    told.note(&standing, host, None, None);
+                }
                 self.note(outcome);
                 return None;
             }
@@ -235,6 +274,7 @@ impl<'a> Attempt<'a> {
                 &demand,
             )
             .await;
+            self.tell(&standing, &demand, (host, address), &opened);
             let tried = match opened {
                 Ok(link) => self.send(link).await,
                 Err(error) => Tried::Next(error.outcome()),
@@ -247,16 +287,41 @@ impl<'a> Attempt<'a> {
         None
     }
 
-    /// How a connection to `host` has to be secured. What the settings demand for the destination stands; where they leave it to the
+    /// Notes how a session came out. What ended before it came to TLS says nothing of it.
+    fn tell(
+        &mut self,
+        standing: &Standing,
+        demand: &Demand,
+        (host, address): (&Host, SocketAddr),
+        opened: &Result<Link, OpenError>,
+    ) {
+        let Some(told) = &mut self.told else {
+            return;
+        };
+        let trouble = match opened {
+            Ok(link) => match (link.trouble(), link.secured()) {
+                (Some(trouble), _) => Some(trouble.clone()),
+                (None, Secured::Plain) => Some(Trouble::new(Failure::StartTlsNotSupported)),
+                (None, _) => demand.trouble(),
+            },
+            Err(error) => match error.trouble() {
+                Some(trouble) => Some(trouble.clone()),
+                None => return,
+            },
+        };
+        told.note(standing, host, Some(address), trouble);
+    }
+
+    /// How a connection to `host` has to be secured, and the policy that says so. What the settings demand for the destination stands; where they leave it to the
     /// opportunity, or a message asks for TLS by itself, DANE is asked first (RFC 8461, section 2), and then the destination's policy.
     async fn demand(
         &self,
         host: &Host,
         proven: bool,
         addresses: &Addresses,
-    ) -> Result<Demand, Outcome> {
+    ) -> Result<(Demand, Standing), (Outcome, Standing)> {
         let (true, Host::Domain(name)) = (self.asks(), host) else {
-            return Ok(Demand::Policy(self.tls));
+            return Ok((Demand::Policy(self.tls), Standing::none()));
         };
         let resolver = self.transfer.resolver();
         let port = self.hop.port(self.settings);
@@ -264,36 +329,55 @@ impl<'a> Attempt<'a> {
             dane::of_host(resolver, name, port, addresses, self.hop.exchanged())
                 .await
                 // RFC 7672, section 2.1.2: what cannot be asked for now is no leave to do without.
-                .map_err(|text| Outcome::deferred(StatusCode::transient(4, 3), text))?
+                .map_err(|text| {
+                    let standing = Standing::unproven(text.clone());
+                    (
+                        Outcome::deferred(StatusCode::transient(4, 3), text),
+                        standing,
+                    )
+                })?
         } else {
             Dane::Absent
         };
-        let enforces = self
-            .sts
-            .as_ref()
-            .is_some_and(|policy| policy.mode == Mode::Enforce);
+        let mode = self.sts.policy.as_ref().map(|policy| policy.mode);
+        let enforces = mode == Some(Mode::Enforce);
+        let opportunistic = self.tls == TlsPolicy::Opportunistic;
+        let by_domain = match (&self.sts.policy, &self.sts.trouble) {
+            (Some(policy), _) => Standing::sts(policy, host),
+            (None, Some(trouble)) => Standing::without_policy(trouble.clone()),
+            (None, None) => Standing::none(),
+        };
         match dane {
-            Dane::Demanded(association) => Ok(Demand::Dane(association)),
+            Dane::Demanded(association) => {
+                let standing = Standing::dane(Some(&association));
+                Ok((Demand::Dane(association), standing))
+            }
             Dane::Unusable | Dane::Absent if enforces && !self.is_enforced(host) => {
                 let text = format!(
                     "{host} is not among the hosts that the domain's policy (MTA-STS) names"
                 );
-                Err(Outcome::deferred(StatusCode::transient(7, 0), text))
+                let outcome = Outcome::deferred(StatusCode::transient(7, 0), text);
+                Err((outcome, by_domain))
             }
-            Dane::Unusable | Dane::Absent if enforces => Ok(Demand::Sts),
-            Dane::Unusable if self.tls == TlsPolicy::Opportunistic => Ok(Demand::Encrypted),
-            Dane::Unusable | Dane::Absent => Ok(Demand::Policy(self.tls)),
+            Dane::Unusable | Dane::Absent if enforces => Ok((Demand::Sts, by_domain)),
+            Dane::Unusable if opportunistic => Ok((Demand::Encrypted, Standing::dane(None))),
+            Dane::Absent if opportunistic && mode == Some(Mode::Testing) && self.told.is_some() => {
+                Ok((Demand::Trial(Watch::default()), by_domain))
+            }
+            Dane::Unusable => Ok((Demand::Policy(self.tls), Standing::dane(None))),
+            Dane::Absent => Ok((Demand::Policy(self.tls), by_domain)),
         }
     }
 
     /// Whether the DNS and the destination are asked how connections have to be secured.
     fn asks(&self) -> bool {
-        self.tls == TlsPolicy::Opportunistic || self.job.message.require_tls
+        let wanted = self.tls == TlsPolicy::Opportunistic || self.job.message.require_tls;
+        wanted && !self.job.tells_of_tls
     }
 
     /// Whether the destination's policy (MTA-STS) demands verified TLS, and names `host`.
     fn is_enforced(&self, host: &Host) -> bool {
-        let (Some(policy), Host::Domain(name)) = (&self.sts, host) else {
+        let (Some(policy), Host::Domain(name)) = (&self.sts.policy, host) else {
             return false;
         };
         policy.mode == Mode::Enforce && policy.names(name)

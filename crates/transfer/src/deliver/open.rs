@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use message::{StatusCode, address::Host};
+use message::{StatusCode, address::Host, tls_report};
 use protocol::{
     sasl::{ChannelBindings, Nonce},
     smtp::client::{self, Client, Config, Event, Failure},
@@ -20,6 +20,7 @@ use crate::{
     EightBit, NextHop, Settings, TlsPolicy, Transfer,
     outcome::{Outcome, Remote, RemoteTls},
     route::Hop,
+    tls_reports::Trouble,
 };
 
 /// Why there is no connection.
@@ -33,12 +34,30 @@ pub(crate) enum OpenError {
         text: String,
         /// Who was spoken to.
         remote: Box<Remote>,
+        /// How TLS failed, if that is why.
+        tls: Option<Trouble>,
     },
-    /// The TLS handshake failed where plain text would do.
-    Handshake(String, Box<Remote>),
+    /// The TLS handshake failed.
+    Handshake(String, Box<Remote>, Trouble),
 }
 
 impl OpenError {
+    /// The same, after TLS had failed.
+    fn after(mut self, trouble: Trouble) -> Self {
+        if let Self::Failed { tls, .. } = &mut self {
+            *tls = Some(trouble);
+        }
+        self
+    }
+
+    /// How TLS failed, if that is why.
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Failed { tls, .. } => tls.as_ref(),
+            Self::Handshake(_, _, trouble) => Some(trouble),
+        }
+    }
+
     /// What it means for the recipients: nothing is final, since another host or another day may do better.
     pub(crate) fn outcome(self) -> Outcome {
         match self {
@@ -46,8 +65,9 @@ impl OpenError {
                 status,
                 text,
                 remote,
+                tls: _,
             } => Outcome::deferred(status, text).by(Some(&remote)),
-            Self::Handshake(text, remote) => {
+            Self::Handshake(text, remote, _) => {
                 Outcome::deferred(StatusCode::transient(7, 5), text).by(Some(&remote))
             }
         }
@@ -79,9 +99,13 @@ pub(crate) async fn open(
         demand,
     };
     match opening.open(demand.word()).await {
-        Err(OpenError::Handshake(text, remote)) if opening.may_be_plain() => {
+        Err(OpenError::Handshake(text, remote, trouble)) if opening.may_be_plain() => {
             tracing::info!(host = %remote.host, text, "TLS failed; going on without, as opportunistic TLS does");
-            opening.plainly().await
+            // Of the two connections one counts: that whose TLS failed.
+            match opening.plainly().await {
+                Ok(link) => Ok(link.after(trouble)),
+                Err(error) => Err(error.after(trouble)),
+            }
         }
         result => result,
     }
@@ -101,7 +125,11 @@ impl Opening<'_> {
     fn may_be_plain(&self) -> bool {
         let implicit = self.hop.is_some_and(|hop| hop.implicit_tls);
         let login = self.hop.is_some_and(|hop| hop.credentials.is_some());
-        *self.demand == Demand::Policy(TlsPolicy::Opportunistic) && !implicit && !login
+        let is_opportunity = matches!(
+            self.demand,
+            Demand::Policy(TlsPolicy::Opportunistic) | Demand::Trial(_)
+        );
+        is_opportunity && !implicit && !login
     }
 
     /// Without TLS, where it was tried and failed.
@@ -128,6 +156,17 @@ impl Opening<'_> {
             status,
             text,
             remote: Box::new(self.remote()),
+            tls: None,
+        }
+    }
+
+    /// As [`Opening::failed`], where the server has no TLS.
+    fn no_tls(&self, text: String) -> OpenError {
+        OpenError::Failed {
+            status: StatusCode::transient(7, 10),
+            text,
+            remote: Box::new(self.remote()),
+            tls: Some(Trouble::new(tls_report::Failure::StartTlsNotSupported)),
         }
     }
 
@@ -189,7 +228,9 @@ impl Opening<'_> {
         config.tls = match self.demand {
             _ if login.is_some() => client::TlsPolicy::Required,
             Demand::Policy(TlsPolicy::None) => client::TlsPolicy::Never,
-            Demand::Policy(TlsPolicy::Opportunistic) => client::TlsPolicy::IfOffered,
+            Demand::Policy(TlsPolicy::Opportunistic) | Demand::Trial(_) => {
+                client::TlsPolicy::IfOffered
+            }
             Demand::Policy(TlsPolicy::Verified)
             | Demand::Encrypted
             | Demand::Dane(_)
@@ -205,12 +246,14 @@ impl Opening<'_> {
     }
 
     async fn secure(&self, stream: Stream) -> Result<Stream, OpenError> {
-        let handshake_failed = |e: &dyn std::fmt::Display| {
+        let failed = |e: &dyn std::fmt::Display, trouble: Trouble| {
             OpenError::Handshake(
                 format!("TLS with {} ({}): {e}", self.host, self.address.ip()),
                 Box::new(self.remote()),
+                trouble,
             )
         };
+        let handshake_failed = |e: &dyn std::fmt::Display| failed(e, Trouble::other(e.to_string()));
         let config = self
             .demand
             .client(self.transfer.client_tls(), self.hop)
@@ -219,7 +262,7 @@ impl Opening<'_> {
         let handshake = stream.connect_tls(config, name);
         within(self.settings.outbound.waits.handshake, handshake)
             .await
-            .map_err(|e| handshake_failed(&e))
+            .map_err(|e| failed(&e, Trouble::of(&e)))
     }
 
     /// The name that the server is told, and that its certificate must have where roots vouch for it.
@@ -243,7 +286,7 @@ impl Opening<'_> {
         };
         if secured == Secured::Plain && !self.demand.may_be_plain() {
             let text = format!("{} offers no TLS, and this mail demands it", self.host);
-            return Err(self.failed(StatusCode::transient(7, 10), text));
+            return Err(self.no_tls(text));
         }
         let mut remote = self.remote();
         remote.tls = stream.tls().map(|facts| RemoteTls {
@@ -262,19 +305,17 @@ impl Opening<'_> {
     }
 
     fn refused(&self, failure: &Failure) -> OpenError {
+        let text = format!("{} ({}): {failure}", self.host, self.address.ip());
         let status = match failure {
             Failure::Refused(_, reply) => reply
                 .status()
                 .filter(|s| !s.is_permanent())
                 .unwrap_or(StatusCode::transient(3, 2)),
-            Failure::NoTls => StatusCode::transient(7, 10),
+            Failure::NoTls => return self.no_tls(text),
             Failure::NoMechanism | Failure::Auth(_) => StatusCode::transient(7, 0),
             Failure::Lost(..) => StatusCode::transient(4, 2),
         };
-        self.failed(
-            status,
-            format!("{} ({}): {failure}", self.host, self.address.ip()),
-        )
+        self.failed(status, text)
     }
 }
 

@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, pki_types::ServerName};
 
-use crate::{TlsPolicy, connect::ClientTls, dane::Association, settings::NextHop};
+use crate::{
+    TlsPolicy,
+    connect::{ClientTls, Watch},
+    dane::Association,
+    settings::NextHop,
+    tls_reports::Trouble,
+};
 
 /// How the connection to one host has to be secured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub(crate) enum Demand {
     Dane(Arc<Association>),
     /// By TLS with a certificate that belongs to the host and that roots vouch for: the domain's policy says so (RFC 8461).
     Sts,
+    /// As an opportunity alone; but the domain's policy (RFC 8461) is on trial, so it is noted where it would have failed.
+    Trial(Watch),
 }
 
 impl Demand {
@@ -24,7 +32,7 @@ impl Demand {
     pub(crate) fn may_be_plain(&self) -> bool {
         matches!(
             self,
-            Self::Policy(TlsPolicy::None | TlsPolicy::Opportunistic)
+            Self::Policy(TlsPolicy::None | TlsPolicy::Opportunistic) | Self::Trial(_)
         )
     }
 
@@ -32,11 +40,19 @@ impl Demand {
     pub(crate) fn met(&self) -> Secured {
         match self {
             Self::Policy(TlsPolicy::Verified) | Self::Sts => Secured::Verified,
-            Self::Policy(TlsPolicy::None | TlsPolicy::Opportunistic) | Self::Encrypted => {
-                Secured::Encrypted
-            }
+            Self::Policy(TlsPolicy::None | TlsPolicy::Opportunistic)
+            | Self::Encrypted
+            | Self::Trial(_) => Secured::Encrypted,
             Self::Dane(_) => Secured::Dane,
         }
+    }
+
+    /// What a connection that came to be fell short of.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        let Self::Trial(watch) = self else {
+            return None;
+        };
+        Some(Trouble::of_tls(&watch.trouble()?))
     }
 
     /// In the word that events have.
@@ -48,6 +64,8 @@ impl Demand {
             Self::Encrypted => "dane-unusable",
             Self::Dane(_) => "dane",
             Self::Sts => "mta-sts",
+            // What is on trial demands nothing.
+            Self::Trial(_) => "opportunistic",
         }
     }
 
@@ -67,6 +85,7 @@ impl Demand {
             Self::Policy(TlsPolicy::None | TlsPolicy::Opportunistic) | Self::Encrypted => {
                 Ok(tls.opportunistic())
             }
+            Self::Trial(watch) => tls.watched(watch).map_err(|e| e.to_string()),
             Self::Dane(association) => association.client().map_err(|e| e.to_string()),
         }
     }

@@ -7,11 +7,10 @@
 mod figures;
 mod receive;
 mod send;
-mod unpack;
 
 use message::Address;
 
-pub(crate) use receive::{Received, events, read};
+pub(crate) use receive::{Received, events, look};
 pub use send::{Sent, last_days, send};
 
 /// What a site wants of such reports.

@@ -4,23 +4,16 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use jiff::Timestamp;
 use message::{
-    Address, Limits,
-    dmarc_report::{Disposition, Report},
-    mime::{Part, Structure},
+    dmarc_report::{Disposition, MOST_OCTETS, Report},
+    mime::Part,
 };
-use store::{Error, QueueId, Store, event::DETAIL_LIMIT};
+use store::{QueueId, event::DETAIL_LIMIT};
 use trail::{Actor, Event, Kind, Outcome};
 
-use super::unpack::unpacked;
+use crate::unpack::{Attached, attached, name, shown};
 
-/// Octets of a message that is read as a report.
-const MOST_MESSAGE: usize = 32 << 20;
-/// Parts of one message that are looked at.
-const MOST_PARTS: usize = 50;
 /// Rows of a report that are kept, those with the most messages first.
 const MOST_KEPT: usize = 1000;
-/// Characters of a name that a reporter wrote.
-const MOST_NAME: usize = 200;
 
 /// What a message to the address for reports holds.
 #[derive(Debug)]
@@ -31,54 +24,15 @@ pub(crate) enum Received {
     Unreadable(String, Option<String>),
 }
 
-/// Whether any of `to` is the address for reports.
-fn is_for(address: Option<&Address>, to: &[Address]) -> bool {
-    address.is_some_and(|address| to.contains(address))
-}
-
-/// Reads the report in a message to `to`, if the message is for the address that reports come to.
-///
-/// # Errors
-/// When the store is closing, or reading it ended in a panic.
-pub(crate) async fn read(
-    store: &Store,
-    address: Option<&Address>,
-    to: &[Address],
-    raw: Vec<u8>,
-) -> Result<(Vec<u8>, Option<Received>), Error> {
-    if !is_for(address, to) {
-        return Ok((raw, None));
-    }
-    let work = move || {
-        let found = look(&raw);
-        Ok((raw, Some(found)))
-    };
-    store.blocking(work).await
-}
-
-fn look(raw: &[u8]) -> Received {
-    if raw.len() > MOST_MESSAGE {
-        return Received::Unreadable("the message is too large".to_owned(), None);
-    }
-    let structure = Structure::parse(raw, &Limits::default());
-    let parts = structure.root.walk();
-    let Some(part) = parts
-        .into_iter()
-        .take(MOST_PARTS)
-        .find(|part| may_hold(part))
-    else {
-        return Received::Unreadable("no part of it is a report".to_owned(), None);
-    };
-    let name = part.filename().map(|name| shown(&name));
-    let Some(octets) = part.decoded_body(raw) else {
-        let why = "its transfer encoding is not known".to_owned();
-        return Received::Unreadable(why, name);
-    };
-    let unpacked = unpacked(&octets).map_err(|error| error.to_string());
-    let parsed = unpacked.and_then(|xml| Report::parse(&xml).map_err(|error| error.to_string()));
-    match parsed {
-        Ok(report) => Received::Report(Box::new(report)),
-        Err(why) => Received::Unreadable(why, name),
+/// Looks for the report in a message.
+pub(crate) fn look(raw: &[u8]) -> Received {
+    match attached(raw, may_hold, MOST_OCTETS) {
+        Attached::Found(xml, file) => match Report::parse(&xml) {
+            Ok(report) => Received::Report(Box::new(report)),
+            Err(error) => Received::Unreadable(error.to_string(), file),
+        },
+        Attached::Unreadable(why, file) => Received::Unreadable(why, file),
+        Attached::Nothing(why) => Received::Unreadable(why, None),
     }
 }
 
@@ -194,24 +148,6 @@ fn rows(report: &Report) -> (Vec<String>, u64) {
         )
     });
     (texts.collect(), report.left_out.saturating_add(more))
-}
-
-/// A domain that somebody wrote, as one word.
-fn name(text: &str) -> String {
-    let plain = |c: char| match c {
-        c if c.is_ascii_alphanumeric() || "-_.".contains(c) => c,
-        _ => '?',
-    };
-    match text {
-        "" => "?".to_owned(),
-        text => text.chars().map(plain).take(MOST_NAME).collect(),
-    }
-}
-
-/// Words that somebody wrote, in one line.
-fn shown(text: &str) -> String {
-    let plain = text.chars().filter(|c| !c.is_control());
-    plain.take(MOST_NAME).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,7 @@
 //! Reports to others.
 
-use std::{
-    collections::{HashMap, HashSet},
-    io::Write,
-};
+use std::collections::{HashMap, HashSet};
 
-use flate2::{Compression, write::GzEncoder};
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 use message::{
     Address, Domain,
@@ -22,7 +18,7 @@ use super::{
     Reporter,
     figures::{self, Figures},
 };
-use crate::{Transfer, notice, report_mail::ReportMail};
+use crate::{Transfer, notice, report_mail::ReportMail, unpack::packed};
 
 /// Events of own reports that are read at a time.
 const PAGE: usize = 500;
@@ -181,7 +177,7 @@ impl About<'_> {
         let generator = concat!("Kakitome ", env!("CARGO_PKG_VERSION"));
         let packed = transfer
             .store()
-            .blocking(move || Ok::<_, Error>(packed(&report.to_xml(generator))))
+            .blocking(move || Ok::<_, Error>(packed(report.to_xml(generator).as_bytes())))
             .await?;
         let (factor, of) = BASE64;
         let octets = u64::try_from(packed.len()).unwrap_or(u64::MAX);
@@ -207,6 +203,7 @@ impl About<'_> {
         let mail = ReportMail {
             from: &reporter.contact,
             subject: &subject,
+            kind: "multipart/mixed",
             fields: "",
             text: "This is an aggregate report about mail in the name of your domain (RFC 9990).\r\n",
             media_type: "application/gzip",
@@ -278,14 +275,6 @@ fn policy(domain: &Domain, record: &DmarcRecord) -> Policy {
         strict_spf: record.strict_spf,
         testing: record.testing,
     }
-}
-
-fn packed(xml: &str) -> Vec<u8> {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
-    // Writing into memory cannot fail.
-    let written = packer.write_all(xml.as_bytes());
-    debug_assert!(written.is_ok());
-    packer.finish().unwrap_or_default()
 }
 
 #[cfg(test)]

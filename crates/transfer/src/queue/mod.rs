@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use store::{
     AccountId, Error, QueueId, Topic,
     queue::{self, Due, Recipient, Selection, State},
+    tls_report,
 };
 use tokio::{task::JoinSet, time::Instant};
 use trail::{Actor, Event, Kind, Outcome as EventOutcome};
@@ -345,6 +346,24 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) -> Ended 
             return Ended::Unsettled;
         }
     };
+    // Only the server's own mail is such a report, and it has no sender.
+    let tells_of_tls = match &queued.message {
+        message if message.sender.is_none() && message.identifier.is_none() => {
+            let body = message.body;
+            let found = transfer
+                .store()
+                .read(move |sql| tls_report::is_mail(sql, body));
+            match found.await {
+                Ok(found) => found,
+                Err(error) => {
+                    let error: Error = error;
+                    tracing::error!(%id, %error, "a queued message cannot be read now");
+                    return Ended::Unsettled;
+                }
+            }
+        }
+        _ => false,
+    };
     let mut ended = Ended::Settled;
     let recipients: Vec<Recipient> = queued
         .recipients
@@ -359,10 +378,11 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) -> Ended 
             message: &queued.message,
             raw: &raw,
             recipients: &recipients,
+            tells_of_tls,
         };
-        let outcomes = deliver::attempt(transfer, settings, &hop, &job).await;
+        let attempted = deliver::attempt(transfer, settings, &hop, &job).await;
         let settled =
-            settle::settle(transfer, settings, &queued, &recipients, outcomes, &raw).await;
+            settle::settle(transfer, settings, &queued, &recipients, attempted, &raw).await;
         if !settled {
             ended = Ended::Unsettled;
         }

@@ -7,11 +7,14 @@ use message::{StatusCode, dsn::Action};
 use store::{
     AccountId, Error, QueueId, Tx,
     queue::{self, Queued, Recipient},
+    tls_report::{self, Session},
 };
 use trail::{Actor, Event, Kind, Outcome as EventOutcome};
 
 use crate::{
-    Settings, Transfer, metrics,
+    Settings, Transfer,
+    deliver::Attempted,
+    metrics,
     notify::{self, Origin, Report},
     outcome::{Fate, Outcome},
     parcel::{self, Parcel},
@@ -39,9 +42,10 @@ pub(super) async fn settle(
     settings: &Settings,
     queued: &Queued,
     recipients: &[Recipient],
-    outcomes: Vec<Outcome>,
+    attempted: Attempted,
     raw: &[u8],
 ) -> bool {
+    let Attempted { outcomes, sessions } = attempted;
     let id = queued.message.id;
     let taken = outcomes
         .iter()
@@ -49,7 +53,13 @@ pub(super) async fn settle(
     let mut waits = COMMIT_WAITS.into_iter();
     let mut gone = HashSet::new();
     while let Err(error) = try_settle(
-        transfer, settings, queued, recipients, &outcomes, raw, &gone,
+        transfer,
+        settings,
+        queued,
+        recipients,
+        (&outcomes, &sessions),
+        raw,
+        &gone,
     )
     .await
     {
@@ -101,7 +111,7 @@ async fn try_settle(
     settings: &Settings,
     queued: &Queued,
     recipients: &[Recipient],
-    outcomes: &[Outcome],
+    (outcomes, sessions): (&[Outcome], &[Session]),
     raw: &[u8],
     gone: &HashSet<u32>,
 ) -> Result<(), Error> {
@@ -139,7 +149,9 @@ async fn try_settle(
     if events.is_empty() {
         return Ok(());
     }
+    let sessions = sessions.to_vec();
     parcel::commit(transfer.store(), parcels, move |tx| {
+        tls_report::count(tx, now, &sessions)?;
         for (number, change, reply) in &changes {
             write(tx, id, *number, change, reply)?;
         }

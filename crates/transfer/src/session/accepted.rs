@@ -6,7 +6,10 @@ use message::{StatusCode, address::Address, bounce::Bounce, dsn::Action};
 use protocol::smtp::{BodyKind, Notify, Rcpt, Refusal, Transaction, server::EndOfData};
 use store::queue::{self, NewRecipient};
 
-use super::envelope::{Place, Target};
+use super::{
+    envelope::{Place, Target},
+    reports::Brought,
+};
 use crate::notify::Report;
 
 /// An envelope, sorted by where its recipients go.
@@ -25,8 +28,8 @@ pub(super) struct Accepted {
     pub(super) let_go: BTreeSet<store::AccountId>,
     /// What it tells of mail that was not delivered, if it is a bounce.
     pub(super) bounce: Option<Bounce>,
-    /// What it tells of mail in own domains' names, if it came to the address for that.
-    pub(super) report: Option<crate::dmarc_reports::Received>,
+    /// What it reports about own domains, if it came to an address for that.
+    pub(super) report: Option<Brought>,
     /// Those here whose delivery is to be notified.
     pub(super) notify: Vec<(Address, Option<String>)>,
     /// `1` when an octet above 127 was seen.

@@ -14,7 +14,7 @@ use super::{
     accepted::{Accepted, body_number},
     envelope::Place,
 };
-use crate::{content, metrics, parcel, text};
+use crate::{content, metrics, parcel, text, tls_reports::Mark};
 
 impl Conversation<'_> {
     /// Commits the message as set apart. Nothing goes on from here, and nobody is notified of a delivery: there is none yet.
@@ -22,7 +22,7 @@ impl Conversation<'_> {
         &mut self,
         id: QueueId,
         transaction: &Transaction,
-        (accepted, events): (&Accepted, Vec<Event>),
+        (accepted, events, mark): (&Accepted, Vec<Event>, Mark),
         raw: Vec<u8>,
     ) -> Result<QueueId, Refusal> {
         let store = self.transfer.store();
@@ -61,14 +61,17 @@ impl Conversation<'_> {
         let mut events = events;
         events.extend(told(&held));
         let note = self.note();
+        let known_by = mark.clone();
         let commit = store.commit(vec![sealed], move |tx| {
             note.write(tx)?;
+            known_by.put(tx, &mut events)?;
             store::quarantine::keep(tx, &held)?;
             parcel::record_all(tx, &events)
         });
         commit.await.map_err(trouble)?;
         metrics::accepted(self.listener, octets);
         metrics::count(metrics::QUARANTINED);
+        mark.tell();
         let sender = text::path(mail.reverse_path.address());
         tracing::info!(peer = %self.peer, %id, sender, "accepted and set apart");
         Ok(id)

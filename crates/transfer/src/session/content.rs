@@ -32,7 +32,9 @@ use crate::{
     notify::{self, Origin},
     parcel::{self, Folder, Parcel},
     route::Hop,
-    signing, text, trace,
+    signing, text,
+    tls_reports::Mark,
+    trace,
 };
 
 impl Conversation<'_> {
@@ -287,11 +289,14 @@ impl Conversation<'_> {
             events.extend(bounces::events(id, &accepted.addresses, bounce));
             metrics::count(metrics::BOUNCES);
         }
+        let mut mark = Mark::default();
         if let Some(report) = &accepted.report {
-            events.extend(self.report_events(id, report));
+            let (reported, known_by) = self.report_events(id, report);
+            events.extend(reported);
+            mark = known_by;
         }
         if self.is_set_apart() {
-            let how = (&accepted, events);
+            let how = (&accepted, events, mark);
             return self.set_apart(id, &transaction, how, raw).await;
         }
         let (octets, delivered) = (raw.len(), accepted.local.len());
@@ -327,8 +332,10 @@ impl Conversation<'_> {
             events.push(event);
         }
         let login = self.login.clone();
+        let known_by = mark.clone();
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
+            known_by.put(tx, &mut events)?;
             taken(tx, login.as_ref(), &events)
         };
         parcel::commit(store, parcels, work)
@@ -339,6 +346,7 @@ impl Conversation<'_> {
             })?;
         metrics::accepted(self.listener, octets);
         metrics::count_many(metrics::DELIVERED, delivered);
+        mark.tell();
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");
         Ok(id)
     }

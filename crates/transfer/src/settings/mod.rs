@@ -95,6 +95,9 @@ pub struct Settings {
     /// Reports about mail in other domains' names, and about mail in own domains' names (RFC 9990). Default: none are sent, and
     /// none are looked for.
     pub dmarc_reports: crate::dmarc_reports::Keys,
+    /// Reports about TLS with other domains' servers, and with own servers (RFC 8460). Default: nothing is counted or sent, and none
+    /// are looked for.
+    pub tls_reports: crate::tls_reports::Keys,
     /// Programs of others that are asked about mail from outside and submissions. Default none.
     pub engines: Arc<Engines>,
     /// What is done about what they say.
@@ -185,6 +188,7 @@ impl Default for Settings {
             quarantine_time: Duration::from_secs(30 * 86_400),
             malware: None,
             dmarc_reports: crate::dmarc_reports::Keys::default(),
+            tls_reports: crate::tls_reports::Keys::default(),
             engines: Arc::default(),
             engine_policy: EnginePolicy::default(),
         }

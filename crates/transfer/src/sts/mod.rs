@@ -15,7 +15,7 @@ use wire::Shutdown;
 
 pub use message::sts::{Mode, Policy, id};
 
-use crate::{Settings, Transfer, parcel, resolver::Answer};
+use crate::{Settings, Transfer, parcel, resolver::Answer, tls_reports::Trouble};
 
 /// A policy that could not be fetched is not asked for again within this time (RFC 8461, section 3.3).
 const AFTER_FAILURE: Duration = Duration::from_secs(300);
@@ -31,26 +31,46 @@ const AT_ONCE: usize = 200;
 /// Domains whose policy could not be fetched lately.
 #[derive(Default)]
 pub(crate) struct Failures {
-    since: Mutex<HashMap<Domain, Instant>>,
+    since: Mutex<HashMap<Domain, (Instant, Trouble)>>,
+}
+
+/// What is known of what a domain demands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Demanded {
+    /// Its policy.
+    pub(crate) policy: Option<Policy>,
+    /// Why there is none, although the domain says that it has one.
+    pub(crate) trouble: Option<Trouble>,
+}
+
+impl Demanded {
+    fn kept(kept: Option<&KeptPolicy>, trouble: Option<Trouble>) -> Self {
+        let policy = kept.map(of_row);
+        Self {
+            trouble: trouble.filter(|_| policy.is_none()),
+            policy,
+        }
+    }
 }
 
 impl Failures {
-    fn is_recent(&self, domain: &Domain) -> bool {
+    fn recent(&self, domain: &Domain) -> Option<Trouble> {
         let since = self.since.lock();
-        since
+        let (_, trouble) = since
             .get(domain)
-            .is_some_and(|at| at.elapsed() < AFTER_FAILURE)
+            .filter(|(at, _)| at.elapsed() < AFTER_FAILURE)?;
+        Some(trouble.clone())
     }
 
-    fn note(&self, domain: &Domain) {
+    fn note(&self, domain: &Domain, trouble: Trouble) {
         let mut since = self.since.lock();
         if since.len() >= MOST_FAILED {
-            since.retain(|_, at| at.elapsed() < AFTER_FAILURE);
+            since.retain(|_, (at, _)| at.elapsed() < AFTER_FAILURE);
         }
         if since.len() >= MOST_FAILED {
             since.clear();
         }
-        since.insert(domain.clone(), Instant::now());
+        since.insert(domain.clone(), (Instant::now(), trouble));
     }
 }
 
@@ -63,9 +83,9 @@ impl Transfer {
         &self,
         settings: &Settings,
         domain: &Domain,
-    ) -> Result<Option<Policy>, String> {
+    ) -> Result<Demanded, String> {
         if !settings.outbound.mta_sts {
-            return Ok(None);
+            return Ok(Demanded::default());
         }
         let kept = self.kept_policy(domain).await.map_err(|error| {
             format!("the policy (MTA-STS) of {domain} cannot be read from the store: {error}")
@@ -77,20 +97,24 @@ impl Transfer {
         };
         let is_news = |id: &String| kept.as_ref().is_none_or(|kept| kept.id != *id);
         let Some(id) = told.filter(is_news) else {
-            return Ok(kept.as_ref().map(of_row));
+            return Ok(Demanded::kept(kept.as_ref(), None));
         };
-        if self.sts_failures().is_recent(domain) {
-            return Ok(kept.as_ref().map(of_row));
+        if let Some(trouble) = self.sts_failures().recent(domain) {
+            return Ok(Demanded::kept(kept.as_ref(), Some(trouble)));
         }
         match fetch::fetch(self, settings, domain).await {
             Ok(policy) => {
                 self.keep_policy(domain, id, &policy).await;
-                Ok(Some(policy))
+                Ok(Demanded {
+                    policy: Some(policy),
+                    trouble: None,
+                })
             }
-            Err(why) => {
-                self.sts_failures().note(domain);
+            Err(trouble) => {
+                let why = trouble.reason.as_str();
                 tracing::warn!(%domain, why, "a policy (MTA-STS) cannot be fetched");
-                Ok(kept.as_ref().map(of_row))
+                self.sts_failures().note(domain, trouble.clone());
+                Ok(Demanded::kept(kept.as_ref(), Some(trouble)))
             }
         }
     }
@@ -167,7 +191,9 @@ impl Transfer {
             let fetched = if settings.outbound.mta_sts {
                 tokio::select! {
                     () = shutdown.begun() => return,
-                    fetched = fetch::fetch(self, &settings, &kept.domain) => fetched,
+                    fetched = fetch::fetch(self, &settings, &kept.domain) => {
+                        fetched.map_err(|trouble| trouble.reason)
+                    }
                 }
             } else {
                 Err("it is off".to_owned())

@@ -1,9 +1,10 @@
-//! `[dmarc_reports]`: what others are told of mail in their names, and where they tell of ours (RFC 9990).
+//! `[dmarc_reports]` and `[tls_reports]`: what others are told of mail in their names (RFC 9990) and of TLS with their servers (RFC
+//! 8460), and where they tell of ours.
 
 use message::address::{Address, Domain};
 use serde::Deserialize;
 use toml::Spanned;
-use transfer::dmarc_reports::{Keys, Reporter};
+use transfer::dmarc_reports::Reporter;
 
 use super::{SettingsError, Size, policy::At};
 
@@ -11,12 +12,12 @@ const LARGEST: u64 = 100 << 20;
 /// Characters of the organisation's name.
 const LONGEST_NAME: usize = 200;
 
-/// `[dmarc_reports]`
+/// `[dmarc_reports]` or `[tls_reports]`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct DmarcReportKeys {
-    /// Whether domains that ask for it are told each day what came in their names. Unless it is said: where mail from outside is
-    /// screened, unless the site is on the loopback address alone and names no name servers.
+pub(crate) struct ReportKeys {
+    /// Whether domains that ask for it are told each day. Unless it is said: of DMARC where mail from outside is screened, of TLS
+    /// where mail leaves; never where the site is on the loopback address alone and names no name servers.
     pub(crate) send: Option<bool>,
     /// Who reports. Unless it is said: the first own domain.
     pub(crate) organisation: Option<Spanned<String>>,
@@ -26,11 +27,11 @@ pub(crate) struct DmarcReportKeys {
     pub(crate) size: Spanned<Size>,
     /// Days of which reports that were not sent are made up for.
     pub(crate) days: Spanned<u8>,
-    /// Where reports about own domains come to: an address of this site, which the own DMARC records name.
+    /// Where reports about own domains come to: an address of this site, which the own records name.
     pub(crate) address: Option<Spanned<String>>,
 }
 
-impl Default for DmarcReportKeys {
+impl Default for ReportKeys {
     fn default() -> Self {
         Self {
             send: None,
@@ -43,7 +44,7 @@ impl Default for DmarcReportKeys {
     }
 }
 
-impl DmarcReportKeys {
+impl ReportKeys {
     pub(super) fn check(&self, own: &[Domain], at: At<'_>) -> Result<(), SettingsError> {
         if let Some(name) = &self.organisation {
             let length = name.get_ref().chars().count();
@@ -75,8 +76,13 @@ impl DmarcReportKeys {
         parsed(self.address.as_ref())
     }
 
-    /// For the transfer room. `usual` is whether reports are sent unless it is said.
-    pub(super) fn made(&self, hostname: &Domain, own: &[Domain], usual: bool) -> Keys {
+    /// Who reports, if anybody does. `usual` is whether reports are sent unless it is said.
+    pub(super) fn reporter(
+        &self,
+        hostname: &Domain,
+        own: &[Domain],
+        usual: bool,
+    ) -> Option<Reporter> {
         let usually = Address::parse(&format!("postmaster@{hostname}")).ok();
         let organisation = self
             .organisation
@@ -87,14 +93,11 @@ impl DmarcReportKeys {
             .unwrap_or_else(|| hostname.to_string());
         let contact = parsed(self.contact.as_ref()).or(usually);
         let wanted = self.send.unwrap_or(usual);
-        Keys {
-            reporter: contact.filter(|_| wanted).map(|contact| Reporter {
-                organisation,
-                contact,
-                most: self.size.get_ref().0,
-            }),
-            address: self.address(),
-        }
+        contact.filter(|_| wanted).map(|contact| Reporter {
+            organisation,
+            contact,
+            most: self.size.get_ref().0,
+        })
     }
 }
 
