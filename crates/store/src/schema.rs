@@ -54,7 +54,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 9,
-        files: &[],
+        files: &[include_str!("schema/submission.sql")],
     },
 ];
 

@@ -69,6 +69,8 @@ kinds! {
     SubmissionAccepted = "submission.accepted",
     /// A submission, or a recipient of it, was refused.
     SubmissionRefused = "submission.refused",
+    /// An identifier met the limit of what it may submit; what follows in the same hour is refused without an event.
+    SubmissionLimited = "submission.limited",
     /// A message was accepted and thrown away, as the site wants it done with malware.
     MessageDiscarded = "message.discarded",
     /// A message was put into mailboxes.

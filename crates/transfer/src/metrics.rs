@@ -29,6 +29,9 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
+/// Submissions and recipients of them that were refused, since their identifier had met a limit.
+pub(crate) const LIMITED: &str = "kakitome_submissions_limited_total";
+
 /// Bounces that were accepted.
 pub(crate) const BOUNCES: &str = "kakitome_bounces_total";
 /// Bounces that were refused: for mail that was not sent from here.
@@ -107,6 +110,10 @@ pub(crate) fn describe() {
         (DEFERRED, "Delivery attempts put off, by recipient"),
         (FAILED, "Recipients that failed for good"),
         (EXPIRED, "Recipients given up after their time"),
+        (
+            LIMITED,
+            "Submissions refused because their identifier had met a limit",
+        ),
         (BOUNCES, "Bounces accepted"),
         (
             BACKSCATTER,

@@ -164,6 +164,23 @@ key = \"keys/tls.key\"
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
 unauthenticated_networks = []
 
+[submission.limits]
+# How much one identifier may submit; 0: as much as it likes. Hours are those of the clock (UTC), a day is the last 24 of them.
+# messages_per_hour = 500
+# messages_per_day = 2000
+# recipients_per_hour = 2000
+# recipients_per_day = 5000
+# except = [{ identifier = \"news@DOMAIN\", recipients_per_hour = 20000, recipients_per_day = 50000 }]
+
+[submission.jump]
+# An hour that is many times what is usual for the identifier (the 90th percentile of its hours of 30 days) is held in the queue, with
+# what follows, until a security officer decides: `incident list`. Whoever is new has the floor alone.
+# enabled = true
+# factor = 5                       # times what is usual, in messages or in recipients,
+# messages = 150                   # and more than so many messages in the hour
+# recipients = 500                 # or so many recipients
+# excuse = \"24h\"                 # nothing is compared with the usual for so long after an officer found it in order
+
 [retrieval]
 # Networks whose clients may log in without TLS (option of clause 4.1(2)): none.
 # plaintext_networks = [\"192.0.2.0/24\"]

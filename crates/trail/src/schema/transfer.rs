@@ -29,6 +29,14 @@ pub(super) const MAIL: &[Schema] = schemas! {
             FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
         facts:
     }
+    SubmissionLimited {
+        subject: "the identifier";
+        outcome: Refused;
+        facts:
+            Always "limit" Text: "Which limit: `messages-per-hour`, `messages-per-day`, `recipients-per-hour` or `recipients-per-day`.";
+            Always "most" Number: "How many it allows.";
+            Always "until" Text: "When there is room again (RFC 3339).";
+    }
     MessageDiscarded {
         subject: "the message's queue id";
         outcome: Success;
@@ -295,7 +303,7 @@ pub(super) const SIGNING: &[Schema] = schemas! {
 
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
-        subject: "the message's queue id; of an incident, the identifier whose mail it is";
+        subject: "the message's queue id; of an incident, the identifier whose mail it is, or a message that came after";
         outcome: Success, Failure;
         shared: PART;
         facts:

@@ -12,9 +12,10 @@ use trail::{Actor, Event, Kind};
 use super::{
     Conversation,
     accepted::{Accepted, body_number},
+    allowance::Allowance,
     envelope::Place,
 };
-use crate::{content, metrics, parcel, text};
+use crate::{content, metrics, text};
 
 impl Conversation<'_> {
     /// Commits the message as set apart. Nothing goes on from here, and nobody is notified of a delivery: there is none yet.
@@ -61,12 +62,16 @@ impl Conversation<'_> {
         let mut events = events;
         events.extend(told(&held));
         let note = self.note();
+        // What is set apart goes nowhere that it could be held at, but it was submitted.
+        let allowance = self.allowance(id, accepted.addresses.len(), false);
         let commit = store.commit(vec![sealed], move |tx| {
             note.write(tx)?;
             store::quarantine::keep(tx, &held)?;
-            parcel::record_all(tx, &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         });
-        commit.await.map_err(trouble)?;
+        if let Err(untaken) = commit.await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, octets);
         metrics::count(metrics::QUARANTINED);
         let sender = text::path(mail.reverse_path.address());

@@ -22,8 +22,8 @@ use trail::{Event, Kind};
 use super::{
     Conversation,
     accepted::{Accepted, body_number},
+    allowance::Allowance,
     envelope,
-    inside::{Untaken, taken},
 };
 use crate::{
     Listener,
@@ -177,12 +177,14 @@ impl Conversation<'_> {
             .detail("sender", text::path(sender.as_ref()));
         events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", names.collect())]));
         let note = self.note();
+        let allowance = self.allowance(id, accepted.addresses.len(), false);
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
-            parcel::record_all(tx, &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         };
-        let recorded = parcel::commit(self.transfer.store(), Vec::new(), work).await;
-        recorded.map_err(|error: store::Error| self.store_trouble(&error))?;
+        if let Err(untaken) = parcel::commit(self.transfer.store(), Vec::new(), work).await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, raw.len());
         tracing::info!(peer = %self.peer, %id, sender = text::path(sender.as_ref()), "accepted and discarded");
         Ok(id)
@@ -302,7 +304,9 @@ impl Conversation<'_> {
             true => Note::of_correspondents(accepted.queued.iter().map(|to| &to.address)),
             false => self.note(),
         };
-        let own = (!accepted.queued.is_empty()).then(|| NewQueued {
+        let leaves = !accepted.queued.is_empty();
+        let allowance = self.allowance(id, accepted.addresses.len(), leaves);
+        let own = leaves.then(|| NewQueued {
             id,
             body: BodyId(0),
             size: 0,
@@ -326,17 +330,13 @@ impl Conversation<'_> {
             parcels.extend(notice);
             events.push(event);
         }
-        let login = self.login.clone();
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
-            taken(tx, login.as_ref(), &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         };
-        parcel::commit(store, parcels, work)
-            .await
-            .map_err(|untaken| match untaken {
-                Untaken::LoginEnded => envelope::login_ended(),
-                Untaken::Store(error) => trouble(error),
-            })?;
+        if let Err(untaken) = parcel::commit(store, parcels, work).await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, octets);
         metrics::count_many(metrics::DELIVERED, delivered);
         tracing::info!(peer = %self.peer, %id, sender = text::path(origin.sender.as_ref()), "accepted");

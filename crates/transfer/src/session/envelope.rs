@@ -51,6 +51,8 @@ pub(super) struct Open {
     pub(super) pass: Option<Pass>,
     /// It is thrown away once it is taken.
     pub(super) discarded: bool,
+    /// What the identifier that submits it may submit, as far as that was limited when it began.
+    pub(super) room: Option<directory::submission::Room>,
 }
 
 /// Where an accepted recipient goes.
@@ -94,6 +96,7 @@ impl Open {
             folders: BTreeMap::new(),
             pass: None,
             discarded: false,
+            room: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl Open {
         self.folders = BTreeMap::new();
         self.pass = None;
         self.discarded = false;
+        self.room = None;
     }
 
     /// Whether it is a canary: a message that goes nowhere in any case.
@@ -174,6 +178,12 @@ impl Conversation<'_> {
             }
         }
         self.open.mail = Some(mail);
+        if verdict.is_ok()
+            && let Err(limited) = self.may_submit().await
+        {
+            self.open.clear();
+            return answer.refuse(&mut self.machine, limited);
+        }
         match verdict {
             Ok(()) => answer.accept(&mut self.machine),
             Err(refusal) => {
@@ -245,6 +255,9 @@ impl Conversation<'_> {
                 return answer.refuse(&mut self.machine, refusal);
             }
         };
+        if let Err(limited) = self.may_add().await {
+            return answer.refuse(&mut self.machine, limited);
+        }
         match self.place(&address).await {
             Ok(place) => {
                 self.open.targets.push(Target {

@@ -2,9 +2,11 @@
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
-//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware.
+//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware, `allowance` holds
+//! identifiers to what they may submit.
 
 mod accepted;
+mod allowance;
 mod apart;
 mod auth;
 mod content;
