@@ -166,17 +166,51 @@ impl Room {
         let reached = |what: &Hour| what.recipients;
         let limits = &self.limits;
         let checks: [(&str, &str, i64, u64, fn(&Hour) -> u64, u64); 4] = [
-            ("messages", "hour", 1, limits.messages_per_hour, sent, messages),
-            ("recipients", "hour", 1, limits.recipients_per_hour, reached, recipients),
-            ("messages", "day", DAY, limits.messages_per_day, sent, messages),
-            ("recipients", "day", DAY, limits.recipients_per_day, reached, recipients),
+            (
+                "messages",
+                "hour",
+                1,
+                limits.messages_per_hour,
+                sent,
+                messages,
+            ),
+            (
+                "recipients",
+                "hour",
+                1,
+                limits.recipients_per_hour,
+                reached,
+                recipients,
+            ),
+            (
+                "messages",
+                "day",
+                DAY,
+                limits.messages_per_day,
+                sent,
+                messages,
+            ),
+            (
+                "recipients",
+                "day",
+                DAY,
+                limits.recipients_per_day,
+                reached,
+                recipients,
+            ),
         ];
         let met = checks
             .into_iter()
             .filter(|(_, _, _, most, _, _)| *most > 0)
             .filter_map(|(what, per, length, most, of, more)| {
                 let until = self.until(hour, length, most, of, more)?;
-                Some(Over { what, per, most, until, told })
+                Some(Over {
+                    what,
+                    per,
+                    most,
+                    until,
+                    told,
+                })
             });
         met.max_by_key(|over| over.until)
     }
@@ -225,7 +259,8 @@ impl Directory {
         let hours = match limits == Limits::default() {
             true => Vec::new(),
             false => {
-                let read = move |snapshot: &mut store::Snapshot<'_>| table::since(snapshot, account, from);
+                let read =
+                    move |snapshot: &mut store::Snapshot<'_>| table::since(snapshot, account, from);
                 self.inner.store.read(read).await?
             }
         };
@@ -259,7 +294,10 @@ impl Directory {
             Some(last) if last.hour == hour => *last,
             _ => {
                 table::forget_before(tx, account, hour.saturating_sub(HABIT))?;
-                Hour { hour, ..Hour::default() }
+                Hour {
+                    hour,
+                    ..Hour::default()
+                }
             }
         };
         table::add(tx, account, hour, (1, submitted.recipients))?;
@@ -372,8 +410,13 @@ pub(crate) fn decided(
 /// What `facts` of an incident say of what is usual, and of now.
 #[must_use]
 pub fn figures(facts: &Value) -> [(&'static str, u64); 4] {
-    ["messages", "recipients", "usual_messages", "usual_recipients"]
-        .map(|name| (name, facts.get(name).and_then(Value::as_u64).unwrap_or(0)))
+    [
+        "messages",
+        "recipients",
+        "usual_messages",
+        "usual_recipients",
+    ]
+    .map(|name| (name, facts.get(name).and_then(Value::as_u64).unwrap_or(0)))
 }
 
 #[cfg(test)]

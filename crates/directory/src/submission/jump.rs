@@ -64,7 +64,8 @@ fn most_hours(mut counts: Vec<u64>) -> u64 {
 
 /// Over the floor and over the factor, in messages or in recipients.
 fn is_jump(jump: &Jump, now: (u64, u64), usual: (u64, u64)) -> bool {
-    let over = |now: u64, floor: u64, usual: u64| now > floor && now > usual.saturating_mul(jump.factor);
+    let over =
+        |now: u64, floor: u64, usual: u64| now > floor && now > usual.saturating_mul(jump.factor);
     over(now.0, jump.messages, usual.0) || over(now.1, jump.recipients, usual.1)
 }
 

@@ -28,12 +28,9 @@ fn signed(number: u64) -> i64 {
 }
 
 /// The hours of an account from `from` on, ascending.
-pub(crate) fn since(
-    sql: &mut dyn Sql,
-    account: AccountId,
-    from: i64,
-) -> Result<Vec<Hour>, Error> {
-    let find = "SELECT hour, messages, recipients, told, usual_messages, usual_recipients FROM submitted
+pub(crate) fn since(sql: &mut dyn Sql, account: AccountId, from: i64) -> Result<Vec<Hour>, Error> {
+    let find =
+        "SELECT hour, messages, recipients, told, usual_messages, usual_recipients FROM submitted
                 WHERE account = ?1 AND hour >= ?2 ORDER BY hour";
     rows(sql, find, params![account, from], |row| {
         let usual = row.maybe_int(4)?.zip(row.maybe_int(5)?);

@@ -52,7 +52,12 @@ pub(super) async fn tell_owner(site: &Site, found: &IncidentView) -> Result<(), 
 fn to_owner(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
     let since = found.since.to_zoned(zone.clone());
     let since = since.strftime("%Y-%m-%d %H:%M %Z");
-    let [(_, messages), (_, recipients), (_, usual), (_, usual_recipients)] = figures(&found.facts);
+    let [
+        (_, messages),
+        (_, recipients),
+        (_, usual),
+        (_, usual_recipients),
+    ] = figures(&found.facts);
     let (identifier, number) = (&found.identifier, found.number);
     match language {
         Language::Ja => format!(
@@ -73,7 +78,12 @@ fn to_owner(found: &IncidentView, language: Language, zone: &TimeZone) -> String
 pub(super) fn head(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
     let since = found.since.to_zoned(zone.clone());
     let since = since.strftime("%Y-%m-%d %H:%M %Z");
-    let [(_, messages), (_, recipients), (_, usual), (_, usual_recipients)] = figures(&found.facts);
+    let [
+        (_, messages),
+        (_, recipients),
+        (_, usual),
+        (_, usual_recipients),
+    ] = figures(&found.facts);
     let (identifier, number) = (&found.identifier, found.number);
     let held = found
         .steps

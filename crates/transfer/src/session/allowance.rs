@@ -86,7 +86,12 @@ impl Conversation<'_> {
     pub(super) async fn may_add(&self) -> Result<(), Refusal> {
         let named = u64::try_from(self.open.targets.len()).unwrap_or(u64::MAX);
         let more = named.saturating_add(1);
-        match self.open.room.as_ref().and_then(|room: &Room| room.over(1, more)) {
+        match self
+            .open
+            .room
+            .as_ref()
+            .and_then(|room: &Room| room.over(1, more))
+        {
             Some(over) => Err(self.limited(&over).await),
             None => Ok(()),
         }
