@@ -65,6 +65,8 @@ kinds! {
     TransactionAccepted = "smtp.accepted",
     /// An SMTP transaction of the exchange, or a recipient of it, was refused.
     TransactionRefused = "smtp.refused",
+    /// Mail to nobody or without a sender was more than its budgets, and turned away; told in sum, a minute at a time (clause 5.5(3)).
+    FloodRefused = "smtp.flood-refused",
     /// A submission was accepted.
     SubmissionAccepted = "submission.accepted",
     /// A submission, or a recipient of it, was refused.

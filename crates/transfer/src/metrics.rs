@@ -32,6 +32,9 @@ pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 /// Submissions and recipients of them that were refused, since their identifier had met a limit.
 pub(crate) const LIMITED: &str = "kakitome_submissions_limited_total";
 
+/// What was refused without an event of its own: recipients who are not here, mail without a sender, sessions.
+pub(crate) const FLOODED: &str = "kakitome_flood_refused_total";
+
 /// Bounces that were accepted.
 pub(crate) const BOUNCES: &str = "kakitome_bounces_total";
 /// Bounces that were refused: for mail that was not sent from here.
@@ -113,6 +116,10 @@ pub(crate) fn describe() {
         (
             LIMITED,
             "Submissions refused because their identifier had met a limit",
+        ),
+        (
+            FLOODED,
+            "Recipients, transactions without a sender and sessions turned away by the budgets for floods",
         ),
         (BOUNCES, "Bounces accepted"),
         (

@@ -281,6 +281,11 @@ unauthenticated_networks = []
 # refusal_events = 20              # of one SMTP session, of commands and of contents; the rest is counted
 # null_senders_per_minute = 600    # transactions without a sender, of all sessions; more are put off (clause 5.5(3))
 # null_sender_transactions = 20    # the same that may be open at once
+# null_senders_per_network = 120   # a minute, from one client network (an IPv4 address, a /64 of IPv6); more ends the session
+# unknown_recipients_per_network = 120  # a minute; each recipient of accepted mail forgives one; more ends the session
+# unknown_recipients_per_minute = 1200  # from all networks that no mail was accepted from lately
+# unknown_recipient_sessions = 50  # of such networks, open at once after they named somebody who is not here
+# flood_pause = \"1s\"             # before a client is turned away whose network is over
 
 [dns]
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's

@@ -16,6 +16,18 @@ pub(super) const MAIL: &[Schema] = schemas! {
             FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
         facts:
     }
+    FloodRefused {
+        subject: "none";
+        outcome: Refused;
+        facts:
+            Always "since" Text: "When the first of it was refused (RFC 3339).";
+            Always "until" Text: "Up to when it is told (RFC 3339).";
+            Always "unknown_recipients" Number: "Recipients who are not here that were refused without an event of their own; each ended its session.";
+            Always "null_senders" Number: "Transactions without a sender that were refused so.";
+            Always "sessions" Number: "Sessions that were turned away before they were greeted.";
+            Always "networks" List: "The client networks that most of it came from, at most 20, each with how many.";
+            Always "network_count" Number: "How many client networks it came from, up to 10,000.";
+    }
     SubmissionAccepted {
         subject: "the queue id that the message got";
         outcome: Success;

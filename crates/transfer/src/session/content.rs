@@ -66,7 +66,10 @@ impl Conversation<'_> {
 
     pub(super) async fn end_of_data(&mut self, end: EndOfData, answer: EndAnswer) {
         match self.accept_message(end).await {
-            Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
+            Ok(id) => {
+                self.sent_wanted();
+                answer.accept(&mut self.machine, &format!("Accepted as {id}"));
+            }
             Err(refusal) => {
                 let reason = match refusal == envelope::answers_nothing() {
                     true => envelope::ANSWERS_NOTHING,

@@ -13,9 +13,9 @@ use screening::Screened;
 use store::{AccountId, QueueId};
 use tokio::time::Instant;
 
-use super::Conversation;
+use super::{Conversation, flood};
 use crate::{
-    Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, memory::Held,
+    Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, flood::What, memory::Held,
     parcel::Folder, return_path::Mark, route::Hop,
 };
 
@@ -165,16 +165,21 @@ impl Conversation<'_> {
     pub(super) async fn mail(&mut self, mail: Mail, answer: MailAnswer) {
         self.open.clear();
         let sender = mail.reverse_path.address().cloned();
-        let mut verdict = self.judge_sender(sender.as_ref()).await;
+        let verdict = self.judge_sender(sender.as_ref()).await;
         if verdict.is_ok()
             && sender.is_none()
             && self.listener == Listener::Exchange
             && !self.trusted
         {
             let budget = self.transfer.null_senders();
+            if !self.without_sender().await {
+                return answer.refuse(&mut self.machine, flood::too_many());
+            }
             self.open.pass = budget.enter(&self.settings.limits, Instant::now());
             if self.open.pass.is_none() {
-                verdict = Err(too_many_bounces());
+                // Told in sum: a flood must not be paid for with a commit for each.
+                self.count_flood(What::NullSender);
+                return answer.refuse(&mut self.machine, too_many_bounces());
             }
         }
         self.open.mail = Some(mail);
@@ -248,6 +253,9 @@ impl Conversation<'_> {
         let (address, answers_nothing) = match self.unmarked(address) {
             Ok(read) => read,
             Err((address, refusal)) => {
+                if let Err(over) = self.named_unknown().await {
+                    return answer.refuse(&mut self.machine, over);
+                }
                 crate::metrics::count(crate::metrics::BACKSCATTER);
                 self.refused("RCPT", Some(&address), refusal.reply(), ANSWERS_NOTHING)
                     .await;
@@ -268,6 +276,11 @@ impl Conversation<'_> {
                 answer.accept(&mut self.machine);
             }
             Err(refusal) => {
+                if refusal == unknown()
+                    && let Err(over) = self.named_unknown().await
+                {
+                    return answer.refuse(&mut self.machine, over);
+                }
                 self.refused("RCPT", Some(&address), refusal.reply(), "")
                     .await;
                 answer.refuse(&mut self.machine, refusal);

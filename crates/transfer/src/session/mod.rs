@@ -13,6 +13,7 @@ mod content;
 mod engines;
 mod envelope;
 mod evidence;
+mod flood;
 mod inside;
 mod line;
 mod refusal;
@@ -66,6 +67,8 @@ pub(crate) struct Conversation<'t> {
     waiting_since: Instant,
     /// Whether it has finished a command since.
     progressed: bool,
+    /// Its place among the sessions that named somebody who is not here.
+    guessing: Option<crate::flood::Place>,
 }
 
 /// Serves one connection to its end.
@@ -102,12 +105,13 @@ pub(crate) async fn run(
         began: Instant::now(),
         waiting_since: Instant::now(),
         progressed: true,
+        guessing: None,
         settings,
     };
     if listener == Listener::Submissions && conversation.handshake().await.is_err() {
         return;
     }
-    if conversation.await_early().await.is_err() {
+    if conversation.turned_away().await || conversation.await_early().await.is_err() {
         return;
     }
     conversation.machine.greet("ESMTP");
