@@ -276,7 +276,8 @@ impl Conversation<'_> {
                 answer.accept(&mut self.machine);
             }
             Err(refusal) => {
-                if refusal == unknown()
+                if refusal.reply().is_permanent()
+                    && refusal != relaying_denied()
                     && let Err(over) = self.named_unknown().await
                 {
                     return answer.refuse(&mut self.machine, over);

@@ -244,6 +244,8 @@ impl Conversation<'_> {
                 let reason = format!("{defect:?}");
                 self.message_refused("DATA", refusal.reply(), &reason).await;
             }
+            // Told in sum.
+            Abort::Ended(refusal) if refusal == flood::too_many() => {}
             Abort::Ended(refusal) => {
                 let stage = self.open.stage();
                 self.message_refused(stage, refusal.reply(), "the session was ended")
