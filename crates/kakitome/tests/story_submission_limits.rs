@@ -274,7 +274,7 @@ fn settings_that_cannot_be_are_told_with_their_place() {
         (
             "submission.limits",
             "messages_per_hour = -1",
-            "messages_per_hour",
+            "expected u32",
         ),
         (
             "submission.limits",

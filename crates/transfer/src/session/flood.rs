@@ -2,6 +2,7 @@
 //! is asked or written for them.
 
 use protocol::smtp::{Detail, Refusal};
+use screening::Handling;
 use tokio::time::Instant;
 
 use super::Conversation;
@@ -52,9 +53,14 @@ impl Conversation<'_> {
         has_room
     }
 
-    /// A message was accepted.
+    /// A message was accepted: if it has a sender and screening found nothing against it, its network is one that sends wanted mail.
     pub(super) fn sent_wanted(&mut self) {
-        if self.is_from_outside() {
+        let screened = self.open.screened.as_ref();
+        let is_wanted = screened
+            .is_none_or(|(_, screened)| screened.verdict.handling == Handling::Accept)
+            && self.open.sender().is_some()
+            && !self.open.is_canary();
+        if is_wanted && self.is_from_outside() {
             let recipients = self.open.targets.len();
             let (floods, limits) = (self.transfer.floods(), &self.settings.limits);
             floods.good(self.peer.ip(), recipients, limits, Instant::now());

@@ -43,9 +43,10 @@ pub struct Limits {
     pub null_sender_transactions: usize,
     /// Transactions without a sender in a minute from one client network (an IPv4 address, a /64 of IPv6). Default 120.
     pub null_senders_per_network: u32,
-    /// Recipients in a minute who are not here, from one client network; each that is accepted forgives one. Default 120.
+    /// Recipients in a minute who are not here, from one client network; each of a message that screening found nothing against forgives
+    /// one. Default 120.
     pub unknown_recipients_per_network: u32,
-    /// The same from all networks that no mail was accepted from lately. Default 1200.
+    /// The same from all networks that no such message came from in the last 7 days. Default 1200.
     pub unknown_recipients_per_minute: u32,
     /// Sessions of such networks that may be open at once after they named somebody who is not here; and clients that may wait at once
     /// to be turned away. Default 50.
