@@ -123,7 +123,7 @@ async fn flooder(number: u8, port: u16, tally: Rc<Tally>) -> Outcome<()> {
         .await
         {
             turn += 1;
-            if number % 2 == 0 && turn > 1 {
+            if number.is_multiple_of(2) && turn > 1 {
                 // MAIL again would be out of order: RCPT again and again.
                 turn = 1;
             }

@@ -147,6 +147,9 @@ pub struct Room {
     hours: Vec<Hour>,
 }
 
+/// What of an hour is counted.
+type Count = fn(&Hour) -> u64;
+
 fn hour_of(at: Timestamp) -> i64 {
     at.as_second().div_euclid(HOUR)
 }
@@ -162,66 +165,38 @@ impl Room {
     pub fn over(&self, messages: u64, recipients: u64) -> Option<Over> {
         let hour = hour_of(self.now);
         let told = self.hours.iter().any(|one| one.hour == hour && one.told);
-        let sent = |what: &Hour| what.messages;
-        let reached = |what: &Hour| what.recipients;
         let limits = &self.limits;
-        let checks: [(&str, &str, i64, u64, fn(&Hour) -> u64, u64); 4] = [
-            (
-                "messages",
-                "hour",
-                1,
-                limits.messages_per_hour,
-                sent,
-                messages,
-            ),
-            (
-                "recipients",
-                "hour",
-                1,
-                limits.recipients_per_hour,
-                reached,
-                recipients,
-            ),
-            (
-                "messages",
-                "day",
-                DAY,
-                limits.messages_per_day,
-                sent,
-                messages,
-            ),
-            (
-                "recipients",
-                "day",
-                DAY,
-                limits.recipients_per_day,
-                reached,
-                recipients,
-            ),
-        ];
-        let met = checks
-            .into_iter()
-            .filter(|(_, _, _, most, _, _)| *most > 0)
-            .filter_map(|(what, per, length, most, of, more)| {
-                let until = self.until(hour, length, most, of, more)?;
-                Some(Over {
-                    what,
-                    per,
-                    most,
-                    until,
-                    told,
-                })
-            });
+        let sent: Count = |hour| hour.messages;
+        let named: Count = |hour| hour.recipients;
+        let sent = ("messages", sent, messages);
+        let named = ("recipients", named, recipients);
+        let met = [
+            (sent, ("hour", 1), limits.messages_per_hour),
+            (named, ("hour", 1), limits.recipients_per_hour),
+            (sent, ("day", DAY), limits.messages_per_day),
+            (named, ("day", DAY), limits.recipients_per_day),
+        ]
+        .into_iter()
+        .filter(|(_, _, most)| *most > 0)
+        .filter_map(|((what, of, more), (per, length), most)| {
+            let until = self.until((hour, length), most, of, more)?;
+            Some(Over {
+                what,
+                per,
+                most,
+                until,
+                told,
+            })
+        });
         met.max_by_key(|over| over.until)
     }
 
     /// When so many of the last `length` hours have passed that `more` have room; `None`: they have room now.
     fn until(
         &self,
-        hour: i64,
-        length: i64,
+        (hour, length): (i64, i64),
         most: u64,
-        of: fn(&Hour) -> u64,
+        of: Count,
         more: u64,
     ) -> Option<Timestamp> {
         let from = hour.saturating_sub(length).saturating_add(1);
