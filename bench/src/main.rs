@@ -71,6 +71,8 @@ enum Command {
     /// Inbound mail with nothing looked at, with all that screening asks of the DNS and remembers, and with attachments looked into as
     /// well.
     Screened,
+    /// Inbound mail alone, and while many clients flood the site with mail to nobody and mail without a sender.
+    Flood,
     /// Searches in a trail of many events: by address, identifier, Message-ID, time and kind.
     Trail {
         /// So many events.

@@ -28,6 +28,14 @@ retrieval_connections = 20000
 retrieval_connections_per_address = 20000
 ";
 
+/// A load submits more than people do.
+const UNLIMITED: &str = "\
+messages_per_hour = 0
+messages_per_day = 0
+recipients_per_hour = 0
+recipients_per_day = 0
+";
+
 /// What is needed to make a site and to command it.
 pub(crate) struct Kakitome {
     pub(crate) binary: PathBuf,
@@ -142,6 +150,8 @@ impl Kakitome {
         let file = self.site.join("kakitome.toml");
         let mut text = fs::read_to_string(&file)?;
         put(&mut text, "limits", LIMITS)?;
+        put(&mut text, "submission.limits", UNLIMITED)?;
+        put(&mut text, "submission.jump", "enabled = false\n")?;
         let (screening, malware) = self.screening.settings();
         put(&mut text, "screening", screening)?;
         put(&mut text, "screening.malware", malware)?;

@@ -64,6 +64,7 @@ pub mod isolation;
 pub mod passkey;
 pub mod password;
 pub mod repeat;
+pub mod submission;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -148,6 +149,8 @@ pub struct Options {
     pub idle_grace: std::time::Duration,
     /// What is done about malware from inside (clause 5.2(5)); `None`: nothing beyond its refusal. Default [`isolation::Isolation`]'s.
     pub isolation: Option<isolation::Isolation>,
+    /// How much an identifier may submit (clause 4.4). Default: as much as it likes.
+    pub submission: submission::Rule,
     /// How long an order can be used after its approval. Default 30 days.
     pub order_lifetime: std::time::Duration,
 }

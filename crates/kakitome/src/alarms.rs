@@ -1,6 +1,8 @@
 //! Incidents that the server opens by itself are analysed, and the officers are told by mail (clauses 5.2(5), 5.5(2)). The opening is a commit of
 //! its own; what a crash leaves in between is told of at the next start.
 
+mod submissions;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use directory::{
@@ -22,6 +24,7 @@ use wire::Shutdown;
 use crate::site::Site;
 
 const BOUNCE_SURGE: &str = IncidentKind::BounceSurge.as_str();
+const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
 const LOOK: Duration = Duration::from_secs(60);
 /// Events that are read at a time.
@@ -58,6 +61,9 @@ async fn tell_all(site: &Site) -> Result<(), store::Error> {
 
 /// Analyses the trail and sends the officers what came of it, with the record of both in one commit.
 async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
+    if found.kind == SUBMISSION_SURGE {
+        submissions::tell_owner(site, found).await?;
+    }
     let facts = Facts::gather(site, found).await?;
     let zone = TimeZone::system();
     let text = format!(
@@ -112,6 +118,9 @@ fn subject(found: &IncidentView) -> String {
             "[Kakitome] インシデント {}: 詐称エラーメールの急増 / incident {}: surge of forged bounces",
             found.number, found.number
         );
+    }
+    if found.kind == SUBMISSION_SURGE {
+        return submissions::subject(found);
     }
     format!(
         "[Kakitome] インシデント {}: 内部からのマルウェア送信 {about} / incident {}: malware from inside",
@@ -183,9 +192,10 @@ impl Facts {
 }
 
 fn head(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
-    match found.kind == BOUNCE_SURGE {
-        true => of_bounces(found, language, zone),
-        false => of_malware(found, language, zone),
+    match found.kind.as_str() {
+        BOUNCE_SURGE => of_bounces(found, language, zone),
+        SUBMISSION_SURGE => submissions::head(found, language, zone),
+        _ => of_malware(found, language, zone),
     }
 }
 

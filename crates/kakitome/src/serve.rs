@@ -159,6 +159,8 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     }
     let (policies, of_policies) = (site.transfer.clone(), watch.clone());
     tasks.spawn(async move { policies.run_policies(of_policies).await });
+    let (floods, of_floods) = (site.transfer.clone(), watch.clone());
+    tasks.spawn(async move { floods.run_floods(of_floods).await });
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
     unless_full(site.record_settings(&settings).await)?;

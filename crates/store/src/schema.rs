@@ -58,6 +58,7 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/outbreak.sql"),
             include_str!("schema/abuse.sql"),
             include_str!("schema/tls_reports.sql"),
+            include_str!("schema/submission.sql"),
         ],
     },
 ];

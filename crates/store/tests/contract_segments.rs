@@ -76,6 +76,8 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "submitted",
+            "submission_hold",
             "acquaintance",
             "lesson",
             "learned",

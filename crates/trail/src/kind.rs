@@ -65,10 +65,14 @@ kinds! {
     TransactionAccepted = "smtp.accepted",
     /// An SMTP transaction of the exchange, or a recipient of it, was refused.
     TransactionRefused = "smtp.refused",
+    /// Mail to nobody or without a sender was more than its budgets, and turned away; told in sum, a minute at a time (clause 5.5(3)).
+    FloodRefused = "smtp.flood-refused",
     /// A submission was accepted.
     SubmissionAccepted = "submission.accepted",
     /// A submission, or a recipient of it, was refused.
     SubmissionRefused = "submission.refused",
+    /// An identifier met the limit of what it may submit; what follows in the same hour is refused without an event.
+    SubmissionLimited = "submission.limited",
     /// A message was accepted and thrown away, as the site wants it done with malware.
     MessageDiscarded = "message.discarded",
     /// A message was put into mailboxes.

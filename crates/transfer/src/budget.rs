@@ -23,8 +23,45 @@ pub(crate) struct Budget {
 #[derive(Default)]
 struct Shared {
     open: AtomicUsize,
-    /// When the next transaction would be on time, if they came evenly.
-    next: Mutex<Option<Instant>>,
+    meter: Mutex<Meter>,
+}
+
+/// So many a minute. As many as come in a minute at most may come at once (GCRA, as in ITU-T I.371).
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    /// When the next would be on time, if they came evenly.
+    next: Option<Instant>,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Meter {
+    /// Takes one; `false`: there is none now.
+    pub(crate) fn take(&mut self, per_minute: u32, now: Instant) -> bool {
+        let Some(each) = MINUTE.checked_div(per_minute) else {
+            return false;
+        };
+        let due = self
+            .next
+            .map_or(now, |next| next.max(now))
+            .checked_add(each);
+        let due = due.filter(|due| due.saturating_duration_since(now) <= MINUTE);
+        self.next = due.or(self.next);
+        due.is_some()
+    }
+
+    /// Gives `count` back.
+    pub(crate) fn give(&mut self, per_minute: u32, count: u32) {
+        let each = MINUTE.checked_div(per_minute).unwrap_or_default();
+        let next = self.next;
+        self.next = next.and_then(|next| next.checked_sub(each.saturating_mul(count)));
+    }
+
+    /// How long until all of it has come back.
+    pub(crate) fn owes(&self, now: Instant) -> Duration {
+        self.next
+            .map_or(Duration::ZERO, |next| next.saturating_duration_since(now))
+    }
 }
 
 /// One transaction that the budget has room for, until it is dropped.
@@ -39,8 +76,7 @@ impl Drop for Pass {
 }
 
 impl Budget {
-    /// Room for one more transaction without a sender; `None` when there is none now. As many as come in a minute at most may come
-    /// at once (GCRA, as in ITU-T I.371).
+    /// Room for one more transaction without a sender; `None` when there is none now.
     pub(crate) fn enter(&self, limits: &Limits, now: Instant) -> Option<Pass> {
         let most = limits.null_sender_transactions;
         let add = |open: usize| (open < most).then(|| open.saturating_add(1));
@@ -50,13 +86,10 @@ impl Budget {
         let pass = Pass {
             shared: Arc::clone(&self.shared),
         };
-        let minute = Duration::from_secs(60);
-        let each = minute.checked_div(limits.null_senders_per_minute)?;
-        let mut next = self.shared.next.lock();
-        let due = next.map_or(now, |next| next.max(now)).checked_add(each)?;
-        (due.saturating_duration_since(now) <= minute).then_some(())?;
-        *next = Some(due);
-        Some(pass)
+        let mut meter = self.shared.meter.lock();
+        meter
+            .take(limits.null_senders_per_minute, now)
+            .then_some(pass)
     }
 }
 

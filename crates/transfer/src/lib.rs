@@ -33,6 +33,7 @@ mod content;
 mod dane;
 mod deliver;
 pub mod dmarc_reports;
+mod flood;
 mod https;
 pub mod learning;
 mod memory;
@@ -152,6 +153,7 @@ struct Shared {
     callouts: callout::Callouts,
     ring: signing::Ring,
     null_senders: budget::Budget,
+    floods: flood::Floods,
     canary: canary::Nest,
     report_reader: tokio::sync::Mutex<()>,
     reporting: tokio::sync::Mutex<()>,
@@ -177,6 +179,7 @@ impl Transfer {
                 callouts: callout::Callouts::default(),
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
+                floods: flood::Floods::default(),
                 canary: canary::Nest::default(),
                 report_reader: tokio::sync::Mutex::default(),
                 reporting: tokio::sync::Mutex::default(),
@@ -287,6 +290,10 @@ impl Transfer {
 
     fn null_senders(&self) -> &budget::Budget {
         &self.shared.null_senders
+    }
+
+    fn floods(&self) -> &flood::Floods {
+        &self.shared.floods
     }
 
     fn callouts(&self) -> &callout::Callouts {

@@ -29,6 +29,12 @@ pub(crate) const EXPIRED: &str = "kakitome_recipients_expired_total";
 /// Notifications made.
 pub(crate) const NOTIFIED: &str = "kakitome_notifications_total";
 
+/// Submissions and recipients of them that were refused, since their identifier had met a limit.
+pub(crate) const LIMITED: &str = "kakitome_submissions_limited_total";
+
+/// What was refused without an event of its own: recipients who are not here, mail without a sender, sessions.
+pub(crate) const FLOODED: &str = "kakitome_flood_refused_total";
+
 /// Bounces that were accepted.
 pub(crate) const BOUNCES: &str = "kakitome_bounces_total";
 /// Bounces that were refused: for mail that was not sent from here.
@@ -121,6 +127,14 @@ pub(crate) fn describe() {
         (DEFERRED, "Delivery attempts put off, by recipient"),
         (FAILED, "Recipients that failed for good"),
         (EXPIRED, "Recipients given up after their time"),
+        (
+            LIMITED,
+            "Submissions refused because their identifier had met a limit",
+        ),
+        (
+            FLOODED,
+            "Recipients, transactions without a sender and sessions turned away by the budgets for floods",
+        ),
         (BOUNCES, "Bounces accepted"),
         (
             BACKSCATTER,

@@ -14,7 +14,7 @@ use crate::{
     tables::{
         account, address, app_password, credential, forward, life,
         order::{OrderKind, OrderState, mark},
-        reading, second_factor, shared,
+        reading, second_factor, shared, submitted,
     },
 };
 
@@ -120,6 +120,7 @@ pub(crate) fn remove(
     reading::end_all(tx, account)?;
     let forwards = forward::delete_all(tx, account)?.len();
     let second_factors = second_factor::delete_all(tx, account)?;
+    submitted::delete_all(tx, account)?;
     mailbox::remove_account(tx, account)?;
     tx.destroy_key(account)?;
     account::delete(tx, account, order)?;

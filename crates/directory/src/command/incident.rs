@@ -30,7 +30,7 @@ use crate::{
 
 pub use super::step::{IncidentKind, Step};
 
-const MAY_ACKNOWLEDGE: &[Role] = &[Role::SecurityOfficer];
+pub(super) const MAY_ACKNOWLEDGE: &[Role] = &[Role::SecurityOfficer];
 const MAY_HAND_OVER: &[Role] = &[Role::AccountManager];
 /// How far back is looked when the owner vouches for nothing.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -113,7 +113,7 @@ pub async fn open(caller: &Caller, args: Open) -> Result<IncidentView, CommandEr
     caller.run(&words, work).await
 }
 
-fn carry_out(
+pub(super) fn carry_out(
     tx: &mut Tx<'_>,
     me: &Executor,
     account: &account::Entry,
@@ -385,6 +385,11 @@ pub async fn settle(
             )));
         }
         let event = take(tx, me, number, Step::QueueSettled, &note)?;
+        if let Some((account, _)) = &incident.account
+            && incident.kind == IncidentKind::SubmissionSurge.as_str()
+        {
+            crate::submission::decided(tx, *account, None, None)?;
+        }
         Ok((view_of(tx, number)?, vec![event]))
     });
     caller.run(&words, work).await
@@ -443,6 +448,25 @@ pub fn note_report(
         }
     }
     tx.record(&event(Step::Analysed), ())
+}
+
+/// Notes in a commit of the server's own that the owner of the identifier was told, or that there is nowhere to tell them.
+///
+/// # Errors
+/// When the database fails.
+pub fn note_owner_told(
+    tx: &mut Tx<'_>,
+    number: i64,
+    told: &[Address],
+) -> Result<Recorded<()>, Error> {
+    let told: Vec<String> = told.iter().map(Address::to_string).collect();
+    let step = Step::OwnerTold.as_str();
+    table::take_step(tx, number, step, None, &told.join(", "))?;
+    let event = Event::new(Kind::IncidentStep, Actor::System)
+        .subject(number.to_string())
+        .detail("step", step)
+        .detail("recipients", told);
+    tx.record(&event, ())
 }
 
 /// The open incidents that end with the identifier's resumption; refused while one of them forbids it.
@@ -519,12 +543,12 @@ pub(super) fn take(
         .detail("note", note))
 }
 
-fn taken(sql: &mut dyn Sql, number: i64, step: Step) -> Result<bool, Error> {
+pub(super) fn taken(sql: &mut dyn Sql, number: i64, step: Step) -> Result<bool, Error> {
     let steps = table::steps(sql, number)?;
     Ok(steps.iter().any(|taken| taken.name == step.as_str()))
 }
 
-fn said(note: &str) -> Result<String, CommandError> {
+pub(super) fn said(note: &str) -> Result<String, CommandError> {
     if note.is_empty() {
         return Ok(String::new());
     }
@@ -538,7 +562,7 @@ fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     })
 }
 
-fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
+pub(super) fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     let entry = by_number(sql, number)?;
     if entry.closed_at.is_some() {
         return Err(CommandError::State(format!("incident {number} is closed")));
@@ -573,7 +597,7 @@ fn name(incident: &Entry) -> String {
 }
 
 /// Refuses a step that the incident's kind has not.
-fn demanded(incident: &Entry, step: Step) -> Result<(), CommandError> {
+pub(super) fn demanded(incident: &Entry, step: Step) -> Result<(), CommandError> {
     if steps_of(incident).contains(&step) {
         return Ok(());
     }
@@ -585,7 +609,7 @@ fn demanded(incident: &Entry, step: Step) -> Result<(), CommandError> {
     )))
 }
 
-fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
+pub(super) fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
     let entry = by_number(sql, number)?;
     view(sql, entry)
 }

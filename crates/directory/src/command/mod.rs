@@ -45,7 +45,7 @@
 //! | `incident open` | administrator, account-manager, security-officer |
 //! | `incident step N handed-over` | account-manager |
 //! | `incident step N terminal-cleaned`, `incident step N queue-settled` | administrator, security-officer |
-//! | `incident step N acknowledged`, `incident close` | security-officer |
+//! | `incident step N acknowledged`, `incident step N mail-released`, `incident step N rejected`, `incident close` | security-officer |
 //! | `incident list`, `incident show` | any officer's role |
 //! | `register list` | any officer's role |
 //! | `register erase` | account-manager, system-officer |
@@ -82,6 +82,7 @@ pub mod roster;
 pub mod second_factor;
 pub mod shared;
 pub mod step;
+pub mod surge;
 
 use std::{future::Future, pin::Pin};
 

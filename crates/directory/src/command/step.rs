@@ -12,11 +12,18 @@ pub enum IncidentKind {
     MalwareInside,
     /// A surge of bounces to mail that was never sent from here (clause 5.5(2)).
     BounceSurge,
+    /// An identifier that submits many times what it usually does (clauses 4.4, 5.5).
+    SubmissionSurge,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Credential, Self::MalwareInside, Self::BounceSurge];
+    pub const ALL: [Self; 4] = [
+        Self::Credential,
+        Self::MalwareInside,
+        Self::BounceSurge,
+        Self::SubmissionSurge,
+    ];
 
     /// Its name on the command line, in storage and in the trail.
     #[must_use]
@@ -25,6 +32,7 @@ impl IncidentKind {
             Self::Credential => "credential",
             Self::MalwareInside => "malware-inside",
             Self::BounceSurge => "bounce-surge",
+            Self::SubmissionSurge => "submission-surge",
         }
     }
 
@@ -68,6 +76,14 @@ impl IncidentKind {
                 Step::TerminalCleaned,
             ],
             (Self::BounceSurge, _) => &[Step::Analysed, Step::Reported, Step::Acknowledged],
+            (Self::SubmissionSurge, _) => &[
+                Step::QueueHeld,
+                Step::OwnerTold,
+                Step::Analysed,
+                Step::Reported,
+                Step::Acknowledged,
+                Step::QueueSettled,
+            ],
         }
     }
 }
@@ -82,6 +98,8 @@ pub enum Step {
     AddressBlocked,
     /// What it has queued is held; by opening. Of a password: what was queued since the owner's last sure use.
     QueueHeld,
+    /// The identifier's owner was told, if there is a mailbox; by the server.
+    OwnerTold,
     /// The trail was analysed (clause 4.1(1)c); by the server.
     Analysed,
     /// The officer was sent the analysis (clauses 4.1(1)d, 5.2(5)); by the server.
@@ -92,6 +110,8 @@ pub enum Step {
     TerminalCleaned,
     /// What was held was released, returned or discarded.
     QueueSettled,
+    /// What was submitted is not in order: the identifier is suspended, by an incident of its own. No kind demands it.
+    Rejected,
     /// A new password is set (clause 4.1(1)b).
     PasswordRenewed,
     /// It was handed over to the owner, and to nobody else.
@@ -108,11 +128,13 @@ impl Step {
             Self::Suspended => "suspended",
             Self::AddressBlocked => "address-blocked",
             Self::QueueHeld => "queue-held",
+            Self::OwnerTold => "owner-told",
             Self::Analysed => "analysed",
             Self::Reported => "reported",
             Self::Acknowledged => "acknowledged",
             Self::TerminalCleaned => "terminal-cleaned",
             Self::QueueSettled => "queue-settled",
+            Self::Rejected => "rejected",
             Self::PasswordRenewed => "password-renewed",
             Self::HandedOver => "handed-over",
             Self::Resumed => "resumed",

@@ -1,4 +1,4 @@
-//! The directory's tables (`directory.sql`, `life.sql` and `access.sql` in `store/src/schema`) as Rust sees them. No rule is decided here.
+//! The directory's tables (`directory.sql`, `life.sql`, `access.sql`, `incident.sql` and `submission.sql` in `store/src/schema`) as Rust sees them. No rule is decided here.
 
 pub(crate) mod account;
 pub(crate) mod address;
@@ -15,6 +15,7 @@ pub(crate) mod reading;
 pub(crate) mod register;
 pub(crate) mod second_factor;
 pub(crate) mod shared;
+pub(crate) mod submitted;
 
 use jiff::Timestamp;
 use store::{Error, sql::Row};

@@ -41,12 +41,13 @@ pub(crate) enum IncidentCommand {
         lang: String,
     },
     /// Take a step: analysed (analyse and report again), acknowledged, handed-over (with --note: to whom and how), terminal-cleaned
-    /// (with --note: what was done), queue-settled (nothing of the identifier is held any more)
+    /// (with --note: what was done), queue-settled (nothing of the identifier is held any more); of submissions that are held:
+    /// mail-released (it is in order and goes out), rejected (with --note: it is not, and the identifier is suspended)
     Step {
         /// The incident's number
         number: i64,
         /// The step
-        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "queue-settled"])]
+        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "queue-settled", "mail-released", "rejected"])]
         step: String,
         /// What is to be said of it
         #[arg(long, default_value = "")]

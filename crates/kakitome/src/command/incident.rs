@@ -6,6 +6,7 @@ use directory::{
         Caller, CommandError,
         account::MAY_SUSPEND,
         incident::{self, IncidentView, Open},
+        surge,
     },
 };
 use jiff::tz::TimeZone;
@@ -99,6 +100,8 @@ pub(super) async fn run(
             "acknowledged" => incident::acknowledge(caller, number, &note).await?,
             "terminal-cleaned" => incident::clean(caller, number, &note).await?,
             "queue-settled" => incident::settle(caller, number, &note).await?,
+            surge::RELEASED => surge::release(caller, number, &note).await?,
+            "rejected" => return reject(site, caller, (number, &note), answer).await,
             step => {
                 let words = format!("incident step {number} {step}");
                 let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
@@ -122,6 +125,31 @@ pub(super) async fn run(
         },
         IncidentCommand::Close { number } => incident::close(caller, number).await?,
     };
+    answer.row(&shown).await
+}
+
+/// What was submitted is not in order: the identifier is suspended, and the trail analysed for who used it.
+async fn reject(
+    site: &Site,
+    caller: &Caller,
+    (number, note): (i64, &str),
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let (shown, opened) = surge::reject(caller, number, note).await?;
+    let identifier = shown.identifier.as_str();
+    if let Some(opened) = opened {
+        let words = format!(
+            "{identifier} is suspended everywhere by incident {}; mail for it keeps arriving.",
+            opened.number
+        );
+        answer.note(words).await;
+        analyse(site, &opened, answer).await?;
+    }
+    let words = format!(
+        "What it submitted stays held: `queue discard` or `queue bounce` with --identifier {identifier} --state held, then \
+         `incident step {number} queue-settled`."
+    );
+    answer.note(words).await;
     answer.row(&shown).await
 }
 

@@ -132,6 +132,19 @@ impl Settings {
             one("refused_recipients", keys.refused_recipients),
             one("null_senders_per_minute", keys.null_senders_per_minute),
             one("null_sender_transactions", keys.null_sender_transactions),
+            one("null_senders_per_network", keys.null_senders_per_network),
+            one(
+                "unknown_recipients_per_network",
+                keys.unknown_recipients_per_network,
+            ),
+            one(
+                "unknown_recipients_per_minute",
+                keys.unknown_recipients_per_minute,
+            ),
+            one(
+                "unknown_recipient_sessions",
+                keys.unknown_recipient_sessions,
+            ),
         ]
     }
 

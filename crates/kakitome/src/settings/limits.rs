@@ -84,6 +84,12 @@ pub(crate) struct LimitKeys {
     pub(crate) refusal_events: Option<usize>,
     pub(crate) null_senders_per_minute: Option<usize>,
     pub(crate) null_sender_transactions: Option<usize>,
+    pub(crate) null_senders_per_network: Option<usize>,
+    pub(crate) unknown_recipients_per_network: Option<usize>,
+    pub(crate) unknown_recipients_per_minute: Option<usize>,
+    pub(crate) unknown_recipient_sessions: Option<usize>,
+    /// How long a client whose network is over waits before it is turned away.
+    pub(crate) flood_pause: Option<Time>,
 }
 
 impl LimitKeys {

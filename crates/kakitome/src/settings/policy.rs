@@ -103,14 +103,6 @@ impl Default for MailboxKeys {
     }
 }
 
-/// `[submission]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct SubmissionKeys {
-    /// Networks that may submit without authentication (clause 6.1(1)b).
-    pub(crate) unauthenticated_networks: Vec<Spanned<String>>,
-}
-
 impl ExchangeKeys {
     pub(super) fn check(&self, settings: &Settings, at: At<'_>) -> Result<(), SettingsError> {
         let alone = settings.has(Role::Exchange) && !settings.has(Role::Mailbox);
@@ -141,12 +133,6 @@ impl MailboxKeys {
             ));
         }
         Ok(())
-    }
-}
-
-impl SubmissionKeys {
-    pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
-        networks(&self.unauthenticated_networks, at).map(drop)
     }
 }
 

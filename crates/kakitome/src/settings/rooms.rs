@@ -89,6 +89,7 @@ impl Settings {
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
             isolation: self.isolation.made(&self.mailbox.exchange_servers),
+            submission: self.submission.rule(),
             order_lifetime: keys.order_lifetime.0,
         }
     }
@@ -186,6 +187,29 @@ impl Settings {
             &mut made.limits.null_sender_transactions,
             keys.null_sender_transactions,
         );
+        let limits = &mut made.limits;
+        for (limit, key) in [
+            (
+                &mut limits.null_senders_per_network,
+                keys.null_senders_per_network,
+            ),
+            (
+                &mut limits.unknown_recipients_per_network,
+                keys.unknown_recipients_per_network,
+            ),
+            (
+                &mut limits.unknown_recipients_per_minute,
+                keys.unknown_recipients_per_minute,
+            ),
+        ] {
+            let key = key.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            put(limit, key);
+        }
+        put(
+            &mut limits.unknown_recipient_sessions,
+            keys.unknown_recipient_sessions,
+        );
+        put_time(&mut made.times.flood_pause, keys.flood_pause);
     }
 
     fn put_delivery(&self, made: &mut transfer::Settings, directory: &Path) -> Result<(), String> {

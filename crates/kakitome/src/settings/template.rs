@@ -164,6 +164,23 @@ key = \"keys/tls.key\"
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
 unauthenticated_networks = []
 
+[submission.limits]
+# How much one identifier may submit; 0: as much as it likes. Hours are those of the clock (UTC), a day is the last 24 of them.
+# messages_per_hour = 500
+# messages_per_day = 2000
+# recipients_per_hour = 2000
+# recipients_per_day = 5000
+# except = [{ identifier = \"news@DOMAIN\", recipients_per_hour = 20000, recipients_per_day = 50000 }]
+
+[submission.jump]
+# An hour that is many times what is usual for the identifier (the 90th percentile of its hours of 30 days) is held in the queue, with
+# what follows, until a security officer decides: `incident list`. Whoever is new has the floor alone.
+# enabled = true
+# factor = 5                       # times what is usual, in messages or in recipients,
+# messages = 150                   # and more than so many messages in the hour
+# recipients = 500                 # or so many recipients
+# excuse = \"24h\"                 # nothing is compared with the usual for so long after an officer found it in order
+
 [retrieval]
 # Networks whose clients may log in without TLS (option of clause 4.1(2)): none.
 # plaintext_networks = [\"192.0.2.0/24\"]
@@ -274,6 +291,11 @@ unauthenticated_networks = []
 # refusal_events = 20              # of one SMTP session, of commands and of contents; the rest is counted
 # null_senders_per_minute = 600    # transactions without a sender, of all sessions; more are put off (clause 5.5(3))
 # null_sender_transactions = 20    # the same that may be open at once
+# null_senders_per_network = 120   # a minute, from one client network (an IPv4 address, a /64 of IPv6); more ends the session
+# unknown_recipients_per_network = 120  # a minute; each recipient of accepted mail forgives one; more ends the session
+# unknown_recipients_per_minute = 1200  # from all networks that no mail was accepted from lately
+# unknown_recipient_sessions = 50  # of such networks, open at once after they named somebody who is not here
+# flood_pause = \"1s\"             # before a client is turned away whose network is over
 
 [dns]
 # servers = [\"192.0.2.53\", \"127.0.0.1:5353\"]   # default: the system's

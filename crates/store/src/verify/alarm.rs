@@ -45,8 +45,24 @@ impl Check for Alarms {
                 }
             }
         }
+        held_for_nothing(look)?;
         Ok(false)
     }
+}
+
+/// Submissions are held while an incident about them is open, and no longer: nobody would be reminded of them.
+fn held_for_nothing(look: &mut Look<'_, '_>) -> Result<(), Error> {
+    let list = "SELECT CAST(h.account AS TEXT), CAST(h.incident AS TEXT) FROM submission_hold h
+                LEFT JOIN incident i ON i.number = h.incident AND i.account = h.account AND i.kind = 'submission-surge'
+                AND i.closed_at IS NULL WHERE h.incident IS NOT NULL AND i.number IS NULL";
+    let rows = look.rows(list, &[], |row| Ok((row.text(0)?, row.text(1)?)))?;
+    for (account, incident) in rows {
+        look.tell(Finding::AlarmUnreadable {
+            name: format!("submissions of account {account}"),
+            why: format!("they are held for incident {incident}, which is not open about them"),
+        });
+    }
+    Ok(())
 }
 
 /// An address and the length of its prefix.

@@ -16,6 +16,18 @@ pub(super) const MAIL: &[Schema] = schemas! {
             FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
         facts:
     }
+    FloodRefused {
+        subject: "none";
+        outcome: Refused;
+        facts:
+            Always "since" Text: "When the first of it was refused (RFC 3339).";
+            Always "until" Text: "Up to when it is told (RFC 3339).";
+            Always "unknown_recipients" Number: "Recipients who are not here that were refused without an event of their own; each ended its session.";
+            Always "null_senders" Number: "Transactions without a sender that were refused so.";
+            Always "sessions" Number: "Sessions that were turned away before they were greeted.";
+            Always "networks" List: "The client networks that most of it came from, at most 20, each with how many.";
+            Always "network_count" Number: "How many client networks it came from, up to 10,000.";
+    }
     SubmissionAccepted {
         subject: "the queue id that the message got";
         outcome: Success;
@@ -28,6 +40,14 @@ pub(super) const MAIL: &[Schema] = schemas! {
         shared: STAGE, REFUSAL, OPEN_SENDER, REFUSED_RECIPIENT, REFUSED_RECIPIENTS, REFUSED_REASON, REFUSED_SIZE,
             FURTHER_REFUSALS, WAS_TLS, HELLO, SCREENING, PART;
         facts:
+    }
+    SubmissionLimited {
+        subject: "the identifier";
+        outcome: Refused;
+        facts:
+            Always "limit" Text: "Which limit: `messages-per-hour`, `messages-per-day`, `recipients-per-hour` or `recipients-per-day`.";
+            Always "most" Number: "How many it allows.";
+            Always "until" Text: "When there is room again (RFC 3339).";
     }
     MessageDiscarded {
         subject: "the message's queue id";
@@ -395,7 +415,7 @@ pub(super) const SIGNING: &[Schema] = schemas! {
 
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
-        subject: "the message's queue id; of an incident, the identifier whose mail it is";
+        subject: "the message's queue id; of an incident, the identifier whose mail it is, or a message that came after";
         outcome: Success, Failure;
         shared: PART;
         facts:

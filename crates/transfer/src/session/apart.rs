@@ -12,9 +12,10 @@ use trail::{Actor, Event, Kind};
 use super::{
     Conversation,
     accepted::{Accepted, body_number},
+    allowance::Allowance,
     envelope::Place,
 };
-use crate::{content, metrics, parcel, text, tls_reports::Mark};
+use crate::{content, metrics, text, tls_reports::Mark};
 
 impl Conversation<'_> {
     /// Commits the message as set apart. Nothing goes on from here, and nobody is notified of a delivery: there is none yet.
@@ -62,13 +63,17 @@ impl Conversation<'_> {
         events.extend(told(&held));
         let note = self.note();
         let known_by = mark.clone();
+        // What is set apart goes nowhere that it could be held at, but it was submitted.
+        let allowance = self.allowance(id, accepted.addresses.len(), false);
         let commit = store.commit(vec![sealed], move |tx| {
             note.write(tx)?;
             known_by.put(tx, &mut events)?;
             store::quarantine::keep(tx, &held)?;
-            parcel::record_all(tx, &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         });
-        commit.await.map_err(trouble)?;
+        if let Err(untaken) = commit.await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, octets);
         metrics::count(metrics::QUARANTINED);
         mark.tell();

@@ -22,8 +22,8 @@ use trail::{Event, Kind};
 use super::{
     Conversation,
     accepted::{Accepted, body_number},
+    allowance::Allowance,
     envelope,
-    inside::{Untaken, taken},
 };
 use crate::{
     Listener,
@@ -68,7 +68,10 @@ impl Conversation<'_> {
 
     pub(super) async fn end_of_data(&mut self, end: EndOfData, answer: EndAnswer) {
         match self.accept_message(end).await {
-            Ok(id) => answer.accept(&mut self.machine, &format!("Accepted as {id}")),
+            Ok(id) => {
+                self.sent_wanted();
+                answer.accept(&mut self.machine, &format!("Accepted as {id}"));
+            }
             Err(refusal) => {
                 let reason = match refusal == envelope::answers_nothing() {
                     true => envelope::ANSWERS_NOTHING,
@@ -179,12 +182,14 @@ impl Conversation<'_> {
             .detail("sender", text::path(sender.as_ref()));
         events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", names.collect())]));
         let note = self.note();
+        let allowance = self.allowance(id, accepted.addresses.len(), false);
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
-            parcel::record_all(tx, &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         };
-        let recorded = parcel::commit(self.transfer.store(), Vec::new(), work).await;
-        recorded.map_err(|error: store::Error| self.store_trouble(&error))?;
+        if let Err(untaken) = parcel::commit(self.transfer.store(), Vec::new(), work).await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, raw.len());
         tracing::info!(peer = %self.peer, %id, sender = text::path(sender.as_ref()), "accepted and discarded");
         Ok(id)
@@ -307,7 +312,9 @@ impl Conversation<'_> {
             true => Note::of_correspondents(accepted.queued.iter().map(|to| &to.address)),
             false => self.note(),
         };
-        let own = (!accepted.queued.is_empty()).then(|| NewQueued {
+        let leaves = !accepted.queued.is_empty();
+        let allowance = self.allowance(id, accepted.addresses.len(), leaves);
+        let own = leaves.then(|| NewQueued {
             id,
             body: BodyId(0),
             size: 0,
@@ -331,19 +338,15 @@ impl Conversation<'_> {
             parcels.extend(notice);
             events.push(event);
         }
-        let login = self.login.clone();
         let known_by = mark.clone();
         let work = move |tx: &mut store::Tx<'_>| {
             note.write(tx)?;
             known_by.put(tx, &mut events)?;
-            taken(tx, login.as_ref(), &events)
+            Allowance::take(allowance.as_ref(), tx, &events)
         };
-        parcel::commit(store, parcels, work)
-            .await
-            .map_err(|untaken| match untaken {
-                Untaken::LoginEnded => envelope::login_ended(),
-                Untaken::Store(error) => trouble(error),
-            })?;
+        if let Err(untaken) = parcel::commit(store, parcels, work).await {
+            return Err(self.untaken(untaken).await);
+        }
         metrics::accepted(self.listener, octets);
         metrics::count_many(metrics::DELIVERED, delivered);
         mark.tell();

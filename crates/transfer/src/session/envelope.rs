@@ -13,9 +13,9 @@ use screening::Screened;
 use store::{AccountId, QueueId};
 use tokio::time::Instant;
 
-use super::Conversation;
+use super::{Conversation, flood};
 use crate::{
-    Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, memory::Held,
+    Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, flood::What, memory::Held,
     parcel::Folder, return_path::Mark, route::Hop,
 };
 
@@ -53,6 +53,8 @@ pub(super) struct Open {
     pub(super) pass: Option<Pass>,
     /// It is thrown away once it is taken.
     pub(super) discarded: bool,
+    /// What the identifier that submits it may submit, as far as that was limited when it began.
+    pub(super) room: Option<directory::submission::Room>,
 }
 
 /// Where an accepted recipient goes.
@@ -97,6 +99,7 @@ impl Open {
             folders: BTreeMap::new(),
             pass: None,
             discarded: false,
+            room: None,
         }
     }
 
@@ -117,6 +120,7 @@ impl Open {
         self.folders = BTreeMap::new();
         self.pass = None;
         self.discarded = false;
+        self.room = None;
     }
 
     /// Whether it is a canary: a message that goes nowhere in any case.
@@ -164,19 +168,30 @@ impl Conversation<'_> {
     pub(super) async fn mail(&mut self, mail: Mail, answer: MailAnswer) {
         self.open.clear();
         let sender = mail.reverse_path.address().cloned();
-        let mut verdict = self.judge_sender(sender.as_ref()).await;
+        let verdict = self.judge_sender(sender.as_ref()).await;
         if verdict.is_ok()
             && sender.is_none()
             && self.listener == Listener::Exchange
             && !self.trusted
         {
             let budget = self.transfer.null_senders();
+            if !self.without_sender().await {
+                return answer.refuse(&mut self.machine, flood::too_many());
+            }
             self.open.pass = budget.enter(&self.settings.limits, Instant::now());
             if self.open.pass.is_none() {
-                verdict = Err(too_many_bounces());
+                // Told in sum: a flood must not be paid for with a commit for each.
+                self.count_flood(What::NullSender);
+                return answer.refuse(&mut self.machine, too_many_bounces());
             }
         }
         self.open.mail = Some(mail);
+        if verdict.is_ok()
+            && let Err(limited) = self.may_submit().await
+        {
+            self.open.clear();
+            return answer.refuse(&mut self.machine, limited);
+        }
         match verdict {
             Ok(()) => answer.accept(&mut self.machine),
             Err(refusal) => {
@@ -241,6 +256,9 @@ impl Conversation<'_> {
         let (address, answers_nothing) = match self.unmarked(address) {
             Ok(read) => read,
             Err((address, refusal)) => {
+                if let Err(over) = self.named_unknown().await {
+                    return answer.refuse(&mut self.machine, over);
+                }
                 crate::metrics::count(crate::metrics::BACKSCATTER);
                 self.refused("RCPT", Some(&address), refusal.reply(), ANSWERS_NOTHING)
                     .await;
@@ -248,6 +266,9 @@ impl Conversation<'_> {
                 return answer.refuse(&mut self.machine, refusal);
             }
         };
+        if let Err(limited) = self.may_add().await {
+            return answer.refuse(&mut self.machine, limited);
+        }
         match self.place(&address).await {
             Ok(place) => {
                 self.open.targets.push(Target {
@@ -258,6 +279,12 @@ impl Conversation<'_> {
                 answer.accept(&mut self.machine);
             }
             Err(refusal) => {
+                if refusal.reply().is_permanent()
+                    && refusal != relaying_denied()
+                    && let Err(over) = self.named_unknown().await
+                {
+                    return answer.refuse(&mut self.machine, over);
+                }
                 self.refused("RCPT", Some(&address), refusal.reply(), "")
                     .await;
                 answer.refuse(&mut self.machine, refusal);

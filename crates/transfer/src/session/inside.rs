@@ -1,6 +1,6 @@
 //! Malware that is submitted: who submitted it is shut out in the commit of the event that tells of its refusal (clause 5.2(5)).
 
-use directory::{Login, isolation::Found};
+use directory::{Login, isolation::Found, submission::Over};
 use protocol::smtp::Refusal;
 use store::{Error, Recorded, Tx};
 use trail::Event;
@@ -66,6 +66,8 @@ impl From<Error> for NoEvent {
 pub(super) enum Untaken {
     /// Its identifier was suspended meanwhile: what it had queued is held, and nothing may come behind that.
     LoginEnded,
+    /// Its identifier has met a limit, perhaps by another session.
+    Over(Over),
     Store(Error),
 }
 

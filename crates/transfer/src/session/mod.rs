@@ -2,15 +2,18 @@
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
-//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware.
+//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware, `allowance` holds
+//! identifiers to what they may submit.
 
 mod accepted;
+mod allowance;
 mod apart;
 mod auth;
 mod content;
 mod engines;
 mod envelope;
 mod evidence;
+mod flood;
 mod inside;
 mod line;
 mod refusal;
@@ -64,6 +67,8 @@ pub(crate) struct Conversation<'t> {
     waiting_since: Instant,
     /// Whether it has finished a command since.
     progressed: bool,
+    /// Its place among the sessions that named somebody who is not here.
+    guessing: Option<crate::flood::Place>,
 }
 
 /// Serves one connection to its end.
@@ -100,12 +105,13 @@ pub(crate) async fn run(
         began: Instant::now(),
         waiting_since: Instant::now(),
         progressed: true,
+        guessing: None,
         settings,
     };
     if listener == Listener::Submissions && conversation.handshake().await.is_err() {
         return;
     }
-    if conversation.await_early().await.is_err() {
+    if conversation.turned_away().await || conversation.await_early().await.is_err() {
         return;
     }
     conversation.machine.greet("ESMTP");
@@ -238,6 +244,8 @@ impl Conversation<'_> {
                 let reason = format!("{defect:?}");
                 self.message_refused("DATA", refusal.reply(), &reason).await;
             }
+            // Told in sum.
+            Abort::Ended(refusal) if refusal == flood::too_many() => {}
             Abort::Ended(refusal) => {
                 let stage = self.open.stage();
                 self.message_refused(stage, refusal.reply(), "the session was ended")

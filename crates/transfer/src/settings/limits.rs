@@ -41,6 +41,16 @@ pub struct Limits {
     pub null_senders_per_minute: u32,
     /// The same that may be open at once. Default 20.
     pub null_sender_transactions: usize,
+    /// Transactions without a sender in a minute from one client network (an IPv4 address, a /64 of IPv6). Default 120.
+    pub null_senders_per_network: u32,
+    /// Recipients in a minute who are not here, from one client network; each of a message that screening found nothing against forgives
+    /// one. Default 120.
+    pub unknown_recipients_per_network: u32,
+    /// The same from all networks that no such message came from in the last 7 days. Default 1200.
+    pub unknown_recipients_per_minute: u32,
+    /// Sessions of such networks that may be open at once after they named somebody who is not here; and clients that may wait at once
+    /// to be turned away. Default 50.
+    pub unknown_recipient_sessions: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +73,10 @@ impl Default for Limits {
             refusal_events: 20,
             null_senders_per_minute: 600,
             null_sender_transactions: 20,
+            null_senders_per_network: 120,
+            unknown_recipients_per_network: 120,
+            unknown_recipients_per_minute: 1200,
+            unknown_recipient_sessions: 50,
         }
     }
 }
@@ -88,6 +102,8 @@ pub struct Times {
     pub write: Duration,
     /// How long a session in the middle of a message may go on after shutdown began. Default 20 s.
     pub drain: Duration,
+    /// How long a client waits before it is turned away, since its network is over a budget of [`Limits`]. Default 1 s.
+    pub flood_pause: Duration,
 }
 
 impl Default for Times {
@@ -102,6 +118,7 @@ impl Default for Times {
             session: Duration::from_secs(4 * 3600),
             write: Duration::from_secs(60),
             drain: Duration::from_secs(20),
+            flood_pause: Duration::from_secs(1),
         }
     }
 }
