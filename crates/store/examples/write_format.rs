@@ -411,7 +411,7 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) \
          VALUES (7, ?2, '192.0.2.9', 'mx.bad.example', '', 'x@bad.example', 'Eicar', 'Subject: a', 'open')",
         "INSERT INTO outbreak_search (rule, searched_by, searched_at, since, looked, unreadable) VALUES (1, 'tanaka', ?2, ?2, 7, 0)",
-        "INSERT INTO outbreak_found (rule, email, account, body, what, state, held) VALUES (1, 1, ?1, 1, 'a.iso', 'found', NULL)",
+        "INSERT INTO outbreak_found (rule, email, account, body, what, state, held) VALUES (1, ?2, ?1, 1, 'a.iso', 'found', NULL)",
         "INSERT INTO blocked_address (network, reason, incident, placed_by, placed_at, ends_at) \
          VALUES ('192.0.2.9/32', 'found', 2, NULL, ?2, ?2 + 86400000000)",
         "INSERT INTO app_password (number, account, name, msa, mra, digest, scram_iterations, scram_salt, scram_stored, \
