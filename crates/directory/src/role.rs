@@ -24,6 +24,19 @@ impl Role {
         Self::PersonnelClerk,
     ];
 
+    /// The role as a list of its own: what a command needs that only it may give.
+    #[must_use]
+    pub const fn alone(self) -> &'static [Self] {
+        match self {
+            Self::Administrator => &[Self::Administrator],
+            Self::AccountManager => &[Self::AccountManager],
+            Self::SystemOfficer => &[Self::SystemOfficer],
+            Self::SecurityOfficer => &[Self::SecurityOfficer],
+            Self::Staff => &[Self::Staff],
+            Self::PersonnelClerk => &[Self::PersonnelClerk],
+        }
+    }
+
     /// The role's key.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

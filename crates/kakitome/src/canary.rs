@@ -49,6 +49,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// When it was sent.
+    pub(crate) fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// Whether every scanner caught it.
     pub(crate) fn is_caught(&self) -> bool {
         self.missed.is_empty() && !self.caught.is_empty()

@@ -9,6 +9,7 @@ mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
+mod governance;
 mod life;
 mod outbreak;
 mod probe;
@@ -33,6 +34,7 @@ pub(crate) use block::BlockCommand;
 pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, ReportsCommand};
+pub(crate) use governance::{ClauseCommand, ReportCommand, TaskCommand};
 pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
 pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
 pub(crate) use probe::ProbeArgs;
@@ -161,6 +163,15 @@ pub(crate) enum SiteCommand {
     /// Reports about malware from outside, to whoever runs the server that it came from (clause 5.2(6))
     #[command(subcommand)]
     Abuse(AbuseCommand),
+    /// The regulation's clauses: how each stands, and how that is known
+    #[command(subcommand)]
+    Clause(ClauseCommand),
+    /// Work that people owe by a clause
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Reports that came of tasks, to the holders of a role
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// Networks whose connections are not taken (clause 5.2(5))
     #[command(subcommand)]
     Block(BlockCommand),

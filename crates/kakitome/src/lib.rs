@@ -20,6 +20,7 @@ mod dmarc_reports;
 mod files;
 mod forward;
 mod gate;
+mod governing;
 mod idle;
 mod init;
 mod letter;

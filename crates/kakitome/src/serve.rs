@@ -11,8 +11,8 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    acme, alarms, blocks, canary, control, digests, dmarc_reports, forward, idle, listen, metrics,
-    probing, remembering, rotation, scanners,
+    acme, alarms, blocks, canary, control, digests, dmarc_reports, forward, governing, idle,
+    listen, metrics, probing, remembering, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -150,6 +150,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(dmarc_reports::run(Arc::clone(site), watch.clone()));
     tasks.spawn(tls_reports::run(Arc::clone(site), watch.clone()));
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(governing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
     tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));

@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use console::Console;
 use directory::Directory;
+use governance::Rules;
 use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
@@ -19,6 +20,7 @@ use store::{
     event::{self, Filter},
     index::Index,
 };
+use tokio::sync::Notify;
 use trail::{Actor, Event, Kind};
 use transfer::{Answering, HickoryResolver, Mx, Proving, Resolver, Tlsa, Transfer};
 use wire::{Admission, IdentityHandle, Shutdown, Stream};
@@ -55,6 +57,10 @@ pub(crate) struct Site {
     screener: transfer::ScreenerHandle,
     scanners: transfer::ScannersHandle,
     settings: ArcSwap<Settings>,
+    /// The regulation, with what the site has chosen of it.
+    rules: ArcSwap<Rules>,
+    /// Has all clauses looked at soon.
+    pub(crate) look_at_clauses: Notify,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
     /// One backup is purged at a time.
@@ -125,6 +131,7 @@ impl Site {
         settings
             .make_keys(path, &world)
             .map_err(SiteError::Values)?;
+        let rules = settings.rules(path).map_err(SiteError::Values)?;
         let transfer_settings = Arc::new(ArcSwap::from_pointee(
             settings
                 .transfer_settings(path)
@@ -184,6 +191,8 @@ impl Site {
             started: world.now(),
             admissions: Admissions::new(&settings),
             settings: ArcSwap::from_pointee(settings),
+            rules: ArcSwap::from_pointee(rules),
+            look_at_clauses: Notify::new(),
             store,
             directory,
             transfer,
@@ -210,6 +219,16 @@ impl Site {
     /// The settings in force.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// Whether return paths of what leaves are signed.
+    pub(crate) fn signs_return_paths(&self) -> bool {
+        self.transfer_settings.load().return_path.is_some()
+    }
+
+    /// The regulation in force, with what the site has chosen of it.
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules.load().as_ref().clone()
     }
 
     /// The scanners in force.
@@ -305,6 +324,7 @@ impl Site {
         let scanners = fresh.scanners().map_err(SiteError::Values)?;
         let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
         let identity = load_identity(&self.path, &fresh)?;
+        let rules = fresh.rules(&self.path).map_err(SiteError::Values)?;
         let old = self.settings();
         let mut need_restart = Vec::new();
         if old.server.roles.get_ref() != fresh.server.roles.get_ref() {
@@ -342,6 +362,7 @@ impl Site {
         self.resolver.replace(&names);
         self.screener.store(Arc::new(asking));
         self.scanners.store(Arc::new(scanners));
+        self.rules.store(Arc::new(rules));
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
         Ok(need_restart)

@@ -60,6 +60,30 @@ kinds! {
     /// The server's own listeners were probed from outside (clauses 4.3(6), 5.1(1)); the detail holds what failed.
     ProbeDone = "probe.done",
 
+    // Clauses at work.
+    /// What a clause rests on stands otherwise than before.
+    ClauseStanding = "clause.standing",
+    /// All that the clauses rest on was looked at; told once a day.
+    ClausesReviewed = "clause.reviewed",
+    /// Work begins to come round: the first task is opened when the period under way has ended.
+    TaskBegins = "task.begins",
+    /// A task came round, and its facts were prepared.
+    TaskOpened = "task.opened",
+    /// Those who owe a task, or those above them, were told of it.
+    TaskReminded = "task.reminded",
+    /// A task was done.
+    TaskDone = "task.done",
+    /// Another person approved what was done, and the task is closed.
+    TaskApproved = "task.approved",
+    /// Another person did not approve it: it is to be done again.
+    TaskRejected = "task.rejected",
+    /// A report to the holders of a role was made.
+    ReportMade = "report.made",
+    /// A report was sent to the holders of its role.
+    ReportSent = "report.sent",
+    /// A holder of the role acknowledged a report.
+    ReportAcknowledged = "report.acknowledged",
+
     // MTA and MSA (clause 4.2(1)a, b).
     /// An SMTP transaction of the exchange was accepted.
     TransactionAccepted = "smtp.accepted",

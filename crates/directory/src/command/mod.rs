@@ -152,6 +152,20 @@ impl Caller {
         self.person.as_deref()
     }
 
+    /// Whether one person may do now what the regulation splits between two: the setting, and nobody else with an officer's role.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn single_permitted(&self, sql: &mut dyn store::sql::Sql) -> Result<bool, store::Error> {
+        order::single_permitted(sql, &self.directory.options())
+    }
+
+    /// Where commands read and write.
+    #[must_use]
+    pub fn store(&self) -> &store::Store {
+        &self.directory.inner.store
+    }
+
     /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal
     /// and failure is recorded with `words` (the command as given, without secrets). What `work` changes, and
     /// the events of it, the room commits itself; it gets the person who gave the command.
@@ -414,7 +428,10 @@ fn is_hidden(c: char) -> bool {
 }
 
 /// Text for people: not empty, bounded, on one line.
-fn plain_text(what: &str, text: &str, most: usize) -> Result<String, CommandError> {
+///
+/// # Errors
+/// [`CommandError::Argument`], which says what of it is wrong.
+pub fn plain_text(what: &str, text: &str, most: usize) -> Result<String, CommandError> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > most || text.chars().any(is_hidden) {
         return Err(CommandError::Argument(format!(

@@ -11,6 +11,7 @@ mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
+mod governance;
 mod incident;
 mod learning;
 mod letter;
@@ -167,6 +168,9 @@ pub(crate) async fn run(
             account::run(site, &caller, command, request, answer).await
         }
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
+        SiteCommand::Clause(command) => governance::clauses(site, &caller, command, answer).await,
+        SiteCommand::Task(command) => governance::tasks(site, &caller, command, answer).await,
+        SiteCommand::Report(command) => governance::reports(&caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         other => {
@@ -265,6 +269,9 @@ async fn dispatch(
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
         | SiteCommand::Block(_)
+        | SiteCommand::Clause(_)
+        | SiteCommand::Task(_)
+        | SiteCommand::Report(_)
         | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),

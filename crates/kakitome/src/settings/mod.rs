@@ -17,6 +17,7 @@ mod mta_sts;
 mod policy;
 mod probe;
 mod quarantine;
+mod regulation;
 mod reports;
 mod return_path;
 mod rooms;
@@ -48,6 +49,7 @@ pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
+pub(crate) use regulation::RegulationKeys;
 pub(crate) use reports::ReportKeys;
 pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::{ScreeningKeys, policy_of};
@@ -111,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) audit: AuditKeys,
     #[serde(default)]
     pub(crate) probe: ProbeKeys,
+    #[serde(default)]
+    pub(crate) regulation: RegulationKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
@@ -316,6 +320,7 @@ impl Settings {
             reports.check(&self.own_domains(), at)?;
         }
         self.isolation.check(at)?;
+        self.regulation.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
@@ -348,6 +353,11 @@ impl Settings {
             })
             .filter_map(|service| Some((service, self.listen.port(service)?)))
             .collect()
+    }
+
+    /// Whether mail from outside is screened.
+    pub(crate) fn screens(&self) -> bool {
+        self.has(Role::Exchange) && self.screening.enabled.unwrap_or(!self.is_alone())
     }
 
     /// Whether this process has `role`.
@@ -480,6 +490,10 @@ mod tests {
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),
             ("[return_path]\nunmarked = \"drop\"\n", 9),
+            ("[regulation]\ntime_zone = \"Mars/Olympus\"\n", 9),
+            ("[regulation]\nyear_begins = 13\n", 9),
+            ("[regulation.options]\nissue-register = false\n", 9),
+            ("[regulation.parameters]\ntrail-review = 0\n", 9),
             ("[mta_sts]\nmode = \"strict\"\n", 9),
             ("[tls]\nacme = { directory = \"https://a.example/\" }\n", 9),
             (

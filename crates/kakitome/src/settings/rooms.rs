@@ -328,7 +328,7 @@ impl Settings {
     }
 
     /// Whether nobody outside reaches the site, and it asks nobody outside.
-    fn is_alone(&self) -> bool {
+    pub(super) fn is_alone(&self) -> bool {
         let addresses = self.listen.addresses.get_ref();
         let near = addresses.iter().all(std::net::IpAddr::is_loopback);
         near && self.dns.servers.is_empty()

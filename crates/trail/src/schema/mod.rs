@@ -105,6 +105,7 @@ macro_rules! schemas {
 
 mod account;
 mod audit;
+mod governance;
 mod mailbox;
 mod people;
 mod server;
@@ -133,6 +134,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Accounts", account::ACCOUNTS),
     ("Secrets", account::SECRETS),
     ("Incidents", people::INCIDENTS),
+    ("Clauses at work", governance::CLAUSES),
     ("The audit trail", audit::TRAIL),
     ("The store", server::STORE),
 ];

@@ -1,0 +1,146 @@
+//! The checks: what each looks at, by the names that the catalogue's clauses rest on.
+//!
+//! A check looks at the store and at [`Facts`] that only the running server can tell, changes nothing, and says what it found with
+//! the facts that led to it. What is too old, missing or failed is `unknown`, never `met`. Of what the server makes impossible, the check
+//! looks whether the traces in the store agree: rows that break the rule show that somebody went around the server.
+
+mod account;
+mod case;
+mod mail;
+mod people;
+mod screening;
+mod server;
+mod trail;
+
+use ::trail::{Kind, Recorded};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use store::{
+    Error, Snapshot,
+    event::{self, Filter},
+    params,
+    sql::{self, Row},
+};
+
+use crate::{facts::Facts, rules::Rules, state::Finding};
+
+/// What a check can look at.
+pub struct Scene<'a, 's> {
+    /// The store, at one instant.
+    pub snapshot: &'a mut Snapshot<'s>,
+    /// What the running server tells.
+    pub facts: &'a Facts,
+    /// The site's regulation.
+    pub rules: &'a Rules,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A check.
+pub struct Check {
+    /// The name by which clauses rest on it.
+    pub name: &'static str,
+    /// Looks.
+    pub look: fn(&mut Scene<'_, '_>) -> Result<Finding, Error>,
+}
+
+/// All checks, by chapter of their subject.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    [
+        server::CHECKS,
+        trail::CHECKS,
+        account::CHECKS,
+        people::CHECKS,
+        mail::CHECKS,
+        screening::CHECKS,
+        case::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Rows that break a rule are named up to this many.
+const MOST_NAMED: i64 = 20;
+/// Events of one kind that are looked through for the last one.
+const MOST_EVENTS: usize = 2000;
+
+impl Scene<'_, '_> {
+    /// How long ago something was.
+    fn since(&self, at: Timestamp) -> SignedDuration {
+        self.now.duration_since(at)
+    }
+
+    /// A time so many days ago.
+    fn days_ago(&self, days: i64) -> Timestamp {
+        let back = SignedDuration::from_hours(days.saturating_mul(24));
+        self.now.checked_sub(back).unwrap_or(Timestamp::MIN)
+    }
+
+    /// The day of a time at the site, for people.
+    fn day(&self, at: Timestamp) -> String {
+        self.rules.calendar.date(at).to_string()
+    }
+
+    /// A number of the site's choice, or what the catalogue proposes.
+    fn parameter(&self, key: &str) -> Option<i64> {
+        self.rules.choices.number(key)
+    }
+
+    /// The names that `query` gives, of at most [`MOST_NAMED`] rows: its one parameter is how many.
+    fn names(&mut self, query: &str) -> Result<Vec<String>, Error> {
+        sql::rows(
+            self.snapshot,
+            query,
+            params![MOST_NAMED],
+            |row: &dyn Row| row.text(0),
+        )
+    }
+
+    /// The one number that `query` gives.
+    fn count(&mut self, query: &str) -> Result<u64, Error> {
+        let found = sql::first(self.snapshot, query, &[], |row: &dyn Row| row.count(0))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Events of the kinds since a time, at most [`MOST_EVENTS`].
+    fn events(&mut self, kinds: &[Kind], from: Timestamp) -> Result<Vec<Recorded>, Error> {
+        let filter = Filter {
+            from: Some(from),
+            kinds: kinds.to_vec(),
+            ..Filter::default()
+        };
+        event::search(self.snapshot, &filter, MOST_EVENTS)
+    }
+}
+
+/// Met by design as long as no row breaks the rule; `rows` are those that do.
+fn unbroken(rows: Vec<String>, ja: &str, en: &str) -> Finding {
+    if rows.is_empty() {
+        return Finding::met(ja, en);
+    }
+    Finding::not_met(
+        format!(
+            "規則に反する記録がある(サーバを経ない変更の疑い): {}",
+            rows.join("、")
+        ),
+        format!(
+            "there are rows that break the rule, as if the server had been gone around: {}",
+            rows.join(", ")
+        ),
+    )
+    .fact("rows", rows)
+}
+
+/// Whole days of a duration.
+fn days(duration: SignedDuration) -> i64 {
+    duration.as_hours() / 24
+}
+
+/// Hours and days in words of either language.
+fn texts(names: impl IntoIterator<Item = impl Into<String>>) -> Value {
+    let names: Vec<String> = names.into_iter().map(Into::into).collect();
+    names.into()
+}
+
+#[cfg(test)]
+mod tests;

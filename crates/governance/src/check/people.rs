@@ -1,0 +1,237 @@
+//! People: arrival, departure, knowledge of the records, letters, idle identifiers (clauses 7.1, 9).
+
+use store::Error;
+
+use super::{Check, Scene, texts, unbroken};
+use crate::state::{Finding, State};
+
+/// Days within which what was begun has to go on.
+const DAYS_TO_ACT: i64 = 14;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "arrival",
+        look: |scene| {
+            let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+            let query = format!(
+                "SELECT CAST(number AS TEXT) FROM orders WHERE kind = 'issue' AND state IN ('issued', 'approved') AND issued_at < {since}
+                 AND (expires_at IS NULL OR expires_at > {}) ORDER BY number LIMIT ?1",
+                scene.now.as_microsecond()
+            );
+            waiting(
+                scene,
+                &query,
+                (
+                    "発行の指示はすべて実行されている",
+                    "every order to issue was carried out",
+                ),
+                (
+                    "実行されていない発行の指示がある",
+                    "orders to issue were not carried out",
+                ),
+            )
+        },
+    },
+    Check {
+        name: "departure",
+        look: |scene| {
+            let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+            let query = format!(
+                "SELECT DISTINCT p.name FROM person p JOIN account a ON a.person = p.id
+                 LEFT JOIN departure d ON d.person = p.id
+                 WHERE a.state <> 'deleted' AND (p.left_at < {since} OR d.leaves_at < {since}) ORDER BY p.name LIMIT ?1"
+            );
+            waiting(
+                scene,
+                &query,
+                (
+                    "転出者の識別コードは期日までに削除されている",
+                    "identifiers of those who left were deleted in time",
+                ),
+                (
+                    "転出から14日を過ぎても識別コードが残っている者がいる",
+                    "people still have identifiers 14 days after they left",
+                ),
+            )
+        },
+    },
+    Check {
+        name: "departed-identifiers",
+        look: |scene| {
+            let query = "SELECT a.identifier FROM account a JOIN person p ON p.id = a.person
+                 WHERE a.state = 'active' AND p.state = 'left' ORDER BY a.identifier LIMIT ?1";
+            let active = scene.names(query)?;
+            Ok(match active.is_empty() {
+                true => Finding::met(
+                    "転出した者の識別コードで有効なものはない",
+                    "no identifier of anybody who left is active",
+                ),
+                false => Finding::not_met(
+                    format!("転出した者の識別コードが有効である: {}", active.join("、")),
+                    format!(
+                        "identifiers of people who left are active: {}",
+                        active.join(", ")
+                    ),
+                ),
+            }
+            .fact("identifiers", texts(active)))
+        },
+    },
+    Check {
+        name: "idle-identifiers",
+        look: idle,
+    },
+    Check {
+        name: "acknowledgement",
+        look: |scene| {
+            let query = "SELECT DISTINCT p.name FROM person p JOIN account a ON a.person = p.id
+                 WHERE a.state <> 'deleted' AND NOT EXISTS (SELECT 1 FROM acknowledgement k WHERE k.person = p.id)
+                 ORDER BY p.name LIMIT ?1";
+            let names = scene.names(query)?;
+            let finding = match (names.is_empty(), scene.facts.acknowledgement_required) {
+                (true, _) => Finding::met(
+                    "識別コードを持つ者は皆、証跡の取得と分析について説明を受けている",
+                    "everybody with an identifier was told that mail records are kept and analysed",
+                ),
+                (false, _) => Finding::not_met(
+                    format!("説明を受けた記録のない者がいる: {}", names.join("、")),
+                    format!(
+                        "of these people it is not on record that they were told: {}",
+                        names.join(", ")
+                    ),
+                ),
+            };
+            Ok(finding
+                .fact(
+                    "required_before_issue",
+                    scene.facts.acknowledgement_required,
+                )
+                .fact("people", texts(names)))
+        },
+    },
+    Check {
+        name: "sealed-letter",
+        look: |scene| {
+            let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+            let query = format!(
+                "SELECT a.identifier FROM letter l JOIN account a ON a.id = l.account WHERE l.handed_at IS NULL AND l.made_at < {since}
+                 AND a.state = 'active' AND l.number = (SELECT MAX(number) FROM letter WHERE account = a.id)
+                 AND a.must_change_password = 1 ORDER BY a.identifier LIMIT ?1"
+            );
+            waiting(
+                scene,
+                &query,
+                (
+                    "作成された封書はすべて手渡されている",
+                    "every letter that was made was handed over",
+                ),
+                (
+                    "手渡しの記録がない封書がある",
+                    "of these letters it is not on record that they were handed over",
+                ),
+            )
+        },
+    },
+    Check {
+        name: "plaintext-warning",
+        look: |scene| {
+            Ok(match scene.facts.plaintext_networks.is_empty() {
+                true => Finding::not_adopted(
+                    "暗号化されないログインは認められていない",
+                    "no login without encryption is permitted",
+                ),
+                false => Finding::unknown(
+                    "暗号化されないログインが認められているが、利用者への警告は記録されていない",
+                    "logins without encryption are permitted, and no warning to their holders is on record",
+                )
+                .fact("networks", texts(&scene.facts.plaintext_networks)),
+            })
+        },
+    },
+    Check {
+        name: "register-erasure",
+        look: |scene| {
+            let query = "SELECT a.identifier FROM register_erasure r JOIN account a ON a.id = r.account
+                WHERE r.approved_by IS NOT NULL AND r.approved_by = r.asked_by ORDER BY a.identifier LIMIT ?1";
+            let own = scene.names(query)?;
+            let finding = unbroken(
+                own,
+                "台帳の消去には別の者の承認がある",
+                "every erasure of an entry was approved by another person",
+            );
+            let open =
+                scene.count("SELECT COUNT(*) FROM register_erasure WHERE approved_by IS NULL")?;
+            Ok(finding.fact("waiting", open))
+        },
+    },
+];
+
+/// What waits too long makes it `not-met`.
+fn waiting(
+    scene: &mut Scene<'_, '_>,
+    query: &str,
+    (ja, en): (&str, &str),
+    (late_ja, late_en): (&str, &str),
+) -> Result<Finding, Error> {
+    let late = scene.names(query)?;
+    Ok(match late.is_empty() {
+        true => Finding::met(ja, en),
+        false => Finding::not_met(
+            format!("{late_ja}: {}", late.join("、")),
+            format!("{late_en}: {}", late.join(", ")),
+        )
+        .fact("late", texts(late)),
+    })
+}
+
+/// Identifiers that nobody used for long (clause 7.1(3)d).
+fn idle(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let Some(days) = scene.parameter("idle-after").map(|hours| hours / 24) else {
+        return Ok(Finding::unknown(
+            "使われていないとみなす日数が定められていない",
+            "it is not set after how many days an identifier counts as unused",
+        ));
+    };
+    let before = scene.days_ago(days).as_microsecond();
+    let grace = scene
+        .days_ago(days.saturating_add(DAYS_TO_ACT))
+        .as_microsecond();
+    let unused = |before: i64| {
+        format!(
+            "SELECT a.identifier FROM account a LEFT JOIN account_use u ON u.account = a.id WHERE a.state = 'active'
+             AND COALESCE(u.used_at, a.issued_at) < {before} ORDER BY a.identifier LIMIT ?1"
+        )
+    };
+    let idle = scene.names(&unused(before))?;
+    let late = scene.names(&unused(grace))?;
+    let finding = if idle.is_empty() {
+        Finding::met(
+            format!("{days} 日を超えて使われていない識別コードで有効なものはない"),
+            format!("no active identifier was unused for more than {days} days"),
+        )
+    } else if late.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!(
+                "使われていない識別コードがあり、警告中である: {}",
+                idle.join("、")
+            ),
+            format!(
+                "identifiers lie idle, and their holders are being warned: {}",
+                idle.join(", ")
+            ),
+        )
+    } else {
+        Finding::not_met(
+            format!(
+                "使われていない識別コードが有効なままである: {}",
+                late.join("、")
+            ),
+            format!(
+                "identifiers lie idle and are still active: {}",
+                late.join(", ")
+            ),
+        )
+    };
+    Ok(finding.fact("idle", texts(idle)))
+}

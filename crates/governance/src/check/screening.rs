@@ -1,0 +1,198 @@
+//! Malware and unwanted mail (clauses 5.2, 5.3).
+
+use ::trail::Kind;
+use jiff::SignedDuration;
+use store::Error;
+
+use super::{Check, Scene, days, texts};
+use crate::state::Finding;
+
+/// A canary that is older tells nothing any more.
+const CANARY_LASTS: SignedDuration = SignedDuration::from_hours(50);
+/// Released of what was set apart, in percent, from which on the rules are too harsh.
+const FALSE_PERCENT: usize = 10;
+/// Below so many, a share says nothing.
+const FEW: usize = 20;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "every-path-scanned",
+        look: |scene| {
+            let scanning = &scene.facts.scanning;
+            let down: Vec<String> = scanning
+                .down
+                .iter()
+                .map(|(name, (why, since))| format!("{name} ({since}: {why})"))
+                .collect();
+            let finding = if scanning.scanners.is_empty() {
+                Finding::not_met(
+                    "メールを検査する仕組みが設定されていない([screening.malware])",
+                    "nothing is set up that looks for malware ([screening.malware])",
+                )
+            } else if !down.is_empty() {
+                Finding::not_met(
+                    format!("検査の仕組みが使えない: {}", down.join("、")),
+                    format!("scanners cannot be used: {}", down.join(", ")),
+                )
+            } else if !scanning.puts_off {
+                Finding::not_met(
+                    "検査できなかったメールを保留しない設定である",
+                    "mail that could not be scanned is not put off, by the settings",
+                )
+            } else {
+                Finding::met(
+                    "検査を経ない経路はなく、検査できないメールは保留される",
+                    "no path avoids the scanners, and what cannot be scanned is put off",
+                )
+            };
+            Ok(finding.fact("scanners", texts(&scanning.scanners)))
+        },
+    },
+    Check {
+        name: "malware-canary",
+        look: canary,
+    },
+    Check {
+        name: "malware-definitions",
+        look: |scene| {
+            let scanning = &scene.facts.scanning;
+            if !scanning.has_definitions {
+                return Ok(match scanning.scanners.is_empty() {
+                    true => Finding::not_met(
+                        "不正プログラムの定義を用いる検査が設定されていない",
+                        "no scanner with definitions of malware is set up",
+                    ),
+                    false => Finding::not_met(
+                        "定義ファイルを用いる検査がなく、内容の検査だけが行われている",
+                        "attachments are looked into, but no scanner with definitions is set up",
+                    ),
+                });
+            }
+            Ok(match (scanning.definitions_age, scanning.definitions_old) {
+                (None, _) => Finding::unknown(
+                    "定義ファイルの作成日が分からない",
+                    "it is not known how old the definitions are",
+                ),
+                (Some(age), true) => Finding::not_met(
+                    format!("定義ファイルが {} 日前のものである", age / 86_400),
+                    format!("the definitions are {} days old", age / 86_400),
+                )
+                .fact("age", age),
+                (Some(age), false) => Finding::met(
+                    format!("定義ファイルは {} 時間前のものである", age / 3600),
+                    format!("the definitions are {} hours old", age / 3600),
+                )
+                .fact("age", age),
+            })
+        },
+    },
+    Check {
+        name: "isolation",
+        look: |scene| {
+            Ok(match scene.facts.isolation {
+                true => Finding::met(
+                    "内部からの不正プログラムは、検知と同時に識別コードと接続元が遮断される",
+                    "who sends malware from inside is shut out as it is detected",
+                ),
+                false => Finding::not_met(
+                    "内部からの不正プログラムに対する遮断が停止している([isolation] enabled)",
+                    "shutting out who sends malware from inside is switched off ([isolation] enabled)",
+                ),
+            })
+        },
+    },
+    Check {
+        name: "screening-policy",
+        look: |scene| {
+            if !scene.facts.screening {
+                return Ok(Finding::not_met(
+                    "外部からのメールの検査が停止している([screening] enabled)",
+                    "mail from outside is not screened ([screening] enabled)",
+                ));
+            }
+            let version = scene.count("SELECT COUNT(*) FROM screening_policy")?;
+            let refused = scene.events(&[Kind::TransactionRefused], scene.days_ago(1))?;
+            Ok(Finding::met(
+                format!("排除基準の第 {version} 版が適用されている"),
+                format!("version {version} of the policy is in force"),
+            )
+            .fact("versions", version)
+            .fact("refused_of_a_day", refused.len()))
+        },
+    },
+    Check {
+        name: "screening-policy-versioned",
+        look: |scene| {
+            let versions = scene.count("SELECT COUNT(*) FROM screening_policy")?;
+            Ok(match versions > 0 || !scene.facts.screening {
+                true => Finding::met(
+                    "判定は常に、どの版によったかとともに記録される",
+                    "every verdict is kept with the version that it was made by",
+                ),
+                false => Finding::unknown(
+                    "適用中の版がまだ記録されていない",
+                    "no version is on record yet",
+                ),
+            }
+            .fact("versions", versions))
+        },
+    },
+    Check {
+        name: "quarantine-false-positives",
+        look: false_positives,
+    },
+];
+
+fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let scanning = &scene.facts.scanning;
+    let Some(canary) = &scanning.canary else {
+        return Ok(match scanning.canary_daily {
+            true => Finding::unknown(
+                "検査用のメールはまだ送られていない",
+                "no canary was sent yet",
+            ),
+            false => Finding::not_met(
+                "検査用のメールを送る設定が停止している([screening.malware] canary)",
+                "no canary is sent ([screening.malware] canary)",
+            ),
+        });
+    };
+    let age = scene.since(canary.at);
+    let finding = if !canary.caught {
+        Finding::not_met(
+            format!("検査用のメールが見逃された: {}", canary.words),
+            format!("the canary was not caught: {}", canary.words),
+        )
+    } else if age > CANARY_LASTS {
+        Finding::unknown(
+            format!("最後の検査用メールは {} 日前のものである", days(age)),
+            format!("the last canary is {} days old", days(age)),
+        )
+    } else {
+        Finding::met(
+            "検査用のメールはすべての仕組みに検知された",
+            "the canary was caught by each scanner",
+        )
+    };
+    Ok(finding.fact("sent_at", canary.at.to_string()))
+}
+
+/// How much of what was set apart people released again (clause 5.3(2)).
+fn false_positives(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let month = scene.days_ago(30);
+    let apart = scene.events(&[Kind::QuarantineKept], month)?.len();
+    let released = scene.events(&[Kind::QuarantineReleased], month)?.len();
+    let harsh = apart >= FEW && released.saturating_mul(100) > apart.saturating_mul(FALSE_PERCENT);
+    Ok(match harsh {
+        true => Finding::not_met(
+            format!("この30日に隔離した {apart} 通のうち {released} 通が必要なメールであった"),
+            format!("of {apart} messages set apart within 30 days {released} were wanted"),
+        ),
+        false => Finding::met(
+            format!("この30日に隔離した {apart} 通のうち、必要とされたのは {released} 通である"),
+            format!("of {apart} messages set apart within 30 days {released} were released"),
+        ),
+    }
+    .fact("set_apart", apart)
+    .fact("released", released))
+}

@@ -1,0 +1,266 @@
+//! The server itself: probes of its listeners, ways in, its disk.
+
+use ::trail::Kind;
+use jiff::SignedDuration;
+use store::Error;
+
+use super::{Check, Scene, days, texts};
+use crate::{facts::Probe, state::Finding};
+
+/// A probe that is older tells nothing any more.
+const PROBE_LASTS: SignedDuration = SignedDuration::from_hours(50);
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "own-domains-only",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["relay."],
+                &["smtp"],
+                (
+                    "自ドメイン以外への中継は設定できず、直近の検査でもすべて拒否された",
+                    "relaying for other domains cannot be set up, and the last probe was refused all of it",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "probe-relay",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["relay.", "login.required", "smuggling."],
+                &["smtp", "submission", "submissions"],
+                (
+                    "中継の試みはすべて拒否された",
+                    "every attempt to relay was refused",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "probe-commands",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["commands.", "enumeration.recipient-time"],
+                &["smtp", "submission", "submissions"],
+                (
+                    "悪用されるおそれのあるコマンドは使えない",
+                    "none of the commands that can be abused is of use",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "probe-login-retrieval",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["login.", "enumeration.login", "tls.", "starttls."],
+                &["imap", "imaps", "pop3", "pop3s"],
+                (
+                    "MRAの主体認証に弱い点は見つからなかった",
+                    "no weakness was found in how the MRA authenticates",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "probe-login-submission",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["login.", "enumeration.login", "tls.", "starttls."],
+                &["submission", "submissions"],
+                (
+                    "MSAの主体認証に弱い点は見つからなかった",
+                    "no weakness was found in how the MSA authenticates",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "tls-before-login",
+        look: |scene| {
+            let networks = &scene.facts.plaintext_networks;
+            Ok(Finding::met(
+                "名指しされたネットワークを除き、TLSより前のログインは受け付けられない",
+                "but for networks that are named, no login is taken before TLS",
+            )
+            .fact("plaintext_networks", texts(networks)))
+        },
+    },
+    Check {
+        name: "login-by-password",
+        look: |scene| {
+            let logins = scene.events(&[Kind::AuthenticationSucceeded], scene.days_ago(1))?;
+            Ok(Finding::met(
+                "主体認証を経ずにメールボックスへ至る経路はない",
+                "there is no way into a mailbox without authentication",
+            )
+            .fact("logins_of_a_day", logins.len()))
+        },
+    },
+    Check {
+        name: "own-password-page",
+        look: |scene| {
+            Ok(match scene.facts.pages {
+                true => Finding::met(
+                    "本人がパスワードを変更できる画面が動作している",
+                    "the page on which people change their passwords is served",
+                ),
+                false => Finding::not_met(
+                    "本人がパスワードを変更できる画面が停止している([listen] https)",
+                    "the page on which people change their passwords is switched off ([listen] https)",
+                ),
+            })
+        },
+    },
+    Check {
+        name: "submission-networks-explicit",
+        look: |scene| {
+            let networks = &scene.facts.unauthenticated_networks;
+            Ok(Finding::met(
+                "送信を認めるネットワークは明示されたものに限られる",
+                "only networks that are named may submit",
+            )
+            .fact("networks", texts(networks)))
+        },
+    },
+    Check {
+        name: "submission-authenticated",
+        look: |scene| {
+            Ok(probed(
+                scene,
+                &["login.required"],
+                &["submission", "submissions"],
+                (
+                    "主体認証より前の送信は受け付けられない",
+                    "nothing is taken for submission before authentication",
+                ),
+            ))
+        },
+    },
+    Check {
+        name: "disk-forecast",
+        look: disk,
+    },
+    Check {
+        name: "trail-access",
+        look: |scene| {
+            let files = &scene.facts.readable_by_others;
+            Ok(match files.is_empty() {
+                true => Finding::met(
+                    "証跡と鍵のファイルは他の利用者から参照できない",
+                    "no other user may read the files of the trail and its keys",
+                ),
+                false => Finding::not_met(
+                    format!("他の利用者が参照できるファイルがある: {}", files.join("、")),
+                    format!("other users may read these files: {}", files.join(", ")),
+                )
+                .fact("files", texts(files)),
+            })
+        },
+    },
+];
+
+/// What the last probe of some listeners says of some checks.
+fn probed(
+    scene: &Scene<'_, '_>,
+    checks: &[&str],
+    services: &[&str],
+    (ja, en): (&str, &str),
+) -> Finding {
+    let Some(probe) = &scene.facts.probe else {
+        return match scene.facts.probed_daily {
+            true => Finding::unknown(
+                "外部からの検査がまだ行われていない",
+                "the listeners were not probed yet",
+            ),
+            false => Finding::unknown(
+                "外部からの検査が停止している([probe] daily)",
+                "the listeners are not probed ([probe] daily)",
+            ),
+        };
+    };
+    let own = |name: &&String| {
+        let (service, check) = name.split_once(' ').unwrap_or(("", name.as_str()));
+        services.contains(&service) && checks.iter().any(|wanted| check.starts_with(wanted))
+    };
+    let failed: Vec<String> = probe.failed.iter().filter(own).cloned().collect();
+    let unreached = probe.unreached.iter();
+    let unreached: Vec<String> = unreached
+        .filter(|name| services.iter().any(|service| name.starts_with(service)))
+        .cloned()
+        .collect();
+    said(scene, probe, failed, unreached, (ja, en)).fact("probed_at", probe.at.to_string())
+}
+
+fn said(
+    scene: &Scene<'_, '_>,
+    probe: &Probe,
+    failed: Vec<String>,
+    unreached: Vec<String>,
+    (ja, en): (&str, &str),
+) -> Finding {
+    let age = scene.since(probe.at);
+    if !failed.is_empty() {
+        let finding = Finding::not_met(
+            format!("外部からの検査で不備が見つかった: {}", failed.join("、")),
+            format!("the probe from outside found faults: {}", failed.join(", ")),
+        );
+        return finding.fact("failed", failed);
+    }
+    if age > PROBE_LASTS {
+        return Finding::unknown(
+            format!("最後の検査は {} 日前であり、現状を示さない", days(age)),
+            format!(
+                "the last probe is {} days old, and says nothing of today",
+                days(age)
+            ),
+        );
+    }
+    if !unreached.is_empty() {
+        let finding = Finding::unknown(
+            format!("検査できなかったサービスがある: {}", unreached.join("、")),
+            format!("services could not be probed: {}", unreached.join(", ")),
+        );
+        return finding.fact("unreached", unreached);
+    }
+    Finding::met(ja, en)
+}
+
+/// Free room, and how long it lasts for the trail (clauses 4.2(2), 5.4(1)).
+fn disk(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let Some(disk) = scene.facts.disk else {
+        return Ok(Finding::unknown(
+            "記録装置の空きを測れなかった",
+            "the room on the disk could not be measured",
+        ));
+    };
+    let length = store::tree::length(scene.snapshot, scene.now)?;
+    let mib = |octets: u64| octets >> 20;
+    let (free, year) = (mib(disk.free), mib(length.octets_a_year));
+    let finding = if disk.free < disk.reserve.saturating_mul(4) {
+        Finding::not_met(
+            format!("記録装置の空きが {free} MiB しかなく、まもなく受信が保留される"),
+            format!("only {free} MiB are free: mail will soon be put off"),
+        )
+    } else if length.octets_a_year > disk.free {
+        Finding::not_met(
+            format!("証跡は1年で {year} MiB 増える見込みだが、空きは {free} MiB である"),
+            format!("the trail will take {year} MiB in a year, and {free} MiB are free"),
+        )
+    } else {
+        Finding::met(
+            format!("空きは {free} MiB、証跡の増加は1年に {year} MiB の見込みである"),
+            format!("{free} MiB are free, and the trail will take {year} MiB in a year"),
+        )
+    };
+    Ok(finding
+        .fact("free", disk.free)
+        .fact("size", disk.size)
+        .fact("trail_octets_a_year", length.octets_a_year))
+}

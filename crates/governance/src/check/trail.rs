@@ -1,0 +1,303 @@
+//! The audit trail (clauses 4.2, 8.2).
+
+use ::trail::Kind;
+use jiff::SignedDuration;
+use store::{Error, tree};
+
+use super::{Check, Scene, texts, unbroken};
+use crate::state::Finding;
+
+/// A checkpoint that is older means that none is made any more.
+const CHECKPOINT_LASTS: SignedDuration = SignedDuration::from_mins(15);
+/// Days within which a sealed volume has to be on a medium, and a due one to be decided on.
+const DAYS_TO_ACT: i64 = 31;
+/// The code of the reply to an attempt to relay (RFC 3463).
+const RELAYING: &str = "5.7.1 ";
+/// From so many within a day on, it is said that one should look closer.
+const CONSPICUOUS: usize = 100;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "events-with-effects",
+        look: |scene| {
+            let day = scene.days_ago(1);
+            let kinds = [
+                Kind::TransactionAccepted,
+                Kind::SubmissionAccepted,
+                Kind::DeliveryLocal,
+                Kind::DeliveryRelayed,
+                Kind::AuthenticationSucceeded,
+            ];
+            let events = scene.events(&kinds, day)?.len();
+            let (ja, en) = (
+                "すべての変更は、その証跡と一つの確定操作で記録される",
+                "every change is committed together with its event",
+            );
+            Ok(match scene.facts.clock_behind {
+                0..=60 => Finding::met(ja, en),
+                behind => Finding::not_met(
+                    format!("時計が最後の証跡より {behind} 秒遅れており、日時が実際と異なる"),
+                    format!(
+                        "the clock is {behind} seconds behind the last event, so times are not true"
+                    ),
+                ),
+            }
+            .fact("events_of_a_day", events))
+        },
+    },
+    Check {
+        name: "trail-unbroken",
+        look: unbroken_trail,
+    },
+    Check {
+        name: "trail-volumes-sealed",
+        look: |scene| {
+            let sealed = tree::volumes(scene.snapshot)?.len();
+            Ok(Finding::met(
+                "封印された巻には何も加えられない",
+                "nothing can be added to a volume that is sealed",
+            )
+            .fact("volumes", sealed))
+        },
+    },
+    Check {
+        name: "trail-volumes-monthly",
+        look: volumes,
+    },
+    Check {
+        name: "trail-custody",
+        look: custody,
+    },
+    Check {
+        name: "trail-retention",
+        look: |scene| {
+            let demanded = scene.parameter("trail-retention").unwrap_or_default();
+            let years = scene.facts.retain_years;
+            let early = scene.names(
+                "SELECT CAST(number AS TEXT) FROM trail_volume WHERE erased_at IS NOT NULL AND erased_at < retain_until ORDER BY number LIMIT ?1",
+            )?;
+            let finding = match i64::from(years) < demanded {
+                false => unbroken(
+                    early,
+                    "保存期間より前に消去された巻はない",
+                    "no volume was erased before its time",
+                ),
+                true => Finding::not_met(
+                    format!("保存期間の設定は {years} 年であり、規程の {demanded} 年に足りない"),
+                    format!("volumes are kept {years} years, and {demanded} are demanded"),
+                ),
+            };
+            Ok(finding.fact("retain_years", years))
+        },
+    },
+    Check {
+        name: "trail-erasure",
+        look: erasure,
+    },
+    Check {
+        name: "analysis-relay-refusals",
+        look: |scene| conspicuous(scene, Which::Relay),
+    },
+    Check {
+        name: "analysis-cracking-retrieval",
+        look: |scene| conspicuous(scene, Which::Retrieval),
+    },
+    Check {
+        name: "analysis-cracking-submission",
+        look: |scene| conspicuous(scene, Which::Submission),
+    },
+];
+
+fn unbroken_trail(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let length = tree::length(scene.snapshot, scene.now)?;
+    let Some(signed) = length.checkpoint else {
+        return Ok(Finding::unknown(
+            "署名付きチェックポイントがまだない",
+            "there is no signed checkpoint yet",
+        ));
+    };
+    let age = scene.since(signed.at);
+    let finding = match age > CHECKPOINT_LASTS && length.events > signed.size {
+        true => Finding::unknown(
+            format!(
+                "最後のチェックポイントは {} 分前のものである",
+                age.as_mins()
+            ),
+            format!("the last checkpoint is {} minutes old", age.as_mins()),
+        ),
+        false => Finding::met(
+            format!("{} 件までの証跡が署名で保護されている", signed.size),
+            format!("{} events are protected by a signature", signed.size),
+        ),
+    };
+    Ok(finding
+        .fact("events", length.events)
+        .fact("signed_events", signed.size)
+        .fact("signed_at", signed.at.to_string()))
+}
+
+/// Each span that has ended since the trail began has its volume.
+fn volumes(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let demanded = scene.parameter("trail-rotation").unwrap_or(1);
+    let months = scene.facts.rotate_months;
+    if i64::from(months) > demanded {
+        return Ok(Finding::not_met(
+            format!(
+                "証跡の区切りは {months} か月ごとに設定されているが、規程は {demanded} か月ごとを求める"
+            ),
+            format!("a volume holds {months} months, and {demanded} are demanded"),
+        ));
+    }
+    let volumes = tree::volumes(scene.snapshot)?;
+    let last = volumes.last().map(|volume| volume.sealed);
+    let period = regulation::Period {
+        count: months.max(1),
+        unit: regulation::PeriodUnit::Month,
+    };
+    let begun = scene.rules.calendar.span(period, scene.now);
+    let first = store::sql::first(scene.snapshot, "SELECT MIN(at) FROM event", &[], |row| {
+        row.maybe_int(0)
+    })?;
+    let first = first
+        .flatten()
+        .and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+    let waits = begun.is_some_and(|span| {
+        let since_begun = scene.now.duration_since(span.start);
+        let covered = last.is_some_and(|sealed| sealed >= span.start);
+        let existed = first.is_some_and(|first| first < span.start);
+        existed && !covered && since_begun > SignedDuration::from_hours(24)
+    });
+    Ok(match waits {
+        true => Finding::not_met(
+            "終わった期間の証跡がまだ封印されていない",
+            "the volume of the period that ended is not sealed",
+        ),
+        false => Finding::met(
+            format!("封印された巻は {} 巻である", volumes.len()),
+            format!("{} volumes are sealed", volumes.len()),
+        ),
+    }
+    .fact("volumes", volumes.len()))
+}
+
+/// Sealed volumes are on a medium, and the register says where.
+fn custody(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let noted = tree::custody(scene.snapshot, None)?;
+    let volumes = tree::volumes(scene.snapshot)?;
+    let standing = volumes.iter().filter(|volume| {
+        volume.erased.is_none() && noted.iter().all(|noted| noted.volume != volume.number)
+    });
+    let missing: Vec<_> = standing.collect();
+    let late = missing
+        .iter()
+        .any(|volume| volume.sealed < scene.days_ago(DAYS_TO_ACT));
+    let numbers: Vec<String> = missing
+        .iter()
+        .map(|volume| volume.number.to_string())
+        .collect();
+    let finding = if missing.is_empty() {
+        Finding::met(
+            "封印された巻はすべて外部記録媒体に移され、保管場所が記録されている",
+            "every sealed volume is on a medium, and it is on record where",
+        )
+    } else if late {
+        Finding::not_met(
+            format!(
+                "外部記録媒体に移されていない巻がある: {}",
+                numbers.join("、")
+            ),
+            format!("volumes are on no medium: {}", numbers.join(", ")),
+        )
+    } else {
+        Finding::new(
+            crate::State::Pending,
+            format!("外部記録媒体への移動を待つ巻がある: {}", numbers.join("、")),
+            format!("volumes wait for a medium: {}", numbers.join(", ")),
+        )
+    };
+    Ok(finding.fact("waiting", texts(numbers)))
+}
+
+/// Volumes whose time is over are decided on, and erased.
+fn erasure(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let volumes = tree::volumes(scene.snapshot)?;
+    let due = volumes
+        .iter()
+        .filter(|volume| volume.erased.is_none() && volume.retain_until <= scene.now);
+    let due: Vec<_> = due.collect();
+    let late = due
+        .iter()
+        .any(|volume| volume.retain_until < scene.days_ago(DAYS_TO_ACT));
+    let numbers: Vec<String> = due.iter().map(|volume| volume.number.to_string()).collect();
+    Ok(if due.is_empty() {
+        Finding::met(
+            "保存期間を過ぎた巻は残っていない",
+            "no volume is left whose time is over",
+        )
+    } else if late {
+        Finding::not_met(
+            format!(
+                "保存期間を過ぎ、延長も消去もされていない巻がある: {}",
+                numbers.join("、")
+            ),
+            format!(
+                "volumes are past their time, and neither kept longer nor erased: {}",
+                numbers.join(", ")
+            ),
+        )
+    } else {
+        Finding::new(
+            crate::State::Pending,
+            format!("延長か消去かの決定を待つ巻がある: {}", numbers.join("、")),
+            format!("volumes wait for a decision: {}", numbers.join(", ")),
+        )
+    }
+    .fact("due", texts(numbers)))
+}
+
+/// What is counted.
+#[derive(Clone, Copy, PartialEq)]
+enum Which {
+    Relay,
+    Retrieval,
+    Submission,
+}
+
+/// Counts of the last day by identifier and source; that there are many is told, and is no fault of the site.
+fn conspicuous(scene: &mut Scene<'_, '_>, which: Which) -> Result<Finding, Error> {
+    let kinds: &[Kind] = match which {
+        Which::Relay => &[Kind::TransactionRefused, Kind::SubmissionRefused],
+        Which::Retrieval | Which::Submission => &[Kind::AuthenticationFailed],
+    };
+    let events = scene.events(kinds, scene.days_ago(1))?;
+    let fact = |event: &::trail::Event, name: &str| {
+        let value = event.detail.get(name).and_then(|value| value.as_str());
+        value.unwrap_or_default().to_owned()
+    };
+    let own = events.iter().filter(|one| match which {
+        Which::Relay => fact(&one.event, "reply").contains(RELAYING),
+        Which::Retrieval => matches!(fact(&one.event, "protocol").as_str(), "imap" | "pop3"),
+        Which::Submission => fact(&one.event, "protocol") == "smtp",
+    });
+    let count = own.count();
+    let (ja, en) = match which {
+        Which::Relay => ("中継の拒否", "refusals of relaying"),
+        Which::Retrieval => ("MRAの主体認証の失敗", "failed logins at the MRA"),
+        Which::Submission => ("MSAの主体認証の失敗", "failed logins at the MSA"),
+    };
+    let more_ja = if count >= CONSPICUOUS {
+        "。`audit analyse` で詳細に分析すること"
+    } else {
+        ""
+    };
+    let more_en = if count >= CONSPICUOUS {
+        "; look closer with `audit analyse`"
+    } else {
+        ""
+    };
+    Ok(Finding::met(
+        format!("この1日の{ja}は {count} 件{more_ja}"),
+        format!("{count} {en} within a day{more_en}"),
+    )
+    .fact("of_a_day", count))
+}

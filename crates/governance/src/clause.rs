@@ -1,0 +1,430 @@
+//! Clauses, as officers ask for them: how each stands, since when, by what evidence, and when it is due next.
+//!
+//! | command | role |
+//! |---|---|
+//! | `clause list`, `clause show`, `clause check` | any officer's role |
+//! | `clause evidence` | administrator, system officer, security officer: it shows events of the trail |
+
+use std::collections::BTreeMap;
+
+use directory::{
+    Role,
+    command::{Caller, CommandError},
+};
+use jiff::{SignedDuration, Timestamp};
+use regulation::{Clause, Kind as ClauseKind, Schedule};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use store::{
+    Error, Snapshot,
+    event::{self, Filter},
+};
+use trail::{Kind, Recorded};
+
+use crate::{
+    facts::Facts,
+    look::{self, Standings},
+    rules::Rules,
+    state::State,
+    tables::{report, standing, task},
+    task::{TaskView, view as task_view},
+};
+
+/// Who may see events.
+const MAY_SEE_EVENTS: &[Role] = &[
+    Role::Administrator,
+    Role::SystemOfficer,
+    Role::SecurityOfficer,
+];
+/// Events that are shown of a clause at most, the newest.
+const MOST_EVENTS: usize = 50;
+/// Events that are looked through for them.
+const LOOKED_THROUGH: usize = 5000;
+/// How far back events are shown.
+const BACK: SignedDuration = SignedDuration::from_hours(92 * 24);
+
+/// A clause, as listed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClauseView {
+    /// Its id.
+    pub id: String,
+    /// How it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// What it is about, in Japanese.
+    pub title_ja: String,
+    /// The same in English.
+    pub title: String,
+    /// Why it stands like that, in Japanese; of several reasons the worst.
+    pub why_ja: String,
+    /// The same in English.
+    pub why: String,
+    /// When an event last told of it.
+    pub last_evidence: Option<Timestamp>,
+    /// When it is due next, if it comes round.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A clause with all that belongs to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ClauseDetails {
+    /// The clause.
+    #[serde(flatten)]
+    pub clause: ClauseView,
+    /// What it demands, in Japanese.
+    pub demand_ja: String,
+    /// The same in English.
+    pub demand: String,
+    /// The roles that owe it.
+    pub owed_by: Vec<String>,
+    /// `must` or `should`.
+    pub obligation: &'static str,
+    /// When it is due, as `every-3-months`.
+    pub schedule: String,
+    /// The option that it hangs on.
+    pub option: Option<String>,
+    /// Settings that govern it.
+    pub settings: Vec<String>,
+    /// How it is met, and how each way stands.
+    pub ways: Vec<WayView>,
+}
+
+/// One way in which a clause is met.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayView {
+    /// `enforce`, `measure` or `workflow`.
+    pub way: &'static str,
+    /// The check or workflow.
+    pub by: String,
+    /// How it stands.
+    pub state: State,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why, in Japanese.
+    pub why_ja: String,
+    /// The same in English.
+    pub why: String,
+    /// What led to it.
+    pub facts: Map<String, Value>,
+}
+
+/// What is behind a clause.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    /// How it stands.
+    pub clause: ClauseDetails,
+    /// The newest events that are its evidence, and those that told how it stands.
+    pub events: Vec<Recorded>,
+    /// Its tasks, the newest first.
+    pub tasks: Vec<TaskView>,
+    /// Numbers of the reports that came of them.
+    pub reports: Vec<i64>,
+}
+
+/// All clauses that demand something.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(
+    caller: &Caller,
+    rules: &Rules,
+    facts: &Facts,
+) -> Result<Vec<ClauseView>, CommandError> {
+    let (rules, facts, now) = (rules.clone(), facts.clone(), caller.store().now());
+    let look = caller.look("clause list", &Role::OFFICERS, move |snapshot, _| {
+        let scene = Scene::see(snapshot, &rules, &facts, now)?;
+        let duties = rules
+            .regulation
+            .clauses()
+            .filter(|clause| clause.kind != ClauseKind::Definition);
+        Ok(duties.map(|clause| scene.view(clause)).collect())
+    });
+    look.await
+}
+
+/// One clause.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn show(
+    caller: &Caller,
+    rules: &Rules,
+    facts: &Facts,
+    id: &str,
+) -> Result<ClauseDetails, CommandError> {
+    let words = format!("clause show {id}");
+    let (rules, facts, now) = (rules.clone(), facts.clone(), caller.store().now());
+    let id = id.to_owned();
+    let look = caller.look(&words, &Role::OFFICERS, move |snapshot, _| {
+        let clause = known(&rules, &id)?;
+        Ok(Scene::see(snapshot, &rules, &facts, now)?.details(clause))
+    });
+    look.await
+}
+
+/// Looks at once, tells of what changed, and shows the clause.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn check(
+    caller: &Caller,
+    rules: &Rules,
+    facts: &Facts,
+    id: &str,
+) -> Result<ClauseDetails, CommandError> {
+    let words = format!("clause check {id}");
+    known(rules, id)?;
+    let work = |_| async {
+        look::look(caller.store(), rules, facts).await?;
+        Ok(())
+    };
+    caller.permit(&words, &Role::OFFICERS, work).await?;
+    show(caller, rules, facts, id).await
+}
+
+/// What is behind a clause: events, tasks and reports.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn evidence(
+    caller: &Caller,
+    rules: &Rules,
+    facts: &Facts,
+    id: &str,
+) -> Result<Evidence, CommandError> {
+    let words = format!("clause evidence {id}");
+    let (rules, facts, now) = (rules.clone(), facts.clone(), caller.store().now());
+    let id = id.to_owned();
+    let look = caller.look(&words, MAY_SEE_EVENTS, move |snapshot, _| {
+        let clause = known(&rules, &id)?;
+        let details = Scene::see(snapshot, &rules, &facts, now)?.details(clause);
+        let events = events(snapshot, &rules, clause, now)?;
+        let (mut tasks, mut reports) = (Vec::new(), Vec::new());
+        for way in ways(&rules, clause) {
+            for entry in task::of(snapshot, way, 20)? {
+                let of_task = report::of_task(snapshot, entry.number)?;
+                reports.extend(of_task.into_iter().map(|report| report.number));
+                tasks.push(task_view(&rules, &entry, now));
+            }
+        }
+        Ok(Evidence {
+            clause: details,
+            events,
+            tasks,
+            reports,
+        })
+    });
+    look.await
+}
+
+/// How every clause that demands something stands, by id, for documents.
+///
+/// # Errors
+/// The store's.
+pub fn states(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<BTreeMap<String, ClauseView>, Error> {
+    let scene = Scene::see(snapshot, rules, facts, now)?;
+    let clauses = rules.regulation.clauses();
+    let duties = clauses.filter(|clause| clause.kind != ClauseKind::Definition);
+    let views = duties.map(|clause| (clause.id.clone(), scene.view(clause)));
+    Ok(views.collect())
+}
+
+/// What views are made of.
+struct Scene<'a> {
+    rules: &'a Rules,
+    now: Timestamp,
+    standings: Standings,
+    told: BTreeMap<String, Timestamp>,
+    /// When the open tasks of a workflow are due.
+    due: BTreeMap<String, Timestamp>,
+}
+
+impl<'a> Scene<'a> {
+    fn see(
+        snapshot: &mut Snapshot<'_>,
+        rules: &'a Rules,
+        facts: &Facts,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let told = standing::all(snapshot)?.into_iter();
+        let told = told.map(|entry| (entry.name, entry.told_at)).collect();
+        let mut due = BTreeMap::new();
+        for open in task::open(snapshot)? {
+            due.entry(open.workflow).or_insert(open.due_at);
+        }
+        Ok(Self {
+            rules,
+            now,
+            standings: look::standings(snapshot, rules, facts, now)?,
+            told,
+            due,
+        })
+    }
+
+    /// A clause without ways of its own stands as the worst of its items.
+    fn view(&self, clause: &Clause) -> ClauseView {
+        let ways = ways(self.rules, clause).into_iter();
+        let mut worst: Option<WayView> = None;
+        let (mut last, mut since) = (None, None);
+        for by in ways {
+            let way = self.way("", by);
+            last = last.max(self.told.get(by).copied());
+            let worse = worst.as_ref().is_none_or(|worst| way.state > worst.state);
+            if worse {
+                since = way.since;
+                worst = Some(way);
+            }
+        }
+        let demanded = self.rules.demands(clause);
+        let (state, why_ja, why) = match worst {
+            _ if !demanded => (
+                State::NotAdopted,
+                "この条項の前提となる選択肢を採用していない".to_owned(),
+                "the site has not adopted the option that it hangs on".to_owned(),
+            ),
+            Some(way) => (way.state, way.why_ja, way.why),
+            None => (
+                State::Unknown,
+                "これを確かめる仕組みがない".to_owned(),
+                "nothing looks at it".to_owned(),
+            ),
+        };
+        ClauseView {
+            id: clause.id.clone(),
+            state,
+            since: since.filter(|_| demanded),
+            title_ja: clause.title.ja.clone(),
+            title: clause.title.en.clone(),
+            why_ja,
+            why,
+            last_evidence: last.filter(|_| demanded),
+            next_due: self.next_due(clause).filter(|_| demanded),
+        }
+    }
+
+    fn next_due(&self, clause: &Clause) -> Option<Timestamp> {
+        let open = ways(self.rules, clause)
+            .into_iter()
+            .filter_map(|by| self.due.get(by).copied())
+            .min();
+        let Schedule::Every(period) = self.rules.choices.schedule(clause) else {
+            return open;
+        };
+        let span = self.rules.calendar.span(period, self.now);
+        open.or_else(|| span.map(|span| span.end))
+    }
+
+    fn way(&self, kind: &'static str, by: &str) -> WayView {
+        match self.standings.get(by) {
+            Some(standing) => WayView {
+                way: kind,
+                by: by.to_owned(),
+                state: standing.finding.state,
+                since: Some(standing.since),
+                why_ja: standing.finding.why.ja.clone(),
+                why: standing.finding.why.en.clone(),
+                facts: standing.finding.facts.clone(),
+            },
+            None => WayView {
+                way: kind,
+                by: by.to_owned(),
+                state: State::Unknown,
+                since: None,
+                why_ja: "これを確かめる仕組みがない".to_owned(),
+                why: "nothing looks at it".to_owned(),
+                facts: Map::new(),
+            },
+        }
+    }
+
+    fn details(&self, clause: &Clause) -> ClauseDetails {
+        let ways = clause.ways.iter();
+        let ways = ways.map(|way| self.way(way.way.as_str(), &way.by));
+        ClauseDetails {
+            clause: self.view(clause),
+            demand_ja: clause.demand.ja.clone(),
+            demand: clause.demand.en.clone(),
+            owed_by: clause.owed_by.clone(),
+            obligation: match clause.obligation {
+                regulation::Obligation::Must => "must",
+                regulation::Obligation::Should => "should",
+            },
+            schedule: self.rules.choices.schedule(clause).to_string(),
+            option: clause.option.clone(),
+            settings: clause.settings.clone(),
+            ways: ways.collect(),
+        }
+    }
+}
+
+/// What a clause rests on: its own ways, or those of its items if it has none.
+fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
+    let own = clause.ways.iter().map(|way| way.by.as_str());
+    let mut names: Vec<&str> = own.collect();
+    if names.is_empty() {
+        let items = rules
+            .regulation
+            .clauses()
+            .filter(|item| item.parent() == Some(clause.id.as_str()) && rules.demands(item));
+        names = items
+            .flat_map(|item| &item.ways)
+            .map(|way| way.by.as_str())
+            .collect();
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn known<'a>(rules: &'a Rules, id: &str) -> Result<&'a Clause, CommandError> {
+    rules
+        .regulation
+        .clause(id)
+        .ok_or_else(|| CommandError::NoSuch {
+            what: "clause",
+            name: format!("{id} (`clause list` shows all)"),
+        })
+}
+
+/// The newest events of a clause's kinds, and of how it stood.
+fn events(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    clause: &Clause,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, Error> {
+    let from = now.checked_sub(BACK).ok();
+    let kinds: Vec<Kind> = clause
+        .evidence
+        .iter()
+        .filter_map(|name| Kind::ALL.iter().find(|kind| kind.as_str() == name))
+        .copied()
+        .collect();
+    let mut found = Vec::new();
+    if !kinds.is_empty() {
+        let filter = Filter {
+            from,
+            kinds,
+            ..Filter::default()
+        };
+        found = event::search(snapshot, &filter, LOOKED_THROUGH)?;
+        found.drain(..found.len().saturating_sub(MOST_EVENTS));
+    }
+    for by in ways(rules, clause) {
+        let filter = Filter {
+            from,
+            kinds: vec![Kind::ClauseStanding],
+            subject: Some(by.to_owned()),
+            ..Filter::default()
+        };
+        found.extend(event::search(snapshot, &filter, MOST_EVENTS)?);
+    }
+    found.sort_by_key(|one| one.at);
+    Ok(found)
+}

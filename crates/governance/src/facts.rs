@@ -1,0 +1,102 @@
+//! What only the running server can tell: its settings, listeners, scanners, probes and disk. The checks are handed it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+/// What the running server tells of itself at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Whether it keeps mailboxes.
+    pub mailboxes: bool,
+    /// Whether the pages for people are served.
+    pub pages: bool,
+    /// Networks that may log in without TLS.
+    pub plaintext_networks: Vec<String>,
+    /// Networks that may submit without a login.
+    pub unauthenticated_networks: Vec<String>,
+    /// Years that a volume of the trail is kept.
+    pub retain_years: u32,
+    /// Months of a volume.
+    pub rotate_months: u32,
+    /// The shortest password, in characters.
+    pub shortest_password: u32,
+    /// Whether an initial password only opens the page on which it is changed.
+    pub initial_only_to_change: bool,
+    /// Whether it has to be on record that a person knows of the records before an account is issued.
+    pub acknowledgement_required: bool,
+    /// The quota of a new account, in octets.
+    pub default_quota: Option<u64>,
+    /// Whether mail from outside is screened.
+    pub screening: bool,
+    /// Scanners, and how they do.
+    pub scanning: Scanning,
+    /// Whether whoever sends malware from inside is shut out by the server.
+    pub isolation: bool,
+    /// Whether return paths of mail that leaves are signed.
+    pub return_paths: bool,
+    /// The last probe of the own listeners.
+    pub probe: Option<Probe>,
+    /// Whether they are probed every day.
+    pub probed_daily: bool,
+    /// The disk that the site lies on.
+    pub disk: Option<Disk>,
+    /// Files of the trail and its keys that others than the server's own user may read.
+    pub readable_by_others: Vec<String>,
+    /// How far the clock is behind the last event, in seconds.
+    pub clock_behind: u64,
+}
+
+/// Scanners of malware.
+#[derive(Clone, Debug, Default)]
+pub struct Scanning {
+    /// Those that look at mail.
+    pub scanners: Vec<String>,
+    /// Those that cannot be used: why, and since when.
+    pub down: BTreeMap<String, (String, Timestamp)>,
+    /// Whether one of them has definitions that grow old.
+    pub has_definitions: bool,
+    /// Age of the definitions, in seconds; `None`: unknown.
+    pub definitions_age: Option<u64>,
+    /// Whether that is older than the site permits.
+    pub definitions_old: bool,
+    /// Whether mail that could not be scanned, or only by old definitions, is put off.
+    pub puts_off: bool,
+    /// Whether a canary is sent every day.
+    pub canary_daily: bool,
+    /// How the last one fared.
+    pub canary: Option<Canary>,
+}
+
+/// How a canary fared.
+#[derive(Clone, Debug)]
+pub struct Canary {
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Whether each scanner caught it.
+    pub caught: bool,
+    /// How it fared, in words.
+    pub words: String,
+}
+
+/// A probe of the own listeners.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// When.
+    pub at: Timestamp,
+    /// What failed: of each the listener and the check.
+    pub failed: Vec<String>,
+    /// Listeners that could not be reached.
+    pub unreached: Vec<String>,
+}
+
+/// Room on a disk, in octets.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk {
+    /// What is free.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+    /// What the store leaves free: with less, mail is put off.
+    pub reserve: u64,
+}

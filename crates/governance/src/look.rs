@@ -1,0 +1,365 @@
+//! Looking at all clauses: what each rests on is checked, changes and the day's look are told, and the work that has come round is opened.
+//!
+//! Looking reads one view of the store; what came of it is one commit. Who looks meanwhile, here or on another node, finds each thing
+//! told once: what was there already in the commit is not told again.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use regulation::{Period, PeriodUnit};
+use serde_json::{Map, Value};
+use store::{Error, Recorded, Snapshot, Store, Tx};
+use trail::{Actor, Event, Kind, Outcome};
+
+use crate::{
+    check::{self, Scene},
+    facts::Facts,
+    prepare,
+    rules::Rules,
+    schedule::Span,
+    state::{Finding, State},
+    tables::{
+        occasion,
+        standing::{self, Entry},
+        task as tasks,
+    },
+    task,
+    workflow::Workflow,
+};
+
+/// The item of the daily look.
+const DAILY: &str = "look";
+const DAY: Period = Period {
+    count: 1,
+    unit: PeriodUnit::Day,
+};
+
+/// How one check or workflow stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Standing {
+    /// What was found.
+    pub finding: Finding,
+    /// Since when it is in that state.
+    pub since: Timestamp,
+    /// When it was looked at.
+    pub checked_at: Timestamp,
+}
+
+/// How everything stands, by the names that clauses rest on.
+pub type Standings = BTreeMap<String, Standing>;
+
+/// Looks, and changes nothing.
+///
+/// # Errors
+/// The store's.
+pub async fn now(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standings, Error> {
+    let (rules, facts, now) = (rules.clone(), facts.clone(), store.now());
+    let read = move |snapshot: &mut Snapshot<'_>| standings(snapshot, &rules, &facts, now);
+    store.read(read).await
+}
+
+/// Looks, tells of what changed, and opens what came round.
+///
+/// # Errors
+/// The store's: then nothing has happened, and it can be looked again.
+pub async fn look(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standings, Error> {
+    let now = store.now();
+    let (seen, plan) = {
+        let (rules, facts) = (rules.clone(), facts.clone());
+        let read = move |snapshot: &mut Snapshot<'_>| {
+            let seen = standings(snapshot, &rules, &facts, now)?;
+            let plan = Plan::make(snapshot, &rules, &facts, now, &seen)?;
+            Ok::<_, Error>((seen, plan))
+        };
+        store.read(read).await?
+    };
+    if !plan.is_empty() {
+        let rules = rules.clone();
+        let carry_out = move |tx: &mut Tx<'_>| plan.carry_out(tx, &rules);
+        match store.commit(Vec::new(), carry_out).await {
+            Ok(_) | Err(Untold::Already) => {}
+            Err(Untold::Store(error)) => return Err(error),
+        }
+    }
+    Ok(seen)
+}
+
+pub(crate) fn standings(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<Standings, Error> {
+    let known = known(standing::all(snapshot)?);
+    let mut found = Vec::new();
+    for check in check::all().filter(|check| rules.needs(check.name)) {
+        let mut scene = Scene {
+            snapshot,
+            facts,
+            rules,
+            now,
+        };
+        let finding = match (check.look)(&mut scene) {
+            Ok(finding) => finding,
+            Err(Error::Closed) => return Err(Error::Closed),
+            Err(error) => Finding::unknown(
+                format!("点検を実行できなかった: {error}"),
+                format!("the check could not be run: {error}"),
+            ),
+        };
+        found.push((check.name.to_owned(), finding));
+    }
+    for workflow in rules.workflows.iter() {
+        if rules.needs(&workflow.name) {
+            let finding = task::stands(snapshot, rules, workflow, now)?;
+            found.push((workflow.name.clone(), finding));
+        }
+    }
+    let standings = found.into_iter().map(|(name, finding)| {
+        let before = known.get(&name);
+        let before = before.filter(|entry| entry.finding.state == finding.state);
+        let standing = Standing {
+            since: before.map_or(now, |entry| entry.since),
+            checked_at: now,
+            finding,
+        };
+        (name, standing)
+    });
+    Ok(standings.collect())
+}
+
+fn known(entries: Vec<Entry>) -> BTreeMap<String, Entry> {
+    let entries = entries.into_iter();
+    entries.map(|entry| (entry.name.clone(), entry)).collect()
+}
+
+/// Why nothing was told.
+enum Untold {
+    /// Another node told of all of it meanwhile.
+    Already,
+    Store(Error),
+}
+
+impl From<Error> for Untold {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// What a look leads to.
+struct Plan {
+    now: Timestamp,
+    /// What stands otherwise than it was told last.
+    changed: Vec<(String, Finding)>,
+    /// The day that nobody told of yet, how many were missed before, and everything that is told of it.
+    day: Option<(Span, u16, Standings)>,
+    /// Work that came round.
+    due: Vec<Due>,
+}
+
+/// Work that came round in a span.
+struct Due {
+    workflow: Workflow,
+    /// The span that has begun.
+    span: Span,
+    missed: u16,
+    /// The span that it is about, with what was prepared; `None`: it only begins to come round.
+    about: Option<(Span, Map<String, Value>)>,
+}
+
+impl Plan {
+    fn make(
+        snapshot: &mut Snapshot<'_>,
+        rules: &Rules,
+        facts: &Facts,
+        now: Timestamp,
+        seen: &Standings,
+    ) -> Result<Self, Error> {
+        let known = known(standing::all(snapshot)?);
+        let changed = seen.iter().filter(|(name, standing)| {
+            let before = known.get(*name);
+            before.is_none_or(|before| before.finding.state != standing.finding.state)
+        });
+        let changed = changed.map(|(name, standing)| (name.clone(), standing.finding.clone()));
+        let changed = changed.collect();
+        let day = comes_round(snapshot, rules, DAILY, DAY, now)?;
+        let mut due = Vec::new();
+        for workflow in rules.workflows.iter() {
+            let Some(period) = rules
+                .period(workflow)
+                .filter(|_| rules.needs(&workflow.name))
+            else {
+                continue;
+            };
+            let round = comes_round(snapshot, rules, &workflow.name, period, now)?;
+            let Some((span, missed)) = round else {
+                continue;
+            };
+            let about = match rules.calendar.before(period, &span) {
+                Some(about) if missed.is_some() => {
+                    let mut scene = Scene {
+                        snapshot,
+                        facts,
+                        rules,
+                        now,
+                    };
+                    let prepared = prepare::facts(&mut scene, workflow, &about, seen)?;
+                    Some((about, prepared))
+                }
+                _ => None,
+            };
+            due.push(Due {
+                workflow: workflow.clone(),
+                span,
+                missed: missed.unwrap_or_default(),
+                about,
+            });
+        }
+        Ok(Self {
+            now,
+            changed,
+            day: day.map(|(span, missed)| (span, missed.unwrap_or_default(), seen.clone())),
+            due,
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.day.is_none() && self.due.is_empty()
+    }
+
+    fn carry_out(self, tx: &mut Tx<'_>, rules: &Rules) -> Result<Recorded<()>, Untold> {
+        let now = self.now;
+        let mut events = Vec::new();
+        let mut known = known(standing::all(tx)?);
+        for (name, finding) in self.changed {
+            let before = known.remove(&name);
+            let before = before.as_ref().map(|entry| entry.finding.state);
+            if before == Some(finding.state) {
+                continue;
+            }
+            events.push(changed_event(rules, &name, before, &finding));
+            standing::put(tx, &entry(name, finding, now, now))?;
+        }
+        if let Some((span, missed, seen)) = self.day
+            && occasion::meet(tx, DAILY, &span, missed)?
+        {
+            events.push(day_event(rules, &span, missed, &seen));
+            for (name, seen) in seen {
+                standing::put(tx, &entry(name, seen.finding, seen.since, now))?;
+            }
+        }
+        for due in self.due {
+            open(tx, rules, due, &mut events)?;
+        }
+        match events.split_last() {
+            Some((last, others)) => {
+                for event in others {
+                    drop(tx.record(event, ())?);
+                }
+                Ok(tx.record(last, ())?)
+            }
+            None => Err(Untold::Already),
+        }
+    }
+}
+
+fn entry(name: String, finding: Finding, since: Timestamp, told_at: Timestamp) -> Entry {
+    Entry {
+        name,
+        finding,
+        since,
+        told_at,
+    }
+}
+
+/// The span that has begun and that nobody met yet; how many were missed before it, or `None` if the item begins only now to come round.
+fn comes_round(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    item: &str,
+    period: Period,
+    now: Timestamp,
+) -> Result<Option<(Span, Option<u16>)>, Error> {
+    let Some(span) = rules.calendar.span(period, now) else {
+        return Ok(None);
+    };
+    let last = occasion::last(snapshot, item)?;
+    Ok(match last {
+        None => Some((span, None)),
+        // The clock may have been put back, or the period made longer: what was met is not met again.
+        Some(last) if last >= span.name => None,
+        Some(last) => {
+            let missed = rules.calendar.missed(period, &last, &span);
+            Some((span, Some(missed)))
+        }
+    })
+}
+
+fn changed_event(rules: &Rules, name: &str, before: Option<State>, finding: &Finding) -> Event {
+    let outcome = match finding.state.needs_attention() {
+        true => Outcome::Failure,
+        false => Outcome::Success,
+    };
+    let clauses = rules.resting_on(name).into_iter().map(str::to_owned);
+    Event::new(Kind::ClauseStanding, Actor::System)
+        .subject(name)
+        .outcome(outcome)
+        .detail("state", finding.state.as_str())
+        .detail("before", before.map(State::as_str))
+        .detail("why", finding.why.en.as_str())
+        .detail("why_ja", finding.why.ja.as_str())
+        .detail("clauses", clauses.collect::<Vec<String>>())
+        .detail("facts", Value::Object(finding.facts.clone()))
+}
+
+fn day_event(rules: &Rules, span: &Span, missed: u16, seen: &Standings) -> Event {
+    let states = seen.iter().map(|(name, standing)| {
+        let state = standing.finding.state.as_str();
+        (name.clone(), Value::from(state))
+    });
+    let catalogues = rules.regulation.catalogues().iter();
+    let catalogues = catalogues.map(|one| format!("{} {}", one.id, one.version));
+    Event::new(Kind::ClausesReviewed, Actor::System)
+        .subject(span.name.as_str())
+        .detail("standings", Value::Object(states.collect()))
+        .detail("catalogues", catalogues.collect::<Vec<String>>())
+        .detail("missed", u64::from(missed))
+}
+
+/// Notes that the work came round, and opens the task.
+fn open(tx: &mut Tx<'_>, rules: &Rules, due: Due, events: &mut Vec<Event>) -> Result<(), Error> {
+    let workflow = due.workflow;
+    if !occasion::meet(tx, &workflow.name, &due.span, due.missed)? {
+        return Ok(());
+    }
+    let Some((about, facts)) = due.about else {
+        events.push(begun_event(&workflow, &due.span));
+        return Ok(());
+    };
+    let due_at = rules.calendar.days_after(due.span.start, workflow.days);
+    // Who was down over its time is not late by that: the days count from when it could be opened.
+    let due_at = due_at.max(rules.calendar.days_after(tx.now(), workflow.days.min(7)));
+    let opened = tasks::insert(tx, &workflow.name, &about.name, due_at, &facts)?;
+    if let Some(number) = opened {
+        let prepared = Value::Object(facts).to_string();
+        let digest = trail::merkle::sha256(&[prepared.as_bytes()]);
+        events.push(
+            Event::new(Kind::TaskOpened, Actor::System)
+                .subject(number.to_string())
+                .detail("workflow", workflow.name.as_str())
+                .detail("period", about.name.as_str())
+                .detail("role", workflow.role.as_str())
+                .detail("due", due_at.to_string())
+                .detail("missed", u64::from(due.missed))
+                .detail("prepared", trail::volume::hex(&digest)),
+        );
+    }
+    Ok(())
+}
+
+fn begun_event(workflow: &Workflow, span: &Span) -> Event {
+    Event::new(Kind::TaskBegins, Actor::System)
+        .subject(workflow.name.as_str())
+        .detail("period", span.name.as_str())
+        .detail("first", span.end.to_string())
+}

@@ -1,0 +1,124 @@
+//! What is prepared for the work that comes round: the facts of its span, gathered when its task is opened.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use store::{
+    Error, Snapshot,
+    event::{self, Filter},
+};
+use trail::Kind;
+
+use crate::{check::Scene, look::Standings, schedule::Span, tables, workflow::Workflow};
+
+/// Events that are counted in one go.
+const PAGE: u32 = 100_000;
+/// Changes of standing that are named at most.
+const MOST_CHANGES: usize = 200;
+
+/// The facts for one task: how all that its clauses rest on stands now, what changed in its span, and what other work of the span
+/// is not done.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn facts(
+    scene: &mut Scene<'_, '_>,
+    workflow: &Workflow,
+    about: &Span,
+    seen: &Standings,
+) -> Result<Map<String, Value>, Error> {
+    let mut facts = Map::new();
+    facts.insert("from".to_owned(), about.start.to_string().into());
+    facts.insert("to".to_owned(), about.end.to_string().into());
+    let mut standings = Map::new();
+    for name in looked_at(scene, workflow) {
+        if let Some(standing) = seen.get(name) {
+            let finding = &standing.finding;
+            standings.insert(
+                name.to_owned(),
+                json!({ "state": finding.state, "ja": finding.why.ja, "en": finding.why.en, "since": standing.since, "facts": finding.facts }),
+            );
+        }
+    }
+    facts.insert("standings".to_owned(), Value::Object(standings));
+    facts.insert("changes".to_owned(), changes(scene, about)?);
+    if workflow.name == "trail-review" {
+        facts.insert("authentication".to_owned(), refused(scene.snapshot, about)?);
+    }
+    let open = tables::task::open(scene.snapshot)?.into_iter();
+    let late = open.filter(|task| task.due_at < scene.now);
+    let late: Vec<Value> = late
+        .map(|task| json!({ "task": task.number, "workflow": task.workflow, "period": task.period, "due": task.due_at }))
+        .collect();
+    facts.insert("late".to_owned(), late.into());
+    Ok(facts)
+}
+
+/// What a piece of work is about: everything else that its own clauses, and the clauses of their sections, rest on. A review of the
+/// whole (`yearly-review`) is about all of it.
+fn looked_at<'a>(scene: &Scene<'a, '_>, workflow: &Workflow) -> Vec<&'a str> {
+    let rules = scene.rules;
+    let own: Vec<&str> = rules
+        .resting_on(&workflow.name)
+        .into_iter()
+        .filter_map(|id| id.split('-').next())
+        .collect();
+    let whole = workflow.name == "yearly-review";
+    let clauses = rules.regulation.clauses().filter(|clause| {
+        let section = clause.id.split('-').next().unwrap_or_default();
+        whole || own.contains(&section)
+    });
+    let names = clauses
+        .flat_map(|clause| &clause.ways)
+        .map(|way| way.by.as_str());
+    let mut names: Vec<&str> = names.filter(|name| *name != workflow.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// What came to stand otherwise within the span.
+fn changes(scene: &mut Scene<'_, '_>, about: &Span) -> Result<Value, Error> {
+    let filter = within(about.start, about.end, &[Kind::ClauseStanding]);
+    let found = event::search(scene.snapshot, &filter, MOST_CHANGES)?;
+    let changes = found.into_iter().map(|one| {
+        json!({ "at": one.at, "name": one.event.subject, "state": one.event.detail.get("state") })
+    });
+    Ok(changes.collect::<Vec<_>>().into())
+}
+
+/// How many logins succeeded and failed, and how many transactions were refused, by the names of the events.
+fn refused(snapshot: &mut Snapshot<'_>, about: &Span) -> Result<Value, Error> {
+    let mut filter = within(about.start, about.end, &[]);
+    let kinds = [
+        Kind::AuthenticationSucceeded,
+        Kind::AuthenticationFailed,
+        Kind::TransactionRefused,
+        Kind::SubmissionRefused,
+    ];
+    let mut counts = Map::new();
+    loop {
+        let page = event::tally(snapshot, &filter, PAGE)?;
+        for ((kind, _), count) in page.counts {
+            if kinds.iter().any(|wanted| wanted.as_str() == kind) {
+                let sum = counts
+                    .get(&kind)
+                    .and_then(Value::as_u64)
+                    .unwrap_or_default();
+                counts.insert(kind, sum.saturating_add(count).into());
+            }
+        }
+        match page.last {
+            Some(last) => filter.after = Some(last),
+            None => return Ok(Value::Object(counts)),
+        }
+    }
+}
+
+fn within(from: Timestamp, to: Timestamp, kinds: &[Kind]) -> Filter {
+    Filter {
+        from: Some(from),
+        to: Some(to),
+        kinds: kinds.to_vec(),
+        ..Filter::default()
+    }
+}

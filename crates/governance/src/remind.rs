@@ -1,0 +1,210 @@
+//! Who is told of a task by mail, and when: as it is opened, as its day comes near, when it waits for approval, and, with those above,
+//! every week once it is late.
+
+use directory::Role;
+use jiff::{SignedDuration, Timestamp};
+use message::Address;
+use store::{Error, Recorded, Tx, sql::Sql};
+use trail::{Actor, Event, Kind};
+
+use crate::{
+    rules::Rules,
+    tables::task::{self as table, Entry},
+    workflow::Workflow,
+};
+
+/// How long before its day a task is near.
+const NEAR: SignedDuration = SignedDuration::from_hours(3 * 24);
+/// How often those who owe a late task, and those above them, are told.
+const AGAIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Mail that is to be sent about a task.
+#[derive(Clone, Debug)]
+pub struct Reminder {
+    /// The task's number.
+    pub task: i64,
+    /// The workflow that it is of.
+    pub workflow: String,
+    /// Why now.
+    pub why: Why,
+    /// Whose holders are told.
+    pub roles: Vec<Role>,
+    /// The mail's subject, in both languages.
+    pub subject: String,
+    /// Its text, in both languages.
+    pub text: String,
+}
+
+/// Why somebody is told now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was opened.
+    Opened,
+    /// It waits for approval.
+    Approval,
+    /// It is due soon.
+    Near,
+    /// It is late.
+    Overdue,
+}
+
+impl Why {
+    /// The word for it in the trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Approval => "approval",
+            Self::Near => "near",
+            Self::Overdue => "overdue",
+        }
+    }
+}
+
+/// What is to be sent now.
+///
+/// # Errors
+/// The store's.
+pub fn due(sql: &mut dyn Sql, rules: &Rules, now: Timestamp) -> Result<Vec<Reminder>, Error> {
+    let mut reminders = Vec::new();
+    for entry in table::open(sql)? {
+        let mut workflows = rules.workflows.iter();
+        let found = workflows.find(|workflow| workflow.name == entry.workflow);
+        if let Some(workflow) = found
+            && let Some(why) = why(&entry, now)
+        {
+            reminders.push(reminder(rules, workflow, &entry, why));
+        }
+    }
+    Ok(reminders)
+}
+
+fn why(entry: &Entry, now: Timestamp) -> Option<Why> {
+    let Some(last) = entry.reminded_at else {
+        return Some(Why::Opened);
+    };
+    let late = entry.due_at <= now;
+    if late && (last < entry.due_at || now.duration_since(last) >= AGAIN) {
+        return Some(Why::Overdue);
+    }
+    if entry.done_at.is_some_and(|done| last < done) {
+        return Some(Why::Approval);
+    }
+    let near = entry.due_at.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
+    let waits = entry.done_at.is_none();
+    (waits && near <= now && last < near).then_some(Why::Near)
+}
+
+fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Reminder {
+    let owes = match (workflow.approver, entry.done_at) {
+        (Some(approver), Some(_)) => approver,
+        _ => workflow.role,
+    };
+    let mut roles = vec![owes];
+    if why == Why::Overdue {
+        roles.push(above(owes));
+    }
+    let (number, period) = (entry.number, &entry.period);
+    let due = rules.calendar.date(entry.due_at);
+    let title = &workflow.title;
+    let (ja, en) = match why {
+        Why::Opened => ("新しいタスク", "new task"),
+        Why::Approval => ("承認待ちのタスク", "a task waits for approval"),
+        Why::Near => ("期限の近いタスク", "a task is due soon"),
+        Why::Overdue => ("期限を過ぎたタスク", "a task is late"),
+    };
+    let clauses = rules.resting_on(&workflow.name).join(", ");
+    let verb = match entry.done_at {
+        None => format!("kakitome -C DIR task done {number} --answer …"),
+        Some(_) => format!("kakitome -C DIR task approve {number}"),
+    };
+    let text = format!(
+        "{ja}: {title_ja}({period})\n根拠の条項: {clauses}\n担当: {role}\n期限: {due}\n\n{demand_ja}\n\n\
+         ----\n\n{en}: {title_en} ({period})\nClauses: {clauses}\nOwed by: {role}\nDue: {due}\n\n{demand_en}\n\n\
+         kakitome -C DIR task show {number}\n{verb}\n",
+        title_ja = title.ja,
+        title_en = title.en,
+        role = owes,
+        demand_ja = workflow.demand.ja,
+        demand_en = workflow.demand.en,
+    );
+    Reminder {
+        task: number,
+        workflow: workflow.name.clone(),
+        why,
+        roles,
+        subject: format!(
+            "[Kakitome] {ja} {number}: {} / {en} {number}: {}",
+            title.ja, title.en
+        ),
+        text,
+    }
+}
+
+/// Who is told when those who hold a role are late.
+fn above(role: Role) -> Role {
+    match role {
+        Role::SystemOfficer => Role::SecurityOfficer,
+        _ => Role::SystemOfficer,
+    }
+}
+
+/// Notes that it was sent, in the commit that sends it.
+///
+/// # Errors
+/// The store's.
+pub fn note(tx: &mut Tx<'_>, reminder: &Reminder, told: &[Address]) -> Result<Recorded<()>, Error> {
+    table::reminded(tx, reminder.task)?;
+    let step = match reminder.why {
+        Why::Overdue => "escalated",
+        _ => "reminded",
+    };
+    table::step(tx, reminder.task, step, None, reminder.why.as_str())?;
+    let roles: Vec<&str> = reminder.roles.iter().map(|role| role.as_str()).collect();
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let event = Event::new(Kind::TaskReminded, Actor::System)
+        .subject(reminder.task.to_string())
+        .detail("workflow", reminder.workflow.as_str())
+        .detail("why", reminder.why.as_str())
+        .detail("roles", roles)
+        .detail("told", told);
+    tx.record(&event, ())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn people_are_told_as_it_opens_as_it_is_near_and_every_week_once_it_is_late() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let mut entry = Entry {
+            number: 1,
+            workflow: "trail-review".to_owned(),
+            period: "2026-07".to_owned(),
+            opened_at: at("2026-10-01T00:00:00Z"),
+            due_at: at("2026-10-31T00:00:00Z"),
+            facts: serde_json::Map::new(),
+            answers: None,
+            done_by: None,
+            done_at: None,
+            closed_by: None,
+            closed_at: None,
+            reminded_at: None,
+        };
+        assert_eq!(why(&entry, at("2026-10-01T00:01:00Z")), Some(Why::Opened));
+        entry.reminded_at = Some(at("2026-10-01T00:01:00Z"));
+        assert_eq!(why(&entry, at("2026-10-20T00:00:00Z")), None);
+        assert_eq!(why(&entry, at("2026-10-28T00:00:00Z")), Some(Why::Near));
+        entry.reminded_at = Some(at("2026-10-28T00:00:00Z"));
+        assert_eq!(why(&entry, at("2026-10-30T00:00:00Z")), None);
+        assert_eq!(why(&entry, at("2026-10-31T00:00:00Z")), Some(Why::Overdue));
+        entry.reminded_at = Some(at("2026-10-31T00:00:00Z"));
+        assert_eq!(why(&entry, at("2026-11-06T00:00:00Z")), None);
+        assert_eq!(why(&entry, at("2026-11-07T00:00:00Z")), Some(Why::Overdue));
+        entry.reminded_at = Some(at("2026-10-20T00:00:00Z"));
+        entry.done_at = Some(at("2026-10-21T00:00:00Z"));
+        assert_eq!(why(&entry, at("2026-10-22T00:00:00Z")), Some(Why::Approval));
+    }
+}

@@ -1,0 +1,261 @@
+//! Reports that clauses name: documents with a number and a date, sent to the holders of a role, one of whom acknowledges each.
+//!
+//! | command | role |
+//! |---|---|
+//! | `report list`, `report show` | any officer's role |
+//! | `report acknowledge` | the role that it is for |
+
+use std::fmt::Write as _;
+
+use directory::{
+    Role,
+    command::{Caller, CommandError},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use store::{Error, Recorded, Tx, sql::Sql};
+use trail::{Actor, Event, Kind};
+
+use crate::{
+    tables::{report as table, task},
+    workflow::Workflow,
+};
+
+/// Days after which a report that nobody acknowledged makes what it came of `not-met`.
+pub const DAYS_TO_ACKNOWLEDGE: u16 = 14;
+/// Reports that are listed at most.
+const MOST_LISTED: u32 = 1000;
+
+/// A report, as shown.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReportView {
+    /// Its number.
+    pub number: i64,
+    /// The task that it came of.
+    pub task: Option<i64>,
+    /// The role that it is for.
+    pub to: String,
+    /// Its title, in both languages.
+    pub title: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
+    /// Who acknowledged it.
+    pub acknowledged_by: Option<String>,
+    /// When.
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+/// A report with its text.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReportText {
+    /// The report.
+    #[serde(flatten)]
+    pub report: ReportView,
+    /// Its text, in both languages.
+    pub text: String,
+}
+
+/// A report to be sent.
+#[derive(Clone, Debug)]
+pub struct Unsent {
+    /// Its number.
+    pub number: i64,
+    /// The role that it is for.
+    pub to: Role,
+    /// Its title.
+    pub title: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Reports, the newest first.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn list(caller: &Caller) -> Result<Vec<ReportView>, CommandError> {
+    let look = caller.look("report list", &Role::OFFICERS, |snapshot, _| {
+        let found = table::newest(snapshot, MOST_LISTED)?.into_iter();
+        Ok(found.map(view).collect())
+    });
+    look.await
+}
+
+/// One report.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn show(caller: &Caller, number: i64) -> Result<ReportText, CommandError> {
+    let words = format!("report show {number}");
+    let look = caller.look(&words, &Role::OFFICERS, move |snapshot, _| {
+        let entry = by_number(snapshot, number)?;
+        Ok(ReportText {
+            text: entry.text.clone(),
+            report: view(entry),
+        })
+    });
+    look.await
+}
+
+/// Acknowledges a report.
+///
+/// # Errors
+/// [`CommandError`]: among them that it is for another role, or was acknowledged.
+pub async fn acknowledge(caller: &Caller, number: i64) -> Result<ReportView, CommandError> {
+    let words = format!("report acknowledge {number}");
+    let change = caller.change(&words, &Role::OFFICERS, move |tx, me| {
+        let entry = by_number(tx, number)?;
+        let role = role(&entry)?;
+        if !me.has(role) {
+            return Err(CommandError::NotPermitted(role.alone()));
+        }
+        if let Some(by) = &entry.acknowledged_by {
+            return Err(CommandError::State(format!(
+                "report {number} was acknowledged by {by} already"
+            )));
+        }
+        table::acknowledge(tx, number, me.id)?;
+        let event = me
+            .event(Kind::ReportAcknowledged, number.to_string())
+            .detail("digest", entry.digest.as_str());
+        Ok((view(by_number(tx, number)?), vec![event]))
+    });
+    change.await
+}
+
+/// Reports that were not sent yet.
+///
+/// # Errors
+/// The store's.
+pub fn unsent(sql: &mut dyn Sql) -> Result<Vec<Unsent>, Error> {
+    let found = table::unsent(sql)?.into_iter().map(|entry| {
+        Ok(Unsent {
+            number: entry.number,
+            to: role(&entry)?,
+            title: entry.title,
+            text: entry.text,
+        })
+    });
+    found.collect()
+}
+
+/// Notes that a report was sent, in the commit that sends it.
+///
+/// # Errors
+/// The store's.
+pub fn note_sent(
+    tx: &mut Tx<'_>,
+    number: i64,
+    to: Role,
+    told: &[message::Address],
+) -> Result<Recorded<()>, Error> {
+    table::sent(tx, number)?;
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let event = Event::new(Kind::ReportSent, Actor::System)
+        .subject(number.to_string())
+        .detail("role", to.as_str())
+        .detail("told", told);
+    tx.record(&event, ())
+}
+
+/// Makes the report of a task that was closed; its event.
+pub(crate) fn of_task(
+    tx: &mut Tx<'_>,
+    workflow: &Workflow,
+    entry: &task::Entry,
+    to: Role,
+) -> Result<Event, Error> {
+    let number = table::next(tx)?;
+    let period = &entry.period;
+    let title = format!(
+        "{}({period}) / {} ({period})",
+        workflow.title.ja, workflow.title.en
+    );
+    let text = text_of(workflow, entry, number, tx.now());
+    let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
+    let new = table::New {
+        task: Some(entry.number),
+        to_role: to.as_str(),
+        title: &title,
+        text: &text,
+        digest: &digest,
+    };
+    table::insert(tx, number, &new)?;
+    Ok(Event::new(Kind::ReportMade, Actor::System)
+        .subject(number.to_string())
+        .detail("task", entry.number)
+        .detail("role", to.as_str())
+        .detail("title", title)
+        .detail("digest", digest))
+}
+
+fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp) -> String {
+    let mut text = format!(
+        "報告書 {number} / Report {number}\n日時 / Made at: {now}\n対象期間 / Period: {}\nタスク / Task: {}\n\n",
+        entry.period, entry.number
+    );
+    let done_by = entry.done_by.as_ref().map_or("", |(_, name)| name.as_str());
+    let closed_by = entry.closed_by.as_deref().unwrap_or_default();
+    // Writing into a text does not fail.
+    let _ = writeln!(text, "{}\n{}\n", workflow.title.ja, workflow.title.en);
+    let _ = writeln!(
+        text,
+        "実施者 / Done by: {done_by}\n完了者 / Closed by: {closed_by}\n"
+    );
+    for point in &workflow.points {
+        let answers = entry.answers.as_ref();
+        let answer = answers.and_then(|answers| answers.get(&point.key));
+        let answer = answer.and_then(Value::as_str).unwrap_or_default();
+        let question = &point.question;
+        let _ = writeln!(text, "- {} / {}\n  {answer}", question.ja, question.en);
+    }
+    let standings = entry.facts.get("standings").and_then(Value::as_object);
+    let _ = writeln!(text, "\n点検結果 / Standings");
+    for (name, standing) in standings.into_iter().flatten() {
+        let part = |key: &str| {
+            standing
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        let _ = writeln!(
+            text,
+            "- {name}: {}\n  {}\n  {}",
+            part("state"),
+            part("ja"),
+            part("en")
+        );
+    }
+    text
+}
+
+fn role(entry: &table::Entry) -> Result<Role, Error> {
+    let role = entry.to_role.parse();
+    role.map_err(|error| Error::Corrupt(format!("report {}: {error}", entry.number)))
+}
+
+fn by_number(sql: &mut dyn Sql, number: i64) -> Result<table::Entry, CommandError> {
+    let found = table::by_number(sql, number)?;
+    found.ok_or_else(|| CommandError::NoSuch {
+        what: "report",
+        name: number.to_string(),
+    })
+}
+
+fn view(entry: table::Entry) -> ReportView {
+    ReportView {
+        number: entry.number,
+        task: entry.task,
+        to: entry.to_role,
+        title: entry.title,
+        digest: entry.digest,
+        made_at: entry.made_at,
+        sent_at: entry.sent_at,
+        acknowledged_by: entry.acknowledged_by,
+        acknowledged_at: entry.acknowledged_at,
+    }
+}

@@ -1,0 +1,100 @@
+//! Clauses at work: standings, tasks, reports.
+
+use super::Schema;
+
+pub(super) const CLAUSES: &[Schema] = schemas! {
+    ClauseStanding {
+        subject: "the name of the check or workflow";
+        outcome: Success, Failure;
+        facts:
+            Always "state" Text: "How it stands: `met`, `pending`, `unknown`, `not-met` or `not-adopted`; of `unknown` and `not-met` the outcome is failure.";
+            OrNull "before" Text: "How it stood before; null if it was never looked at.";
+            Always "why" Text: "Why, in English.";
+            Always "why_ja" Text: "Why, in Japanese.";
+            Always "clauses" List: "The ids of the clauses that rest on it.";
+            Always "facts" Object: "What led to it.";
+    }
+    ClausesReviewed {
+        subject: "the day, at the site";
+        outcome: Success;
+        facts:
+            Always "standings" Object: "How each check and workflow stands, by its name.";
+            Always "catalogues" List: "The catalogues in force, each with its version.";
+            Always "missed" Number: "How many days before this one nobody looked.";
+    }
+    TaskBegins {
+        subject: "the workflow";
+        outcome: Success;
+        facts:
+            Always "period" Text: "The period under way: its first day or month.";
+            Always "first" Text: "When the first task is opened (RFC 3339).";
+    }
+    TaskOpened {
+        subject: "the task's number";
+        outcome: Success;
+        facts:
+            Always "workflow" Text: "The workflow that it is of.";
+            Always "period" Text: "The period that it is about: its first day or month.";
+            Always "role" Text: "The role that owes it.";
+            Always "due" Text: "When it is due (RFC 3339).";
+            Always "missed" Number: "How many periods before that one were missed altogether.";
+            Always "prepared" Text: "SHA-256 of the facts that were prepared for it, in hexadecimal digits.";
+    }
+    TaskReminded {
+        subject: "the task's number";
+        outcome: Success;
+        facts:
+            Always "workflow" Text: "The workflow that it is of.";
+            Always "why" Text: "Why now: `opened`, `near`, `overdue` or `approval`.";
+            Always "roles" List: "The roles whose holders were told.";
+            Always "told" List: "Addresses that were told; none if nobody of these roles has a mailbox here.";
+    }
+    TaskDone {
+        subject: "the task's number";
+        outcome: Success;
+        facts:
+            Always "workflow" Text: "The workflow that it is of.";
+            Always "period" Text: "The period that it is about.";
+            Always "answers" Object: "What was said of each point.";
+            Always "late" Boolean: "Whether that was after it was due.";
+            Always "closed" Boolean: "Whether it is closed with that; otherwise another person approves it.";
+    }
+    TaskApproved {
+        subject: "the task's number";
+        outcome: Success;
+        facts:
+            Always "workflow" Text: "The workflow that it is of.";
+            Always "done_by" Text: "Who did it.";
+            Sometimes "single_person" Boolean: "That one person did what the regulation gives to two; absent otherwise.";
+    }
+    TaskRejected {
+        subject: "the task's number";
+        outcome: Success;
+        facts:
+            Always "workflow" Text: "The workflow that it is of.";
+            Always "done_by" Text: "Who had done it.";
+            Always "reason" Text: "Why it is to be done again.";
+    }
+    ReportMade {
+        subject: "the report's number";
+        outcome: Success;
+        facts:
+            OrNull "task" Number: "The task that it came of; null if it came of none.";
+            Always "role" Text: "The role that it is for.";
+            Always "title" Text: "Its title.";
+            Always "digest" Text: "SHA-256 of its text, in hexadecimal digits.";
+    }
+    ReportSent {
+        subject: "the report's number";
+        outcome: Success;
+        facts:
+            Always "role" Text: "The role that it is for.";
+            Always "told" List: "Addresses that it was sent to; none if nobody of the role has a mailbox here.";
+    }
+    ReportAcknowledged {
+        subject: "the report's number";
+        outcome: Success;
+        facts:
+            Always "digest" Text: "SHA-256 of the text that was acknowledged.";
+    }
+};
