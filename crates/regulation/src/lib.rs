@@ -17,15 +17,21 @@
 
 mod catalogue;
 mod choices;
+pub mod document;
+mod facts;
 mod regulation;
 mod schedule;
 mod text;
+mod wording;
 
 pub use catalogue::{
     Catalogue, CatalogueError, Chapter, Clause, Decided, Kind, Obligation, OptionEntry, Parameter,
     RoleEntry, Section, Slip, Source, Unit, Value, Way, WayKind,
 };
 pub use choices::{ChoiceError, Choices};
+pub use document::Document;
+pub use facts::{Contact, Holder, Mark, SiteFacts, Standing};
 pub use regulation::{File, LoadError, Regulation};
 pub use schedule::{Period, PeriodUnit, Schedule, UnknownSchedule};
 pub use text::{Language, Text};
+pub use wording::citation;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     Catalogue, CatalogueError, Clause, Decided, Kind, OptionEntry, Parameter, RoleEntry, Text,
-    Unit, Value,
+    Unit, Value, wording,
 };
 
 /// A file of a catalogue, as it was read.
@@ -365,22 +365,15 @@ impl Regulation {
         self.check_places(clause)
     }
 
-    /// Every `{key}` in the demand is a parameter that the clause names.
+    /// Everything in braces in the demand can be filled.
     fn check_places(&self, clause: &Clause) -> Result<(), String> {
         for text in [&clause.demand.ja, &clause.demand.en] {
-            let mut rest = text.as_str();
-            while let Some((_, after)) = rest.split_once('{') {
-                let (key, after) = after
-                    .split_once('}')
-                    .ok_or_else(|| "a { in its demand is not closed".to_owned())?;
-                let named = clause.parameters.iter().any(|one| one == key)
-                    || clause.schedule_parameter.as_deref() == Some(key);
-                if !named {
+            for place in wording::places(text)? {
+                if !wording::is_known(self, clause, place) {
                     return Err(format!(
-                        "its demand has {{{key}}}, which is not in parameters"
+                        "its demand has {{{place}}}, which is no parameter of it and no clause"
                     ));
                 }
-                rest = after;
             }
         }
         Ok(())

@@ -15,7 +15,8 @@ pub struct Clause {
     pub kind: Kind,
     /// In a few words.
     pub title: Text,
-    /// What it demands, as the site's own regulation says it. `{key}` stands for the value of a parameter.
+    /// What it demands, as the site's own regulation says it. `{key}` stands for the value of a parameter, `{every:key}` for how often
+    /// that is, `{clause:ID}` for another clause or section: [`crate::Choices::demand`] fills them.
     pub demand: Text,
     /// Keys of the roles that owe it (`directory::Role`); none where nobody does anything.
     #[serde(default)]
