@@ -37,6 +37,7 @@ mod signing;
 mod site;
 mod tls;
 mod witness;
+mod yara_rules;
 
 use std::{
     io::{self, BufRead, Write},
