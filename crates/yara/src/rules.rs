@@ -6,6 +6,9 @@ use yara_x::{Compiler, SourceCode, errors::CompileError};
 /// Faults that are told.
 const MOST_FAULTS: usize = 20;
 
+/// Characters of a fault.
+const LONGEST_FAULT: usize = 400;
+
 /// A set of rules that was understood.
 pub struct Rules {
     pub(crate) compiled: yara_x::Rules,
@@ -38,7 +41,7 @@ impl Rules {
             return Err(faults);
         }
         let compiled = compiler.build();
-        let count = compiled.iter().len();
+        let count = compiled.iter().count();
         Ok(Self { compiled, count })
     }
 
@@ -49,8 +52,12 @@ impl Rules {
     }
 }
 
-/// A fault and its place.
+/// A fault and its place, in bounds.
 fn told(file: &RuleFile, error: &CompileError) -> String {
+    described(file, error).chars().take(LONGEST_FAULT).collect()
+}
+
+fn described(file: &RuleFile, error: &CompileError) -> String {
     let label = error.labels().next();
     let (title, path) = (error.title(), &file.path);
     let Some(label) = label else {
