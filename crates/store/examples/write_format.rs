@@ -405,7 +405,7 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          VALUES (3, 'submission-surge', ?1, NULL, 'many', '{\"messages\":900}', ?2, NULL, ?2)",
         "INSERT INTO submitted (account, hour, messages, recipients, apart, usual_messages, usual_recipients, told) \
          VALUES (?1, ?2 / 3600000000, 900, 1800, 1, 20, 40, 1)",
-        "INSERT INTO submission_hold (account, incident, excused_until) VALUES (?1, 3, NULL)",
+        "INSERT INTO submission_hold (account, incident, excused_until) VALUES (?1, 3, nullif(?2, ?2))",
         "INSERT INTO outbreak_rule (number, marks, handling, reason, begun_by, begun_at, ends_at, told) \
          VALUES (1, '{\"name\":\"*.iso\"}', 'refuse', '注意', 'tanaka', ?2, ?2 + 86400000000, 0)",
         "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) \
