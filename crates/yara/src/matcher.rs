@@ -222,7 +222,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_rule_that_takes_too_long_is_ended_and_told() {
-        let text = "rule slow { condition: for all i in (0..100000) : (for all j in (0..100000) : (i + j >= 0 and uint8(j) >= 0)) }";
+        let text = "rule slow { condition: for all i in (0..100000) : (for all j in (0..100000) : (i + j >= 0)) }";
         let limits = Limits {
             time: Duration::from_secs(1),
             ..Limits::default()
