@@ -200,6 +200,12 @@ impl Policy {
     /// strictest of what speaks against it. What scanners say is never overruled but by what is stricter.
     #[must_use]
     pub fn judge(&self, evidence: &Evidence) -> Verdict {
+        self.judge_as(evidence, &self.digest())
+    }
+
+    /// The same, where the policy's name ([`Policy::digest`]) is known.
+    #[must_use]
+    pub fn judge_as(&self, evidence: &Evidence, name: &str) -> Verdict {
         let nothing = Vote::new(Handling::Accept, Cause::NothingAgainst);
         let [rspamd, milters] = self.engines.votes(evidence);
         let criteria = || {
@@ -229,7 +235,7 @@ impl Policy {
             because: vote.cause,
             domain: vote.domain,
             what: vote.what,
-            policy: self.digest(),
+            policy: name.to_owned(),
         }
     }
 

@@ -77,8 +77,8 @@ pub use resolver::{
 };
 pub use return_path::{ReturnPath, Unmarked};
 pub use settings::{
-    Credentials, Dns, Dnssec, EightBit, Limits, NextHop, Outbound, RecipientMemory, Retry, Roles,
-    Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
+    Credentials, Dns, Dnssec, EightBit, InForce, Limits, Made, NextHop, Outbound, RecipientMemory,
+    Retry, Roles, Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use surge::BounceSurge;
 pub use wire::{ExplicitNetwork, NetworkError};

@@ -10,7 +10,7 @@ use screening::{
 use store::AccountId;
 
 use super::{Conversation, envelope::Place};
-use crate::{Settings, acquaintance, learning};
+use crate::{InForce, Settings, acquaintance, learning};
 
 /// For all DNS lists of one message together, after what else is asked.
 const LISTS_TIME: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ impl Conversation<'_> {
         let authentication = screening.zip(self.transfer.screener());
         let scanners = settings.malware.as_ref().and(self.transfer.scanners());
         let scanners = scanners.filter(|scanners| scanners.any());
-        let policy = Arc::new(settings.policy());
+        let policy = settings.policy();
         let has_rules =
             self.listener.is_submission() && policy.rules.iter().any(|rule| rule.submissions);
         let outbreak = self.transfer.outbreak_rules();
@@ -70,7 +70,7 @@ impl Conversation<'_> {
         evidence.size = u64::try_from(shared.len()).unwrap_or(u64::MAX);
         if let Some(patterns) = patterns {
             evidence.patterns = patterns;
-            evidence.patterns_of = policy.patterns_digest();
+            evidence.patterns_of = policy.patterns_digest().to_owned();
         }
         evidence.words = words;
         *raw = Arc::unwrap_or_clone(shared);
@@ -139,7 +139,7 @@ impl Conversation<'_> {
     }
 
     /// The names of those that were found; `None`: the reader failed, and the evidence does not say that anything was looked for.
-    async fn patterns(&self, policy: &Arc<Policy>, raw: &Arc<Vec<u8>>) -> Option<Vec<String>> {
+    async fn patterns(&self, policy: &Arc<InForce>, raw: &Arc<Vec<u8>>) -> Option<Vec<String>> {
         if policy.patterns.is_empty() {
             return Some(Vec::new());
         }

@@ -3,9 +3,11 @@
 //! The binary reads `kakitome.toml` into these values and stores new ones on SIGHUP. A session takes the
 //! settings once when it begins; the queue takes them for each attempt.
 
+mod in_force;
 mod limits;
 mod outbound;
 
+pub use in_force::{InForce, Made};
 pub use limits::{Limits, Times};
 pub use outbound::{Credentials, EightBit, NextHop, Outbound, Retry, TlsPolicy, Waits};
 
@@ -47,6 +49,8 @@ pub struct Settings {
     pub hostname: Domain,
     /// What this server is. Default both.
     pub roles: Roles,
+    /// The policy that [`Settings::policy`] made.
+    pub made_policy: Made,
     /// Limits on what one session may ask for.
     pub limits: Limits,
     /// Time that each phase of a session may take.
@@ -167,6 +171,7 @@ impl Default for Settings {
         Self {
             hostname: crate::text::localhost(),
             roles: Roles::Both,
+            made_policy: Made::default(),
             limits: Limits::default(),
             times: Times::default(),
             memory: 512 << 20,
@@ -221,12 +226,14 @@ impl Settings {
 
     /// What decides about a message of which all was asked that these settings ask.
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        let screening = self.screening.as_ref();
-        let mut policy = screening.map_or_else(Policy::default, |keys| keys.policy.clone());
-        policy.malware = self.malware.clone().unwrap_or_default();
-        policy.engines = self.engine_policy.clone();
-        policy
+    pub fn policy(&self) -> Arc<InForce> {
+        self.made_policy.once(|| {
+            let screening = self.screening.as_ref();
+            let mut policy = screening.map_or_else(Policy::default, |keys| keys.policy.clone());
+            policy.malware = self.malware.clone().unwrap_or_default();
+            policy.engines = self.engine_policy.clone();
+            policy
+        })
     }
 
     /// The TLS that mail for `domain` needs at least.
