@@ -24,7 +24,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
                     Ok(()) => {}
                     Err(store::Error::Closed) => return,
                     Err(error) => {
-                        tracing::error!(%error, "what rules are in force was not recorded")
+                        tracing::error!(%error, "what rules are in force was not recorded");
                     }
                 }
             }
