@@ -1,6 +1,6 @@
 //! A site's own YARA rules: in force without a restart, held against all that is in a message, and nothing but what compiles
 //! (clauses 5.2(3) to 5.2(5)).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod support;
 
@@ -92,10 +92,15 @@ impl Story {
     /// `screening explain` of the message that this was said of.
     #[track_caller]
     fn explain(&self, said: &str) -> Value {
-        let replies = said
+        let mut replies = said
             .lines()
             .filter(|line| line.starts_with('<') && !line.starts_with("<-  221"));
-        let word = replies.last().unwrap().split_whitespace().last().unwrap();
+        let word = replies
+            .next_back()
+            .unwrap()
+            .split_whitespace()
+            .last()
+            .unwrap();
         let id = word.trim_matches(['(', ')']);
         self.site.give(&["screening", "explain", id]).remove(0)
     }
