@@ -23,6 +23,9 @@ ROOMS = {
     # Its own program: nothing else of ours may link the engine.
     "yara": {"malware", "scanner"},
     "probe": {"world"},
+    "regulation": set(),
+    "advisory": set(),
+    "traffic": set(),
     "protocol": {"message"},
     "store": {"world", "trail", "message"},
     "directory": {"world", "wire", "trail", "message", "protocol", "store"},
@@ -32,15 +35,16 @@ ROOMS = {
     },
     "retrieval": {"world", "wire", "trail", "message", "protocol", "store", "directory"},
     "console": {"world", "wire", "message", "protocol", "store", "directory", "transfer"},
+    "governance": {"world", "trail", "message", "store", "directory", "regulation", "advisory", "traffic"},
     "simulation": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "transfer", "retrieval",
     },
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console", "malware", "scanner", "yara", "probe", "engines",
+        "console", "malware", "scanner", "yara", "probe", "engines", "regulation", "advisory", "traffic", "governance",
     },
-    "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner", "engines"},
+    "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner", "engines", "advisory"},
 }
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"

@@ -5,6 +5,9 @@ use crate::{Address, Domain};
 /// Octets of a reported header that are told.
 pub const MOST_HEADER: usize = 16 << 10;
 
+/// Characters of a line of it that are told: no line of mail is longer (RFC 5321, section 4.5.3.1.6).
+const MOST_LINE: usize = 990;
+
 /// What a report says of a message with malware.
 #[derive(Clone, Copy, Debug)]
 pub struct Feedback<'a> {
@@ -66,7 +69,8 @@ pub fn header_of(raw: &[u8]) -> String {
         if is_end || header.len().saturating_add(text.len()) > MOST_HEADER {
             break;
         }
-        header.extend(text.chars().filter(|c| *c == '\t' || !c.is_control()));
+        let shown = text.chars().filter(|c| *c == '\t' || !c.is_control());
+        header.extend(shown.take(MOST_LINE));
         header.push_str("\r\n");
     }
     if header.len() > whole && whole > 0 && header.len() >= MOST_HEADER {

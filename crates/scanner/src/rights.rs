@@ -174,9 +174,4 @@ const PERMITTED: &[i64] = &[
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // A thread that was started before the wall stood may still be on its way to its first own work.
-    libc::SYS_gettid,
-    libc::SYS_rseq,
-    libc::SYS_set_robust_list,
-    libc::SYS_sched_getaffinity,
 ];

@@ -9,6 +9,8 @@ use crate::{
 
 /// Reports that are kept: a flood of malware prepares no more until old ones are forgotten.
 pub const MOST_REPORTS: u64 = 2000;
+/// Reports about one address that are kept, so that one sender cannot leave no room for the others.
+pub const MOST_OF_A_SOURCE: u64 = 20;
 
 /// What a report is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +44,17 @@ pub enum State {
     Dropped,
 }
 
-/// Prepares a report; `false`: there are [`MOST_REPORTS`] already.
+/// Prepares a report; `false`: there are [`MOST_REPORTS`] already, or [`MOST_OF_A_SOURCE`] about this address.
 ///
 /// # Errors
 /// When the database fails.
 pub fn prepare(tx: &mut Tx<'_>, report: &Prepared) -> Result<bool, Error> {
-    let count = "SELECT count(*) FROM abuse_report";
-    let kept = sql::first(tx, count, &[], |row| row.count(0))?;
-    if kept.unwrap_or_default() >= MOST_REPORTS {
+    let count = "SELECT count(*), count(CASE WHEN source = ?1 THEN 1 END) FROM abuse_report";
+    let kept = sql::first(tx, count, params![&report.source], |row| {
+        Ok((row.count(0)?, row.count(1)?))
+    })?;
+    let (all, of_source) = kept.unwrap_or_default();
+    if all >= MOST_REPORTS || of_source >= MOST_OF_A_SOURCE {
         return Ok(false);
     }
     tx.execute(

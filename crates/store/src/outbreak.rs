@@ -175,16 +175,16 @@ fn one(row: &dyn Row) -> Result<Found, Error> {
     })
 }
 
-/// Takes a message out of all mailboxes of its account and sets it apart as `held`; `false` when it lies in none any more, which is
-/// noted too.
+/// Takes a message that was found out of all mailboxes of its account and sets it apart as `held` (`None`: its body is gone);
+/// `false` when it lies in none any more, which is noted too.
 ///
 /// # Errors
-/// When the database fails.
+/// [`Error::NotFound`] when it is not to be pulled any more: somebody else just did, or searched anew. When the database fails.
 pub fn pull(
     tx: &mut Tx<'_>,
     rule: i64,
     delivered: &Delivered,
-    held: &NewHeld,
+    held: Option<&NewHeld>,
 ) -> Result<bool, Error> {
     let list = "SELECT mailbox, uid FROM message WHERE email = ?1 ORDER BY mailbox, uid";
     let mut places: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
@@ -193,22 +193,23 @@ pub fn pull(
         places.entry(row.int(0)?).or_default().push(uid);
         Ok(())
     })?;
-    let is_there = !places.is_empty();
-    if is_there {
-        quarantine::keep(tx, held)?;
-    }
-    for (mailbox, uids) in places {
-        mailbox::expunge(tx, MailboxId(mailbox), &uids)?;
-    }
-    let (state, id) = match is_there {
-        true => ("pulled", Some(held.id)),
-        false => ("gone", None),
+    let held = held.filter(|_| !places.is_empty());
+    let (state, id) = match held {
+        Some(held) => ("pulled", Some(held.id)),
+        None => ("gone", None),
     };
-    tx.execute(
-        "UPDATE outbreak_found SET state = ?3, held = ?4 WHERE rule = ?1 AND email = ?2",
-        params![rule, delivered.email, state, id],
-    )?;
-    Ok(is_there)
+    let settle = "UPDATE outbreak_found SET state = ?3, held = ?4 WHERE rule = ?1 AND email = ?2 AND state = 'found'";
+    if tx.execute(settle, params![rule, delivered.email, state, id])? == 0 {
+        let what = format!("message {} among what rule {rule} found", delivered.email);
+        return Err(Error::NotFound(what));
+    }
+    if let Some(held) = held {
+        quarantine::keep(tx, held)?;
+        for (mailbox, uids) in places {
+            mailbox::expunge(tx, MailboxId(mailbox), &uids)?;
+        }
+    }
+    Ok(held.is_some())
 }
 
 /// Takes out what was found of an account that is about to be erased.

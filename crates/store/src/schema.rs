@@ -61,6 +61,10 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/submission.sql"),
         ],
     },
+    Step {
+        format: 10,
+        files: &[],
+    },
 ];
 
 /// The format that this build writes.

@@ -9,7 +9,7 @@ use message::{
     feedback::{Feedback, abuse_address, header_of},
     header::format_date,
 };
-use screening::Screened;
+use screening::{Finding, Screened};
 use serde::Serialize;
 use store::{
     Error, QueueId, Recorded, Tx,
@@ -92,7 +92,11 @@ pub(crate) fn prepared(
         message: id,
         at: transfer.store().now(),
         source: evidence.peer.to_canonical().to_string(),
-        reverse_name: evidence.iprev.name.clone().unwrap_or_default(),
+        // Whoever has an address may call it what he likes; a name counts that leads back to it.
+        reverse_name: match evidence.iprev.result {
+            Finding::Pass => evidence.iprev.name.clone().unwrap_or_default(),
+            _ => String::new(),
+        },
         domain: evidence.responsible().unwrap_or_default().to_owned(),
         sender: evidence.sender.clone().unwrap_or_default(),
         malware,
@@ -328,19 +332,17 @@ fn compose(transfer: &Transfer, report: &Prepared, to: &[Address]) -> Vec<u8> {
         report.malware, settings.hostname, report.source, arrival
     );
     for (kind, body) in [
-        ("text/plain; charset=utf-8", words.as_str()),
+        ("text/plain; charset=us-ascii", words.as_str()),
         ("message/feedback-report", feedback.to_fields().as_str()),
-        ("text/rfc822-headers; charset=utf-8", report.header.as_str()),
+        ("text/rfc822-headers", report.header.as_str()),
     ] {
         raw.push_str("\r\n--");
         raw.push_str(&boundary);
         raw.push_str("\r\n");
         raw.push_str(&field("Content-Type", kind));
-        if !body.is_ascii() {
-            raw.push_str(&field("Content-Transfer-Encoding", "8bit"));
-        }
         raw.push_str("\r\n");
-        raw.push_str(body);
+        // RFC 5965, section 3, and RFC 6522, section 4: 7-bit.
+        raw.extend(body.chars().map(|c| if c.is_ascii() { c } else { '?' }));
     }
     raw.push_str("\r\n--");
     raw.push_str(&boundary);

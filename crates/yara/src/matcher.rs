@@ -36,7 +36,7 @@ impl<'r> Matcher<'r> {
             weights,
             is_scanning: false,
         };
-        // The engine's clock starts with the first scan that has a time.
+        // What the engine makes at its first scan is made here: later there may be no right to it.
         let warmed = matcher.look(b"", LEAST_TIME);
         drop(warmed);
         matcher

@@ -45,6 +45,15 @@ impl Rules {
         Ok(Self { compiled, count })
     }
 
+    /// One text alone, of the program's own.
+    pub(crate) fn one(namespace: &str, text: &str) -> Result<Self, Vec<String>> {
+        Self::compile(&[RuleFile {
+            path: format!("{namespace}.yar"),
+            namespace: namespace.to_owned(),
+            text: text.as_bytes().to_vec(),
+        }])
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn count(&self) -> u64 {

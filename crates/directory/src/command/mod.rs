@@ -207,8 +207,12 @@ impl Caller {
         Err(error)
     }
 
-    /// Makes a change: roles, change, events and the command's own event in one commit.
-    async fn change<T: Send + 'static>(
+    /// Makes a change: roles, change, events and the command's own event in one commit. `work` gets the person who gave the
+    /// command, whose role is one of `needs` (none named: any person).
+    ///
+    /// # Errors
+    /// Those of `work`; [`CommandError::NotPermitted`] and [`CommandError::Nobody`]. Each is recorded.
+    pub async fn change<T: Send + 'static>(
         &self,
         words: &str,
         needs: &'static [Role],
@@ -221,7 +225,10 @@ impl Caller {
     }
 
     /// The same, with what else `by` commits.
-    async fn change_by<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// As [`Caller::change`].
+    pub async fn change_by<T: Send + 'static>(
         &self,
         by: impl Commit,
         words: &str,
@@ -252,7 +259,10 @@ impl Caller {
     }
 
     /// Reads for a command that changes nothing, and records that it was given.
-    async fn look<T: Send + 'static>(
+    ///
+    /// # Errors
+    /// As [`Caller::change`].
+    pub async fn look<T: Send + 'static>(
         &self,
         words: &str,
         needs: &'static [Role],
@@ -338,18 +348,25 @@ impl Commit for Alone {
 }
 
 /// The person who gives a command, as the transaction sees it.
-struct Executor {
-    id: PersonId,
-    name: String,
-    roles: Vec<Role>,
+pub struct Executor {
+    /// The person's row.
+    pub id: PersonId,
+    /// The name that events tell.
+    pub name: String,
+    /// What the person is.
+    pub roles: Vec<Role>,
 }
 
 impl Executor {
-    fn has(&self, role: Role) -> bool {
+    /// Whether the person holds the role.
+    #[must_use]
+    pub fn has(&self, role: Role) -> bool {
         self.roles.contains(&role)
     }
 
-    fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
+    /// An event of something that the person did.
+    #[must_use]
+    pub fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
         Event::new(kind, Actor::Person(self.name.clone())).subject(subject)
     }
 }

@@ -342,11 +342,12 @@ pub(super) const OUTBREAKS: &[Schema] = schemas! {
     OutbreakPulled {
         subject: "the rule's number";
         outcome: Success, Failure;
-        shared: SENDER, SINGLE_PERSON;
+        shared: SINGLE_PERSON;
         facts:
             Always "email" Text: "The message's EMAILID.";
             Always "account" Text: "The address of the account that had it.";
-            Always "message_id" Text: "Its Message-ID without brackets; empty if it has none.";
+            Sometimes "sender" Text: "The envelope's sender, if the message could still be read; `<>` is the null sender.";
+            Sometimes "message_id" Text: "Its Message-ID without brackets; empty if it has none.";
             Always "reason" Text: "Why, as the officer who approved it typed it.";
             Sometimes "held" Text: "The id under which it is set apart. A failure was in no mailbox any more.";
             Sometimes "until" Text: "When it will be deleted (RFC 3339, UTC).";

@@ -291,6 +291,8 @@ pub async fn pull(
         let count = match pull_one(transfer, &approval, one.delivered).await {
             Ok(true) => &mut done.pulled,
             Ok(false) => &mut done.gone,
+            // Somebody else pulled it just now, or its account was deleted, and what was found of it.
+            Err(Error::NotFound(_)) => continue,
             // One damaged message does not keep the others in the mailboxes.
             Err(Error::Corrupt(why)) => {
                 tracing::error!(email = %one.delivered.email, why, "a message cannot be pulled");
@@ -326,45 +328,32 @@ async fn pull_one(
 ) -> Result<bool, Error> {
     let store = transfer.store();
     let address = transfer.directory().main_address(delivered.account).await?;
-    let raw = store.body(delivered.account, delivered.body).await;
-    let (address, raw) = match (address, raw) {
-        (Some(address), Ok(raw)) => (address, raw),
-        // The account was deleted, and what was found of it with it.
-        (None, _) | (_, Err(Error::NotFound(_) | Error::NoKey(_))) => return Ok(false),
-        (_, Err(error)) => return Err(error),
-    };
-    let held = NewHeld {
-        id: QueueId(store.next_id()),
-        body: delivered.body,
-        size: raw.len() as u64,
-        sender: sender(&raw),
-        smtputf8: false,
-        require_tls: false,
-        body_type: 0,
-        message_id: content::message_id(&raw),
-        cause: screening::Cause::OutbreakRule.as_str().to_owned(),
-        strict: true,
-        until: store.now() + transfer.settings().quarantine_time,
-        recipients: vec![For {
-            address: address.clone(),
-            place: Place::Here(delivered.account),
-        }],
+    let address = address
+        .ok_or_else(|| Error::NotFound(format!("an address of account {}", delivered.account)))?;
+    let held = match store.body(delivered.account, delivered.body).await {
+        Ok(raw) => Some(held(transfer, delivered, &address, &raw)),
+        // Its owner had deleted it.
+        Err(Error::NotFound(_)) => None,
+        Err(error) => return Err(error),
     };
     let approval = approval.clone();
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<bool>, Error> {
-        let is_pulled = mail::pull(tx, approval.rule, &delivered, &held)?;
+        let is_pulled = mail::pull(tx, approval.rule, &delivered, held.as_ref())?;
         let mut event = Event::new(Kind::OutbreakPulled, Actor::Person(approval.name.clone()))
             .subject(approval.rule.to_string())
             .detail("email", delivered.email.to_string())
             .detail("account", address.to_string())
-            .detail("sender", path(held.sender.as_ref()))
-            .detail("message_id", held.message_id.as_str())
             .detail("reason", approval.reason.as_str());
-        event = match is_pulled {
-            true => event
+        if let Some(held) = &held {
+            event = event
+                .detail("sender", path(held.sender.as_ref()))
+                .detail("message_id", held.message_id.as_str());
+        }
+        event = match &held {
+            Some(held) if is_pulled => event
                 .detail("held", held.id.to_string())
                 .detail("until", held.until.to_string()),
-            false => event.outcome(trail::Outcome::Failure),
+            _ => event.outcome(trail::Outcome::Failure),
         };
         if approval.single {
             event = event.detail("single_person", true);
@@ -372,6 +361,27 @@ async fn pull_one(
         tx.record(&event, is_pulled)
     };
     Ok(store.commit(Vec::new(), work).await?.value)
+}
+
+fn held(transfer: &Transfer, delivered: Delivered, address: &Address, raw: &[u8]) -> NewHeld {
+    let store = transfer.store();
+    NewHeld {
+        id: QueueId(store.next_id()),
+        body: delivered.body,
+        size: raw.len() as u64,
+        sender: sender(raw),
+        smtputf8: false,
+        require_tls: false,
+        body_type: 0,
+        message_id: content::message_id(raw),
+        cause: screening::Cause::OutbreakRule.as_str().to_owned(),
+        strict: true,
+        until: store.now() + transfer.settings().quarantine_time,
+        recipients: vec![For {
+            address: address.clone(),
+            place: Place::Here(delivered.account),
+        }],
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
 use super::{super::packed::Texts, Kept, SORT, database, roll};
 use crate::{EmailId, Error, disk::Disk, mailbox::Roll, sqlite};
@@ -26,10 +26,13 @@ impl Examined {
             .map_err(database)?;
         let format: rusqlite::Result<i64> =
             handle.query_row("SELECT format FROM meta", [], |row| row.get(0));
-        if format.is_ok_and(|format| format != SORT.format) {
-            return Ok(None);
+        match format {
+            Ok(format) if format != SORT.format => Ok(None),
+            // Without tables: it is just being made, or who made it died before it had.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => Ok(None),
+            // What else is wrong with it, the engine says when it is asked.
+            _ => Ok(Some(Self { handle })),
         }
-        Ok(Some(Self { handle }))
     }
 
     /// What the engine complains about.
