@@ -154,7 +154,9 @@ fn a_rule_that_is_added_catches_the_next_message_without_a_restart() {
     story.refused(&story.hand("other words"), "YARA rule second");
     let attention = story.site.give(&["status"])[0]["attention"].to_string();
     assert!(attention.contains("rules/site.yar:4:14"), "{attention}");
-    let checked = story.site.command(&["check"]);
+    let checked = story
+        .site
+        .command(&["check", story.site.path().to_str().unwrap()]);
     let checked = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(checked.contains("rules/site.yar:4:14"), "{checked}");
     let place = format!("http://{}:{METRICS}/metrics", story.site.address);
