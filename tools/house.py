@@ -20,6 +20,8 @@ ROOMS = {
     "malware": set(),
     "engines": set(),
     "scanner": {"malware", "message"},
+    # Its own program: nothing else of ours may link the engine.
+    "yara": {"malware", "scanner"},
     "probe": {"world"},
     "regulation": set(),
     "advisory": set(),
@@ -40,7 +42,7 @@ ROOMS = {
     "bench": {"world", "trail", "message", "store"},
     "kakitome": {
         "world", "wire", "trail", "message", "protocol", "store", "directory", "screening", "transfer", "retrieval",
-        "console", "malware", "scanner", "probe", "engines", "regulation", "advisory", "traffic", "governance",
+        "console", "malware", "scanner", "yara", "probe", "engines", "regulation", "advisory", "traffic", "governance",
     },
     "fuzz": {"message", "protocol", "probe", "kakitome", "malware", "scanner", "engines", "advisory"},
 }

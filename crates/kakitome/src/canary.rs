@@ -110,6 +110,9 @@ impl Outcome {
             let facts = inspection.facts.unwrap_or_default();
             put("inspection", facts.concerns.contains(&Concern::TestVirus));
         }
+        if let Some(rules) = said.yara {
+            put("yara", rules.result == ScanResult::Found);
+        }
         outcome
     }
 

@@ -71,7 +71,7 @@ pub(crate) async fn run(path: &Path, json: bool) -> Result<()> {
     check_rooms(path, &settings, &mut found);
     check_certificate(path, &settings, &mut found);
     check_ports(path, &settings, &mut found);
-    check_scanners(&settings, &mut found).await;
+    check_scanners(path, &settings, &mut found).await;
     check_engines(&settings, &mut found).await;
     criteria::check(&settings, &mut found).await;
     let dns = settings.dns().map_err(|error| miette!("{error}"))?;
@@ -122,11 +122,14 @@ fn check_rooms(path: &Path, settings: &Settings, found: &mut Findings) {
 }
 
 /// Whether the scanners answer, and how old what they know is (clause 5.2(3)).
-async fn check_scanners(settings: &Settings, found: &mut Findings) {
-    let scanners = match settings.scanners() {
+async fn check_scanners(path: &Path, settings: &Settings, found: &mut Findings) {
+    let scanners = match settings.scanners(path) {
         Ok(scanners) => scanners,
         Err(error) => return found.add(Level::Error, "scanners", error),
     };
+    if let Some(yara) = &scanners.yara {
+        check_rules(yara, found).await;
+    }
     let (definitions, troubles) = scanners.probe().await;
     for trouble in &troubles {
         let text = format!("{} cannot be used: {}", trouble.scanner, trouble.reason);
@@ -161,6 +164,24 @@ async fn check_scanners(settings: &Settings, found: &mut Findings) {
         };
         let text = format!("{} answers; its definitions are {days}", definitions.engine);
         found.add(level, "scanners", text);
+    }
+}
+
+/// Whether the YARA rules are in order; what is not is told with file, line and column.
+async fn check_rules(yara: &malware::Yara, found: &mut Findings) {
+    match yara.load(jiff::Timestamp::now()).await {
+        malware::Loading::Faulty { faults, .. } => {
+            for fault in faults {
+                found.add(Level::Error, "yara", fault);
+            }
+        }
+        malware::Loading::Same | malware::Loading::Loaded(_) => {
+            let loaded = yara.loaded();
+            let count = loaded.as_ref().map_or(0, |loaded| loaded.count());
+            let digest = loaded.as_ref().map_or("", |loaded| loaded.set.digest());
+            let text = format!("{count} YARA rules are in order: set {digest}");
+            found.add(Level::Good, "yara", text);
+        }
     }
 }
 

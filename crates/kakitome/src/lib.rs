@@ -39,6 +39,7 @@ mod site;
 mod tls;
 mod tls_reports;
 mod witness;
+mod yara_rules;
 
 use std::{
     io::{self, BufRead, Write},

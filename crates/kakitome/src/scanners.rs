@@ -166,6 +166,9 @@ fn measure(
     if scanners.workers.is_some() {
         up("inspection");
     }
+    if scanners.yara.is_some() {
+        up("yara");
+    }
     if let Some(version) = definitions.and_then(|known| known.version) {
         metrics::gauge!("kakitome_scanner_definitions_version").set(f64::from(version));
     }

@@ -16,7 +16,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    tls_reports, witness,
+    tls_reports, witness, yara_rules,
 };
 
 /// Why a site cannot be served.
@@ -109,6 +109,9 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     // Before anybody can come in.
     blocks::read(site).await?;
     site.transfer.read_outbreak_rules().await?;
+    if let Some(yara) = &site.scanners().yara {
+        yara_rules::load(site, yara).await?;
+    }
     for (service, port) in settings.services() {
         for address in settings.listen.addresses_of(service) {
             let bound =
@@ -152,6 +155,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(idle::run(Arc::clone(site), watch.clone()));
     tasks.spawn(governing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(yara_rules::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
     tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));

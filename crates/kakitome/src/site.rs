@@ -33,7 +33,7 @@ use crate::{
     probing::own::Last,
     scanners::Scanning,
     settings::{Service, Settings, SettingsError, Written},
-    tls,
+    tls, yara_rules,
 };
 
 /// Events of settings that are looked at in one go.
@@ -144,7 +144,7 @@ impl Site {
         let dns = settings.dns().map_err(SiteError::Values)?;
         let resolver = Arc::new(Names::new(&dns)?);
         let screener = Arc::new(ArcSwap::from_pointee(screener(&dns, &world)?));
-        let scanners = settings.scanners().map_err(SiteError::Values)?;
+        let scanners = settings.scanners(path).map_err(SiteError::Values)?;
         let scanners = Arc::new(ArcSwap::from_pointee(scanners));
         let client_tls = transfer::ClientTls::system()
             .map_err(|error| SiteError::Resolver(error.to_string()))?;
@@ -321,7 +321,7 @@ impl Site {
         let dns = fresh.dns().map_err(SiteError::Values)?;
         let names = Names::new(&dns)?;
         let asking = screener(&dns, &self.world)?;
-        let scanners = fresh.scanners().map_err(SiteError::Values)?;
+        let scanners = fresh.scanners(&self.path).map_err(SiteError::Values)?;
         let retrieval_settings = fresh.retrieval_settings().map_err(SiteError::Values)?;
         let identity = load_identity(&self.path, &fresh)?;
         let rules = fresh.rules(&self.path).map_err(SiteError::Values)?;
@@ -361,10 +361,18 @@ impl Site {
         self.identity.store(Arc::new(identity));
         self.resolver.replace(&names);
         self.screener.store(Arc::new(asking));
-        self.scanners.store(Arc::new(scanners));
+        if let (Some(fresh), Some(old)) = (&scanners.yara, &self.scanners().yara) {
+            fresh.follow(old);
+        }
+        let scanners = Arc::new(scanners);
+        self.scanners.store(Arc::clone(&scanners));
         self.rules.store(Arc::new(rules));
         self.admissions.set_limits(&fresh);
         self.settings.store(Arc::new(fresh));
+        if let Some(yara) = &scanners.yara {
+            // Whether they are in order or not, the trail says so.
+            yara_rules::load(self, yara).await?;
+        }
         Ok(need_restart)
     }
 

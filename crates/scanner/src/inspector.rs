@@ -20,13 +20,25 @@ const PIECE: usize = 64 << 10;
 /// What can be seen in `message` within the limits.
 #[must_use]
 pub fn inspect(message: &[u8], limits: Limits) -> Facts {
-    let mut inspector = Inspector::new(message, limits);
+    inspect_each(message, limits, &mut |_, _| {})
+}
+
+/// The same, and each file is shown to `each` when it is reached: its path and its octets, archives before what lies in them, parts of
+/// documents too. What lies behind a limit is not shown, and the facts say so.
+///
+/// A panic of `each` may be taken for a damaged archive: who must know has to note when it begins and ends.
+#[must_use]
+pub fn inspect_each(message: &[u8], limits: Limits, each: &mut Each<'_>) -> Facts {
+    let mut inspector = Inspector::new(message, limits, each);
     mail::message(&mut inspector, message, "", 0);
     inspector.facts
 }
 
+/// Who is shown each file.
+pub type Each<'e> = dyn FnMut(&str, &[u8]) + 'e;
+
 /// One inspection.
-pub(crate) struct Inspector {
+pub(crate) struct Inspector<'e> {
     pub(crate) limits: Limits,
     pub(crate) facts: Facts,
     /// Octets that may still be unpacked.
@@ -34,6 +46,7 @@ pub(crate) struct Inspector {
     ends: Option<Instant>,
     /// Nothing more is opened, for one of these reasons.
     over: Option<What>,
+    each: &'e mut Each<'e>,
 }
 
 /// A file and where it lies.
@@ -49,8 +62,8 @@ pub(crate) struct File<'f> {
     pub(crate) is_inner: bool,
 }
 
-impl Inspector {
-    fn new(message: &[u8], limits: Limits) -> Self {
+impl<'e> Inspector<'e> {
+    fn new(message: &[u8], limits: Limits, each: &'e mut Each<'e>) -> Self {
         let size = u64::try_from(message.len()).unwrap_or(u64::MAX);
         let dense = size.saturating_mul(limits.ratio).max(RATIO_FROM);
         Self {
@@ -59,6 +72,7 @@ impl Inspector {
             left: limits.total_octets.min(dense),
             ends: Instant::now().checked_add(limits.time),
             over: None,
+            each,
         }
     }
 
@@ -169,6 +183,7 @@ impl Inspector {
             }
             self.look_at_name(file);
         }
+        (self.each)(file.path, data);
         self.look_at_form(file, data);
         if let Some(container) = container(file, data) {
             self.open(container, file, data);

@@ -2,7 +2,8 @@
 //!
 //! [`run`] is the body of the program `kakitome-scanner`. It gives up every right ([`Rights`]), says that it is ready, and then
 //! reads messages from its standard input and writes [`malware::Facts`] to its standard output (room `malware` has the frames).
-//! [`inspect`] is the looking itself: a function of octets and limits.
+//! [`inspect`] is the looking itself: a function of octets and limits. [`inspect_each`] shows each file to somebody else as well: room
+//! `yara` holds its rules against them.
 //!
 //! | file | what it knows |
 //! |---|---|
@@ -28,6 +29,7 @@
 //! ```
 
 mod archive;
+mod deed;
 mod form;
 mod inspector;
 mod mail;
@@ -38,6 +40,7 @@ mod rights;
 mod uuencode;
 mod worker;
 
-pub use inspector::inspect;
-pub use rights::{Rights, RightsError};
+pub use deed::{Deed, UnknownDeed};
+pub use inspector::{Each, inspect, inspect_each};
+pub use rights::{Rights, RightsError, Start};
 pub use worker::run;

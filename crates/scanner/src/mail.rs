@@ -16,7 +16,7 @@ use crate::{
 const MIME_DEPTH: usize = 32;
 
 /// Looks at the parts of a message at `path`, which lies in `depth` containers.
-pub(crate) fn message(inspector: &mut Inspector, raw: &[u8], path: &str, depth: usize) {
+pub(crate) fn message(inspector: &mut Inspector<'_>, raw: &[u8], path: &str, depth: usize) {
     let limits = Limits {
         depth: MIME_DEPTH,
         parts: inspector.limits.entries,
@@ -38,8 +38,8 @@ pub(crate) fn message(inspector: &mut Inspector, raw: &[u8], path: &str, depth: 
     }
 }
 
-struct Walk<'w> {
-    inspector: &'w mut Inspector,
+struct Walk<'w, 'e> {
+    inspector: &'w mut Inspector<'e>,
     raw: &'w [u8],
     path: &'w str,
     depth: usize,
@@ -47,7 +47,7 @@ struct Walk<'w> {
     count: usize,
 }
 
-impl Walk<'_> {
+impl Walk<'_, '_> {
     fn part(&mut self, part: &Part, depth: usize) {
         self.count = self.count.saturating_add(1);
         let number = format!("part {}", self.count);

@@ -46,27 +46,63 @@ impl Rights {
     /// # Errors
     /// When a wall could not be built. That this kernel has no landlock is no error, but told.
     pub fn keep_only(self) -> Result<Landlocked, RightsError> {
+        let start = self.keep_for_start()?;
+        start.end()?;
+        Ok(start.landlocked())
+    }
+
+    /// Gives up what a process does not need that has still to make code of what it is given, and a thread: it keeps no file, no
+    /// connection and no program.
+    ///
+    /// # Errors
+    /// When a wall could not be built.
+    pub fn keep_for_start(self) -> Result<Start, RightsError> {
         // In this order: landlock is made through a descriptor, and limits are set by a call that the filter forbids.
         let landlocked = lock_land()?;
         self.limit()?;
-        filter()?;
-        Ok(landlocked)
+        Ok(Start { landlocked })
     }
 
     /// The wall of resource limits alone.
     pub(crate) fn limit(self) -> Result<(), RightsError> {
-        let most = |most: u64| Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
         setrlimit(Resource::As, most(self.memory))?;
         setrlimit(Resource::Cpu, most(self.seconds))?;
         // Standard input, output and error are open already.
         setrlimit(Resource::Nofile, most(0))?;
-        setrlimit(Resource::Nproc, most(0))?;
         setrlimit(Resource::Fsize, most(0))?;
         setrlimit(Resource::Core, most(0))?;
         Ok(())
+    }
+}
+
+/// A process that gets ready, and has few rights already.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the rights that are left are given up by `end`"]
+pub struct Start {
+    landlocked: Landlocked,
+}
+
+impl Start {
+    /// How far landlock holds it.
+    #[must_use]
+    pub fn landlocked(self) -> Landlocked {
+        self.landlocked
+    }
+
+    /// Gives up the rest, for all threads and for good.
+    ///
+    /// # Errors
+    /// When a wall could not be built.
+    pub fn end(self) -> Result<(), RightsError> {
+        setrlimit(Resource::Nproc, most(0))?;
+        filter()
+    }
+}
+
+fn most(most: u64) -> Rlimit {
+    Rlimit {
+        current: Some(most),
+        maximum: Some(most),
     }
 }
 
@@ -115,7 +151,7 @@ pub(crate) fn filter() -> Result<(), RightsError> {
     let program: BpfProgram = filter
         .and_then(TryInto::try_into)
         .map_err(|error| failed(&error))?;
-    seccompiler::apply_filter(&program).map_err(|error| failed(&error))
+    seccompiler::apply_filter_all_threads(&program).map_err(|error| failed(&error))
 }
 
 /// What reading, writing and memory need; and the ends of a process. Not one of them names a file, an address or a process.
@@ -131,6 +167,7 @@ const PERMITTED: &[i64] = &[
     libc::SYS_futex,
     libc::SYS_getrandom,
     libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
     libc::SYS_sigaltstack,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigreturn,

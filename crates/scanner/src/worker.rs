@@ -12,7 +12,7 @@ use std::{
 
 use malware::{FrameError, Ready, Request, read_words, write_words};
 
-use crate::{Rights, RightsError, inspect, rights};
+use crate::{Deed, Rights, RightsError, inspect, rights};
 
 /// Octets of a message that are taken, whatever the server asks: its own limit lies below.
 const LARGEST_MESSAGE: u64 = 1 << 30;
@@ -78,14 +78,6 @@ fn work(rights: Rights) -> Result<(), WorkerFault> {
     Ok(())
 }
 
-fn process() -> io::Result<()> {
-    let status = std::process::Command::new("/bin/true").status()?;
-    match status.success() {
-        true => Ok(()),
-        false => Err(io::Error::other(status.to_string())),
-    }
-}
-
 /// Builds one wall and does one deed that needs a right.
 fn attempt(wall: &str, deed: &str, port: &str) -> Result<(), WorkerFault> {
     let rights = Rights {
@@ -101,19 +93,10 @@ fn attempt(wall: &str, deed: &str, port: &str) -> Result<(), WorkerFault> {
         "none" => None,
         _ => return Err(WorkerFault::Usage),
     };
-    let done = match deed {
-        "file" => std::fs::File::open("/etc/passwd").map(drop),
-        "socket" => std::net::TcpStream::connect(("127.0.0.1", port)).map(drop),
-        "process" => process(),
-        "memory" => {
-            // Where so much is not to be had, the process ends.
-            let taken = vec![1_u8; 2 << 30];
-            std::hint::black_box(taken.len());
-            Ok(())
-        }
-        "write" => io::stdout().write_all(b"written\n"),
-        "status" => writeln!(io::stdout(), "landlock: {landlock:?}").map(drop),
-        _ => return Err(WorkerFault::Usage),
-    };
-    done.map_err(WorkerFault::NotDone)
+    if deed == "status" {
+        let told = writeln!(io::stdout(), "landlock: {landlock:?}");
+        return told.map_err(WorkerFault::NotDone);
+    }
+    let deed = deed.parse::<Deed>().map_err(|_| WorkerFault::Usage)?;
+    deed.at(port).attempt().map_err(WorkerFault::NotDone)
 }

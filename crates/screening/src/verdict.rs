@@ -70,6 +70,8 @@ pub enum Cause {
     OutbreakRule,
     /// A scanner knows something in it as malware.
     MalwareFound,
+    /// A rule of the site for YARA matches it whose tag the site has decided about.
+    YaraRule,
     /// It holds what can be run.
     Executable,
     /// It holds names or files that are not what they are shown as.
@@ -127,6 +129,7 @@ impl Cause {
             Self::UnclearAuthor => "unclear-author",
             Self::OutbreakRule => "outbreak-rule",
             Self::MalwareFound => "malware-found",
+            Self::YaraRule => "yara-rule",
             Self::Executable => "executable",
             Self::Deception => "deception",
             Self::Smuggling => "smuggling",
@@ -156,6 +159,7 @@ impl Cause {
             self,
             Self::OutbreakRule
                 | Self::MalwareFound
+                | Self::YaraRule
                 | Self::Executable
                 | Self::Deception
                 | Self::Smuggling

@@ -48,6 +48,8 @@ kinds! {
     CertificateFailed = "certificate.failed",
     /// A scanner came with other definitions (clause 5.2(3)).
     ScannerDefinitions = "scanner.definitions",
+    /// Other YARA rules are in force, or were not put in force for a fault (clause 5.2(3)).
+    ScannerRules = "scanner.rules",
     /// A scanner cannot be used: what comes meanwhile is put off, or treated as the settings say.
     ScannerDown = "scanner.down",
     /// A scanner can be used again.

@@ -107,7 +107,7 @@ pub(crate) fn describe() {
     );
     describe_counter!(
         SCANS,
-        "Messages that scanners were asked about, by scanner (clamd, inspection) and result (clean, found, noted, failed)"
+        "Messages that scanners were asked about, by scanner (clamd, inspection, yara) and result (clean, found, noted, failed)"
     );
     describe_counter!(
         ENGINES,
@@ -224,6 +224,9 @@ fn scanned(said: &malware::Malware) {
     };
     if let Some(scan) = &said.clamd {
         count("clamd", scan.result.as_str());
+    }
+    if let Some(rules) = &said.yara {
+        count("yara", rules.result.as_str());
     }
     if let Some(inspection) = &said.inspection {
         let result = inspection

@@ -130,6 +130,15 @@ fn scanning(site: &Site, attention: &mut Vec<String>) {
                 .to_owned(),
         );
     }
+    if let Some(fault) = scanners
+        .yara
+        .as_ref()
+        .and_then(|yara| yara.faults().into_iter().next())
+    {
+        attention.push(format!(
+            "the YARA rules in force are not those of the files, which have a fault: {fault} (clause 5.2)"
+        ));
+    }
     let scanning = site.scanning.lock();
     for (scanner, (reason, since)) in &scanning.down {
         attention.push(format!(

@@ -87,6 +87,9 @@ fn names(scanners: &Scanners) -> Vec<String> {
     if scanners.workers.is_some() {
         names.push("inspection".to_owned());
     }
+    if scanners.yara.is_some() {
+        names.push("yara".to_owned());
+    }
     names
 }
 

@@ -27,6 +27,7 @@ mod submission;
 mod template;
 mod units;
 mod written;
+mod yara;
 
 use std::path::{Path, PathBuf};
 
@@ -524,6 +525,16 @@ mod tests {
             ("[screening.malware]\ndepth = 100\n", 9),
             ("[screening.malware]\nfound = \"mark\"\n", 9),
             ("[screening.malware]\ncanary = \"sometimes\"\n", 9),
+            ("[screening.malware.yara]\nrules = [\"\"]\n", 9),
+            ("[screening.malware.yara]\nprocesses = 0\n", 9),
+            ("[screening.malware.yara]\nmessages = 0\n", 9),
+            ("[screening.malware.yara]\nmemory = \"1MiB\"\n", 9),
+            ("[screening.malware.yara]\ntime = \"10m\"\n", 9),
+            ("[screening.malware.yara]\ntags = { odd = \"burn\" }\n", 9),
+            (
+                "[screening.malware.yara]\ntags = { \"no tag\" = \"mark\" }\n",
+                9,
+            ),
             ("[screening.rspamd]\naddress = \"unix:relative\"\n", 9),
             ("[screening.rspamd]\ntime = \"10m\"\n", 9),
             ("[screening.rspamd]\nreject = \"burn\"\n", 9),

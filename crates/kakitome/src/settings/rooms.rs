@@ -293,9 +293,9 @@ impl Settings {
         self.screening.made(self.is_alone())
     }
 
-    /// Who looks for malware.
-    pub(crate) fn scanners(&self) -> Result<malware::Scanners, String> {
-        self.screening.malware.scanners(self.is_alone())
+    /// Who looks for malware in the mail of the site in `directory`.
+    pub(crate) fn scanners(&self, directory: &Path) -> Result<malware::Scanners, String> {
+        self.screening.malware.scanners(directory, self.is_alone())
     }
 
     /// Programs of others that judge mail.

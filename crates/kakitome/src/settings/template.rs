@@ -462,6 +462,20 @@ const SCREENING: &str = "
 # scanner = \"/usr/bin/kakitome-scanner\"  # default: beside this program
 # append = false                   # whether what mail programs put into mailboxes (IMAP APPEND) is scanned; mark counts as accept
 # canary = \"daily 05:10\"          # when a test message is sent to see that it is caught; \"off\": never
+
+[screening.malware.yara]
+# Rules of this site's own, held against each message and all that is in it by processes without rights, program kakitome-yara. Files and
+# directories (each *.yar and *.yara in them), from this directory; a file's name is the namespace of its rules. Changed rules are in
+# force without a restart as soon as they compile; with a fault in them the old ones stay. Write them beside and rename them into place.
+# rules = [\"rules\"]               # default: none
+# watch = \"30s\"                   # how often it is looked whether they changed; \"0s\": only at `reload`
+# tags = { suspicious = \"mark\", info = \"accept\" }  # refuse, defer, quarantine, mark, accept; a rule without such a tag knows malware
+# processes = 2                    # more messages wait
+# messages = 1000                  # that one sees before it is replaced
+# memory = \"1GiB\"                 # that one may have, for the rules and the message
+# time = \"30s\"                    # for one message, then the process is killed and the message put off
+# scan_time = \"15s\"               # after which no further file is held against the rules, and the message is looked at in part
+# program = \"/usr/bin/kakitome-yara\"  # default: beside this program
 ";
 
 #[cfg(test)]

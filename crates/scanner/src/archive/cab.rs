@@ -11,7 +11,7 @@ use crate::inspector::{File, Inspector};
 /// Files of one cabinet that are opened: to get at one, all before it are unpacked again.
 const MOST_FILES: usize = 100;
 
-pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut cabinet = match Cabinet::new(Cursor::new(data)) {
         Ok(cabinet) => cabinet,
         Err(error) => {

@@ -8,7 +8,7 @@ use malware::What;
 use super::{closed, decoded};
 use crate::inspector::{File, Inspector};
 
-pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut archive = match LhaDecodeReader::new(Cursor::new(data)) {
         Ok(archive) => archive,
         Err(error) => {

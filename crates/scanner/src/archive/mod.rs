@@ -20,7 +20,12 @@ use crate::{
 const DICTIONARY_KIB: u32 = 256 << 10;
 
 /// Looks at what lies in `file`.
-pub(crate) fn open(inspector: &mut Inspector, container: Container, file: File<'_>, data: &[u8]) {
+pub(crate) fn open(
+    inspector: &mut Inspector<'_>,
+    container: Container,
+    file: File<'_>,
+    data: &[u8],
+) {
     match container {
         Container::Zip => zip::open(inspector, file, data),
         Container::SevenZip => seven_zip::open(inspector, file, data),
@@ -44,7 +49,7 @@ fn decoded(name: &[u8]) -> String {
 }
 
 /// What a name gives to note of an entry that stays closed.
-fn closed(inspector: &mut Inspector, outer: File<'_>, name: &str, what: What, why: &str) {
+fn closed(inspector: &mut Inspector<'_>, outer: File<'_>, name: &str, what: What, why: &str) {
     let path = format!("{}/{name}", outer.path);
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let file = File {

@@ -9,15 +9,15 @@ use lzma_rust2::XzReader;
 use super::DICTIONARY_KIB;
 use crate::inspector::{File, Inspector};
 
-pub(super) fn gzip(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn gzip(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     single(inspector, file, MultiGzDecoder::new(data));
 }
 
-pub(super) fn bzip2(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn bzip2(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     single(inspector, file, MultiBzDecoder::new(data));
 }
 
-pub(super) fn xz(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn xz(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     single(
         inspector,
         file,
@@ -25,7 +25,7 @@ pub(super) fn xz(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
     );
 }
 
-fn single(inspector: &mut Inspector, file: File<'_>, reader: impl Read) {
+fn single(inspector: &mut Inspector<'_>, file: File<'_>, reader: impl Read) {
     let name = inner_name(file.name);
     let path = format!("{}/{name}", file.path);
     let unpacked = inspector.unpack(reader, &path);

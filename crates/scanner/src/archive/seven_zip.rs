@@ -11,7 +11,7 @@ use crate::inspector::{File, Inspector};
 /// A worker has one thread, and may not start another.
 const THREADS: u32 = 1;
 
-pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let memory = usize::try_from(DICTIONARY_KIB).unwrap_or(usize::MAX);
     let password = Password::empty();
     let mut source = Cursor::new(data);
@@ -68,7 +68,7 @@ pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
     }
 }
 
-fn failed(inspector: &mut Inspector, file: File<'_>, error: &Error) {
+fn failed(inspector: &mut Inspector<'_>, file: File<'_>, error: &Error) {
     let what = match error {
         Error::PasswordRequired | Error::MaybeBadPassword(_) => What::Encrypted,
         Error::Unsupported(_)

@@ -5,7 +5,7 @@ use malware::What;
 use super::decoded;
 use crate::inspector::{File, Inspector};
 
-pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut archive = tar::Archive::new(data);
     let entries = match archive.entries() {
         Ok(entries) => entries,

@@ -11,7 +11,7 @@ use crate::inspector::{File, Inspector};
 /// Every document of ECMA-376 has it.
 const OFFICE_MARK: &str = "[Content_Types].xml";
 
-pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
+pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut archive = match ZipArchive::new(Cursor::new(data)) {
         Ok(archive) => archive,
         Err(error) => {
@@ -37,7 +37,7 @@ pub(super) fn open(inspector: &mut Inspector, file: File<'_>, data: &[u8]) {
 }
 
 fn entry(
-    inspector: &mut Inspector,
+    inspector: &mut Inspector<'_>,
     outer: File<'_>,
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     index: usize,

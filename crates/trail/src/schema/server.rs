@@ -88,8 +88,18 @@ pub(super) const SERVER: &[Schema] = schemas! {
             OrNull "definitions" Number: "The version of its definitions; null if it does not say.";
             OrNull "made" Text: "When they were made (RFC 3339); null if it does not say.";
     }
+    ScannerRules {
+        subject: "the scanner: `yara`";
+        outcome: Success, Failure;
+        facts:
+            Always "digest" Text: "The set of rules: the first sixteen digits of its SHA-256, as the evidence of each message names it; empty if the files could not be read.";
+            Sometimes "rules" Number: "How many rules are in force now, the server's own for the canary included.";
+            Sometimes "files" List: "The files that they come from.";
+            Sometimes "faults" List: "Why the set was not put in force, each as `FILE:LINE:COLUMN: what`.";
+            Sometimes "in_force" Text: "The digest of the set that is in force still; empty: none.";
+    }
     ScannerDown {
-        subject: "the scanner: `clamd` or `inspection`; or the program of others: `rspamd`, or `milter` and its name";
+        subject: "the scanner: `clamd`, `inspection` or `yara`; or the program of others: `rspamd`, or `milter` and its name";
         outcome: Failure;
         facts:
             Always "reason" Text: "What is wrong.";

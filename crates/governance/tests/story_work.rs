@@ -1,0 +1,318 @@
+//! Work comes round on the clauses' schedules, is done by those who owe it, and turns red when it is not.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../directory/tests/site/mod.rs"]
+mod site;
+mod support;
+
+use std::collections::BTreeMap;
+
+use directory::{
+    Role,
+    command::{CommandError, role},
+};
+use governance::{State, clause, remind, report, task};
+use site::Site;
+use store::Tx;
+use support::{answers, good, look, rules, state};
+use trail::Kind;
+
+const REVIEW: &str = "trail-review";
+
+#[tokio::test]
+async fn what_is_seen_is_told_once_and_a_look_is_told_once_a_day() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    let told = site.events(Kind::ClauseStanding).await.len();
+    assert!(told > 60, "{told}");
+    assert_eq!(site.events(Kind::ClausesReviewed).await.len(), 1);
+    look(&site, &rules, &good(&site)).await;
+    assert_eq!(site.events(Kind::ClauseStanding).await.len(), told);
+    // Nobody looked for two days.
+    site.days(3);
+    look(&site, &rules, &good(&site)).await;
+    let days = site.events(Kind::ClausesReviewed).await;
+    assert_eq!(days.len(), 2);
+    assert_eq!(days[1].event.detail["missed"], 2);
+    assert_eq!(days[1].event.detail["catalogues"][0], "2006 1.0.0");
+}
+
+#[tokio::test]
+async fn many_who_look_at_once_open_one_task() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(92);
+    let facts = good(&site);
+    let looks = (0..8).map(|_| governance::look::look(&site.store, &rules, &facts));
+    for looked in futures(looks).await {
+        looked.unwrap();
+    }
+    let opened = site.events(Kind::TaskOpened).await;
+    let reviews = opened
+        .iter()
+        .filter(|one| one.event.detail["workflow"] == REVIEW);
+    assert_eq!(reviews.count(), 1);
+    assert_eq!(site.events(Kind::ClausesReviewed).await.len(), 2);
+}
+
+async fn futures<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = all.map(Box::pin).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|context| {
+        all.retain_mut(|one| match one.as_mut().poll(context) {
+            std::task::Poll::Ready(output) => {
+                done.push(output);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        match all.is_empty() {
+            true => std::task::Poll::Ready(()),
+            false => std::task::Poll::Pending,
+        }
+    })
+    .await;
+    done
+}
+
+#[tokio::test]
+async fn a_review_is_prepared_done_reported_and_acknowledged() {
+    let site = Site::open().await;
+    let rules = rules();
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, REVIEW), State::Pending);
+    site.days(92);
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, REVIEW), State::Pending);
+    let chief = site.caller("chief").await;
+    let which = task::Which {
+        role: Some(Role::SystemOfficer),
+        ..task::Which::default()
+    };
+    let open = task::list(&chief, &rules, which).await.unwrap();
+    let review = open.iter().find(|task| task.workflow == REVIEW).unwrap();
+    // The site's year begins in April: its quarters begin in July and October. It was opened in the one after September.
+    assert_eq!(review.period, "2026-07");
+    let number = review.number;
+    let shown = task::show(&chief, &rules, number).await.unwrap();
+    assert!(
+        shown.clauses.contains(&"8.2-2".to_owned()),
+        "{:?}",
+        shown.clauses
+    );
+    assert!(
+        shown.facts["standings"].get("trail-unbroken").is_some()
+            || shown.facts["standings"]
+                .get("analysis-relay-refusals")
+                .is_some()
+    );
+    assert!(shown.facts.contains_key("authentication"));
+
+    // Nobody else does it, and not by halves.
+    let manager = site.caller("manager").await;
+    let all = answers(&rules, REVIEW);
+    let refused = task::done(&manager, &rules, number, all.clone()).await;
+    assert!(
+        matches!(refused, Err(CommandError::NotPermitted(_))),
+        "{refused:?}"
+    );
+    let mut some = all.clone();
+    some.remove("cracking");
+    let refused = task::done(&chief, &rules, number, some).await.unwrap_err();
+    assert!(refused.to_string().contains("cracking"), "{refused}");
+    let mut more = all.clone();
+    more.insert("weather".to_owned(), "fine".to_owned());
+    let refused = task::done(&chief, &rules, number, more).await.unwrap_err();
+    assert!(refused.to_string().contains("weather"), "{refused}");
+
+    let done = task::done(&chief, &rules, number, all.clone())
+        .await
+        .unwrap();
+    assert_eq!(done.task.state, "closed");
+    assert!(task::done(&chief, &rules, number, all).await.is_err());
+    let report = report::show(&chief, done.reports[0]).await.unwrap();
+    assert_eq!(report.report.to, "security-officer");
+    assert!(
+        report.text.contains("証跡の点検と分析") && report.text.contains("answer to measures"),
+        "{}",
+        report.text
+    );
+    let refused = report::acknowledge(&chief, report.report.number).await;
+    assert!(matches!(refused, Err(CommandError::NotPermitted(_))));
+    let guard = site.caller("guard").await;
+    report::acknowledge(&guard, report.report.number)
+        .await
+        .unwrap();
+    assert!(
+        report::acknowledge(&guard, report.report.number)
+            .await
+            .is_err()
+    );
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, REVIEW), State::Met);
+    let view = clause::show(&chief, &rules, &good(&site), "8.2-2")
+        .await
+        .unwrap();
+    assert_eq!(view.clause.state, State::Met);
+    let evidence = clause::evidence(&chief, &rules, &good(&site), "8.2-2")
+        .await
+        .unwrap();
+    assert_eq!(evidence.tasks.len(), 1);
+    assert_eq!(evidence.reports.len(), 1);
+    assert!(
+        evidence
+            .events
+            .iter()
+            .any(|one| one.event.kind == Kind::ClauseStanding)
+    );
+}
+
+#[tokio::test]
+async fn a_review_that_was_forgotten_is_red_with_its_dates_and_those_above_are_told() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(92);
+    look(&site, &rules, &good(&site)).await;
+    let due = reminders(&site, &rules).await;
+    assert!(
+        due.iter()
+            .any(|one| one.workflow == REVIEW && one.why == remind::Why::Opened)
+    );
+    for reminder in due {
+        let note = move |tx: &mut Tx<'_>| remind::note(tx, &reminder, &[]);
+        site.store.commit(Vec::new(), note).await.unwrap();
+    }
+    assert!(reminders(&site, &rules).await.is_empty());
+    site.days(60);
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, REVIEW), State::NotMet);
+    let why = &seen[REVIEW].finding.why;
+    assert!(
+        why.en.contains("2026-07") && why.ja.contains("期限"),
+        "{why:?}"
+    );
+    let late = reminders(&site, &rules).await;
+    let late = late.iter().find(|one| one.workflow == REVIEW).unwrap();
+    assert_eq!(late.why, remind::Why::Overdue);
+    assert_eq!(late.roles, [Role::SystemOfficer, Role::SecurityOfficer]);
+    // It stays red, whatever comes round after it, until it is done.
+    site.days(90);
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, REVIEW), State::NotMet);
+    let told = site.events(Kind::ClauseStanding).await;
+    let red = told
+        .iter()
+        .filter(|one| one.event.subject == REVIEW && one.event.detail["state"] == "not-met");
+    assert_eq!(red.count(), 1);
+}
+
+#[tokio::test]
+async fn what_takes_two_people_is_approved_by_the_other_or_done_again() {
+    let site = Site::open().await;
+    let rules = rules();
+    let chief = site.caller("chief").await;
+    // One person who does it and could approve it too.
+    role::grant(&chief, "deputy", Role::Administrator)
+        .await
+        .unwrap();
+    look(&site, &rules, &good(&site)).await;
+    site.days(366);
+    look(&site, &rules, &good(&site)).await;
+    let deputy = site.caller("deputy").await;
+    let open = task::list(&deputy, &rules, task::Which::default())
+        .await
+        .unwrap();
+    let number = open
+        .iter()
+        .find(|task| task.workflow == "configuration-review")
+        .unwrap()
+        .number;
+    assert!(
+        task::approve(&chief, &rules, number).await.is_err(),
+        "it is not done yet"
+    );
+    let all = answers(&rules, "configuration-review");
+    let done = task::done(&deputy, &rules, number, all.clone())
+        .await
+        .unwrap();
+    assert_eq!(
+        (done.task.state, done.task.role.as_str()),
+        ("done", "system-officer")
+    );
+    let own = task::approve(&deputy, &rules, number).await.unwrap_err();
+    assert!(own.to_string().contains("another person"), "{own}");
+    let again = task::reject(&chief, &rules, number, "relaying was not looked at")
+        .await
+        .unwrap();
+    assert_eq!(again.task.state, "open");
+    assert_eq!(again.answers, None);
+    task::done(&deputy, &rules, number, all).await.unwrap();
+    let closed = task::approve(&chief, &rules, number).await.unwrap();
+    assert_eq!(closed.task.state, "closed");
+    let steps: Vec<&str> = closed.steps.iter().map(|step| step.what.as_str()).collect();
+    assert_eq!(steps, ["opened", "done", "rejected", "done", "approved"]);
+    assert!(
+        task::reject(&chief, &rules, number, "too late")
+            .await
+            .is_err()
+    );
+    assert_eq!(site.events(Kind::TaskApproved).await.len(), 1);
+}
+
+#[tokio::test]
+async fn work_that_came_round_while_nobody_ran_is_opened_once_and_tells_what_was_missed() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(5 * 31);
+    look(&site, &rules, &good(&site)).await;
+    let opened = site.events(Kind::TaskOpened).await;
+    let monthly: Vec<_> = opened
+        .iter()
+        .filter(|one| one.event.detail["workflow"] == "malware-notices")
+        .collect();
+    assert_eq!(monthly.len(), 1);
+    assert_eq!(monthly[0].event.detail["missed"], 4);
+    // Who came too late to open it is given days to do it all the same.
+    let seen = look(&site, &rules, &good(&site)).await;
+    assert_eq!(state(&seen, "malware-notices"), State::Pending);
+}
+
+async fn reminders(site: &Site, rules: &governance::Rules) -> Vec<remind::Reminder> {
+    let (rules, now) = (rules.clone(), site.store.now());
+    site.store
+        .read(move |snapshot| remind::due(snapshot, &rules, now))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn without_an_officer_s_role_nothing_is_shown() {
+    let site = Site::open().await;
+    let rules = rules();
+    let taro = site.caller("taro").await;
+    let facts = good(&site);
+    assert!(clause::list(&taro, &rules, &facts).await.is_err());
+    assert!(
+        task::list(&taro, &rules, task::Which::default())
+            .await
+            .is_err()
+    );
+    assert!(task::done(&taro, &rules, 1, BTreeMap::new()).await.is_err());
+    let clerk = site.caller("clerk").await;
+    assert!(clause::list(&clerk, &rules, &facts).await.is_ok());
+    // Events of the trail are shown to those who may read it.
+    assert!(
+        clause::evidence(&clerk, &rules, &facts, "8.2-2")
+            .await
+            .is_err()
+    );
+    assert!(
+        clause::show(&clerk, &rules, &facts, "99.9-9")
+            .await
+            .is_err()
+    );
+}

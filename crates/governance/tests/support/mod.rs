@@ -1,0 +1,98 @@
+//! A site's regulation, and facts of a server on which all is well.
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use governance::{
+    Rules, State,
+    facts::{Canary, Disk, Facts, Probe, Scanning},
+    look::{self, Standings},
+    schedule::Calendar,
+    workflow::Workflow,
+};
+use jiff::tz::TimeZone;
+use regulation::{Choices, Regulation};
+
+use crate::site::Site;
+
+/// The regulation of 2006 as it is proposed, with every option that a site can choose.
+pub fn rules() -> Rules {
+    let regulation = Regulation::built_in().unwrap();
+    let mut choices = Choices::proposed(&regulation);
+    for option in [
+        "initial-password-change",
+        "outside-experts",
+        "submission-without-authentication",
+    ] {
+        choices.set_option(&regulation, option, true).unwrap();
+    }
+    Rules {
+        regulation: Arc::new(regulation),
+        choices: Arc::new(choices),
+        calendar: Calendar {
+            zone: TimeZone::get("Asia/Tokyo").unwrap(),
+            year_begins: 4,
+        },
+        workflows: Workflow::built_in().unwrap().into(),
+    }
+}
+
+/// Facts of a server on which all is well now.
+pub fn good(site: &Site) -> Facts {
+    let now = site.store.now();
+    Facts {
+        mailboxes: true,
+        pages: true,
+        retain_years: 10,
+        rotate_months: 1,
+        shortest_password: 8,
+        initial_only_to_change: true,
+        acknowledgement_required: true,
+        default_quota: Some(1 << 30),
+        screening: true,
+        scanning: Scanning {
+            scanners: vec!["clamd".to_owned()],
+            has_definitions: true,
+            definitions_age: Some(3600),
+            puts_off: true,
+            canary_daily: true,
+            canary: Some(Canary {
+                at: now,
+                caught: true,
+                words: "caught".to_owned(),
+            }),
+            ..Scanning::default()
+        },
+        isolation: true,
+        return_paths: true,
+        probe: Some(Probe {
+            at: now,
+            failed: Vec::new(),
+            unreached: Vec::new(),
+        }),
+        probed_daily: true,
+        disk: Some(Disk {
+            free: 1 << 40,
+            size: 1 << 41,
+            reserve: 1 << 30,
+        }),
+        ..Facts::default()
+    }
+}
+
+pub async fn look(site: &Site, rules: &Rules, facts: &Facts) -> Standings {
+    look::look(&site.store, rules, facts).await.unwrap()
+}
+
+pub fn state(seen: &Standings, name: &str) -> State {
+    seen[name].finding.state
+}
+
+/// An answer to each point of a workflow.
+pub fn answers(rules: &Rules, workflow: &str) -> BTreeMap<String, String> {
+    let workflow = rules.workflows.iter().find(|one| one.name == workflow);
+    let points = workflow.unwrap().points.iter();
+    points
+        .map(|point| (point.key.clone(), format!("answer to {}", point.key)))
+        .collect()
+}
