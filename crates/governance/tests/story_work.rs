@@ -139,7 +139,8 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
         "{}",
         report.text
     );
-    let refused = report::acknowledge(&chief, report.report.number).await;
+    let deputy = site.caller("deputy").await;
+    let refused = report::acknowledge(&deputy, report.report.number).await;
     assert!(matches!(refused, Err(CommandError::NotPermitted(_))));
     let guard = site.caller("guard").await;
     report::acknowledge(&guard, report.report.number)

@@ -22,6 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(name("md"), document.markdown())?;
         fs::write(name("pdf"), document.pdf())?;
     }
+    for document in regulation::oscal::documents(&regulation, &facts, "0.1.0") {
+        let text = serde_json::to_string_pretty(&document.json)?;
+        fs::write(directory.join(document.file), text)?;
+    }
     Ok(())
 }
 

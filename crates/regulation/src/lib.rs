@@ -19,6 +19,7 @@ mod catalogue;
 mod choices;
 pub mod document;
 mod facts;
+pub mod oscal;
 mod regulation;
 mod schedule;
 mod text;

@@ -234,11 +234,11 @@ fn ways(writer: &Writer<'_>) -> Vec<Block> {
         ])
     });
     let columns = [
-        (words("条項", "Clause"), 18),
-        (words("要旨", "In short"), 18),
-        (words("時期", "When"), 10),
-        (words("状況", "Standing"), 16),
-        (words("遵守の方法", "How it is met"), 38),
+        (words("条項", "Clause"), 17),
+        (words("要旨", "In short"), 16),
+        (words("時期", "When"), 9),
+        (words("状況", "Standing"), 21),
+        (words("遵守の方法", "How it is met"), 37),
     ];
     table(writer, &columns, rows.collect())
 }
@@ -266,7 +266,8 @@ fn standing(facts: &SiteFacts, clause: &Clause, language: Language) -> String {
         note,
     } = standing;
     let mut lines = vec![words::mark(*mark).of(language).to_owned()];
-    let day = |at| words::date(at, &facts.time_zone, language);
+    // In numbers: a column is narrow.
+    let day = |at: jiff::Timestamp| at.to_zoned(facts.time_zone.clone()).date();
     if let Some(since) = since {
         lines.push(match language {
             Language::Ja => format!("{}から", day(*since)),

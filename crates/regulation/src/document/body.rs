@@ -63,7 +63,7 @@ impl Writer<'_> {
         blocks.push(Block::Heading {
             level: 2,
             text: match self.language {
-                Language::Ja => format!("第{article}条({title})"),
+                Language::Ja => format!("第{article}条（{title}）"),
                 Language::En => format!("Article {article} ({title})"),
             },
             anchor: format!("article-{article}"),

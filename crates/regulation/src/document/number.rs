@@ -147,7 +147,7 @@ pub(super) fn label(language: Language, depth: u8, number: u32) -> String {
     match (language, depth) {
         (Language::Ja, 0) => number.to_string(),
         (Language::En, 0) => format!("{number}."),
-        (Language::Ja, 1) => format!("({number})"),
+        (Language::Ja, 1) => format!("（{number}）"),
         (Language::En, 1) => match u8::try_from(at).ok().filter(|at| *at < 26) {
             Some(at) => format!("({})", char::from(b'a' + at)),
             None => format!("({number})"),

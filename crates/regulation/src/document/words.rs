@@ -59,7 +59,7 @@ pub(super) fn imprint(
     for catalogue in regulation.catalogues() {
         let (source, version) = (catalogue.source.title.of(language), &catalogue.version);
         lines.push(match language {
-            Language::Ja => format!("基とした目録 {}(版 {version}): {source}", catalogue.id),
+            Language::Ja => format!("基とした目録 {}（第{version}版）{source}", catalogue.id),
             Language::En => format!(
                 "Made from catalogue {}, version {version}: {source}",
                 catalogue.id

@@ -1,0 +1,499 @@
+//! Each check is met when all is well, and each can be broken: it then turns red, or says that it cannot tell.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../directory/tests/site/mod.rs"]
+mod site;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use directory::command::arrival;
+use governance::{
+    State, check,
+    facts::{Facts, Scanning},
+};
+use site::Site;
+use store::{Tx, params, sql::Value};
+use support::{good, look, rules, state};
+use trail::{Actor, Event, Kind, Outcome};
+
+/// How a check is broken.
+enum Break {
+    /// The running server tells otherwise.
+    Facts(fn(&mut Facts)),
+    /// Somebody went around the server: a statement that no command would make.
+    Rows(&'static str),
+    /// Time passes, and nobody acts.
+    Days(i64, &'static str),
+}
+use Break::{Days, Facts as Told, Rows};
+
+/// What breaks each check, and how it stands then.
+fn breaks() -> BTreeMap<&'static str, (Break, State)> {
+    let red = State::NotMet;
+    let relay: fn(&mut Facts) = |facts| fail(facts, "smtp relay.percent-hack");
+    BTreeMap::from([
+        ("own-domains-only", (Told(relay), red)),
+        (
+            "probe-relay",
+            (Told(|facts| fail(facts, "submission login.required")), red),
+        ),
+        (
+            "probe-commands",
+            (Told(|facts| fail(facts, "smtp commands.vrfy")), red),
+        ),
+        (
+            "probe-login-retrieval",
+            (Told(|facts| fail(facts, "imap login.plaintext-taken")), red),
+        ),
+        (
+            "probe-login-submission",
+            (Told(|facts| facts.probe = None), State::Unknown),
+        ),
+        (
+            "submission-authenticated",
+            (Told(|facts| fail(facts, "submissions login.required")), red),
+        ),
+        (
+            "own-password-page",
+            (Told(|facts| facts.pages = false), red),
+        ),
+        (
+            "disk-forecast",
+            (
+                Told(|facts| facts.disk.as_mut().unwrap().free = 1 << 30),
+                red,
+            ),
+        ),
+        (
+            "trail-access",
+            (
+                Told(|facts| facts.readable_by_others.push("store.db".into())),
+                red,
+            ),
+        ),
+        (
+            "events-with-effects",
+            (Told(|facts| facts.clock_behind = 3600), red),
+        ),
+        (
+            "trail-unbroken",
+            (Days(1, "DELETE FROM checkpoint"), State::Unknown),
+        ),
+        (
+            "trail-volumes-monthly",
+            (Told(|facts| facts.rotate_months = 3), red),
+        ),
+        (
+            "trail-retention",
+            (Told(|facts| facts.retain_years = 5), red),
+        ),
+        (
+            "trail-custody",
+            (
+                Days(
+                    40,
+                    "INSERT INTO trail_volume (number, first, last, from_at, to_at, sealed_at, retain_until) VALUES (1, 0, 1, 1, 2, 3, 9000000000000000)",
+                ),
+                red,
+            ),
+        ),
+        (
+            "trail-erasure",
+            (
+                Days(
+                    40,
+                    "INSERT INTO trail_volume (number, first, last, from_at, to_at, sealed_at, retain_until) VALUES (1, 0, 1, 1, 2, 3, 4)",
+                ),
+                red,
+            ),
+        ),
+        (
+            "passwords-hashed",
+            (Rows("UPDATE credential SET scheme = 'PLAIN'"), red),
+        ),
+        (
+            "password-rule",
+            (Told(|facts| facts.shortest_password = 6), red),
+        ),
+        (
+            "initial-password-only-to-change",
+            (Told(|facts| facts.initial_only_to_change = false), red),
+        ),
+        (
+            "suspend-everywhere",
+            (
+                Rows(
+                    "INSERT INTO incident (number, kind, account, reason, facts, since, opened_at) SELECT 1, 'credential', id, '', '{}', 1, 1 FROM account LIMIT 1",
+                ),
+                red,
+            ),
+        ),
+        (
+            "credential-analysis",
+            (
+                Rows(
+                    "INSERT INTO incident (number, kind, account, reason, facts, since, opened_at) SELECT 1, 'credential', id, '', '{}', 1, 1 FROM account LIMIT 1",
+                ),
+                State::Pending,
+            ),
+        ),
+        (
+            "new-password-before-resume",
+            (
+                Rows("UPDATE account SET suspended_at = 1, renewed = 0"),
+                red,
+            ),
+        ),
+        (
+            "order-before-issue",
+            (
+                Rows("UPDATE orders SET approved_by = NULL, state = 'issued'"),
+                red,
+            ),
+        ),
+        (
+            "order-before-deletion",
+            (
+                Rows(
+                    "UPDATE account SET state = 'deleted', delete_order = order_number WHERE id = (SELECT MIN(id) FROM account); UPDATE orders SET approved_by = NULL, state = 'issued'",
+                ),
+                red,
+            ),
+        ),
+        (
+            "deletion-complete",
+            (
+                Rows("UPDATE account SET state = 'deleted', delete_order = order_number"),
+                red,
+            ),
+        ),
+        (
+            "own-mailbox-only",
+            (
+                Rows(
+                    "INSERT INTO reading (account, person, order_number, purpose, until, opened_by, opened_at) SELECT id, person, order_number, '', 1, person, 1 FROM account LIMIT 1",
+                ),
+                red,
+            ),
+        ),
+        (
+            "identifiers-retired",
+            (
+                Rows(
+                    "INSERT INTO retired_address (local, domain, account, retired_at) SELECT d.local, d.domain, (SELECT MAX(id) FROM account), 1 FROM address d WHERE d.account <> (SELECT MAX(id) FROM account) LIMIT 1",
+                ),
+                red,
+            ),
+        ),
+        (
+            "shared-identifier-order",
+            (
+                Rows(
+                    "INSERT INTO shared_identifier (account, order_number, review_at) SELECT id, order_number, 1 FROM account LIMIT 1; UPDATE orders SET approved_by = NULL, state = 'issued'",
+                ),
+                red,
+            ),
+        ),
+        (
+            "arrival",
+            (
+                Days(
+                    15,
+                    "UPDATE orders SET state = 'approved', issued_at = 1, expires_at = NULL",
+                ),
+                red,
+            ),
+        ),
+        (
+            "departure",
+            (
+                Rows("UPDATE person SET left_at = 1 WHERE name = 'taro'"),
+                red,
+            ),
+        ),
+        (
+            "departed-identifiers",
+            (
+                Rows("UPDATE person SET state = 'left', left_at = 1 WHERE name = 'taro'"),
+                red,
+            ),
+        ),
+        (
+            "idle-identifiers",
+            (Days(120, "UPDATE account_use SET used_at = 1"), red),
+        ),
+        (
+            "acknowledgement",
+            (Rows("DELETE FROM acknowledgement"), red),
+        ),
+        (
+            "sealed-letter",
+            (
+                Days(15, "UPDATE letter SET handed_at = NULL, handed_by = NULL"),
+                red,
+            ),
+        ),
+        (
+            "register-erasure",
+            (
+                Rows(
+                    "INSERT INTO register_erasure (account, reason, asked_by, asked_at, approved_by, approved_at) SELECT id, '', person, 1, person, 1 FROM account LIMIT 1",
+                ),
+                red,
+            ),
+        ),
+        (
+            "queue-backlog",
+            (
+                Rows(
+                    "INSERT INTO queue_message (id, body, size, smtputf8, require_tls, body_type, message_id, queued_at) VALUES (1, 1, 1, 0, 0, 0, '', 1)",
+                ),
+                red,
+            ),
+        ),
+        ("discard-without-bounce", (Rows(""), red)),
+        (
+            "backscatter-recognised",
+            (Told(|facts| facts.return_paths = false), State::Unknown),
+        ),
+        (
+            "mailbox-capacity",
+            (
+                Rows("UPDATE account_usage SET bytes = 100, quota = 100"),
+                State::Pending,
+            ),
+        ),
+        (
+            "mailbox-quota",
+            (Told(|facts| facts.default_quota = None), red),
+        ),
+        (
+            "every-path-scanned",
+            (Told(|facts| facts.scanning.puts_off = false), red),
+        ),
+        (
+            "malware-canary",
+            (
+                Told(|facts| facts.scanning.canary.as_mut().unwrap().caught = false),
+                red,
+            ),
+        ),
+        (
+            "malware-definitions",
+            (
+                Told(|facts| {
+                    facts.scanning = Scanning {
+                        definitions_old: true,
+                        ..facts.scanning.clone()
+                    }
+                }),
+                red,
+            ),
+        ),
+        ("isolation", (Told(|facts| facts.isolation = false), red)),
+        (
+            "screening-policy",
+            (Told(|facts| facts.screening = false), red),
+        ),
+        (
+            "screening-policy-versioned",
+            (Rows("DELETE FROM screening_policy"), State::Unknown),
+        ),
+        ("quarantine-false-positives", (Rows(""), red)),
+        (
+            "credential-incident",
+            (
+                Days(
+                    15,
+                    "INSERT INTO incident (number, kind, account, reason, facts, since, opened_at) SELECT 1, 'credential', id, '', '{}', 1, 1 FROM account LIMIT 1",
+                ),
+                red,
+            ),
+        ),
+        (
+            "malware-inside-incident",
+            (
+                Days(
+                    15,
+                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'malware-inside', '', '{}', 1, 1)",
+                ),
+                red,
+            ),
+        ),
+        (
+            "backscatter-incident",
+            (
+                Days(
+                    15,
+                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'bounce-surge', '', '{}', 1, 1)",
+                ),
+                red,
+            ),
+        ),
+        (
+            "abuse-report",
+            (
+                Rows(
+                    "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) VALUES (1, 1, '', '', '', '', '', '', 'open')",
+                ),
+                red,
+            ),
+        ),
+    ])
+}
+
+/// What no facts and no rows can break: the server has no state in which it were otherwise, and says what it counted.
+const BY_DESIGN: &[&str] = &[
+    "tls-before-login",
+    "login-by-password",
+    "submission-networks-explicit",
+    "trail-volumes-sealed",
+    "analysis-relay-refusals",
+    "analysis-cracking-retrieval",
+    "analysis-cracking-submission",
+    "initial-password-rule",
+    "one-identifier",
+    "register-kept",
+    "letter-tells-sharing",
+    "bounce-by-default",
+    "bounces-classified",
+    "bounce-budget",
+    "outbreak-notice",
+];
+
+fn fail(facts: &mut Facts, check: &str) {
+    facts.probe.as_mut().unwrap().failed.push(check.to_owned());
+}
+
+/// Two people with accounts, who know of the records and were handed their letters.
+async fn peopled() -> Site {
+    let site = Site::open().await;
+    for name in ["taro", "jiro"] {
+        site.issue(name, &format!("{name}@example.jp")).await;
+        let person = site.caller(name).await;
+        arrival::acknowledge(&person, name, false).await.unwrap();
+    }
+    let policy = "INSERT INTO screening_policy (digest, policy, since) VALUES ('d', '{}', 1)";
+    around(&site, policy).await;
+    site
+}
+
+/// Statements that no command would make, one after the other.
+async fn around(site: &Site, statements: &'static str) {
+    let work = move |tx: &mut Tx<'_>| {
+        for statement in statements.split("; ").filter(|one| !one.is_empty()) {
+            tx.execute(statement, params![])?;
+        }
+        tx.record(&Event::new(Kind::ServerStopped, Actor::System), ())
+    };
+    let none: &[Value<'_>] = &[];
+    assert!(none.is_empty());
+    site.store
+        .commit::<(), store::Error>(Vec::new(), work)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_site_on_which_all_is_well_is_met_in_everything() {
+    let site = peopled().await;
+    site.store.sign_checkpoint().await.unwrap();
+    let seen = look(&site, &rules(), &good(&site)).await;
+    let mut not: Vec<String> = Vec::new();
+    for check in check::all() {
+        let standing = &seen[check.name];
+        let expected = match check.name {
+            // Nothing of it is permitted here, so nobody has to be warned.
+            "plaintext-warning" => continue,
+            _ => State::Met,
+        };
+        if standing.finding.state != expected {
+            not.push(format!("{}: {:?}", check.name, standing.finding));
+        }
+        assert!(!standing.finding.why.ja.is_empty() && !standing.finding.why.en.is_empty());
+    }
+    assert!(not.is_empty(), "{not:#?}");
+}
+
+#[tokio::test]
+async fn each_check_turns_red_when_it_is_broken() {
+    let mut wrong = Vec::new();
+    for (name, (how, expected)) in breaks() {
+        let site = peopled().await;
+        site.store.sign_checkpoint().await.unwrap();
+        let rules = rules();
+        let before = look(&site, &rules, &good(&site)).await;
+        if state(&before, name) != State::Met {
+            wrong.push(format!(
+                "{name} was not met before: {:?}",
+                before[name].finding
+            ));
+        }
+        let mut change: Option<fn(&mut Facts)> = None;
+        match how {
+            Told(told) => change = Some(told),
+            Rows("") => events_of(&site, name).await,
+            Rows(statements) => around(&site, statements).await,
+            Days(days, statements) => {
+                around(&site, statements).await;
+                site.days(u64::try_from(days).unwrap());
+            }
+        }
+        let mut facts = good(&site);
+        if let Some(change) = change {
+            change(&mut facts);
+        }
+        let after = look(&site, &rules, &facts).await;
+        if state(&after, name) != expected {
+            wrong.push(format!("{name}: {:?}", after[name].finding));
+            continue;
+        }
+        let told = site.events(Kind::ClauseStanding).await;
+        let last = told
+            .iter()
+            .rev()
+            .find(|one| one.event.subject == name)
+            .unwrap();
+        assert_eq!(last.event.detail["state"], expected.as_str(), "{name}");
+        let failed = last.event.outcome == Outcome::Failure;
+        assert_eq!(failed, expected.needs_attention(), "{name}");
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What is broken by what the trail tells.
+async fn events_of(site: &Site, name: &str) {
+    let events: Vec<Event> = match name {
+        "discard-without-bounce" => vec![Event::new(Kind::QueueDiscarded, Actor::System)],
+        "quarantine-false-positives" => (0..30)
+            .flat_map(|_| [Kind::QuarantineKept, Kind::QuarantineReleased])
+            .map(|kind| Event::new(kind, Actor::System))
+            .collect(),
+        other => panic!("{other}"),
+    };
+    let work = move |tx: &mut Tx<'_>| {
+        for event in &events {
+            drop(tx.record(event, ())?);
+        }
+        tx.record(&Event::new(Kind::ServerStopped, Actor::System), ())
+    };
+    site.store
+        .commit::<(), store::Error>(Vec::new(), work)
+        .await
+        .unwrap();
+}
+
+#[test]
+fn no_check_is_left_out() {
+    let broken: BTreeSet<&str> = breaks()
+        .into_keys()
+        .chain(BY_DESIGN.iter().copied())
+        .collect();
+    let mut missing: Vec<&str> = check::all()
+        .map(|check| check.name)
+        .filter(|name| !broken.contains(name))
+        .collect();
+    missing.retain(|name| *name != "plaintext-warning");
+    assert_eq!(missing, Vec::<&str>::new());
+}
