@@ -92,7 +92,7 @@ pub(crate) fn standings(
 ) -> Result<Standings, Error> {
     let known = known(standing::all(snapshot)?);
     let mut found = Vec::new();
-    for check in check::all().filter(|check| rules.needs(check.name)) {
+    for check in check::all() {
         let mut scene = Scene {
             snapshot,
             facts,
