@@ -16,7 +16,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    tls_reports, witness,
+    tls_reports, vulnerabilities, witness,
 };
 
 /// Why a site cannot be served.
@@ -153,6 +153,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(scanners::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
     tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(vulnerabilities::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));

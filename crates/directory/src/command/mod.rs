@@ -152,6 +152,16 @@ impl Caller {
         self.person.as_deref()
     }
 
+    /// Whether one person may do now what the regulation gives to two, to be asked within a command of another room; its event
+    /// says that it happened (`single_person`).
+    #[must_use]
+    pub fn single_person(
+        &self,
+    ) -> impl Fn(&mut dyn store::sql::Sql) -> Result<bool, store::Error> + Send + 'static {
+        let options = self.directory.options();
+        move |sql: &mut dyn store::sql::Sql| order::single_permitted(sql, &options)
+    }
+
     /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal
     /// and failure is recorded with `words` (the command as given, without secrets). What `work` changes, and
     /// the events of it, the room commits itself; it gets the person who gave the command.

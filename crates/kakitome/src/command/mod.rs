@@ -27,6 +27,7 @@ mod sts;
 mod tls;
 mod trying;
 mod verify;
+mod vuln;
 
 use std::sync::Arc;
 
@@ -168,6 +169,7 @@ pub(crate) async fn run(
         }
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
+        SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
@@ -265,6 +267,7 @@ async fn dispatch(
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
         | SiteCommand::Block(_)
+        | SiteCommand::Vuln(_)
         | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),

@@ -25,6 +25,7 @@ mod signing;
 mod submission;
 mod template;
 mod units;
+mod vulnerabilities;
 mod written;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ pub(crate) use signing::SigningKeys;
 pub(crate) use submission::SubmissionKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
+pub(crate) use vulnerabilities::{FeedKeys, VulnerabilityKeys};
 pub(crate) use written::Written;
 
 /// The file's name within the site's directory.
@@ -111,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) audit: AuditKeys,
     #[serde(default)]
     pub(crate) probe: ProbeKeys,
+    #[serde(default)]
+    pub(crate) vulnerabilities: VulnerabilityKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
@@ -215,7 +219,11 @@ impl Settings {
         let of_forwards = forwards.filter_map(|keys| keys.get_ref().ca_file.as_ref());
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
-        let of_probe = &self.probe.ca_file;
+        let of_probe = self
+            .probe
+            .ca_file
+            .iter()
+            .chain(&self.vulnerabilities.ca_file);
         let of_acme = self
             .tls
             .acme
@@ -319,6 +327,7 @@ impl Settings {
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
+        self.vulnerabilities.check(at)?;
         if let Some(acme) = &self.tls.acme {
             acme.check(at)?;
         }
