@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// What the running server tells of itself at one instant.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +43,19 @@ pub struct Facts {
     pub disk: Option<Disk>,
     /// Files of the trail and its keys that others than the server's own user may read.
     pub readable_by_others: Vec<String>,
+    /// Feeds of vulnerabilities that the settings name.
+    pub feeds: Feeds,
     /// How far the clock is behind the last event, in seconds.
     pub clock_behind: u64,
+}
+
+/// Feeds of vulnerabilities.
+#[derive(Clone, Debug, Default)]
+pub struct Feeds {
+    /// Their names.
+    pub names: Vec<String>,
+    /// How old what was read of one may be.
+    pub most_age: SignedDuration,
 }
 
 /// Scanners of malware.

@@ -214,12 +214,12 @@ pub async fn approve(
     rules: &Rules,
     number: i64,
 ) -> Result<TaskDetails, CommandError> {
-    let (rules, asked) = (rules.clone(), caller.clone());
+    let (rules, permitted) = (rules.clone(), caller.single_person());
     let words = format!("task approve {number}");
     let change = caller.change(&words, &Role::OFFICERS, move |tx, me| {
         let (entry, workflow, done_by) = waiting(tx, &rules, number, me)?;
         let single = done_by.0 == me.id;
-        if single && !asked.single_permitted(tx)? {
+        if single && !permitted(tx)? {
             return Err(CommandError::State(format!(
                 "task {number} was done by you: another person approves it"
             )));

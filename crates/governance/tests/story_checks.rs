@@ -13,7 +13,7 @@ use governance::{
     facts::{Facts, Scanning},
 };
 use site::Site;
-use store::{Tx, params, sql::Value};
+use store::{Tx, params};
 use support::{good, look, rules, state};
 use trail::{Actor, Event, Kind, Outcome};
 
@@ -230,7 +230,10 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
         (
             "sealed-letter",
             (
-                Days(15, "INSERT INTO letter (number, account, digest, made_by, made_at) SELECT 1, id, '', person, 1 FROM account LIMIT 1"),
+                Days(
+                    15,
+                    "INSERT INTO letter (number, account, digest, made_by, made_at) SELECT 1, id, '', person, 1 FROM account LIMIT 1",
+                ),
                 red,
             ),
         ),
@@ -331,6 +334,53 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
                 red,
             ),
         ),
+        ("software-inventory", (Days(4, ""), State::Unknown)),
+        (
+            "vulnerability-feeds",
+            (Rows("UPDATE vuln_feed SET good_at = 1"), red),
+        ),
+        (
+            "open-vulnerabilities",
+            (
+                Rows("INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2026-1', 1)"),
+                State::Pending,
+            ),
+        ),
+        (
+            "vulnerability-case",
+            (
+                Rows("INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2026-1', 1)"),
+                red,
+            ),
+        ),
+        (
+            "vulnerability-plan",
+            (
+                Rows(
+                    "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2026-1', 1); INSERT INTO vuln_step (number, case_number, step, at, facts) VALUES (1, 1, 'reported', 1, '{}')",
+                ),
+                red,
+            ),
+        ),
+        (
+            "verified-update",
+            (
+                Rows(
+                    "INSERT INTO vuln_case (number, id, opened_at, closed_at) VALUES (1, 'CVE-2026-1', 1, 2); INSERT INTO vuln_step (number, case_number, step, at, facts) VALUES (1, 1, 'ordered', 1, '{}')",
+                ),
+                red,
+            ),
+        ),
+        (
+            "denial-of-service-incident",
+            (
+                Days(
+                    15,
+                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'dos', '', '{}', 1, 1)",
+                ),
+                red,
+            ),
+        ),
         (
             "abuse-report",
             (
@@ -360,6 +410,7 @@ const BY_DESIGN: &[&str] = &[
     "bounces-classified",
     "bounce-budget",
     "outbreak-notice",
+    "vulnerability-sharing",
 ];
 
 fn fail(facts: &mut Facts, check: &str) {
@@ -376,19 +427,24 @@ async fn peopled() -> Site {
     }
     let policy = "INSERT INTO screening_policy (digest, since, settings) VALUES ('d', 1, '')";
     around(&site, policy).await;
+    let now = site.store.now().as_microsecond();
+    let listed = format!(
+        "INSERT INTO software_look (kind, looked_at, seen_at, failed) VALUES ('package', {now}, {now}, ''); INSERT INTO vuln_feed \
+         (name, format, tried_at, failed, good_at, digest, published, records, skipped, touched) VALUES ('rustsec', 'osv', {now}, '', {now}, '', '', 1, 0, 0)"
+    );
+    around(&site, &listed).await;
     site
 }
 
 /// Statements that no command would make, one after the other.
-async fn around(site: &Site, statements: &'static str) {
+async fn around(site: &Site, statements: &str) {
+    let statements = statements.to_owned();
     let work = move |tx: &mut Tx<'_>| {
         for statement in statements.split("; ").filter(|one| !one.is_empty()) {
             tx.execute(statement, params![])?;
         }
         tx.record(&Event::new(Kind::ServerStopped, Actor::System), ())
     };
-    let none: &[Value<'_>] = &[];
-    assert!(none.is_empty());
     site.store
         .commit::<(), store::Error>(Vec::new(), work)
         .await

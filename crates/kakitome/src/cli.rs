@@ -18,6 +18,7 @@ mod screening;
 mod sending;
 mod sts;
 mod tls;
+mod vuln;
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -42,6 +43,10 @@ pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
 pub(crate) use sts::StsCommand;
 pub(crate) use tls::{TlsCommand, TlsFiguresArgs, TlsFiguresBy, TlsReportsCommand};
+pub(crate) use vuln::{
+    ExecuteArgs, ExportFormat, ImportArgs, PlanArgs, ReportArgs as VulnReportArgs, TestResult,
+    VulnCommand,
+};
 
 /// Kakitome (書留): a mail server for organisations that run their own mail and must answer for it.
 #[derive(Debug, Parser)]
@@ -160,6 +165,9 @@ pub(crate) enum SiteCommand {
     /// Rules against mail that no scanner knows yet, and the notice to staff (clause 5.2(2))
     #[command(subcommand)]
     Outbreak(OutbreakCommand),
+    /// Software, its vulnerabilities, and what is done about them (clauses 4.3, 8.3)
+    #[command(subcommand)]
+    Vuln(VulnCommand),
     /// Reports about malware from outside, to whoever runs the server that it came from (clause 5.2(6))
     #[command(subcommand)]
     Abuse(AbuseCommand),

@@ -38,6 +38,7 @@ mod signing;
 mod site;
 mod tls;
 mod tls_reports;
+mod vulnerabilities;
 mod witness;
 mod yara_rules;
 

@@ -16,7 +16,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    tls_reports, witness, yara_rules,
+    tls_reports, vulnerabilities, witness, yara_rules,
 };
 
 /// Why a site cannot be served.
@@ -158,6 +158,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(yara_rules::run(Arc::clone(site), watch.clone()));
     tasks.spawn(canary::run(Arc::clone(site), watch.clone()));
     tasks.spawn(probing::daily::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(vulnerabilities::run(Arc::clone(site), watch.clone()));
     tasks.spawn(witness::run(Arc::clone(site), watch.clone()));
     for to in settings.audit.forward_to(path).map_err(SiteError::Values)? {
         tasks.spawn(forward::run(Arc::clone(site), to, watch.clone()));

@@ -65,6 +65,8 @@ pub(crate) struct Site {
     reloading: tokio::sync::Mutex<()>,
     /// One backup is purged at a time.
     pub(crate) purging: tokio::sync::Mutex<()>,
+    /// Feeds of vulnerabilities are read one after the other.
+    pub(crate) importing: tokio::sync::Mutex<()>,
     /// The listeners are probed once at a time.
     pub(crate) probing: tokio::sync::Mutex<()>,
     /// How they were found last.
@@ -205,6 +207,7 @@ impl Site {
             scanners,
             reloading: tokio::sync::Mutex::new(()),
             purging: tokio::sync::Mutex::new(()),
+            importing: tokio::sync::Mutex::new(()),
             probing: tokio::sync::Mutex::new(()),
             probed: Mutex::new(None),
             transfer_settings,

@@ -442,6 +442,16 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO tls_report_mail (body) SELECT body FROM queue_message WHERE ?1 <> ?2 LIMIT 1",
         "INSERT INTO tls_report_seen (digest, at) VALUES ('00ff' || ?1, ?2)",
         "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
+        "INSERT INTO software (number, kind, name, version, item, first_seen, gone_at) \
+         VALUES (1, 'scanner', 'clamd', '1.0.' || ?1, '{}', ?2, NULL)",
+        "INSERT INTO software_look (kind, looked_at, seen_at, failed) VALUES ('scanner', ?2, ?2, 'x' || ?1)",
+        "INSERT INTO vuln_feed (name, format, tried_at, failed, good_at, digest, published, records, skipped, touched) \
+         VALUES ('debian', 'osv', ?2, '', ?2, '00ff', '', ?1, 0, 1)",
+        "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2024-0001', '2024-01-01', 'x' || ?1 || ?2, 0)",
+        "INSERT INTO vuln_case (number, id, opened_at, told_at, closed_at, score, percentile) \
+         VALUES (1, 'CVE-2024-0001', ?2, NULL, NULL, ?1, NULL)",
+        "INSERT INTO vuln_advisory (source, id, case_number, seen_at, facts) VALUES ('osv', 'X-' || ?1, 1, ?2, '{}')",
+        "INSERT INTO vuln_step (number, case_number, step, at, person, facts) VALUES (1, 1, 'reported', ?2, NULL, '{\"x\":' || ?1 || '}')",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
     ] {
         tx.execute(statement, params![account, now])?;

@@ -63,7 +63,10 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 10,
-        files: &[include_str!("schema/governance.sql")],
+        files: &[
+            include_str!("schema/governance.sql"),
+            include_str!("schema/vuln.sql"),
+        ],
     },
 ];
 

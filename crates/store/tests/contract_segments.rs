@@ -76,6 +76,13 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "vuln_step",
+            "vuln_advisory",
+            "vuln_case",
+            "vuln_exploited",
+            "vuln_feed",
+            "software_look",
+            "software",
             "submitted",
             "submission_hold",
             "acquaintance",

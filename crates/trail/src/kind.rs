@@ -187,6 +187,20 @@ kinds! {
     /// Reports of abuse that were old were forgotten.
     AbuseReportsForgotten = "abuse.forgotten",
 
+    // Software and its vulnerabilities (clauses 4.3, 8.3).
+    /// It was looked which software runs here.
+    SoftwareListed = "software.listed",
+    /// A feed of vulnerabilities was read, or could not be.
+    VulnFeedImported = "vuln.feed-imported",
+    /// A case was opened: a feed tells of a vulnerability of software that runs here.
+    VulnOpened = "vuln.opened",
+    /// What feeds say about a case, or the software that it touches, has changed.
+    VulnUpdated = "vuln.updated",
+    /// Those who have to act were told of cases by mail.
+    VulnTold = "vuln.told",
+    /// A person took a step in a case, or the server opened a closed one again.
+    VulnStep = "vuln.step",
+
     // Keys that mail is signed with (RFC 6376).
     /// A key to sign mail with was made; it waits for its record to be shown in the DNS.
     SigningKeyMade = "signing.made",

@@ -50,7 +50,7 @@ pub(crate) struct Https<'a> {
 }
 
 /// A body that is there as a whole.
-struct Full(Option<Bytes>);
+pub(crate) struct Full(pub(crate) Option<Bytes>);
 
 impl Body for Full {
     type Data = Bytes;

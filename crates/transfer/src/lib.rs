@@ -33,6 +33,7 @@ mod content;
 mod dane;
 mod deliver;
 pub mod dmarc_reports;
+pub mod fetch;
 mod flood;
 mod https;
 pub mod learning;

@@ -152,18 +152,20 @@ impl Caller {
         self.person.as_deref()
     }
 
-    /// Whether one person may do now what the regulation splits between two: the setting, and nobody else with an officer's role.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn single_permitted(&self, sql: &mut dyn store::sql::Sql) -> Result<bool, store::Error> {
-        order::single_permitted(sql, &self.directory.options())
-    }
-
     /// Where commands read and write.
     #[must_use]
     pub fn store(&self) -> &store::Store {
         &self.directory.inner.store
+    }
+
+    /// Whether one person may do now what the regulation gives to two, to be asked within a command of another room; its event
+    /// says that it happened (`single_person`).
+    #[must_use]
+    pub fn single_person(
+        &self,
+    ) -> impl Fn(&mut dyn store::sql::Sql) -> Result<bool, store::Error> + Send + 'static {
+        let options = self.directory.options();
+        move |sql: &mut dyn store::sql::Sql| order::single_permitted(sql, &options)
     }
 
     /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal

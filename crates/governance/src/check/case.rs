@@ -30,6 +30,10 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| incidents(scene, &["bounce-surge", "backscatter"]),
     },
     Check {
+        name: "denial-of-service-incident",
+        look: |scene| incidents(scene, &["dos"]),
+    },
+    Check {
         name: "abuse-report",
         look: |scene| {
             let before = scene.days_ago(DAYS_TO_CLOSE).as_microsecond();

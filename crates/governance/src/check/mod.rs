@@ -11,6 +11,7 @@ mod people;
 mod screening;
 mod server;
 mod trail;
+mod vuln;
 
 use ::trail::{Kind, Recorded};
 use jiff::{SignedDuration, Timestamp};
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         people::CHECKS,
         mail::CHECKS,
         screening::CHECKS,
+        vuln::CHECKS,
         case::CHECKS,
     ]
     .into_iter()

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use governance::{
     Rules, State,
-    facts::{Canary, Disk, Facts, Probe, Scanning},
+    facts::{Canary, Disk, Facts, Feeds, Probe, Scanning},
     look::{self, Standings},
     schedule::Calendar,
     workflow::Workflow,
 };
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 use regulation::{Choices, Regulation};
 
 use crate::site::Site;
@@ -76,6 +76,10 @@ pub fn good(site: &Site) -> Facts {
             size: 1 << 41,
             reserve: 1 << 30,
         }),
+        feeds: Feeds {
+            names: vec!["rustsec".to_owned()],
+            most_age: SignedDuration::from_hours(48),
+        },
         ..Facts::default()
     }
 }

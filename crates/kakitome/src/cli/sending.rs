@@ -7,7 +7,7 @@ use super::{
     DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand, OutbreakCommand,
     PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand, RegisterCommand,
     ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand, TlsCommand,
-    TlsReportsCommand,
+    TlsReportsCommand, VulnCommand,
 };
 
 impl SiteCommand {
@@ -32,6 +32,8 @@ impl SiteCommand {
             Self::Audit(AuditCommand::Checkpoint { to }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
+            Self::Vuln(VulnCommand::Import(words)) => (Some("--file"), words.file.as_ref()?),
+            Self::Vuln(VulnCommand::Execute(words)) => (Some("--file"), &words.file),
             Self::Account(AccountCommand::Letter(words)) => (Some("--to"), words.to.as_ref()?),
             Self::Screening(ScreeningCommand::Learn(words)) => return words.words(),
             _ => return None,
@@ -102,6 +104,12 @@ impl SiteCommand {
                 | Self::Block(BlockCommand::List)
                 | Self::Outbreak(OutbreakCommand::List | OutbreakCommand::Found { .. })
                 | Self::Abuse(AbuseCommand::List)
+                | Self::Vuln(
+                    VulnCommand::List { .. }
+                        | VulnCommand::Inventory { .. }
+                        | VulnCommand::Feeds
+                        | VulnCommand::Import(_)
+                )
                 | Self::Register(RegisterCommand::List { .. })
                 | Self::Audit(
                     AuditCommand::Search(_)

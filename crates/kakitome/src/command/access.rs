@@ -151,13 +151,13 @@ fn day(ordered: &OrderDetails, form: &str) -> String {
 }
 
 /// A change, and the mail that tells of it, in one commit.
-struct Telling {
+pub(super) struct Telling {
     transfer: Transfer,
     message: Notice,
 }
 
 impl Telling {
-    fn new(site: &Site, message: Notice) -> Self {
+    pub(super) fn new(site: &Site, message: Notice) -> Self {
         let transfer = site.transfer.clone();
         Self { transfer, message }
     }

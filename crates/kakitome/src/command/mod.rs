@@ -28,6 +28,7 @@ mod sts;
 mod tls;
 mod trying;
 mod verify;
+mod vuln;
 
 use std::sync::Arc;
 
@@ -172,6 +173,7 @@ pub(crate) async fn run(
         SiteCommand::Task(command) => governance::tasks(site, &caller, command, answer).await,
         SiteCommand::Report(command) => governance::reports(&caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
+        SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
@@ -272,6 +274,7 @@ async fn dispatch(
         | SiteCommand::Clause(_)
         | SiteCommand::Task(_)
         | SiteCommand::Report(_)
+        | SiteCommand::Vuln(_)
         | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),

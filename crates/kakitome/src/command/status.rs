@@ -15,6 +15,7 @@ use super::{Answer, Failure};
 use crate::{
     backups::{self, State},
     site::Site,
+    vulnerabilities,
 };
 
 /// Days before the certificate's end at which `status` asks for attention.
@@ -76,6 +77,8 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     people(site, &mut attention).await?;
     scanning(site, &mut attention);
     probed(site, &mut attention);
+    let standing = vulnerabilities::standing(site).await?;
+    vulnerabilities::attention(&standing, &mut attention);
     for standing in site.standings.all() {
         if let Some((why, since)) = &standing.trouble {
             attention.push(format!(

@@ -2,12 +2,13 @@
 
 use std::{os::unix::fs::MetadataExt as _, path::Path};
 
-use governance::facts::{Canary, Disk, Facts, Probe, Scanning};
+use governance::facts::{Canary, Disk, Facts, Feeds, Probe, Scanning};
 use malware::Scanners;
 
 use crate::{
     settings::{Role, Service, Settings},
     site::Site,
+    vulnerabilities,
 };
 
 /// Bits of a file's mode by which others than its owner may read it.
@@ -22,6 +23,7 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         let names = list.iter().map(|one| one.get_ref().clone());
         names.collect::<Vec<String>>()
     };
+    let (feeds, most_age) = vulnerabilities::watched(site);
     let path = site.path.clone();
     let readable = tokio::task::spawn_blocking(move || readable_by_others(&path)).await;
     Facts {
@@ -50,6 +52,10 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         probed_daily: settings.probe.daily.0.is_some(),
         disk: disk(&site.path, &settings),
         readable_by_others: readable.unwrap_or_default(),
+        feeds: Feeds {
+            names: feeds,
+            most_age,
+        },
         clock_behind: u64::try_from(site.store.clock_behind().as_secs()).unwrap_or_default(),
     }
 }

@@ -76,7 +76,7 @@ fn tell(site: &Site) {
 }
 
 /// Whether the time of the day has come between the last run and now.
-fn is_due(time: civil::Time, last: Timestamp, now: Timestamp, zone: &TimeZone) -> bool {
+pub(crate) fn is_due(time: civil::Time, last: Timestamp, now: Timestamp, zone: &TimeZone) -> bool {
     let today = now.to_zoned(zone.clone()).date();
     let days = [Some(today), today.checked_sub(1.day()).ok()];
     days.into_iter().flatten().any(|day| {

@@ -362,6 +362,8 @@ impl Settings {
         }
         let roots = self.probe.roots(directory);
         roots.map_err(|reason| places.at_key(&["probe", "ca_file"], reason))?;
+        let roots = self.vulnerabilities.roots(directory);
+        roots.map_err(|reason| places.at_key(&["vulnerabilities", "ca_file"], reason))?;
         Ok(())
     }
 }

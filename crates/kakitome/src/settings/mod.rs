@@ -26,6 +26,7 @@ mod signing;
 mod submission;
 mod template;
 mod units;
+mod vulnerabilities;
 mod written;
 mod yara;
 
@@ -58,6 +59,7 @@ pub(crate) use signing::SigningKeys;
 pub(crate) use submission::SubmissionKeys;
 pub(crate) use template::{Template, render};
 pub(crate) use units::{Size, Time};
+pub(crate) use vulnerabilities::{FeedKeys, VulnerabilityKeys};
 pub(crate) use written::Written;
 
 /// The file's name within the site's directory.
@@ -116,6 +118,8 @@ pub(crate) struct Settings {
     pub(crate) probe: ProbeKeys,
     #[serde(default)]
     pub(crate) regulation: RegulationKeys,
+    #[serde(default)]
+    pub(crate) vulnerabilities: VulnerabilityKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
@@ -220,7 +224,11 @@ impl Settings {
         let of_forwards = forwards.filter_map(|keys| keys.get_ref().ca_file.as_ref());
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
-        let of_probe = &self.probe.ca_file;
+        let of_probe = self
+            .probe
+            .ca_file
+            .iter()
+            .chain(&self.vulnerabilities.ca_file);
         let of_acme = self
             .tls
             .acme
@@ -325,6 +333,7 @@ impl Settings {
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
+        self.vulnerabilities.check(at)?;
         if let Some(acme) = &self.tls.acme {
             acme.check(at)?;
         }

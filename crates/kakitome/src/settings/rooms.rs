@@ -327,6 +327,11 @@ impl Settings {
         self.has(Role::Exchange) && self.has(Role::Mailbox) && !self.is_alone()
     }
 
+    /// When software is listed and feeds of vulnerabilities are read each day, if they are.
+    pub(crate) fn vulnerabilities_daily(&self) -> Option<jiff::civil::Time> {
+        self.vulnerabilities.daily(self.is_alone())
+    }
+
     /// Whether nobody outside reaches the site, and it asks nobody outside.
     pub(super) fn is_alone(&self) -> bool {
         let addresses = self.listen.addresses.get_ref();

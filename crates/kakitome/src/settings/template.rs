@@ -316,6 +316,22 @@ unauthenticated_networks = []
 # daily = \"04:40\"                 # when the own listeners are probed from outside; false: never
 # ca_file = \"site-ca.pem\"         # roots that vouch for the certificate; default: the system's
 
+[vulnerabilities]                 # clauses 4.3, 8.3: software is listed and feeds are read each day, cases are opened
+# daily = \"05:10\"                 # when; false: never; default: never on a site that nobody outside reaches and that has no [dns] servers
+# limit = \"3d\"                    # a feed that was not read within this time is red
+# feed_size = \"512MiB\"            # of one feed
+# feed_time = \"10m\"               # for fetching one feed
+# ca_file = \"feeds-ca.pem\"        # roots that vouch for the feeds' hosts; default: the system's
+# dpkg_status = \"/var/lib/dpkg/status\"
+# os_release = \"/etc/os-release\"
+# packages = [\"libc6\", \"unbound\"]  # packages of the system that the service rests on; default: its libraries, resolvers and scanners
+# Feeds, each with a url or a file; format: osv, cve, jvn, kev, epss. Default: RustSec, Debian, JVN, CISA KEV and EPSS from their publishers.
+# feeds = [{ name = \"debian\", format = \"osv\", file = \"feeds/debian.zip\" }]
+# Other software of the mail service, by its package URL or CPE name.
+# software = [{ name = \"Postfix\", version = \"3.7.11-0+deb12u1\", purl = \"pkg:deb/debian/postfix?distro=debian-12\" }]
+# publisher = \"City of Example\"   # who shares documents about cases; default: the first domain
+# publisher_url = \"https://city.example\"
+
 [store]
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off

@@ -20,6 +20,7 @@ mod sts;
 mod tls_report;
 mod trail;
 mod tree;
+mod vuln;
 mod words;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -257,6 +258,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(tls_report::Sessions::default()));
     checks.push_back(Box::new(tls_report::Mails));
     checks.push_back(Box::new(alarm::Alarms));
+    checks.push_back(Box::new(vuln::Cases::default()));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

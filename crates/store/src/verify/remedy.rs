@@ -43,6 +43,7 @@ impl Finding {
             Self::QueueUnowned { .. } => "queue-unowned",
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
+            Self::CaseDamaged { .. } => "case-damaged",
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
             Self::TlsReportStray { .. } => "tls-report-stray",
@@ -128,6 +129,9 @@ impl Finding {
             Self::QuarantineDamaged { .. } => Leave(
                 "left alone: what it was is in the events of its id (`audit search --subject`); `quarantine delete` removes it",
             ),
+            Self::CaseDamaged { .. } => Leave(
+                "left alone: its course is in its events (`audit search --kind vuln.step`); an officer goes on with it",
+            ),
             Self::StsPolicyDamaged { .. } => Leave(
                 "left alone: what it said is in the event that kept it (`audit search --kind sts.kept`); mail to the domain waits",
             ),
@@ -169,6 +173,7 @@ impl Finding {
             Self::StsPolicyDamaged { domain, .. } | Self::TlsSessionsDamaged { domain, .. } => {
                 domain.clone()
             }
+            Self::CaseDamaged { number, .. } => number.to_string(),
             Self::TlsReportStray { body } => body.to_string(),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }

@@ -204,6 +204,9 @@ impl Finding {
                 )
             }
             Self::QuarantineDamaged { id, why } => write!(f, "{id}, which is set apart: {why}"),
+            Self::CaseDamaged { number, why } => {
+                write!(f, "case {number} of vulnerability: {why}")
+            }
             Self::StsPolicyDamaged { domain, why } => {
                 write!(f, "the policy (MTA-STS) of {domain}: {why}")
             }

@@ -110,6 +110,7 @@ mod mailbox;
 mod people;
 mod server;
 mod transfer;
+mod vuln;
 
 /// One chapter of the schema: its title and the kinds in it.
 pub type Chapter = (&'static str, &'static [Schema]);
@@ -127,6 +128,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("The quarantine", transfer::QUARANTINE),
     ("Outbreaks", transfer::OUTBREAKS),
     ("Reports of abuse", transfer::ABUSE),
+    ("Software and its vulnerabilities", vuln::VULNERABILITIES),
     ("Signing", transfer::SIGNING),
     ("Authentication", mailbox::AUTHENTICATION),
     ("Mailboxes", mailbox::MAILBOXES),

@@ -1,0 +1,242 @@
+//! Software and its vulnerabilities (clauses 4.3, 8.3).
+
+use ::trail::Kind;
+use jiff::{SignedDuration, Timestamp};
+use store::Error;
+
+use super::{Check, Scene, texts, unbroken};
+use crate::{
+    state::{Finding, State},
+    vuln::{self, Standing},
+};
+
+/// Hours after which a list of software tells nothing any more.
+const LIST_LASTS: SignedDuration = SignedDuration::from_hours(50);
+/// Days within which a case is reported, and goes on at each step.
+const DAYS_TO_REPORT: i64 = 3;
+const DAYS_TO_ACT: i64 = 30;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        name: "software-inventory",
+        look: inventory,
+    },
+    Check {
+        name: "vulnerability-feeds",
+        look: feeds,
+    },
+    Check {
+        name: "open-vulnerabilities",
+        look: |scene| {
+            let standing = standing(scene)?;
+            let numbers = |cases: &[(i64, Timestamp)]| {
+                let numbers = cases.iter().map(|(number, _)| number.to_string());
+                numbers.collect::<Vec<_>>()
+            };
+            let open = [
+                numbers(&standing.unreported),
+                numbers(&standing.undecided),
+                numbers(&standing.ordered),
+            ]
+            .concat();
+            let exploited: Vec<String> = standing.exploited.iter().map(i64::to_string).collect();
+            Ok(if !exploited.is_empty() {
+                Finding::not_met(
+                    format!(
+                        "悪用が確認されている脆弱性への対策が終わっていない: {}",
+                        exploited.join("、")
+                    ),
+                    format!(
+                        "cases are open of what is known to be exploited: {}",
+                        exploited.join(", ")
+                    ),
+                )
+            } else if open.is_empty() {
+                Finding::met(
+                    "対策の終わっていない脆弱性はない",
+                    "no vulnerability is open",
+                )
+            } else {
+                Finding::new(
+                    State::Pending,
+                    format!("対策中の脆弱性がある: {}", open.join("、")),
+                    format!(
+                        "cases of vulnerabilities are under way: {}",
+                        open.join(", ")
+                    ),
+                )
+            }
+            .fact("open", texts(open))
+            .fact("closed", standing.closed))
+        },
+    },
+    Check {
+        name: "vulnerability-case",
+        look: |scene| {
+            let standing = standing(scene)?;
+            let late = later(&standing.unreported, scene.days_ago(DAYS_TO_REPORT));
+            let stuck = later(&standing.ordered, scene.days_ago(DAYS_TO_ACT));
+            Ok(if !late.is_empty() {
+                Finding::not_met(
+                    format!(
+                        "{DAYS_TO_REPORT} 日を過ぎても報告されていない脆弱性がある: {}",
+                        late.join("、")
+                    ),
+                    format!(
+                        "cases were not reported within {DAYS_TO_REPORT} days: {}",
+                        late.join(", ")
+                    ),
+                )
+            } else if !stuck.is_empty() {
+                Finding::not_met(
+                    format!(
+                        "指示から {DAYS_TO_ACT} 日を過ぎても実施されていない対策がある: {}",
+                        stuck.join("、")
+                    ),
+                    format!(
+                        "what was ordered was not done within {DAYS_TO_ACT} days: {}",
+                        stuck.join(", ")
+                    ),
+                )
+            } else {
+                Finding::met(
+                    "見つかった脆弱性は期限内に報告され、指示された対策も遅れていない",
+                    "cases were reported in time, and what was ordered is not late",
+                )
+            }
+            .fact("unreported", standing.unreported.len())
+            .fact("ordered", standing.ordered.len()))
+        },
+    },
+    Check {
+        name: "vulnerability-plan",
+        look: |scene| {
+            let standing = standing(scene)?;
+            let late = later(&standing.undecided, scene.days_ago(DAYS_TO_ACT));
+            Ok(match late.is_empty() {
+                true => Finding::met(
+                    "対策計画の作成、承認、指示に遅れはない",
+                    "no plan, approval or order is late",
+                ),
+                false => Finding::not_met(
+                    format!("{DAYS_TO_ACT} 日を過ぎても計画・承認・指示がない脆弱性がある: {}", late.join("、")),
+                    format!("cases have waited for a plan, an approval or an order for more than {DAYS_TO_ACT} days: {}", late.join(", ")),
+                ),
+            }
+            .fact("undecided", standing.undecided.len()))
+        },
+    },
+    Check {
+        name: "vulnerability-sharing",
+        look: |scene| {
+            let given = scene.events(&[Kind::CommandGiven], scene.days_ago(365))?;
+            let shared = given
+                .iter()
+                .filter(|one| one.event.subject == "vuln export");
+            Ok(Finding::met(
+                "脆弱性の情報は CSAF 又は VEX として共有できる",
+                "cases can be shared as CSAF or VEX",
+            )
+            .fact("shared_within_a_year", shared.count()))
+        },
+    },
+    Check {
+        name: "verified-update",
+        look: |scene| {
+            let query = "SELECT CAST(c.number AS TEXT) FROM vuln_case c WHERE c.closed_at IS NOT NULL
+                AND EXISTS (SELECT 1 FROM vuln_step s WHERE s.case_number = c.number AND s.step = 'ordered')
+                AND NOT EXISTS (SELECT 1 FROM vuln_step s WHERE s.case_number = c.number AND s.step = 'verified')
+                ORDER BY c.number LIMIT ?1";
+            let unverified = scene.names(query)?;
+            Ok(unbroken(
+                unverified,
+                "入手先と検証の記録がなければ、対策は完了しない",
+                "no case is closed without the source and the verification of what was installed",
+            ))
+        },
+    },
+];
+
+fn standing(scene: &mut Scene<'_, '_>) -> Result<Standing, Error> {
+    let facts = &scene.facts.feeds;
+    vuln::standing(scene.snapshot, &facts.names, facts.most_age, scene.now)
+}
+
+/// Numbers of the cases that stand still since before.
+fn later(cases: &[(i64, Timestamp)], before: Timestamp) -> Vec<String> {
+    let late = cases.iter().filter(|(_, since)| *since < before);
+    late.map(|(number, _)| number.to_string()).collect()
+}
+
+fn inventory(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let standing = standing(scene)?;
+    let Some(at) = standing.listed_at else {
+        return Ok(Finding::unknown(
+            "ソフトウェアの一覧がまだ作られていない",
+            "no list of software was made yet",
+        ));
+    };
+    let finding = if scene.since(at) > LIST_LASTS {
+        Finding::unknown(
+            format!("ソフトウェアの一覧は {} のものである", scene.day(at)),
+            format!("the list of software is of {}", scene.day(at)),
+        )
+    } else if !standing.unlisted.is_empty() {
+        Finding::unknown(
+            format!(
+                "確かめられなかったものがある: {}",
+                standing.unlisted.join("、")
+            ),
+            format!(
+                "some of it could not be looked at: {}",
+                standing.unlisted.join(", ")
+            ),
+        )
+    } else {
+        Finding::met(
+            format!(
+                "{} 個のソフトウェアが名称と版とともに記録されている",
+                standing.software
+            ),
+            format!(
+                "{} pieces of software are on record with name and version",
+                standing.software
+            ),
+        )
+    };
+    Ok(finding
+        .fact("software", standing.software)
+        .fact("listed_at", at.to_string()))
+}
+
+fn feeds(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let standing = standing(scene)?;
+    let troubled = standing.feeds.iter().filter_map(|feed| {
+        let trouble = feed.trouble.as_ref()?;
+        Some(format!("{} ({trouble})", feed.name))
+    });
+    let troubled: Vec<String> = troubled.collect();
+    Ok(if standing.feeds.is_empty() {
+        Finding::not_met(
+            "脆弱性の情報源が設定されていない([vulnerabilities])",
+            "no feed of vulnerabilities is set up ([vulnerabilities])",
+        )
+    } else if !troubled.is_empty() {
+        Finding::not_met(
+            format!("取り込めていない情報源がある: {}", troubled.join("、")),
+            format!("feeds were not read: {}", troubled.join(", ")),
+        )
+    } else {
+        Finding::met(
+            format!(
+                "{} の情報源がすべて期限内に取り込まれている",
+                standing.feeds.len()
+            ),
+            format!("all {} feeds were read in time", standing.feeds.len()),
+        )
+    }
+    .fact(
+        "feeds",
+        texts(standing.feeds.iter().map(|feed| feed.name.clone())),
+    ))
+}

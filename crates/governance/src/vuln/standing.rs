@@ -1,0 +1,122 @@
+//! How clauses 4.3(1) to (5) and 8.3(4) to (6) stand, for whoever shows it.
+
+use advisory::inventory::Item;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use store::{Error, sql::Sql};
+
+use super::{
+    case::{Step, Whole},
+    table,
+};
+
+/// A feed, and whether it can be relied on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FeedStanding {
+    /// Its name.
+    pub name: String,
+    /// When it was read last.
+    pub good_at: Option<Timestamp>,
+    /// Why it is red; `None`: it is not.
+    pub trouble: Option<String>,
+}
+
+/// How it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Standing {
+    /// When software was looked for last; `None`: never.
+    pub listed_at: Option<Timestamp>,
+    /// Kinds of software that could not be looked at, and why (4.3(1)).
+    pub unlisted: Vec<String>,
+    /// Pieces of software.
+    pub software: u64,
+    /// Feeds that the settings name (4.3(2)).
+    pub feeds: Vec<FeedStanding>,
+    /// Open cases that nobody reported to the officer yet, without those that are excepted: number and since when (4.3(3)).
+    pub unreported: Vec<(i64, Timestamp)>,
+    /// Cases that wait for the officer: a plan, its approval, the order, or the end (8.3(4), 8.3(5)).
+    pub undecided: Vec<(i64, Timestamp)>,
+    /// Cases that wait for the administrator (4.3(4), 4.3(5)).
+    pub ordered: Vec<(i64, Timestamp)>,
+    /// Open cases that are excepted until a day.
+    pub excepted: Vec<(i64, Timestamp)>,
+    /// Open cases, not excepted, that are known to be exploited.
+    pub exploited: Vec<i64>,
+    /// Cases that were closed.
+    pub closed: u64,
+}
+
+/// How it stands at `now`. `feeds` are the names of those that the settings have; each is red that was not read within `most`.
+///
+/// # Errors
+/// When the store fails.
+pub fn standing(
+    sql: &mut dyn Sql,
+    feeds: &[String],
+    most: SignedDuration,
+    now: Timestamp,
+) -> Result<Standing, Error> {
+    let mut standing = Standing::default();
+    for look in table::looks(sql)? {
+        standing.listed_at = standing.listed_at.max(Some(look.looked_at));
+        if !look.failed.is_empty() {
+            standing
+                .unlisted
+                .push(format!("{}: {}", look.kind, look.failed));
+        }
+    }
+    let items: Vec<Item> = table::software(sql, true)?
+        .into_iter()
+        .map(|one| one.item)
+        .collect();
+    standing.software = u64::try_from(items.len()).unwrap_or(u64::MAX);
+    let known = table::feeds(sql)?;
+    for name in feeds {
+        let feed = known.iter().find(|feed| feed.name == *name);
+        let good_at = feed.and_then(|feed| feed.good_at);
+        let is_old = good_at.is_none_or(|at| now.duration_since(at) > most);
+        let trouble = match feed {
+            None => Some("it was never read".to_owned()),
+            Some(feed) if is_old => Some(match feed.failed.as_str() {
+                "" => "it was not read for too long".to_owned(),
+                failed => failed.to_owned(),
+            }),
+            Some(_) => None,
+        };
+        standing.feeds.push(FeedStanding {
+            name: name.clone(),
+            good_at,
+            trouble,
+        });
+    }
+    for case in table::cases(sql)? {
+        if case.closed_at.is_some() {
+            standing.closed = standing.closed.saturating_add(1);
+            continue;
+        }
+        let Some(whole) = Whole::read(sql, case.number, &items, now)? else {
+            continue;
+        };
+        if let Some(until) = whole.excepted_until() {
+            standing.excepted.push((case.number, until));
+            continue;
+        }
+        if whole.exploited.is_some() {
+            standing.exploited.push(case.number);
+        }
+        let since = whole
+            .steps
+            .iter()
+            .rev()
+            .find(|taken| taken.step != Step::Excepted);
+        let one = (case.number, since.map_or(case.opened_at, |taken| taken.at));
+        match whole.state() {
+            None => standing.unreported.push(one),
+            Some(Step::Reported | Step::Planned | Step::Approved | Step::Verified) => {
+                standing.undecided.push(one)
+            }
+            Some(_) => standing.ordered.push(one),
+        }
+    }
+    Ok(standing)
+}
