@@ -5,8 +5,6 @@
 //! | `report list`, `report show` | any officer's role |
 //! | `report acknowledge` | the role that it is for |
 
-use std::fmt::Write as _;
-
 use directory::{
     Role,
     command::{Caller, CommandError},
@@ -194,27 +192,34 @@ pub(crate) fn of_task(
 }
 
 fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp) -> String {
-    let mut text = format!(
-        "報告書 {number} / Report {number}\n日時 / Made at: {now}\n対象期間 / Period: {}\nタスク / Task: {}\n\n",
-        entry.period, entry.number
-    );
     let done_by = entry.done_by.as_ref().map_or("", |(_, name)| name.as_str());
-    let closed_by = entry.closed_by.as_deref().unwrap_or_default();
-    // Writing into a text does not fail.
-    let _ = writeln!(text, "{}\n{}\n", workflow.title.ja, workflow.title.en);
-    let _ = writeln!(
-        text,
-        "実施者 / Done by: {done_by}\n完了者 / Closed by: {closed_by}\n"
-    );
+    let mut lines = vec![
+        format!("報告書 {number} / Report {number}"),
+        format!("日時 / Made at: {now}"),
+        format!("対象期間 / Period: {}", entry.period),
+        format!("タスク / Task: {}", entry.number),
+        String::new(),
+        workflow.title.ja.clone(),
+        workflow.title.en.clone(),
+        String::new(),
+        format!("実施者 / Done by: {done_by}"),
+        format!(
+            "完了者 / Closed by: {}",
+            entry.closed_by.as_deref().unwrap_or_default()
+        ),
+        String::new(),
+    ];
     for point in &workflow.points {
         let answers = entry.answers.as_ref();
         let answer = answers.and_then(|answers| answers.get(&point.key));
         let answer = answer.and_then(Value::as_str).unwrap_or_default();
         let question = &point.question;
-        let _ = writeln!(text, "- {} / {}\n  {answer}", question.ja, question.en);
+        lines.push(format!("- {} / {}", question.ja, question.en));
+        lines.push(format!("  {answer}"));
     }
+    lines.push(String::new());
+    lines.push("点検結果 / Standings".to_owned());
     let standings = entry.facts.get("standings").and_then(Value::as_object);
-    let _ = writeln!(text, "\n点検結果 / Standings");
     for (name, standing) in standings.into_iter().flatten() {
         let part = |key: &str| {
             standing
@@ -222,15 +227,12 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
                 .and_then(Value::as_str)
                 .unwrap_or_default()
         };
-        let _ = writeln!(
-            text,
-            "- {name}: {}\n  {}\n  {}",
-            part("state"),
-            part("ja"),
-            part("en")
-        );
+        lines.push(format!("- {name}: {}", part("state")));
+        lines.push(format!("  {}", part("ja")));
+        lines.push(format!("  {}", part("en")));
     }
-    text
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn role(entry: &table::Entry) -> Result<Role, Error> {

@@ -442,6 +442,9 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO tls_report_mail (body) SELECT body FROM queue_message WHERE ?1 <> ?2 LIMIT 1",
         "INSERT INTO tls_report_seen (digest, at) VALUES ('00ff' || ?1, ?2)",
         "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
+        "INSERT INTO standing (name, state, reason_ja, reason_en, facts, since, told_at) \
+         VALUES ('trail-review', 'met', '済', 'done', '{}', ?2, ?2 + ?1 - ?1)",
+        "INSERT INTO occasion (item, period, due_at, run_at, missed) VALUES ('look', '2026-11-28', ?2, ?2, ?1 - ?1)",
         "INSERT INTO software (number, kind, name, version, item, first_seen, gone_at) \
          VALUES (1, 'scanner', 'clamd', '1.0.' || ?1, '{}', ?2, NULL)",
         "INSERT INTO software_look (kind, looked_at, seen_at, failed) VALUES ('scanner', ?2, ?2, 'x' || ?1)",

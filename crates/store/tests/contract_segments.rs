@@ -77,6 +77,11 @@ async fn as_format_1(store: &Store) {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
             "vuln_step",
+            "report",
+            "task_step",
+            "task",
+            "occasion",
+            "standing",
             "vuln_advisory",
             "vuln_case",
             "vuln_exploited",

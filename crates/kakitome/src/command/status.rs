@@ -4,6 +4,7 @@ use directory::{
     Resolution,
     command::{idle, incident, reading, second_factor, shared},
 };
+use governance::State;
 use malware::{Landlocked, Workers};
 use message::address::{Address, Domain};
 use serde_json::json;
@@ -13,7 +14,8 @@ use transfer::signing::{Standing, records};
 
 use super::{Answer, Failure};
 use crate::{
-    backups::{self, State},
+    backups::{self, State as BackupState},
+    governing,
     site::Site,
     vulnerabilities,
 };
@@ -77,6 +79,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     people(site, &mut attention).await?;
     scanning(site, &mut attention);
     probed(site, &mut attention);
+    clauses(site, &mut attention).await?;
     let standing = vulnerabilities::standing(site).await?;
     vulnerabilities::attention(&standing, &mut attention);
     for standing in site.standings.all() {
@@ -183,7 +186,7 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
     }
     let holding = backups::list(site).await?.into_iter();
     let holding: Vec<_> = holding
-        .filter(|known| known.state != State::Clean)
+        .filter(|known| known.state != BackupState::Clean)
         .collect();
     if let Some(first) = holding.first() {
         attention.push(format!(
@@ -247,6 +250,36 @@ fn probed(site: &Site, attention: &mut Vec<String>) {
             last.unreached.join(", ")
         ));
     }
+}
+
+/// Clauses that are not met or cannot be told, and work that waits.
+async fn clauses(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
+    let (rules, facts, now) = (
+        site.rules(),
+        governing::gather(site).await,
+        site.world.now(),
+    );
+    let read = site.store.read(move |snapshot| -> Result<_, store::Error> {
+        let states = governance::clause::states(snapshot, &rules, &facts, now)?;
+        Ok((states, governance::task::count_open(snapshot, now)?))
+    });
+    let (states, (open, late)) = read.await?;
+    for state in [State::NotMet, State::Unknown] {
+        let ids = states.values().filter(|clause| clause.state == state);
+        let ids: Vec<&str> = ids.map(|clause| clause.id.as_str()).collect();
+        if !ids.is_empty() {
+            attention.push(format!(
+                "clauses that are {state}: {}; `clause show ID` tells why",
+                ids.join(", ")
+            ));
+        }
+    }
+    if open > 0 {
+        attention.push(format!(
+            "{open} tasks are open, {late} of them late: `task list`"
+        ));
+    }
+    Ok(())
 }
 
 /// Domains whose mail leaves without a signature.

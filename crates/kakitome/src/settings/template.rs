@@ -224,6 +224,14 @@ unauthenticated_networks = []
 # days = 3                         # that are made up for when the server was down
 # address = \"tls-reports@DOMAIN\"  # where reports about own domains come to; the own records (`tls records`) name it in rua=
 
+[regulation]
+# The calendar that the regulation's work follows, and what the site has chosen of it: `clause list`, `task list`. Own clauses lie in
+# regulation/*.toml beside this file.
+# time_zone = \"Asia/Tokyo\"       # default: the machine's
+# year_begins = 4                  # the month from which quarters and years of the work are counted
+# options = { outside-experts = true }   # options: public-vulnerability-sources, vulnerability-service, availability-monitoring, storage-monitoring, trail-review, outside-experts
+# parameters = { trail-review = 3 }      # how often, in the regulation's units (clauses 4.3(6), 5.1, 5.3, 6.2, 8.1, 8.2, 10.1)
+
 [isolation]
 # Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident
 # opened for the security officer (clause 5.2(5)). `block list`, `incident list`.

@@ -160,6 +160,8 @@ pub enum Finding {
     TlsReportStray { body: i64 },
     /// An incident, a blocked network or a rule against an outbreak cannot be read.
     AlarmUnreadable { name: String, why: String },
+    /// A task or a report is not as its events tell.
+    WorkAltered { name: String, why: String },
     /// A case of vulnerability says something else than its steps.
     CaseDamaged { number: i64, why: String },
     /// An event is dated before the one before it (microseconds since 1970).

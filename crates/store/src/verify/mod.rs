@@ -22,6 +22,7 @@ mod trail;
 mod tree;
 mod vuln;
 mod words;
+mod work;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -259,6 +260,8 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(tls_report::Mails));
     checks.push_back(Box::new(alarm::Alarms));
     checks.push_back(Box::new(vuln::Cases::default()));
+    checks.push_back(Box::new(work::Tasks::default()));
+    checks.push_back(Box::new(work::Reports::default()));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

@@ -44,6 +44,7 @@ impl Finding {
             Self::RecipientOrphans { .. } => "recipient-orphans",
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
             Self::CaseDamaged { .. } => "case-damaged",
+            Self::WorkAltered { .. } => "work-altered",
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
             Self::TlsReportStray { .. } => "tls-report-stray",
@@ -138,6 +139,9 @@ impl Finding {
             Self::TlsSessionsDamaged { .. } | Self::TlsReportStray { .. } => Leave(
                 "left alone: no mail hangs on it; the domain gets no report of that day, and the row goes with the day",
             ),
+            Self::WorkAltered { .. } => Leave(
+                "left alone: what was said is in the events of the task or report (`audit search --subject`); somebody went around the server",
+            ),
             Self::AlarmUnreadable { .. } => Leave(
                 "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
             ),
@@ -203,7 +207,7 @@ impl Finding {
             | Self::QueueUnowned { id, .. }
             | Self::RecipientOrphans { id, .. }
             | Self::QuarantineDamaged { id, .. } => id.to_string(),
-            Self::AlarmUnreadable { name, .. } => name.clone(),
+            Self::AlarmUnreadable { name, .. } | Self::WorkAltered { name, .. } => name.clone(),
             Self::EventTime { event, .. }
             | Self::EventUnreadable { event, .. }
             | Self::EventAltered { event }

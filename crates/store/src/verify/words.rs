@@ -219,7 +219,9 @@ impl Finding {
                     "body {body} is noted to be a queued report, and is not in the queue"
                 )
             }
-            Self::AlarmUnreadable { name, why } => write!(f, "{name}: {why}"),
+            Self::AlarmUnreadable { name, why } | Self::WorkAltered { name, why } => {
+                write!(f, "{name}: {why}")
+            }
             Self::RecipientOrphans { id, recipients } => write!(
                 f,
                 "message {id} is not in the queue, but recipients wait for it: {}",
