@@ -1,10 +1,14 @@
 //! Writes down which crates the program is built of, for its own list of software (clause 4.3(1)): as cargo resolves them for the
 //! target and the features of the program, without those that only run at build.
 
+#![allow(clippy::print_stdout)]
+
 use std::{env, fs, path::PathBuf, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
+    println!("cargo::rerun-if-changed=../../Cargo.toml");
+    println!("cargo::rerun-if-changed=Cargo.toml");
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var("TARGET").unwrap_or_default();
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))

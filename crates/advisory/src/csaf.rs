@@ -173,7 +173,6 @@ pub fn document(sharing: &Sharing, profile: Profile) -> Value {
         "document": {
             "category": category,
             "csaf_version": "2.0",
-            "lang": "en",
             "title": filled(&format!("{word}: {}", sharing.title)),
             "publisher": { "category": "user", "name": filled(&sharing.publisher), "namespace": sharing.namespace },
             "notes": [{ "category": "general", "title": "Scope", "text": "How the software of this mail service stands. Written from the records of its vulnerability case." }],

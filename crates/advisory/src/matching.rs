@@ -94,8 +94,12 @@ fn held(affected: &Affected, version: &str, only: Option<&str>) -> Option<Touch>
             versions,
             stretches,
         } => {
+            let is_said = !versions.is_empty() || stretches.iter().any(|one| one.scheme.is_some());
             if versions.iter().any(|one| one == version) {
                 Status::Affected
+            } else if !is_said {
+                // By commits alone, or not at all: nobody can tell from a version.
+                Status::Unknown
             } else {
                 of_stretches(stretches, version)
             }

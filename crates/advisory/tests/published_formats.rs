@@ -83,6 +83,13 @@ fn rustsec_means_the_versions_of_a_crate_within_its_stretches() {
     // A version that cannot be compared is looked at by somebody.
     let odd = touches(&found, &Item::of_crate("rustls", "main")).unwrap();
     assert_eq!(odd.certainty, Certainty::Possible);
+    // So is software of which the source tells by commits alone.
+    let commits = RUSTSEC.replace("SEMVER", "GIT");
+    let touch = touches(
+        &first(Format::Osv, &commits),
+        &Item::of_crate("rustls", "0.23.46"),
+    );
+    assert_eq!(touch.unwrap().certainty, Certainty::Possible);
     // What was withdrawn touches nothing.
     let withdrawn = RUSTSEC.replacen(
         "\"published\"",

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::{Process, Program, Site, site::me, until};
@@ -150,9 +151,9 @@ fn validators() -> PathBuf {
 
 #[track_caller]
 fn is_valid(kind: &str, document: &Value) {
-    let program = Program::python("documents.py")
-        .word(kind)
-        .env("PYTHONPATH", validators());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/documents.py");
+    let program = Program::new("python3").word(script).word(kind);
+    let program = program.env("PYTHONPATH", validators());
     program.input(document.to_string()).succeeds();
 }
 
@@ -276,7 +277,7 @@ fn a_case_goes_its_course_and_nothing_closes_itself() {
         "this afternoon",
     ]);
     // As soon as there is a second officer, the one who planned does not approve.
-    site.person("tanaka");
+    let tanaka = site.person("tanaka");
     site.give(&["person", "role", "grant", "tanaka", "security-officer"]);
     assert!(refused(&["approve", &ssh]).contains("another person"));
     site.give(&["person", "role", "revoke", "tanaka", "security-officer"]);
@@ -285,7 +286,7 @@ fn a_case_goes_its_course_and_nothing_closes_itself() {
     vuln(&["order", &ssh]);
     let file = site.beside("openssh-server.deb");
     fs::write(&file, b"what was installed").unwrap();
-    let sha256 = format!("{:x}", Sha256::digest(b"what was installed"));
+    let sha256 = HEXLOWER.encode(&Sha256::digest(b"what was installed"));
     let path = file.to_str().unwrap();
     let execute = [
         "execute",
@@ -342,6 +343,16 @@ fn a_case_goes_its_course_and_nothing_closes_itself() {
     let course =
         "reported planned planned approved ordered accepted tested tested executed verified closed";
     assert_eq!(steps.join(" "), course);
+
+    // It is sent to an officer elsewhere, as it is.
+    vuln(&["share", &ssh, "--to", &tanaka.address, "--format", "vex"]);
+    let mut inbox = site.imap(&tanaka);
+    inbox.select("INBOX");
+    let raw = String::from_utf8(inbox.fetch(1)).unwrap();
+    let mail = Program::python("text_of.py").input(raw).succeeds();
+    let sent: Value = serde_json::from_str(&mail[mail.find('{').unwrap()..]).unwrap();
+    is_valid("vex", &sent);
+    assert_eq!(vuln(&["show", &ssh])[0]["state"], "closed");
 
     // The old one comes back: the case does, too.
     installed(&site, OLD);

@@ -437,3 +437,40 @@ pub async fn except(
         })
         .await
 }
+
+/// Notes that a document about a case is sent to officers elsewhere (8.3(6)); `by` sends it.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn share(
+    caller: &Caller,
+    number: i64,
+    document: Document,
+    by: impl Commit,
+) -> Result<View, CommandError> {
+    let given = format!(
+        "vuln share {number} --format {} --to {}",
+        document.format,
+        document.to.join(" --to ")
+    );
+    caller
+        .change_by(by, &given, OFFICERS, move |tx, me| {
+            let now = tx.now();
+            let whole = Whole::find(tx, number, now)?;
+            let facts =
+                json!({ "to": document.to, "format": document.format, "sha256": document.sha256 });
+            step(tx, me, &whole, Step::Shared, &facts, false)
+        })
+        .await
+}
+
+/// A document that is shared.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Whom it goes to.
+    pub to: Vec<String>,
+    /// `csaf` or `vex`.
+    pub format: &'static str,
+    /// SHA-256 of the document, in hexadecimal digits.
+    pub sha256: String,
+}

@@ -40,12 +40,14 @@ pub enum Step {
     Closed,
     /// The case is let be until a day.
     Excepted,
+    /// A document about it was sent to officers elsewhere (8.3(6)).
+    Shared,
     /// The server opened it again: it touches software that it was not closed with.
     Reopened,
 }
 
 impl Step {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Reported,
         Self::Planned,
         Self::Approved,
@@ -56,6 +58,7 @@ impl Step {
         Self::Verified,
         Self::Closed,
         Self::Excepted,
+        Self::Shared,
         Self::Reopened,
     ];
 
@@ -73,8 +76,16 @@ impl Step {
             Self::Verified => "verified",
             Self::Closed => "closed",
             Self::Excepted => "excepted",
+            Self::Shared => "shared",
             Self::Reopened => "reopened",
         }
+    }
+}
+
+impl Step {
+    /// Whether a case is at this step after it.
+    pub(super) fn moves(self) -> bool {
+        !matches!(self, Self::Excepted | Self::Shared)
     }
 }
 
@@ -205,11 +216,7 @@ impl Whole {
             .collect();
         let exploited = table::exploited(sql, &case.id)?;
         let steps = table::steps(sql, number)?;
-        let gone: Vec<Item> = table::software(sql, false)?
-            .into_iter()
-            .filter(|one| one.gone_at.is_some_and(|at| at >= case.opened_at))
-            .map(|one| one.item)
-            .collect();
+        let gone = table::gone_since(sql, case.opened_at)?;
         let mut replacing: Vec<Item> = gone
             .iter()
             .filter(|item| touched_by(&advisories, item).is_some())
@@ -260,12 +267,10 @@ impl Whole {
         self.steps.get(begin..).unwrap_or_default()
     }
 
-    /// The last step, exceptions aside; `None`: the case is open, and nothing was done.
+    /// The last step, exceptions and sharing aside; `None`: the case is open, and nothing was done.
     pub(super) fn state(&self) -> Option<Step> {
         let steps = self.course().iter().rev();
-        let mut steps = steps
-            .map(|taken| taken.step)
-            .filter(|step| *step != Step::Excepted);
+        let mut steps = steps.map(|taken| taken.step).filter(|step| step.moves());
         steps.next()
     }
 

@@ -104,11 +104,7 @@ pub fn standing(
         if whole.exploited.is_some() {
             standing.exploited.push(case.number);
         }
-        let since = whole
-            .steps
-            .iter()
-            .rev()
-            .find(|taken| taken.step != Step::Excepted);
+        let since = whole.steps.iter().rev().find(|taken| taken.step.moves());
         let one = (case.number, since.map_or(case.opened_at, |taken| taken.at));
         match whole.state() {
             None => standing.unreported.push(one),

@@ -61,6 +61,14 @@ pub(super) fn software(sql: &mut dyn Sql, present_only: bool) -> Result<Vec<Soft
     })
 }
 
+/// Software that went at `at` or later.
+pub(super) fn gone_since(sql: &mut dyn Sql, at: Timestamp) -> Result<Vec<Item>, Error> {
+    let list = "SELECT item FROM software WHERE gone_at >= ?1 ORDER BY number";
+    sql::rows(sql, list, params![at], |row| {
+        parsed("software", &row.text(0)?)
+    })
+}
+
 pub(super) fn add_software(tx: &mut Tx<'_>, item: &Item) -> Result<(), Error> {
     let (number, now) = (next(tx, "software")?, tx.now());
     let text = json("software", item)?;

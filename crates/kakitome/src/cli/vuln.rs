@@ -94,6 +94,17 @@ pub(crate) enum VulnCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Send a case as a document to officers elsewhere, by mail (clause 8.3(6))
+    Share {
+        /// Its number
+        number: i64,
+        /// Whom; may be repeated
+        #[arg(long, value_name = "ADDRESS", required = true)]
+        to: Vec<String>,
+        /// As a security advisory, or as VEX
+        #[arg(long, default_value = "csaf")]
+        format: ExportFormat,
+    },
     /// Print a case as a document for officers elsewhere: CSAF 2.0 (clause 8.3(6))
     Export {
         /// Its number

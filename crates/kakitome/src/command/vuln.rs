@@ -3,21 +3,23 @@
 use std::sync::Arc;
 
 use advisory::csaf::Profile;
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use directory::{
     Role,
     command::{Caller, CommandError},
 };
 use governance::vuln::{
-    act::{self, Execution},
+    act::{self, Document, Execution},
     case::{self, Report, View},
     export::{self, Publisher},
     inventory,
     plan::Plan,
 };
-use serde_json::json;
+use serde_json::Value;
 use transfer::notice::Notice;
 
-use super::{Answer, Failure, access::Telling, audit::search::time};
+use super::{Answer, Failure, access::Telling, address, audit::search::time};
 use crate::{
     cli::{
         ExecuteArgs, ExportFormat, ImportArgs, PlanArgs, TestResult, VulnCommand, VulnReportArgs,
@@ -83,8 +85,12 @@ pub(super) async fn run(
         } => act::test(caller, number, result == TestResult::Passed, note).await?,
         VulnCommand::Execute(words) => execute(caller, words).await?,
         VulnCommand::Verify { number } => {
+            // Recorded with what comes of it.
             let words = format!("vuln verify {number}");
-            permit(site, caller, &words, || vulnerabilities::list(site)).await?;
+            let permitted =
+                caller.permit(&words, IMPORTERS, |_| async { Ok::<(), CommandError>(()) });
+            permitted.await?;
+            vulnerabilities::list(site).await?;
             act::verify(caller, number).await?
         }
         VulnCommand::Close {
@@ -105,6 +111,9 @@ pub(super) async fn run(
             until,
             reason,
         } => act::except(caller, number, time(&until)?, reason).await?,
+        VulnCommand::Share { number, to, format } => {
+            share(site, caller, number, &to, format).await?
+        }
         VulnCommand::Export { number, format } => {
             return export(site, caller, number, format, answer).await;
         }
@@ -271,6 +280,16 @@ async fn export(
     format: ExportFormat,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
+    let document = document(site, caller, number, format).await?;
+    answer.row(&document).await
+}
+
+async fn document(
+    site: &Site,
+    caller: &Caller,
+    number: i64,
+    format: ExportFormat,
+) -> Result<Value, Failure> {
     let settings = site.settings();
     let keys = &settings.vulnerabilities;
     let domain = settings
@@ -287,6 +306,40 @@ async fn export(
         ExportFormat::Csaf => Profile::Advisory,
         ExportFormat::Vex => Profile::Vex,
     };
-    let document = export::document(caller, number, profile, publisher, site.world.now()).await?;
-    answer.row(&json!(document)).await
+    Ok(export::document(caller, number, profile, publisher, site.world.now()).await?)
+}
+
+async fn share(
+    site: &Site,
+    caller: &Caller,
+    number: i64,
+    to: &[String],
+    format: ExportFormat,
+) -> Result<View, Failure> {
+    let to = to
+        .iter()
+        .map(|text| address(text))
+        .collect::<Result<Vec<_>, _>>()?;
+    let text = document(site, caller, number, format).await?;
+    let text =
+        serde_json::to_string_pretty(&text).map_err(|error| Failure::Failed(error.to_string()))?;
+    let word = match format {
+        ExportFormat::Csaf => "csaf",
+        ExportFormat::Vex => "vex",
+    };
+    let shared = Document {
+        to: to.iter().map(ToString::to_string).collect(),
+        format: word,
+        sha256: HEXLOWER.encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
+    };
+    let hostname = site.settings().server.hostname.get_ref().clone();
+    let message = Notice {
+        to,
+        subject: format!(
+            "[Kakitome] 脆弱性情報の共有 / a vulnerability, shared: {hostname} {number}"
+        ),
+        // The document is all of the text, so that whatever reads mail can hand it on.
+        text,
+    };
+    Ok(act::share(caller, number, shared, Telling::new(site, message)).await?)
 }

@@ -68,7 +68,7 @@ CREATE INDEX vuln_advisory_case ON vuln_advisory (case_number);
 CREATE TABLE vuln_step (
     number BIGINT PRIMARY KEY,
     case_number BIGINT NOT NULL REFERENCES vuln_case (number),
-    step TEXT NOT NULL CHECK (step IN ('reported', 'planned', 'approved', 'ordered', 'accepted', 'tested', 'executed', 'verified', 'closed', 'excepted', 'reopened')),
+    step TEXT NOT NULL CHECK (step IN ('reported', 'planned', 'approved', 'ordered', 'accepted', 'tested', 'executed', 'verified', 'closed', 'excepted', 'shared', 'reopened')),
     at BIGINT NOT NULL,
     person BIGINT REFERENCES person (id),
     facts TEXT NOT NULL

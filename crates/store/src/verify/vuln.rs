@@ -20,7 +20,7 @@ impl Check for Cases {
 
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
         let page = "SELECT c.number, c.opened_at, c.closed_at, \
-                    (SELECT s.step FROM vuln_step s WHERE s.case_number = c.number AND s.step <> 'excepted' ORDER BY s.number DESC LIMIT 1), \
+                    (SELECT s.step FROM vuln_step s WHERE s.case_number = c.number AND s.step NOT IN ('excepted', 'shared') ORDER BY s.number DESC LIMIT 1), \
                     (SELECT count(*) FROM vuln_advisory a WHERE a.case_number = c.number) \
                     FROM vuln_case c WHERE c.number > ?1 ORDER BY c.number LIMIT ?2";
         let rows = look.rows(page, crate::params![self.after, AT_ONCE], |row| {

@@ -57,7 +57,7 @@ pub(super) const VULNERABILITIES: &[Schema] = schemas! {
         shared: SINGLE_PERSON;
         facts:
             Always "id" Text: "The vulnerability.";
-            Always "step" Text: "The step: `reported`, `planned`, `approved`, `ordered`, `accepted`, `tested`, `executed`, `verified`, `closed`, `excepted` or `reopened`.";
-            Always "facts" Object: "What the step says: the report's `cause`, `scope`, `remedy` and `exploit`; the plan's `version` and eight points; the plan that was approved; the test's `passed` and `note`; of an execution `source`, `sha256`, `file`, `octets` and `note`; of a verification `software`; of an end `ending`, `justification` and `reason`; of an exception `until` and `reason`.";
+            Always "step" Text: "The step: `reported`, `planned`, `approved`, `ordered`, `accepted`, `tested`, `executed`, `verified`, `closed`, `excepted`, `shared` or `reopened`.";
+            Always "facts" Object: "What the step says: the report's `cause`, `scope`, `remedy` and `exploit`; the plan's `version` and eight points; the plan that was approved; the test's `passed` and `note`; of an execution `source`, `sha256`, `file`, `octets` and `note`; of a verification `software`; of an end `ending`, `justification` and `reason`; of an exception `until` and `reason`; of what was shared `to`, `format` and `sha256`; of a case that was opened again `software`.";
     }
 };
