@@ -4,7 +4,7 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::Duration,
 };
@@ -211,10 +211,11 @@ impl Fetch {
             }
             self.content(answer.into_body(), to).await.map(Answer::Read)
         };
-        // The connection's own task ends with the work: what it says then is of no use.
+        let (mut work, connection) = (pin!(work), pin!(connection));
         tokio::select! {
-            answer = work => answer,
-            ended = connection => Err(ended.err().map_or_else(|| "the connection ended early".to_owned(), |error| error.to_string())),
+            answer = &mut work => answer,
+            // What has come is still to be read; of one that broke, the work hears as well.
+            _ = connection => work.await,
         }
     }
 
