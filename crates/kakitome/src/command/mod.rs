@@ -21,6 +21,7 @@ mod probe;
 mod quarantine;
 mod queue;
 mod register;
+mod regulation;
 mod screening;
 mod status;
 mod sts;
@@ -169,6 +170,7 @@ pub(crate) async fn run(
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
+        SiteCommand::Regulation(command) => regulation::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -265,7 +267,8 @@ async fn dispatch(
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
         | SiteCommand::Block(_)
-        | SiteCommand::Register(_) => Err(Failure::Failed(
+        | SiteCommand::Register(_)
+        | SiteCommand::Regulation(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),
     }

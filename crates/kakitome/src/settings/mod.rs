@@ -17,6 +17,7 @@ mod mta_sts;
 mod policy;
 mod probe;
 mod quarantine;
+mod regulation;
 mod reports;
 mod return_path;
 mod rooms;
@@ -35,6 +36,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
+pub(crate) use self::regulation::{RegulationKeys, load as load_regulation};
 pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
@@ -111,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) audit: AuditKeys,
     #[serde(default)]
     pub(crate) probe: ProbeKeys,
+    #[serde(default)]
+    pub(crate) regulation: RegulationKeys,
     /// BLAKE3 of the text these were read from, in hexadecimal; for the trail.
     #[serde(skip)]
     pub(crate) digest: String,
@@ -216,6 +220,11 @@ impl Settings {
         let named = [&self.tls.certificate, &self.tls.key];
         let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
         let of_probe = &self.probe.ca_file;
+        let of_regulation = regulation::files(site).unwrap_or_else(|error| {
+            // The server does not start on a folder that cannot be read; one that came to be so since is not kept quiet about.
+            tracing::error!(%error, "the site's own catalogues cannot be listed");
+            Vec::new()
+        });
         let of_acme = self
             .tls
             .acme
@@ -227,6 +236,7 @@ impl Settings {
             .chain(of_forwards)
             .chain(of_probe)
             .chain(of_acme)
+            .chain(&of_regulation)
         {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
@@ -257,6 +267,7 @@ impl Settings {
             text: &text,
         };
         settings.check_files(directory, &places)?;
+        settings.check_regulation(directory, &places)?;
         Ok(settings)
     }
 

@@ -316,6 +316,14 @@ unauthenticated_networks = []
 # daily = \"04:40\"                 # when the own listeners are probed from outside; false: never
 # ca_file = \"site-ca.pem\"         # roots that vouch for the certificate; default: the system's
 
+[regulation]                      # the site's own regulation: `regulation show`, `regulation render`
+# organisation = \"City of Example\"  # whose it is; default: the first domain
+# edition = 1                      # raise it when the regulation is put into force anew
+# contacts = [{ about = { ja = \"パスワードの漏えい等の届出\", en = \"Leaked passwords\" }, value = \"security@DOMAIN\" }]
+# Values and options that no other setting decides; `regulation show` has them all. Own clauses: catalogues in DIR/regulation/*.toml.
+# parameters = { trail-review = 3, personnel-contact = { ja = \"人事課\", en = \"the personnel section\" } }
+# options = { outside-experts = true, trail-review = true }
+
 [store]
 # segment_size = \"256MiB\"
 # reserve = \"64MiB\"              # free room on the disk below which mail is put off

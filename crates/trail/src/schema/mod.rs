@@ -107,6 +107,7 @@ mod account;
 mod audit;
 mod mailbox;
 mod people;
+mod regulation;
 mod server;
 mod transfer;
 
@@ -135,6 +136,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Incidents", people::INCIDENTS),
     ("The audit trail", audit::TRAIL),
     ("The store", server::STORE),
+    ("The regulation", regulation::REGULATION),
 ];
 
 /// The schema of a kind. `None` never happens: a test holds [`CHAPTERS`] to [`Kind::ALL`].

@@ -1,0 +1,255 @@
+//! `[regulation]`: what the site has chosen of its regulation, and what its documents tell of it.
+
+use std::{collections::BTreeMap, io, path::Path, path::PathBuf};
+
+use ::regulation::{Choices, Contact, File, Regulation, Text, Value};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Role, Settings, SettingsError, bounds::Places};
+
+/// Where a site's own catalogues are, within its directory.
+const FOLDER: &str = "regulation";
+/// The most of them.
+const MOST_FILES: usize = 31;
+/// The most people and places to turn to.
+const MOST_CONTACTS: usize = 100;
+/// The longest name, in characters.
+const MOST_NAME: usize = 200;
+
+/// `[regulation]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RegulationKeys {
+    /// Whose regulation it is. Default: the first domain.
+    pub(crate) organisation: Option<Spanned<String>>,
+    /// Its edition, from 1: the site raises it when the regulation is put into force anew.
+    pub(crate) edition: Spanned<u32>,
+    /// Whom to turn to, as its annex tells.
+    pub(crate) contacts: Vec<Spanned<ContactKeys>>,
+    /// Parameters that nothing else in the settings decides.
+    pub(crate) parameters: BTreeMap<String, Value>,
+    /// Options that nothing else in the settings decides.
+    pub(crate) options: BTreeMap<String, bool>,
+}
+
+/// One of `contacts`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactKeys {
+    /// About what.
+    pub(crate) about: Words,
+    /// An address, a number, a place.
+    pub(crate) value: String,
+}
+
+/// A text in one language, or in both.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Words {
+    Plain(String),
+    Both(Text),
+}
+
+impl Default for RegulationKeys {
+    fn default() -> Self {
+        Self {
+            organisation: None,
+            edition: Spanned::new(0..0, 1),
+            contacts: Vec::new(),
+            parameters: BTreeMap::new(),
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks `[regulation]`, and the site's own catalogues with it.
+    pub(super) fn check_regulation(
+        &self,
+        directory: &Path,
+        places: &Places<'_>,
+    ) -> Result<(), SettingsError> {
+        let keys = &self.regulation;
+        if *keys.edition.get_ref() == 0 {
+            let message = "editions are counted from 1";
+            return Err(places.at(keys.edition.span(), message.into()));
+        }
+        if let Some(name) = &keys.organisation {
+            let long = name.get_ref().chars().count() > MOST_NAME;
+            if long || name.get_ref().trim().is_empty() {
+                let message = format!("organisation must have 1 to {MOST_NAME} characters");
+                return Err(places.at(name.span(), message));
+            }
+        }
+        if let Some(one) = keys.contacts.get(MOST_CONTACTS) {
+            let message = format!("there are at most {MOST_CONTACTS} contacts");
+            return Err(places.at(one.span(), message));
+        }
+        let regulation =
+            load(directory).map_err(|message| places.at_key(&["regulation"], message))?;
+        self.choose(&regulation)
+            .map(drop)
+            .map_err(|(path, message)| {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                places.at_key(&path, message)
+            })
+    }
+
+    /// Parameters and options as these settings have them.
+    pub(crate) fn choices(&self, regulation: &Regulation) -> Result<Choices, String> {
+        self.choose(regulation).map_err(|(_, message)| message)
+    }
+
+    /// The same; an error has the place in the settings.
+    fn choose(&self, regulation: &Regulation) -> Result<Choices, (Vec<String>, String)> {
+        let mut choices = Choices::proposed(regulation);
+        for (key, value) in self.decided_parameters() {
+            let setting = regulation
+                .parameter(key)
+                .and_then(|one| one.setting.clone());
+            let path = setting.as_deref().map(place).unwrap_or_default();
+            choices
+                .set_parameter(regulation, key, Value::Number(value))
+                .map_err(|error| (path, error.to_string()))?;
+        }
+        for (key, on) in self.decided_options() {
+            choices
+                .set_option(regulation, key, on)
+                .map_err(|error| (Vec::new(), error.to_string()))?;
+        }
+        for (key, value) in &self.regulation.parameters {
+            choices
+                .choose_parameter(regulation, key, value.clone())
+                .map_err(|error| (at("parameters", key), error.to_string()))?;
+        }
+        for (key, on) in &self.regulation.options {
+            choices
+                .choose_option(regulation, key, *on)
+                .map_err(|error| (at("options", key), error.to_string()))?;
+        }
+        Ok(choices)
+    }
+
+    /// Parameters that other settings decide.
+    fn decided_parameters(&self) -> [(&'static str, i64); 5] {
+        let seconds = |time: super::Time| i64::try_from(time.0.as_secs()).unwrap_or(i64::MAX);
+        [
+            ("trail-rotation", i64::from(self.audit.rotate_months)),
+            ("trail-retention", i64::from(self.audit.retain_years)),
+            (
+                "definitions-age",
+                seconds(self.screening.malware.definitions_max_age),
+            ),
+            (
+                "password-length",
+                i64::from(self.directory.shortest_password),
+            ),
+            ("idle-after", seconds(self.directory.idle_after)),
+        ]
+    }
+
+    /// Options that follow from other settings.
+    fn decided_options(&self) -> [(&'static str, bool); 5] {
+        let screened = matches!(self.screening_settings(), Ok(Some(_)));
+        [
+            (
+                "plaintext-login",
+                !self.retrieval.plaintext_networks.is_empty(),
+            ),
+            ("submission-authentication", self.has(Role::Mailbox)),
+            (
+                "submission-without-authentication",
+                !self.submission.unauthenticated_networks.is_empty(),
+            ),
+            ("spam-measures", screened),
+            (
+                "initial-password-change",
+                self.directory.initial_only_to_change,
+            ),
+        ]
+    }
+
+    /// Whose regulation it is.
+    pub(crate) fn organisation(&self) -> String {
+        let named = self.regulation.organisation.as_ref();
+        named.map_or_else(
+            || {
+                let first = self.domains.first();
+                first.map_or_else(
+                    || self.server.hostname.get_ref().clone(),
+                    |domain| domain.name.get_ref().clone(),
+                )
+            },
+            |name| name.get_ref().clone(),
+        )
+    }
+
+    /// Whom to turn to.
+    pub(crate) fn contacts(&self) -> Vec<Contact> {
+        let contacts = self.regulation.contacts.iter();
+        contacts
+            .map(|keys| {
+                let keys = keys.get_ref();
+                Contact {
+                    subject: match &keys.about {
+                        Words::Plain(text) => Text::new(text.as_str(), text.as_str()),
+                        Words::Both(text) => text.clone(),
+                    },
+                    value: keys.value.clone(),
+                }
+            })
+            .collect()
+    }
+}
+
+fn at(table: &str, key: &str) -> Vec<String> {
+    vec!["regulation".to_owned(), table.to_owned(), key.to_owned()]
+}
+
+fn place(setting: &str) -> Vec<String> {
+    setting.split('.').map(str::to_owned).collect()
+}
+
+/// The site's own catalogues, relative to its directory, in order of their names.
+pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory.join(FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let path = Path::new(FOLDER).join(name);
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The regulation of the site in `directory`: the built-in catalogue and the site's own.
+pub(crate) fn load(directory: &Path) -> Result<Regulation, String> {
+    let folder = directory.join(FOLDER);
+    let unreadable = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let names = files(directory).map_err(|error| unreadable(&folder, &error))?;
+    if names.len() > MOST_FILES {
+        return Err(format!(
+            "{} has more than {MOST_FILES} catalogues",
+            folder.display()
+        ));
+    }
+    let mut texts = Vec::new();
+    for name in names {
+        let path = directory.join(&name);
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        texts.push((name.display().to_string(), text));
+    }
+    let files: Vec<File<'_>> = texts
+        .iter()
+        .map(|(name, text)| File { name, text })
+        .collect();
+    Regulation::load(&files).map_err(|error| error.to_string())
+}
