@@ -14,6 +14,7 @@ mod life;
 mod outbreak;
 mod probe;
 mod quarantine;
+mod regulation;
 mod screening;
 mod sending;
 mod sts;
@@ -24,6 +25,7 @@ use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::regulation::RegulationCommand;
 pub(crate) use abuse::AbuseCommand;
 pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
@@ -209,6 +211,9 @@ pub(crate) enum SiteCommand {
     /// What was found about mail from outside, and why it was taken or not
     #[command(subcommand)]
     Screening(ScreeningCommand),
+    /// The site's own regulation: what it is made of, and as a document
+    #[command(subcommand)]
+    Regulation(RegulationCommand),
     /// Copy the whole site, while it runs, into an empty or missing directory
     ///
     /// Settings, keys, certificate, database and mail; not the indexes, which are made anew. The copy is as secret

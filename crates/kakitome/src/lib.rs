@@ -27,6 +27,7 @@ mod letter;
 mod listen;
 mod metrics;
 mod offline;
+mod own_regulation;
 mod probing;
 mod remembering;
 mod restore;

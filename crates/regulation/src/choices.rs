@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Clause, Decided, Period, Regulation, Schedule, Unit, Value};
+use crate::{Clause, Decided, Period, PeriodUnit, Regulation, Schedule, Unit, Value};
 
 /// What a site has chosen, whole: every parameter and every option of its regulation with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,10 +203,12 @@ impl Choices {
             return None;
         };
         let count = u32::try_from(*number).ok().filter(|count| *count > 0)?;
-        Some(Period {
-            count,
-            unit: unit.period()?,
-        })
+        // Twelve months are a year, as a clause that says `yearly` has it.
+        let (count, unit) = match unit.period()? {
+            PeriodUnit::Month if count % 12 == 0 => (count / 12, PeriodUnit::Year),
+            unit => (count, unit),
+        };
+        Some(Period { count, unit })
     }
 }
 

@@ -19,6 +19,7 @@ mod catalogue;
 mod choices;
 pub mod document;
 mod facts;
+mod listing;
 pub mod oscal;
 mod regulation;
 mod schedule;
@@ -32,6 +33,7 @@ pub use catalogue::{
 pub use choices::{ChoiceError, Choices};
 pub use document::Document;
 pub use facts::{Contact, Holder, Mark, SiteFacts, Standing};
+pub use listing::listing;
 pub use regulation::{File, LoadError, Regulation};
 pub use schedule::{Period, PeriodUnit, Schedule, UnknownSchedule};
 pub use text::{Language, Text};

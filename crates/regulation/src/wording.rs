@@ -1,6 +1,6 @@
 //! How values, periods and references are said in a text.
 
-use crate::{Choices, Clause, Language, Regulation, Unit, Value};
+use crate::{Choices, Clause, Language, Parameter, Regulation, Unit, Value};
 
 /// Puts values in the place of what stands in braces in `text`: `{key}` is a parameter's value, `{every:key}` how often it comes to, and
 /// `{clause:ID}` what `reference` says of a clause or section. What is not known stays as it is: a [`Regulation`] holds none such.
@@ -56,10 +56,10 @@ pub(crate) fn value(value: &Value, unit: Unit, language: Language) -> String {
             Language::En => "none".to_owned(),
         };
     }
-    let (number, unit) = simplest(number, unit);
+    let (number, (ja, en)) = simplest(number, unit);
     match language {
-        Language::Ja => format!("{number}{}", japanese(unit)),
-        Language::En => format!("{number} {}{}", english(unit), plural(number)),
+        Language::Ja => format!("{number}{ja}"),
+        Language::En => format!("{number} {en}{}", plural(number)),
     }
 }
 
@@ -68,42 +68,27 @@ fn every(found: &Value, unit: Unit, language: Language) -> String {
     let Value::Number(number) = found else {
         return value(found, unit, language);
     };
-    let (number, unit) = simplest(*number, unit);
+    let (number, (ja, en)) = simplest(*number, unit);
     match language {
-        Language::Ja => format!("{number}{}に1度", japanese(unit)),
-        Language::En if number == 1 => format!("every {}", english(unit)),
-        Language::En => format!("every {number} {}s", english(unit)),
+        Language::Ja => format!("{number}{ja}に1度"),
+        Language::En if number == 1 => format!("every {en}"),
+        Language::En => format!("every {number} {en}s"),
     }
 }
 
-/// The largest unit that it comes to a whole number of.
-fn simplest(number: i64, unit: Unit) -> (i64, Unit) {
+/// The largest unit that it comes to a whole number of, in both languages.
+fn simplest(number: i64, unit: Unit) -> (i64, (&'static str, &'static str)) {
     match unit {
-        Unit::Hours if number % 24 == 0 => (number / 24, Unit::Days),
-        Unit::Months if number % 12 == 0 => (number / 12, Unit::Years),
-        _ => (number, unit),
-    }
-}
-
-const fn japanese(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Hours => "時間",
-        Unit::Days => "日",
-        Unit::Months => "か月",
-        Unit::Years => "年",
-        Unit::Characters => "文字",
-        Unit::Text => "",
-    }
-}
-
-const fn english(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Hours => "hour",
-        Unit::Days => "day",
-        Unit::Months => "month",
-        Unit::Years => "year",
-        Unit::Characters => "character",
-        Unit::Text => "",
+        Unit::Seconds if number % 86_400 == 0 => (number / 86_400, ("日", "day")),
+        Unit::Seconds if number % 3600 == 0 => (number / 3600, ("時間", "hour")),
+        Unit::Seconds if number % 60 == 0 => (number / 60, ("分", "minute")),
+        Unit::Seconds => (number, ("秒", "second")),
+        Unit::Days => (number, ("日", "day")),
+        Unit::Months if number % 12 == 0 => (number / 12, ("年", "year")),
+        Unit::Months => (number, ("か月", "month")),
+        Unit::Years => (number, ("年", "year")),
+        Unit::Characters => (number, ("文字", "character")),
+        Unit::Text => (number, ("", "")),
     }
 }
 
@@ -149,6 +134,14 @@ impl Choices {
     pub fn said(&self, key: &str, language: Language) -> Option<String> {
         let (found, unit) = self.parameter(key)?;
         Some(value(found, unit, language))
+    }
+}
+
+impl Parameter {
+    /// What it is if nothing is said, as `3 months`.
+    #[must_use]
+    pub fn said(&self, language: Language) -> String {
+        value(&self.default, self.unit, language)
     }
 }
 

@@ -371,6 +371,12 @@ kinds! {
     BackupGone = "store.backup-gone",
     /// The store was made from a backup; the detail holds where from, how old it is, and which numbers jumped.
     StoreRestored = "store.restored",
+
+    // The regulation.
+    /// The site's own regulation was written as a document.
+    RegulationRendered = "regulation.rendered",
+    /// The regulation, and how each clause stands, were written for machines (OSCAL).
+    RegulationExported = "regulation.exported",
 }
 
 /// A name that no kind has.

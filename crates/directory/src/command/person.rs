@@ -144,13 +144,20 @@ pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), Comma
 pub async fn list(caller: &Caller) -> Result<Vec<PersonView>, CommandError> {
     caller
         .look("person list", &Role::OFFICERS, |snapshot, _| {
-            let everybody = tables::person::all(snapshot)?;
-            everybody
-                .into_iter()
-                .map(|entry| view(snapshot, &entry.name))
-                .collect()
+            everybody(snapshot)
         })
         .await
+}
+
+/// Everybody, those who left too, for a command of another room that tells who holds which role.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn everybody(sql: &mut dyn Sql) -> Result<Vec<PersonView>, CommandError> {
+    let all = tables::person::all(sql)?;
+    all.into_iter()
+        .map(|entry| view(sql, &entry.name))
+        .collect()
 }
 
 /// One person.

@@ -22,6 +22,7 @@ mod probe;
 mod quarantine;
 mod queue;
 mod register;
+mod regulation;
 mod screening;
 mod status;
 mod sts;
@@ -175,6 +176,7 @@ pub(crate) async fn run(
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
+        SiteCommand::Regulation(command) => regulation::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -275,7 +277,8 @@ async fn dispatch(
         | SiteCommand::Task(_)
         | SiteCommand::Report(_)
         | SiteCommand::Vuln(_)
-        | SiteCommand::Register(_) => Err(Failure::Failed(
+        | SiteCommand::Register(_)
+        | SiteCommand::Regulation(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),
     }

@@ -22,7 +22,7 @@ impl Places<'_> {
     }
 
     /// An error at the last key of `path` that stands in the file.
-    fn at_key(&self, path: &[&str], message: String) -> SettingsError {
+    pub(super) fn at_key(&self, path: &[&str], message: String) -> SettingsError {
         self.at(self.find(path).0, message)
     }
 

@@ -51,7 +51,7 @@ pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
-pub(crate) use regulation::RegulationKeys;
+pub(crate) use self::regulation::RegulationKeys;
 pub(crate) use reports::ReportKeys;
 pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::{ScreeningKeys, policy_of};
@@ -229,6 +229,11 @@ impl Settings {
             .ca_file
             .iter()
             .chain(&self.vulnerabilities.ca_file);
+        let of_regulation = regulation::files(site).unwrap_or_else(|error| {
+            // The server does not start on a folder that cannot be read; one that came to be so since is not kept quiet about.
+            tracing::error!(%error, "the site's own catalogues cannot be listed");
+            Vec::new()
+        });
         let of_acme = self
             .tls
             .acme
@@ -240,6 +245,7 @@ impl Settings {
             .chain(of_forwards)
             .chain(of_probe)
             .chain(of_acme)
+            .chain(&of_regulation)
         {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();
@@ -270,6 +276,7 @@ impl Settings {
             text: &text,
         };
         settings.check_files(directory, &places)?;
+        settings.check_regulation(directory, &places)?;
         Ok(settings)
     }
 
@@ -329,7 +336,6 @@ impl Settings {
             reports.check(&self.own_domains(), at)?;
         }
         self.isolation.check(at)?;
-        self.regulation.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
@@ -500,10 +506,6 @@ mod tests {
             ("[signing]\nrotate = \"1d\"\n", 9),
             ("[return_path]\nexcept = [\"no domain\"]\n", 9),
             ("[return_path]\nunmarked = \"drop\"\n", 9),
-            ("[regulation]\ntime_zone = \"Mars/Olympus\"\n", 9),
-            ("[regulation]\nyear_begins = 13\n", 9),
-            ("[regulation.options]\nissue-register = false\n", 9),
-            ("[regulation.parameters]\ntrail-review = 0\n", 9),
             ("[mta_sts]\nmode = \"strict\"\n", 9),
             ("[tls]\nacme = { directory = \"https://a.example/\" }\n", 9),
             (

@@ -1,218 +1,294 @@
-//! `[regulation]`: the site's calendar, what it has chosen of the regulation's parameters and options, and its own clauses
-//! (`DIR/regulation/*.toml`).
+//! `[regulation]`: what the site has chosen of its regulation, and what its documents tell of it.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, path::PathBuf, sync::Arc};
 
-use governance::{Rules, schedule::Calendar, workflow::Workflow};
+use ::governance::{Rules, schedule::Calendar, workflow::Workflow};
+use ::regulation::{Choices, Contact, File, Regulation, Text, Value};
 use jiff::tz::TimeZone;
-use regulation::{ChoiceError, Choices, File, Regulation, Text, Value};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Settings, SettingsError};
+use super::{Role, Settings, SettingsError, bounds::Places};
 
-/// The folder of a site's own clauses.
+/// Where a site's own catalogues are, within its directory.
 const FOLDER: &str = "regulation";
-/// Files in it at most.
-const MOST_FILES: usize = 50;
+/// The most of them.
+const MOST_FILES: usize = 31;
+/// The most people and places to turn to.
+const MOST_CONTACTS: usize = 100;
+/// The longest name, in characters.
+const MOST_NAME: usize = 200;
 
 /// `[regulation]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RegulationKeys {
-    /// The time zone of the site's calendar, as `Asia/Tokyo`. Default: the machine's.
+    /// Whose regulation it is. Default: the first domain.
+    pub(crate) organisation: Option<Spanned<String>>,
+    /// The time zone of the calendar that its work follows, as `Asia/Tokyo`. Default: the machine's.
     pub(crate) time_zone: Option<Spanned<String>>,
     /// The month in which the site's year begins, from which spans of months are counted.
     pub(crate) year_begins: Spanned<i8>,
-    /// Options of the regulation that are the site's to choose.
-    pub(crate) options: BTreeMap<String, Spanned<bool>>,
-    /// Parameters of the regulation that are the site's to choose.
-    pub(crate) parameters: BTreeMap<String, Spanned<Chosen>>,
+    /// Its edition, from 1: the site raises it when the regulation is put into force anew.
+    pub(crate) edition: Spanned<u32>,
+    /// Whom to turn to, as its annex tells.
+    pub(crate) contacts: Vec<Spanned<ContactKeys>>,
+    /// Parameters that nothing else in the settings decides.
+    pub(crate) parameters: BTreeMap<String, Value>,
+    /// Options that nothing else in the settings decides.
+    pub(crate) options: BTreeMap<String, bool>,
+}
+
+/// One of `contacts`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContactKeys {
+    /// About what.
+    pub(crate) about: Words,
+    /// An address, a number, a place.
+    pub(crate) value: String,
+}
+
+/// A text in one language, or in both.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Words {
+    Plain(String),
+    Both(Text),
 }
 
 impl Default for RegulationKeys {
     fn default() -> Self {
         Self {
+            organisation: None,
             time_zone: None,
             year_begins: Spanned::new(0..0, 4),
-            options: BTreeMap::new(),
+            edition: Spanned::new(0..0, 1),
+            contacts: Vec::new(),
             parameters: BTreeMap::new(),
+            options: BTreeMap::new(),
         }
-    }
-}
-
-/// A parameter's value.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Chosen {
-    /// How many of its unit.
-    Number(i64),
-    /// The same text in both languages.
-    Plain(String),
-    /// A text in each.
-    Text(Text),
-}
-
-impl RegulationKeys {
-    pub(super) fn check(
-        &self,
-        at: &dyn Fn(std::ops::Range<usize>, String) -> SettingsError,
-    ) -> Result<(), SettingsError> {
-        if let Some(zone) = &self.time_zone {
-            TimeZone::get(zone.get_ref()).map_err(|error| {
-                at(
-                    zone.span(),
-                    format!("this is no time zone, as \"Asia/Tokyo\": {error}"),
-                )
-            })?;
-        }
-        if !(1..=12).contains(self.year_begins.get_ref()) {
-            let reason = "a month has a number from 1 to 12".to_owned();
-            return Err(at(self.year_begins.span(), reason));
-        }
-        // What the site's own clauses bring cannot be known yet: it is looked at where they are read.
-        let Ok(built_in) = Regulation::built_in() else {
-            return Ok(());
-        };
-        let mut choices = Choices::proposed(&built_in);
-        for (key, on) in &self.options {
-            let chosen = choices.choose_option(&built_in, key, *on.get_ref());
-            unless_unknown(chosen).map_err(|error| at(on.span(), error.to_string()))?;
-        }
-        for (key, value) in &self.parameters {
-            let chosen = choices.choose_parameter(&built_in, key, value.get_ref().made());
-            unless_unknown(chosen).map_err(|error| at(value.span(), error.to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn calendar(&self) -> Calendar {
-        let zone = self.time_zone.as_ref();
-        let zone = zone.and_then(|name| TimeZone::get(name.get_ref()).ok());
-        Calendar {
-            zone: zone.unwrap_or_else(TimeZone::system),
-            year_begins: *self.year_begins.get_ref(),
-        }
-    }
-}
-
-impl Chosen {
-    fn made(&self) -> Value {
-        match self {
-            Self::Number(number) => Value::Number(*number),
-            Self::Plain(text) => Value::Plain(text.clone()),
-            Self::Text(text) => Value::Text(text.clone()),
-        }
-    }
-}
-
-fn unless_unknown(chosen: Result<(), ChoiceError>) -> Result<(), ChoiceError> {
-    match chosen {
-        Err(ChoiceError::Unknown { .. }) => Ok(()),
-        other => other,
     }
 }
 
 impl Settings {
-    /// The regulation of the site in `directory`, with what it has chosen of it.
+    /// Checks `[regulation]`, and the site's own catalogues with it.
+    pub(super) fn check_regulation(
+        &self,
+        directory: &Path,
+        places: &Places<'_>,
+    ) -> Result<(), SettingsError> {
+        let keys = &self.regulation;
+        if *keys.edition.get_ref() == 0 {
+            let message = "editions are counted from 1";
+            return Err(places.at(keys.edition.span(), message.into()));
+        }
+        if let Some(zone) = &keys.time_zone {
+            TimeZone::get(zone.get_ref()).map_err(|error| {
+                let message = format!("this is no time zone, as \"Asia/Tokyo\": {error}");
+                places.at(zone.span(), message)
+            })?;
+        }
+        if !(1..=12).contains(keys.year_begins.get_ref()) {
+            let message = "a month has a number from 1 to 12";
+            return Err(places.at(keys.year_begins.span(), message.into()));
+        }
+        if let Some(name) = &keys.organisation {
+            let long = name.get_ref().chars().count() > MOST_NAME;
+            if long || name.get_ref().trim().is_empty() {
+                let message = format!("organisation must have 1 to {MOST_NAME} characters");
+                return Err(places.at(name.span(), message));
+            }
+        }
+        if let Some(one) = keys.contacts.get(MOST_CONTACTS) {
+            let message = format!("there are at most {MOST_CONTACTS} contacts");
+            return Err(places.at(one.span(), message));
+        }
+        let regulation =
+            load(directory).map_err(|message| places.at_key(&["regulation"], message))?;
+        self.choose(&regulation)
+            .map(drop)
+            .map_err(|(path, message)| {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                places.at_key(&path, message)
+            })
+    }
+
+    /// The regulation of the site in `directory` at work.
     ///
     /// # Errors
-    /// What is wrong with its own clauses, or with what it chose of them, in words.
+    /// What is wrong with its catalogues or with what it chose of them, in words.
     pub(crate) fn rules(&self, directory: &Path) -> Result<Rules, String> {
-        let files = own_clauses(&directory.join(FOLDER))?;
-        let files: Vec<File<'_>> = files
-            .iter()
-            .map(|(name, text)| File { name, text })
-            .collect();
-        let regulation = Regulation::load(&files).map_err(|error| error.to_string())?;
-        let choices = self
-            .choices(&regulation)
-            .map_err(|error| format!("[regulation]: {error}"))?;
+        let regulation = load(directory)?;
+        let choices = self.choices(&regulation)?;
+        let zone = self.regulation.time_zone.as_ref();
+        let zone = zone.and_then(|name| TimeZone::get(name.get_ref()).ok());
         let workflows = Workflow::built_in().map_err(|error| error.to_string())?;
         Ok(Rules {
             regulation: Arc::new(regulation),
             choices: Arc::new(choices),
-            calendar: self.regulation.calendar(),
+            calendar: Calendar {
+                zone: zone.unwrap_or_else(TimeZone::system),
+                year_begins: *self.regulation.year_begins.get_ref(),
+            },
             workflows: workflows.into(),
         })
     }
 
-    fn choices(&self, regulation: &Regulation) -> Result<Choices, ChoiceError> {
+    /// Parameters and options as these settings have them.
+    pub(crate) fn choices(&self, regulation: &Regulation) -> Result<Choices, String> {
+        self.choose(regulation).map_err(|(_, message)| message)
+    }
+
+    /// The same; an error has the place in the settings.
+    fn choose(&self, regulation: &Regulation) -> Result<Choices, (Vec<String>, String)> {
         let mut choices = Choices::proposed(regulation);
-        for (key, on) in &self.regulation.options {
-            choices.choose_option(regulation, key, *on.get_ref())?;
+        for (key, value) in self.decided_parameters() {
+            let setting = regulation
+                .parameter(key)
+                .and_then(|one| one.setting.clone());
+            let path = setting.as_deref().map(place).unwrap_or_default();
+            choices
+                .set_parameter(regulation, key, Value::Number(value))
+                .map_err(|error| (path, error.to_string()))?;
+        }
+        for (key, on) in self.decided_options() {
+            choices
+                .set_option(regulation, key, on)
+                .map_err(|error| (Vec::new(), error.to_string()))?;
         }
         for (key, value) in &self.regulation.parameters {
-            choices.choose_parameter(regulation, key, value.get_ref().made())?;
+            choices
+                .choose_parameter(regulation, key, value.clone())
+                .map_err(|error| (at("parameters", key), error.to_string()))?;
         }
-        for (key, on) in [
-            (
-                "plaintext-login",
-                !self.retrieval.plaintext_networks.is_empty(),
-            ),
-            ("submission-authentication", self.has(super::Role::Mailbox)),
-            (
-                "submission-without-authentication",
-                !self.submission.unauthenticated_networks.is_empty(),
-            ),
-            ("spam-measures", self.screens()),
-            (
-                "initial-password-change",
-                self.directory.initial_only_to_change,
-            ),
-        ] {
-            choices.set_option(regulation, key, on)?;
+        for (key, on) in &self.regulation.options {
+            choices
+                .choose_option(regulation, key, *on)
+                .map_err(|error| (at("options", key), error.to_string()))?;
         }
-        let hours = |time: &super::Time| i64::try_from(time.0.as_secs() / 3600).unwrap_or(i64::MAX);
-        for (key, value) in [
+        Ok(choices)
+    }
+
+    /// Parameters that other settings decide.
+    fn decided_parameters(&self) -> [(&'static str, i64); 5] {
+        let seconds = |time: super::Time| i64::try_from(time.0.as_secs()).unwrap_or(i64::MAX);
+        [
             ("trail-rotation", i64::from(self.audit.rotate_months)),
             ("trail-retention", i64::from(self.audit.retain_years)),
             (
                 "definitions-age",
-                hours(&self.screening.malware.definitions_max_age),
+                seconds(self.screening.malware.definitions_max_age),
             ),
             (
                 "password-length",
                 i64::from(self.directory.shortest_password),
             ),
-            ("idle-after", hours(&self.directory.idle_after)),
-        ] {
-            let shown = choices.set_parameter(regulation, key, Value::Number(value));
-            match shown {
-                // A setting that falls short of the regulation is no fault of the file: the clause turns red.
-                Ok(()) | Err(ChoiceError::Bounds { .. }) => {}
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(choices)
+            ("idle-after", seconds(self.directory.idle_after)),
+        ]
+    }
+
+    /// Options that follow from other settings.
+    fn decided_options(&self) -> [(&'static str, bool); 5] {
+        let screened = matches!(self.screening_settings(), Ok(Some(_)));
+        [
+            (
+                "plaintext-login",
+                !self.retrieval.plaintext_networks.is_empty(),
+            ),
+            ("submission-authentication", self.has(Role::Mailbox)),
+            (
+                "submission-without-authentication",
+                !self.submission.unauthenticated_networks.is_empty(),
+            ),
+            ("spam-measures", screened),
+            (
+                "initial-password-change",
+                self.directory.initial_only_to_change,
+            ),
+        ]
+    }
+
+    /// Whose regulation it is.
+    pub(crate) fn organisation(&self) -> String {
+        let named = self.regulation.organisation.as_ref();
+        named.map_or_else(
+            || {
+                let first = self.domains.first();
+                first.map_or_else(
+                    || self.server.hostname.get_ref().clone(),
+                    |domain| domain.name.get_ref().clone(),
+                )
+            },
+            |name| name.get_ref().clone(),
+        )
+    }
+
+    /// Whom to turn to.
+    pub(crate) fn contacts(&self) -> Vec<Contact> {
+        let contacts = self.regulation.contacts.iter();
+        contacts
+            .map(|keys| {
+                let keys = keys.get_ref();
+                Contact {
+                    subject: match &keys.about {
+                        Words::Plain(text) => Text::new(text.as_str(), text.as_str()),
+                        Words::Both(text) => text.clone(),
+                    },
+                    value: keys.value.clone(),
+                }
+            })
+            .collect()
     }
 }
 
-/// Names and texts of the files, in order of their names.
-fn own_clauses(folder: &Path) -> Result<Vec<(String, String)>, String> {
-    let entries = match std::fs::read_dir(folder) {
+fn at(table: &str, key: &str) -> Vec<String> {
+    vec!["regulation".to_owned(), table.to_owned(), key.to_owned()]
+}
+
+fn place(setting: &str) -> Vec<String> {
+    setting.split('.').map(str::to_owned).collect()
+}
+
+/// The site's own catalogues, relative to its directory, in order of their names.
+pub(super) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory.join(FOLDER)) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("{}: {error}", folder.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
     };
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
-        let path = entry
-            .map_err(|error| format!("{}: {error}", folder.display()))?
-            .path();
-        if path.extension().is_none_or(|ending| ending != "toml") {
-            continue;
+        let name = entry?.file_name();
+        let path = Path::new(FOLDER).join(name);
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            found.push(path);
         }
-        if files.len() >= MOST_FILES {
-            return Err(format!(
-                "{}: more than {MOST_FILES} files",
-                folder.display()
-            ));
-        }
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        files.push((path.display().to_string(), text));
     }
-    files.sort();
-    Ok(files)
+    found.sort();
+    Ok(found)
+}
+
+/// The regulation of the site in `directory`: the built-in catalogue and the site's own.
+pub(crate) fn load(directory: &Path) -> Result<Regulation, String> {
+    let folder = directory.join(FOLDER);
+    let unreadable = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let names = files(directory).map_err(|error| unreadable(&folder, &error))?;
+    if names.len() > MOST_FILES {
+        return Err(format!(
+            "{} has more than {MOST_FILES} catalogues",
+            folder.display()
+        ));
+    }
+    let mut texts = Vec::new();
+    for name in names {
+        let path = directory.join(&name);
+        let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
+        texts.push((name.display().to_string(), text));
+    }
+    let files: Vec<File<'_>> = texts
+        .iter()
+        .map(|(name, text)| File { name, text })
+        .collect();
+    Regulation::load(&files).map_err(|error| error.to_string())
 }

@@ -224,14 +224,6 @@ unauthenticated_networks = []
 # days = 3                         # that are made up for when the server was down
 # address = \"tls-reports@DOMAIN\"  # where reports about own domains come to; the own records (`tls records`) name it in rua=
 
-[regulation]
-# The calendar that the regulation's work follows, and what the site has chosen of it: `clause list`, `task list`. Own clauses lie in
-# regulation/*.toml beside this file.
-# time_zone = \"Asia/Tokyo\"       # default: the machine's
-# year_begins = 4                  # the month from which quarters and years of the work are counted
-# options = { outside-experts = true }   # options: public-vulnerability-sources, vulnerability-service, availability-monitoring, storage-monitoring, trail-review, outside-experts
-# parameters = { trail-review = 3 }      # how often, in the regulation's units (clauses 4.3(6), 5.1, 5.3, 6.2, 8.1, 8.2, 10.1)
-
 [isolation]
 # Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident
 # opened for the security officer (clause 5.2(5)). `block list`, `incident list`.
@@ -339,6 +331,16 @@ unauthenticated_networks = []
 # software = [{ name = \"Postfix\", version = \"3.7.11-0+deb12u1\", purl = \"pkg:deb/debian/postfix?distro=debian-12\" }]
 # publisher = \"City of Example\"   # who shares documents about cases; default: the first domain
 # publisher_url = \"https://city.example\"
+
+[regulation]                      # the site's own regulation: `clause list`, `task list`, `regulation show`, `regulation render`
+# time_zone = \"Asia/Tokyo\"        # of the calendar that its work follows; default: the machine's
+# year_begins = 4                  # the month from which quarters and years of the work are counted
+# organisation = \"City of Example\"  # whose it is; default: the first domain
+# edition = 1                      # raise it when the regulation is put into force anew
+# contacts = [{ about = { ja = \"パスワードの漏えい等の届出\", en = \"Leaked passwords\" }, value = \"security@DOMAIN\" }]
+# Values and options that no other setting decides; `regulation show` has them all. Own clauses: catalogues in DIR/regulation/*.toml.
+# parameters = { trail-review = 3, personnel-contact = { ja = \"人事課\", en = \"the personnel section\" } }
+# options = { outside-experts = true, trail-review = true }
 
 [store]
 # segment_size = \"256MiB\"

@@ -91,8 +91,8 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
-    /// Hours.
-    Hours,
+    /// Seconds.
+    Seconds,
     /// Days.
     Days,
     /// Calendar months.
@@ -113,7 +113,7 @@ impl Unit {
             Self::Days => Some(PeriodUnit::Day),
             Self::Months => Some(PeriodUnit::Month),
             Self::Years => Some(PeriodUnit::Year),
-            Self::Hours | Self::Characters | Self::Text => None,
+            Self::Seconds | Self::Characters | Self::Text => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     number::{ASSUMPTIONS, is_adopted},
     words::{self, Words, words},
 };
-use crate::{Catalogue, Clause, Decided, Kind, Language, SiteFacts, Standing, wording};
+use crate::{Catalogue, Clause, Decided, Kind, Language, SiteFacts, Standing};
 
 /// All annexes that have something to say.
 pub(super) fn all(writer: &Writer<'_>) -> Vec<Block> {
@@ -137,7 +137,7 @@ fn parameters(writer: &Writer<'_>) -> Vec<Block> {
         vec![
             parameter.title.of(language).to_owned(),
             chosen.unwrap_or_default(),
-            wording::value(&parameter.default, parameter.unit, language),
+            parameter.said(language),
             setting(parameter.decided, parameter.setting.as_deref(), language),
         ]
     });

@@ -88,21 +88,18 @@ fn row(cells: &[String]) -> String {
 /// Text in which nothing is taken for markup.
 fn plain(text: &str) -> String {
     let mut made = String::with_capacity(text.len());
-    let mut at_start = true;
-    for letter in text.chars() {
-        let marks = matches!(
-            letter,
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '&' | '~'
-        );
-        // What would begin a list: `1.` and `-`.
-        if marks || (at_start && matches!(letter, '-' | '+')) {
-            made.push('\\');
-        }
-        if letter == '.' && made.bytes().all(|octet| octet.is_ascii_digit()) && !made.is_empty() {
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let mark = "\\`*_[]<>|#&~".contains(letter);
+        let first = made.is_empty();
+        let ends_word = letters.peek().is_none_or(|next| *next == ' ');
+        let digits = !first && made.bytes().all(|octet| octet.is_ascii_digit());
+        // What would begin a list: `- ` and `1. `.
+        let list = ends_word && ((first && "-+".contains(letter)) || (digits && letter == '.'));
+        if mark || list {
             made.push('\\');
         }
         made.push(letter);
-        at_start = false;
     }
     made
 }

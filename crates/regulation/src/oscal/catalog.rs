@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     Catalogue, Chapter, Clause, Kind, Language, Obligation, Parameter, Section, Text, citation,
-    wording,
 };
 
 /// A document for each catalogue of the regulation.
@@ -87,8 +86,8 @@ fn param(entry: &Parameter) -> Value {
         .into_iter()
         .map(|bounds| json!({ "description": bounds }))
         .collect();
-    let default = wording::value(&entry.default, entry.unit, Language::En);
-    let default_ja = wording::value(&entry.default, entry.unit, Language::Ja);
+    let default = entry.said(Language::En);
+    let default_ja = entry.said(Language::Ja);
     without_empty(json!({
         "id": parameter(&entry.key),
         "props": [property("label-ja", &entry.title.ja), property("value-ja", &default_ja)],

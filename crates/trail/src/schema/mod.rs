@@ -108,6 +108,7 @@ mod audit;
 mod governance;
 mod mailbox;
 mod people;
+mod regulation;
 mod server;
 mod transfer;
 mod vuln;
@@ -139,6 +140,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Clauses at work", governance::CLAUSES),
     ("The audit trail", audit::TRAIL),
     ("The store", server::STORE),
+    ("The regulation", regulation::REGULATION),
 ];
 
 /// The schema of a kind. `None` never happens: a test holds [`CHAPTERS`] to [`Kind::ALL`].

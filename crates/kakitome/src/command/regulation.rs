@@ -1,0 +1,220 @@
+//! `regulation`: the site's own regulation as documents.
+
+use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+
+use ::regulation::{Catalogue, Decided, Document, Language, Regulation, SiteFacts, oscal};
+use directory::{
+    Role,
+    command::{Caller, CommandError, person},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use trail::{Actor, Event, Kind};
+
+use super::{Answer, Failure, audit::verify::must_be_absolute};
+use crate::{cli::RegulationCommand, files, governing, own_regulation, site::Site};
+
+/// Who may read it may also pass it on: it names officers and tells what is not in order.
+const MODE: u32 = 0o640;
+
+pub(super) async fn run(
+    site: &Site,
+    caller: &Caller,
+    command: RegulationCommand,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match command {
+        RegulationCommand::Show => show(site, caller, answer).await,
+        RegulationCommand::Render { lang, format, to } => {
+            must_be_absolute(&to)?;
+            let row = render(site, caller, &lang, &format, &to).await?;
+            answer.row(&row).await
+        }
+        RegulationCommand::Export { format, to } => {
+            must_be_absolute(&to)?;
+            for row in export(site, caller, &format, &to).await? {
+                answer.item(&row).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The regulation and the facts of the site as they are now.
+async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandError> {
+    let (rules, facts, now) = (
+        site.rules(),
+        governing::gather(site).await,
+        site.world.now(),
+    );
+    let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
+        let clauses = governance::clause::states(snapshot, &rules, &facts, now)?;
+        Ok((person::everybody(snapshot)?, clauses))
+    };
+    let (people, clauses) = site.store.read(read).await?;
+    Ok(own_regulation::of(site, &people, &clauses))
+}
+
+async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {
+    let words = "regulation show";
+    let (regulation, facts) = caller
+        .permit(words, &Role::OFFICERS, |_| async {
+            let gathered = gathered(site).await?;
+            site.record(caller.given(words)).await?;
+            Ok(gathered)
+        })
+        .await?;
+    for catalogue in regulation.catalogues() {
+        let row = json!({
+            "what": "catalogue",
+            "key": catalogue.id,
+            "value": catalogue.version,
+            "proposed": null,
+            "decided_by": null,
+            "title": catalogue.title.en,
+        });
+        answer.item(&row).await?;
+    }
+    for parameter in regulation.parameters() {
+        let row = json!({
+            "what": "parameter",
+            "key": parameter.key,
+            "value": facts.choices.said(&parameter.key, Language::En),
+            "proposed": parameter.said(Language::En),
+            "decided_by": decided(parameter.decided, parameter.setting.as_deref()),
+            "title": parameter.title.en,
+        });
+        answer.item(&row).await?;
+    }
+    for option in regulation.options() {
+        let row = json!({
+            "what": "option",
+            "key": option.key,
+            "value": facts.choices.is_on(&option.key),
+            "proposed": option.default,
+            "decided_by": decided(option.decided, option.setting.as_deref()),
+            "title": option.condition.en,
+        });
+        answer.item(&row).await?;
+    }
+    Ok(())
+}
+
+fn decided(by: Decided, setting: Option<&str>) -> String {
+    match by {
+        Decided::Design => "the program".to_owned(),
+        Decided::Settings | Decided::Choice => setting.unwrap_or_default().to_owned(),
+    }
+}
+
+async fn render(
+    site: &Site,
+    caller: &Caller,
+    lang: &str,
+    format: &str,
+    to: &Path,
+) -> Result<Value, CommandError> {
+    let words = format!(
+        "regulation render --lang {lang} --format {format} --to {}",
+        to.display()
+    );
+    let given = words.clone();
+    let language = match lang {
+        "en" => Language::En,
+        _ => Language::Ja,
+    };
+    caller
+        .permit(&words, &Role::OFFICERS, |name| async move {
+            let (regulation, facts) = gathered(site).await?;
+            let document = Document::regulation(&regulation, &facts, language);
+            let bytes = match format {
+                "pdf" => document.pdf(),
+                "md" => document.markdown().into_bytes(),
+                _ => document.html().into_bytes(),
+            };
+            let sha256 = digest(&bytes);
+            files::write_new(to, &bytes, MODE).map_err(|error| at(to, &error))?;
+            let event = event(Kind::RegulationRendered, name, to, &regulation, &facts)
+                .detail("language", lang)
+                .detail("format", format)
+                .detail("bytes", bytes.len())
+                .detail("sha256", sha256.as_str());
+            commit(site, caller, &given, event).await?;
+            Ok(json!({
+                "file": to.display().to_string(),
+                "edition": facts.edition,
+                "bytes": bytes.len(),
+                "sha256": sha256,
+            }))
+        })
+        .await
+}
+
+async fn export(
+    site: &Site,
+    caller: &Caller,
+    format: &str,
+    to: &Path,
+) -> Result<Vec<Value>, CommandError> {
+    let words = format!("regulation export --format {format} --to {}", to.display());
+    let given = words.clone();
+    caller
+        .permit(&words, &Role::OFFICERS, |name| async move {
+            let (regulation, facts) = gathered(site).await?;
+            let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
+            fs::DirBuilder::new()
+                .mode(0o750)
+                .create(to)
+                .map_err(|error| at(to, &error))?;
+            let mut rows = Vec::new();
+            for document in documents {
+                let mut text = serde_json::to_vec_pretty(&document.json)
+                    .map_err(|error| CommandError::Argument(error.to_string()))?;
+                text.push(b'\n');
+                let file = to.join(&document.file);
+                files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
+                rows.push(json!({ "file": document.file, "sha256": digest(&text) }));
+            }
+            let event = event(Kind::RegulationExported, name, to, &regulation, &facts)
+                .detail("format", format)
+                .detail("files", rows.clone());
+            commit(site, caller, &given, event).await?;
+            Ok(rows)
+        })
+        .await
+}
+
+fn event(kind: Kind, name: String, to: &Path, regulation: &Regulation, facts: &SiteFacts) -> Event {
+    let catalogues = regulation.catalogues().iter();
+    let catalogues: Vec<Value> = catalogues
+        .map(|one: &Catalogue| json!({ "id": one.id, "version": one.version }))
+        .collect();
+    Event::new(kind, Actor::Person(name))
+        .subject(to.display().to_string())
+        .detail("edition", facts.edition)
+        .detail("catalogues", catalogues)
+}
+
+/// What was made and that it was asked for, in one commit.
+async fn commit(
+    site: &Site,
+    caller: &Caller,
+    words: &str,
+    event: Event,
+) -> Result<(), CommandError> {
+    let given = caller.given(words);
+    let work = move |tx: &mut store::Tx<'_>| {
+        drop(tx.record(&event, ())?);
+        tx.record(&given, ())
+    };
+    site.store.commit(Vec::new(), work).await?;
+    Ok(())
+}
+
+fn at(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::Argument(format!("{}: {error}", path.display()))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
+}
