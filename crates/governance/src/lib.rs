@@ -2,3 +2,5 @@
 //!
 //! It meets the other rooms in `store` and `directory` alone. What only a running server can tell (listeners, scanners, settings) is
 //! handed in as facts.
+
+pub mod traffic;

@@ -17,11 +17,13 @@ mod screening;
 mod sending;
 mod sts;
 mod tls;
+mod traffic;
 
 use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::traffic::TrafficCommand;
 pub(crate) use abuse::AbuseCommand;
 pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
@@ -161,6 +163,9 @@ pub(crate) enum SiteCommand {
     /// Reports about malware from outside, to whoever runs the server that it came from (clause 5.2(6))
     #[command(subcommand)]
     Abuse(AbuseCommand),
+    /// How much mail there is by the hour, what is usual, and what differs from it (clause 4.4)
+    #[command(subcommand)]
+    Traffic(TrafficCommand),
     /// Networks whose connections are not taken (clause 5.2(5))
     #[command(subcommand)]
     Block(BlockCommand),

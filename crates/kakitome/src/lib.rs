@@ -37,6 +37,7 @@ mod signing;
 mod site;
 mod tls;
 mod tls_reports;
+mod traffic;
 mod witness;
 
 use std::{

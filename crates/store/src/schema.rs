@@ -63,7 +63,7 @@ pub(crate) const STEPS: &[Step] = &[
     },
     Step {
         format: 10,
-        files: &[],
+        files: &[include_str!("schema/traffic.sql")],
     },
 ];
 

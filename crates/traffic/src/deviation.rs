@@ -66,10 +66,10 @@ pub struct Rules {
     pub spreads: f64,
     /// And from so many messages, recipients, refusals or proofs away from it in an hour. Default 100.
     pub least: u64,
-    /// Minutes that it has to last until it is believed. Default 2.
-    pub rise: u32,
-    /// Minutes without it until it is over. Default 30.
-    pub fall: u32,
+    /// How long it has to last until it is believed. Default 1 minute.
+    pub rise: Duration,
+    /// How long it has to stay away until it is over. Default 30 minutes.
+    pub fall: Duration,
     /// When service suffers.
     pub harm: HarmRules,
 }
@@ -80,8 +80,8 @@ impl Default for Rules {
             times: 3.0,
             spreads: 6.0,
             least: 100,
-            rise: 2,
-            fall: 30,
+            rise: Duration::from_secs(60),
+            fall: Duration::from_secs(1800),
             harm: HarmRules::default(),
         }
     }
@@ -330,61 +330,54 @@ pub struct Watch {
     pub state: State,
     /// Since when.
     pub since: Timestamp,
-    /// Minutes in a row in which it was found worse.
-    rising: u32,
-    /// Minutes in a row in which it was found better.
-    falling: u32,
-    /// The best state that was found worse than the current one, or the worst that was found better.
-    towards: State,
+    /// It is found worse since then, and this is the least that was found.
+    rising: Option<(Timestamp, State)>,
+    /// It is found better since then, and this is the worst that was found.
+    falling: Option<(Timestamp, State)>,
 }
 
 impl Watch {
-    /// Nothing is known yet.
+    /// As it was left.
     #[must_use]
-    pub fn new(now: Timestamp) -> Self {
+    pub fn new(state: State, since: Timestamp) -> Self {
         Self {
-            state: State::Unknown,
-            since: now,
-            rising: 0,
-            falling: 0,
-            towards: State::Unknown,
+            state,
+            since,
+            rising: None,
+            falling: None,
         }
     }
 
-    /// Takes what was found in a minute. `Some`: the state before, if it changed.
+    /// Takes what was found now. `Some`: the state before, if it changed.
     pub fn step(&mut self, found: State, now: Timestamp, rules: &Rules) -> Option<State> {
-        // Between knowing that all is well and not knowing nothing is waited for.
         let is_calm = |state: State| matches!(state, State::Normal | State::Unknown);
         if found == self.state {
-            (self.rising, self.falling) = (0, 0);
+            (self.rising, self.falling) = (None, None);
             return None;
         }
+        // Between knowing that all is well and not knowing nothing is waited for.
         if is_calm(found) && is_calm(self.state) {
-            return Some(self.turn(found, now, 0));
+            return Some(self.turn(found, now));
         }
-        if found > self.state {
-            self.towards = match self.rising {
-                0 => found,
-                _ => self.towards.min(found),
-            };
-            (self.rising, self.falling) = (self.rising.saturating_add(1), 0);
-            return (self.rising >= rules.rise).then(|| self.turn(self.towards, now, rules.rise));
-        }
-        self.towards = match self.falling {
-            0 => found,
-            _ => self.towards.max(found),
+        let (since, towards, wait) = if found > self.state {
+            let (since, least) = self.rising.unwrap_or((now, found));
+            let least = least.min(found);
+            (self.rising, self.falling) = (Some((since, least)), None);
+            (since, least, rules.rise)
+        } else {
+            let (since, worst) = self.falling.unwrap_or((now, found));
+            let worst = worst.max(found);
+            (self.rising, self.falling) = (None, Some((since, worst)));
+            (since, worst, rules.fall)
         };
-        (self.falling, self.rising) = (self.falling.saturating_add(1), 0);
-        (self.falling >= rules.fall).then(|| self.turn(self.towards, now, rules.fall))
+        let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
+        (now.duration_since(since) >= wait).then(|| self.turn(towards, since))
     }
 
-    /// Takes on a state that has lasted for so many minutes; what it was before.
-    fn turn(&mut self, state: State, now: Timestamp, minutes: u32) -> State {
+    /// Takes on a state; what it was before.
+    fn turn(&mut self, state: State, since: Timestamp) -> State {
         let before = self.state;
-        let ago = SignedDuration::from_mins(i64::from(minutes.saturating_sub(1)));
-        self.state = state;
-        self.since = now.checked_sub(ago).unwrap_or(now);
-        (self.rising, self.falling) = (0, 0);
+        *self = Self::new(state, since);
         before
     }
 }
@@ -567,7 +560,7 @@ mod tests {
     fn a_state_is_believed_when_it_lasts() {
         let rules = Rules::default();
         let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-        let mut watch = Watch::new(at(0));
+        let mut watch = Watch::new(State::Unknown, at(0));
         assert_eq!(
             watch.step(State::Normal, at(1), &rules),
             Some(State::Unknown)
@@ -582,11 +575,11 @@ mod tests {
         }
         // Once more, and waiting begins anew.
         assert_eq!(watch.step(State::Alarm, at(35), &rules), None);
-        for minute in 36..65 {
+        for minute in 36..66 {
             assert_eq!(watch.step(State::Normal, at(minute), &rules), None);
         }
         assert_eq!(
-            watch.step(State::Normal, at(65), &rules),
+            watch.step(State::Normal, at(66), &rules),
             Some(State::Alarm)
         );
         assert_eq!((watch.state, watch.since), (State::Normal, at(36)));

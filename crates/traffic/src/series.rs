@@ -395,6 +395,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn shares_are_bounded_and_their_sum_is_exact(names in proptest::collection::vec((0_u16..2000, 1_u64..9), 0..4000)) {
             let mut shares = Shares::default();

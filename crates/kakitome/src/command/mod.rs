@@ -25,6 +25,7 @@ mod screening;
 mod status;
 mod sts;
 mod tls;
+mod traffic;
 mod trying;
 mod verify;
 
@@ -169,6 +170,7 @@ pub(crate) async fn run(
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
+        SiteCommand::Traffic(command) => traffic::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -265,6 +267,7 @@ async fn dispatch(
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
         | SiteCommand::Block(_)
+        | SiteCommand::Traffic(_)
         | SiteCommand::Register(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),
         )),

@@ -46,6 +46,7 @@ impl Finding {
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
             Self::TlsReportStray { .. } => "tls-report-stray",
+            Self::TrafficDamaged { .. } => "traffic-damaged",
             Self::AlarmUnreadable { .. } => "alarm-unreadable",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
@@ -134,6 +135,9 @@ impl Finding {
             Self::TlsSessionsDamaged { .. } | Self::TlsReportStray { .. } => Leave(
                 "left alone: no mail hangs on it; the domain gets no report of that day, and the row goes with the day",
             ),
+            Self::TrafficDamaged { .. } => Leave(
+                "left alone: no mail hangs on it, and nothing is learned from it; what was counted is in the event that closed the hour (`audit search --kind traffic.hour`)",
+            ),
             Self::AlarmUnreadable { .. } => Leave(
                 "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
             ),
@@ -170,6 +174,7 @@ impl Finding {
                 domain.clone()
             }
             Self::TlsReportStray { body } => body.to_string(),
+            Self::TrafficDamaged { hour, .. } => format!("traffic of the hour {hour}"),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
             | Self::BodyWithoutPlace { body, .. }

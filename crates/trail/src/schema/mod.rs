@@ -108,6 +108,7 @@ mod audit;
 mod mailbox;
 mod people;
 mod server;
+mod traffic;
 mod transfer;
 
 /// One chapter of the schema: its title and the kinds in it.
@@ -133,6 +134,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Accounts", account::ACCOUNTS),
     ("Secrets", account::SECRETS),
     ("Incidents", people::INCIDENTS),
+    ("Traffic", traffic::TRAFFIC),
     ("The audit trail", audit::TRAIL),
     ("The store", server::STORE),
 ];
