@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use store::{Error, Topic, Tx};
+use store::{Error, Topic, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::{
@@ -21,7 +21,39 @@ pub fn open_bounce_surge(
     facts: &Value,
     since: Timestamp,
 ) -> Result<Option<Event>, Error> {
-    let kind = IncidentKind::BounceSurge.as_str();
+    open(tx, IncidentKind::BounceSurge, reason, facts, since)
+}
+
+/// The same of traffic that differs much from what is usual while service suffers (clause 4.4(2)).
+///
+/// # Errors
+/// When the database fails.
+pub fn open_dos(
+    tx: &mut Tx<'_>,
+    reason: &str,
+    facts: &Value,
+    since: Timestamp,
+) -> Result<Option<Event>, Error> {
+    open(tx, IncidentKind::Dos, reason, facts, since)
+}
+
+/// The number of the open incident of denial of service, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub fn open_dos_number(sql: &mut dyn Sql) -> Result<Option<i64>, Error> {
+    let open = table::open_at(sql, IncidentKind::Dos.as_str(), None)?;
+    Ok(open.map(|open| open.number))
+}
+
+fn open(
+    tx: &mut Tx<'_>,
+    kind: IncidentKind,
+    reason: &str,
+    facts: &Value,
+    since: Timestamp,
+) -> Result<Option<Event>, Error> {
+    let kind = kind.as_str();
     if table::open_at(tx, kind, None)?.is_some() {
         return Ok(None);
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::traffic;
+
 /// What the running server tells of itself at one instant.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -43,6 +45,8 @@ pub struct Facts {
     pub disk: Option<Disk>,
     /// Files of the trail and its keys that others than the server's own user may read.
     pub readable_by_others: Vec<String>,
+    /// How traffic is judged; `None`: it is not watched.
+    pub traffic: Option<traffic::Options>,
     /// Feeds of vulnerabilities that the settings name.
     pub feeds: Feeds,
     /// How far the clock is behind the last event, in seconds.

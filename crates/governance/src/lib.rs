@@ -22,6 +22,7 @@ pub mod schedule;
 mod state;
 mod tables;
 pub mod task;
+pub mod traffic;
 pub mod vuln;
 pub mod workflow;
 

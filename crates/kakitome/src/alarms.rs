@@ -1,7 +1,8 @@
-//! Incidents that the server opens by itself are analysed, and the officers are told by mail (clauses 5.2(5), 5.5(2)). The opening is a commit of
+//! Incidents that the server opens by itself are analysed, and the officers are told by mail (clauses 4.4(2), 5.2(5), 5.5(2)). The opening is a commit of
 //! its own; what a crash leaves in between is told of at the next start.
 
 mod submissions;
+mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ use crate::site::Site;
 
 const BOUNCE_SURGE: &str = IncidentKind::BounceSurge.as_str();
 const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
+const DOS: &str = IncidentKind::Dos.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
 const LOOK: Duration = Duration::from_secs(60);
 /// Events that are read at a time.
@@ -73,7 +75,7 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
     );
     let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
     let message = Notice {
-        to: site.directory.addresses_of(Role::SecurityOfficer).await?,
+        to: site.directory.addresses_of(officer(found)).await?,
         subject: subject(found),
         text,
     };
@@ -95,6 +97,13 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
         );
     }
     Ok(())
+}
+
+/// Whose it is to be told of it.
+fn officer(found: &IncidentView) -> Role {
+    let mut kinds = IncidentKind::ALL.into_iter();
+    let kind = kinds.find(|kind| kind.as_str() == found.kind);
+    kind.unwrap_or(IncidentKind::Credential).officer()
 }
 
 /// The same text for `incident report`, in one language.
@@ -121,6 +130,9 @@ fn subject(found: &IncidentView) -> String {
     }
     if found.kind == SUBMISSION_SURGE {
         return submissions::subject(found);
+    }
+    if found.kind == DOS {
+        return traffic::subject(found);
     }
     format!(
         "[Kakitome] インシデント {}: 内部からのマルウェア送信 {about} / incident {}: malware from inside",
@@ -195,6 +207,7 @@ fn head(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
     match found.kind.as_str() {
         BOUNCE_SURGE => of_bounces(found, language, zone),
         SUBMISSION_SURGE => submissions::head(found, language, zone),
+        DOS => traffic::head(found, language, zone),
         _ => of_malware(found, language, zone),
     }
 }

@@ -19,6 +19,7 @@ mod screening;
 mod sending;
 mod sts;
 mod tls;
+mod traffic;
 mod vuln;
 
 use std::{net::IpAddr, path::PathBuf};
@@ -26,6 +27,7 @@ use std::{net::IpAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::regulation::RegulationCommand;
+pub(crate) use self::traffic::TrafficCommand;
 pub(crate) use abuse::AbuseCommand;
 pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
@@ -182,6 +184,9 @@ pub(crate) enum SiteCommand {
     /// Reports that came of tasks, to the holders of a role
     #[command(subcommand)]
     Report(ReportCommand),
+    /// How much mail there is by the hour, what is usual, and what differs from it (clause 4.4)
+    #[command(subcommand)]
+    Traffic(TrafficCommand),
     /// Networks whose connections are not taken (clause 5.2(5))
     #[command(subcommand)]
     Block(BlockCommand),

@@ -39,6 +39,7 @@ mod signing;
 mod site;
 mod tls;
 mod tls_reports;
+mod traffic;
 mod vulnerabilities;
 mod witness;
 mod yara_rules;

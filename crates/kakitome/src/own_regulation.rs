@@ -6,10 +6,7 @@ use directory::command::person::PersonView;
 use governance::{Rules, State, clause::ClauseView};
 use regulation::{Holder, Mark, Regulation, SiteFacts, Standing, Text, WayKind};
 
-use crate::{
-    settings::Role,
-    site::Site,
-};
+use crate::{settings::Role, site::Site};
 
 /// The regulation in force, and the facts for its documents. `people` is everybody; `clauses` says how clauses stand, by id.
 pub(crate) fn of(
@@ -64,7 +61,9 @@ fn standings(rules: &Rules, clauses: &BTreeMap<String, ClauseView>) -> BTreeMap<
 /// In which way a clause is met: where people act, by that; else where it is measured, by that.
 fn met_by(rules: &Rules, id: &str) -> Mark {
     let own = rules.regulation.clause(id).into_iter();
-    let ways = own.chain(rules.regulation.items(id)).flat_map(|clause| &clause.ways);
+    let ways = own
+        .chain(rules.regulation.items(id))
+        .flat_map(|clause| &clause.ways);
     let kinds: Vec<WayKind> = ways.map(|way| way.way).collect();
     if kinds.contains(&WayKind::Workflow) {
         Mark::Workflow

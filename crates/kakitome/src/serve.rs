@@ -16,7 +16,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    tls_reports, vulnerabilities, witness, yara_rules,
+    tls_reports, traffic, vulnerabilities, witness, yara_rules,
 };
 
 /// Why a site cannot be served.
@@ -144,6 +144,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(blocks::run(Arc::clone(site), watch.clone()));
     tasks.spawn(alarms::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(traffic::run(Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));

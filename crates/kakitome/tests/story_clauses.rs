@@ -80,7 +80,10 @@ fn a_setting_that_falls_short_turns_its_clause_red_and_back() {
     site.give(&["clause", "check", "5.2-5"]);
     let red = clause(&site, "5.2-5");
     assert_ne!(red["since"], since);
-    assert!(red["why"].as_str().unwrap().contains("[isolation] enabled"), "{red}");
+    assert!(
+        red["why"].as_str().unwrap().contains("[isolation] enabled"),
+        "{red}"
+    );
     site.unset("enabled = false");
     site.server().signal(Signal::HUP);
     becomes(&site, "5.2-5", "met");

@@ -441,6 +441,8 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
          '192.0.2.1', '', 'x', ?1)",
         "INSERT INTO tls_report_mail (body) SELECT body FROM queue_message WHERE ?1 <> ?2 LIMIT 1",
         "INSERT INTO tls_report_seen (digest, at) VALUES ('00ff' || ?1, ?2)",
+        "INSERT INTO traffic_span (hour, hours, closed, content) VALUES (?2 / 3600000000, ?1 - ?1 + 1, 1, '{\"minutes\":60}')",
+        "INSERT INTO traffic_mark (one, event, state, since) VALUES (1, ?1 - ?1, 'normal', ?2)",
         "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
         "INSERT INTO standing (name, state, reason_ja, reason_en, facts, since, told_at) \
          VALUES ('trail-review', 'met', '済', 'done', '{}', ?2, ?2 + ?1 - ?1)",

@@ -101,7 +101,8 @@ pub(crate) fn not_before(at: jiff::Timestamp) -> i64 {
 }
 
 /// When an id was given, to the millisecond.
-pub(crate) fn made_at(id: i64) -> jiff::Timestamp {
+#[must_use]
+pub fn made_at(id: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(id >> BELOW_TIME).unwrap_or_default()
 }
 

@@ -62,6 +62,7 @@ pub mod sql;
 mod sqlite;
 pub mod sts;
 pub mod tls_report;
+pub mod traffic;
 pub mod tree;
 mod tx;
 pub mod verify;
@@ -173,7 +174,8 @@ pub struct SealedBody {
     pub(crate) sealed: seal::Sealed,
 }
 
-/// Proof that a transaction recorded its audit event. Outside of this crate only [`Tx::record`] makes it.
+/// Proof that a transaction recorded its audit event. Outside of this crate only [`Tx::record`] makes it, and [`traffic::only_counted`] for what
+/// merely follows the trail.
 #[derive(Debug)]
 #[must_use = "return it from the closure given to Store::commit"]
 pub struct Recorded<T> {

@@ -66,6 +66,7 @@ pub(crate) const STEPS: &[Step] = &[
         files: &[
             include_str!("schema/governance.sql"),
             include_str!("schema/vuln.sql"),
+            include_str!("schema/traffic.sql"),
         ],
     },
 ];

@@ -97,6 +97,8 @@ async fn as_format_1(store: &Store) {
             "word_lessons",
             "screening_policy",
             "blocked_address",
+            "traffic_span",
+            "traffic_mark",
             "abuse_report",
             "outbreak_found",
             "outbreak_search",

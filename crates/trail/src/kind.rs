@@ -330,6 +330,14 @@ kinds! {
     /// An incident was closed.
     IncidentClosed = "incident.closed",
 
+    // Traffic (clause 4.4).
+    /// An hour of traffic is over; the detail holds what was counted, and how it was judged.
+    TrafficHour = "traffic.hour",
+    /// Traffic became normal, unusual, alarming or unknown; the detail holds by what.
+    TrafficState = "traffic.state",
+    /// Old hours of traffic were folded into days, or old days were forgotten.
+    TrafficFolded = "traffic.folded",
+
     // The trail itself.
     /// Somebody searched the trail (clause 8.2(1)a).
     TrailRead = "audit.read",

@@ -31,6 +31,8 @@ use crate::{
 pub use super::step::{IncidentKind, Step};
 
 pub(super) const MAY_ACKNOWLEDGE: &[Role] = &[Role::SecurityOfficer];
+/// Those of whom one kind or another is for: [`is_for`] says which.
+const MAY_DECIDE: &[Role] = &[Role::SecurityOfficer, Role::SystemOfficer];
 const MAY_HAND_OVER: &[Role] = &[Role::AccountManager];
 /// How far back is looked when the owner vouches for nothing.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -267,7 +269,7 @@ pub async fn show(caller: &Caller, number: i64) -> Result<IncidentView, CommandE
         .await
 }
 
-/// The security officer has read the report. It counts as reported with this, if no officer could be sent mail.
+/// The officer whose kind of incident it is has read the report. It counts as reported with this, if no officer could be sent mail.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -278,9 +280,11 @@ pub async fn acknowledge(
 ) -> Result<IncidentView, CommandError> {
     let words = format!("incident step {number} {}", Step::Acknowledged.as_str());
     let note = note.to_owned();
-    let work = caller.change(&words, MAY_ACKNOWLEDGE, move |tx, me| {
+    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
         let note = said(&note)?;
-        demanded(&still_open(tx, number)?, Step::Acknowledged)?;
+        let incident = still_open(tx, number)?;
+        is_for(me, &incident)?;
+        demanded(&incident, Step::Acknowledged)?;
         if !taken(tx, number, Step::Analysed)? {
             return Err(CommandError::State(format!(
                 "incident {number} is not analysed yet; `incident step {number} analysed` does it"
@@ -401,8 +405,10 @@ pub async fn settle(
 /// [`CommandError`].
 pub async fn close(caller: &Caller, number: i64) -> Result<IncidentView, CommandError> {
     let words = format!("incident close {number}");
-    let work = caller.change(&words, MAY_ACKNOWLEDGE, move |tx, me| {
+    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
         let incident = still_open(tx, number)?;
+        is_for(me, &incident)?;
+        super::dos::may_close(tx, &incident)?;
         let missing = view(tx, incident)?.missing;
         if !missing.is_empty() {
             let names: Vec<&str> = missing.into_iter().map(Step::as_str).collect();
@@ -553,6 +559,18 @@ pub(super) fn said(note: &str) -> Result<String, CommandError> {
         return Ok(String::new());
     }
     plain_text("the note", note, MOST_REASON)
+}
+
+/// Refuses an officer whose kind of incident it is not.
+fn is_for(me: &Executor, incident: &Entry) -> Result<(), CommandError> {
+    let kind = IncidentKind::named(&incident.kind).unwrap_or(IncidentKind::Credential);
+    match me.has(kind.officer()) {
+        true => Ok(()),
+        false => Err(CommandError::NotPermitted(match kind {
+            IncidentKind::Dos => &[Role::SystemOfficer],
+            _ => MAY_ACKNOWLEDGE,
+        })),
+    }
 }
 
 fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {

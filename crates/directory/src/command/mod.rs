@@ -63,6 +63,7 @@ pub mod arrival;
 pub mod block;
 mod bootstrap;
 pub(crate) mod delete;
+pub mod dos;
 mod error;
 pub mod forward;
 pub mod hold;

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::Role;
+
 /// What an incident is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -14,15 +16,18 @@ pub enum IncidentKind {
     BounceSurge,
     /// An identifier that submits many times what it usually does (clauses 4.4, 5.5).
     SubmissionSurge,
+    /// Traffic that differs much from what is usual, while service suffers (clauses 4.4(2), 8.4).
+    Dos,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Credential,
         Self::MalwareInside,
         Self::BounceSurge,
         Self::SubmissionSurge,
+        Self::Dos,
     ];
 
     /// Its name on the command line, in storage and in the trail.
@@ -33,6 +38,16 @@ impl IncidentKind {
             Self::MalwareInside => "malware-inside",
             Self::BounceSurge => "bounce-surge",
             Self::SubmissionSurge => "submission-surge",
+            Self::Dos => "dos",
+        }
+    }
+
+    /// Whose officer reads its report, acknowledges and closes it.
+    #[must_use]
+    pub const fn officer(self) -> Role {
+        match self {
+            Self::Dos => Role::SystemOfficer,
+            _ => Role::SecurityOfficer,
         }
     }
 
@@ -84,6 +99,12 @@ impl IncidentKind {
                 Step::Acknowledged,
                 Step::QueueSettled,
             ],
+            (Self::Dos, _) => &[
+                Step::Analysed,
+                Step::Reported,
+                Step::Acknowledged,
+                Step::MeasureTaken,
+            ],
         }
     }
 }
@@ -108,6 +129,8 @@ pub enum Step {
     Acknowledged,
     /// The terminal that it came from was taken off the network, and is clean (clause 5.2(5)).
     TerminalCleaned,
+    /// Something was done about it, or it was found that nothing has to be (clause 4.4(2)); the note says what.
+    MeasureTaken,
     /// What was held was released, returned or discarded.
     QueueSettled,
     /// What was submitted is not in order: the identifier is suspended, by an incident of its own. No kind demands it.
@@ -133,6 +156,7 @@ impl Step {
             Self::Reported => "reported",
             Self::Acknowledged => "acknowledged",
             Self::TerminalCleaned => "terminal-cleaned",
+            Self::MeasureTaken => "measure-taken",
             Self::QueueSettled => "queue-settled",
             Self::Rejected => "rejected",
             Self::PasswordRenewed => "password-renewed",

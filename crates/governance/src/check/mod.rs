@@ -10,6 +10,7 @@ mod mail;
 mod people;
 mod screening;
 mod server;
+mod traffic;
 mod trail;
 mod vuln;
 
@@ -55,6 +56,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         mail::CHECKS,
         screening::CHECKS,
         vuln::CHECKS,
+        traffic::CHECKS,
         case::CHECKS,
     ]
     .into_iter()

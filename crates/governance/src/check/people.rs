@@ -186,7 +186,10 @@ fn waiting(
 
 /// Identifiers that nobody used for long (clause 7.1(3)d).
 fn idle(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
-    let Some(days) = scene.parameter("idle-after").map(|seconds| seconds / 86_400) else {
+    let Some(days) = scene
+        .parameter("idle-after")
+        .map(|seconds| seconds / 86_400)
+    else {
         return Ok(Finding::unknown(
             "使われていないとみなす日数が定められていない",
             "it is not set after how many days an identifier counts as unused",

@@ -5,6 +5,7 @@ use directory::{
     command::{
         Caller, CommandError,
         account::MAY_SUSPEND,
+        dos,
         incident::{self, IncidentView, Open},
         surge,
     },
@@ -99,6 +100,7 @@ pub(super) async fn run(
             "handed-over" => incident::hand_over(caller, number, &note).await?,
             "acknowledged" => incident::acknowledge(caller, number, &note).await?,
             "terminal-cleaned" => incident::clean(caller, number, &note).await?,
+            "measure-taken" => dos::measure(caller, number, &note).await?,
             "queue-settled" => incident::settle(caller, number, &note).await?,
             surge::RELEASED => surge::release(caller, number, &note).await?,
             "rejected" => return reject(site, caller, (number, &note), answer).await,

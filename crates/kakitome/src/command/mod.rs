@@ -27,6 +27,7 @@ mod screening;
 mod status;
 mod sts;
 mod tls;
+mod traffic;
 mod trying;
 mod verify;
 mod vuln;
@@ -177,6 +178,7 @@ pub(crate) async fn run(
         SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
         SiteCommand::Register(command) => register::run(&caller, command, answer).await,
         SiteCommand::Regulation(command) => regulation::run(site, &caller, command, answer).await,
+        SiteCommand::Traffic(command) => traffic::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
@@ -277,6 +279,7 @@ async fn dispatch(
         | SiteCommand::Task(_)
         | SiteCommand::Report(_)
         | SiteCommand::Vuln(_)
+        | SiteCommand::Traffic(_)
         | SiteCommand::Register(_)
         | SiteCommand::Regulation(_) => Err(Failure::Failed(
             "a command of the directory came the wrong way".to_owned(),

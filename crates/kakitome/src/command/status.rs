@@ -10,15 +10,17 @@ use message::address::{Address, Domain};
 use serde_json::json;
 
 use store::tree::{self, Length};
-use transfer::signing::{Standing, records};
+use transfer::signing::{self, records};
 
 use super::{Answer, Failure};
 use crate::{
     backups::{self, State as BackupState},
     governing,
     site::Site,
-    vulnerabilities,
+    traffic, vulnerabilities,
 };
+use ::traffic::State as Traffic;
+use governance::traffic::{Standing, standing};
 
 /// Days before the certificate's end at which `status` asks for attention.
 const CERTIFICATE_WARNING_DAYS: i64 = 21;
@@ -77,6 +79,7 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
     signing(site, &mut attention).await?;
     let trail = trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
+    let traffic = traffic(site, &mut attention).await?;
     scanning(site, &mut attention);
     probed(site, &mut attention);
     clauses(site, &mut attention).await?;
@@ -115,6 +118,9 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             "trail_events": trail.events,
             "trail_checkpoint": trail.checkpoint.as_ref().map(|signed| signed.at),
             "trail_bytes_a_year": trail.octets_a_year,
+            "traffic": traffic.state,
+            "traffic_since": traffic.since,
+            "traffic_known_percent": traffic.known,
             "allow_single_person": single_person,
             "attention": attention,
         }))
@@ -282,6 +288,35 @@ async fn clauses(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure
     Ok(())
 }
 
+/// How traffic is (clause 4.4).
+async fn traffic(site: &Site, attention: &mut Vec<String>) -> Result<Standing, Failure> {
+    let (options, now) = (traffic::options(site), site.store.now());
+    let read = move |snapshot: &mut store::Snapshot<'_>| standing(snapshot, &options, now);
+    let found = site.store.read(read).await?;
+    let since = found
+        .since
+        .map_or_else(String::new, |since| since.to_string());
+    match found.state {
+        Traffic::Alarm => attention.push(format!(
+            "traffic differs much from what is usual since {since}, and service suffers: `traffic deviations` (clause 4.4(2))"
+        )),
+        Traffic::Unusual => attention.push(format!(
+            "traffic differs much from what is usual since {since}; service does not suffer: `traffic deviations` (clause 4.4(1))"
+        )),
+        Traffic::Normal | Traffic::Unknown => {}
+    }
+    let runs_for = now.duration_since(site.started);
+    let is_settled =
+        std::time::Duration::try_from(runs_for).is_ok_and(|time| time > traffic::SETTLED);
+    if found.is_late && is_settled {
+        attention.push(
+            "traffic is not counted: no hour was recorded for three hours, and the log says why (clause 4.4(1))"
+                .to_owned(),
+        );
+    }
+    Ok(found)
+}
+
 /// Domains whose mail leaves without a signature.
 async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
     let Some(rules) = site.settings().signing_rules() else {
@@ -290,7 +325,7 @@ async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure
     let keys = site.store.read(|snapshot| records(snapshot)).await?;
     for domain in rules.domains {
         let mut own = keys.iter().filter(|key| key.domain == domain.as_str());
-        if !own.any(|key| key.standing == Standing::Signing) {
+        if !own.any(|key| key.standing == signing::Standing::Signing) {
             attention.push(format!(
                 "mail of {domain} leaves without a DKIM signature until the DNS shows a key: `dkim list` has the records (clause 5.1)"
             ));

@@ -8,7 +8,7 @@ use malware::Scanners;
 use crate::{
     settings::{Role, Service, Settings},
     site::Site,
-    vulnerabilities,
+    traffic, vulnerabilities,
 };
 
 /// Bits of a file's mode by which others than its owner may read it.
@@ -52,6 +52,7 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         probed_daily: settings.probe.daily.0.is_some(),
         disk: disk(&site.path, &settings),
         readable_by_others: readable.unwrap_or_default(),
+        traffic: Some(traffic::options(site)),
         feeds: Feeds {
             names: feeds,
             most_age,

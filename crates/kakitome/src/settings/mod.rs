@@ -25,6 +25,7 @@ mod screening;
 mod signing;
 mod submission;
 mod template;
+mod traffic;
 mod units;
 mod vulnerabilities;
 mod written;
@@ -38,6 +39,8 @@ use toml::Spanned;
 
 use bounds::Places;
 
+pub(crate) use self::regulation::RegulationKeys;
+pub(crate) use self::traffic::TrafficKeys;
 pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use error::SettingsError;
@@ -51,7 +54,6 @@ pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
-pub(crate) use self::regulation::RegulationKeys;
 pub(crate) use reports::ReportKeys;
 pub(crate) use return_path::ReturnPathKeys;
 pub(crate) use screening::{ScreeningKeys, policy_of};
@@ -102,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) tls_reports: ReportKeys,
     #[serde(default)]
     pub(crate) isolation: IsolationKeys,
+    #[serde(default)]
+    pub(crate) traffic: TrafficKeys,
     #[serde(default)]
     pub(crate) signing: SigningKeys,
     #[serde(default)]
@@ -336,6 +340,7 @@ impl Settings {
             reports.check(&self.own_domains(), at)?;
         }
         self.isolation.check(at)?;
+        self.traffic.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
         self.mta_sts.check(at)?;
@@ -473,6 +478,10 @@ mod tests {
             ("[listen]\naddresses = [\"0.0.0.0\", \"127.0.0.1\"]\n", 9),
             ("[store]\nreaders = 0\n", 9),
             ("[quarantine]\nkeep = \"1h\"\n", 9),
+            ("[traffic]\nclosed = [\"13-01\"]\n", 9),
+            ("[traffic]\nweeks = 100\n", 9),
+            ("[traffic]\ntimes = 1\n", 9),
+            ("[traffic]\nholidays = \"mars\"\n", 9),
             ("[screening]\ngreeting_wait = \"1m\"\n", 9),
             ("[screening]\ndns_list = [{ zone = \"a b\" }]\n", 9),
             (

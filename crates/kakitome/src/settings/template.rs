@@ -231,6 +231,29 @@ unauthenticated_networks = []
 # except = [\"127.0.0.0/8\", \"::1/128\"]  # networks that are never blocked; name proxies and relays that bring many people's mail
 # block_time = \"30d\"             # unless somebody ends it before
 
+[traffic]
+# Mail is counted by the hour and held against what is usual in that hour of the week (clause 4.4): `traffic list | normal | deviations`.
+# When it differs much and service suffers, an incident is opened and the system officers are told.
+# look = \"1m\"                    # how often
+# weeks = 12                       # from which it is learned what is usual
+# keep_hours = \"400d\"            # then hours are folded into days
+# keep_days = \"3650d\"
+# holidays = \"japan\"             # national holidays, or none
+# closed = [\"12-29..01-03\"]      # and days on which the site is closed: MM-DD every year, YYYY-MM-DD once, two with .. between
+# What is a large deviation: all of these
+# times = 3                        # so many times what is usual
+# spreads = 6                      # and so many spreads (robust standard deviations) away from it
+# least = 100                      # and so many messages, recipients, refusals or proofs away from it in an hour
+# rise = \"1m\"                    # for so long
+# fall = \"30m\"                   # and it is over when it stayed away for so long
+# When service suffers: one of these
+# queue = 500                      # recipients in the queue
+# overdue = \"5m\"                 # mail that is due was not tried for so long
+# commit = \"1s\"                  # that a commit takes, on average of a minute
+# trouble = 20                     # put off in an hour for the server's own trouble: no room, no memory, a scanner that is silent
+# turned_away = 500                # by the budgets for floods in an hour
+# disk_free_percent = 5            # or less
+
 [signing]
 # Mail that leaves is signed in the name of its author's domain (DKIM): `dkim list` tells the records to publish, and a key signs once the
 # DNS shows its record.

@@ -158,6 +158,8 @@ pub enum Finding {
     TlsSessionsDamaged { domain: String, why: String },
     /// A body is noted to be a queued report, and is in no queued message.
     TlsReportStray { body: i64 },
+    /// What was counted of an hour cannot be right (hours since 1970; 0: all of them).
+    TrafficDamaged { hour: i64, why: String },
     /// An incident, a blocked network or a rule against an outbreak cannot be read.
     AlarmUnreadable { name: String, why: String },
     /// A task or a report is not as its events tell.

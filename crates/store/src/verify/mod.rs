@@ -18,6 +18,7 @@ mod reference;
 mod remedy;
 mod sts;
 mod tls_report;
+mod traffic;
 mod trail;
 mod tree;
 mod vuln;
@@ -258,6 +259,7 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(sts::Policies::default()));
     checks.push_back(Box::new(tls_report::Sessions::default()));
     checks.push_back(Box::new(tls_report::Mails));
+    checks.push_back(Box::new(traffic::Spans::default()));
     checks.push_back(Box::new(alarm::Alarms));
     checks.push_back(Box::new(vuln::Cases::default()));
     checks.push_back(Box::new(work::Tasks::default()));

@@ -48,6 +48,7 @@ impl Finding {
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
             Self::TlsReportStray { .. } => "tls-report-stray",
+            Self::TrafficDamaged { .. } => "traffic-damaged",
             Self::AlarmUnreadable { .. } => "alarm-unreadable",
             Self::EventTime { .. } => "event-time",
             Self::EventUnreadable { .. } => "event-unreadable",
@@ -142,6 +143,9 @@ impl Finding {
             Self::WorkAltered { .. } => Leave(
                 "left alone: what was said is in the events of the task or report (`audit search --subject`); somebody went around the server",
             ),
+            Self::TrafficDamaged { .. } => Leave(
+                "left alone: no mail hangs on it, and nothing is learned from it; what was counted is in the event that closed the hour (`audit search --kind traffic.hour`)",
+            ),
             Self::AlarmUnreadable { .. } => Leave(
                 "left alone: what it was is in the events of its opening (`audit search --subject`); block or begin it anew",
             ),
@@ -179,6 +183,7 @@ impl Finding {
             }
             Self::CaseDamaged { number, .. } => number.to_string(),
             Self::TlsReportStray { body } => body.to_string(),
+            Self::TrafficDamaged { hour, .. } => format!("traffic of the hour {hour}"),
             Self::BodyDamaged { body, .. }
             | Self::BodyUnowned { body }
             | Self::BodyWithoutPlace { body, .. }

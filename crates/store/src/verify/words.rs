@@ -219,6 +219,10 @@ impl Finding {
                     "body {body} is noted to be a queued report, and is not in the queue"
                 )
             }
+            Self::TrafficDamaged { hour: 0, why } => write!(f, "the counts of traffic: {why}"),
+            Self::TrafficDamaged { hour, why } => {
+                write!(f, "the traffic of the hour {hour}: {why}")
+            }
             Self::AlarmUnreadable { name, why } | Self::WorkAltered { name, why } => {
                 write!(f, "{name}: {why}")
             }

@@ -110,6 +110,7 @@ mod mailbox;
 mod people;
 mod regulation;
 mod server;
+mod traffic;
 mod transfer;
 mod vuln;
 
@@ -138,6 +139,7 @@ pub const CHAPTERS: &[Chapter] = &[
     ("Secrets", account::SECRETS),
     ("Incidents", people::INCIDENTS),
     ("Clauses at work", governance::CLAUSES),
+    ("Traffic", traffic::TRAFFIC),
     ("The audit trail", audit::TRAIL),
     ("The store", server::STORE),
     ("The regulation", regulation::REGULATION),

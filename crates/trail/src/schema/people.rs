@@ -107,11 +107,11 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands; `malware-inside`, malware that was sent from inside; `bounce-surge`, many bounces to mail that was never sent from here; `submission-surge`, an identifier that submits many times what it usually does.";
+            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands; `malware-inside`, malware that was sent from inside; `bounce-surge`, many bounces to mail that was never sent from here; `submission-surge`, an identifier that submits many times what it usually does; `dos`, traffic that differs much from what is usual while service suffers.";
             Always "identifier" Text: "The identifier that it is about; empty if it is about none.";
             Always "reason" Text: "What it was opened for: as it was typed, or what the server found.";
             Always "since" Text: "From when on the trail is analysed (RFC 3339): of a password, when its owner last used it for sure.";
-            Sometimes "facts" Object: "Of `bounce-surge`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`).";
+            Sometimes "facts" Object: "Of `bounce-surge`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number.";
             Sometimes "found" Text: "Of `malware-inside`: what the scanner calls it.";
             Sometimes "found_in" Text: "Of `malware-inside`: the id of the message that was refused, or the mailbox that it was to be put into.";
     }
@@ -119,7 +119,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `owner-told`, `password-renewed`, `handed-over` or `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
+            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `measure-taken`, `owner-told`, `password-renewed`, `handed-over` or `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
             Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step.";
             Sometimes "excused_until" Text: "Of `queue-settled`, if held submissions were found in order: until when the identifier's submissions are not compared with what is usual (RFC 3339).";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
