@@ -92,12 +92,16 @@ impl Collector {
         };
         let now = store.now();
         let hour = table::hour(now);
-        if memory.normal.0 != hour {
-            while fold::fold(store, options, now).await? {}
+        let is_new = memory.normal.0 != hour;
+        if is_new {
             memory.learn(store, options, hour).await?;
         }
         memory.follow(store, options, now).await?;
         let look = memory.judge(store, options, figures, now).await?;
+        if is_new {
+            // Behind the commit that closed what was over: no hour of a day that is folded is open.
+            while fold::fold(store, options, now).await? {}
+        }
         *place = Some(memory);
         Ok(look)
     }

@@ -51,9 +51,10 @@ pub(super) async fn fold(store: &Store, options: &Options, now: Timestamp) -> Re
             break;
         }
         folded = folded.saturating_add(1);
+        let sum = days.entry(day).or_default();
         // What cannot be read is told of by `verify`, and is not kept for years.
         if let Ok(counts) = counts_of(span) {
-            days.entry(day).or_default().join(&counts);
+            sum.join(&counts);
         }
     }
     let mut spans = Vec::with_capacity(days.len());
