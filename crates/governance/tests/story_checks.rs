@@ -462,6 +462,8 @@ async fn a_site_on_which_all_is_well_is_met_in_everything() {
         let expected = match check.name {
             // Nothing of it is permitted here, so nobody has to be warned.
             "plaintext-warning" => continue,
+            // Traffic is watched by a follower that does not run here: its own tests break these.
+            "traffic-series" | "traffic-normal" | "traffic-deviation" => State::Unknown,
             _ => State::Met,
         };
         if standing.finding.state != expected {
@@ -550,6 +552,6 @@ fn no_check_is_left_out() {
         .map(|check| check.name)
         .filter(|name| !broken.contains(name))
         .collect();
-    missing.retain(|name| *name != "plaintext-warning");
+    missing.retain(|name| *name != "plaintext-warning" && !name.starts_with("traffic-"));
     assert_eq!(missing, Vec::<&str>::new());
 }

@@ -29,10 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// What `say` says of how traffic stands, if it is watched.
-fn stands(
-    scene: &mut Scene<'_, '_>,
-    say: fn(&Scene<'_, '_>, Standing) -> Finding,
-) -> Result<Finding, Error> {
+fn stands(scene: &mut Scene<'_, '_>, say: fn(&Standing) -> Finding) -> Result<Finding, Error> {
     let Some(options) = &scene.facts.traffic else {
         return Ok(Finding::unknown(
             "送受信の状況を監視していない",
@@ -40,10 +37,10 @@ fn stands(
         ));
     };
     let found = standing(scene.snapshot, options, scene.now)?;
-    Ok(say(scene, found))
+    Ok(say(&found))
 }
 
-fn normal(_: &Scene<'_, '_>, standing: Standing) -> Finding {
+fn normal(standing: &Standing) -> Finding {
     let (known, hours) = (standing.known, standing.learned_from);
     match known >= KNOWN {
         true => Finding::met(
@@ -63,14 +60,14 @@ fn normal(_: &Scene<'_, '_>, standing: Standing) -> Finding {
     .fact("hours", hours)
 }
 
-fn series(scene: &Scene<'_, '_>, standing: Standing) -> Finding {
+fn series(standing: &Standing) -> Finding {
     let Some(last) = standing.last_hour else {
         return Finding::unknown("まだ1時間分の記録がない", "no hour is on record yet");
     };
     let observed = standing.observed;
     let finding = if standing.is_late {
         Finding::not_met(
-            format!("{} 以後の時間が記録されていない", scene.day(last)),
+            format!("{last} 以後の時間が記録されていない"),
             format!("no hour was recorded since {last}"),
         )
     } else if observed < OBSERVED {
@@ -90,7 +87,7 @@ fn series(scene: &Scene<'_, '_>, standing: Standing) -> Finding {
         .fact("observed", observed)
 }
 
-fn deviation(_: &Scene<'_, '_>, standing: Standing) -> Finding {
+fn deviation(standing: &Standing) -> Finding {
     let since = standing.since.map(|since| since.to_string());
     let finding = match standing.state {
         ::traffic::State::Normal => Finding::met("送受信の状況は平常である", "traffic is as usual"),
@@ -115,4 +112,58 @@ fn deviation(_: &Scene<'_, '_>, standing: Standing) -> Finding {
         ),
     };
     finding.fact("since", since)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ::traffic::State as Traffic;
+
+    use super::*;
+
+    fn standing() -> Standing {
+        Standing {
+            state: Traffic::Normal,
+            since: None,
+            last_hour: Some("2026-11-28T00:00:00Z".parse().unwrap()),
+            is_late: false,
+            observed: 99,
+            known: 95,
+            learned_from: 2000,
+            incident: None,
+        }
+    }
+
+    #[test]
+    fn too_little_is_unknown_and_an_alarm_without_an_incident_is_red() {
+        let state = |say: fn(&Standing) -> Finding, change: fn(&mut Standing)| {
+            let mut standing = standing();
+            change(&mut standing);
+            say(&standing).state
+        };
+        assert_eq!(state(series, |_| {}), State::Met);
+        assert_eq!(state(series, |now| now.last_hour = None), State::Unknown);
+        assert_eq!(state(series, |now| now.observed = 50), State::Pending);
+        assert_eq!(state(series, |now| now.is_late = true), State::NotMet);
+        assert_eq!(state(normal, |_| {}), State::Met);
+        assert_eq!(state(normal, |now| now.known = 40), State::Unknown);
+        assert_eq!(state(deviation, |_| {}), State::Met);
+        assert_eq!(
+            state(deviation, |now| now.state = Traffic::Unusual),
+            State::Met
+        );
+        assert_eq!(
+            state(deviation, |now| now.state = Traffic::Unknown),
+            State::Unknown
+        );
+        assert_eq!(
+            state(deviation, |now| now.state = Traffic::Alarm),
+            State::NotMet
+        );
+        let met_with = |now: &mut Standing| {
+            now.state = Traffic::Alarm;
+            now.incident = Some(7);
+        };
+        assert_eq!(state(deviation, met_with), State::Pending);
+    }
 }
