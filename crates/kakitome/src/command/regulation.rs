@@ -118,13 +118,13 @@ async fn render(
         "regulation render --lang {lang} --format {format} --to {}",
         to.display()
     );
-    let given = words.clone();
+    let words = words.as_str();
     let language = match lang {
         "en" => Language::En,
         _ => Language::Ja,
     };
     caller
-        .permit(&words, &Role::OFFICERS, |name| async move {
+        .permit(words, &Role::OFFICERS, |name| async move {
             let (regulation, facts) = gathered(site).await?;
             let document = Document::regulation(&regulation, &facts, language);
             let bytes = match format {
@@ -139,7 +139,7 @@ async fn render(
                 .detail("format", format)
                 .detail("bytes", bytes.len())
                 .detail("sha256", sha256.as_str());
-            commit(site, caller, &given, event).await?;
+            commit(site, caller, words, event).await?;
             Ok(json!({
                 "file": to.display().to_string(),
                 "edition": facts.edition,
@@ -157,9 +157,9 @@ async fn export(
     to: &Path,
 ) -> Result<Vec<Value>, CommandError> {
     let words = format!("regulation export --format {format} --to {}", to.display());
-    let given = words.clone();
+    let words = words.as_str();
     caller
-        .permit(&words, &Role::OFFICERS, |name| async move {
+        .permit(words, &Role::OFFICERS, |name| async move {
             let (regulation, facts) = gathered(site).await?;
             let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
             fs::DirBuilder::new()
@@ -178,7 +178,7 @@ async fn export(
             let event = event(Kind::RegulationExported, name, to, &regulation, &facts)
                 .detail("format", format)
                 .detail("files", rows.clone());
-            commit(site, caller, &given, event).await?;
+            commit(site, caller, words, event).await?;
             Ok(rows)
         })
         .await

@@ -47,7 +47,7 @@ fn cover(document: &Document) -> Page {
         y += 24.0;
     }
     y += 24.0;
-    for line in text::lines(&document.title, thousandths(RIGHT - LEFT, 21.0)) {
+    for line in text::title_lines(&document.title, thousandths(RIGHT - LEFT, 21.0)) {
         page.centred(y, 21.0, &line, BOLD);
         y += 33.0;
     }

@@ -40,7 +40,11 @@ impl Page {
 
     pub(super) fn text(&mut self, (x, y): (f32, f32), size: f32, text: &str, style: Style) {
         let mut x = x;
-        self.0.set_fill_gray(style.gray).set_stroke_gray(style.gray);
+        self.0
+            .set_fill_gray(style.gray)
+            .set_stroke_gray(style.gray)
+            // How much bolder bold is.
+            .set_line_width(size * 0.03);
         for run in runs(text) {
             let font = match run.script {
                 Script::Latin => LATIN,

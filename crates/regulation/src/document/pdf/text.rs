@@ -95,10 +95,22 @@ const NO_END: &str = "(（[［{｛「『【〔〈《“‘";
 
 /// `text` in lines of at most `most` thousandths of its size. A line feed ends a line.
 pub(super) fn lines(text: &str, most: u32) -> Vec<String> {
+    broken(text, most, |_, _| false)
+}
+
+/// The same for a title, in which words of katakana are not divided.
+pub(super) fn title_lines(text: &str, most: u32) -> Vec<String> {
+    let katakana = |letter: char| ('ァ'..='ー').contains(&letter);
+    broken(text, most, |before, letter| {
+        katakana(before) && katakana(letter)
+    })
+}
+
+fn broken(text: &str, most: u32, holds: impl Fn(char, char) -> bool) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
-        for unit in units(paragraph) {
+        for unit in units(paragraph, &holds) {
             let fits = width(&line) + width(&unit) <= most;
             if !fits && !line.is_empty() {
                 lines.push(line.trim_end().to_owned());
@@ -123,8 +135,8 @@ pub(super) fn lines(text: &str, most: u32) -> Vec<String> {
 }
 
 /// What is never divided unless it is longer than a line: Latin words with the space before them, and single Japanese characters
-/// with what must not be parted from them.
-fn units(text: &str) -> Vec<String> {
+/// with what must not be parted from them. `holds` says which others are held together.
+fn units(text: &str, holds: &impl Fn(char, char) -> bool) -> Vec<String> {
     let mut units: Vec<String> = Vec::new();
     let mut before: Option<char> = None;
     for letter in text.chars() {
@@ -133,7 +145,8 @@ fn units(text: &str) -> Vec<String> {
             Some(' ') => true,
             Some(before) => {
                 let word = |one: char| shown(one).0 == Script::Latin && one != ' ';
-                (word(before) && word(letter) && !"/_".contains(before))
+                (word(before) && word(letter) && !"/_-".contains(before))
+                    || holds(before, letter)
                     || NO_START.contains(letter)
                     || NO_END.contains(before)
             }
