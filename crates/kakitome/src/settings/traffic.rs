@@ -80,6 +80,12 @@ impl Default for TrafficKeys {
     }
 }
 
+/// Where the first of several keys stands that is in the file; a key that is not has no place.
+fn said(spans: &[std::ops::Range<usize>]) -> std::ops::Range<usize> {
+    let first = spans.iter().find(|span| !span.is_empty());
+    first.cloned().unwrap_or_default()
+}
+
 impl TrafficKeys {
     pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
         let bounds = |is_good: bool, span: std::ops::Range<usize>, reason: &str| match is_good {
@@ -99,13 +105,13 @@ impl TrafficKeys {
         )?;
         bounds(
             self.keep_hours.get_ref().0 >= *self.weeks.get_ref() * 7 * DAY,
-            self.keep_hours.span(),
+            said(&[self.keep_hours.span(), self.weeks.span()]),
             "keep_hours is at least the weeks from which it is learned what is usual",
         )?;
         bounds(
             self.keep_days.get_ref().0 >= self.keep_hours.get_ref().0
                 && self.keep_days.get_ref().0 <= 36_500 * DAY,
-            self.keep_days.span(),
+            said(&[self.keep_days.span(), self.keep_hours.span()]),
             "keep_days lies between keep_hours and 36500d",
         )?;
         bounds(

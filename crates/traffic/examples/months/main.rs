@@ -27,14 +27,14 @@ fn main() {
         );
         println!(
             "seed {seed}: {} days, {} happenings, {} false alarms, {} times unusual without a cause",
-            months.days,
+            days,
             months.told.len(),
             months.false_alarms,
             months.false_unusual
         );
         false_alarms += months.false_alarms;
         false_unusual += months.false_unusual;
-        looked_at += months.days;
+        looked_at += days;
         all.extend(months.told);
     }
     println!(

@@ -20,7 +20,7 @@ const WEEKS: usize = 12;
 
 /// Something that happens besides the usual.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// Ten times the mail of a busy hour, from a few networks, for two hours.
     Flood,
     /// The same from thousands of networks.
@@ -43,7 +43,7 @@ pub enum Happening {
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Flood,
         Self::Distributed,
         Self::SlowFlood,
@@ -56,7 +56,7 @@ impl Happening {
     ];
 
     /// Whether it attacks and overloads the server: what an alarm is for.
-    pub fn is_harmful(self) -> bool {
+    pub(crate) fn is_harmful(self) -> bool {
         matches!(
             self,
             Self::Flood | Self::Distributed | Self::Bounces | Self::Inside
@@ -79,38 +79,33 @@ impl Happening {
 
 /// When something happened, and what came of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Told {
+pub(crate) struct Told {
     /// What.
-    pub what: Happening,
+    pub(crate) what: Happening,
     /// When it began.
-    pub begin: Timestamp,
+    pub(crate) begin: Timestamp,
     /// Minutes until it was unusual, if it was.
-    pub unusual: Option<i64>,
+    pub(crate) unusual: Option<i64>,
     /// Minutes until the alarm, if there was one.
-    pub alarm: Option<i64>,
+    pub(crate) alarm: Option<i64>,
 }
 
 /// What came of some months.
 #[derive(Debug, Default)]
-pub struct Months {
-    /// Days that were looked at.
-    pub days: i64,
+pub(crate) struct Months {
     /// What happened.
-    pub told: Vec<Told>,
+    pub(crate) told: Vec<Told>,
     /// Alarms at times at which nothing happened, or nothing that does harm.
-    pub false_alarms: u64,
+    pub(crate) false_alarms: u64,
     /// Times at which it was found unusual while nothing happened.
-    pub false_unusual: u64,
+    pub(crate) false_unusual: u64,
 }
 
 /// Plays days from the first one on: so many to learn from, and so many in which things happen.
-pub fn play(seed: u64, first: Date, learning: i64, days: i64, rules: &Rules) -> Months {
+pub(crate) fn play(seed: u64, first: Date, learning: i64, days: i64, rules: &Rules) -> Months {
     let mut office = Office::new(seed, first);
     office.plan(learning, days);
-    let mut months = Months {
-        days,
-        ..Months::default()
-    };
+    let mut months = Months::default();
     let looked_at = office.begin + SignedDuration::from_hours(24 * learning);
     let end = looked_at + SignedDuration::from_hours(24 * days);
     let mut watch = Watch::new(State::Unknown, office.begin);
@@ -464,6 +459,6 @@ impl Office {
 }
 
 /// A first day: the beginning of a business year.
-pub fn first() -> Date {
+pub(crate) fn first() -> Date {
     date(2026, 4, 1)
 }
