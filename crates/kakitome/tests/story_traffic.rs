@@ -44,8 +44,11 @@ fn officer(site: &Site) -> Person {
 /// One series of all hours together.
 fn seen(site: &Site, series: &str) -> u64 {
     let hours = site.give(&["traffic", "list", "--series", series]);
-    let counts = hours.iter().map(|hour| hour["counts"][series].as_u64());
-    counts.map(Option::unwrap).sum()
+    // Before the first look there is no hour.
+    let counts = hours
+        .iter()
+        .filter_map(|hour| hour["counts"][series].as_u64());
+    counts.sum()
 }
 
 fn arrives(site: &Site, to: &Person, count: usize) {

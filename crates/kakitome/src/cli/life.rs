@@ -47,7 +47,7 @@ pub(crate) enum IncidentCommand {
         /// The incident's number
         number: i64,
         /// The step
-        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "queue-settled", "mail-released", "rejected"])]
+        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "measure-taken", "queue-settled", "mail-released", "rejected"])]
         step: String,
         /// What is to be said of it
         #[arg(long, default_value = "")]
