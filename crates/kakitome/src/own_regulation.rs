@@ -124,9 +124,10 @@ mod tests {
                 table => format!("[{table}]\n{name} = 2006-03-31\n"),
             };
             let error = Settings::parse("x", &text).unwrap_err().told();
-            let unknown = format!("unknown field `{name}`");
-            assert!(!error.contains(&unknown), "{key}: {error}");
-            assert!(!error.contains("missing field"), "{key}: {error}");
+            for part in key.split('.') {
+                let unknown = format!("unknown field `{part}`");
+                assert!(!error.contains(&unknown), "{key}: {error}");
+            }
         }
     }
 

@@ -113,7 +113,8 @@ async fn load(store: &Store) -> Result<Memory, Error> {
         let mark = match table::mark(sql)? {
             Some(mark) => mark,
             None => Mark {
-                event: table::event_before(sql, now)?,
+                // The hour under way is counted whole: mail came before the first look.
+                event: table::event_before(sql, begin_of(table::hour(now))?)?,
                 state: State::Unknown.as_str().to_owned(),
                 since: now,
             },
