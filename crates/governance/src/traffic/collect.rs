@@ -123,7 +123,12 @@ async fn load(store: &Store) -> Result<Memory, Error> {
     let (mark, spans) = store.read(read).await?;
     let mut open = BTreeMap::new();
     for span in spans {
-        open.insert(span.hour, counts_of(&span)?);
+        let counts = counts_of(&span).unwrap_or_else(|error| {
+            // It is closed as an hour of which less is known; to stop for it would be to know nothing of those that follow.
+            tracing::error!(%error, "an hour of traffic is counted anew");
+            Counts::default()
+        });
+        open.insert(span.hour, counts);
     }
     Ok(Memory {
         event: mark.event,
@@ -147,8 +152,10 @@ impl Memory {
         };
         let (normal, before) = store.read(read).await?;
         self.normal = (hour, normal);
+        // What cannot be read is as an hour that was not observed.
         if let Some(span) = before.filter(|span| span.closed) {
-            self.before = Some((span.hour, counts_of(&span)?));
+            let counts = counts_of(&span).unwrap_or_default();
+            self.before = Some((span.hour, counts));
         }
         Ok(())
     }
