@@ -112,8 +112,9 @@ async fn load(store: &Store) -> Result<Memory, Error> {
     let read = move |sql: &mut store::Snapshot<'_>| -> Result<_, Error> {
         let mark = match table::mark(sql)? {
             Some(mark) => mark,
+            // Of the hour in which it begins all is counted.
             None => Mark {
-                event: table::event_before(sql, now)?,
+                event: table::event_before(sql, begin_of(table::hour(now))?)?,
                 state: State::Unknown.as_str().to_owned(),
                 since: now,
             },

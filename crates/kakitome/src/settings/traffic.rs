@@ -97,9 +97,14 @@ impl TrafficKeys {
             self.weeks.span(),
             "weeks lies between 1 and 104",
         )?;
+        // Where it is not said how long hours are kept, the weeks are what is wrong.
+        let written = match self.keep_hours.span() {
+            std::ops::Range { start: 0, end: 0 } => self.weeks.span(),
+            span => span,
+        };
         bounds(
             self.keep_hours.get_ref().0 >= *self.weeks.get_ref() * 7 * DAY,
-            self.keep_hours.span(),
+            written,
             "keep_hours is at least the weeks from which it is learned what is usual",
         )?;
         bounds(
