@@ -213,3 +213,23 @@ async fn old_hours_become_days_and_old_days_go() {
     assert_eq!(folded.last().unwrap().detail["forgotten"], 2);
     site.store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_hour_does_not_end_the_watch() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = begin();
+    let site = Site::open(place.path(), &clock);
+    site.look(0).await;
+    site.minutes(3, 1, 0).await;
+    let work = |tx: &mut store::Tx<'_>| {
+        tx.execute("UPDATE traffic_span SET content = 'x'", &[])?;
+        tx.record(&Event::new(Kind::ServerStopped, Actor::System), ())
+    };
+    site.store.commit(Vec::new(), work).await.unwrap();
+    site.store.close().await;
+    let site = Site::open(place.path(), &clock);
+    site.minutes(3, 2, 0).await;
+    let hours = site.hours().await;
+    assert_eq!(hours[0].2.of(Series::InAccepted), 6);
+    site.store.close().await;
+}

@@ -112,8 +112,8 @@ async fn load(store: &Store) -> Result<Memory, Error> {
     let read = move |sql: &mut store::Snapshot<'_>| -> Result<_, Error> {
         let mark = match table::mark(sql)? {
             Some(mark) => mark,
+            // Of the hour in which it begins all is counted.
             None => Mark {
-                // The hour under way is counted whole: mail came before the first look.
                 event: table::event_before(sql, begin_of(table::hour(now))?)?,
                 state: State::Unknown.as_str().to_owned(),
                 since: now,
@@ -124,7 +124,12 @@ async fn load(store: &Store) -> Result<Memory, Error> {
     let (mark, spans) = store.read(read).await?;
     let mut open = BTreeMap::new();
     for span in spans {
-        open.insert(span.hour, counts_of(&span)?);
+        let counts = counts_of(&span).unwrap_or_else(|error| {
+            // It is closed as an hour of which less is known; to stop for it would be to know nothing of those that follow.
+            tracing::error!(%error, "an hour of traffic is counted anew");
+            Counts::default()
+        });
+        open.insert(span.hour, counts);
     }
     Ok(Memory {
         event: mark.event,
@@ -148,8 +153,10 @@ impl Memory {
         };
         let (normal, before) = store.read(read).await?;
         self.normal = (hour, normal);
+        // What cannot be read is as an hour that was not observed.
         if let Some(span) = before.filter(|span| span.closed) {
-            self.before = Some((span.hour, counts_of(&span)?));
+            let counts = counts_of(&span).unwrap_or_default();
+            self.before = Some((span.hour, counts));
         }
         Ok(())
     }

@@ -42,7 +42,8 @@ pub(crate) enum IncidentCommand {
     },
     /// Take a step: analysed (analyse and report again), acknowledged, handed-over (with --note: to whom and how), terminal-cleaned
     /// (with --note: what was done), queue-settled (nothing of the identifier is held any more); of submissions that are held:
-    /// mail-released (it is in order and goes out), rejected (with --note: it is not, and the identifier is suspended)
+    /// mail-released (it is in order and goes out), rejected (with --note: it is not, and the identifier is suspended); of unusual
+    /// traffic: measure-taken (with --note: what was done, or why nothing has to be)
     Step {
         /// The incident's number
         number: i64,

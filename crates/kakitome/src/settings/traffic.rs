@@ -80,12 +80,6 @@ impl Default for TrafficKeys {
     }
 }
 
-/// Where the first of several keys stands that is in the file; a key that is not has no place.
-fn said(spans: &[std::ops::Range<usize>]) -> std::ops::Range<usize> {
-    let first = spans.iter().find(|span| !span.is_empty());
-    first.cloned().unwrap_or_default()
-}
-
 impl TrafficKeys {
     pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
         let bounds = |is_good: bool, span: std::ops::Range<usize>, reason: &str| match is_good {
@@ -103,15 +97,20 @@ impl TrafficKeys {
             self.weeks.span(),
             "weeks lies between 1 and 104",
         )?;
+        // Where it is not said how long hours are kept, the weeks are what is wrong.
+        let written = match self.keep_hours.span() {
+            std::ops::Range { start: 0, end: 0 } => self.weeks.span(),
+            span => span,
+        };
         bounds(
             self.keep_hours.get_ref().0 >= *self.weeks.get_ref() * 7 * DAY,
-            said(&[self.keep_hours.span(), self.weeks.span()]),
+            written,
             "keep_hours is at least the weeks from which it is learned what is usual",
         )?;
         bounds(
             self.keep_days.get_ref().0 >= self.keep_hours.get_ref().0
                 && self.keep_days.get_ref().0 <= 36_500 * DAY,
-            said(&[self.keep_days.span(), self.keep_hours.span()]),
+            self.keep_days.span(),
             "keep_days lies between keep_hours and 36500d",
         )?;
         bounds(
