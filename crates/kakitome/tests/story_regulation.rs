@@ -64,8 +64,8 @@ fn two_sites_with_other_choices_have_other_regulations() {
         "証跡を7年保存すること",
         "証跡を6か月に1度点検して分析し",
         "人事課から職員の転入の知らせ",
-        "10.1-2: 未評価",
-        "7.1-2-b: 未評価",
+        "10.1-2: 確認不能",
+        "7.1-2-b: 設計により遵守",
         "漏えいの届出",
     ] {
         assert!(ja.contains(said), "{said}: {ja}");
