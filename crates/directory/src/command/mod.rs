@@ -154,7 +154,6 @@ impl Caller {
 
     /// Whether one person may do now what the regulation gives to two, to be asked within a command of another room; its event
     /// says that it happened (`single_person`).
-    #[must_use]
     pub fn single_person(
         &self,
     ) -> impl Fn(&mut dyn store::sql::Sql) -> Result<bool, store::Error> + Send + 'static {
