@@ -249,10 +249,7 @@ fn installed(
         version: version.to_owned(),
         purl: format!(
             "pkg:deb/debian/{name}@{}{distro}",
-            version
-                .replace('+', "%2B")
-                .replace(':', "%3A")
-                .replace('~', "~")
+            version.replace('+', "%2B").replace(':', "%3A")
         ),
         package: Some((ecosystem, source.to_owned(), source_version.to_owned())),
         products: Vec::new(),

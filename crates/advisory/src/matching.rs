@@ -179,7 +179,7 @@ fn within(scheme: Scheme, points: &[Point], version: &str) -> Option<bool> {
         }
         let is_later = match last {
             None => true,
-            Some((known, _)) if known == "0" => true,
+            Some(("0", _)) => true,
             Some((known, _)) => at != "0" && scheme.compare(at, known)? != Ordering::Less,
         };
         if is_later {
@@ -207,9 +207,7 @@ fn of_marks(marks: &[Mark], others: Status, version: &str) -> Status {
 
 /// `None`: it cannot be compared; `Some(None)`: it is about others.
 fn of_mark(mark: &Mark, version: &str) -> Option<Option<Status>> {
-    let Some(scheme) = mark.scheme else {
-        return None;
-    };
+    let scheme = mark.scheme?;
     let Some((end, is_within_end)) = mark
         .less_than
         .as_deref()

@@ -25,7 +25,7 @@ fn read_in(
 ) -> Result<(Reading, Vec<Entry>), FeedError> {
     let mut entries = Vec::new();
     let reading = feed::read(format, &mut Cursor::new(octets), limits, &mut |entry| {
-        entries.push(entry)
+        entries.push(entry);
     })?;
     Ok((reading, entries))
 }

@@ -368,8 +368,7 @@ impl Whole {
         }
         if let Some((probability, percentile)) = self.case.score {
             exploit.push(format!(
-                "EPSS {} per million, percentile {} per million",
-                probability, percentile
+                "EPSS {probability} per million, percentile {percentile} per million"
             ));
         }
         let links = self

@@ -163,7 +163,7 @@ pub async fn take(
     heard: Gatherer,
 ) -> Result<Imported, Error> {
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Imported>, Error> {
-        commit(tx, &origin, &reading, heard)
+        commit(tx, &origin, &reading, &heard)
     };
     Ok(store.commit(Vec::new(), work).await?.value)
 }
@@ -199,7 +199,7 @@ fn commit(
     tx: &mut Tx<'_>,
     origin: &Origin,
     reading: &Reading,
-    heard: Gatherer,
+    heard: &Gatherer,
 ) -> Result<Recorded<Imported>, Error> {
     if heard.taken.too_many {
         // Beyond any bound that a real feed comes near: what is left out could be ours, so nothing is taken.

@@ -109,7 +109,7 @@ pub fn standing(
         match whole.state() {
             None => standing.unreported.push(one),
             Some(Step::Reported | Step::Planned | Step::Approved | Step::Verified) => {
-                standing.undecided.push(one)
+                standing.undecided.push(one);
             }
             Some(_) => standing.ordered.push(one),
         }

@@ -158,7 +158,7 @@ impl VulnerabilityKeys {
             }
             match (&keys.url, &keys.file) {
                 (Some(url), None) => {
-                    transfer::fetch::check(url).map_err(|reason| at(feed.span(), reason))?
+                    transfer::fetch::check(url).map_err(|reason| at(feed.span(), reason))?;
                 }
                 (None, Some(_)) => {}
                 _ => return Err(at(feed.span(), "a feed has either a url or a file".into())),

@@ -61,7 +61,7 @@ pub(crate) async fn import(
             let reading = tokio::task::spawn_blocking(move || {
                 let reading =
                     advisory::feed::read(format, &mut file, &Limits::default(), &mut |entry| {
-                        heard.hear(entry)
+                        heard.hear(entry);
                     });
                 (reading, heard)
             });
