@@ -106,7 +106,7 @@ impl Place {
             match (language, depth) {
                 (Language::Ja, 0) => said.push_str(&format!("第{item}号")),
                 (Language::En, 0) => {
-                    said.push_str(&format!(", item {}", label(language, 1, *item)))
+                    said.push_str(&format!(", item {}", label(language, 1, *item)));
                 }
                 _ => said.push_str(&label(language, 2, *item)),
             }
