@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{Program, Site, site};
+use support::{Program, Site};
 
 fn digest(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
