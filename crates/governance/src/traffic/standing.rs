@@ -11,6 +11,8 @@ use super::{Options, begin_of, counts_of, normal_at};
 const LATE: SignedDuration = SignedDuration::from_hours(3);
 /// Hours of a week.
 const WEEK: i64 = 7 * 24;
+/// Rows of a week at most.
+const MOST_ROWS: usize = 7 * 24;
 
 /// How the watch over traffic stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +46,7 @@ pub fn standing(
 ) -> Result<Standing, Error> {
     let mark = table::mark(snapshot)?;
     let hour = table::hour(now);
-    let week = table::list(snapshot, (hour.saturating_sub(WEEK), hour), WEEK as usize)?;
+    let week = table::list(snapshot, (hour.saturating_sub(WEEK), hour), MOST_ROWS)?;
     let minutes: u64 = week
         .iter()
         .filter_map(|span| counts_of(span).ok())
