@@ -9,6 +9,7 @@ pub(crate) enum Container {
     Gzip,
     Bzip2,
     Xz,
+    Rar,
     Lzh,
     Cab,
     Mail,
@@ -27,7 +28,8 @@ const FIRST: &[(usize, &[u8], Container)] = &[
     (0, b"BZh", Container::Bzip2),
     (0, b"\xfd7zXZ\0", Container::Xz),
     (0, b"MSCF", Container::Cab),
-    (0, b"Rar!\x1a\x07", Container::Other("rar")),
+    (0, b"Rar!\x1a\x07", Container::Rar),
+    (0, b"RE~^", Container::Rar),
     (7, b"**ACE**", Container::Other("ace")),
     (0, b"\x28\xb5\x2f\xfd", Container::Other("zstd")),
     (0, b"\x1f\x9d", Container::Other("compress")),
@@ -59,7 +61,7 @@ const NAMED: &[(&str, Container)] = &[
     ("lha", Container::Lzh),
     ("cab", Container::Cab),
     ("eml", Container::Mail),
-    ("rar", Container::Other("rar")),
+    ("rar", Container::Rar),
     ("arj", Container::Other("arj")),
 ];
 
@@ -126,10 +128,7 @@ mod tests {
     fn first_octets_tell() {
         assert_eq!(container(b"PK\x03\x04rest"), Some(Container::Zip));
         assert_eq!(container(b"\x20\x11-lh5-"), Some(Container::Lzh));
-        assert_eq!(
-            container(b"Rar!\x1a\x07\x01\0"),
-            Some(Container::Other("rar"))
-        );
+        assert_eq!(container(b"Rar!\x1a\x07\x01\0"), Some(Container::Rar));
         assert_eq!(container(b"plain text"), None);
         assert_eq!(container(b""), None);
         assert_eq!(named("A.ZIP "), Some(Container::Zip));

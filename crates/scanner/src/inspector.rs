@@ -104,7 +104,16 @@ impl<'e> Inspector<'e> {
     }
 
     fn is_late(&self) -> bool {
-        self.ends.is_none_or(|ends| Instant::now() >= ends)
+        is_late(self.ends)
+    }
+
+    /// How far the next file may be unpacked, for a library that hands its octets over instead of being read.
+    pub(crate) fn bound(&self) -> Bound {
+        let octets = self.left.min(self.limits.entry_octets);
+        Bound {
+            octets: usize::try_from(octets).unwrap_or(usize::MAX),
+            ends: self.ends,
+        }
     }
 
     /// Takes octets that are there already, such as a decoded part, from the room; `false` when there was not so much.
@@ -244,6 +253,25 @@ impl<'e> Inspector<'e> {
         };
         self.file(file, data);
     }
+}
+
+/// Room and time for one file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    /// Octets.
+    pub(crate) octets: usize,
+    ends: Option<Instant>,
+}
+
+impl Bound {
+    /// Whether there is no more time.
+    pub(crate) fn is_late(self) -> bool {
+        is_late(self.ends)
+    }
+}
+
+fn is_late(ends: Option<Instant>) -> bool {
+    ends.is_none_or(|ends| Instant::now() >= ends)
 }
 
 /// Characters of a name that are looked at by themselves.

@@ -329,7 +329,10 @@ impl Settings {
 
     /// When software is listed and feeds of vulnerabilities are read each day, if they are.
     pub(crate) fn vulnerabilities_daily(&self) -> Option<jiff::civil::Time> {
-        self.vulnerabilities.daily(self.is_alone())
+        // A site on loopback alone is tried out, and fetches nothing from strangers, even if it has name servers.
+        let addresses = self.listen.addresses.get_ref();
+        let near = addresses.iter().all(std::net::IpAddr::is_loopback);
+        self.vulnerabilities.daily(near)
     }
 
     /// Whether nobody outside reaches the site, and it asks nobody outside.

@@ -340,7 +340,7 @@ unauthenticated_networks = []
 # ca_file = \"site-ca.pem\"         # roots that vouch for the certificate; default: the system's
 
 [vulnerabilities]                 # clauses 4.3, 8.3: software is listed and feeds are read each day, cases are opened
-# daily = \"05:10\"                 # when; false: never; default: never on a site that nobody outside reaches and that has no [dns] servers
+# daily = \"05:10\"                 # when; false: never; default: never on a site that is on loopback alone
 # limit = \"3d\"                    # a feed that was not read within this time is red
 # feed_size = \"512MiB\"            # of one feed
 # feed_time = \"10m\"               # for fetching one feed

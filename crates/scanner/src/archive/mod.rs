@@ -4,6 +4,7 @@
 mod cab;
 mod lzh;
 mod packed;
+mod rar;
 mod seven_zip;
 mod tar;
 mod zip;
@@ -33,6 +34,7 @@ pub(crate) fn open(
         Container::Gzip => packed::gzip(inspector, file, data),
         Container::Bzip2 => packed::bzip2(inspector, file, data),
         Container::Xz => packed::xz(inspector, file, data),
+        Container::Rar => rar::open(inspector, file, data),
         Container::Lzh => lzh::open(inspector, file, data),
         Container::Cab => cab::open(inspector, file, data),
         Container::Mail => crate::mail::message(inspector, data, file.path, file.depth),
@@ -50,6 +52,12 @@ fn decoded(name: &[u8]) -> String {
 
 /// What a name gives to note of an entry that stays closed.
 fn closed(inspector: &mut Inspector<'_>, outer: File<'_>, name: &str, what: What, why: &str) {
+    let path = named(inspector, outer, name);
+    inspector.note(what, &path, why);
+}
+
+/// What a name alone gives to note; its path.
+fn named(inspector: &mut Inspector<'_>, outer: File<'_>, name: &str) -> String {
     let path = format!("{}/{name}", outer.path);
     let last = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let file = File {
@@ -58,7 +66,7 @@ fn closed(inspector: &mut Inspector<'_>, outer: File<'_>, name: &str, what: What
         ..outer
     };
     inspector.look_at_name(file);
-    inspector.note(what, &path, why);
+    path
 }
 
 #[cfg(test)]

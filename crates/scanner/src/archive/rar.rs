@@ -164,9 +164,7 @@ impl Write for Sink {
 fn failed(inspector: &mut Inspector<'_>, path: &str, error: &Error) {
     let cause = error.root_cause();
     let what = match (cause, error.kind()) {
-        // Names that are encrypted need what this build leaves out.
-        (Error::FeatureDisabled { .. }, _)
-        | (_, ErrorKind::PasswordRequired | ErrorKind::BadPassword) => What::Encrypted,
+        (_, ErrorKind::PasswordRequired | ErrorKind::BadPassword) => What::Encrypted,
         (Error::HeaderCountLimitExceeded { .. }, _) => What::TooMany,
         (_, ErrorKind::ResourceLimit) => What::TooLarge,
         (Error::UnsupportedSignature, _) => What::Damaged,

@@ -1,6 +1,8 @@
 //! Archives as people and attackers make them; each is built here.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod rar;
+
 use std::{
     io::{Cursor, Write},
     time::{Duration, Instant},
