@@ -97,11 +97,20 @@ fn two_sites_with_other_choices_have_other_regulations() {
     let page = String::from_utf8(page).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("例示市"));
     assert!(!page.contains("<script") && !page.contains("http://") && !page.contains("https://"));
+    // Without a file it is printed.
+    let printed = Program::new(env!("CARGO_BIN_EXE_kakitome"))
+        .words(["-C", city.path().to_str().unwrap()])
+        .words(["regulation", "render", "--lang", "en", "--format", "md"])
+        .succeeds();
+    assert!(
+        printed.contains("Edition 1") && printed.contains("| 5.4-1 |"),
+        "{printed}"
+    );
     let (pdf, row) = rendered(&city, "city.pdf", "ja", "pdf");
     assert!(pdf.starts_with(b"%PDF-"));
     assert_eq!(row["sha256"], digest(&pdf).as_str());
     let made = city.events(&["--kind", "regulation.rendered"]);
-    assert_eq!(made.len(), 3, "{made:?}");
+    assert_eq!(made.len(), 4, "{made:?}");
     let told = made.iter().find(|event| event["detail"]["format"] == "pdf");
     assert_eq!(told.unwrap()["detail"]["sha256"], digest(&pdf).as_str());
     let read = Program::new("pdftotext")

@@ -7,7 +7,7 @@ use store::{
     sql::{self, Row},
 };
 
-use super::{Check, Scene, days, texts, unbroken};
+use super::{Check, Scene, counted, days, texts, unbroken};
 use crate::state::{Finding, State};
 
 /// Mail that waits longer than this has piled up.
@@ -56,15 +56,10 @@ pub(super) const CHECKS: &[Check] = &[
         name: "bounces-classified",
         look: |scene| {
             let bounces = scene.events(&[Kind::BounceReceived], scene.days_ago(1))?;
+            let (ja, en) = counted(bounces.len(), bounces.len());
             Ok(Finding::met(
-                format!(
-                    "この1日のエラーメールは {} 件で、原因別に集計されている",
-                    bounces.len()
-                ),
-                format!(
-                    "{} bounces came within a day, and are counted by cause",
-                    bounces.len()
-                ),
+                format!("この1日のエラーメールは {ja}で、原因別に集計されている"),
+                format!("{en} bounces came within a day, and are counted by cause"),
             )
             .fact("of_a_day", bounces.len()))
         },
@@ -160,9 +155,10 @@ fn forged(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         fact("sender") == Some("<>") && fact("command") == Some("RCPT")
     });
     let forged = forged.count();
+    let (ja, en) = counted(forged, refused.len());
     Ok(Finding::met(
-        format!("この1日に宛先で拒否した送信者のないメールは {forged} 件である"),
-        format!("{forged} bounces were refused at their recipients within a day"),
+        format!("この1日に宛先で拒否した送信者のないメールは {ja}である"),
+        format!("{en} bounces were refused at their recipients within a day"),
     )
     .fact("of_a_day", forged))
 }

@@ -135,6 +135,14 @@ fn unbroken(rows: Vec<String>, ja: &str, en: &str) -> Finding {
     .fact("rows", rows)
 }
 
+/// How many, in words: of so many events that were looked through, the most that are, more may have come.
+fn counted(count: usize, looked_through: usize) -> (String, String) {
+    match looked_through >= MOST_EVENTS {
+        true => (format!("{count} 件以上"), format!("at least {count}")),
+        false => (format!("{count} 件"), count.to_string()),
+    }
+}
+
 /// Whole days of a duration.
 fn days(duration: SignedDuration) -> i64 {
     duration.as_hours() / 24

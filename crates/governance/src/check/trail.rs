@@ -4,7 +4,7 @@ use ::trail::Kind;
 use jiff::SignedDuration;
 use store::{Error, tree};
 
-use super::{Check, Scene, texts, unbroken};
+use super::{Check, Scene, counted, texts, unbroken};
 use crate::state::Finding;
 
 /// A checkpoint that is older means that none is made any more.
@@ -155,12 +155,12 @@ fn volumes(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         unit: regulation::PeriodUnit::Month,
     };
     let begun = scene.rules.calendar.span(period, scene.now);
-    let first = store::sql::first(scene.snapshot, "SELECT MIN(at) FROM event", &[], |row| {
-        row.maybe_int(0)
-    })?;
-    let first = first
-        .flatten()
-        .and_then(|at| jiff::Timestamp::from_microsecond(at).ok());
+    let first = store::sql::first(
+        scene.snapshot,
+        "SELECT at FROM event ORDER BY id LIMIT 1",
+        &[],
+        |row| row.time(0),
+    )?;
     let waits = begun.is_some_and(|span| {
         let since_begun = scene.now.duration_since(span.start);
         let covered = last.is_some_and(|sealed| sealed >= span.start);
@@ -295,9 +295,10 @@ fn conspicuous(scene: &mut Scene<'_, '_>, which: Which) -> Result<Finding, Error
     } else {
         ""
     };
+    let (many_ja, many_en) = counted(count, events.len());
     Ok(Finding::met(
-        format!("この1日の{ja}は {count} 件{more_ja}"),
-        format!("{count} {en} within a day{more_en}"),
+        format!("この1日の{ja}は {many_ja}{more_ja}"),
+        format!("{many_en} {en} within a day{more_en}"),
     )
     .fact("of_a_day", count))
 }

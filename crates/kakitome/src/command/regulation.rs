@@ -26,14 +26,26 @@ pub(super) async fn run(
     match command {
         RegulationCommand::Show => show(site, caller, answer).await,
         RegulationCommand::Render { lang, format, to } => {
-            must_be_absolute(&to)?;
-            let row = render(site, caller, &lang, &format, &to).await?;
-            answer.row(&row).await
+            if to.is_none() && format == "pdf" {
+                return Err(Failure::Words("a pdf needs --to FILE".to_owned()));
+            }
+            to.as_deref().map_or(Ok(()), must_be_absolute)?;
+            let (row, text) = render(site, caller, &lang, &format, to.as_deref()).await?;
+            match text {
+                Some(text) => {
+                    answer.note(text).await;
+                    Ok(())
+                }
+                None => answer.row(&row).await,
+            }
         }
         RegulationCommand::Export { format, to } => {
-            must_be_absolute(&to)?;
-            for row in export(site, caller, &format, &to).await? {
-                answer.item(&row).await?;
+            to.as_deref().map_or(Ok(()), must_be_absolute)?;
+            for row in export(site, caller, &format, to.as_deref()).await? {
+                match to {
+                    Some(_) => answer.item(&row).await?,
+                    None => answer.note(row.to_string()).await,
+                }
             }
             Ok(())
         }
@@ -112,11 +124,11 @@ async fn render(
     caller: &Caller,
     lang: &str,
     format: &str,
-    to: &Path,
-) -> Result<Value, CommandError> {
+    to: Option<&Path>,
+) -> Result<(Value, Option<String>), CommandError> {
     let words = format!(
-        "regulation render --lang {lang} --format {format} --to {}",
-        to.display()
+        "regulation render --lang {lang} --format {format}{}",
+        said(to)
     );
     let words = words.as_str();
     let language = match lang {
@@ -133,19 +145,26 @@ async fn render(
                 _ => document.html().into_bytes(),
             };
             let sha256 = digest(&bytes);
-            files::write_new(to, &bytes, MODE).map_err(|error| at(to, &error))?;
+            if let Some(to) = to {
+                files::write_new(to, &bytes, MODE).map_err(|error| at(to, &error))?;
+            }
             let event = event(Kind::RegulationRendered, name, to, &regulation, &facts)
                 .detail("language", lang)
                 .detail("format", format)
                 .detail("bytes", bytes.len())
                 .detail("sha256", sha256.as_str());
             commit(site, caller, words, event).await?;
-            Ok(json!({
-                "file": to.display().to_string(),
+            let row = json!({
+                "file": to.map(|to| to.display().to_string()),
                 "edition": facts.edition,
                 "bytes": bytes.len(),
                 "sha256": sha256,
-            }))
+            });
+            let text = match to {
+                Some(_) => None,
+                None => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            };
+            Ok((row, text))
         })
         .await
 }
@@ -154,43 +173,63 @@ async fn export(
     site: &Site,
     caller: &Caller,
     format: &str,
-    to: &Path,
+    to: Option<&Path>,
 ) -> Result<Vec<Value>, CommandError> {
-    let words = format!("regulation export --format {format} --to {}", to.display());
+    let words = format!("regulation export --format {format}{}", said(to));
     let words = words.as_str();
     caller
         .permit(words, &Role::OFFICERS, |name| async move {
             let (regulation, facts) = gathered(site).await?;
             let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
-            fs::DirBuilder::new()
-                .mode(0o750)
-                .create(to)
-                .map_err(|error| at(to, &error))?;
-            let mut rows = Vec::new();
+            if let Some(to) = to {
+                fs::DirBuilder::new()
+                    .mode(0o750)
+                    .create(to)
+                    .map_err(|error| at(to, &error))?;
+            }
+            let (mut rows, mut told) = (Vec::new(), Vec::new());
             for document in documents {
                 let mut text = serde_json::to_vec_pretty(&document.json)
                     .map_err(|error| CommandError::Argument(error.to_string()))?;
                 text.push(b'\n');
-                let file = to.join(&document.file);
-                files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
-                rows.push(json!({ "file": document.file, "sha256": digest(&text) }));
+                let row = json!({ "file": document.file, "sha256": digest(&text) });
+                told.push(row.clone());
+                match to {
+                    Some(to) => {
+                        let file = to.join(&document.file);
+                        files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
+                        rows.push(row);
+                    }
+                    None => rows.push(document.json),
+                }
             }
             let event = event(Kind::RegulationExported, name, to, &regulation, &facts)
                 .detail("format", format)
-                .detail("files", rows.clone());
+                .detail("files", told);
             commit(site, caller, words, event).await?;
             Ok(rows)
         })
         .await
 }
 
-fn event(kind: Kind, name: String, to: &Path, regulation: &Regulation, facts: &SiteFacts) -> Event {
+/// The option as it was given.
+fn said(to: Option<&Path>) -> String {
+    to.map_or_else(String::new, |to| format!(" --to {}", to.display()))
+}
+
+fn event(
+    kind: Kind,
+    name: String,
+    to: Option<&Path>,
+    regulation: &Regulation,
+    facts: &SiteFacts,
+) -> Event {
     let catalogues = regulation.catalogues().iter();
     let catalogues: Vec<Value> = catalogues
         .map(|one: &Catalogue| json!({ "id": one.id, "version": one.version }))
         .collect();
     Event::new(kind, Actor::Person(name))
-        .subject(to.display().to_string())
+        .subject(to.map_or_else(String::new, |to| to.display().to_string()))
         .detail("edition", facts.edition)
         .detail("catalogues", catalogues)
 }

@@ -4,7 +4,7 @@ use super::Schema;
 
 pub(super) const REGULATION: &[Schema] = schemas! {
     RegulationRendered {
-        subject: "the file";
+        subject: "the file; empty if it was printed";
         outcome: Success;
         facts:
             Always "language" Text: "`ja` or `en`.";
@@ -15,7 +15,7 @@ pub(super) const REGULATION: &[Schema] = schemas! {
             Always "sha256" Text: "SHA-256 of the file, in hexadecimal digits.";
     }
     RegulationExported {
-        subject: "the directory";
+        subject: "the directory; empty if it was printed";
         outcome: Success;
         facts:
             Always "format" Text: "`oscal`.";
