@@ -12,7 +12,7 @@ use directory::{
     command::{Caller, CommandError},
 };
 use jiff::{SignedDuration, Timestamp};
-use regulation::{Clause, Kind as ClauseKind, Schedule};
+use regulation::{Clause, Kind as ClauseKind, Language, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{
@@ -24,6 +24,7 @@ use trail::{Kind, Recorded};
 use crate::{
     facts::Facts,
     look::{self, Standings},
+    report::{ReportView, view as report_view},
     rules::Rules,
     state::State,
     tables::{report, standing, task},
@@ -118,8 +119,8 @@ pub struct Evidence {
     pub events: Vec<Recorded>,
     /// Its tasks, the newest first.
     pub tasks: Vec<TaskView>,
-    /// Numbers of the reports that came of them.
-    pub reports: Vec<i64>,
+    /// The reports that came of them.
+    pub reports: Vec<ReportView>,
 }
 
 /// All clauses that demand something.
@@ -204,7 +205,7 @@ pub async fn evidence(
         for way in ways(&rules, clause) {
             for entry in task::of(snapshot, way, 20)? {
                 let of_task = report::of_task(snapshot, entry.number)?;
-                reports.extend(of_task.into_iter().map(|report| report.number));
+                reports.extend(of_task.into_iter().map(report_view));
                 tasks.push(task_view(&rules, &entry, now));
             }
         }
@@ -343,13 +344,18 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What is demanded, with the site's own periods and names in it.
+    fn demand(&self, clause: &Clause, language: Language) -> String {
+        self.rules.choices.demand(clause, language)
+    }
+
     fn details(&self, clause: &Clause) -> ClauseDetails {
         let ways = clause.ways.iter();
         let ways = ways.map(|way| self.way(way.way.as_str(), &way.by));
         ClauseDetails {
             clause: self.view(clause),
-            demand_ja: clause.demand.ja.clone(),
-            demand: clause.demand.en.clone(),
+            demand_ja: self.demand(clause, Language::Ja),
+            demand: self.demand(clause, Language::En),
             owed_by: clause.owed_by.clone(),
             obligation: match clause.obligation {
                 regulation::Obligation::Must => "must",

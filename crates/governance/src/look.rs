@@ -90,6 +90,8 @@ pub(crate) fn standings(
     facts: &Facts,
     now: Timestamp,
 ) -> Result<Standings, Error> {
+    // As the store keeps times.
+    let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
     let known = known(standing::all(snapshot)?);
     let mut found = Vec::new();
     for check in check::all() {

@@ -248,7 +248,7 @@ fn by_number(sql: &mut dyn Sql, number: i64) -> Result<table::Entry, CommandErro
     })
 }
 
-fn view(entry: table::Entry) -> ReportView {
+pub(crate) fn view(entry: table::Entry) -> ReportView {
     ReportView {
         number: entry.number,
         task: entry.task,

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use directory::command::Caller;
 use governance::{clause, report, task};
-use serde_json::json;
+use serde_json::{Value, json};
+use world::Timestamp;
 
 use super::{Answer, Failure};
 use crate::{
@@ -26,8 +27,18 @@ pub(super) async fn clauses(
             let wanted = clauses
                 .iter()
                 .filter(|clause| state.is_none_or(|state| clause.state == state));
+            // Why is told by `show`: a list is to fit on a screen.
             for clause in wanted {
-                answer.item(clause).await?;
+                let row = json!({
+                    "id": clause.id,
+                    "state": clause.state,
+                    "since": clause.since,
+                    "last_evidence": clause.last_evidence,
+                    "next_due": clause.next_due,
+                    "title_ja": clause.title_ja,
+                    "title": clause.title,
+                });
+                answer.item(&row).await?;
             }
             Ok(())
         }
@@ -43,19 +54,60 @@ pub(super) async fn clauses(
         }
         ClauseCommand::Evidence { id } => {
             let evidence = clause::evidence(caller, &rules, &facts, &id).await?;
-            answer.item(&evidence.clause).await?;
+            for way in &evidence.clause.ways {
+                let row =
+                    evidence_row("standing", &way.by, way.since, way.state.as_str(), &way.why);
+                answer.item(&row).await?;
+            }
             for task in &evidence.tasks {
-                answer.item(&json!({ "task": task })).await?;
+                let at = task.closed_at.or(Some(task.opened_at));
+                let (number, of) = (task.number.to_string(), &task.period);
+                let row = evidence_row(
+                    "task",
+                    &number,
+                    at,
+                    task.state,
+                    &format!("{} {of}", task.workflow),
+                );
+                answer.item(&row).await?;
             }
             for report in &evidence.reports {
-                answer.item(&json!({ "report": report })).await?;
+                let state = match report.acknowledged_at {
+                    Some(_) => "acknowledged",
+                    None => "waits",
+                };
+                let number = report.number.to_string();
+                let row = evidence_row(
+                    "report",
+                    &number,
+                    Some(report.made_at),
+                    state,
+                    &report.title,
+                );
+                answer.item(&row).await?;
             }
-            for event in &evidence.events {
-                answer.item(&json!({ "event": event })).await?;
+            for one in &evidence.events {
+                let event = &one.event;
+                let state = event.detail.get("state").and_then(|state| state.as_str());
+                let state = state.unwrap_or(event.outcome.as_str());
+                let about = format!("{} {}", event.kind.as_str(), event.subject);
+                let row = evidence_row(
+                    "event",
+                    &one.id.to_string(),
+                    Some(one.at),
+                    state,
+                    about.trim(),
+                );
+                answer.item(&row).await?;
             }
             Ok(())
         }
     }
+}
+
+/// One thing behind a clause. What an event holds is told by `audit search`, and that it is in the trail by `audit prove ID`.
+fn evidence_row(what: &str, id: &str, at: Option<Timestamp>, state: &str, about: &str) -> Value {
+    json!({ "what": what, "id": id, "at": at, "state": state, "about": about })
 }
 
 pub(super) async fn tasks(
