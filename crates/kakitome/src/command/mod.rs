@@ -115,6 +115,11 @@ impl Answer {
         Ok(())
     }
 
+    /// The result, when it is a document.
+    pub(crate) async fn text(&mut self, text: String) {
+        self.send(Reply::Text(text)).await;
+    }
+
     /// A sentence for the person.
     pub(crate) async fn note(&mut self, text: impl Into<String>) {
         self.send(Reply::Note(text.into())).await;

@@ -33,7 +33,7 @@ pub(super) async fn run(
             let (row, text) = render(site, caller, &lang, &format, to.as_deref()).await?;
             match text {
                 Some(text) => {
-                    answer.note(text).await;
+                    answer.text(text).await;
                     Ok(())
                 }
                 None => answer.row(&row).await,
@@ -44,7 +44,7 @@ pub(super) async fn run(
             for row in export(site, caller, &format, to.as_deref()).await? {
                 match to {
                     Some(_) => answer.item(&row).await?,
-                    None => answer.note(row.to_string()).await,
+                    None => answer.text(format!("{row}\n")).await,
                 }
             }
             Ok(())

@@ -68,6 +68,7 @@ pub(crate) fn call(directory: &Path, request: &Request, style: Style) -> Result<
             shown.progress(&what, done, total);
             Ok(())
         }
+        Reply::Text(text) => shown.text(text),
         Reply::Note(text) => shown.note(&text),
         Reply::Done | Reply::Error(_) | Reply::Usage(_) => Ok(()),
     });
@@ -186,6 +187,18 @@ impl Shown {
             writeln!(out, "{:width$}  {}", name.replace('_', " "), plain(value))?;
         }
         Ok(())
+    }
+
+    /// A document.
+    fn text(&mut self, text: String) -> io::Result<()> {
+        self.told = true;
+        if self.is_json() {
+            return line(&Record::from_iter([(
+                "text".to_owned(),
+                Value::String(text),
+            )]));
+        }
+        io::stdout().lock().write_all(text.as_bytes())
     }
 
     /// One of several: a row of the table that is drawn at the end.

@@ -50,6 +50,8 @@ pub(crate) enum Reply {
     Row(Record),
     /// One row of a result that is a list, however long.
     Item(Record),
+    /// The result, when it is a document: printed as it is.
+    Text(String),
     /// How far long work has come.
     Progress {
         /// What is being done.
