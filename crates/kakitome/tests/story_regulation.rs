@@ -103,7 +103,7 @@ fn two_sites_with_other_choices_have_other_regulations() {
         .words(["regulation", "render", "--lang", "en", "--format", "md"])
         .succeeds();
     assert!(
-        printed.contains("Edition 1") && printed.contains("| 5.4-1 |"),
+        printed.contains("Edition 1") && printed.contains("*[5.4-1: "),
         "{printed}"
     );
     let (pdf, row) = rendered(&city, "city.pdf", "ja", "pdf");
