@@ -3,9 +3,8 @@
 use super::{Check, unbroken};
 use crate::state::Finding;
 
-/// Schemes of passwords that are one-way.
-const ONE_WAY: &str =
-    "'argon2id', 'sha512-crypt', 'sha256-crypt', 'ssha512', 'ssha256', 'bcrypt', 'sealed', 'none'";
+/// Schemes of passwords that are one-way: those that the directory keeps.
+const ONE_WAY: &str = "'argon2id', 'argon2i', 'sha512-crypt', 'ssha512', 'blf-crypt'";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -187,8 +186,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "identifiers-retired",
         look: |scene| {
-            let query = "SELECT d.local || '@' || d.domain FROM address d JOIN retired_address r ON r.local = d.local AND r.domain = d.domain
-                WHERE r.account <> d.account ORDER BY 1 LIMIT ?1";
+            // An alias may be several accounts', and goes on being the others' when one gives it up.
+            let query = "SELECT d.local || '@' || d.domain FROM address d
+                JOIN retired_address r ON r.local = d.local AND r.domain = d.domain AND r.account <> d.account
+                JOIN account a ON a.id = r.account AND a.main_address = d.local || '@' || d.domain
+                ORDER BY 1 LIMIT ?1";
             let reused = scene.names(query)?;
             let retired = scene.count("SELECT COUNT(*) FROM retired_address")?;
             Ok(unbroken(

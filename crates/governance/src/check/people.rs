@@ -1,5 +1,7 @@
 //! People: arrival, departure, knowledge of the records, letters, idle identifiers (clauses 7.1, 9).
 
+use ::trail::Kind;
+use jiff::Timestamp;
 use store::Error;
 
 use super::{Check, Scene, texts, unbroken};
@@ -153,7 +155,17 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| {
             let query = "SELECT a.identifier FROM register_erasure r JOIN account a ON a.id = r.account
                 WHERE r.approved_by IS NOT NULL AND r.approved_by = r.asked_by ORDER BY a.identifier LIMIT ?1";
-            let own = scene.names(query)?;
+            let mut own = scene.names(query)?;
+            if !own.is_empty() {
+                // Where the site permitted one person to do both, the event says so.
+                let erased = scene.events(&[Kind::EntryErased], Timestamp::MIN)?;
+                let permitted = erased
+                    .iter()
+                    .filter(|one| one.event.detail.contains_key("single_person"));
+                let permitted: Vec<&str> =
+                    permitted.map(|one| one.event.subject.as_str()).collect();
+                own.retain(|name| !permitted.contains(&name.as_str()));
+            }
             let finding = unbroken(
                 own,
                 "台帳の消去には別の者の承認がある",

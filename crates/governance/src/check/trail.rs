@@ -154,7 +154,12 @@ fn volumes(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         count: months.max(1),
         unit: regulation::PeriodUnit::Month,
     };
-    let begun = scene.rules.calendar.span(period, scene.now);
+    // Volumes are counted from January, whenever the site's year begins.
+    let calendar = crate::schedule::Calendar {
+        year_begins: 1,
+        ..scene.rules.calendar.clone()
+    };
+    let begun = calendar.span(period, scene.now);
     let first = store::sql::first(
         scene.snapshot,
         "SELECT at FROM event ORDER BY id LIMIT 1",
