@@ -6,7 +6,6 @@ mod support;
 
 use std::{fs, io::Write as _, net::TcpStream, time::Duration};
 
-use rustix::process::Signal;
 use serde_json::Value;
 use support::{
     Letter, Person, Program, Site,
@@ -76,16 +75,6 @@ impl Story {
 
     fn count(&self, mailbox: &str) -> u32 {
         self.site.imap(&self.tanaka).select(mailbox)
-    }
-
-    #[track_caller]
-    fn reload(&mut self) {
-        let loaded = |site: &Site| site.events(&["--kind", "settings.loaded"]).len();
-        let before = loaded(&self.site);
-        self.site.server().signal(Signal::HUP);
-        until("the settings are loaded", SOON, || {
-            (loaded(&self.site) > before).then_some(())
-        });
     }
 }
 
@@ -217,7 +206,7 @@ fn rules_decide_first_and_can_be_tried_before_they_do() {
         "{settings}\n{}",
         rules.replace("[screening]\n", "")
     ));
-    story.reload();
+    story.site.reload();
     let reply = story.hand("x@bad.example", &story.letter("未払い請求 notice 2"));
     assert_eq!(reply.code, 550, "{reply:?}");
     let explained = story.explain(&reply);

@@ -136,10 +136,7 @@ fn a_domain_that_names_its_certificate_gets_its_mail_over_that_or_not_at_all() {
 
     // Whoever looks after the queue may decide otherwise, for one domain.
     city.set("delivery", "minimum_tls = { \"wrong.example\" = \"none\" }");
-    city.server().signal(rustix::process::Signal::HUP);
-    until("the settings are loaded", SOON, || {
-        (!city.events(&["--kind", "settings.loaded"]).is_empty()).then_some(())
-    });
+    city.reload();
     city.give(&["queue", "retry", "--recipient", "postmaster@wrong.example"]);
     let relayed = until("wrong.example gets its mail", SOON, || {
         let all = city.events(&["--kind", "delivery.relayed"]);

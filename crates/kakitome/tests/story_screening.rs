@@ -6,14 +6,12 @@ mod support;
 
 use std::{fs, time::Duration};
 
-use rustix::process::Signal;
 use serde_json::Value;
 use support::{
     Letter, Person, Program, Site,
     site::SMTP,
     smtp::{self, Reply},
     unbound::{Unbound, Zones},
-    until,
 };
 use tempfile::TempDir;
 
@@ -158,16 +156,6 @@ impl Story {
     #[track_caller]
     fn explain(&self, id: &str) -> Value {
         self.site.give(&["screening", "explain", id]).remove(0)
-    }
-
-    #[track_caller]
-    fn reload(&mut self) {
-        let loaded = |site: &Site| site.events(&["--kind", "settings.loaded"]).len();
-        let before = loaded(&self.site);
-        self.site.server().signal(Signal::HUP);
-        until("the settings are loaded", SOON, || {
-            (loaded(&self.site) > before).then_some(())
-        });
     }
 
     fn count(&self, mailbox: &str) -> u32 {
@@ -415,7 +403,7 @@ fn what_cannot_be_looked_up_is_never_a_pass() {
     // With no name server at all, it is all the same, and it does not take longer than it may.
     story.names.kill_hard();
     story.site.set("screening", "time = \"3s\"");
-    story.reload();
+    story.site.reload();
     let began = std::time::Instant::now();
     let strict = story.letter("strict", "boss@strict.example").content();
     let told = story.explained("x@strict.example", &strict, 451);
@@ -429,7 +417,7 @@ fn what_cannot_be_looked_up_is_never_a_pass() {
 
     // A site that would rather have it says so.
     story.site.set("screening", "dns_trouble = \"accept\"");
-    story.reload();
+    story.site.reload();
     let told = story.explained("x@pass.example", &content, 250);
     assert_eq!(told["verdict"]["because"], "dmarc-trouble", "{told}");
     assert_eq!(story.count("INBOX"), 1);
@@ -493,7 +481,7 @@ fn results_that_others_forge_in_our_name_go() {
 
     // They go where nothing is screened, too.
     story.site.set("screening", "enabled = false");
-    story.reload();
+    story.site.reload();
     let reply = story.hand("x@plain.example", &forged);
     assert_eq!(reply.code, 250, "{reply:?}");
     assert_eq!(
@@ -511,7 +499,7 @@ fn what_was_decided_can_be_asked_again() {
     assert_eq!(told["today"], told["verdict"], "{told}");
 
     story.site.set("screening", "dmarc_reject = \"mark\"");
-    story.reload();
+    story.site.reload();
     let told = story.explain(&id);
     assert_eq!(told["verdict"]["handling"], "refuse", "{told}");
     assert_eq!(told["today"]["handling"], "mark", "{told}");
@@ -523,7 +511,7 @@ fn what_was_decided_can_be_asked_again() {
     // Switched off, nothing is looked at; what was, is still there.
     story.site.set("screening", "enabled = false");
     story.site.set("screening.malware", "inspect = false");
-    story.reload();
+    story.site.reload();
     let reply = story.hand("x@fail.example", &content);
     assert_eq!(reply.code, 250, "{reply:?}");
     let why = story

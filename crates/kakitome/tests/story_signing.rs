@@ -6,7 +6,6 @@ mod support;
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
-use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::{
     Letter, Person, Program, Site, site, smtp,
@@ -83,12 +82,7 @@ impl Story {
         for site in [&mut self.city, &mut self.town] {
             let text = site.settings().replace(&before, &at);
             site.write_settings(&text);
-            let loaded = |site: &Site| site.events(&["--kind", "settings.loaded"]).len();
-            let count = loaded(site);
-            site.server().signal(Signal::HUP);
-            until("the settings are loaded", SOON, || {
-                (loaded(site) > count).then_some(())
-            });
+            site.reload();
         }
     }
 

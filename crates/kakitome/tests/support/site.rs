@@ -232,6 +232,17 @@ impl Site {
         self.server.as_mut().expect("the site is not served")
     }
 
+    /// SIGHUP, until the settings in the file are in force. Their event comes first, so it tells less.
+    #[track_caller]
+    pub(crate) fn reload(&mut self) {
+        let reloaded = |site: &Self| site.log().matches(" were reloaded").count();
+        let before = reloaded(self);
+        self.server().signal(Signal::HUP);
+        until("the settings are loaded", SERVER_TIME, || {
+            (reloaded(self) > before).then_some(())
+        });
+    }
+
     /// SIGTERM, and the end in order.
     #[track_caller]
     pub(crate) fn stop(&mut self) {
