@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Only loads whose name holds this text.
-    #[arg(long)]
+    #[arg(long, global = true)]
     matching: Option<String>,
     /// Leave Postfix and Dovecot out.
     #[arg(long)]
@@ -62,6 +62,16 @@ struct Arguments {
     port_base: u16,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+impl Arguments {
+    /// Those of the loads whose name holds the text, where one is given.
+    fn matching(&self, mut cases: Vec<plan::Case>) -> Vec<plan::Case> {
+        if let Some(text) = &self.matching {
+            cases.retain(|case| case.name().contains(text.as_str()));
+        }
+        cases
+    }
 }
 
 #[derive(Debug, Subcommand)]

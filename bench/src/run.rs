@@ -74,10 +74,7 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     if !arguments.alone {
         servers.extend(with_peers(&site, arguments.port_base + 1000, place.path()).await?);
     }
-    let mut cases = plan::cases(&arguments.only, arguments.quick);
-    if let Some(text) = &arguments.matching {
-        cases.retain(|case| case.name().contains(text.as_str()));
-    }
+    let cases = arguments.matching(plan::cases(&arguments.only, arguments.quick));
     let sheet = measure(&bench, &cases, &mut servers, rounds, place.path()).await?;
     for server in &mut servers {
         server.stop().await?;
@@ -153,7 +150,7 @@ async fn screened(arguments: &Arguments, place: &Path, sink: Sink) -> Outcome<()
     let rounds = arguments
         .rounds
         .unwrap_or(if arguments.quick { 2 } else { 5 });
-    let cases = plan::screened(arguments.quick);
+    let cases = arguments.matching(plan::screened(arguments.quick));
     let sheet = measure(&bench, &cases, &mut servers, rounds.max(1), place).await?;
     for server in &mut servers {
         server.stop().await?;
