@@ -1,5 +1,8 @@
 //! Facts that are too many for one event are told by several.
 
+use std::io;
+
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::Event;
@@ -16,11 +19,23 @@ impl Event {
     /// shortens what is too long then shortens them and not the lists.
     #[must_use]
     pub fn in_parts(self, room: usize, lists: Vec<(&str, Vec<String>)>) -> Vec<Self> {
-        let fixed = Value::Object(self.detail.clone()).to_string().len();
         let room = room
-            .saturating_sub(fixed)
+            .saturating_sub(octets(&self.detail))
             .max(room / 2)
             .saturating_sub(MARGIN);
+        let length = |list: &Vec<String>| {
+            let lengths = list.iter().map(|text| octets(text).saturating_add(1));
+            lengths.fold(0, usize::saturating_add)
+        };
+        let lengths = lists.iter().map(|(_, list)| length(list));
+        if lengths.fold(0, usize::saturating_add) <= room {
+            // Nearly always; and then nothing of it is copied.
+            return vec![
+                lists
+                    .into_iter()
+                    .fold(self, |event, (name, list)| event.detail(name, list)),
+            ];
+        }
         let mut parts = Vec::new();
         let mut part = self.clone();
         let mut left = room;
@@ -28,7 +43,7 @@ impl Event {
             let mut share = Vec::new();
             for text in list {
                 let value = Value::from(text);
-                let length = value.to_string().len().saturating_add(1);
+                let length = octets(&value).saturating_add(1);
                 if length > left && left < room {
                     if !share.is_empty() {
                         part = part.detail(name, std::mem::take(&mut share));
@@ -46,11 +61,28 @@ impl Event {
     }
 }
 
+/// Octets of a value as JSON.
+fn octets(value: &impl Serialize) -> usize {
+    struct Counted(usize);
+    impl io::Write for Counted {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_add(octets.len());
+            Ok(octets.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counted = Counted(0);
+    // Nothing that an event holds fails to be written; if it did, it would be too long.
+    match serde_json::to_writer(&mut counted, value) {
+        Ok(()) => counted.0,
+        Err(_) => usize::MAX,
+    }
+}
+
 fn number(parts: Vec<Event>) -> Vec<Event> {
     let count = parts.len();
-    if count == 1 {
-        return parts;
-    }
     (1_usize..)
         .zip(parts)
         .map(|(number, part)| part.detail("part", format!("{number} of {count}")))

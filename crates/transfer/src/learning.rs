@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use screening::{Guess, Seen, Token, Words};
 use store::{
     AccountId, Error,
@@ -119,7 +120,9 @@ async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
             .detail("taught", taught);
         tx.record(&event, taught)
     });
-    Ok(commit.await?.value)
+    let taught = commit.await?.value;
+    transfer.shared.lessons.change();
+    Ok(taught)
 }
 
 /// Learns from messages that are in no mailbox here, for the whole site, in one commit. `who` brought them.
@@ -148,7 +151,40 @@ pub async fn learn_from(
             .detail("messages", all.len());
         tx.record(&event, ())
     });
-    commit.await.map(|_| ())
+    commit.await?;
+    transfer.shared.lessons.change();
+    Ok(())
+}
+
+/// How many messages the site learned from, as each message that comes asks: read once, and anew after each lesson.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn known_lessons(transfer: &Transfer) -> Result<Seen, Error> {
+    let known = &transfer.shared.lessons;
+    let (lesson, seen) = *known.0.lock();
+    if let Some(seen) = seen {
+        return Ok(seen);
+    }
+    let read = lessons(transfer).await?;
+    let mut known = known.0.lock();
+    // Not if there was another lesson meanwhile.
+    if known.0 == lesson {
+        known.1 = Some(read);
+    }
+    Ok(read)
+}
+
+/// The number of the last lesson since the start, and what the site has learned by then, once that was read.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<(u64, Option<Seen>)>);
+
+impl Known {
+    /// There was a lesson.
+    fn change(&self) {
+        let mut known = self.0.lock();
+        *known = (known.0.wrapping_add(1), None);
+    }
 }
 
 /// How many messages the site learned from.

@@ -160,6 +160,7 @@ struct Shared {
     reporting: tokio::sync::Mutex<()>,
     sts_failures: sts::Failures,
     rules: outbreak::Rules,
+    lessons: learning::Known,
     surge: surge::Surge,
 }
 
@@ -186,6 +187,7 @@ impl Transfer {
                 reporting: tokio::sync::Mutex::default(),
                 sts_failures: sts::Failures::default(),
                 rules: outbreak::Rules::default(),
+                lessons: learning::Known::default(),
                 surge: surge::Surge::default(),
             }),
         }

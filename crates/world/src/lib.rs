@@ -23,7 +23,7 @@ use std::{
 use workers::{Claim, Workers};
 
 pub use jiff::Timestamp;
-pub use workers::{Panicked, Worker};
+pub use workers::{Panicked, Worker, here};
 
 /// Tells the civil time. Implementations may go backwards, as system clocks do.
 pub trait Clock: Send + Sync {

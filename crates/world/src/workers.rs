@@ -46,6 +46,14 @@ impl Panicked {
     }
 }
 
+/// Runs `work` on the thread that asks: for what takes less time than to hand it to another.
+///
+/// # Errors
+/// When it panics.
+pub fn here<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked::from_payload(panic.as_ref()))
+}
+
 /// Work that was started and goes on by itself.
 #[derive(Debug)]
 #[must_use = "somebody has to wait for its end"]
@@ -85,7 +93,7 @@ impl Workers {
     ) -> Result<T, Panicked> {
         let said = |panic: Box<dyn Any + Send>| Panicked::from_payload(panic.as_ref());
         match self {
-            Self::OneThread => catch_unwind(AssertUnwindSafe(work)).map_err(said),
+            Self::OneThread => here(work),
             Self::Threads => match tokio::task::spawn_blocking(work).await {
                 Ok(done) => Ok(done),
                 Err(failed) => match failed.try_into_panic() {

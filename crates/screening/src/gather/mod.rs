@@ -189,7 +189,7 @@ impl Screener {
         found.dkim = dkim.told;
         found.dkim_more = more;
         tracing::debug!(peer = %arrival.peer, took = ?begun.elapsed(), "evidence was gathered");
-        found.in_bounds()
+        found
     }
 
     /// Whether the address has a name, and the name the address (RFC 8601, section 3).

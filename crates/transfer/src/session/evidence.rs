@@ -12,6 +12,8 @@ use store::AccountId;
 use super::{Conversation, envelope::Place};
 use crate::{InForce, Settings, acquaintance, learning};
 
+/// Octets of a message that is read where it is: handing it to another thread would cost as much.
+const SMALL: usize = 16 << 10;
 /// For all DNS lists of one message together, after what else is asked.
 const LISTS_TIME: Duration = Duration::from_secs(10);
 
@@ -127,7 +129,7 @@ impl Conversation<'_> {
         }
         let (sender, shared) = (self.open.sender().cloned(), Arc::clone(raw));
         let look = move || outbreak::blocked(&rules, sender.as_ref(), &shared);
-        match self.read_in(look).await {
+        match self.read_in(raw.len(), look).await {
             Some(blocked) => blocked,
             // Never "not meant": the strictest there is, for now.
             None => Some(Blocked {
@@ -143,21 +145,22 @@ impl Conversation<'_> {
         if policy.patterns.is_empty() {
             return Some(Vec::new());
         }
-        let (policy, raw) = (Arc::clone(policy), Arc::clone(raw));
-        let look = move || screening::patterns_found(&policy.patterns, &raw);
-        self.read_in(look).await
+        let (policy, shared) = (Arc::clone(policy), Arc::clone(raw));
+        let look = move || screening::patterns_found(&policy.patterns, &shared);
+        self.read_in(raw.len(), look).await
     }
 
     /// What its words say; `None` also while too little was learned.
     async fn words(&self, policy: &Policy, raw: &Arc<Vec<u8>>) -> Option<Words> {
         let least = policy.words.lessons;
-        let learned = learning::lessons(self.transfer).await;
+        let learned = learning::known_lessons(self.transfer).await;
         // Whatever an account taught, the site was taught as well.
         if !learned.is_ok_and(|learned| learned.good >= least && learned.junk >= least) {
             return None;
         }
-        let (key, raw) = (self.transfer.store().words_key(), Arc::clone(raw));
-        let tokens = self.read_in(move || screening::tokens(&raw, &key)).await?;
+        let (key, shared) = (self.transfer.store().words_key(), Arc::clone(raw));
+        let look = move || screening::tokens(&shared, &key);
+        let tokens = self.read_in(raw.len(), look).await?;
         match learning::words_of(self.transfer, tokens, self.mailboxes(), least).await {
             Ok(words) => words,
             Err(error) => {
@@ -167,12 +170,18 @@ impl Conversation<'_> {
         }
     }
 
-    /// Reads in the message where that keeps nobody waiting. `None`: the reader failed over it, which is logged.
+    /// Reads in the message, which has so many octets, where that keeps nobody waiting. `None`: the reader failed over it, which is
+    /// logged.
     async fn read_in<T: Send + 'static>(
         &self,
+        octets: usize,
         look: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        match self.transfer.world().blocking(look).await {
+        let read = match octets <= SMALL {
+            true => world::here(look),
+            false => self.transfer.world().blocking(look).await,
+        };
+        match read {
             Ok(found) => Some(found),
             Err(panic) => {
                 tracing::error!(peer = %self.peer, %panic, "reading a message failed");
