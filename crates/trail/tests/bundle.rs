@@ -166,9 +166,15 @@ fn checkpoint(leaves: &[Hash], size: usize) -> String {
 
 fn line_of(leaves: &[Hash], size: usize) -> String {
     let Ok(path) = merkle::consistency(size as u64, 11, nodes(leaves));
-    let path: Vec<String> = path.iter().map(|hash| BASE64_STANDARD.encode(hash)).collect();
+    let path: Vec<String> = path
+        .iter()
+        .map(|hash| BASE64_STANDARD.encode(hash))
+        .collect();
     let note = checkpoint(leaves, size);
-    format!("{}\n", json!({ "size": size, "at": "x", "note": note, "path": path }))
+    format!(
+        "{}\n",
+        json!({ "size": size, "at": "x", "note": note, "path": path })
+    )
 }
 
 #[test]
@@ -177,7 +183,10 @@ fn what_was_signed_is_whole() {
     assert!(is_bundle(made.path()));
     let report = made.report(&[checkpoint(&made.leaves, 7)]);
     assert_eq!(report.faults, []);
-    assert_eq!((report.events, report.checkpoints, report.witnesses), (4, 3, 1));
+    assert_eq!(
+        (report.events, report.checkpoints, report.witnesses),
+        (4, 3, 1)
+    );
     assert_eq!(report.left_out(), 2);
     let other = SigningKey::new(NAME, &[2; 32]).unwrap();
     assert!(verify(made.path(), &other.verifier(), &[], |_| {}).is_err());
@@ -187,9 +196,15 @@ fn what_was_signed_is_whole() {
 fn a_file_that_is_changed_missing_or_more_is_named() {
     let made = Made::new();
     made.put("README.md", "read mE\n");
-    assert_eq!(made.faults(), ["the file README.md is not the one that was signed"]);
+    assert_eq!(
+        made.faults(),
+        ["the file README.md is not the one that was signed"]
+    );
     made.put("README.md", "read me!\n");
-    assert_eq!(made.faults(), ["the file README.md has 9 octets instead of 8"]);
+    assert_eq!(
+        made.faults(),
+        ["the file README.md has 9 octets instead of 8"]
+    );
     fs::remove_file(made.path().join("README.md")).unwrap();
     assert_eq!(made.faults(), ["the file README.md is missing"]);
     made.put("README.md", "read me\n");
@@ -209,22 +224,40 @@ fn a_file_that_is_changed_missing_or_more_is_named() {
 #[test]
 fn an_event_that_was_not_written_so_is_named() {
     let faults = Made::changed(|lines| lines[1] = lines[1].replace("会議", "会計"));
-    assert_eq!(faults, [format!("{EVENTS}: event 1005 is not what was written at place 5")]);
+    assert_eq!(
+        faults,
+        [format!(
+            "{EVENTS}: event 1005 is not what was written at place 5"
+        )]
+    );
     // The proof is that of another event.
     let faults = Made::changed(|lines| {
         let other = event(7);
         lines[1] = lines[1].replace(&event(5), &other);
     });
-    assert_eq!(faults, [format!("{EVENTS}: event 1007 is not what was written at place 5")]);
+    assert_eq!(
+        faults,
+        [format!(
+            "{EVENTS}: event 1007 is not what was written at place 5"
+        )]
+    );
     let faults = Made::changed(|lines| lines[0] = lines[0].replacen('4', "6", 1));
-    assert_eq!(faults, [format!("{EVENTS}: event 1004 is not what was written at place 6")]);
+    assert_eq!(
+        faults,
+        [format!(
+            "{EVENTS}: event 1004 is not what was written at place 6"
+        )]
+    );
     let faults = Made::changed(|lines| lines.swap(0, 1));
     let moved = "event 1004, at place 4, stands where it cannot: put in, or moved";
     assert_eq!(faults, [format!("{EVENTS}: {moved}")]);
     let faults = Made::changed(|lines| {
         lines.pop();
     });
-    assert_eq!(faults, [format!("the file {EVENTS} has 3 events instead of 4")]);
+    assert_eq!(
+        faults,
+        [format!("the file {EVENTS} has 3 events instead of 4")]
+    );
     let faults = Made::changed(|lines| lines[2].insert_str(0, "x"));
     assert_eq!(faults, [format!("{EVENTS}: line 3 is no event")]);
     let faults = Made::changed(|lines| {
@@ -239,17 +272,24 @@ fn a_checkpoint_that_is_replaced_is_named() {
     made.checkpoints[0] = made.checkpoints[1].replace("\"size\":7", "\"size\":4");
     made.write();
     made.sign();
-    assert_eq!(made.faults(), ["the checkpoint over 4 events is false: it tells of 7 events"]);
+    assert_eq!(
+        made.faults(),
+        ["the checkpoint over 4 events is false: it tells of 7 events"]
+    );
     // One of another history, with the right key.
     let mut forked = made.leaves.clone();
     forked[2] = merkle::leaf_hash(b"forked");
     made.checkpoints[0] = line_of(&forked, 4);
     made.write();
     made.sign();
-    let of_another = "the checkpoint over 4 events is false: the last checkpoint does not begin with it";
+    let of_another =
+        "the checkpoint over 4 events is false: the last checkpoint does not begin with it";
     assert_eq!(made.faults(), [of_another]);
     let faults = Made::new().report(&[checkpoint(&forked, 7)]).faults;
-    assert!(faults[0].to_string().contains("of another history"), "{faults:?}");
+    assert!(
+        faults[0].to_string().contains("of another history"),
+        "{faults:?}"
+    );
     // One of another key.
     let made = Made::new();
     let other = SigningKey::new(NAME, &[2; 32]).unwrap();
@@ -261,7 +301,10 @@ fn a_checkpoint_that_is_replaced_is_named() {
     made.put(bundle::CHECKPOINT, &told.signed(&other));
     made.sign();
     let faults = made.faults();
-    assert!(faults[0].contains("checkpoint.txt: it bears no signature of"), "{faults:?}");
+    assert!(
+        faults[0].contains("checkpoint.txt: it bears no signature of"),
+        "{faults:?}"
+    );
 }
 
 #[test]
@@ -269,7 +312,11 @@ fn a_certificate_of_something_else_is_named() {
     let made = Made::new();
     for (from, to, why) in [
         ("last 4", "last 5", "its certificate is of something else"),
-        ("erasure certificate", "erasure decision", "its certificate is of something else"),
+        (
+            "erasure certificate",
+            "erasure decision",
+            "its certificate is of something else",
+        ),
         ("root ", "root 0", "its certificate is of another history"),
     ] {
         let note = fs::read_to_string(made.path().join(certificate(1))).unwrap();
@@ -282,5 +329,8 @@ fn a_certificate_of_something_else_is_named() {
     let made = Made::new();
     made.put(bundle::KEY, "mail.example/trail-1+00000000+AQ==\n");
     made.sign();
-    assert_eq!(made.faults(), ["the file key.txt has another key than the one that was given"]);
+    assert_eq!(
+        made.faults(),
+        ["the file key.txt has another key than the one that was given"]
+    );
 }

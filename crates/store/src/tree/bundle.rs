@@ -69,7 +69,11 @@ impl Nodes {
             let below = levels.last().map(Vec::as_slice).unwrap_or_default();
             let (pairs, _) = below.as_chunks::<2>();
             let pairs = pairs.iter();
-            levels.push(pairs.map(|[left, right]| merkle::node_hash(left, right)).collect());
+            levels.push(
+                pairs
+                    .map(|[left, right]| merkle::node_hash(left, right))
+                    .collect(),
+            );
         }
         Self { tile, levels }
     }
@@ -160,8 +164,13 @@ impl Prover {
             let within = LEVEL - level;
             let nodes = self.tile(sql, index >> within)?;
             let place = usize::try_from(index & ((1 << within) - 1)).map_err(|_| lost())?;
-            let roots = usize::try_from(level).ok().and_then(|level| nodes.levels.get(level));
-            return roots.and_then(|roots| roots.get(place)).copied().ok_or_else(lost);
+            let roots = usize::try_from(level)
+                .ok()
+                .and_then(|level| nodes.levels.get(level));
+            return roots
+                .and_then(|roots| roots.get(place))
+                .copied()
+                .ok_or_else(lost);
         }
         if let Some(known) = self.above.get(&(level, index)) {
             return Ok(*known);
@@ -209,6 +218,14 @@ pub fn written_before(sql: &mut dyn Sql, at: Timestamp, size: u64) -> Result<u64
         None => None,
     };
     Ok(place.unwrap_or(size).min(size))
+}
+
+/// The last of the first `size` events.
+///
+/// # Errors
+/// When there are not so many in the tree; when the database fails.
+pub fn last_of(sql: &mut dyn Sql, size: u64) -> Result<i64, Error> {
+    tile::event_at(sql, size.saturating_sub(1))
 }
 
 /// Checkpoints that tell of more than `after` events and of at most `upto`, ascending, at most `limit`.

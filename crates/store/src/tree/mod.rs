@@ -35,7 +35,7 @@ pub(crate) use grow::run;
 pub(crate) use key::{FILE, open as open_key};
 pub(crate) use tile::{LEAVES, Leaf, Tile, after, count, read as read_tiles};
 
-pub use bundle::{Proved, Prover, erased_volumes, signed_between, written_before};
+pub use bundle::{Proved, Prover, erased_volumes, last_of, signed_between, written_before};
 pub use custody::{Custody, NewCustody, custody};
 pub(crate) use erase::erased;
 pub use erase::{Decision, EraseError};

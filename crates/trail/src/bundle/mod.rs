@@ -42,7 +42,10 @@ fn hashes(path: &[Hash]) -> String {
     if path.is_empty() {
         return "-".to_owned();
     }
-    let texts: Vec<String> = path.iter().map(|hash| BASE64_STANDARD.encode(hash)).collect();
+    let texts: Vec<String> = path
+        .iter()
+        .map(|hash| BASE64_STANDARD.encode(hash))
+        .collect();
     texts.join(",")
 }
 

@@ -195,13 +195,12 @@ pub fn verify(
     progress: impl FnMut(u64),
 ) -> Result<Report, BundleError> {
     let path = directory.join(MANIFEST);
-    let note =
-        reading::small(&path, LONGEST_MANIFEST).map_err(|source| BundleError::Io {
-            path: path.clone(),
-            source,
-        })?;
-    let manifest = Manifest::open(&note, key)
-        .map_err(|source| BundleError::Manifest { path, source })?;
+    let note = reading::small(&path, LONGEST_MANIFEST).map_err(|source| BundleError::Io {
+        path: path.clone(),
+        source,
+    })?;
+    let manifest =
+        Manifest::open(&note, key).map_err(|source| BundleError::Manifest { path, source })?;
     let report = Report {
         manifest: manifest.clone(),
         events: 0,
@@ -292,7 +291,9 @@ impl<'a, P: FnMut(u64)> Verifying<'a, P> {
                     let within = format!("{name}/");
                     match files.keys().any(|file| file.starts_with(&within)) && depth < DEEPEST {
                         true => folders.push((entry.path(), within, depth + 1)),
-                        false => self.report.file(&name, "is a folder without any named file"),
+                        false => self
+                            .report
+                            .file(&name, "is a folder without any named file"),
                     }
                 }
             }
@@ -312,7 +313,9 @@ impl<'a, P: FnMut(u64)> Verifying<'a, P> {
                 let why = format!("{CHECKPOINT} is not the one that the manifest tells of");
                 self.report.checkpoint(found.size, why);
             }
-            Err(error) => self.report.checkpoint(size, format!("{CHECKPOINT}: {error}")),
+            Err(error) => self
+                .report
+                .checkpoint(size, format!("{CHECKPOINT}: {error}")),
         }
     }
 
@@ -321,7 +324,8 @@ impl<'a, P: FnMut(u64)> Verifying<'a, P> {
         if let Some(text) = self.note(KEY)
             && text.trim_end() != self.key.to_string()
         {
-            self.report.file(KEY, "has another key than the one that was given");
+            self.report
+                .file(KEY, "has another key than the one that was given");
         }
     }
 
@@ -359,7 +363,8 @@ impl<'a, P: FnMut(u64)> Verifying<'a, P> {
             let size = parsed["size"].as_u64().unwrap_or_default();
             match self.begins_with(size, &parsed) {
                 Ok(_) if size <= before => {
-                    self.report.checkpoint(size, "it stands where it cannot: put in, or moved");
+                    self.report
+                        .checkpoint(size, "it stands where it cannot: put in, or moved");
                 }
                 Ok(root) => {
                     self.report.checkpoints += 1;
