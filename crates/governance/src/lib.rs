@@ -13,6 +13,7 @@
 pub mod check;
 pub mod clause;
 pub mod facts;
+pub mod incident;
 pub mod look;
 mod prepare;
 pub mod remind;
