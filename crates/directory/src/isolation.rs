@@ -14,7 +14,7 @@ use trail::{Actor, Event, Kind};
 use wire::ExplicitNetwork;
 
 use crate::{
-    Directory,
+    Directory, alarm,
     command::incident::{IncidentKind, Step},
     tables::{
         account, app_password,
@@ -126,7 +126,7 @@ pub(crate) fn isolate(
             let now = tx.now();
             let since = now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN);
             let new = New {
-                kind: MALWARE_INSIDE,
+                kind: IncidentKind::MalwareInside,
                 account: entry.as_ref().map(|entry| entry.id),
                 address: address.as_deref(),
                 reason: &reason,
@@ -134,7 +134,7 @@ pub(crate) fn isolate(
                 since,
                 opened_by: by.map(|(id, _, _)| id),
             };
-            let number = table::insert(tx, &new)?;
+            let (number, book) = table::insert(tx, &new)?;
             let identifier = entry.as_ref().map_or("", |entry| entry.identifier.as_str());
             let mut opened = Event::new(Kind::IncidentOpened, actor.clone())
                 .subject(number.to_string())
@@ -147,7 +147,7 @@ pub(crate) fn isolate(
             if let Some(peer) = found.peer {
                 opened = opened.address(peer);
             }
-            events.push(opened);
+            events.push(alarm::by(opened, book));
             number
         }
     };

@@ -64,6 +64,7 @@ pub mod isolation;
 pub mod passkey;
 pub mod password;
 pub mod repeat;
+pub mod runbook;
 pub mod submission;
 
 use std::{net::IpAddr, sync::Arc};

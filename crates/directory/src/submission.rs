@@ -4,7 +4,7 @@
 //! All is counted in the commit of the message, so that no number of sessions at once passes a limit, and what was counted is
 //! counted after a crash too. Who submits without a login (clause 6.1(1)b) has no identifier, and is not counted.
 
-mod jump;
+pub(crate) mod jump;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, time::Duration};
 

@@ -213,9 +213,11 @@ async fn an_app_password_ends_when_it_is_given_up_or_over() {
         .await
         .unwrap();
     let open = incident::Open {
-        name: TARO.to_owned(),
+        kind: incident::IncidentKind::Credential,
+        name: Some(TARO.to_owned()),
         reason: "stolen".to_owned(),
         since: None,
+        peer: None,
     };
     incident::open(&guard, open).await.unwrap();
     let left = app_password::list(&guard, TARO).await.unwrap();

@@ -109,28 +109,36 @@ async fn both_incidents_of_an_identifier_end_with_its_resumption() {
     find(&site, found).await;
     let (guard, manager) = (site.caller("guard").await, site.caller("manager").await);
     let open = incident::Open {
-        name: TARO.to_owned(),
+        kind: incident::IncidentKind::Credential,
+        name: Some(TARO.to_owned()),
         reason: "reported".to_owned(),
         since: None,
+        peer: None,
     };
     assert_eq!(incident::open(&guard, open).await.unwrap().number, 2);
     account::password(&manager, TARO, None).await.unwrap();
-    incident::hand_over(&manager, 1, "in person").await.unwrap();
+    incident::step(&manager, 1, "handed-over", "in person")
+        .await
+        .unwrap();
     let early = account::resume(&manager, TARO)
         .await
         .unwrap_err()
         .to_string();
     assert!(early.contains("incident"), "{early}");
-    incident::hand_over(&manager, 2, "in person").await.unwrap();
+    incident::step(&manager, 2, "handed-over", "in person")
+        .await
+        .unwrap();
     let unclean = account::resume(&manager, TARO)
         .await
         .unwrap_err()
         .to_string();
     assert!(
-        unclean.contains("before the terminal is clean"),
+        unclean.contains("before the step terminal-cleaned"),
         "{unclean}"
     );
-    incident::clean(&guard, 1, "reinstalled").await.unwrap();
+    incident::step(&guard, 1, "terminal-cleaned", "reinstalled")
+        .await
+        .unwrap();
     account::resume(&manager, TARO).await.unwrap();
     for number in [1, 2] {
         let shown = incident::show(&guard, number).await.unwrap();

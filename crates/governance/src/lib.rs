@@ -14,6 +14,7 @@ pub mod check;
 pub mod clause;
 pub mod dossier;
 pub mod facts;
+pub mod incident;
 pub mod look;
 mod prepare;
 pub mod remind;

@@ -16,6 +16,7 @@ use store::{Error, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::{
+    incident,
     tables::{report as table, task},
     workflow::Workflow,
 };
@@ -120,7 +121,9 @@ pub async fn acknowledge(caller: &Caller, number: i64) -> Result<ReportView, Com
         let event = me
             .event(Kind::ReportAcknowledged, number.to_string())
             .detail("digest", entry.digest.as_str());
-        Ok((view(by_number(tx, number)?), vec![event]))
+        let mut events = vec![event];
+        events.extend(incident::follow(tx, me, number)?);
+        Ok((view(by_number(tx, number)?), events))
     });
     change.await
 }

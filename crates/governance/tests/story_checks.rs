@@ -329,7 +329,7 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
             (
                 Days(
                     15,
-                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'bounce-surge', '', '{}', 1, 1)",
+                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'backscatter', '', '{}', 1, 1)",
                 ),
                 red,
             ),

@@ -1,15 +1,13 @@
-//! Incidents that the server opens by itself are analysed, and the officers are told by mail (clauses 4.4(2), 5.2(5), 5.5(2)). The opening is a commit of
+//! Incidents that the server opens by itself are analysed, and the officers are told by mail (clauses 4.4(2), 5.1, 5.2(5), 5.5(2)). The opening is a commit of
 //! its own; what a crash leaves in between is told of at the next start.
 
+mod other;
 mod submissions;
 mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use directory::{
-    Role,
-    command::incident::{self, IncidentKind, IncidentView},
-};
+use directory::command::incident::{self, IncidentKind, IncidentView, Step};
 use jiff::{Timestamp, tz::TimeZone};
 use store::{
     Topic,
@@ -24,7 +22,8 @@ use wire::Shutdown;
 
 use crate::site::Site;
 
-const BOUNCE_SURGE: &str = IncidentKind::BounceSurge.as_str();
+const BACKSCATTER: &str = IncidentKind::Backscatter.as_str();
+const MALWARE_INSIDE: &str = IncidentKind::MalwareInside.as_str();
 const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
 const DOS: &str = IncidentKind::Dos.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
@@ -63,7 +62,8 @@ async fn tell_all(site: &Site) -> Result<(), store::Error> {
 
 /// Analyses the trail and sends the officers what came of it, with the record of both in one commit.
 async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
-    if found.kind == SUBMISSION_SURGE {
+    let owner_told = Step::OwnerTold.as_str();
+    if found.missing.iter().any(|step| step == owner_told) {
         submissions::tell_owner(site, found).await?;
     }
     let facts = Facts::gather(site, found).await?;
@@ -75,12 +75,14 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
     );
     let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
     let message = Notice {
-        to: site.directory.addresses_of(officer(found)).await?,
+        to: site.directory.addresses_of(found.officer).await?,
         subject: subject(found),
         text,
     };
     let number = found.number;
+    let (view, text) = (found.clone(), message.text.clone());
     let told = notice::send(&site.transfer, message, move |tx, told| {
+        governance::incident::report_opening(tx, &view, &text, told)?;
         incident::note_report(tx, number, told, &digest)
     });
     let ((), told) = told.await?;
@@ -99,13 +101,6 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
     Ok(())
 }
 
-/// Whose it is to be told of it.
-fn officer(found: &IncidentView) -> Role {
-    let mut kinds = IncidentKind::ALL.into_iter();
-    let kind = kinds.find(|kind| kind.as_str() == found.kind);
-    kind.unwrap_or(IncidentKind::Credential).officer()
-}
-
 /// The same text for `incident report`, in one language.
 pub(crate) fn report(found: &IncidentView, usage: &Usage, language: Language) -> String {
     let zone = TimeZone::system();
@@ -122,22 +117,41 @@ fn subject(found: &IncidentView) -> String {
         (Some(address), true) => address.clone(),
         (None, true) => String::new(),
     };
-    if found.kind == BOUNCE_SURGE {
-        return format!(
+    match text_of(found) {
+        Text::Bounces => format!(
             "[Kakitome] インシデント {}: 詐称エラーメールの急増 / incident {}: surge of forged bounces",
             found.number, found.number
-        );
+        ),
+        Text::Submissions => submissions::subject(found),
+        Text::Traffic => traffic::subject(found),
+        Text::Malware => format!(
+            "[Kakitome] インシデント {}: 内部からのマルウェア送信 {about} / incident {}: malware from inside",
+            found.number, found.number
+        ),
+        Text::Plain => other::subject(found, &about),
     }
-    if found.kind == SUBMISSION_SURGE {
-        return submissions::subject(found);
+}
+
+/// How an incident is told.
+enum Text {
+    Bounces,
+    Submissions,
+    Traffic,
+    Malware,
+    /// By its runbook, and by the facts as they are.
+    Plain,
+}
+
+/// What a person opened has not the facts that the server opens one with.
+fn text_of(found: &IncidentView) -> Text {
+    let by_server = found.opened_by.is_none();
+    match found.kind.as_str() {
+        BACKSCATTER if by_server => Text::Bounces,
+        SUBMISSION_SURGE if by_server => Text::Submissions,
+        DOS if by_server => Text::Traffic,
+        MALWARE_INSIDE => Text::Malware,
+        _ => Text::Plain,
     }
-    if found.kind == DOS {
-        return traffic::subject(found);
-    }
-    format!(
-        "[Kakitome] インシデント {}: 内部からのマルウェア送信 {about} / incident {}: malware from inside",
-        found.number, found.number
-    )
 }
 
 /// What the trail tells of where an incident came from.
@@ -204,11 +218,12 @@ impl Facts {
 }
 
 fn head(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
-    match found.kind.as_str() {
-        BOUNCE_SURGE => of_bounces(found, language, zone),
-        SUBMISSION_SURGE => submissions::head(found, language, zone),
-        DOS => traffic::head(found, language, zone),
-        _ => of_malware(found, language, zone),
+    match text_of(found) {
+        Text::Bounces => of_bounces(found, language, zone),
+        Text::Submissions => submissions::head(found, language, zone),
+        Text::Traffic => traffic::head(found, language, zone),
+        Text::Malware => of_malware(found, language, zone),
+        Text::Plain => other::head(found, language, zone),
     }
 }
 
@@ -265,7 +280,7 @@ fn of_malware(found: &IncidentView, language: Language, zone: &TimeZone) -> Stri
         false => text.to_owned(),
     };
     let (number, address) = (found.number, found.address.as_deref().unwrap_or_default());
-    let missing: Vec<&str> = found.missing.iter().map(|step| step.as_str()).collect();
+    let missing: Vec<&str> = found.missing.iter().map(String::as_str).collect();
     let (blocked, held) = (note("address-blocked"), note("queue-held"));
     let (malware, place) = (fact("malware"), fact("found_in"));
     let (at, identifier, address) = (

@@ -15,6 +15,7 @@ mod outbreak;
 mod probe;
 mod quarantine;
 mod regulation;
+mod runbook;
 mod screening;
 mod sending;
 mod sts;
@@ -40,10 +41,13 @@ pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, ReportsCommand};
 pub(crate) use governance::{ClauseCommand, ReportCommand, TaskCommand};
-pub(crate) use life::{IncidentCommand, IncidentKind, LetterArgs, RegisterCommand};
+pub(crate) use life::{
+    ActArgs, IncidentCommand, IncidentKind, LetterArgs, LeverWord, RegisterCommand,
+};
 pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
+pub(crate) use runbook::RunbookCommand;
 pub(crate) use screening::{LearnArgs, ScreeningCommand, TryArgs};
 pub(crate) use sts::StsCommand;
 pub(crate) use tls::{TlsCommand, TlsFiguresArgs, TlsFiguresBy, TlsReportsCommand};
@@ -163,9 +167,12 @@ pub(crate) enum SiteCommand {
     /// Who had which address when (clause 7.1(5))
     #[command(subcommand)]
     Register(RegisterCommand),
-    /// Incidents: a password that another may have used (clause 4.1), malware from inside (clause 5.2(5))
+    /// Incidents: passwords, malware, backscatter, denial of service, … (clauses 4.1, 4.4, 5.2, 5.5, 8.4)
     #[command(subcommand)]
     Incident(IncidentCommand),
+    /// What is done about an incident of each kind
+    #[command(subcommand)]
+    Runbook(RunbookCommand),
     /// Rules against mail that no scanner knows yet, and the notice to staff (clause 5.2(2))
     #[command(subcommand)]
     Outbreak(OutbreakCommand),

@@ -11,7 +11,7 @@ use trail::{Actor, Event, Kind};
 use wire::ShutdownHandle;
 
 use crate::{
-    acme, alarms, blocks, canary, control, digests, dmarc_reports, forward, governing, idle,
+    acme, alarms, blocks, canary, clock, control, digests, dmarc_reports, forward, governing, idle,
     listen, metrics, probing, remembering, rotation, scanners,
     settings::Service,
     signing,
@@ -144,6 +144,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(blocks::run(Arc::clone(site), watch.clone()));
     tasks.spawn(alarms::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(clock::run(Arc::clone(site), watch.clone()));
     tasks.spawn(traffic::run(Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;

@@ -423,7 +423,11 @@ impl Site {
                 settings.directory.allow_single_person,
             );
         self.record(event).await?;
-        crate::remembering::keep_policy(self, settings).await
+        crate::remembering::keep_policy(self, settings).await?;
+        match &settings.runbooks {
+            Some(books) => directory::runbook::keep(&self.store, books).await,
+            None => Ok(()),
+        }
     }
 
     /// What the settings were when they last took effect, as the trail tells it.

@@ -144,7 +144,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     let path = file.display().to_string();
     site.give(&["account", "letter", &tanaka.address, "--to", &path]);
     let why = site.refused(&["account", "resume", &tanaka.address]);
-    assert!(why.contains("handed over"), "{why}");
+    assert!(why.contains("handed-over"), "{why}");
     let receipt = [
         "account",
         "letter",

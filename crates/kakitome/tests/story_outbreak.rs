@@ -249,7 +249,7 @@ fn a_surge_of_forged_bounces_reaches_the_officer_once() {
     // Not again while it is open.
     let open = incidents();
     assert_eq!(open.len(), 1, "{open:?}");
-    assert_eq!(open[0]["kind"], "bounce-surge", "{open:?}");
+    assert_eq!(open[0]["kind"], "backscatter", "{open:?}");
     let samples = open[0]["facts"]["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 3, "{open:?}");
     assert_eq!(samples[0]["recipient"], tanaka.address.as_str());

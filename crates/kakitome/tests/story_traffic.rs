@@ -255,7 +255,7 @@ fn a_flood_that_harms_opens_one_incident_for_the_system_officer() {
     let refused =
         |words: Vec<String>| site.refused(&words.iter().map(String::as_str).collect::<Vec<_>>());
     let told = refused(step("measure-taken"));
-    assert!(told.contains("not acknowledged yet"), "{told}");
+    assert!(told.contains("comes after acknowledged"), "{told}");
     for taken in ["acknowledged", "measure-taken"] {
         site.give(&step(taken).iter().map(String::as_str).collect::<Vec<_>>());
     }

@@ -458,6 +458,14 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO vuln_advisory (source, id, case_number, seen_at, facts) VALUES ('osv', 'X-' || ?1, 1, ?2, '{}')",
         "INSERT INTO vuln_step (number, case_number, step, at, person, facts) VALUES (1, 1, 'reported', ?2, NULL, '{\"x\":' || ?1 || '}')",
         "INSERT INTO incident_step (incident, step, done_by, done_at, note) VALUES (1, 'reported', NULL, ?2, 'x')",
+        "INSERT INTO runbook (number, kind, digest, source, since, text) VALUES (?1 - ?1 + 1, 'credential', \
+         '38d42483db7ff41a50e97c0c078aeb2928c020a94e9a952511a0d91c9fda012e', 'site', ?2, 'kind = \"other\"')",
+        "INSERT INTO incident_runbook (incident, runbook) SELECT 1, 1 WHERE ?1 <> ?2",
+        "INSERT INTO incident_lever (incident, number, lever, target, lasts, used_by, used_at) \
+         VALUES (1, 1, 'hold', 'domain:' || ?1, 1, 7, ?2)",
+        "INSERT INTO report (number, to_role, title, text, digest, made_at) VALUES (1, 'security-officer', 'x', 'x' || ?1, '00ff', ?2)",
+        "INSERT INTO incident_report (report, incident, what) SELECT 1, 1, 'opened' WHERE ?1 <> ?2",
+        "INSERT INTO incident_reminder (incident, told_at) SELECT 1, ?2 WHERE ?1 <> ?2",
     ] {
         tx.execute(statement, params![account, now])?;
     }

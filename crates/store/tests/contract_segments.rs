@@ -76,6 +76,11 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "incident_reminder",
+            "incident_report",
+            "incident_lever",
+            "incident_runbook",
+            "runbook",
             "vuln_step",
             "report",
             "task_step",

@@ -94,7 +94,7 @@ fn class_of(kind: &str) -> Class {
         "smtp.accepted" | "smtp.refused" | "delivery.local" => class(4009, 4, 2),
         // Incident finding: create, update, close.
         "incident.opened" => class(2005, 2, 1),
-        "incident.step" => class(2005, 2, 2),
+        "incident.step" | "incident.acted" => class(2005, 2, 2),
         "incident.closed" => class(2005, 2, 3),
         _ => match kind.split_once('.') {
             Some(("account", _)) => class(3001, 3, 99),

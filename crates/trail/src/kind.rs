@@ -38,6 +38,8 @@ kinds! {
     SettingsLoaded = "settings.loaded",
     /// The clock was put back: events keep the time of the last one until it has caught up.
     ClockBehind = "server.clock-behind",
+    /// The clock was set while the server ran, by more than the site permits; the detail holds by how much.
+    ClockJumped = "server.clock-jumped",
     /// A person gave a command; the detail holds its words and how it ended.
     CommandGiven = "command.given",
     /// An account was made at an authority that gives certificates (RFC 8555).
@@ -329,6 +331,12 @@ kinds! {
     IncidentStep = "incident.step",
     /// An incident was closed.
     IncidentClosed = "incident.closed",
+    /// A lever was used from an incident, or what it did was undone; the detail holds which, and on what.
+    IncidentActed = "incident.acted",
+    /// Somebody was told of a step of an incident that is late; the detail holds who.
+    IncidentReminded = "incident.reminded",
+    /// A runbook came into force; the detail holds its version and its digest.
+    RunbookInForce = "runbook.in-force",
 
     // Traffic (clause 4.4).
     /// An hour of traffic is over; the detail holds what was counted, and how it was judged.

@@ -3,6 +3,10 @@
 
 use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
+use directory::{
+    alarm::{self, Alarm},
+    command::incident::IncidentKind,
+};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -110,9 +114,14 @@ impl Transfer {
             rule.count
         );
         let facts = json!({ "bounces": rule.count, "within_seconds": rule.time.as_secs(), "samples": risen.samples });
+        let alarm = Alarm {
+            kind: IncidentKind::Backscatter,
+            reason,
+            facts,
+            since: risen.since,
+        };
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Unopened> {
-            let event = directory::alarm::open_bounce_surge(tx, &reason, &facts, risen.since)?;
-            match event {
+            match alarm::open(tx, &alarm)? {
                 Some(event) => Ok(tx.record(&event, ())?),
                 None => Err(Unopened::Open),
             }

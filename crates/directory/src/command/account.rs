@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use message::address::Address;
 use protocol::sasl::Secret;
 use serde::Serialize;
-use store::{Topic, mailbox, sql::Sql};
-use trail::Kind;
+use store::{Topic, Tx, mailbox, sql::Sql};
+use trail::{Event, Kind};
 
-use super::{Caller, CommandError, incident, plain_text};
+use super::{Caller, CommandError, Executor, incident, plain_text};
 use crate::{
     Options, Role, password as rule,
     tables::{
@@ -121,26 +121,41 @@ pub async fn suspend(caller: &Caller, name: &str, reason: &str) -> Result<(), Co
         let reason = plain_text("the reason", reason, MOST_REASON)?;
         caller
             .change(&words, MAY_SUSPEND, move |tx, me| {
-                let account = present(tx, &options, &name)?;
-                if account.state == AccountState::Suspended {
-                    return Err(CommandError::State(format!(
-                        "{} is suspended already",
-                        account.identifier
-                    )));
-                }
-                account::suspend(tx, account.id)?;
-                // The new password that a resumption takes is to be the only way in.
-                let revoked = app_password::revoke_all(tx, account.id)?;
-                tx.touch(Topic::Account(account.id));
-                let event = me
-                    .event(Kind::AccountSuspended, account.identifier)
-                    .detail("reason", reason)
-                    .detail("app_passwords_revoked", revoked);
-                Ok(((), vec![event]))
+                let events = suspend_in(tx, me, &options, (&name, &reason), None)?;
+                Ok(((), events))
             })
             .await
     };
     caller.run(&words, work).await
+}
+
+/// The same within a transaction, perhaps from an incident.
+pub(super) fn suspend_in(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    options: &Options,
+    (name, reason): (&str, &str),
+    incident: Option<i64>,
+) -> Result<Vec<Event>, CommandError> {
+    let account = present(tx, options, name)?;
+    if account.state == AccountState::Suspended {
+        return Err(CommandError::State(format!(
+            "{} is suspended already",
+            account.identifier
+        )));
+    }
+    account::suspend(tx, account.id)?;
+    // The new password that a resumption takes is to be the only way in.
+    let revoked = app_password::revoke_all(tx, account.id)?;
+    tx.touch(Topic::Account(account.id));
+    let mut event = me
+        .event(Kind::AccountSuspended, account.identifier)
+        .detail("reason", reason)
+        .detail("app_passwords_revoked", revoked);
+    if let Some(incident) = incident {
+        event = event.detail("incident", incident);
+    }
+    Ok(vec![event])
 }
 
 /// Resumes a suspended identifier: refused until a new password has been set (clause 4.1(1)b).
@@ -152,39 +167,44 @@ pub async fn resume(caller: &Caller, name: &str) -> Result<(), CommandError> {
     let options = caller.directory.options();
     let name = name.to_owned();
     let work = caller.change(&words, MAY_SUSPEND, move |tx, me| {
-        let account = present(tx, &options, &name)?;
-        if account.state != AccountState::Suspended {
-            return Err(CommandError::State(format!(
-                "{} is not suspended",
-                account.identifier
-            )));
-        }
-        if !account.renewed {
-            return Err(CommandError::NotRenewed(account.identifier));
-        }
-        let incidents = incident::before_resumption(tx, &account)?;
-        account::resume(tx, account.id)?;
-        tx.touch(Topic::Account(account.id));
-        let event = me
-            .event(Kind::AccountResumed, account.identifier)
-            .detail("suspended_at", account.suspended_at)
-            .detail(
-                "incident",
-                incidents.first().map(|incident| incident.number),
-            );
-        let mut events = vec![event];
-        for incident in incidents {
-            events.push(incident::take(
-                tx,
-                me,
-                incident.number,
-                incident::Step::Resumed,
-                "",
-            )?);
-        }
-        Ok(((), events))
+        Ok(((), resume_in(tx, me, &options, &name)?))
     });
     caller.run(&words, work).await
+}
+
+/// The same within a transaction.
+pub(super) fn resume_in(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    options: &Options,
+    name: &str,
+) -> Result<Vec<Event>, CommandError> {
+    let account = present(tx, options, name)?;
+    if account.state != AccountState::Suspended {
+        return Err(CommandError::State(format!(
+            "{} is not suspended",
+            account.identifier
+        )));
+    }
+    if !account.renewed {
+        return Err(CommandError::NotRenewed(account.identifier));
+    }
+    let incidents = incident::before_resumption(tx, &account)?;
+    account::resume(tx, account.id)?;
+    tx.touch(Topic::Account(account.id));
+    let event = me
+        .event(Kind::AccountResumed, account.identifier)
+        .detail("suspended_at", account.suspended_at)
+        .detail(
+            "incident",
+            incidents.first().map(|incident| incident.number),
+        );
+    let mut events = vec![event];
+    let resumed = incident::Step::Resumed.as_str();
+    for incident in incidents {
+        events.push(incident::take(tx, me, incident.number, resumed, "")?);
+    }
+    Ok(events)
 }
 
 /// Switches submission (MSA) and retrieval (MRA) of an identifier on or off, each by itself (clause 7.1(1)b).
@@ -301,7 +321,7 @@ fn settable(
     sql: &mut dyn Sql,
     options: &Options,
     name: &str,
-    me: &super::Executor,
+    me: &Executor,
 ) -> Result<account::Entry, CommandError> {
     let identifier = options.canonical_identifier(name);
     let entry = account::by_identifier(sql, &identifier)?;

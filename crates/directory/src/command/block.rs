@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use trail::Kind;
+use store::Tx;
+use trail::{Event, Kind};
 use wire::ExplicitNetwork;
 
-use super::{Caller, CommandError, account::MOST_REASON, plain_text};
+use super::{Caller, CommandError, Executor, account::MOST_REASON, plain_text};
 use crate::{
-    Role,
+    Options, Role,
     blocks::unblocked,
     tables::block::{self, NewBlock},
 };
 
-const MAY_BLOCK: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
+pub(super) const MAY_BLOCK: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
 
 /// A block, as shown.
 #[derive(Clone, Debug, Serialize)]
@@ -49,48 +50,62 @@ pub async fn add(
         let reason = plain_text("the reason", reason, MOST_REASON)?;
         caller
             .change(&words, MAY_BLOCK, move |tx, me| {
-                let except = options.isolation.clone().unwrap_or_default().except;
-                if let Some(never) = except.iter().find(|never| never.meets(&network)) {
-                    return Err(CommandError::State(format!(
-                        "{network} is not blocked: {never} is a network that never is ([isolation] except)"
-                    )));
-                }
-                let (now, network) = (tx.now(), network.to_string());
-                let known = block::of(tx, &network)?;
-                if known.is_some_and(|known| known.ends_at.is_none_or(|end| end > now)) {
-                    return Err(CommandError::Exists {
-                        what: "block of",
-                        name: network,
-                    });
-                }
-                if block::count(tx)? >= block::MOST {
-                    return Err(CommandError::State(format!(
-                        "there are {} blocks, the most there may be: block networks instead of addresses, or end some",
-                        block::MOST
-                    )));
-                }
-                let ends_at = time.map(|time| now.checked_add(time).unwrap_or(Timestamp::MAX));
-                let new = NewBlock {
-                    network: &network,
-                    reason: &reason,
-                    incident: None,
-                    placed_by: Some(me.id),
-                    ends_at,
-                };
-                block::put(tx, &new)?;
-                let mut event = me
-                    .event(Kind::AddressBlocked, network.as_str())
-                    .detail("reason", reason.as_str());
-                if let Some(end) = ends_at {
-                    event = event.detail("until", end.to_string());
-                }
-                let placed = block::of(tx, &network)?.map(view);
-                let placed = placed.ok_or_else(|| no_such(&network))?;
-                Ok((placed, vec![event]))
+                add_in(tx, me, &options, (&network, &reason, time), None)
             })
             .await
     };
     caller.run(&words, work).await
+}
+
+/// The same within a transaction, perhaps from an incident.
+pub(super) fn add_in(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    options: &Options,
+    (network, reason, time): (&ExplicitNetwork, &str, Option<Duration>),
+    incident: Option<i64>,
+) -> Result<(BlockView, Vec<Event>), CommandError> {
+    let except = options.isolation.clone().unwrap_or_default().except;
+    if let Some(never) = except.iter().find(|never| never.meets(network)) {
+        return Err(CommandError::State(format!(
+            "{network} is not blocked: {never} is a network that never is ([isolation] except)"
+        )));
+    }
+    let (now, network) = (tx.now(), network.to_string());
+    let known = block::of(tx, &network)?;
+    if known.is_some_and(|known| known.ends_at.is_none_or(|end| end > now)) {
+        return Err(CommandError::Exists {
+            what: "block of",
+            name: network,
+        });
+    }
+    if block::count(tx)? >= block::MOST {
+        return Err(CommandError::State(format!(
+            "there are {} blocks, the most there may be: block networks instead of addresses, or end some",
+            block::MOST
+        )));
+    }
+    let ends_at = time.map(|time| now.checked_add(time).unwrap_or(Timestamp::MAX));
+    let new = NewBlock {
+        network: &network,
+        reason,
+        incident,
+        placed_by: Some(me.id),
+        ends_at,
+    };
+    block::put(tx, &new)?;
+    let mut event = me
+        .event(Kind::AddressBlocked, network.as_str())
+        .detail("reason", reason);
+    if let Some(incident) = incident {
+        event = event.detail("incident", incident);
+    }
+    if let Some(end) = ends_at {
+        event = event.detail("until", end.to_string());
+    }
+    let placed = block::of(tx, &network)?.map(view);
+    let placed = placed.ok_or_else(|| no_such(&network))?;
+    Ok((placed, vec![event]))
 }
 
 /// Ends a block.
@@ -107,15 +122,25 @@ pub async fn remove(
         let reason = plain_text("the reason", reason, MOST_REASON)?;
         caller
             .change(&words, MAY_BLOCK, move |tx, me| {
-                let network = network.to_string();
-                let known = block::of(tx, &network)?.ok_or_else(|| no_such(&network))?;
-                block::remove(tx, &network)?;
-                let actor = trail::Actor::Person(me.name.clone());
-                Ok(((), vec![unblocked(actor, &known, &reason)]))
+                Ok(((), remove_in(tx, me, &network, &reason)?))
             })
             .await
     };
     caller.run(&words, work).await
+}
+
+/// The same within a transaction.
+pub(super) fn remove_in(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    network: &ExplicitNetwork,
+    reason: &str,
+) -> Result<Vec<Event>, CommandError> {
+    let network = network.to_string();
+    let known = block::of(tx, &network)?.ok_or_else(|| no_such(&network))?;
+    block::remove(tx, &network)?;
+    let actor = trail::Actor::Person(me.name.clone());
+    Ok(vec![unblocked(actor, &known, reason)])
 }
 
 /// All blocks, the newest first.

@@ -17,6 +17,9 @@ pub enum CommandError {
     /// The person holds none of the roles that the command needs.
     #[error("this needs the role {}", names(.0))]
     NotPermitted(&'static [Role]),
+    /// The person holds none of the roles that a runbook names.
+    #[error("this needs the role {0}")]
+    NotOfRoles(String),
     /// Somebody else's account.
     #[error("this is only for the holder of {0} or an account manager")]
     NotHolder(String),

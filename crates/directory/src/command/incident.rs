@@ -1,44 +1,41 @@
-//! `incident open | list | show | step | close`: a password that another may have used (clause 4.1), and what the server opens by
-//! itself ([`crate::isolation`], clauses 5.2(5), 5.5(2)).
-//!
-//! Opening suspends the identifier everywhere at once and holds what it has queued; mail for it keeps arriving. Then each
-//! step of its kind has to be taken before the incident can be closed.
+//! `incident list | show | close`, and what an incident is. It is opened by [`super::opening`] or by the server ([`crate::alarm`],
+//! [`crate::isolation`]), goes by its runbook ([`crate::runbook`]), and is over when each step of that was taken
+//! ([`super::stepping`]) and what the server looks at by itself is so.
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use message::address::Address;
 use serde::Serialize;
 use store::{
-    Error, Recorded, Tx,
-    queue::{self, Selection, State},
+    Error, Recorded, Snapshot, Tx,
+    event::{self, Filter},
     sql::Sql,
 };
-use trail::{Actor, Event, Kind};
+use trail::{Actor, Event, Kind, Recorded as Told};
 
-use super::{
-    Caller, CommandError, Executor,
-    account::{MAY_SUSPEND, MOST_REASON, present},
-    plain_text,
-};
+use super::{Caller, CommandError, Executor, lever};
 use crate::{
     Directory, Role,
-    isolation::{self, Cause},
+    runbook::{self, Condition, Part, Runbook, StepRule},
     tables::{
         account,
-        incident::{self as table, Entry, New},
+        incident::{self as table, Entry},
     },
 };
 
-pub use super::step::{IncidentKind, Step};
+pub(super) use super::stepping::{handed_over, said, take, taken};
+pub use super::{
+    lever::LeverView,
+    opening::{Open, open},
+    step::{IncidentKind, Step},
+    stepping::{step, step_in},
+};
 
-pub(super) const MAY_ACKNOWLEDGE: &[Role] = &[Role::SecurityOfficer];
-/// Those of whom one kind or another is for: [`is_for`] says which.
-const MAY_DECIDE: &[Role] = &[Role::SecurityOfficer, Role::SystemOfficer];
-const MAY_HAND_OVER: &[Role] = &[Role::AccountManager];
-/// How far back is looked when the owner vouches for nothing.
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-const MAY_CLEAN: &[Role] = &[Role::Administrator, Role::SecurityOfficer];
-const CREDENTIAL: &str = IncidentKind::Credential.as_str();
+/// The listener's checks that say who gets in: these have an incident opened, and have to pass before it is closed.
+const DOORS: [&str; 3] = ["relay.", "login.", "commands."];
+/// Probes that are looked through for the last whole one.
+const MOST_PROBES: usize = 1000;
 
 /// An incident, as shown.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +44,12 @@ pub struct IncidentView {
     pub number: i64,
     /// Its kind, as [`IncidentKind`] names it.
     pub kind: String,
+    /// What its runbook calls it.
+    pub title: runbook::Words,
+    /// The version of the runbook that it goes by; `None`: the program's, of an incident from before any was kept.
+    pub runbook: Option<i64>,
+    /// Whose officer it is for.
+    pub officer: Role,
     /// The identifier that it is about; empty if it is about none.
     pub identifier: String,
     /// The network address that it is about, if it is about one.
@@ -68,7 +71,23 @@ pub struct IncidentView {
     /// The steps taken.
     pub steps: Vec<StepView>,
     /// Those that are still to be taken.
-    pub missing: Vec<Step>,
+    pub missing: Vec<String>,
+    /// Those of them that could be taken now, or soon, and until when.
+    pub due: Vec<Due>,
+    /// When it will have lain without a step for longer than its runbook permits; `None`: it is closed.
+    pub idle_at: Option<Timestamp>,
+    /// What people did from it.
+    pub levers: Vec<LeverView>,
+}
+
+impl IncidentView {
+    /// What its levers did and is in force still.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<String> {
+        let left = self.levers.iter().filter(|lever| lever.in_force);
+        left.map(|one| format!("{} {}", one.lever, one.target))
+            .collect()
+    }
 }
 
 /// A step that was taken, as shown.
@@ -84,145 +103,141 @@ pub struct StepView {
     pub note: String,
 }
 
-/// An incident to open.
-#[derive(Clone, Debug)]
-pub struct Open {
-    /// The identifier whose password another may have used.
-    pub name: String,
-    /// What was reported.
-    pub reason: String,
-    /// The owner's last sure use; 30 days ago when nothing is said.
-    pub since: Option<Timestamp>,
+/// A step that is to be taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Due {
+    /// Which.
+    pub step: String,
+    /// Who takes it; empty: the server.
+    pub roles: Vec<Role>,
+    /// What is to be done.
+    pub text: runbook::Words,
+    /// Until when; `None`: no time is set.
+    pub due_at: Option<Timestamp>,
 }
 
-/// Opens an incident: suspends the identifier and holds its queued mail, in one commit. What is still to be done is told by the
-/// answer.
-///
-/// # Errors
-/// [`CommandError`]; one identifier has one open incident at most.
-pub async fn open(caller: &Caller, args: Open) -> Result<IncidentView, CommandError> {
-    let words = format!("incident open --kind {CREDENTIAL} {}", args.name);
-    let options = caller.directory.options();
-    let work = async {
-        let reason = plain_text("the reason", &args.reason, MOST_REASON)?;
-        caller
-            .change(&words, MAY_SUSPEND, move |tx, me| {
-                let account = present(tx, &options, &args.name)?;
-                carry_out(tx, me, &account, &reason, args.since)
-            })
-            .await
-    };
-    caller.run(&words, work).await
+/// An incident with the runbook that it goes by.
+pub(super) struct Case {
+    pub(super) entry: Entry,
+    pub(super) version: Option<i64>,
+    pub(super) book: Arc<Runbook>,
 }
 
-pub(super) fn carry_out(
-    tx: &mut Tx<'_>,
-    me: &Executor,
-    account: &account::Entry,
-    reason: &str,
-    since: Option<Timestamp>,
-) -> Result<(IncidentView, Vec<Event>), CommandError> {
-    let mut open = table::open_of(tx, account.id)?.into_iter();
-    if let Some(open) = open.find(|open| open.kind == CREDENTIAL) {
-        return Err(CommandError::State(format!(
-            "incident {} is open for {} already",
-            open.number, account.identifier
-        )));
+impl Case {
+    /// The step of that name, if it is one of this incident.
+    pub(super) fn rule(&self, key: &str) -> Option<&StepRule> {
+        self.book.step(key, self.entry.account.is_some())
     }
-    let now = tx.now();
-    let since = since.unwrap_or_else(|| now.checked_sub(LOOK_BACK).unwrap_or(Timestamp::MIN));
-    if since > now {
-        return Err(CommandError::Argument(
-            "the owner's last sure use cannot be in the future".to_owned(),
-        ));
+
+    pub(super) fn has(&self, step: Step) -> bool {
+        self.rule(step.as_str()).is_some()
     }
-    let new = New {
-        kind: CREDENTIAL,
-        account: Some(account.id),
-        address: None,
-        reason,
-        facts: "{}",
-        since,
-        opened_by: Some(me.id),
-    };
-    let number = table::insert(tx, &new)?;
-    let opened = me
-        .event(Kind::IncidentOpened, number.to_string())
-        .detail("incident_kind", CREDENTIAL)
-        .detail("identifier", account.identifier.as_str())
-        .detail("reason", reason)
-        .detail("since", since.to_string());
-    let mut events = vec![opened];
-    let cause = Cause {
-        actor: Actor::Person(me.name.clone()),
-        incident: number,
-        reason,
-    };
-    isolation::shut(tx, account, &cause, Some(since), &mut events)?;
-    Ok((view_of(tx, number)?, events))
+
+    fn missing<'a>(&'a self, steps: &'a [table::Step]) -> impl Iterator<Item = &'a StepRule> {
+        let is_missing = |rule: &&StepRule| !steps.iter().any(|taken| taken.name == rule.key);
+        let all = self.book.steps(self.entry.account.is_some());
+        all.filter(is_missing)
+    }
+
+    /// The steps that are missing and that nothing else has to come before.
+    fn due(&self, steps: &[table::Step]) -> Vec<Due> {
+        let at = |key: &String| steps.iter().find(|taken| taken.name == *key);
+        let mut due = Vec::new();
+        for rule in self.missing(steps) {
+            let before: Option<Vec<Timestamp>> =
+                rule.after.iter().map(|key| Some(at(key)?.at)).collect();
+            let Some(before) = before else { continue };
+            let from = before.into_iter().max().unwrap_or(self.entry.opened_at);
+            let within = rule.within;
+            due.push(Due {
+                step: rule.key.clone(),
+                roles: rule.roles.clone(),
+                text: rule.text.clone(),
+                due_at: within.map(|time| from.checked_add(time).unwrap_or(Timestamp::MAX)),
+            });
+        }
+        due
+    }
+
+    fn shown(self, steps: Vec<table::Step>, levers: Vec<LeverView>) -> IncidentView {
+        let missing = self.missing(&steps).map(|rule| rule.key.clone()).collect();
+        let due = match self.entry.closed_at {
+            None => self.due(&steps),
+            Some(_) => Vec::new(),
+        };
+        let Self {
+            entry,
+            version,
+            book,
+        } = self;
+        let acts = steps.iter().map(|step| step.at);
+        let acts = acts.chain(levers.iter().map(|lever| lever.at));
+        let last = acts.max().unwrap_or(entry.opened_at);
+        let idle_at = last.checked_add(book.idle).unwrap_or(Timestamp::MAX);
+        IncidentView {
+            missing,
+            due,
+            idle_at: entry.closed_at.is_none().then_some(idle_at),
+            levers,
+            title: book.title.clone(),
+            runbook: version,
+            officer: book.officer,
+            identifier: entry.identifier().to_owned(),
+            address: entry.address,
+            // What is no JSON any more is shown as it is.
+            facts: serde_json::from_str(&entry.facts)
+                .unwrap_or_else(|_| serde_json::Value::String(entry.facts.clone())),
+            steps: steps
+                .into_iter()
+                .map(|step| StepView {
+                    step: step.name,
+                    by: step.by,
+                    at: step.at,
+                    note: step.note,
+                })
+                .collect(),
+            number: entry.number,
+            kind: entry.kind,
+            reason: entry.reason,
+            since: entry.since,
+            opened_by: entry.opened_by,
+            opened_at: entry.opened_at,
+            closed_by: entry.closed_by,
+            closed_at: entry.closed_at,
+        }
+    }
 }
 
-/// Opens an incident about malware that is known to be on a terminal, before the scanners met it: shuts out the identifier and, if it
-/// is named, the address, as the server does by itself (clause 5.2(5)).
-///
-/// # Errors
-/// [`CommandError`]; one identifier has one open incident of this kind at most.
-pub async fn open_inside(
-    caller: &Caller,
-    name: &str,
-    peer: Option<std::net::IpAddr>,
-    reason: &str,
-) -> Result<IncidentView, CommandError> {
-    let kind = IncidentKind::MalwareInside.as_str();
-    let words = format!("incident open --kind {kind} {name}");
-    let options = caller.directory.options();
-    let (name, reason) = (name.to_owned(), reason.to_owned());
-    let work = async {
-        let reason = plain_text("the reason", &reason, MOST_REASON)?;
-        caller
-            .change(&words, MAY_SUSPEND, move |tx, me| {
-                let account = present(tx, &options, &name)?;
-                let mut open = table::open_of(tx, account.id)?.into_iter();
-                if let Some(open) = open.find(|open| open.kind == kind) {
-                    return Err(CommandError::State(format!(
-                        "incident {} is open for {} already",
-                        open.number, account.identifier
-                    )));
-                }
-                let found = isolation::Found {
-                    account: Some(account.id),
-                    peer,
-                    malware: String::new(),
-                    place: String::new(),
-                };
-                let rule = options.isolation.clone().unwrap_or_default();
-                let by = Some((me.id, me.name.as_str(), reason.as_str()));
-                let (number, events) = isolation::isolate(tx, &rule, &found, by)?;
-                Ok((view_of(tx, number)?, events))
-            })
-            .await
-    };
-    caller.run(&words, work).await
-}
-
-/// Those that the server opens by itself, are open, and were not analysed and reported yet. For the server's own reports.
+/// Those that the server opens by itself or for a person, are open, and were not analysed and reported yet. For the server's own
+/// reports. Those about a password are analysed in the command that opens them.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn unreported(directory: &Directory) -> Result<Vec<IncidentView>, Error> {
-    let read = |snapshot: &mut store::Snapshot<'_>| {
-        let mut open = table::all(snapshot)?;
-        open.retain(|incident| incident.closed_at.is_none() && incident.kind != CREDENTIAL);
-        let mut found = Vec::new();
-        for entry in open {
-            let steps = table::steps(snapshot, entry.number)?;
-            if missing(&entry, &steps).contains(&Step::Analysed) {
-                found.push(shown(entry, steps));
-            }
-        }
-        Ok(found)
-    };
+    let mut open = open_now(directory).await?;
+    let credential = IncidentKind::Credential.as_str();
+    let analysed = Step::Analysed.as_str();
+    open.retain(|found| {
+        found.kind != credential && found.missing.iter().any(|step| step == analysed)
+    });
+    Ok(open)
+}
+
+/// All that are not closed, the newest first. For the server's own reports.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn open_now(directory: &Directory) -> Result<Vec<IncidentView>, Error> {
+    let read = |snapshot: &mut Snapshot<'_>| open_in(snapshot);
     directory.inner.store.read(read).await
+}
+
+/// The same, as a snapshot or a transaction has it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn open_in(sql: &mut dyn Sql) -> Result<Vec<IncidentView>, Error> {
+    all(sql, |entry| entry.closed_at.is_none())
 }
 
 /// All incidents, the newest first.
@@ -232,8 +247,7 @@ pub async fn unreported(directory: &Directory) -> Result<Vec<IncidentView>, Erro
 pub async fn list(caller: &Caller) -> Result<Vec<IncidentView>, CommandError> {
     caller
         .look("incident list", &Role::OFFICERS, |snapshot, _| {
-            let all = table::all(snapshot)?;
-            all.into_iter().map(|entry| view(snapshot, entry)).collect()
+            Ok(all(snapshot, |_| true)?)
         })
         .await
 }
@@ -247,27 +261,26 @@ pub fn opened_or_open(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<IncidentView>, CommandError> {
-    let mut all = table::all(snapshot)?;
-    all.retain(|one| one.opened_at < to && one.closed_at.is_none_or(|closed| closed >= from));
-    all.into_iter().map(|entry| view(snapshot, entry)).collect()
+    let within =
+        |one: &Entry| one.opened_at < to && one.closed_at.is_none_or(|closed| closed >= from);
+    Ok(all(snapshot, within)?)
 }
 
-/// Those that are not closed: number, what it is about, missing steps. For the server's own reports.
-///
-/// # Errors
-/// When the store cannot be read.
-pub async fn still_open_all(directory: &Directory) -> Result<Vec<(i64, String, Vec<Step>)>, Error> {
-    let read = |snapshot: &mut store::Snapshot<'_>| {
-        let mut open = table::all(snapshot)?;
-        open.retain(|incident| incident.closed_at.is_none());
-        let mut told = Vec::with_capacity(open.len());
-        for incident in open {
-            let missing = missing(&incident, &table::steps(snapshot, incident.number)?);
-            told.push((incident.number, name(&incident), missing));
-        }
-        Ok(told)
-    };
-    directory.inner.store.read(read).await
+fn all(sql: &mut dyn Sql, wanted: impl Fn(&Entry) -> bool) -> Result<Vec<IncidentView>, Error> {
+    let mut known = BTreeMap::new();
+    let mut views = Vec::new();
+    for entry in table::all(sql)?.into_iter().filter(|entry| wanted(entry)) {
+        let steps = table::steps(sql, entry.number)?;
+        let (version, book) = runbook::of_incidents(sql, &mut known, &entry)?;
+        let case = Case {
+            entry,
+            version,
+            book,
+        };
+        let levers = lever::used(sql, case.entry.number)?;
+        views.push(case.shown(steps, levers));
+    }
+    Ok(views)
 }
 
 /// One incident.
@@ -283,162 +296,139 @@ pub async fn show(caller: &Caller, number: i64) -> Result<IncidentView, CommandE
         .await
 }
 
-/// The officer whose kind of incident it is has read the report. It counts as reported with this, if no officer could be sent mail.
+/// One incident, as a transaction or a snapshot has it. For rooms that build upon this one.
+///
+/// # Errors
+/// [`CommandError::NoSuch`]; the store's.
+pub fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
+    let entry = by_number(sql, number)?;
+    let steps = table::steps(sql, number)?;
+    let levers = lever::used(sql, number)?;
+    Ok(case_of(sql, entry)?.shown(steps, levers))
+}
+
+/// What the server looks at before an incident is closed, besides what the transaction sees.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// How far the clock is behind the trail.
+    behind: SignedDuration,
+    /// When the own listeners were last probed as a whole, and which checks failed that say who gets in.
+    probed: Option<(Timestamp, Vec<String>)>,
+}
+
+/// Looks.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn seen(caller: &Caller, number: i64) -> Result<Seen, CommandError> {
+    let store = caller.store();
+    let read = move |snapshot: &mut Snapshot<'_>| -> Result<_, Error> {
+        let Some(entry) = table::by_number(snapshot, number)? else {
+            return Ok(None);
+        };
+        let filter = Filter {
+            from: Some(entry.opened_at),
+            kinds: vec![Kind::ProbeDone],
+            ..Filter::default()
+        };
+        let found = event::search(snapshot, &filter, MOST_PROBES)?;
+        let whole = |one: &&Told| !one.event.detail.contains_key("only");
+        let last = found.iter().rev().find(whole);
+        Ok(last.map(|last| (last.at, doors(&listed(last)))))
+    };
+    Ok(Seen {
+        probed: store.read(read).await?,
+        behind: store.clock_behind(),
+    })
+}
+
+fn listed(probe: &Told) -> Vec<String> {
+    let failed = probe.event.detail.get("failed");
+    let all = failed.and_then(|list| list.as_array());
+    let texts = all.into_iter().flatten().filter_map(|text| text.as_str());
+    texts.map(str::to_owned).collect()
+}
+
+/// Those of the checks that failed (`listener check`) that say who gets in.
+#[must_use]
+pub fn doors(failed: &[String]) -> Vec<String> {
+    let of = |name: &&String| {
+        let check = name.split_once(' ').map_or("", |(_, check)| check);
+        DOORS.iter().any(|door| check.starts_with(door))
+    };
+    failed.iter().filter(of).cloned().collect()
+}
+
+/// Closes an incident within a transaction: refused as long as a step is missing, or what the server looks at is not so.
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn acknowledge(
-    caller: &Caller,
-    number: i64,
-    note: &str,
-) -> Result<IncidentView, CommandError> {
-    let words = format!("incident step {number} {}", Step::Acknowledged.as_str());
-    let note = note.to_owned();
-    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
-        let note = said(&note)?;
-        let incident = still_open(tx, number)?;
-        is_for(me, &incident)?;
-        demanded(&incident, Step::Acknowledged)?;
-        if !taken(tx, number, Step::Analysed)? {
-            return Err(CommandError::State(format!(
-                "incident {number} is not analysed yet; `incident step {number} analysed` does it"
-            )));
-        }
-        let mut events = Vec::new();
-        if !taken(tx, number, Step::Reported)? {
-            events.push(take(tx, me, number, Step::Reported, "shown by command")?);
-        }
-        events.push(take(tx, me, number, Step::Acknowledged, &note)?);
-        Ok((view_of(tx, number)?, events))
-    });
-    caller.run(&words, work).await
-}
-
-/// The new password was handed over to the owner: `note` says how. Refused until one has been set since the suspension.
-///
-/// # Errors
-/// [`CommandError`].
-pub async fn hand_over(
-    caller: &Caller,
-    number: i64,
-    note: &str,
-) -> Result<IncidentView, CommandError> {
-    let words = format!("incident step {number} {}", Step::HandedOver.as_str());
-    let note = note.to_owned();
-    let work = caller.change(&words, MAY_HAND_OVER, move |tx, me| {
-        let note = plain_text("the note on how it was handed over", &note, MOST_REASON)?;
-        let incident = still_open(tx, number)?;
-        demanded(&incident, Step::HandedOver)?;
-        let events = handed_over(tx, me, &incident, &note)?;
-        Ok((view_of(tx, number)?, events))
-    });
-    caller.run(&words, work).await
-}
-
-/// Notes that the new password reached the owner.
-pub(super) fn handed_over(
+pub fn close_in(
     tx: &mut Tx<'_>,
     me: &Executor,
-    incident: &Entry,
-    note: &str,
-) -> Result<Vec<Event>, CommandError> {
-    let account = match &incident.account {
-        Some((id, _)) => account::by_id(tx, *id)?,
-        None => None,
-    };
-    if !account.is_some_and(|account| account.renewed) {
+    number: i64,
+    seen: &Seen,
+) -> Result<(IncidentView, Vec<Event>), CommandError> {
+    let case = still_open(tx, number)?;
+    permitted(me, &[case.book.officer])?;
+    let book = Arc::clone(&case.book);
+    for condition in &book.closing {
+        if let Some(why) = unmet(tx, &case.entry, *condition, seen)? {
+            return Err(CommandError::State(format!(
+                "incident {number} cannot be closed: {why}"
+            )));
+        }
+    }
+    let missing = view_of(tx, number)?.missing;
+    if !missing.is_empty() {
         return Err(CommandError::State(format!(
-            "{} has no new password since it was suspended",
-            incident.identifier()
+            "incident {number} cannot be closed: {} missing",
+            missing.join(", ")
         )));
     }
-    let mut events = Vec::new();
-    for step in [Step::PasswordRenewed, Step::HandedOver] {
-        events.push(take(tx, me, incident.number, step, note)?);
+    table::close(tx, number, me.id)?;
+    let closed = view_of(tx, number)?;
+    let mut event = me
+        .event(Kind::IncidentClosed, number.to_string())
+        .detail("identifier", closed.identifier.as_str());
+    let left = closed.in_force();
+    if !left.is_empty() {
+        event = event.detail("in_force", left);
     }
-    Ok(events)
+    Ok((closed, vec![event]))
 }
 
-/// The terminal that malware came from is off the network or clean: `note` says what was done (clause 5.2(5)).
-///
-/// # Errors
-/// [`CommandError`].
-pub async fn clean(caller: &Caller, number: i64, note: &str) -> Result<IncidentView, CommandError> {
-    let words = format!("incident step {number} {}", Step::TerminalCleaned.as_str());
-    let note = note.to_owned();
-    let work = caller.change(&words, MAY_CLEAN, move |tx, me| {
-        let note = plain_text("the note on what was done", &note, MOST_REASON)?;
-        demanded(&still_open(tx, number)?, Step::TerminalCleaned)?;
-        let event = take(tx, me, number, Step::TerminalCleaned, &note)?;
-        Ok((view_of(tx, number)?, vec![event]))
-    });
-    caller.run(&words, work).await
-}
-
-/// What was held is settled. Refused while mail of the identifier is held in the queue.
-///
-/// # Errors
-/// [`CommandError`].
-pub async fn settle(
-    caller: &Caller,
-    number: i64,
-    note: &str,
-) -> Result<IncidentView, CommandError> {
-    let words = format!("incident step {number} {}", Step::QueueSettled.as_str());
-    let note = note.to_owned();
-    let work = caller.change(&words, MAY_CLEAN, move |tx, me| {
-        let note = said(&note)?;
-        let incident = still_open(tx, number)?;
-        demanded(&incident, Step::QueueSettled)?;
-        let identifier = incident.identifier();
-        let held = Selection {
-            identifier: Some(identifier.to_owned()),
-            state: Some(State::Held),
-            ..Selection::default()
-        };
-        let held = queue::ids(tx, &held)?.len();
-        if held > 0 {
-            return Err(CommandError::State(format!(
-                "{held} messages of {identifier} are held still: `queue release`, `queue bounce` or `queue discard` with --identifier {identifier} --state held"
-            )));
+/// Why a condition is not met; `None`: it is.
+fn unmet(
+    sql: &mut dyn Sql,
+    entry: &Entry,
+    condition: Condition,
+    seen: &Seen,
+) -> Result<Option<String>, Error> {
+    Ok(match condition {
+        Condition::ServiceNormal => match store::traffic::mark(sql)? {
+            Some(mark) if mark.state == "alarm" => Some(format!(
+                "it goes on since {} (`traffic deviations`)",
+                mark.since
+            )),
+            _ => None,
+        },
+        Condition::ProbePasses => match &seen.probed {
+            None => Some(format!(
+                "the own listeners were not probed since {}: `probe --own`",
+                entry.opened_at
+            )),
+            Some((_, failed)) if failed.is_empty() => None,
+            Some((at, failed)) => Some(format!(
+                "the probe of {at} failed: {} (`probe --own`)",
+                failed.join(", ")
+            )),
+        },
+        Condition::ClockTrue => {
+            let behind = seen.behind.as_secs();
+            (behind > 0).then(|| format!("the clock is {behind} seconds behind the trail"))
         }
-        let event = take(tx, me, number, Step::QueueSettled, &note)?;
-        if let Some((account, _)) = &incident.account
-            && incident.kind == IncidentKind::SubmissionSurge.as_str()
-        {
-            crate::submission::decided(tx, *account, None, None)?;
-        }
-        Ok((view_of(tx, number)?, vec![event]))
-    });
-    caller.run(&words, work).await
-}
-
-/// Closes an incident: refused as long as a step is missing.
-///
-/// # Errors
-/// [`CommandError`].
-pub async fn close(caller: &Caller, number: i64) -> Result<IncidentView, CommandError> {
-    let words = format!("incident close {number}");
-    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
-        let incident = still_open(tx, number)?;
-        is_for(me, &incident)?;
-        super::dos::may_close(tx, &incident)?;
-        let missing = view(tx, incident)?.missing;
-        if !missing.is_empty() {
-            let names: Vec<&str> = missing.into_iter().map(Step::as_str).collect();
-            return Err(CommandError::State(format!(
-                "incident {number} cannot be closed: {} missing",
-                names.join(", ")
-            )));
-        }
-        table::close(tx, number, me.id)?;
-        let closed = view_of(tx, number)?;
-        let event = me
-            .event(Kind::IncidentClosed, number.to_string())
-            .detail("identifier", closed.identifier.as_str());
-        Ok((closed, vec![event]))
-    });
-    caller.run(&words, work).await
+    })
 }
 
 /// Notes in a commit of the server's own that the trail was analysed, and whom the report was sent to: perhaps to nobody.
@@ -489,30 +479,30 @@ pub fn note_owner_told(
     tx.record(&event, ())
 }
 
-/// The open incidents that end with the identifier's resumption; refused while one of them forbids it.
+/// The open incidents that end with the identifier's resumption; refused while a step is missing that has to come before.
 pub(super) fn before_resumption(
     sql: &mut dyn Sql,
     account: &account::Entry,
 ) -> Result<Vec<Entry>, CommandError> {
-    let mut open = table::open_of(sql, account.id)?;
-    open.retain(|incident| steps_of(incident).contains(&Step::Resumed));
-    for incident in &open {
-        for (step, why) in [
-            (
-                Step::HandedOver,
-                "its new password was handed over to its owner",
-            ),
-            (Step::TerminalCleaned, "the terminal is clean"),
-        ] {
-            if steps_of(incident).contains(&step) && !taken(sql, incident.number, step)? {
-                return Err(CommandError::State(format!(
-                    "{} cannot be resumed before {why} (incident {})",
-                    account.identifier, incident.number
-                )));
-            }
+    let mut ending = Vec::new();
+    for entry in table::open_of(sql, account.id)? {
+        let case = case_of(sql, entry)?;
+        let Some(rule) = case.rule(Step::Resumed.as_str()) else {
+            continue;
+        };
+        let steps = table::steps(sql, case.entry.number)?;
+        let before = case
+            .missing(&steps)
+            .find(|step| rule.after.contains(&step.key));
+        if let Some(before) = before {
+            return Err(CommandError::State(format!(
+                "{} cannot be resumed before the step {} of incident {}: {}",
+                account.identifier, before.key, case.entry.number, before.text.en
+            )));
         }
+        ending.push(case.entry);
     }
-    Ok(open)
+    Ok(ending)
 }
 
 /// Refuses while an incident is open for the account.
@@ -535,56 +525,22 @@ pub(super) fn awaiting_password(
     account: &account::Entry,
 ) -> Result<Vec<Entry>, CommandError> {
     let mut awaiting = Vec::new();
-    for incident in table::open_of(sql, account.id)? {
-        let demands = steps_of(&incident).contains(&Step::HandedOver);
-        if demands && !taken(sql, incident.number, Step::HandedOver)? {
-            awaiting.push(incident);
+    for entry in table::open_of(sql, account.id)? {
+        let case = case_of(sql, entry)?;
+        if case.has(Step::HandedOver) && !taken(sql, case.entry.number, Step::HandedOver)? {
+            awaiting.push(case.entry);
         }
     }
     Ok(awaiting)
 }
 
-pub(super) fn take(
-    tx: &mut Tx<'_>,
-    me: &Executor,
-    number: i64,
-    step: Step,
-    note: &str,
-) -> Result<Event, CommandError> {
-    if !table::take_step(tx, number, step.as_str(), Some(me.id), note)? {
-        return Err(CommandError::State(format!(
-            "the step {} of incident {number} was taken before",
-            step.as_str()
-        )));
+/// Refuses who holds none of the roles that a runbook names.
+pub(super) fn permitted(me: &Executor, roles: &[Role]) -> Result<(), CommandError> {
+    if roles.iter().any(|role| me.has(*role)) {
+        return Ok(());
     }
-    Ok(me
-        .event(Kind::IncidentStep, number.to_string())
-        .detail("step", step.as_str())
-        .detail("note", note))
-}
-
-pub(super) fn taken(sql: &mut dyn Sql, number: i64, step: Step) -> Result<bool, Error> {
-    let steps = table::steps(sql, number)?;
-    Ok(steps.iter().any(|taken| taken.name == step.as_str()))
-}
-
-pub(super) fn said(note: &str) -> Result<String, CommandError> {
-    if note.is_empty() {
-        return Ok(String::new());
-    }
-    plain_text("the note", note, MOST_REASON)
-}
-
-/// Refuses an officer whose kind of incident it is not.
-fn is_for(me: &Executor, incident: &Entry) -> Result<(), CommandError> {
-    let kind = IncidentKind::named(&incident.kind).unwrap_or(IncidentKind::Credential);
-    match me.has(kind.officer()) {
-        true => Ok(()),
-        false => Err(CommandError::NotPermitted(match kind {
-            IncidentKind::Dos => &[Role::SystemOfficer],
-            _ => MAY_ACKNOWLEDGE,
-        })),
-    }
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    Err(CommandError::NotOfRoles(names.join(" or ")))
 }
 
 fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
@@ -594,87 +550,48 @@ fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     })
 }
 
-pub(super) fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
+fn case_of(sql: &mut dyn Sql, entry: Entry) -> Result<Case, Error> {
+    let (version, book) = runbook::of_incident(sql, &entry)?;
+    Ok(Case {
+        entry,
+        version,
+        book,
+    })
+}
+
+/// The incident of that number, if it is open, with its runbook.
+pub(super) fn still_open(sql: &mut dyn Sql, number: i64) -> Result<Case, CommandError> {
     let entry = by_number(sql, number)?;
     if entry.closed_at.is_some() {
         return Err(CommandError::State(format!("incident {number} is closed")));
     }
-    Ok(entry)
+    Ok(case_of(sql, entry)?)
 }
 
-fn steps_of(incident: &Entry) -> &'static [Step] {
-    let kind = IncidentKind::named(&incident.kind);
-    // A kind that is not known demands all that there was before there were several.
-    let kind = kind.unwrap_or(IncidentKind::Credential);
-    kind.steps(incident.account.is_some())
-}
-
-fn missing(incident: &Entry, steps: &[table::Step]) -> Vec<Step> {
-    let is_missing = |step: &Step| !steps.iter().any(|taken| taken.name == step.as_str());
-    steps_of(incident)
-        .iter()
-        .copied()
-        .filter(is_missing)
-        .collect()
-}
-
-/// What it is about, for people.
-fn name(incident: &Entry) -> String {
-    let (identifier, address) = (incident.identifier(), incident.address.as_deref());
-    match (identifier.is_empty(), address) {
-        (false, _) => identifier.to_owned(),
-        (true, Some(address)) => address.to_owned(),
-        (true, None) => incident.kind.clone(),
+/// What a step's rule refuses: that it is the server's, that another comes before, that the caller may not take it.
+pub(super) fn may_take(
+    sql: &mut dyn Sql,
+    me: &Executor,
+    case: &Case,
+    rule: &StepRule,
+) -> Result<(), CommandError> {
+    let number = case.entry.number;
+    let key = &rule.key;
+    if rule.server == Part::Does {
+        return Err(CommandError::State(format!(
+            "the server takes the step {key} of incident {number} by itself"
+        )));
     }
-}
-
-/// Refuses a step that the incident's kind has not.
-pub(super) fn demanded(incident: &Entry, step: Step) -> Result<(), CommandError> {
-    if steps_of(incident).contains(&step) {
-        return Ok(());
-    }
-    Err(CommandError::State(format!(
-        "incident {} ({}) has no step {}",
-        incident.number,
-        incident.kind,
-        step.as_str()
-    )))
-}
-
-pub(super) fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandError> {
-    let entry = by_number(sql, number)?;
-    view(sql, entry)
-}
-
-fn view(sql: &mut dyn Sql, entry: Entry) -> Result<IncidentView, CommandError> {
-    let steps = table::steps(sql, entry.number)?;
-    Ok(shown(entry, steps))
-}
-
-fn shown(entry: Entry, steps: Vec<table::Step>) -> IncidentView {
-    IncidentView {
-        missing: missing(&entry, &steps),
-        identifier: entry.identifier().to_owned(),
-        address: entry.address,
-        // What is no JSON any more is shown as it is.
-        facts: serde_json::from_str(&entry.facts)
-            .unwrap_or_else(|_| serde_json::Value::String(entry.facts.clone())),
-        steps: steps
-            .into_iter()
-            .map(|step| StepView {
-                step: step.name,
-                by: step.by,
-                at: step.at,
-                note: step.note,
-            })
-            .collect(),
-        number: entry.number,
-        kind: entry.kind,
-        reason: entry.reason,
-        since: entry.since,
-        opened_by: entry.opened_by,
-        opened_at: entry.opened_at,
-        closed_by: entry.closed_by,
-        closed_at: entry.closed_at,
+    permitted(me, &rule.roles)?;
+    let steps = table::steps(sql, number)?;
+    let before = case
+        .missing(&steps)
+        .find(|step| rule.after.contains(&step.key));
+    match before {
+        None => Ok(()),
+        Some(before) => Err(CommandError::State(format!(
+            "the step {key} of incident {number} comes after {}: {}",
+            before.key, before.text.en
+        ))),
     }
 }

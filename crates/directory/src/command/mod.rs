@@ -42,10 +42,10 @@
 //! | `account show` | any officer's role; the holder for the own account |
 //! | `block add`, `block remove` | administrator, security-officer |
 //! | `block list` | any officer's role |
-//! | `incident open` | administrator, account-manager, security-officer |
-//! | `incident step N handed-over` | account-manager |
-//! | `incident step N terminal-cleaned`, `incident step N queue-settled` | administrator, security-officer |
-//! | `incident step N acknowledged`, `incident step N mail-released`, `incident step N rejected`, `incident close` | security-officer |
+//! | `incident open`, `incident step`, `incident close` | the roles that the kind's runbook names; the close is its officer's |
+//! | `incident act` | that of the lever: see [`lever`] |
+//! | `incident step N mail-released`, `incident step N rejected` | security-officer |
+//! | `runbook list`, `runbook show`, `runbook export` | any officer's role |
 //! | `incident list`, `incident show` | any officer's role |
 //! | `register list` | any officer's role |
 //! | `register erase` | account-manager, system-officer |
@@ -63,7 +63,6 @@ pub mod arrival;
 pub mod block;
 mod bootstrap;
 pub(crate) mod delete;
-pub mod dos;
 mod error;
 pub mod forward;
 pub mod hold;
@@ -72,6 +71,8 @@ pub mod import;
 pub mod incident;
 mod issue;
 pub mod letter;
+pub mod lever;
+mod opening;
 pub mod order;
 pub mod own;
 pub mod passkey;
@@ -80,9 +81,11 @@ pub mod reading;
 pub mod register;
 pub mod role;
 pub mod roster;
+pub mod runbook;
 pub mod second_factor;
 pub mod shared;
 pub mod step;
+mod stepping;
 pub mod surge;
 
 use std::{future::Future, pin::Pin};
@@ -197,7 +200,10 @@ impl Caller {
     }
 
     /// Awaits a command; when it was refused or failed, records that.
-    async fn run<T>(
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn run<T>(
         &self,
         words: &str,
         work: impl Future<Output = Result<T, CommandError>> + Send,

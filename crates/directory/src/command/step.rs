@@ -1,115 +1,93 @@
-//! What incidents are about, and the steps that each kind demands before it can be closed.
+//! What incidents are about, and the steps that the server takes part in. What a kind demands, its runbook says
+//! ([`crate::runbook`]).
 
 use serde::Serialize;
 
-use crate::Role;
+use crate::runbook::Part;
 
 /// What an incident is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncidentKind {
     /// A password that another may have used (clause 4.1).
     Credential,
     /// Malware that was sent from inside (clause 5.2(5)).
     MalwareInside,
+    /// Malware that came from elsewhere (clauses 5.2(2), 5.2(6)).
+    MalwareOutside,
     /// A surge of bounces to mail that was never sent from here (clause 5.5(2)).
-    BounceSurge,
+    Backscatter,
     /// An identifier that submits many times what it usually does (clauses 4.4, 5.5).
     SubmissionSurge,
     /// Traffic that differs much from what is usual, while service suffers (clauses 4.4(2), 8.4).
     Dos,
+    /// The own probe found that the server relays, or lets in whom it must not (clauses 4.3(6), 5.1, 6.1).
+    Relay,
+    /// The audit trail is not what was written (clauses 4.2, 8.2).
+    TrailGap,
+    /// The clock was set (clause 4.2).
+    ClockJump,
+    /// Anything else.
+    Other,
 }
 
 impl IncidentKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::Credential,
         Self::MalwareInside,
-        Self::BounceSurge,
+        Self::MalwareOutside,
+        Self::Backscatter,
         Self::SubmissionSurge,
         Self::Dos,
+        Self::Relay,
+        Self::TrailGap,
+        Self::ClockJump,
+        Self::Other,
     ];
 
-    /// Its name on the command line, in storage and in the trail.
+    /// Its name on the command line, in storage and in the trail, and that of its runbook's file.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Credential => "credential",
             Self::MalwareInside => "malware-inside",
-            Self::BounceSurge => "bounce-surge",
+            Self::MalwareOutside => "malware-outside",
+            Self::Backscatter => "backscatter",
             Self::SubmissionSurge => "submission-surge",
             Self::Dos => "dos",
+            Self::Relay => "relay",
+            Self::TrailGap => "trail-gap",
+            Self::ClockJump => "clock-jump",
+            Self::Other => "other",
         }
     }
 
-    /// Whose officer reads its report, acknowledges and closes it.
+    /// The text of the runbook that the program has for it.
     #[must_use]
-    pub const fn officer(self) -> Role {
+    pub const fn built_in(self) -> &'static str {
         match self {
-            Self::Dos => Role::SystemOfficer,
-            _ => Role::SecurityOfficer,
+            Self::Credential => include_str!("../../runbooks/credential.toml"),
+            Self::MalwareInside => include_str!("../../runbooks/malware-inside.toml"),
+            Self::MalwareOutside => include_str!("../../runbooks/malware-outside.toml"),
+            Self::Backscatter => include_str!("../../runbooks/backscatter.toml"),
+            Self::SubmissionSurge => include_str!("../../runbooks/submission-surge.toml"),
+            Self::Dos => include_str!("../../runbooks/dos.toml"),
+            Self::Relay => include_str!("../../runbooks/relay.toml"),
+            Self::TrailGap => include_str!("../../runbooks/trail-gap.toml"),
+            Self::ClockJump => include_str!("../../runbooks/clock-jump.toml"),
+            Self::Other => include_str!("../../runbooks/other.toml"),
         }
     }
 
     /// The kind of that name.
-    pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
-    /// The steps that it cannot be closed without, in the order in which they are usually taken. `about_identifier`: one is known.
     #[must_use]
-    pub fn steps(self, about_identifier: bool) -> &'static [Step] {
-        match (self, about_identifier) {
-            (Self::Credential, _) => &[
-                Step::Suspended,
-                Step::QueueHeld,
-                Step::Analysed,
-                Step::Reported,
-                Step::Acknowledged,
-                Step::PasswordRenewed,
-                Step::HandedOver,
-                Step::Resumed,
-            ],
-            (Self::MalwareInside, true) => &[
-                Step::Suspended,
-                Step::AddressBlocked,
-                Step::QueueHeld,
-                Step::Analysed,
-                Step::Reported,
-                Step::Acknowledged,
-                Step::TerminalCleaned,
-                Step::QueueSettled,
-                Step::PasswordRenewed,
-                Step::HandedOver,
-                Step::Resumed,
-            ],
-            (Self::MalwareInside, false) => &[
-                Step::AddressBlocked,
-                Step::Analysed,
-                Step::Reported,
-                Step::Acknowledged,
-                Step::TerminalCleaned,
-            ],
-            (Self::BounceSurge, _) => &[Step::Analysed, Step::Reported, Step::Acknowledged],
-            (Self::SubmissionSurge, _) => &[
-                Step::QueueHeld,
-                Step::OwnerTold,
-                Step::Analysed,
-                Step::Reported,
-                Step::Acknowledged,
-                Step::QueueSettled,
-            ],
-            (Self::Dos, _) => &[
-                Step::Analysed,
-                Step::Reported,
-                Step::Acknowledged,
-                Step::MeasureTaken,
-            ],
-        }
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// A step of an incident.
+/// A step of an incident that the server takes part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
@@ -144,6 +122,43 @@ pub enum Step {
 }
 
 impl Step {
+    /// Those that runbooks name: all but [`Step::Rejected`], which none demands.
+    pub const ALL: [Self; 13] = [
+        Self::Suspended,
+        Self::AddressBlocked,
+        Self::QueueHeld,
+        Self::OwnerTold,
+        Self::Analysed,
+        Self::Reported,
+        Self::Acknowledged,
+        Self::TerminalCleaned,
+        Self::MeasureTaken,
+        Self::QueueSettled,
+        Self::PasswordRenewed,
+        Self::HandedOver,
+        Self::Resumed,
+    ];
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == name)
+    }
+
+    /// What the server's part in it is.
+    #[must_use]
+    pub const fn part(self) -> Part {
+        match self {
+            Self::Suspended
+            | Self::AddressBlocked
+            | Self::QueueHeld
+            | Self::OwnerTold
+            | Self::Analysed
+            | Self::Reported => Part::Does,
+            _ => Part::Checks,
+        }
+    }
+
     /// Its name on the command line and in the trail.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! `incident step N mail-released | rejected`: what is done about submissions that were held since they were many times what is usual for
 //! their identifier ([`crate::submission`]).
 
+use serde_json::json;
 use store::{
     event::DETAIL_LIMIT,
     queue::{self, Selection, State},
@@ -10,16 +11,17 @@ use trail::{Event, Kind};
 use super::{
     Caller, CommandError,
     account::{MOST_REASON, present},
-    incident::{self, IncidentKind, IncidentView, MAY_ACKNOWLEDGE, Step},
-    plain_text,
+    incident::{self, IncidentKind, IncidentView, Step},
+    opening, plain_text,
 };
 use crate::{
-    submission,
+    Role, submission,
     tables::incident::{self as table, Entry},
 };
 
 /// The step by which held mail goes out.
 pub const RELEASED: &str = "mail-released";
+const MAY_DECIDE: &[Role] = &[Role::SecurityOfficer];
 const SURGE: &str = IncidentKind::SubmissionSurge.as_str();
 const CREDENTIAL: &str = IncidentKind::Credential.as_str();
 
@@ -36,7 +38,7 @@ pub async fn release(
     let words = format!("incident step {number} {RELEASED}");
     let options = caller.directory.options();
     let note = note.to_owned();
-    let work = caller.change(&words, MAY_ACKNOWLEDGE, move |tx, me| {
+    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
         let note = incident::said(&note)?;
         let entry = undecided(tx, number)?;
         let account = present(tx, &options, entry.identifier())?;
@@ -62,7 +64,7 @@ pub async fn release(
         queue::set_state(tx, &held, State::Waiting)?;
         let jump = options.submission.jump;
         let until = submission::decided(tx, account.id, jump, Some(entry.since))?;
-        let step = incident::take(tx, me, number, Step::QueueSettled, &note)?;
+        let step = incident::take(tx, me, number, Step::QueueSettled.as_str(), &note)?;
         events.push(step.detail("excused_until", until.to_string()));
         Ok((incident::view_of(tx, number)?, events))
     });
@@ -82,18 +84,18 @@ pub async fn reject(
     let words = format!("incident step {number} {}", Step::Rejected.as_str());
     let options = caller.directory.options();
     let note = note.to_owned();
-    let work = caller.change(&words, MAY_ACKNOWLEDGE, move |tx, me| {
+    let work = caller.change(&words, MAY_DECIDE, move |tx, me| {
         let note = plain_text("the note on what is not in order", &note, MOST_REASON)?;
         let entry = undecided(tx, number)?;
         let account = present(tx, &options, entry.identifier())?;
-        let step = incident::take(tx, me, number, Step::Rejected, &note)?;
+        let step = incident::take(tx, me, number, Step::Rejected.as_str(), &note)?;
         let open = table::open_of(tx, account.id)?;
         let mut events = vec![step];
         let opened = match open.iter().any(|open| open.kind == CREDENTIAL) {
             true => None,
             false => {
                 let (opened, more) =
-                    incident::carry_out(tx, me, &account, &note, Some(entry.since))?;
+                    opening::carry_out(tx, me, &account, (&note, &json!({})), Some(entry.since))?;
                 events.extend(more);
                 Some(opened)
             }
@@ -105,7 +107,7 @@ pub async fn reject(
 
 /// The incident, if it is one about submissions that nobody decided about yet.
 fn undecided(sql: &mut dyn store::sql::Sql, number: i64) -> Result<Entry, CommandError> {
-    let entry = incident::still_open(sql, number)?;
+    let entry = incident::still_open(sql, number)?.entry;
     if entry.kind != SURGE {
         return Err(CommandError::State(format!(
             "incident {number} ({}) is not about submissions that are held: its mail is settled by the commands of `queue`",

@@ -9,6 +9,7 @@ use trail::{Actor, Event, Kind};
 
 use super::{HABIT, Jump, Submitted, begin_of};
 use crate::{
+    alarm,
     command::incident::IncidentKind,
     isolation::{self, Cause},
     tables::{
@@ -89,7 +90,7 @@ fn open(
         "samples": samples(tx, submitted, since)?,
     });
     let new = New {
-        kind,
+        kind: IncidentKind::SubmissionSurge,
         account: Some(submitted.account),
         address: None,
         reason: &reason,
@@ -97,7 +98,7 @@ fn open(
         since,
         opened_by: None,
     };
-    let number = incidents::insert(tx, &new)?;
+    let (number, book) = incidents::insert(tx, &new)?;
     tx.touch(store::Topic::Directory);
     let opened = Event::new(Kind::IncidentOpened, Actor::System)
         .subject(number.to_string())
@@ -107,20 +108,29 @@ fn open(
         .detail("reason", reason.as_str())
         .detail("since", since.to_string())
         .detail("facts", facts);
-    let mut events = vec![opened];
+    let mut events = vec![alarm::by(opened, book)];
     let cause = Cause {
         actor: Actor::System,
         incident: number,
         reason: &reason,
     };
     isolation::hold(tx, &submitted.identifier, &cause, Some(since), &mut events)?;
-    let hold = Hold {
-        incident: Some(number),
-        excused_until: None,
-    };
-    table::put_hold(tx, submitted.account, hold)?;
+    hold_what_follows(tx, submitted.account, number)?;
     table::set_apart(tx, submitted.account, this.hour)?;
     Ok(events)
+}
+
+/// What the account submits from now on is held for the incident.
+pub(crate) fn hold_what_follows(
+    tx: &mut Tx<'_>,
+    account: store::AccountId,
+    incident: i64,
+) -> Result<(), Error> {
+    let hold = Hold {
+        incident: Some(incident),
+        excused_until: None,
+    };
+    table::put_hold(tx, account, hold)
 }
 
 /// Some of what is about to be held.

@@ -1,10 +1,12 @@
-//! Incidents and the steps taken in them (clauses 4.1, 5.2(5), 5.5(2)).
+//! Incidents and the steps taken in them (clauses 4.1, 4.4, 5.2, 5.5, 8.4).
 
 use jiff::Timestamp;
 use store::{
     AccountId, Error, PersonId, Tx, params,
     sql::{Row, Sql, first, rows},
 };
+
+use crate::{command::incident::IncidentKind, runbook};
 
 /// An incident's row, with the names in it.
 #[derive(Clone, Debug)]
@@ -71,6 +73,16 @@ pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<Entry>, Error> {
 }
 
 impl Entry {
+    /// What it is about.
+    pub(crate) fn kind(&self) -> Result<IncidentKind, Error> {
+        IncidentKind::named(&self.kind).ok_or_else(|| {
+            Error::Corrupt(format!(
+                "incident {} is of no kind: {}",
+                self.number, self.kind
+            ))
+        })
+    }
+
     /// The identifier that it is about; empty when it is about none.
     pub(crate) fn identifier(&self) -> &str {
         self.account.as_ref().map_or("", |(_, name)| name)
@@ -99,7 +111,7 @@ pub(crate) fn open_at(
 
 /// What a new incident says.
 pub(crate) struct New<'a> {
-    pub(crate) kind: &'a str,
+    pub(crate) kind: IncidentKind,
     pub(crate) account: Option<AccountId>,
     pub(crate) address: Option<&'a str>,
     pub(crate) reason: &'a str,
@@ -109,8 +121,9 @@ pub(crate) struct New<'a> {
     pub(crate) opened_by: Option<PersonId>,
 }
 
-/// Enters an incident and returns its number, the next after the highest given.
-pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
+/// Enters an incident, which goes by the runbook in force. Returns its number, the next after the highest given, and the runbook's, if
+/// one is kept already.
+pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<(i64, Option<i64>), Error> {
     let highest = "SELECT COALESCE(MAX(number), 0) FROM incident";
     let highest = first(tx, highest, &[], |row| row.int(0))?;
     let number = highest.unwrap_or_default().saturating_add(1);
@@ -120,7 +133,7 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             number,
-            new.kind,
+            new.kind.as_str(),
             new.account,
             new.reason,
             new.since,
@@ -130,7 +143,14 @@ pub(crate) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
             new.facts
         ],
     )?;
-    Ok(number)
+    let book = runbook::bind(tx, number, new.kind)?;
+    Ok((number, book))
+}
+
+/// The newest of a kind, open or closed.
+pub(crate) fn last_of(sql: &mut dyn Sql, kind: IncidentKind) -> Result<Option<Entry>, Error> {
+    let find = format!("{SELECT} WHERE i.kind = ?1 ORDER BY i.number DESC LIMIT 1");
+    first(sql, &find, params![kind.as_str()], read)
 }
 
 pub(crate) fn close(tx: &mut Tx<'_>, number: i64, by: PersonId) -> Result<(), Error> {

@@ -8,6 +8,7 @@ pub(crate) mod copied;
 pub(crate) mod credential;
 pub(crate) mod forward;
 pub(crate) mod incident;
+pub(crate) mod lever;
 pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;

@@ -1,21 +1,27 @@
 //! Cases: incidents and what else is opened by an event and has to come to an end (clauses 4.1, 5.2, 5.5).
 
 use ::trail::Kind;
-use store::{
-    Error, params,
-    sql::{self, Row},
+use directory::{
+    Role,
+    command::{
+        CommandError,
+        incident::{self, IncidentKind},
+        person,
+    },
+    runbook,
 };
+use store::Error;
 
 use super::{Check, Scene, texts};
 use crate::state::{Finding, State};
 
-/// Days within which an incident has to be closed.
-const DAYS_TO_CLOSE: i64 = 14;
+/// Days within which a report of abuse has to be decided on.
+const DAYS_TO_DECIDE: i64 = 14;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "credential-incident",
-        look: |scene| incidents(scene, &["credential"]),
+        look: |scene| incidents(scene, IncidentKind::Credential),
     },
     Check {
         name: "credential-analysis",
@@ -23,20 +29,20 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "malware-inside-incident",
-        look: |scene| incidents(scene, &["malware-inside"]),
+        look: |scene| incidents(scene, IncidentKind::MalwareInside),
     },
     Check {
         name: "backscatter-incident",
-        look: |scene| incidents(scene, &["bounce-surge", "backscatter"]),
+        look: |scene| incidents(scene, IncidentKind::Backscatter),
     },
     Check {
         name: "denial-of-service-incident",
-        look: |scene| incidents(scene, &["dos"]),
+        look: |scene| incidents(scene, IncidentKind::Dos),
     },
     Check {
         name: "abuse-report",
         look: |scene| {
-            let before = scene.days_ago(DAYS_TO_CLOSE).as_microsecond();
+            let before = scene.days_ago(DAYS_TO_DECIDE).as_microsecond();
             let late = scene.count(&format!(
                 "SELECT COUNT(*) FROM abuse_report WHERE state = 'open' AND at < {before}"
             ))?;
@@ -52,8 +58,8 @@ pub(super) const CHECKS: &[Check] = &[
                     format!("{open} reports of abuse wait for a decision"),
                 ),
                 (_, late) => Finding::not_met(
-                    format!("{DAYS_TO_CLOSE} 日を超えて決定を待つ通知が {late} 件ある"),
-                    format!("{late} reports of abuse have waited for a decision for more than {DAYS_TO_CLOSE} days"),
+                    format!("{DAYS_TO_DECIDE} 日を超えて決定を待つ通知が {late} 件ある"),
+                    format!("{late} reports of abuse have waited for a decision for more than {DAYS_TO_DECIDE} days"),
                 ),
             }
             .fact("open", open))
@@ -79,42 +85,62 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Incidents of some kinds: red when one is open for too long.
-pub(super) fn incidents(scene: &mut Scene<'_, '_>, kinds: &[&str]) -> Result<Finding, Error> {
-    let query = "SELECT number, opened_at FROM incident WHERE kind = ?1 AND closed_at IS NULL ORDER BY number";
-    let mut open = Vec::new();
-    for kind in kinds {
-        let read = |row: &dyn Row| Ok((row.int(0)?, row.time(1)?));
-        open.extend(sql::rows(scene.snapshot, query, params![*kind], read)?);
+/// Incidents of a kind: red when a step of one is late, when one lies without a step for longer than its runbook permits, and when nobody
+/// could carry the runbook out.
+pub(super) fn incidents(scene: &mut Scene<'_, '_>, kind: IncidentKind) -> Result<Finding, Error> {
+    let now = scene.now;
+    let people = person::everybody(scene.snapshot).map_err(|error| match error {
+        CommandError::Store(error) => error,
+        other => Error::Corrupt(other.to_string()),
+    })?;
+    let held = |role: &Role| {
+        let mut present = people.iter().filter(|person| !person.left);
+        present.any(|person| person.roles.contains(role))
+    };
+    let nobody = runbook::nobody_for(scene.snapshot, kind, held)?;
+    let mut open = incident::open_in(scene.snapshot)?;
+    open.retain(|view| view.kind == kind.as_str());
+    let numbers: Vec<String> = open.iter().map(|view| view.number.to_string()).collect();
+    let mut late = Vec::new();
+    for view in &open {
+        let due = view
+            .due
+            .iter()
+            .filter(|due| due.due_at.is_some_and(|at| at < now));
+        let steps: Vec<&str> = due.map(|due| due.step.as_str()).collect();
+        let idle = view.idle_at.is_some_and(|at| at < now);
+        if !steps.is_empty() || idle {
+            let day = scene.day(view.opened_at);
+            let steps = match steps.is_empty() {
+                true => "-".to_owned(),
+                false => steps.join(", "),
+            };
+            late.push(format!("{} ({day}: {steps})", view.number));
+        }
     }
-    let before = scene.days_ago(DAYS_TO_CLOSE);
-    let numbers: Vec<String> = open.iter().map(|(number, _)| number.to_string()).collect();
-    let late: Vec<String> = open
-        .iter()
-        .filter(|(_, opened)| *opened < before)
-        .map(|(number, opened)| format!("{number} ({})", scene.day(*opened)))
-        .collect();
-    let finding = if open.is_empty() {
+    let finding = if !late.is_empty() {
+        Finding::not_met(
+            format!("手順が期限を過ぎたインシデントがある: {}", late.join("、")),
+            format!("steps of incidents are late: {}", late.join(", ")),
+        )
+    } else if !nobody.is_empty() {
+        Finding::not_met(
+            format!("手順を行える者がいない: {}", nobody.join("、")),
+            format!(
+                "nobody holds a role that a step needs: {}",
+                nobody.join(", ")
+            ),
+        )
+    } else if open.is_empty() {
         Finding::met(
             "未了のインシデントはない",
             "no incident of this kind is open",
         )
-    } else if late.is_empty() {
+    } else {
         Finding::new(
             State::Pending,
             format!("対応中のインシデントがある: {}", numbers.join("、")),
             format!("incidents are being dealt with: {}", numbers.join(", ")),
-        )
-    } else {
-        Finding::not_met(
-            format!(
-                "{DAYS_TO_CLOSE} 日を超えて未了のインシデントがある: {}",
-                late.join("、")
-            ),
-            format!(
-                "incidents are open for more than {DAYS_TO_CLOSE} days: {}",
-                late.join(", ")
-            ),
         )
     };
     Ok(finding.fact("open", texts(numbers)))

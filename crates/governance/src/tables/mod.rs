@@ -1,5 +1,6 @@
 //! The tables of `governance.sql` as Rust sees them. No rule is decided here.
 
+pub(crate) mod incident;
 pub(crate) mod occasion;
 pub(crate) mod report;
 pub(crate) mod standing;

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use directory::{
+    alarm::{self, Alarm},
+    command::incident::IncidentKind,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::{
@@ -346,11 +350,17 @@ impl Step {
         table::put(tx, &self.mark, &self.spans)?;
         let mut events = self.events;
         let mut opened = false;
-        if let Some((reason, facts, since)) = self.alarm
-            && let Some(event) = directory::alarm::open_dos(tx, &reason, &facts, since)?
-        {
-            events.push(event);
-            opened = true;
+        if let Some((reason, facts, since)) = self.alarm {
+            let alarm = Alarm {
+                kind: IncidentKind::Dos,
+                reason,
+                facts,
+                since,
+            };
+            if let Some(event) = alarm::open(tx, &alarm)? {
+                events.push(event);
+                opened = true;
+            }
         }
         let mut last = None;
         for event in &events {

@@ -50,6 +50,9 @@ pub(super) async fn tell_owner(site: &Site, found: &IncidentView) -> Result<(), 
 }
 
 fn to_owner(found: &IncidentView, language: Language, zone: &TimeZone) -> String {
+    if found.opened_by.is_some() {
+        return held_by_an_officer(found, language);
+    }
     let since = found.since.to_zoned(zone.clone());
     let since = since.strftime("%Y-%m-%d %H:%M %Z");
     let [
@@ -71,6 +74,21 @@ fn to_owner(found: &IncidentView, language: Language, zone: &TimeZone) -> String
              {usual} to {usual_recipients} in an hour.\n\n\
              Mail to the outside is held until a security officer has looked at it. There is no need to send it again.\n\
              If it was not you, somebody else may be using your password: tell the officers at once (incident {number}).\n"
+        ),
+    }
+}
+
+/// Nothing was counted: a person has it held.
+fn held_by_an_officer(found: &IncidentView, language: Language) -> String {
+    let (identifier, number) = (&found.identifier, found.number);
+    match language {
+        Language::Ja => format!(
+            "{identifier} から外部に宛てたメールは、担当者が確認するまで送信を保留しています。送り直す必要はありません。\n\
+             心当たりがない場合は、パスワードを他人に使われているおそれがあります。すぐに担当者へ連絡してください(インシデント {number})。\n"
+        ),
+        Language::En => format!(
+            "Mail from {identifier} to the outside is held until an officer has looked at it. There is no need to send it again.\n\
+             If you know nothing of it, somebody else may be using your password: tell the officers at once (incident {number}).\n"
         ),
     }
 }

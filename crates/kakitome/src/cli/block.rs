@@ -31,7 +31,7 @@ pub(crate) enum BlockCommand {
     },
 }
 
-fn time(text: &str) -> Result<Time, String> {
+pub(super) fn time(text: &str) -> Result<Time, String> {
     let time = Time::parse(text).filter(|time| !time.0.is_zero());
     time.ok_or_else(|| "a time such as 30m, 4h or 7d is expected".to_owned())
 }

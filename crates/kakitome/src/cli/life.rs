@@ -7,18 +7,18 @@ use clap::{Args, Subcommand, ValueEnum};
 /// `incident`
 #[derive(Debug, Subcommand)]
 pub(crate) enum IncidentCommand {
-    /// Open an incident: the identifier is suspended everywhere at once, what it has queued is held, the trail is analysed and
-    /// the security officers are sent the analysis
+    /// Open an incident, which goes by the runbook of its kind: of credential and malware-inside the identifier is suspended everywhere
+    /// at once, and what it has queued is held; of submission-surge what it submits is held
     Open {
         /// What it is about
         #[arg(long, value_enum)]
         kind: IncidentKind,
-        /// The identifier whose password another may have used, or whose terminal has malware
-        address: String,
-        /// What was reported [default: what the kind says]
+        /// The identifier, of a kind that is about one
+        address: Option<String>,
+        /// What was reported [default: of credential and malware-inside, what the kind says]
         #[arg(long)]
         reason: Option<String>,
-        /// Of a credential: the owner's last sure use [default: 30 days ago]
+        /// From when on the trail is analysed; of credential: the owner's last sure use [default: 30 days ago; of others a day ago]
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// Of malware-inside: the terminal's network address, to be blocked
@@ -40,25 +40,67 @@ pub(crate) enum IncidentCommand {
         #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
         lang: String,
     },
-    /// Take a step: analysed (analyse and report again), acknowledged, handed-over (with --note: to whom and how), terminal-cleaned
-    /// (with --note: what was done), queue-settled (nothing of the identifier is held any more); of submissions that are held:
-    /// mail-released (it is in order and goes out), rejected (with --note: it is not, and the identifier is suspended); of unusual
-    /// traffic: measure-taken (with --note: what was done, or why nothing has to be)
+    /// Take a step of the incident's runbook, as `incident show` lists them; of a credential's also: analysed (analyse and report again);
+    /// of submissions that are held: mail-released (it is in order and goes out), rejected (it is not, and the identifier is suspended)
     Step {
         /// The incident's number
         number: i64,
         /// The step
-        #[arg(value_parser = ["analysed", "handed-over", "acknowledged", "terminal-cleaned", "measure-taken", "queue-settled", "mail-released", "rejected"])]
         step: String,
         /// What is to be said of it
         #[arg(long, default_value = "")]
         note: String,
     },
+    /// Use a lever that the incident's runbook offers: suspend or resume an identifier, block or unblock a network, hold or release
+    /// queued mail; it is done at once, and told with the incident
+    Act(ActArgs),
     /// Close an incident; refused while a step is missing
     Close {
         /// Its number
         number: i64,
     },
+}
+
+/// `incident act`
+#[derive(Debug, Args)]
+pub(crate) struct ActArgs {
+    /// The incident's number
+    pub(crate) number: i64,
+    /// The lever
+    #[arg(value_enum)]
+    pub(crate) lever: LeverWord,
+    /// The identifier (suspend, resume) or the network (block, unblock)
+    #[arg(conflicts_with_all = ["identifier", "domain"])]
+    pub(crate) target: Option<String>,
+    /// Of hold and release: mail of this identifier
+    #[arg(long, conflicts_with = "domain")]
+    pub(crate) identifier: Option<String>,
+    /// Of hold and release: mail for this domain
+    #[arg(long)]
+    pub(crate) domain: Option<String>,
+    /// Of block: for so long, for example 7d [default: until it is unblocked]
+    #[arg(long = "for", value_name = "TIME", value_parser = super::block::time)]
+    pub(crate) time: Option<crate::settings::Time>,
+    /// Why [default: what the incident was opened for]
+    #[arg(long, default_value = "")]
+    pub(crate) note: String,
+}
+
+/// Levers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LeverWord {
+    /// Suspend an identifier
+    Suspend,
+    /// Resume one
+    Resume,
+    /// Take no connections from a network
+    Block,
+    /// Take them again
+    Unblock,
+    /// Hold queued mail
+    Hold,
+    /// Let it go
+    Release,
 }
 
 /// Kinds of incidents.
@@ -67,7 +109,25 @@ pub(crate) enum IncidentKind {
     /// A password that another may have used (clause 4.1)
     Credential,
     /// Malware on a terminal of somebody's (clause 5.2(5)); the server opens it by itself where the scanners meet it
+    #[value(alias = "malware")]
     MalwareInside,
+    /// Malware from outside (clause 5.2(2), 5.2(6))
+    MalwareOutside,
+    /// A surge of bounces with forged senders (clause 5.5(2)); the server opens it by itself
+    #[value(alias = "bounce-surge")]
+    Backscatter,
+    /// An identifier that submits far more than it usually does; the server opens it by itself
+    SubmissionSurge,
+    /// Denial of service (clauses 4.4(2), 8.4); the server opens it by itself
+    Dos,
+    /// The server relays, or lets in whom it must not (clauses 5.1, 6.1); the server opens it by itself when its own probe fails
+    Relay,
+    /// The audit trail is not what was written (clauses 4.2, 8.2); `audit verify` opens it
+    TrailGap,
+    /// The clock was set; the server opens it by itself
+    ClockJump,
+    /// Anything else
+    Other,
 }
 
 /// `account letter`

@@ -6,8 +6,8 @@ use super::{
     AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, ClauseCommand,
     CustodyCommand, DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand,
     OutbreakCommand, PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand,
-    RegisterCommand, ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand,
-    StsCommand, TlsCommand, TlsReportsCommand, VulnCommand,
+    RegisterCommand, ReportsCommand, RunbookCommand, ScreeningCommand, SecondFactorCommand,
+    SiteCommand, StsCommand, TlsCommand, TlsReportsCommand, VulnCommand,
 };
 
 impl SiteCommand {
@@ -103,6 +103,7 @@ impl SiteCommand {
                 | Self::Backups(_)
                 | Self::Probe(_)
                 | Self::Incident(IncidentCommand::List)
+                | Self::Runbook(RunbookCommand::List { .. })
                 | Self::Block(BlockCommand::List)
                 | Self::Outbreak(OutbreakCommand::List | OutbreakCommand::Found { .. })
                 | Self::Abuse(AbuseCommand::List)

@@ -1,16 +1,17 @@
-//! `incident`: clause 4.1.
+//! `incident`: clauses 4.1, 4.4, 5.2, 5.5, 8.4.
 
 use directory::{
-    Role,
     command::{
         Caller, CommandError,
         account::MAY_SUSPEND,
-        dos,
         incident::{self, IncidentView, Open},
+        lever::{self, Target},
         surge,
     },
+    runbook::Lever,
 };
 use jiff::tz::TimeZone;
+use message::address::Host;
 use serde_json::json;
 use store::event::Filter;
 use trail::analysis::{Language, Usage, UsageReader};
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     alarms,
-    cli::{IncidentCommand, IncidentKind},
+    cli::{ActArgs, IncidentCommand, IncidentKind, LeverWord},
     site::Site,
 };
 
@@ -38,53 +39,20 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let shown = match command {
         IncidentCommand::Open {
-            kind: IncidentKind::Credential,
+            kind,
             address,
             reason,
             since,
             from,
         } => {
-            if from.is_some() {
-                let words = "--from is for an incident of the kind malware-inside";
-                return Err(Failure::Words(words.to_owned()));
-            }
             let args = Open {
+                kind: super::runbook::of(kind),
                 name: address,
-                reason: reason.unwrap_or_else(|| REPORTED.to_owned()),
+                reason: reason_of(kind, reason)?,
                 since: since.as_deref().map(time).transpose()?,
+                peer: from,
             };
-            let opened = incident::open(caller, args).await?;
-            answer
-                .note(format!(
-                    "{} is suspended everywhere; mail for it keeps arriving.",
-                    opened.identifier
-                ))
-                .await;
-            analyse(site, &opened, answer).await?;
-            incident::show(caller, opened.number).await?
-        }
-        IncidentCommand::Open {
-            kind: IncidentKind::MalwareInside,
-            address,
-            reason,
-            since,
-            from,
-        } => {
-            if since.is_some() {
-                let words = "--since is for an incident of the kind credential";
-                return Err(Failure::Words(words.to_owned()));
-            }
-            let reason = reason
-                .as_deref()
-                .unwrap_or("malware was reported on a terminal");
-            let opened = incident::open_inside(caller, &address, from, reason).await?;
-            answer
-                .note(format!(
-                    "{} is suspended everywhere; mail for it keeps arriving. The security officers are told by mail.",
-                    opened.identifier
-                ))
-                .await;
-            opened
+            open(site, caller, args, answer).await?
         }
         IncidentCommand::List => {
             for entry in incident::list(caller).await? {
@@ -97,37 +65,122 @@ pub(super) async fn run(
             return report(site, caller, number, language(&lang), answer).await;
         }
         IncidentCommand::Step { number, step, note } => match step.as_str() {
-            "handed-over" => incident::hand_over(caller, number, &note).await?,
-            "acknowledged" => incident::acknowledge(caller, number, &note).await?,
-            "terminal-cleaned" => incident::clean(caller, number, &note).await?,
-            "measure-taken" => dos::measure(caller, number, &note).await?,
-            "queue-settled" => incident::settle(caller, number, &note).await?,
             surge::RELEASED => surge::release(caller, number, &note).await?,
             "rejected" => return reject(site, caller, (number, &note), answer).await,
-            step => {
-                let words = format!("incident step {number} {step}");
-                let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
-                    Ok::<(), CommandError>(())
-                });
-                permitted.await?;
-                site.record(caller.given(&words)).await?;
-                let found = incident::show(caller, number).await?;
-                if found.closed_at.is_some() {
-                    return Err(Failure::Refused(format!("incident {number} is closed")));
-                }
-                if found.kind != CREDENTIAL {
-                    return Err(Failure::Refused(format!(
-                        "the server analyses incident {number} ({}) by itself",
-                        found.kind
-                    )));
-                }
-                analyse(site, &found, answer).await?;
-                incident::show(caller, number).await?
-            }
+            "analysed" => analyse_again(site, caller, number, answer).await?,
+            step => governance::incident::step(caller, number, step, &note).await?,
         },
-        IncidentCommand::Close { number } => incident::close(caller, number).await?,
+        IncidentCommand::Act(args) => act(caller, args).await?,
+        IncidentCommand::Close { number } => {
+            let closed = governance::incident::close(caller, number).await?;
+            for left in closed.in_force() {
+                answer.note(format!("Still in force: {left}.")).await;
+            }
+            closed
+        }
     };
     answer.row(&shown).await
+}
+
+/// Opens one, and has what belongs to its kind done at once.
+async fn open(
+    site: &Site,
+    caller: &Caller,
+    args: Open,
+    answer: &mut Answer,
+) -> Result<IncidentView, Failure> {
+    let opened = incident::open(caller, args).await?;
+    let suspended = incident::Step::Suspended.as_str();
+    if opened.steps.iter().any(|step| step.step == suspended) {
+        let words = format!(
+            "{} is suspended everywhere; mail for it keeps arriving.",
+            opened.identifier
+        );
+        answer.note(words).await;
+    }
+    if opened.kind != CREDENTIAL {
+        let words = format!("Holders of the role {} are told by mail.", opened.officer);
+        answer.note(words).await;
+        return Ok(opened);
+    }
+    analyse(site, &opened, answer).await?;
+    Ok(incident::show(caller, opened.number).await?)
+}
+
+/// Uses a lever.
+async fn act(caller: &Caller, args: ActArgs) -> Result<IncidentView, Failure> {
+    let lever = match args.lever {
+        LeverWord::Suspend => Lever::Suspend,
+        LeverWord::Resume => Lever::Resume,
+        LeverWord::Block => Lever::Block,
+        LeverWord::Unblock => Lever::Unblock,
+        LeverWord::Hold => Lever::Hold,
+        LeverWord::Release => Lever::Release,
+    };
+    if args.time.is_some() && lever != Lever::Block {
+        let words = "--for belongs to the lever block".to_owned();
+        return Err(Failure::Words(words));
+    }
+    let wrong =
+        |what: &str, error: &dyn std::fmt::Display| Failure::Words(format!("{what}: {error}"));
+    let target = match (args.identifier, args.domain, args.target) {
+        (Some(name), _, _) => Target::MailOf(name),
+        (None, Some(name), _) => {
+            let host = Host::parse(&name).map_err(|error| wrong(&name, &error))?;
+            Target::MailFor(host)
+        }
+        (None, None, Some(name)) => match lever {
+            Lever::Block | Lever::Unblock => {
+                let network = name.parse().map_err(|error| wrong(&name, &error))?;
+                Target::Network(network, args.time.map(|time| time.0))
+            }
+            _ => Target::Identifier(name),
+        },
+        (None, None, None) => {
+            let words = "say on what: an identifier, a network, or --identifier or --domain";
+            return Err(Failure::Words(words.to_owned()));
+        }
+    };
+    Ok(lever::act(caller, args.number, lever, target, &args.note).await?)
+}
+
+/// Why it is opened: what was said, or what the kind says.
+fn reason_of(kind: IncidentKind, said: Option<String>) -> Result<String, Failure> {
+    match (said, kind) {
+        (Some(said), _) => Ok(said),
+        (None, IncidentKind::Credential) => Ok(REPORTED.to_owned()),
+        (None, IncidentKind::MalwareInside) => Ok("malware was reported on a terminal".to_owned()),
+        (None, _) => Err(Failure::Words(
+            "--reason is needed: what was reported, or found".to_owned(),
+        )),
+    }
+}
+
+/// The trail is analysed again: of a password, whose incident is analysed by command.
+async fn analyse_again(
+    site: &Site,
+    caller: &Caller,
+    number: i64,
+    answer: &mut Answer,
+) -> Result<IncidentView, Failure> {
+    let words = format!("incident step {number} analysed");
+    let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
+        Ok::<(), CommandError>(())
+    });
+    permitted.await?;
+    site.record(caller.given(&words)).await?;
+    let found = incident::show(caller, number).await?;
+    if found.closed_at.is_some() {
+        return Err(Failure::Refused(format!("incident {number} is closed")));
+    }
+    if found.kind != CREDENTIAL {
+        return Err(Failure::Refused(format!(
+            "the server analyses incident {number} ({}) by itself",
+            found.kind
+        )));
+    }
+    analyse(site, &found, answer).await?;
+    Ok(incident::show(caller, number).await?)
 }
 
 /// What was submitted is not in order: the identifier is suspended, and the trail analysed for who used it.
@@ -167,7 +220,7 @@ async fn analyse(site: &Site, found: &IncidentView, answer: &mut Answer) -> Resu
     let usage = usage(site, found, answer).await?;
     let text = document(found, &usage, Language::Ja);
     let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
-    let officers = site.directory.addresses_of(Role::SecurityOfficer).await?;
+    let officers = site.directory.addresses_of(found.officer).await?;
     let message = Notice {
         to: officers,
         subject: format!(
@@ -177,7 +230,9 @@ async fn analyse(site: &Site, found: &IncidentView, answer: &mut Answer) -> Resu
         text,
     };
     let number = found.number;
+    let (view, text) = (found.clone(), message.text.clone());
     let told = notice::send(&site.transfer, message, move |tx, told| {
+        governance::incident::report_opening(tx, &view, &text, told)?;
         incident::note_report(tx, number, told, &digest)
     });
     let ((), told) = told.await?;

@@ -23,6 +23,7 @@ mod quarantine;
 mod queue;
 mod register;
 mod regulation;
+mod runbook;
 mod screening;
 mod status;
 mod sts;
@@ -176,6 +177,7 @@ pub(crate) async fn run(
             account::run(site, &caller, command, request, answer).await
         }
         SiteCommand::Incident(command) => incident::run(site, &caller, command, answer).await,
+        SiteCommand::Runbook(command) => runbook::run(&caller, command, answer).await,
         SiteCommand::Clause(command) => governance::clauses(site, &caller, command, answer).await,
         SiteCommand::Task(command) => governance::tasks(site, &caller, command, answer).await,
         SiteCommand::Report(command) => governance::reports(&caller, command, answer).await,
@@ -279,6 +281,7 @@ async fn dispatch(
         | SiteCommand::Order(_)
         | SiteCommand::Account(_)
         | SiteCommand::Incident(_)
+        | SiteCommand::Runbook(_)
         | SiteCommand::Block(_)
         | SiteCommand::Clause(_)
         | SiteCommand::Task(_)

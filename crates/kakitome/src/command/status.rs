@@ -180,13 +180,29 @@ fn scanning(site: &Site, attention: &mut Vec<String>) {
 
 /// What waits for somebody: incidents (clause 4.1), idle identifiers (clause 7.1(3)), accounts of those who left (clause 9.2).
 async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
-    for (number, identifier, missing) in incident::still_open_all(&site.directory).await? {
-        let missing: Vec<&str> = missing.into_iter().map(incident::Step::as_str).collect();
+    let now = site.store.now();
+    for found in incident::open_now(&site.directory).await? {
+        let about = match (found.identifier.is_empty(), &found.address) {
+            (false, _) => &found.identifier,
+            (true, Some(address)) => address,
+            (true, None) => &found.kind,
+        };
+        let late: Vec<&str> = found
+            .due
+            .iter()
+            .filter(|due| due.due_at.is_some_and(|at| at < now))
+            .map(|due| due.step.as_str())
+            .collect();
         attention.push(format!(
-            "incident {number} ({identifier}) is open: {} (clauses 4.1, 5.2(5), 5.5(2))",
-            match missing.is_empty() {
+            "incident {} ({about}) is open: {}{}",
+            found.number,
+            match found.missing.is_empty() {
                 true => "`incident close` ends it".to_owned(),
-                false => format!("missing {}", missing.join(", ")),
+                false => format!("missing {}", found.missing.join(", ")),
+            },
+            match late.is_empty() {
+                true => String::new(),
+                false => format!("; late: {}", late.join(", ")),
             }
         ));
     }

@@ -5,7 +5,7 @@ mod facts;
 use std::{sync::Arc, time::Duration};
 
 use directory::Role;
-use governance::{look, remind, report};
+use governance::{incident, look, remind, report};
 use store::Tx;
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
@@ -74,6 +74,22 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
             tracing::warn!(
                 task,
                 "a task waits, and nobody who owes it has a mailbox here: `kakitome task list`"
+            );
+        }
+    }
+    for late in incident::late(&site.directory, &site.store).await? {
+        let message = Notice {
+            to: holders(site, &late.roles).await?,
+            subject: late.subject.clone(),
+            text: late.text.clone(),
+        };
+        let number = late.incident;
+        let work = move |tx: &mut Tx<'_>, told: &[_]| incident::note_late(tx, &late, told);
+        let ((), told) = notice::send(&site.transfer, message, work).await?;
+        if told.is_empty() {
+            tracing::warn!(
+                incident = number,
+                "steps of an incident are late, and nobody who may take them has a mailbox here: `kakitome incident show`"
             );
         }
     }

@@ -3,14 +3,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use directory::Resolution;
+use directory::{
+    Resolution,
+    alarm::Alarm,
+    command::incident::{self, IncidentKind},
+};
 use message::address::{Address, Domain};
 use probe::{Family, Plan, Protocol, Report, Tls, Verdict};
 use serde_json::json;
 use trail::{Actor, Event, Kind, Outcome};
 use world::Timestamp;
 
-use crate::{settings::Service, site::Site};
+use crate::{
+    incidents::{self, When},
+    settings::Service,
+    site::Site,
+};
 
 /// Ids of checks in one event; all listeners together have fewer.
 const MOST_IDS: usize = 500;
@@ -157,6 +165,21 @@ async fn known_address(site: &Site, domain: Option<&str>) -> Result<Option<Strin
     Ok(matches!(found, Resolution::Local(_)).then(|| postmaster.to_string()))
 }
 
+/// Who gets in is no matter of taste: an incident is opened when a check of that failed (clauses 5.1(1), 6.1(1)).
+fn alarm(site: &Site, failed: &[String], unreached: &[String]) -> Option<Alarm> {
+    let doors = incident::doors(failed);
+    let first = doors.first()?;
+    Some(Alarm {
+        kind: IncidentKind::Relay,
+        reason: format!(
+            "the own probe failed in {} checks, the first is {first}",
+            doors.len()
+        ),
+        facts: json!({ "failed": doors, "unreached": unreached }),
+        since: site.store.now(),
+    })
+}
+
 /// Writes the run down, and keeps its end for `status` and for the metrics.
 async fn record(
     site: &Site,
@@ -205,7 +228,8 @@ async fn record(
         let names: Vec<&str> = only.iter().map(|family| family.as_str()).collect();
         event = event.detail("only", json!(names));
     }
-    site.record(event).await?;
+    let alarm = alarm(site, &failed, &unreached).map(|alarm| (alarm, When::NoneOpen));
+    incidents::record(site, event, alarm).await?;
     if !only.is_empty() {
         // It says nothing of what failed elsewhere.
         return Ok(());

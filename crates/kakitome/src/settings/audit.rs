@@ -31,6 +31,8 @@ pub(crate) struct AuditKeys {
     pub(crate) witnesses: Vec<Spanned<String>>,
     /// How often.
     pub(crate) witness_interval: Time,
+    /// How far the clock may be set at once before that is an incident; 0: it is not watched.
+    pub(crate) clock_jump: Time,
     /// Other systems that are given the trail as it grows.
     pub(crate) forward: Vec<Spanned<ForwardKeys>>,
 }
@@ -127,6 +129,7 @@ impl Default for AuditKeys {
     fn default() -> Self {
         Self {
             checkpoint_interval: Time::seconds(60),
+            clock_jump: Time::seconds(60),
             rotate_months: 1,
             retain_years: 10,
             witnesses: Vec::new(),

@@ -15,6 +15,10 @@ pub(crate) enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+    /// One of the site's runbooks is wrong.
+    #[error("{0}")]
+    #[diagnostic(help("`kakitome runbook export KIND` prints one that is in order"))]
+    Runbook(String),
     /// A place in the file is wrong.
     #[error("{message}")]
     At {
@@ -40,7 +44,7 @@ impl SettingsError {
     /// What is wrong and where, in one line.
     pub(crate) fn told(&self) -> String {
         match self {
-            Self::Unreadable { .. } => self.to_string(),
+            Self::Unreadable { .. } | Self::Runbook(_) => self.to_string(),
             Self::At {
                 message,
                 text,

@@ -133,6 +133,9 @@ pub(crate) struct Settings {
     /// `[screening]` as the file has it, for those who ask what a policy was.
     #[serde(skip)]
     pub(crate) screening_kept: String,
+    /// What is done about incidents; `None` of a text whose site's directory was not looked at.
+    #[serde(skip)]
+    pub(crate) runbooks: Option<directory::runbook::Runbooks>,
 }
 
 /// Who the server is.
@@ -274,13 +277,16 @@ impl Settings {
             source,
         })?;
         let name = path.display().to_string();
-        let settings = Self::parse(&name, &text)?;
+        let mut settings = Self::parse(&name, &text)?;
         let places = Places {
             name: &name,
             text: &text,
         };
         settings.check_files(directory, &places)?;
         settings.check_regulation(directory, &places)?;
+        let runbooks = regulation::load(directory)
+            .and_then(|regulation| crate::runbooks::load(directory, &regulation));
+        settings.runbooks = Some(runbooks.map_err(SettingsError::Runbook)?);
         Ok(settings)
     }
 

@@ -330,6 +330,7 @@ unauthenticated_networks = []
 # rotate_months = 1                # clause 4.2(2): a volume is sealed whenever so many months have ended
 # witnesses = [\"trail@elsewhere.example\"]  # who is sent a checkpoint, to keep it where nobody here can change it
 # witness_interval = \"1d\"         # how often
+# clock_jump = \"1m\"               # the clock set by more than this is an incident (`incident list`); 0s: it is not watched
 # retain_years = 10                # clause 4.2(3): how long volumes that are sealed from now on are kept
 # Other systems that are given the trail as it grows, by syslog over TLS (RFC 5425), as \"json\" or \"ocsf\". How far one was given
 # it is remembered under its name; from_beginning = true gives a new one all that there is.

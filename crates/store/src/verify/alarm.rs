@@ -1,4 +1,4 @@
-//! Incidents, blocked networks and rules against outbreaks: what the server could not act on.
+//! Incidents, runbooks, blocked networks and rules against outbreaks: what the server could not act on.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ pub(super) struct Alarms;
 
 impl Check for Alarms {
     fn name(&self) -> &'static str {
-        "incidents, blocks and rules"
+        "incidents, runbooks, blocks and rules"
     }
 
     fn step(&mut self, look: &mut Look<'_, '_>) -> Result<bool, Error> {
@@ -46,6 +46,7 @@ impl Check for Alarms {
             }
         }
         held_for_nothing(look)?;
+        runbooks(look)?;
         Ok(false)
     }
 }
@@ -60,6 +61,32 @@ fn held_for_nothing(look: &mut Look<'_, '_>) -> Result<(), Error> {
         look.tell(Finding::AlarmUnreadable {
             name: format!("submissions of account {account}"),
             why: format!("they are held for incident {incident}, which is not open about them"),
+        });
+    }
+    Ok(())
+}
+
+/// A runbook's text is what came into force, and an incident goes by one of its own kind.
+fn runbooks(look: &mut Look<'_, '_>) -> Result<(), Error> {
+    let list = "SELECT CAST(number AS TEXT), digest, text FROM runbook";
+    let rows = look.rows(list, &[], |row| {
+        Ok((row.text(0)?, row.text(1)?, row.text(2)?))
+    })?;
+    for (number, digest, text) in rows {
+        if blake3::hash(text.as_bytes()).to_hex().as_str() != digest {
+            look.tell(Finding::AlarmUnreadable {
+                name: format!("runbook {number}"),
+                why: "its text is not the one that came into force".to_owned(),
+            });
+        }
+    }
+    let list = "SELECT CAST(i.number AS TEXT), r.kind FROM incident_runbook b JOIN incident i ON i.number = b.incident
+                JOIN runbook r ON r.number = b.runbook WHERE r.kind <> i.kind";
+    let rows = look.rows(list, &[], |row| Ok((row.text(0)?, row.text(1)?)))?;
+    for (incident, kind) in rows {
+        look.tell(Finding::AlarmUnreadable {
+            name: format!("incident {incident}"),
+            why: format!("it goes by a runbook of another kind: {kind}"),
         });
     }
     Ok(())

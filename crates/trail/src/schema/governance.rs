@@ -80,6 +80,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
         outcome: Success;
         facts:
             OrNull "task" Number: "The task that it came of; null if it came of none.";
+            Sometimes "incident" Number: "The incident that it is of, if it is of one.";
             Always "role" Text: "The role that it is for.";
             Always "title" Text: "Its title.";
             Always "digest" Text: "SHA-256 of its text, in hexadecimal digits.";

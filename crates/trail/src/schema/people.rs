@@ -107,11 +107,12 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands; `malware-inside`, malware that was sent from inside; `bounce-surge`, many bounces to mail that was never sent from here; `submission-surge`, an identifier that submits many times what it usually does; `dos`, traffic that differs much from what is usual while service suffers.";
+            Always "incident_kind" Text: "What happened: `credential`, a password in wrong hands; `malware-inside`, malware that was sent from inside; `malware-outside`, malware from elsewhere; `backscatter` (until format 9 `bounce-surge`), many bounces to mail that was never sent from here; `submission-surge`, an identifier that submits many times what it usually does; `dos`, traffic that differs much from what is usual while service suffers; `relay`, the own probe found that the server relays or lets in whom it must not; `trail-gap`, the audit trail is not what was written; `clock-jump`, the clock was set; `other`.";
             Always "identifier" Text: "The identifier that it is about; empty if it is about none.";
             Always "reason" Text: "What it was opened for: as it was typed, or what the server found.";
             Always "since" Text: "From when on the trail is analysed (RFC 3339): of a password, when its owner last used it for sure.";
-            Sometimes "facts" Object: "Of `bounce-surge`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number.";
+            Sometimes "facts" Object: "Of `bounce-surge`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number. Of `relay`: the `failed` and `unreached` of `probe.done`. Of `trail-gap`: how many `findings`, the first of them (`samples`), and their `digest`. Of `clock-jump`: the facts of `server.clock-jumped`. Of one that a person opened: how many events of the kinds that its runbook names there were in the day before (`events`, an object).";
+            Sometimes "runbook" Number: "The version of the runbook that it goes by to its end; absent if none was in force yet.";
             Sometimes "found" Text: "Of `malware-inside`: what the scanner calls it.";
             Sometimes "found_in" Text: "Of `malware-inside`: the id of the message that was refused, or the mailbox that it was to be put into.";
     }
@@ -119,7 +120,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "step" Text: "The step: `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `measure-taken`, `owner-told`, `password-renewed`, `handed-over` or `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
+            Always "step" Text: "The step, as the incident's runbook has it. Those that the server takes part in are `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `measure-taken`, `owner-told`, `password-renewed`, `handed-over` and `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
             Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step.";
             Sometimes "excused_until" Text: "Of `queue-settled`, if held submissions were found in order: until when the identifier's submissions are not compared with what is usual (RFC 3339).";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
@@ -129,6 +130,33 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "identifier" Text: "The identifier that it was about.";
+            Always "identifier" Text: "The identifier that it was about; empty if it was about none.";
+            Sometimes "in_force" List: "What was done by levers of it and is still in force, if anything is.";
+    }
+    IncidentActed {
+        subject: "the incident's number";
+        outcome: Success;
+        facts:
+            Always "lever" Text: "The lever: `suspend`, `resume`, `block`, `unblock`, `hold`, `release`.";
+            Always "target" Text: "What it was used on: an identifier, a network, or mail of an identifier (`identifier:`) or for a domain (`domain:`).";
+            Always "in_force" Boolean: "Whether what it does lasts: false of what undoes another.";
+            Sometimes "note" Text: "Why, if that was said.";
+    }
+    IncidentReminded {
+        subject: "the incident's number";
+        outcome: Success;
+        facts:
+            Always "steps" List: "The steps that are late.";
+            Always "recipients" List: "The addresses that were told; empty if nobody who may take them has a mailbox here.";
+    }
+    RunbookInForce {
+        subject: "the kind of incident that it is for";
+        outcome: Success;
+        facts:
+            Always "version" Number: "Its version; the store keeps its text (`runbook show KIND --version N`).";
+            Always "digest" Text: "BLAKE3 of its text, in hexadecimal.";
+            Always "source" Text: "`built-in`, or `site`: a file of the site's own.";
+            Sometimes "before" Number: "The version that was in force before, if there was one.";
+            Sometimes "incidents" List: "Open incidents from before runbooks were kept, which go by it from now on.";
     }
 };

@@ -31,6 +31,16 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "seconds" Number: "How far the clock was behind the last event.";
             Always "clock" Text: "What the clock showed (RFC 3339).";
     }
+    ClockJumped {
+        subject: "";
+        outcome: Failure;
+        facts:
+            Always "seconds" Number: "By how much it was set: less than zero if it was set back.";
+            Always "clock" Text: "What it shows now (RFC 3339).";
+            Always "expected" Text: "What it would show if it had not been set (RFC 3339).";
+            Always "limit" Number: "From how many seconds on it is told (`[audit] clock_jump`).";
+            Always "running" Boolean: "Whether the server ran meanwhile; false: it was found at a start.";
+    }
     CertificateAccountMade {
         subject: "the URL of the authority's directory";
         outcome: Success;

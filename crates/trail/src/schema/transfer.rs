@@ -416,7 +416,7 @@ pub(super) const SIGNING: &[Schema] = schemas! {
 
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
-        subject: "the message's queue id; of an incident, the identifier whose mail it is, or a message that came after";
+        subject: "the message's queue id; of an incident, the identifier whose mail it is, a message that came after, or what a lever was used on (`identifier:` or `domain:`)";
         outcome: Success, Failure;
         shared: PART;
         facts:

@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use directory::Person;
+use directory::{Person, alarm::Alarm, command::incident::IncidentKind};
 use serde_json::json;
 use store::{
     tree::{Signed, Witness},
@@ -17,7 +17,15 @@ use store::{
 use trail::{Actor, Event, Kind, Outcome, checkpoint::Checkpoint};
 
 use super::super::{Answer, Failure};
-use crate::site::Site;
+use crate::{
+    incidents::{self, When},
+    site::Site,
+};
+
+/// Findings that an incident shows.
+const MOST_SAMPLES: usize = 10;
+/// Characters of one.
+const MOST_FINDING: usize = 300;
 
 /// Verifies every event, the tree and all checkpoints, and compares with a checkpoint that was kept elsewhere.
 pub(super) async fn run(
@@ -28,12 +36,14 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let signed = site.store.checkpoint().await?;
     let mut found = 0_u64;
+    let mut faults = Faults::default();
     let mut verification = site.store.trail_verification();
     while let Some(step) = verification.next().await? {
         match step {
             Step::Progress(so_far) => answer.progress(so_far.what, so_far.checked, so_far.total),
             Step::Found(finding) => {
                 found += 1;
+                faults.take(&finding.to_string());
                 let row = json!({
                     "fault": finding.name(),
                     "subject": finding.subject(),
@@ -47,6 +57,7 @@ pub(super) async fn run(
         && let Some(finding) = compare(site, note).await?
     {
         found += 1;
+        faults.take(&finding);
         let row = json!({ "fault": "witness", "subject": "the audit trail", "finding": finding });
         answer.item(&row).await?;
     }
@@ -60,7 +71,9 @@ pub(super) async fn run(
         .detail("events", size)
         .detail("findings", found)
         .detail("witness", witness.is_some());
-    site.record(event).await?;
+    // What stays as it was is not told of at each look.
+    let alarm = (found > 0).then(|| (faults.alarm(site, found), When::Unknown("digest")));
+    incidents::record(site, event, alarm).await?;
     if found > 0 {
         return Err(Failure::Failed(format!(
             "{found} findings: the audit trail is not what was written"
@@ -72,6 +85,38 @@ pub(super) async fn run(
         ))
         .await;
     Ok(())
+}
+
+/// What was found, for an incident.
+#[derive(Default)]
+struct Faults {
+    samples: Vec<String>,
+    digest: blake3::Hasher,
+}
+
+impl Faults {
+    fn take(&mut self, finding: &str) {
+        self.digest.update(finding.as_bytes());
+        self.digest.update(b"\n");
+        if self.samples.len() < MOST_SAMPLES {
+            self.samples
+                .push(finding.chars().take(MOST_FINDING).collect());
+        }
+    }
+
+    fn alarm(&self, site: &Site, found: u64) -> Alarm {
+        let first = self.samples.first().map_or("", String::as_str);
+        Alarm {
+            kind: IncidentKind::TrailGap,
+            reason: format!("{found} findings in the audit trail, the first is: {first}"),
+            facts: json!({
+                "findings": found,
+                "samples": self.samples,
+                "digest": self.digest.finalize().to_hex().to_string(),
+            }),
+            since: site.store.now(),
+        }
+    }
 }
 
 /// What is wrong by a checkpoint that was kept elsewhere.
