@@ -3,7 +3,7 @@
 use message::address::Address;
 use trail::Kind;
 
-use super::{Caller, CommandError, account::present, order::usual_width};
+use super::{Caller, CommandError, account::present, new_address::{nobody_elses, usual}};
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
@@ -29,7 +29,7 @@ pub async fn add_alias(
         if options.own(alias.domain()).is_none() {
             return Err(CommandError::NotOwn(alias));
         }
-        usual_width(&alias)?;
+        usual(&alias)?;
         let account = present(tx, &options, &name)?;
         if address::is_main(tx, &alias)? {
             return Err(CommandError::Exists {
@@ -40,6 +40,9 @@ pub async fn add_alias(
         let targets = address::targets(tx, &alias, MOST_TARGETS)?;
         if targets.is_empty() && address::was_anothers(tx, &alias, Some(account.id))? {
             return Err(CommandError::Retired(alias));
+        }
+        if targets.is_empty() {
+            nobody_elses(tx, &alias, Some(account.id))?;
         }
         if targets.len() >= usize::try_from(MOST_TARGETS).unwrap_or(usize::MAX) {
             return Err(CommandError::State(format!(

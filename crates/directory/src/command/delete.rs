@@ -8,7 +8,7 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, account::present, incident, issue::MAY, order};
+use super::{Caller, CommandError, Executor, OrderProblem, account::present, incident, issue::MAY, order};
 use crate::{
     Options,
     tables::{
@@ -60,6 +60,10 @@ fn carry_out(
         .address
         .ok_or_else(|| CommandError::State(format!("order {number} names no address")))?;
     let account = present(tx, options, &ordered.to_string())?;
+    if let Some(leaves) = life::leaves_at(tx, account.person.0)?.filter(|at| *at > tx.now()) {
+        let problem = OrderProblem::NotLeftYet(leaves);
+        return Err(CommandError::Order { number, problem });
+    }
     if let Some(hold) = life::hold(tx, account.id)? {
         return Err(CommandError::State(format!(
             "{} may not be deleted: {} holds it since {} ({})",
@@ -88,6 +92,7 @@ fn carry_out(
 }
 
 /// What was removed with an account.
+#[derive(Default)]
 pub(crate) struct Removed {
     usage: mailbox::Usage,
     app_passwords: u64,

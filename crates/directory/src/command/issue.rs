@@ -9,7 +9,7 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, OrderProblem, order};
+use super::{Caller, CommandError, Executor, OrderProblem, new_address::free, order};
 use crate::{
     Options, Role,
     hash::{NewSecrets, Stored},
@@ -117,7 +117,7 @@ fn carry_out(
             "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person acknowledge`"
         )));
     }
-    order::free(tx, options, &ordered)?;
+    free(tx, options, &ordered)?;
     let new = NewAccount {
         address: &ordered,
         person: holder.id,

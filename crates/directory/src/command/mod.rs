@@ -72,6 +72,8 @@ pub mod import;
 pub mod incident;
 mod issue;
 pub mod letter;
+mod new_address;
+pub mod on_record;
 pub mod order;
 pub mod own;
 pub mod passkey;
