@@ -7,7 +7,7 @@ use super::{Caller, CommandError, account::present, new_address::{nobody_elses, 
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
-    tables::address,
+    tables::{account, address},
 };
 
 const MAY: &[Role] = &[Role::AccountManager];
@@ -109,9 +109,14 @@ pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), 
             )));
         }
         let account = present(tx, &options, &name)?;
+        let before = match address::role_target(tx, &role)? {
+            Some((before, _)) => account::by_id(tx, before)?.map(|before| before.identifier),
+            None => None,
+        };
         address::set_role(tx, &role, account.id)?;
         let event = me
             .event(Kind::AccountChanged, account.identifier)
+            .detail("role_address_before", before)
             .detail("role_address", role.to_string());
         Ok(((), vec![event]))
     });

@@ -113,9 +113,7 @@ fn carry_out(
     }
     let acknowledged = life::acknowledged(tx, holder.id)?;
     if acknowledged.is_none() && options.acknowledgement_required {
-        return Err(CommandError::State(format!(
-            "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person acknowledge`"
-        )));
+        return Err(order::not_acknowledged(&name));
     }
     free(tx, options, &ordered)?;
     let new = NewAccount {

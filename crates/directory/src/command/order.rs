@@ -74,6 +74,13 @@ pub struct IssueOrder {
     pub quota: Option<u64>,
 }
 
+/// Why nothing is ordered or issued for a person who does not know of the records.
+pub(super) fn not_acknowledged(name: &str) -> CommandError {
+    CommandError::State(format!(
+        "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person notice`, then `person acknowledge`"
+    ))
+}
+
 /// Orders an account deleted (clauses 7.1(3), 9.2(1)).
 #[derive(Clone, Debug)]
 pub struct DeleteOrder {
@@ -104,6 +111,10 @@ pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandErro
         caller
             .change(&words, MAY, move |tx, me| {
                 let person = person::find(tx, &args.for_person)?;
+                let acknowledged = life::acknowledged(tx, person.id)?;
+                if acknowledged.is_none() && options.acknowledgement_required {
+                    return Err(not_acknowledged(&person.name));
+                }
                 free(tx, &options, &args.address)?;
                 let details = OrderDetails {
                     address: Some(args.address.canonical()),
