@@ -1,6 +1,8 @@
-//! Deletions carried out again in a backup from before them (clause 7.1(3)): the key that opens the mail there, the login, the
-//! addresses, and what the identifier had submitted and waited in the queue. So nobody reads it from the backup, and a site
-//! that is made of the backup has neither the account nor its addresses.
+//! What a site gives up for good is given up again in a backup from before (clauses 7.1(3), 7.1(5), 7.1(6)). Of a deleted account the
+//! key that opens the mail there, the login, the addresses, and what the identifier had submitted and waited in the queue: so nobody
+//! reads it from the backup, and a site that is made of the backup has neither the account nor its addresses. Identifiers that came and
+//! went since, and addresses that were given up, are entered, so that such a site gives them to nobody else. What was erased from the
+//! register is erased there.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +18,7 @@ use crate::{
     command::delete,
     tables::{
         account::{self, AccountState},
-        copied, incident, life,
+        copied, incident, life, register,
     },
 };
 
@@ -25,16 +27,43 @@ const BATCH: usize = 500;
 /// Messages of one identifier that are looked at in the queue at most.
 const MOST_QUEUED: usize = 100_000;
 
+/// What this site has given up for good: it is given up in its backups too.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    count: u64,
+    deletions: Vec<Deletion>,
+    retired: Vec<copied::Retired>,
+    erasures: Vec<Erasure>,
+}
+
+impl Past {
+    /// How much it is, as [`count`] counts it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
 /// A deletion that this site has carried out.
 #[derive(Clone, Debug)]
-pub struct Deletion {
+struct Deletion {
     account: AccountId,
     identifier: String,
     deleted_at: i64,
+    row: copied::Account,
+    issued_on: copied::Order,
     order: copied::Order,
     people: Vec<copied::Person>,
     /// Mail that it submitted and that still waits in the site's own queue. Should the site be lost, the backup's copy is the only one.
     waiting: BTreeSet<QueueId>,
+}
+
+/// An entry of the register that this site has erased, with those who decided it and the row that stands for nobody.
+#[derive(Clone, Debug)]
+struct Erasure {
+    entry: copied::Erasure,
+    asked_by: String,
+    people: Vec<copied::Person>,
 }
 
 /// What was done in a backup.
@@ -42,10 +71,22 @@ pub struct Deletion {
 pub struct Repeated {
     /// Accounts deleted there.
     pub accounts: u64,
+    /// Addresses retired there.
+    pub addresses: u64,
+    /// Entries of the register erased there.
+    pub entries: u64,
     /// Queued messages discarded there.
     pub discarded: u64,
     /// Queued messages kept there, since they still wait in the site's own queue.
     pub waiting: u64,
+}
+
+impl Repeated {
+    /// Whether anything was changed there.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.accounts > 0 || self.addresses > 0 || self.entries > 0 || self.discarded > 0
+    }
 }
 
 /// Why a deletion was not carried out again.
@@ -59,39 +100,67 @@ pub enum NotRepeated {
     Store(#[from] Error),
 }
 
-/// How many deletions this site has carried out. Never goes down.
+/// How much this site has given up for good: accounts, addresses by themselves, entries of the register. Never goes down.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn count(store: &Store) -> Result<u64, Error> {
-    store.read(|sql| account::count_deleted(sql)).await
+    store.read(|sql| count_all(sql)).await
 }
 
-/// All deletions that this site has carried out.
+fn count_all(sql: &mut dyn Sql) -> Result<u64, Error> {
+    let erased = u64::try_from(copied::erasures(sql)?.len()).unwrap_or(u64::MAX);
+    Ok(account::count_deleted(sql)?
+        .saturating_add(copied::count_retired(sql)?)
+        .saturating_add(erased))
+}
+
+/// All that this site has given up for good.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn deletions(store: &Store) -> Result<Vec<Deletion>, Error> {
+pub async fn past(store: &Store) -> Result<Past, Error> {
     store.read(|sql| all(sql)).await
 }
 
-fn all(sql: &mut dyn Sql) -> Result<Vec<Deletion>, Error> {
-    let mut found = Vec::new();
+fn all(sql: &mut dyn Sql) -> Result<Past, Error> {
+    let mut past = Past {
+        count: count_all(sql)?,
+        retired: copied::retired(sql)?,
+        ..Past::default()
+    };
     for entry in account::all(sql)? {
         let (Some(order), Some(deleted_at)) = (entry.delete_order, entry.deleted_at) else {
             continue;
         };
-        let order = copied::order(sql, order)?;
-        found.push(Deletion {
-            people: copied::people(sql, &order)?,
+        let row = copied::account(sql, entry.id)?;
+        let (issued_on, order) = (copied::order(sql, entry.order)?, copied::order(sql, order)?);
+        let mut people = copied::people(sql, &[&issued_on, &order])?;
+        people.extend(copied::persons(sql, vec![row.person])?);
+        past.deletions.push(Deletion {
+            people,
             waiting: queued(sql, &entry.identifier)?.into_iter().collect(),
             account: entry.id,
             identifier: entry.identifier,
             deleted_at,
+            row,
+            issued_on,
             order,
         });
     }
-    Ok(found)
+    for entry in copied::erasures(sql)? {
+        let asked_by = entry.asked_by;
+        let holder = copied::account(sql, entry.account)?.person;
+        let ids = vec![asked_by, entry.approved_by, holder];
+        let people = copied::persons(sql, ids)?;
+        let asked_by = people.iter().find(|person| person.id.0 == asked_by);
+        past.erasures.push(Erasure {
+            asked_by: asked_by.map_or_else(String::new, |person| person.name.clone()),
+            people,
+            entry,
+        });
+    }
+    Ok(past)
 }
 
 /// Messages in the queue that `identifier` submitted.
@@ -104,41 +173,179 @@ fn queued(sql: &mut dyn Sql, identifier: &str) -> Result<Vec<QueueId>, Error> {
     Ok(found.into_iter().map(|found| found.message.id).collect())
 }
 
-/// Carries `deletion` out in `backup`, which is open as a store. What was done there before is not done again.
+/// Gives up in `backup`, which is open as a store, what the site has given up. What was done there before is not done again.
 ///
 /// # Errors
 /// [`NotRepeated`]; what was committed before stays.
-pub async fn repeat(backup: &Store, deletion: &Deletion) -> Result<Repeated, NotRepeated> {
+pub async fn repeat(backup: &Store, past: &Past) -> Result<Repeated, NotRepeated> {
     let mut done = Repeated::default();
+    for deletion in &past.deletions {
+        delete_again(backup, deletion, &mut done).await?;
+    }
+    for batch in past.retired.chunks(BATCH) {
+        let batch = batch.to_vec();
+        let read = move |sql: &mut store::Snapshot<'_>| missing(sql, batch);
+        let missing = backup.read(read).await?;
+        if missing.is_empty() {
+            continue;
+        }
+        let retired = backup.commit(Vec::new(), move |tx| retire(tx, &missing));
+        let retired: Result<_, Error> = retired.await;
+        done.addresses = done.addresses.saturating_add(retired?.value);
+    }
+    for erasure in &past.erasures {
+        let account = erasure.entry.account;
+        let read = move |sql: &mut store::Snapshot<'_>| -> Result<_, Error> {
+            let entry = account::by_id(sql, account)?;
+            let erased = copied::is_erased(sql, account)?;
+            Ok(entry.map(|entry| (entry, erased)))
+        };
+        let Some((entry, false)) = backup.read(read).await? else {
+            continue;
+        };
+        let erasure = erasure.clone();
+        let work = move |tx: &mut Tx<'_>| forget(tx, &entry, &erasure);
+        backup.commit(Vec::new(), work).await?;
+        done.entries = done.entries.saturating_add(1);
+    }
+    Ok(done)
+}
+
+async fn delete_again(
+    backup: &Store,
+    deletion: &Deletion,
+    done: &mut Repeated,
+) -> Result<(), NotRepeated> {
     let (account, name) = (deletion.account, deletion.identifier.clone());
     let read = move |sql: &mut store::Snapshot<'_>| -> Result<_, Error> {
         Ok((account::by_id(sql, account)?, queued(sql, &name)?))
     };
     let (there, queued) = backup.read(read).await?;
-    let Some(there) = there else {
-        // Issued after the backup.
-        return Ok(done);
-    };
-    if there.identifier != deletion.identifier {
-        return Err(NotRepeated::Stranger(format!("account {account}")));
-    }
-    if there.state != AccountState::Deleted {
-        let deletion = deletion.clone();
-        let work = move |tx: &mut Tx<'_>| erase(tx, &deletion);
-        backup.commit(Vec::new(), work).await?;
-        done.accounts = 1;
+    let deletion_again = deletion.clone();
+    match there {
+        Some(there) if there.identifier != deletion.identifier => {
+            return Err(NotRepeated::Stranger(format!("account {account}")));
+        }
+        Some(there) if there.state == AccountState::Deleted => {}
+        Some(_) => {
+            let work = move |tx: &mut Tx<'_>| erase(tx, &deletion_again);
+            backup.commit(Vec::new(), work).await?;
+            done.accounts = done.accounts.saturating_add(1);
+        }
+        // Issued after the backup: its identifier is to stay taken.
+        None => {
+            let work = move |tx: &mut Tx<'_>| enter(tx, &deletion_again);
+            backup.commit(Vec::new(), work).await?;
+            done.accounts = done.accounts.saturating_add(1);
+        }
     }
     let (kept, over): (Vec<_>, Vec<_>) = queued
         .into_iter()
         .partition(|id| deletion.waiting.contains(id));
-    done.waiting = count_of(&kept);
+    done.waiting = done.waiting.saturating_add(count_of(&kept));
     for batch in over.chunks(BATCH) {
         let batch = batch.to_vec();
         let work = move |tx: &mut Tx<'_>| discard(tx, batch);
         backup.commit(Vec::new(), work).await?;
     }
-    done.discarded = count_of(&over);
-    Ok(done)
+    done.discarded = done.discarded.saturating_add(count_of(&over));
+    Ok(())
+}
+
+/// Those of `batch` that are not retired there, and whose account is there.
+fn missing(
+    sql: &mut dyn Sql,
+    batch: Vec<copied::Retired>,
+) -> Result<Vec<(String, copied::Retired)>, Error> {
+    let mut missing = Vec::new();
+    for retired in batch {
+        if let Some(account) = account::by_id(sql, retired.account)?
+            && !copied::is_retired(sql, &retired)?
+        {
+            missing.push((account.identifier, retired));
+        }
+    }
+    Ok(missing)
+}
+
+/// Retires addresses: nobody else gets them.
+fn retire(tx: &mut Tx<'_>, missing: &[(String, copied::Retired)]) -> Result<Recorded<u64>, Error> {
+    let mut recorded = None;
+    let mut count = 0_u64;
+    for (identifier, retired) in missing {
+        copied::put_retired(tx, retired)?;
+        count = count.saturating_add(1);
+        let event = Event::new(Kind::AccountChanged, Actor::System)
+            .subject(identifier.as_str())
+            .detail(
+                "alias_removed",
+                format!("{}@{}", retired.local, retired.domain),
+            )
+            .detail("repeated", true);
+        recorded = Some(tx.record(&event, count)?);
+    }
+    tx.touch(Topic::Directory);
+    recorded.ok_or_else(|| Error::NotFound("addresses that were given up".to_owned()))
+}
+
+/// Erases who held an identifier from the register.
+fn forget(
+    tx: &mut Tx<'_>,
+    entry: &account::Entry,
+    erasure: &Erasure,
+) -> Result<Recorded<()>, NotRepeated> {
+    put_people(tx, &erasure.people)?;
+    copied::put_erasure(tx, &erasure.entry)?;
+    register::forget(tx, entry)?;
+    let event = Event::new(Kind::EntryErased, Actor::System)
+        .subject(entry.identifier.as_str())
+        .detail("asked_by", erasure.asked_by.as_str())
+        .detail("reason", erasure.entry.reason.as_str())
+        .detail("repeated", true);
+    Ok(tx.record(&event, ())?)
+}
+
+fn put_people(tx: &mut Tx<'_>, people: &[copied::Person]) -> Result<(), NotRepeated> {
+    for person in people {
+        if !copied::put_person(tx, person)? {
+            return Err(NotRepeated::Stranger(format!("person {}", person.name)));
+        }
+    }
+    Ok(())
+}
+
+fn put_order(tx: &mut Tx<'_>, order: &copied::Order) -> Result<(), NotRepeated> {
+    match copied::put_order(tx, order)? {
+        true => Ok(()),
+        false => Err(NotRepeated::Stranger(format!("order {}", order.number))),
+    }
+}
+
+/// Enters an account that was issued and deleted after the backup, so that its identifier stays taken.
+fn enter(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeated> {
+    put_people(tx, &deletion.people)?;
+    put_order(tx, &deletion.issued_on)?;
+    put_order(tx, &deletion.order)?;
+    let entered = copied::put_account(
+        tx,
+        (deletion.account, &deletion.identifier),
+        &deletion.row,
+        (deletion.deleted_at, deletion.order.number),
+    )?;
+    if !entered {
+        return Err(NotRepeated::Stranger(deletion.identifier.clone()));
+    }
+    tx.touch(Topic::Account(deletion.account));
+    let mut people = deletion.people.iter();
+    let holder = people.find(|person| person.id.0 == deletion.row.person);
+    let event = Event::new(Kind::AccountDeleted, Actor::System)
+        .subject(deletion.identifier.as_str())
+        .order(deletion.order.number)
+        .detail("account", deletion.account.to_string())
+        .detail("person", holder.map_or("", |person| person.name.as_str()))
+        .detail("repeated", true);
+    let event = delete::Removed::default().told(event);
+    Ok(tx.record(&event, ())?)
 }
 
 fn count_of(ids: &[QueueId]) -> u64 {
@@ -148,15 +355,9 @@ fn count_of(ids: &[QueueId]) -> u64 {
 fn erase(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeated> {
     let gone = || Error::NotFound(format!("account {}", deletion.account));
     let entry = account::by_id(tx, deletion.account)?.ok_or_else(gone)?;
-    for person in &deletion.people {
-        if !copied::put_person(tx, person)? {
-            return Err(NotRepeated::Stranger(format!("person {}", person.name)));
-        }
-    }
+    put_people(tx, &deletion.people)?;
     let order = &deletion.order;
-    if !copied::put_order(tx, order)? {
-        return Err(NotRepeated::Stranger(format!("order {}", order.number)));
-    }
+    put_order(tx, order)?;
     // What stood against it then was settled before it was deleted.
     life::lift_hold(tx, entry.id)?;
     for open in incident::open_of(tx, entry.id)? {

@@ -6,7 +6,7 @@ mod site;
 
 use directory::{
     Refusal, Resolution, Role,
-    command::{AccountState, CommandError, account, address as alias, order, person},
+    command::{AccountState, CommandError, account, address as alias, idle, order, person},
 };
 use protocol::sasl::Secret;
 use site::{Site, address};
@@ -239,6 +239,37 @@ async fn commands_need_their_roles_and_refusals_are_recorded() {
             .iter()
             .all(|e| e.event.detail.contains_key("reason"))
     );
+}
+
+/// An identifier whose holder has left is told of, and suspended after the time of grace whoever uses it (clause 7.1(3)).
+#[tokio::test]
+async fn what_a_leaver_left_behind_is_suspended() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    person::leave(&site.caller("clerk").await, "taro")
+        .await
+        .unwrap();
+    let [warned] = &idle::sweep(&site.directory).await.unwrap()[..] else {
+        panic!("nobody is warned");
+    };
+    assert!(warned.person_left && warned.suspends_at.is_some());
+    let warned = warned.clone();
+    let note = move |tx: &mut store::Tx<'_>| idle::note_warning(tx, &warned, true);
+    site.store.commit(Vec::new(), note).await.unwrap();
+    // A mail program that is still about puts it off by nothing.
+    for _ in 0..20 {
+        site.login(TARO, &password).await.unwrap();
+        assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
+        site.days(1);
+    }
+    let grace = site.options.idle_grace.as_secs() / 86_400;
+    site.days(grace);
+    assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert_eq!(suspended.subject, TARO);
+    let reason = suspended.detail.get("reason").unwrap().to_string();
+    assert!(reason.contains("has left"), "{reason}");
+    assert!(site.login(TARO, &password).await.is_err());
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ mod site;
 
 use directory::{
     Directory, Options,
-    command::{CommandError, OrderProblem, OrderState, account, order, person},
+    command::{
+        CommandError, OrderProblem, OrderState, account, address as alias, arrival, on_record,
+        order, person,
+    },
 };
 use site::{Site, address};
 use trail::Kind;
@@ -215,6 +218,49 @@ async fn addresses_are_own_free_and_never_second_hand() {
     ));
 }
 
+/// Neither a tag nor another way to write it makes a new address of one that is or was another's.
+#[tokio::test]
+async fn no_address_passes_for_anothers() {
+    let site = Site::open().await;
+    let chief = site.caller("chief").await;
+    let manager = site.caller("manager").await;
+    site.issue("taro", "late@example.jp").await;
+    site.issue("taro", "stra\u{df}e@example.jp").await;
+    let args = order::DeleteOrder {
+        for_person: "taro".into(),
+        address: Some(address("late@example.jp")),
+        not_before: None,
+    };
+    let number = order::delete(&chief, args).await.unwrap();
+    site.approve(number).await;
+    account::delete(&manager, number).await.unwrap();
+    site.issue("jiro", "jiro@example.jp").await;
+    for (wanted, told) in [
+        ("late+x@example.jp", "late@example.jp"),
+        ("LATE+x+y@example.jp", "late@example.jp"),
+        ("strasse@example.jp", "stra\u{df}e"),
+        ("stra\u{df}e+x@example.jp", "stra\u{df}e@example.jp"),
+    ] {
+        let wish = order::IssueOrder {
+            for_person: "jiro".into(),
+            address: address(wanted),
+            name: None,
+            quota: None,
+        };
+        let refused = order::issue(&chief, wish).await.unwrap_err();
+        assert!(refused.to_string().contains(told), "{wanted}: {refused}");
+        let refused = alias::add_alias(&manager, &address(wanted), "jiro@example.jp").await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains(told), "{wanted}: {refused}");
+    }
+    // One's own, with a tag, is nobody else's.
+    let own = address("jiro+orders@example.jp");
+    alias::add_alias(&manager, &own, "jiro@example.jp")
+        .await
+        .unwrap();
+    site.issue("jiro", "a+b@branch.example.jp").await;
+}
+
 #[tokio::test]
 async fn a_deletion_waits_for_its_day() {
     let site = Site::open().await;
@@ -237,6 +283,47 @@ async fn a_deletion_waits_for_its_day() {
         OrderProblem::TooEarly(day)
     );
     site.days(6);
+    account::delete(&manager, number).await.unwrap();
+}
+
+/// A departure that is announced long before, and one that is put off after the order was approved.
+#[tokio::test]
+async fn a_deletion_follows_the_departure() {
+    let site = Site::open().await;
+    site.issue("taro", "taro@example.jp").await;
+    let clerk = site.caller("clerk").await;
+    let chief = site.caller("chief").await;
+    let manager = site.caller("manager").await;
+    let day = |days: u64| {
+        let now = world::Clock::now(&site.clock);
+        now.checked_add(std::time::Duration::from_secs(86_400 * days))
+            .unwrap()
+    };
+    arrival::depart(&clerk, "taro", day(60)).await.unwrap();
+    let wish = |not_before| order::DeleteOrder {
+        for_person: "taro".into(),
+        address: None,
+        not_before,
+    };
+    // Not before the departure, whatever the order would say.
+    let early = order::delete(&chief, wish(Some(day(5)))).await;
+    assert!(matches!(early, Err(CommandError::Argument(_))), "{early:?}");
+    let number = order::delete(&chief, wish(None)).await.unwrap();
+    site.approve(number).await;
+    site.days(59);
+    assert!(matches!(
+        problem(account::delete(&manager, number).await),
+        OrderProblem::TooEarly(_)
+    ));
+    // Put off by two weeks, after the approval.
+    let later = day(15);
+    arrival::depart(&clerk, "taro", later).await.unwrap();
+    site.days(2);
+    assert_eq!(
+        problem(account::delete(&manager, number).await),
+        OrderProblem::NotLeftYet(later)
+    );
+    site.days(14);
     account::delete(&manager, number).await.unwrap();
 }
 
@@ -341,7 +428,51 @@ async fn an_order_that_is_not_on_record_as_it_stands_is_refused() {
     let deputy = "UPDATE orders SET approved_by = (SELECT id FROM person WHERE name = 'deputy') WHERE number = 2";
     forge(deputy).await;
     try_issue(&site, second).await.unwrap();
+    // Used again, issued by another, good for longer, or begun.
+    let reopened = "UPDATE orders SET state = 'approved' WHERE number = 2";
+    forge(reopened).await;
+    assert_eq!(
+        problem(try_issue(&site, second).await),
+        OrderProblem::Forged
+    );
+    let told = on_record::off_record(&site.directory).await.unwrap();
+    let told: Vec<i64> = told.into_iter().map(|(number, _)| number).collect();
+    assert_eq!(told, [1, 2]);
+    let third = site.order_issue("jiro", "third@example.jp").await;
+    forge("UPDATE orders SET details = replace(details, 'third@', 'mayor@') WHERE number = 3")
+        .await;
+    let deputy = site.caller("deputy").await;
+    assert_eq!(
+        problem(order::approve(&deputy, third).await),
+        OrderProblem::Forged
+    );
+    forge("UPDATE orders SET details = replace(details, 'mayor@', 'third@') WHERE number = 3")
+        .await;
+    site.approve(third).await;
+    for (forged, mended) in [
+        (
+            "UPDATE orders SET issued_by = (SELECT id FROM person WHERE name = 'guard') WHERE number = 3",
+            "UPDATE orders SET issued_by = (SELECT id FROM person WHERE name = 'chief') WHERE number = 3",
+        ),
+        (
+            "UPDATE orders SET expires_at = expires_at + 1 WHERE number = 3",
+            "UPDATE orders SET expires_at = expires_at - 1 WHERE number = 3",
+        ),
+        (
+            "UPDATE orders SET state = 'executing' WHERE number = 3",
+            "UPDATE orders SET state = 'approved' WHERE number = 3",
+        ),
+    ] {
+        forge(forged).await;
+        assert_eq!(problem(try_issue(&site, third).await), OrderProblem::Forged);
+        let told = on_record::off_record(&site.directory).await.unwrap();
+        assert!(told.iter().any(|(number, _)| *number == third), "{told:?}");
+        forge(mended).await;
+    }
+    site.days(31);
+    forge("UPDATE orders SET expires_at = 9000000000000000 WHERE number = 3").await;
+    assert_eq!(problem(try_issue(&site, third).await), OrderProblem::Forged);
     let refused = site.events(Kind::CommandGiven).await.into_iter();
     let refused = refused.filter(|event| event.event.outcome == trail::Outcome::Refused);
-    assert_eq!(refused.count(), 3);
+    assert_eq!(refused.count(), 9);
 }

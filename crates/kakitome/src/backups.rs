@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::{files, site::Site};
 
-/// The file in a backup that says how many of the site's deletions it is after.
+/// The file in a backup that says how much of what the site has given up is given up in it.
 const NOTE: &str = "deletions";
 /// What opening a store makes, and a backup does not keep.
 const MADE: &str = "index";
@@ -33,19 +33,19 @@ pub(crate) struct Known {
     pub(crate) backup: PathBuf,
     /// When it was made, if it was made there.
     pub(crate) made_at: Option<Timestamp>,
-    /// What it holds of deleted accounts.
+    /// What it holds of what was given up.
     pub(crate) state: State,
-    /// Accounts deleted since that it may still hold.
+    /// How much was given up since: accounts deleted, addresses given up by themselves, entries erased from the register.
     pub(crate) deletions: u64,
 }
 
-/// What a backup holds of deleted accounts.
+/// What a backup holds of what was given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
     /// Nothing.
     Clean,
-    /// Accounts were deleted since.
+    /// Something was given up since.
     Due,
     /// It is not there.
     Missing,
@@ -172,26 +172,16 @@ pub(crate) async fn purge(site: &Site, backup: &Path, by: Actor) -> Result<Repea
     let Look::Ours(noted) = look(&site.path, backup) else {
         return Err(Left::Foreign);
     };
-    let deletions = repeat::deletions(&site.store).await?;
-    let count = u64::try_from(deletions.len()).unwrap_or(u64::MAX);
-    let mut done = Repeated::default();
+    let past = repeat::past(&site.store).await?;
+    let count = past.count();
     if count == noted {
-        return Ok(done);
+        return Ok(Repeated::default());
     }
     let opened = open(site, backup).await?;
-    let repeated = async {
-        for deletion in &deletions {
-            let one = repeat::repeat(&opened, deletion).await?;
-            done.accounts = done.accounts.saturating_add(one.accounts);
-            done.discarded = done.discarded.saturating_add(one.discarded);
-            done.waiting = done.waiting.saturating_add(one.waiting);
-        }
-        Ok::<_, Left>(())
-    }
-    .await;
+    let repeated = repeat::repeat(&opened, &past).await;
     // Closing empties the database's log: no trace of a key is left.
     opened.close().await;
-    repeated?;
+    let done = repeated?;
     match fs::remove_dir_all(backup.join(MADE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -200,13 +190,15 @@ pub(crate) async fn purge(site: &Site, backup: &Path, by: Actor) -> Result<Repea
     let mut event = Event::new(Kind::BackupPurged, by)
         .subject(backup.display().to_string())
         .detail("accounts", done.accounts)
+        .detail("addresses", done.addresses)
+        .detail("entries", done.entries)
         .detail("discarded", done.discarded)
         .detail("waiting", done.waiting)
         .detail("deletions", if over { count } else { noted });
     if !over {
         event = event.outcome(trail::Outcome::Deferred);
     }
-    if over || done.accounts > 0 || done.discarded > 0 {
+    if over || done.is_change() {
         site.record(event).await?;
     }
     if over {

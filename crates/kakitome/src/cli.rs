@@ -287,6 +287,8 @@ pub(crate) enum PersonCommand {
     },
     /// Print the notice that mail records are kept and analysed, to be given to people before they get an account (clause 9.1(2))
     Notice {
+        /// Short name of the person whom it is given to, which is put on record
+        name: Option<String>,
         /// The language: ja or en
         #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
         lang: String,

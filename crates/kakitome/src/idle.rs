@@ -119,17 +119,27 @@ async fn review(site: &Site, near: shared::ToWarn) -> Result<(), store::Error> {
 }
 
 async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
-    let message = Notice {
-        to: warned.address().into_iter().collect(),
-        subject: format!(
-            "[Kakitome] {} は長い間使われていません / not used for long",
-            warned.identifier
-        ),
-        text: text(&warned),
+    let message = match warned.person_left {
+        true => Notice {
+            to: site.directory.addresses_of(Role::AccountManager).await?,
+            subject: format!(
+                "[Kakitome] {} の利用者は退職しています / its holder has left",
+                warned.identifier
+            ),
+            text: text_on_orphan(&warned),
+        },
+        false => Notice {
+            to: warned.address().into_iter().collect(),
+            subject: format!(
+                "[Kakitome] {} は長い間使われていません / not used for long",
+                warned.identifier
+            ),
+            text: text(&warned),
+        },
     };
     tracing::info!(
         identifier = warned.identifier,
-        "an identifier lies idle: its holder is warned"
+        "an identifier lies idle, or its holder has left: who it concerns is warned"
     );
     let work = move |tx: &mut store::Tx<'_>, told: &[message::address::Address]| {
         idle::note_warning(tx, &warned, !told.is_empty())
@@ -137,12 +147,31 @@ async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
     notice::send(&site.transfer, message, work).await.map(drop)
 }
 
-fn text(warned: &ToWarn) -> String {
-    let day = |at: Timestamp| {
-        at.to_zoned(TimeZone::system())
-            .strftime("%Y-%m-%d")
-            .to_string()
+fn day(at: Timestamp) -> String {
+    let zoned = at.to_zoned(TimeZone::system());
+    zoned.strftime("%Y-%m-%d").to_string()
+}
+
+fn text_on_orphan(warned: &ToWarn) -> String {
+    let identifier = &warned.identifier;
+    let (until_ja, until) = match warned.suspends_at.map(day) {
+        Some(day) => (
+            format!("{day} までに削除されなければ利用を停止します。届いたメールは失われません。\n"),
+            format!(
+                "Unless it is deleted before {day}, it is suspended. Mail that arrives is kept.\n"
+            ),
+        ),
+        None => (String::new(), String::new()),
     };
+    format!(
+        "識別コード {identifier} の利用者は退職していますが、識別コードが残っています。\n\
+         削除の命令（order delete）が必要です（9.2(1)）。\n{until_ja}\n\
+         The holder of the identifier {identifier} has left, and the identifier is still there.\n\
+         It needs an order to delete it, `order delete` (clause 9.2(1)).\n{until}"
+    )
+}
+
+fn text(warned: &ToWarn) -> String {
     let (since, identifier) = (day(warned.idle_since), &warned.identifier);
     match warned.suspends_at.map(day) {
         Some(until) => format!(

@@ -422,7 +422,13 @@ impl Site {
                 "allow_single_person",
                 settings.directory.allow_single_person,
             );
-        self.record(event).await?;
+        let years = settings.audit.retain_years;
+        let noting = move |tx: &mut store::Tx<'_>| -> Result<Recorded<()>, store::Error> {
+            // What is written until a shorter time is in force is kept as long as before (clause 4.2(3)).
+            store::tree::note_retention(tx, years)?;
+            tx.record(&event, ())
+        };
+        self.store.commit(Vec::new(), noting).await?;
         crate::remembering::keep_policy(self, settings).await?;
         match &settings.runbooks {
             Some(books) => directory::runbook::keep(&self.store, books).await,

@@ -427,3 +427,58 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     let expected = serde_json::json!({ "audit.retain_years": { "before": null, "after": 3 } });
     assert_eq!(second["detail"]["changes"], expected);
 }
+
+/// What cannot be meant is refused, says why, changes nothing, and is on record; and no text brings in what nobody sees.
+#[test]
+fn words_that_cannot_be_meant_are_on_record_too() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let long = "x".repeat(804);
+    let turned = "shelf\n\u{202e}4";
+    let custody = [
+        "audit",
+        "custody",
+        "add",
+        "1",
+        "--place",
+        "safe",
+        "--key-holder",
+        "sato",
+    ];
+    site.give(&["audit", "seal"]);
+    let decide = ["audit", "decide", "1", "--extend", "2090-01-01"];
+    let discard = ["queue", "discard", "--all"];
+    let gone = ["backups", "gone", "--missing"];
+    let cases: Vec<Vec<&str>> = vec![
+        vec![
+            "order",
+            "issue",
+            "--for",
+            "tanaka",
+            "--address",
+            "not an address",
+        ],
+        vec!["account", "alias", &tanaka.address, "bad address"],
+        vec!["register", "list", "--at", "nonsense"],
+        vec!["person", "role", "grant", "tanaka", "emperor"],
+        [&custody[..], &["--medium", &long]].concat(),
+        [&custody[..], &["--medium", turned]].concat(),
+        [&decide[..], &["--reason", turned]].concat(),
+        [&decide[..], &["--reason", &long]].concat(),
+        [&discard[..], &["--reason", turned]].concat(),
+        [&gone[..], &["--reason", &long]].concat(),
+        vec!["account", "suspend", &tanaka.address, "--reason", &long],
+        vec!["person", "add", &long],
+    ];
+    let count = || {
+        let refused = ["--kind", "command.given", "--result", "refused"];
+        site.events(&refused).len()
+    };
+    for words in cases {
+        let before = count();
+        let ran = site.command(&words);
+        assert!(!ran.status.success(), "{words:?}");
+        assert_eq!(count(), before + 1, "{words:?}");
+    }
+    assert!(site.give(&["audit", "custody", "list"]).is_empty());
+}

@@ -314,6 +314,63 @@ fn a_deletion_reaches_the_backups_from_before() {
     holds_nothing(&copied, &key);
 }
 
+/// Clause 7.1(6): also on a site that is made of a backup from before an identifier or alias came and went.
+#[test]
+fn what_came_and_went_after_a_backup_is_given_to_nobody_of_a_site_made_of_it() {
+    let mut site = Site::served("city.example");
+    let suzuki = site.person("suzuki");
+    let before = backup(&site, "before");
+    let late = site.person("late");
+    let alias = ["account", "alias", &suzuki.address, "info@city.example"];
+    site.give(&alias);
+    site.give(&[&alias[..], &["--remove"]].concat());
+    let ordered = site.give(&["order", "delete", "--for", "late"]);
+    let number = ordered[0]["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    site.give(&["account", "delete", "--order", &number]);
+    site.give(&["register", "erase", &late.address, "--reason", "asked for"]);
+    site.give(&["register", "approve", &late.address]);
+    assert_eq!(standing(&site, &before), Some(("clean".to_owned(), 0)));
+    let purged = site.events(&["--kind", "store.backup-purged"]);
+    let sum = |name: &str| -> u64 {
+        let counts = purged
+            .iter()
+            .filter_map(|event| event["detail"][name].as_u64());
+        counts.sum()
+    };
+    let sums = (sum("accounts"), sum("addresses"), sum("entries"));
+    assert_eq!(sums, (1, 2, 1), "{purged:?}");
+    site.stop();
+
+    let mut restored = site.restored(&before, &[]);
+    restored.serve();
+    restored.give(&["verify"]);
+    for address in ["late@city.example", "info@city.example"] {
+        let order = ["order", "issue", "--for", "suzuki", "--address", address];
+        let why = restored.refused(&order);
+        assert!(why.contains("never given to another"), "{address}: {why}");
+    }
+    let tagged = [
+        "order",
+        "issue",
+        "--for",
+        "suzuki",
+        "--address",
+        "late+x@city.example",
+    ];
+    let why = restored.refused(&tagged);
+    assert!(why.contains("late@city.example"), "{why}");
+    let register = restored.give(&["register", "list", "--address", "late@city.example"]);
+    assert_eq!(register.len(), 1, "{register:?}");
+    assert_eq!(register[0]["person"], "~erased~");
+    assert!(
+        restored
+            .give(&["person", "list"])
+            .iter()
+            .all(|one| one["accounts"] != serde_json::json!(["late@city.example"]))
+    );
+}
+
 #[test]
 fn backups_that_are_not_at_their_place_are_told_until_somebody_answers_for_them() {
     let (site, tanaka) = town();

@@ -287,21 +287,27 @@ fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
     site.set("directory", "acknowledgement_required = true");
     site.serve();
     site.give(&["person", "add", "suzuki", "--full-name", "鈴木 一郎"]);
-    site.give(&[
+    let ordering = [
         "order",
         "issue",
         "--for",
         "suzuki",
         "--address",
         "suzuki@city.example",
-    ]);
-    site.give(&["order", "approve", "1"]);
-    let why = site.refused(&["account", "issue", "--order", "1"]);
+    ];
+    let why = site.refused(&ordering);
     assert!(why.contains("9.1(2)"), "{why}");
+    site.give(&["person", "notice", "suzuki", "--lang", "en"]);
+    let given = site.events(&["--kind", "person.notified"]);
+    assert_eq!(given.len(), 1, "{given:?}");
+    assert_eq!(given[0]["subject"], "suzuki");
+    assert_eq!(given[0]["detail"]["retain_years"], 10);
     let other = site.refused(&["person", "acknowledge", "suzuki"]);
     assert!(other.contains("only suzuki"), "{other}");
     let known = site.give(&["person", "acknowledge", "suzuki", "--on-paper"]);
     assert!(known[0]["acknowledged_at"].is_string(), "{known:?}");
+    site.give(&ordering);
+    site.give(&["order", "approve", "1"]);
     site.give(&["account", "issue", "--order", "1"]);
 
     site.give(&["person", "depart", "suzuki", "--on", "2099-04-01"]);

@@ -16,7 +16,7 @@ use crate::{Error, params, sql::Engine};
 
 pub(crate) use examine::{readable, unfound};
 pub(crate) use search::first_at;
-pub use search::{recorded_at, search};
+pub use search::{first_of_order, recorded_at, search};
 pub use tally::{Tally, tally};
 pub(crate) use words::COLUMNS;
 

@@ -68,6 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/vuln.sql"),
             include_str!("schema/traffic.sql"),
             include_str!("schema/runbook.sql"),
+            include_str!("schema/order.sql"),
         ],
     },
 ];

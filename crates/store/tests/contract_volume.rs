@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     path::Path,
+    time::Duration,
 };
 
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
@@ -20,6 +21,7 @@ use trail::{
     note::VerifierKey,
     volume::{self, Fault, Report, verify},
 };
+use world::{Clock as _, ManualClock, Random, World};
 
 async fn happen(store: &Store, count: usize) {
     for number in 0..count {
@@ -396,6 +398,93 @@ async fn nothing_is_erased_before_it_is_due_and_decided_on() {
             .await
             .is_err()
     );
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+}
+
+fn on_a_clock(directory: &Path, clock: &ManualClock) -> Store {
+    let world = World::new(clock.clone(), Bytes);
+    Store::open(directory, &store::Options::default(), world).unwrap()
+}
+
+struct Bytes;
+
+impl Random for Bytes {
+    fn fill(&self, bytes: &mut [u8]) {
+        World::system().fill(bytes);
+    }
+}
+
+async fn keep_for(store: &Store, years: u16) {
+    let noted = store.commit(Vec::new(), move |tx| {
+        tree::note_retention(tx, years)?;
+        tx.record(&event(format!("{years} years")), ())
+    });
+    let noted: Result<_, Error> = noted.await;
+    noted.unwrap();
+}
+
+fn days(clock: &ManualClock, days: u64) {
+    clock.advance(Duration::from_secs(days * 24 * 60 * 60));
+}
+
+/// Clause 4.2(3): a shorter time holds for later volumes only, also where one is sealed late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shorter_time_holds_for_what_is_written_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(jiff::Timestamp::from_second(1_790_000_000).unwrap());
+    let store = on_a_clock(directory.path(), &clock);
+    let years = |volume: &Volume| {
+        let kept = volume.retain_until.duration_since(volume.to);
+        kept.as_hours() / 24 / 365
+    };
+    keep_for(&store, 10).await;
+    happen(&store, 3).await;
+    days(&clock, 31);
+    // The month has ended and is not sealed yet when the time is made shorter.
+    let month = clock.now();
+    days(&clock, 1);
+    happen(&store, 1).await;
+    days(&clock, 1);
+    keep_for(&store, 3).await;
+    happen(&store, 3).await;
+    let before = Some(month);
+    let ended = Seal { before, ..by(3) };
+    let first = store.seal_volume(ended).await.unwrap().unwrap();
+    assert_eq!(years(&first), 10);
+    // The volume that was open then: part of it was written while ten years were in force.
+    happen(&store, 3).await;
+    let second = store.seal_volume(by(3)).await.unwrap().unwrap();
+    assert_eq!(years(&second), 10);
+    happen(&store, 3).await;
+    let third = store.seal_volume(by(3)).await.unwrap().unwrap();
+    assert_eq!(years(&third), 3);
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_ahead_makes_no_volume_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::at(jiff::Timestamp::from_second(1_790_000_000).unwrap());
+    let store = on_a_clock(directory.path(), &clock);
+    happen(&store, 3).await;
+    store.seal_volume(by(1)).await.unwrap().unwrap();
+    days(&clock, 10 * 366);
+    happen(&store, 1).await;
+    store.checkpoint().await.unwrap();
+    let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+    assert!(
+        matches!(decided, Err(EraseError::ClockAhead { number: 1 })),
+        "{decided:?}"
+    );
+    // Time that passes does.
+    for _ in 0..11 {
+        days(&clock, 31);
+        happen(&store, 1).await;
+        store.checkpoint().await.unwrap();
+    }
+    let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+    decided.unwrap();
+    store.erase_volume(1, "suzuki").await.unwrap();
     assert_eq!(store.verify(|_| {}).await.unwrap(), []);
 }
 

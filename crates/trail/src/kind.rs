@@ -300,6 +300,8 @@ kinds! {
     /// An account's quota or addresses were changed.
     AccountChanged = "account.changed",
 
+    /// The notice that mail records are kept and analysed was given to a person (clause 9.1(2)).
+    NoticeGiven = "person.notified",
     /// A person said that they know that mail records are kept and analysed (clause 9.1(2)).
     NoticeAcknowledged = "person.acknowledged",
     /// A person's departure was announced, or put on another day (clause 9.2(1)).

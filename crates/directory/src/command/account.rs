@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub use super::{
-    delete::{Deleted, delete},
+    delete::{Deleted, delete, delete_named},
     issue::{Issue, Issued, issue},
 };
 
@@ -151,6 +151,8 @@ pub(super) fn suspend_in(
     let mut event = me
         .event(Kind::AccountSuspended, account.identifier)
         .detail("reason", reason)
+        .detail("before", AccountState::Active.as_str())
+        .detail("after", AccountState::Suspended.as_str())
         .detail("app_passwords_revoked", revoked);
     if let Some(incident) = incident {
         event = event.detail("incident", incident);
@@ -194,6 +196,8 @@ pub(super) fn resume_in(
     tx.touch(Topic::Account(account.id));
     let event = me
         .event(Kind::AccountResumed, account.identifier)
+        .detail("before", AccountState::Suspended.as_str())
+        .detail("after", AccountState::Active.as_str())
         .detail("suspended_at", account.suspended_at)
         .detail(
             "incident",
@@ -228,12 +232,15 @@ pub async fn services(
     let name = name.to_owned();
     let work = caller.change(&words, MAY_SWITCH, move |tx, me| {
         let account = present(tx, &options, &name)?;
-        let (msa, mra) = (msa.unwrap_or(account.msa), mra.unwrap_or(account.mra));
+        let before = (account.msa, account.mra);
+        let (msa, mra) = (msa.unwrap_or(before.0), mra.unwrap_or(before.1));
         account::switch(tx, account.id, msa, mra)?;
         tx.touch(Topic::Account(account.id));
         let event = me
             .event(Kind::AccountChanged, account.identifier)
+            .detail("msa_before", before.0)
             .detail("msa", msa)
+            .detail("mra_before", before.1)
             .detail("mra", mra);
         Ok(((), vec![event]))
     });

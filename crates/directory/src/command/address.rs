@@ -3,11 +3,15 @@
 use message::address::Address;
 use trail::Kind;
 
-use super::{Caller, CommandError, account::present, order::usual_width};
+use super::{
+    Caller, CommandError,
+    account::present,
+    new_address::{nobody_elses, usual},
+};
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
-    tables::address,
+    tables::{account, address},
 };
 
 const MAY: &[Role] = &[Role::AccountManager];
@@ -29,7 +33,7 @@ pub async fn add_alias(
         if options.own(alias.domain()).is_none() {
             return Err(CommandError::NotOwn(alias));
         }
-        usual_width(&alias)?;
+        usual(&alias)?;
         let account = present(tx, &options, &name)?;
         if address::is_main(tx, &alias)? {
             return Err(CommandError::Exists {
@@ -40,6 +44,9 @@ pub async fn add_alias(
         let targets = address::targets(tx, &alias, MOST_TARGETS)?;
         if targets.is_empty() && address::was_anothers(tx, &alias, Some(account.id))? {
             return Err(CommandError::Retired(alias));
+        }
+        if targets.is_empty() {
+            nobody_elses(tx, &alias, Some(account.id))?;
         }
         if targets.len() >= usize::try_from(MOST_TARGETS).unwrap_or(usize::MAX) {
             return Err(CommandError::State(format!(
@@ -106,9 +113,14 @@ pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), 
             )));
         }
         let account = present(tx, &options, &name)?;
+        let before = match address::role_target(tx, &role)? {
+            Some((before, _)) => account::by_id(tx, before)?.map(|before| before.identifier),
+            None => None,
+        };
         address::set_role(tx, &role, account.id)?;
         let event = me
             .event(Kind::AccountChanged, account.identifier)
+            .detail("role_address_before", before)
             .detail("role_address", role.to_string());
         Ok(((), vec![event]))
     });

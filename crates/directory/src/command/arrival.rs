@@ -1,13 +1,38 @@
-//! `person acknowledge | depart`: what comes before an account and before its end (clauses 9.1(2), 9.2(1)).
+//! `person notice | acknowledge | depart`: what comes before an account and before its end (clauses 9.1(2), 9.2(1)).
 
 use jiff::Timestamp;
 use trail::Kind;
 
 use super::{
     Caller, CommandError,
+    order::digest,
     person::{MAY_ADD, PersonView, any, find, view},
 };
 use crate::tables::life;
+
+/// Notes that the notice `text`, in `language`, was given to a person: that mail records are kept for so many years and analysed
+/// (clause 9.1(2)).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn notify(
+    caller: &Caller,
+    name: &str,
+    (language, retain_years, text): (&'static str, u16, &str),
+) -> Result<(), CommandError> {
+    let words = format!("person notice {name}");
+    let (name, sha256) = (name.to_owned(), digest(text.as_bytes()));
+    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+        find(tx, &name)?;
+        let event = me
+            .event(Kind::NoticeGiven, &name)
+            .detail("language", language)
+            .detail("retain_years", retain_years)
+            .detail("sha256", sha256);
+        Ok(((), vec![event]))
+    });
+    caller.run(&words, work).await
+}
 
 /// Notes that a person knows that mail records are kept and analysed (clause 9.1(2)): said by the person, or on paper that
 /// the caller has seen.

@@ -1,19 +1,23 @@
 //! `account delete`: an identifier goes, with everything of it, on an approved order (clause 7.1(3)).
 
+use message::address::Address;
 use serde::Serialize;
 use store::{
     AccountId, Topic, Tx, mailbox,
     queue::{self, Selection},
     sql::Sql,
+    tree,
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, account::present, incident, issue::MAY, order};
+use super::{
+    Caller, CommandError, Executor, OrderProblem, account::present, incident, issue::MAY, order,
+};
 use crate::{
     Options,
     tables::{
         account, address, app_password, credential, forward, life,
-        order::{OrderKind, OrderState, mark},
+        order::{OrderKind, OrderState, all as all_orders, mark},
         reading, second_factor, shared, submitted,
     },
 };
@@ -40,10 +44,22 @@ pub struct Deleted {
 /// # Errors
 /// [`CommandError`].
 pub async fn delete(caller: &Caller, order: i64) -> Result<Deleted, CommandError> {
+    delete_named(caller, order, |_| Vec::new()).await
+}
+
+/// The same; `named` tells where else the address stands, such as in settings, each in words.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn delete_named(
+    caller: &Caller,
+    order: i64,
+    named: impl FnOnce(&Address) -> Vec<String> + Send + 'static,
+) -> Result<Deleted, CommandError> {
     let words = format!("account delete --order {order}");
     let options = caller.directory.options();
     let work = caller.change(&words, MAY, move |tx, me| {
-        carry_out(tx, me, &options, order)
+        carry_out(tx, me, &options, order, named)
     });
     caller.run(&words, work).await
 }
@@ -53,6 +69,7 @@ fn carry_out(
     me: &Executor,
     options: &Options,
     number: i64,
+    named: impl FnOnce(&Address) -> Vec<String>,
 ) -> Result<(Deleted, Vec<Event>), CommandError> {
     let (order, single) = order::usable(tx, number, OrderKind::Delete, me, options)?;
     let ordered = order
@@ -60,6 +77,10 @@ fn carry_out(
         .address
         .ok_or_else(|| CommandError::State(format!("order {number} names no address")))?;
     let account = present(tx, options, &ordered.to_string())?;
+    if let Some(leaves) = life::leaves_at(tx, account.person.0)?.filter(|at| *at > tx.now()) {
+        let problem = OrderProblem::NotLeftYet(leaves);
+        return Err(CommandError::Order { number, problem });
+    }
     if let Some(hold) = life::hold(tx, account.id)? {
         return Err(CommandError::State(format!(
             "{} may not be deleted: {} holds it since {} ({})",
@@ -67,7 +88,9 @@ fn carry_out(
         )));
     }
     incident::must_be_over(tx, &account)?;
-    let references = references(tx, options, &account)?;
+    let mut references = references(tx, options, &account)?;
+    references.extend(commitments(tx, number, &account)?);
+    references.extend(named(&account.address));
     let removed = remove(tx, account.id, number)?;
     mark(tx, number, OrderState::Used, me.id, &account.identifier)?;
     tx.touch(Topic::Account(account.id));
@@ -88,6 +111,7 @@ fn carry_out(
 }
 
 /// What was removed with an account.
+#[derive(Default)]
 pub(crate) struct Removed {
     usage: mailbox::Usage,
     app_passwords: u64,
@@ -132,6 +156,55 @@ pub(crate) fn remove(
     })
 }
 
+/// What was ordered, given or kept for the account, and what becomes of it.
+fn commitments(
+    sql: &mut dyn Sql,
+    number: i64,
+    account: &account::Entry,
+) -> Result<Vec<String>, CommandError> {
+    let mut found = Vec::new();
+    for order in all_orders(sql)? {
+        let open = order.state != OrderState::Used && order.number != number;
+        if open && order.details.address.as_ref() == Some(&account.address) {
+            found.push(format!(
+                "order {} to {}: can never be carried out",
+                order.number,
+                order.kind.as_str()
+            ));
+        }
+    }
+    for reading in reading::all(sql)? {
+        if reading.account == account.id {
+            found.push(format!(
+                "reading by {} on order {}: ended",
+                reading.person.1, reading.order
+            ));
+        }
+    }
+    if let Some(shared) = shared::of(sql, account.id)? {
+        let users = shared::users(sql, account.id)?;
+        let users: Vec<String> = users.into_iter().map(|(_, name)| name).collect();
+        found.push(format!(
+            "shared by {} on order {}: they have it no more",
+            users.join(", "),
+            shared.order
+        ));
+    }
+    if let Some(letter) = life::letter(sql, account.id)?.filter(|l| l.handed_at.is_none()) {
+        found.push(format!(
+            "letter {}: was not handed over; its password opens nothing, destroy it",
+            letter.number
+        ));
+    }
+    let media = tree::custody(sql, None)?.len();
+    if media > 0 {
+        found.push(format!(
+            "custody: {media} media hold volumes of the audit trail, which tell of it until they are due"
+        ));
+    }
+    Ok(found)
+}
+
 /// What refers to the account.
 fn references(
     sql: &mut dyn Sql,
@@ -165,10 +238,7 @@ fn references(
         }
     }
     for own in &options.domains {
-        let caught = own
-            .catch_all
-            .as_ref()
-            .map(message::address::Address::canonical);
+        let caught = own.catch_all.as_ref().map(Address::canonical);
         if caught.as_ref() == Some(&account.address) {
             found.push(format!(
                 "catch-all of {}: leads nowhere now; change the setting",
@@ -183,7 +253,7 @@ fn references(
     let queued = queue::select(sql, &selection, MOST_COUNTED)?.len();
     if queued > 0 {
         found.push(format!(
-            "queue: {queued} messages that it submitted are still to be delivered"
+            "queue: {queued} messages that it submitted are still to be delivered, unless `queue discard` or `queue bounce` ends them"
         ));
     }
     Ok(found)

@@ -145,6 +145,14 @@ pub enum OrderProblem {
         "is not on record as it stands: somebody has changed the database; tell the security officer, and issue it anew"
     )]
     Forged,
+    /// Its approval does not say what was approved.
+    #[error("was approved by an older program that did not note what it permits; issue it anew")]
+    Unnoted,
+    /// The person is still to leave, later than when it was ordered.
+    #[error(
+        "may not be carried out: the person's departure is on {0} now; `person depart` puts it on another day"
+    )]
+    NotLeftYet(jiff::Timestamp),
     /// The person it is for has left.
     #[error("is for a person who has left")]
     PersonLeft,

@@ -43,6 +43,8 @@ pub struct ToWarn {
     pub identifier: String,
     /// When it last proved itself, or was issued.
     pub idle_since: Timestamp,
+    /// Whether its holder has left: then use changes nothing, and the account managers are told.
+    pub person_left: bool,
     /// From when on it is suspended by rule.
     pub suspends_at: Option<Timestamp>,
 }
@@ -118,7 +120,7 @@ fn suspends_at(options: &Options, idle: &Idle) -> Option<Timestamp> {
     idle.warned_at?.checked_add(grace).ok()
 }
 
-/// Suspends what was warned of and not used since, for the time of grace; returns whose holders are to be warned now.
+/// Suspends what was warned of and not used since, for the time of grace, and what was warned of since its holder has left; returns whose holders are to be warned now.
 ///
 /// # Errors
 /// The store's.
@@ -130,8 +132,9 @@ pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
     let idle = directory.inner.store.read(read).await?;
     let mut to_warn = Vec::new();
     for found in idle.into_iter().filter(|found| found.active) {
-        if found.since >= idle_before(&options, now) {
-            // Only its holder has left: that is the officers' to see.
+        let person_left = is_orphan(&found);
+        if found.since >= idle_before(&options, now) && !person_left {
+            // It is shared, and only one of those who use it has left: the decision to share it is reviewed.
             continue;
         }
         match suspends_at(&options, &found) {
@@ -144,6 +147,7 @@ pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
                     since: found.since,
                     identifier: found.identifier,
                     idle_since: found.since,
+                    person_left,
                     suspends_at,
                 });
             }
@@ -153,13 +157,23 @@ pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
     Ok(to_warn)
 }
 
+/// Whether nobody is left to use it: its holder has left, and it is shared with nobody.
+fn is_orphan(idle: &Idle) -> bool {
+    idle.person_left && !idle.shared
+}
+
 async fn suspend(directory: &Directory, idle: &Idle) -> Result<(), Error> {
     let (id, since, warned_at) = (idle.account, idle.since, idle.warned_at);
+    let orphan = is_orphan(idle);
+    let reason = match orphan {
+        true => "its holder has left (clause 7.1(3))",
+        false => "it lies idle (clause 7.1(3))",
+    };
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
         let used = life::idle(tx, Timestamp::MAX)?;
         let still = used
             .iter()
-            .any(|now| now.account == id && now.since == since);
+            .any(|now| now.account == id && (now.since == since || (orphan && is_orphan(now))));
         let account =
             account::by_id(tx, id)?.filter(|account| account.state == AccountState::Active);
         let (true, Some(account)) = (still, account) else {
@@ -170,7 +184,7 @@ async fn suspend(directory: &Directory, idle: &Idle) -> Result<(), Error> {
         tx.touch(Topic::Directory);
         let event = Event::new(Kind::AccountSuspended, Actor::System)
             .subject(account.identifier)
-            .detail("reason", "it lies idle (clause 7.1(3))")
+            .detail("reason", reason)
             .detail("idle_since", since.to_string())
             .detail("warned_at", warned_at.map(|at| at.to_string()))
             .detail("before", "active")
@@ -195,6 +209,7 @@ pub fn note_warning(tx: &mut Tx<'_>, warned: &ToWarn, sent: bool) -> Result<Reco
     let event = Event::new(Kind::IdleWarned, Actor::System)
         .subject(warned.identifier.as_str())
         .detail("idle_since", warned.idle_since.to_string())
+        .detail("person_left", warned.person_left)
         .detail("suspends_at", warned.suspends_at.map(|at| at.to_string()))
         .detail("sent", sent);
     tx.record(&event, ())

@@ -14,8 +14,8 @@ use trail::{Event, Kind};
 use super::{
     Caller, CommandError, Executor, LineProblem, OrderProblem,
     issue::{MAY, NewAccount, Password, create},
-    order::{self, free},
-    plain_text,
+    new_address::free,
+    order, plain_text,
 };
 use crate::{
     Options, Role,

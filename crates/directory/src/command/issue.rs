@@ -9,7 +9,7 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, OrderProblem, order};
+use super::{Caller, CommandError, Executor, OrderProblem, new_address::free, order};
 use crate::{
     Options, Role,
     hash::{NewSecrets, Stored},
@@ -113,11 +113,9 @@ fn carry_out(
     }
     let acknowledged = life::acknowledged(tx, holder.id)?;
     if acknowledged.is_none() && options.acknowledgement_required {
-        return Err(CommandError::State(format!(
-            "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person acknowledge`"
-        )));
+        return Err(order::not_acknowledged(&name));
     }
-    order::free(tx, options, &ordered)?;
+    free(tx, options, &ordered)?;
     let new = NewAccount {
         address: &ordered,
         person: holder.id,

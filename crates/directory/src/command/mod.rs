@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `person add` | system-officer, security-officer, personnel-clerk |
 //! | `person leave`, `person depart` | system-officer, security-officer, personnel-clerk |
+//! | `person notice NAME` | system-officer, security-officer, personnel-clerk |
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
@@ -72,6 +73,8 @@ pub mod incident;
 mod issue;
 pub mod letter;
 pub mod lever;
+mod new_address;
+pub mod on_record;
 mod opening;
 pub mod order;
 pub mod own;
@@ -275,7 +278,7 @@ impl Caller {
                     given.detail("told", told)
                 }
             };
-            Ok(tx.record(&given, value)?)
+            Ok(tx.record(&me.acts(given), value)?)
         };
         by.commit(work).await
     }
@@ -291,8 +294,12 @@ impl Caller {
         work: impl FnOnce(&mut Snapshot<'_>, &Executor) -> Result<T, CommandError> + Send + 'static,
     ) -> Result<T, CommandError> {
         self.run(words, async {
-            let value = self.peek(needs, work).await?;
             let given = self.given(words);
+            let look = move |snapshot: &mut Snapshot<'_>, me: &Executor| {
+                let value = work(snapshot, me)?;
+                Ok((value, me.acts(given)))
+            };
+            let (value, given) = self.peek(needs, look).await?;
             let record = move |tx: &mut Tx<'_>| tx.record(&given, ());
             self.directory
                 .inner
@@ -377,6 +384,8 @@ pub struct Executor {
     pub name: String,
     /// What the person is.
     pub roles: Vec<Role>,
+    /// The role by which the person may do it; `None`: any person may.
+    pub acting: Option<Role>,
 }
 
 impl Executor {
@@ -389,7 +398,16 @@ impl Executor {
     /// An event of something that the person did.
     #[must_use]
     pub fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
-        Event::new(kind, Actor::Person(self.name.clone())).subject(subject)
+        self.acts(Event::new(kind, Actor::Person(self.name.clone())).subject(subject))
+    }
+
+    /// Says in an event of what the person did by which role that was.
+    #[must_use]
+    pub fn acts(&self, event: Event) -> Event {
+        match self.acting {
+            Some(role) => event.detail("acting_role", role.as_str()),
+            None => event,
+        }
     }
 }
 
@@ -414,13 +432,15 @@ fn executor(
         .filter(|p| p.active)
         .ok_or_else(nobody)?;
     let roles = tables::person::roles(sql, entry.id)?;
-    if !needs.is_empty() && !needs.iter().any(|role| roles.contains(role)) {
+    let acting = needs.iter().copied().find(|role| roles.contains(role));
+    if !needs.is_empty() && acting.is_none() {
         return Err(CommandError::NotPermitted(needs));
     }
     Ok(Executor {
         id: entry.id,
         name: entry.name,
         roles,
+        acting,
     })
 }
 

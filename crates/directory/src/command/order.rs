@@ -5,22 +5,24 @@ use message::address::Address;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{Tx, sql::Sql};
-use trail::{Actor, Event, Kind};
-use unicode_normalization::UnicodeNormalization;
+use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, OrderProblem, person, plain_text};
+use super::{
+    Caller, CommandError, Executor, OrderProblem,
+    new_address::free,
+    on_record::{self, PERMITS, permits},
+    person, plain_text,
+};
 use crate::{
     Options, Role,
     tables::{
-        account, address, life,
+        account, life,
         order::{self, Entry, New, OrderDetails, OrderKind, OrderState},
         person as person_table,
     },
 };
 
 pub(super) const MAY: &[Role] = &[Role::SystemOfficer];
-/// What an approval's event calls the digest of what was approved.
-const PERMITS: &str = "permits";
 /// Longest name on an order, in characters.
 const MOST_NAME: usize = 200;
 
@@ -72,6 +74,13 @@ pub struct IssueOrder {
     pub quota: Option<u64>,
 }
 
+/// Why nothing is ordered or issued for a person who does not know of the records.
+pub(super) fn not_acknowledged(name: &str) -> CommandError {
+    CommandError::State(format!(
+        "{name} has not acknowledged yet that mail records are kept and analysed (clause 9.1(2)): `person notice`, then `person acknowledge`"
+    ))
+}
+
 /// Orders an account deleted (clauses 7.1(3), 9.2(1)).
 #[derive(Clone, Debug)]
 pub struct DeleteOrder {
@@ -102,6 +111,10 @@ pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandErro
         caller
             .change(&words, MAY, move |tx, me| {
                 let person = person::find(tx, &args.for_person)?;
+                let acknowledged = life::acknowledged(tx, person.id)?;
+                if acknowledged.is_none() && options.acknowledgement_required {
+                    return Err(not_acknowledged(&person.name));
+                }
                 free(tx, &options, &args.address)?;
                 let details = OrderDetails {
                     address: Some(args.address.canonical()),
@@ -149,9 +162,19 @@ pub async fn delete(caller: &Caller, args: DeleteOrder) -> Result<i64, CommandEr
             what: "an account of",
             name: person.name.clone(),
         })?;
+        let leaves_at = life::leaves_at(tx, person.id)?;
+        if let (Some(wanted), Some(leaves)) = (args.not_before, leaves_at)
+            && wanted < leaves
+            && leaves > tx.now()
+        {
+            return Err(CommandError::Argument(format!(
+                "{} leaves at {leaves}: an account of theirs is not deleted before; `person depart` puts that on another day",
+                person.name
+            )));
+        }
         let details = OrderDetails {
             address: Some(account.address.clone()),
-            not_before: args.not_before.or(life::leaves_at(tx, person.id)?),
+            not_before: args.not_before.or(leaves_at),
             ..OrderDetails::default()
         };
         enter(
@@ -249,8 +272,11 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
                 problem: OrderProblem::SecondPerson,
             });
         }
-        let expires_at = tx
-            .now()
+        must_be_on_record(tx, &order)?;
+        // What may not be carried out before a day can be from that day on.
+        let usable_from = order.details.not_before.unwrap_or(Timestamp::MIN);
+        let expires_at = usable_from
+            .max(tx.now())
             .checked_add(options.order_lifetime)
             .unwrap_or(Timestamp::MAX);
         order::approve(tx, number, me.id, expires_at)?;
@@ -344,10 +370,7 @@ pub(super) fn usable(
         }
         OrderState::Approved => {}
     }
-    must_be_on_record(tx, &order).map_err(|problem| match problem {
-        Unproved::Forged => refused(OrderProblem::Forged),
-        Unproved::Store(error) => error.into(),
-    })?;
+    must_be_on_record(tx, &order)?;
     if let Some(day) = order.details.not_before.filter(|day| *day > tx.now()) {
         return Err(refused(OrderProblem::TooEarly(day)));
     }
@@ -362,52 +385,15 @@ pub(super) fn usable(
     Ok((order, single))
 }
 
-/// Why an order does not count.
-enum Unproved {
-    /// The trail does not have it so.
-    Forged,
-    Store(store::Error),
-}
-
-impl From<store::Error> for Unproved {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// Demands that the trail tells of the approval, by whom the row names, of what the row permits: who writes into the database
-/// makes no order.
-fn must_be_on_record(sql: &mut dyn Sql, order: &Entry) -> Result<(), Unproved> {
-    let (Some((_, approver)), Some(at)) = (&order.approved_by, order.approved_at) else {
-        return Err(Unproved::Forged);
+/// Refuses an order that the trail does not tell of as it stands.
+fn must_be_on_record(sql: &mut dyn Sql, order: &Entry) -> Result<(), CommandError> {
+    let problem = match on_record::fault(sql, order)? {
+        None => return Ok(()),
+        Some(on_record::Fault::Unnoted) => OrderProblem::Unnoted,
+        Some(_) => OrderProblem::Forged,
     };
-    let subject = order.number.to_string();
-    let approved = store::event::recorded_at(sql, at, Kind::OrderApproved, &subject)?;
-    let event = approved.ok_or(Unproved::Forged)?.event;
-    // Approvals from before this was noted have none.
-    let same = match event.detail.get(PERMITS) {
-        Some(noted) => noted.as_str() == Some(permits(order)?.as_str()),
-        None => true,
-    };
-    if same && event.actor == Actor::Person(approver.clone()) {
-        return Ok(());
-    }
-    Err(Unproved::Forged)
-}
-
-/// SHA-256 over all that an order permits, in hexadecimal.
-fn permits(order: &Entry) -> Result<String, store::Error> {
-    let whom = order.for_person.as_ref().map(|(_, name)| name);
-    let whole = (
-        order.number,
-        order.kind.as_str(),
-        whom,
-        &order.details,
-        &order.digest,
-    );
-    let text =
-        serde_json::to_vec(&whole).map_err(|problem| store::Error::Corrupt(problem.to_string()))?;
-    Ok(digest(&text))
+    let number = order.number;
+    Err(CommandError::Order { number, problem })
 }
 
 /// Whether one person may do now what the regulation gives to two: where the site permits it, and only until there
@@ -422,52 +408,6 @@ pub(super) fn mark_single(event: Event, single: bool) -> Event {
         event.detail("single_person", true)
     } else {
         event
-    }
-}
-
-/// Refuses an address that looks like another's: written in full-width letters, or with characters that nobody sees (clause
-/// 7.1(6)).
-pub(super) fn usual_width(wanted: &Address) -> Result<(), CommandError> {
-    if wanted.local().chars().any(super::is_hidden) {
-        return Err(CommandError::Argument(format!(
-            "{:?} has characters that nobody sees",
-            wanted.local()
-        )));
-    }
-    let usual: String = wanted.local().nfkc().collect();
-    if usual.nfc().eq(wanted.local().nfc()) {
-        return Ok(());
-    }
-    Err(CommandError::Argument(format!(
-        "{wanted} is written in letters of another width or form; write it as {usual}@{}",
-        wanted.domain()
-    )))
-}
-
-/// Refuses an address that is not ours, is taken, or was another's.
-pub(super) fn free(
-    sql: &mut dyn Sql,
-    options: &Options,
-    wanted: &Address,
-) -> Result<(), CommandError> {
-    if options.own(wanted.domain()).is_none() {
-        return Err(CommandError::NotOwn(wanted.clone()));
-    }
-    usual_width(wanted)?;
-    let canonical = wanted.canonical();
-    let text = canonical.to_string();
-    if !address::targets(sql, &canonical, 1)?.is_empty() {
-        return Err(CommandError::Exists {
-            what: "address",
-            name: text,
-        });
-    }
-    let retired = address::was_anothers(sql, &canonical, None)?
-        || account::by_identifier(sql, &text)?.is_some();
-    if retired {
-        Err(CommandError::Retired(canonical))
-    } else {
-        Ok(())
     }
 }
 

@@ -123,13 +123,18 @@ pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), Comma
         caller
             .change(&words, MAY_MAP, move |tx, me| {
                 let person = find(tx, &name)?;
+                let before = tables::person::users(tx, person.id)?;
                 if !tables::person::map_user(tx, person.id, &user)? {
                     return Err(CommandError::Exists {
                         what: "a person for user",
                         name: user,
                     });
                 }
-                let event = me.event(Kind::PersonAdded, &name).detail("user", user);
+                let event = me
+                    .event(Kind::PersonAdded, &name)
+                    .detail("user", user)
+                    .detail("users_before", before)
+                    .detail("users_after", tables::person::users(tx, person.id)?);
                 Ok(((), vec![event]))
             })
             .await

@@ -1,6 +1,6 @@
 //! `person role grant | revoke`
 
-use store::Tx;
+use store::{PersonId, Tx};
 use trail::Kind;
 
 use super::{Caller, CommandError, person::find};
@@ -17,6 +17,7 @@ pub async fn grant(caller: &Caller, name: &str, role: Role) -> Result<(), Comman
     let name = name.to_owned();
     let work = caller.change(&words, MAY, move |tx, me| {
         let person = find(tx, &name)?;
+        let before = held(tx, person.id)?;
         if !tables::person::grant(tx, person.id, role)? {
             return Err(CommandError::State(format!(
                 "{name} holds the role {role} already"
@@ -24,7 +25,9 @@ pub async fn grant(caller: &Caller, name: &str, role: Role) -> Result<(), Comman
         }
         let event = me
             .event(Kind::RoleGranted, &name)
-            .detail("role", role.as_str());
+            .detail("role", role.as_str())
+            .detail("roles_before", before)
+            .detail("roles_after", held(tx, person.id)?);
         Ok(((), vec![event]))
     });
     caller.run(&words, work).await
@@ -39,7 +42,8 @@ pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), Comma
     let name = name.to_owned();
     let work = caller.change(&words, MAY, move |tx, me| {
         let person = find(tx, &name)?;
-        if tables::person::roles(tx, person.id)?.contains(&role) {
+        let before = held(tx, person.id)?;
+        if before.contains(&role.as_str()) {
             keep_one_officer(tx, &[role])?;
         }
         if !tables::person::revoke(tx, person.id, role)? {
@@ -49,10 +53,18 @@ pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), Comma
         }
         let event = me
             .event(Kind::RoleRevoked, &name)
-            .detail("role", role.as_str());
+            .detail("role", role.as_str())
+            .detail("roles_before", before)
+            .detail("roles_after", held(tx, person.id)?);
         Ok(((), vec![event]))
     });
     caller.run(&words, work).await
+}
+
+/// The roles that a person holds, by name.
+fn held(tx: &mut Tx<'_>, person: PersonId) -> Result<Vec<&'static str>, store::Error> {
+    let roles = tables::person::roles(tx, person)?;
+    Ok(roles.into_iter().map(Role::as_str).collect())
 }
 
 /// Refuses to let the last system officer go: nobody could order or grant anything any more.

@@ -128,6 +128,37 @@ pub(crate) fn was_anothers(
     Ok(found.is_some())
 }
 
+/// Whether an account other than `but` has the address or had it.
+pub(crate) fn had_by_other(
+    sql: &mut dyn Sql,
+    address: &Address,
+    but: Option<AccountId>,
+) -> Result<bool, Error> {
+    let address = address.canonical();
+    let but = but.unwrap_or(AccountId(0));
+    let find = "SELECT 1 FROM address WHERE local = ?1 AND domain = ?2 AND account <> ?3
+                UNION ALL SELECT 1 FROM retired_address WHERE local = ?1 AND domain = ?2 AND account <> ?3 LIMIT 1";
+    let params = params![address.local(), address.domain().as_str(), but];
+    Ok(first(sql, find, params, |_| Ok(()))?.is_some())
+}
+
+/// Local parts of the domain that may be `folded` when they are, past ones too, with their accounts: the same, or beyond ASCII. The
+/// latter have indexes of their own.
+pub(crate) fn alike(
+    sql: &mut dyn Sql,
+    address: &Address,
+    folded: &str,
+) -> Result<Vec<(String, AccountId)>, Error> {
+    let find = "SELECT local, account FROM address WHERE domain = ?1 AND local GLOB '*[^ -~]*'
+                UNION ALL SELECT local, account FROM retired_address WHERE domain = ?1 AND local GLOB '*[^ -~]*'
+                UNION ALL SELECT local, account FROM address WHERE domain = ?1 AND local = ?2
+                UNION ALL SELECT local, account FROM retired_address WHERE domain = ?1 AND local = ?2";
+    let params = params![address.domain().as_str(), folded];
+    rows(sql, find, params, |row| {
+        Ok((row.text(0)?, AccountId(row.int(1)?)))
+    })
+}
+
 pub(crate) fn insert(
     tx: &mut Tx<'_>,
     address: &Address,

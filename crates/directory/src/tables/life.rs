@@ -145,7 +145,7 @@ pub(crate) fn lift_hold(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error
     Ok(())
 }
 
-/// Notes that an identifier proved itself: once a day is enough.
+/// Notes that an identifier proved itself: once a day is enough. What it was warned of is over with that, unless its holder has left.
 pub(crate) fn note_use(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
     let now = tx.now();
     let find = "SELECT used_at FROM account_use WHERE account = ?1 AND warned_at IS NULL";
@@ -154,7 +154,9 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error>
         return Ok(());
     }
     let put = "INSERT INTO account_use (account, used_at) VALUES (?1, ?2)
-               ON CONFLICT (account) DO UPDATE SET used_at = excluded.used_at, warned_at = NULL";
+               ON CONFLICT (account) DO UPDATE SET used_at = excluded.used_at, warned_at = CASE WHEN EXISTS (
+                   SELECT 1 FROM account a JOIN person p ON p.id = a.person WHERE a.id = ?1 AND p.state = 'left')
+               THEN account_use.warned_at END";
     tx.execute(put, params![account, now])?;
     Ok(())
 }
@@ -179,6 +181,8 @@ pub(crate) struct Idle {
     pub(crate) identifier: String,
     pub(crate) person: String,
     pub(crate) person_left: bool,
+    /// Whether others use it too (clause 8.1).
+    pub(crate) shared: bool,
     pub(crate) active: bool,
     pub(crate) since: Timestamp,
     pub(crate) warned_at: Option<Timestamp>,
@@ -186,7 +190,8 @@ pub(crate) struct Idle {
 
 /// Accounts that were last used, or issued, before `before`, and those whose holder has left.
 pub(crate) fn idle(sql: &mut dyn Sql, before: Timestamp) -> Result<Vec<Idle>, Error> {
-    let list = "SELECT a.id, a.identifier, p.name, p.state, a.state, COALESCE(u.used_at, a.issued_at), u.warned_at
+    let list = "SELECT a.id, a.identifier, p.name, p.state, a.state, COALESCE(u.used_at, a.issued_at), u.warned_at,
+                EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id)
                 FROM account a JOIN person p ON p.id = a.person LEFT JOIN account_use u ON u.account = a.id
                 WHERE a.state <> 'deleted' AND (COALESCE(u.used_at, a.issued_at) < ?1 OR p.state = 'left')
                 ORDER BY a.identifier";
@@ -199,6 +204,7 @@ pub(crate) fn idle(sql: &mut dyn Sql, before: Timestamp) -> Result<Vec<Idle>, Er
             active: row.text(4)? == "active",
             since: row.time(5)?,
             warned_at: super::maybe_time(row, 6)?,
+            shared: row.int(7)? != 0,
         })
     })
 }

@@ -88,7 +88,16 @@ pub(crate) fn erase(
     account: &super::account::Entry,
     by: PersonId,
 ) -> Result<(), Error> {
+    forget(tx, account)?;
     let now = tx.now();
+    let approve =
+        "UPDATE register_erasure SET approved_by = ?2, approved_at = ?3 WHERE account = ?1";
+    tx.execute(approve, params![account.id, by, now])?;
+    Ok(())
+}
+
+/// Puts nobody in place of who held an account.
+pub(crate) fn forget(tx: &mut Tx<'_>, account: &super::account::Entry) -> Result<(), Error> {
     let nobody = match super::person::by_name(tx, ERASED)? {
         Some(nobody) => nobody.id,
         None => {
@@ -111,8 +120,5 @@ pub(crate) fn erase(
     for number in orders {
         super::order::forget_person(tx, number, nobody)?;
     }
-    let approve =
-        "UPDATE register_erasure SET approved_by = ?2, approved_at = ?3 WHERE account = ?1";
-    tx.execute(approve, params![account.id, by, now])?;
     Ok(())
 }

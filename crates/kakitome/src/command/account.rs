@@ -3,8 +3,9 @@
 use directory::command::{
     Caller, account, address as addresses, forward, hold, idle, import, shared,
 };
+use message::address::Address;
 use protocol::sasl::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Answer, Failure, access, address, backups, letter, order::file};
 use crate::{cli::AccountCommand, control::Request, site::Site};
@@ -13,13 +14,15 @@ pub(super) async fn run(
     site: &Site,
     caller: &Caller,
     command: AccountCommand,
-    request: Request,
+    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
         AccountCommand::Issue { order } => issue(caller, order, answer).await,
         AccountCommand::Delete { order } => {
-            let deleted = account::delete(caller, order).await?;
+            let written = site.settings().written.to_json();
+            let named = move |address: &Address| naming(&written, address);
+            let deleted = account::delete_named(caller, order, named).await?;
             site.index.forget(deleted.account).await?;
             answer.row(&deleted).await?;
             backups::after_deletion(site, answer).await
@@ -62,9 +65,9 @@ pub(super) async fn run(
             answer.row(&account::show(caller, &address).await?).await
         }
         AccountCommand::Password { address, stdin } => {
-            let chosen = match (stdin, request.line) {
+            let chosen = match (stdin, &request.line) {
                 (false, _) => None,
-                (true, Some(line)) => Some(Secret::from(line)),
+                (true, Some(line)) => Some(Secret::from(line.clone())),
                 (true, None) => {
                     return Err(Failure::Words(
                         "no password came with the command".to_owned(),
@@ -105,7 +108,9 @@ pub(super) async fn run(
         } => {
             let alias = address(&alias)?;
             if remove {
-                return Ok(addresses::remove_alias(caller, &alias, &main).await?);
+                addresses::remove_alias(caller, &alias, &main).await?;
+                // A site that is made of a backup gives it to nobody else either.
+                return backups::after_deletion(site, answer).await;
             }
             Ok(addresses::add_alias(caller, &alias, &main).await?)
         }
@@ -114,7 +119,7 @@ pub(super) async fn run(
             role,
         } => Ok(addresses::role(caller, &address(&role)?, &main).await?),
         AccountCommand::Import { order, .. } => {
-            let text = file(&request)?.as_bytes();
+            let text = file(request)?.as_bytes();
             let progress = |done: usize, total: usize| {
                 answer.progress("accounts", done as u64, Some(total as u64));
             };
@@ -123,6 +128,26 @@ pub(super) async fn run(
                 .row(&json!({"made": imported.made, "made_before": imported.made_before}))
                 .await
         }
+    }
+}
+
+/// Settings that name an address, each in words.
+fn naming(written: &Value, address: &Address) -> Vec<String> {
+    let text = address.to_string();
+    let settings = written.as_object().into_iter().flatten();
+    let naming = settings.filter(|(_, value)| names(value, &text));
+    naming
+        .map(|(key, _)| format!("setting {key}: names it; change it"))
+        .collect()
+}
+
+/// Whether the text stands somewhere in a setting.
+fn names(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(there) => there.eq_ignore_ascii_case(text),
+        Value::Array(list) => list.iter().any(|one| names(one, text)),
+        Value::Object(table) => table.values().any(|one| names(one, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

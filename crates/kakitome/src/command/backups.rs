@@ -6,7 +6,7 @@ use directory::{Role, repeat::Repeated};
 use serde_json::json;
 use trail::{Actor, Event, Kind};
 
-use super::{Answer, Failure, need};
+use super::{Answer, Failure, need, words};
 use crate::{
     backups::{self, Known, Left, State},
     cli::BackupsCommand,
@@ -86,6 +86,8 @@ fn row(backup: &Path, done: Repeated) -> serde_json::Value {
     json!({
         "backup": backup.display().to_string(),
         "accounts": done.accounts,
+        "addresses": done.addresses,
+        "entries": done.entries,
         "discarded": done.discarded,
         "waiting": done.waiting,
     })
@@ -98,11 +100,7 @@ async fn gone(
     reason: &str,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    if reason.trim().is_empty() {
-        return Err(Failure::Words(
-            "say how you know that it is gone".to_owned(),
-        ));
-    }
+    let reason = words("how you know that it is gone", reason)?;
     let known = backups::list(site).await?;
     let all = known.iter().filter(|one| one.state == State::Missing);
     let mut chosen: Vec<PathBuf> = all
@@ -132,7 +130,7 @@ async fn gone(
     for backup in chosen {
         let event = Event::new(Kind::BackupGone, Actor::Person(caller.name.clone()))
             .subject(backup.display().to_string())
-            .detail("reason", reason);
+            .detail("reason", reason.as_str());
         site.record(event).await?;
         answer
             .item(&json!({ "backup": backup.display().to_string() }))
@@ -151,7 +149,7 @@ fn absolute(path: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// After a deletion: carries it out in the backups, and says of each what became of it.
+/// After something was given up for good: gives it up in the backups, and says of each what became of it.
 pub(super) async fn after_deletion(site: &Site, answer: &mut Answer) -> Result<(), Failure> {
     if !site.settings().directory.delete_in_backups {
         let due = backups::list(site).await?.into_iter();
@@ -159,7 +157,7 @@ pub(super) async fn after_deletion(site: &Site, answer: &mut Answer) -> Result<(
         if due > 0 {
             answer
                 .note(format!(
-                    "{due} backups still hold what was deleted: `backups purge`"
+                    "{due} backups still hold what was given up: `backups purge`"
                 ))
                 .await;
         }
@@ -179,10 +177,13 @@ fn told(known: &Known, ended: &Result<Repeated, Left>) -> String {
              and go from the backup once they have left",
             done.waiting
         ),
-        (Ok(_), _) => format!("the backup {backup}: the account is deleted there too"),
+        (Ok(done), _) if done.accounts > 0 => {
+            format!("the backup {backup}: the account is deleted there too")
+        }
+        (Ok(_), _) => format!("the backup {backup}: it is given up there too"),
         (Err(_), State::Missing | State::Foreign) => format!(
             "the backup {backup} is not there: if it is elsewhere, `backups purge` with its place; if it was destroyed, `backups gone`"
         ),
-        (Err(why), _) => format!("the backup {backup} still holds what was deleted: {why}"),
+        (Err(why), _) => format!("the backup {backup} still holds what was given up: {why}"),
     }
 }

@@ -164,15 +164,15 @@ pub(crate) async fn run(
     site: &Arc<Site>,
     uid: u32,
     command: SiteCommand,
-    request: Request,
+    request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let user = site::user_name(uid);
     let caller = Caller::of_user(&site.directory, &user, "control").await?;
-    match command {
-        // The directory's commands record themselves, refusals too.
-        SiteCommand::Person(command) => person::run(&caller, command, &request, answer).await,
-        SiteCommand::Order(command) => order::run(&caller, command, &request, answer).await,
+    // The directory's commands record themselves, refusals too.
+    let ended = match command {
+        SiteCommand::Person(command) => person::run(site, &caller, command, request, answer).await,
+        SiteCommand::Order(command) => order::run(&caller, command, request, answer).await,
         SiteCommand::Account(command) => {
             account::run(site, &caller, command, request, answer).await
         }
@@ -183,19 +183,24 @@ pub(crate) async fn run(
         SiteCommand::Report(command) => governance::reports(&caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
-        SiteCommand::Register(command) => register::run(&caller, command, answer).await,
+        SiteCommand::Register(command) => register::run(site, &caller, command, answer).await,
         SiteCommand::Regulation(command) => regulation::run(site, &caller, command, answer).await,
         SiteCommand::Traffic(command) => traffic::run(site, &caller, command, answer).await,
         other => {
             let person = site.directory.person_of_user(&user).await?;
             let ended = match &person {
-                Some(person) => dispatch(site, person, other, &request, answer).await,
+                Some(person) => dispatch(site, person, other, request, answer).await,
                 None => Err(Failure::Nobody(user)),
             };
-            note_command(site, &caller, &request, &ended).await?;
-            ended
+            note_command(site, &caller, request, &ended).await?;
+            return ended;
         }
+    };
+    // What cannot be meant came to none of them.
+    if let Err(Failure::Words(_)) = &ended {
+        note_command(site, &caller, request, &ended).await?;
     }
+    ended
 }
 
 /// Refuses, and records the refusal, unless `uid` is a person of the site: before a long request of theirs is read.
@@ -259,7 +264,7 @@ async fn dispatch(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
-        SiteCommand::Status => status::run(site, answer).await,
+        SiteCommand::Status => status::run(site, caller, answer).await,
         SiteCommand::Queue(command) => queue::run(site, caller, command, answer).await,
         SiteCommand::Quarantine(command) => quarantine::run(site, caller, command, answer).await,
         SiteCommand::Abuse(command) => abuse::run(site, caller, command, answer).await,
@@ -299,6 +304,14 @@ async fn dispatch(
 fn address(text: &str) -> Result<Address, Failure> {
     Address::parse(text.trim())
         .map_err(|error| Failure::Words(format!("{text:?} is no address: {error}")))
+}
+
+/// Characters of a reason, and of what is said of a medium, at most.
+const MOST_WORDS: usize = 500;
+
+/// A text for people as typed: not empty, bounded, and with nothing in it that nobody sees.
+fn words(what: &str, text: &str) -> Result<String, Failure> {
+    Ok(directory::command::plain_text(what, text, MOST_WORDS)?)
 }
 
 /// One of several roles, or a refusal that names them.

@@ -10,13 +10,14 @@ use super::{Answer, Failure, audit::search::time, order::file};
 use crate::{
     cli::{PersonCommand, RoleCommand},
     control::Request,
+    site::Site,
 };
 
 /// What people are told before they get an account (clause 9.1(2)).
 const NOTICE_JA: &str = "電子メールの記録に関する通知
 
 このメールサービスでは、送受信の日時、差出人と宛先、接続元の場所、認証の成否などの記録を保存し、
-情報セキュリティのために分析することがあります。記録は少なくとも定められた期間保存されます。
+情報セキュリティのために分析することがあります。記録は少なくとも{years}年間保存されます。
 メールの本文は記録の対象ではありません。
 
 上記を了解しました。
@@ -25,14 +26,23 @@ const NOTICE_JA: &str = "電子メールの記録に関する通知
 const NOTICE_EN: &str = "Notice on the records of electronic mail
 
 This mail service keeps records of the time, sender and recipients of mail, of the places that it is used from, and of
-successful and failed logins. They are kept for the period laid down and may be analysed for the sake of information
+successful and failed logins. They are kept for at least {years} years and may be analysed for the sake of information
 security. The text of mail is not part of these records.
 
 I have taken note of this.
 
   Date                    Name                              ";
 
+/// The notice, with how long records are kept here.
+fn notice(lang: &str, years: u16) -> (&'static str, String) {
+    match lang {
+        "en" => ("en", NOTICE_EN.replace("{years}", &years.to_string())),
+        _ => ("ja", NOTICE_JA.replace("{years}", &years.to_string())),
+    }
+}
+
 pub(super) async fn run(
+    site: &Site,
     caller: &Caller,
     command: PersonCommand,
     request: &Request,
@@ -59,10 +69,13 @@ pub(super) async fn run(
         }
         PersonCommand::Show { name } => answer.row(&person::show(caller, &name).await?).await,
         PersonCommand::Map { name, os_user } => Ok(person::map(caller, &name, &os_user).await?),
-        PersonCommand::Notice { lang } => {
-            answer
-                .note(if lang == "en" { NOTICE_EN } else { NOTICE_JA })
-                .await;
+        PersonCommand::Notice { name, lang } => {
+            let years = site.settings().audit.retain_years;
+            let (lang, text) = notice(&lang, years);
+            if let Some(name) = name {
+                arrival::notify(caller, &name, (lang, years, &text)).await?;
+            }
+            answer.note(text).await;
             Ok(())
         }
         PersonCommand::Acknowledge { name, on_paper } => {

@@ -5,7 +5,7 @@ use serde_json::json;
 use store::queue::{Selection, State};
 use transfer::command::{self, Which};
 
-use super::{Answer, Failure};
+use super::{Answer, Failure, words};
 use crate::{
     cli::{QueueCommand, SelectionArgs},
     settings::Time,
@@ -41,10 +41,14 @@ pub(super) async fn run(
             command::release(store, caller, which(site, &words)?).await?
         }
         QueueCommand::Discard { selection, reason } => {
+            let reason = words("the reason", &reason)?;
             command::discard(store, caller, which(site, &selection)?, &reason).await?
         }
         QueueCommand::Bounce { selection, reason } => {
-            let reason = reason.unwrap_or_else(|| "returned by the administrator".to_owned());
+            let reason = match reason {
+                Some(reason) => words("the reason", &reason)?,
+                None => "returned by the administrator".to_owned(),
+            };
             command::bounce(&site.transfer, caller, which(site, &selection)?, &reason).await?
         }
     };

@@ -5,10 +5,11 @@ use directory::command::{
     register::{self, Wanted},
 };
 
-use super::{Answer, Failure, audit::search::time};
-use crate::cli::RegisterCommand;
+use super::{Answer, Failure, audit::search::time, backups};
+use crate::{cli::RegisterCommand, site::Site};
 
 pub(super) async fn run(
+    site: &Site,
     caller: &Caller,
     command: RegisterCommand,
     answer: &mut Answer,
@@ -34,7 +35,8 @@ pub(super) async fn run(
             Ok(register::ask_erasure(caller, &identifier, &reason).await?)
         }
         RegisterCommand::Approve { identifier } => {
-            Ok(register::approve_erasure(caller, &identifier).await?)
+            register::approve_erasure(caller, &identifier).await?;
+            backups::after_deletion(site, answer).await
         }
     }
 }

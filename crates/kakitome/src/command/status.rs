@@ -1,13 +1,13 @@
 //! `status`: what runs, and what needs attention.
 
 use directory::{
-    Resolution,
+    Resolution, Role,
     command::{idle, incident, reading, second_factor, shared},
 };
 use governance::State;
 use malware::{Landlocked, Workers};
 use message::address::{Address, Domain};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use store::tree::{self, Length};
 use transfer::signing::{self, records};
@@ -25,7 +25,28 @@ use governance::traffic::{Standing, standing};
 /// Days before the certificate's end at which `status` asks for attention.
 const CERTIFICATE_WARNING_DAYS: i64 = 21;
 
-pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure> {
+/// Figures of the service for everybody; what needs attention, and names people and what is about them, for officers alone
+/// (clause 7.1(4)).
+pub(super) async fn run(
+    site: &Site,
+    caller: &directory::Person,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let mut figures = figures(site).await?;
+    if Role::OFFICERS.iter().any(|role| caller.has(*role)) {
+        let (single_person, attention) = attention(site).await?;
+        figures["allow_single_person"] = single_person.into();
+        figures["attention"] = attention.into();
+    } else {
+        answer
+            .note("What needs attention is told to those who hold an officer's role.")
+            .await;
+    }
+    answer.row(&figures).await
+}
+
+/// What runs, and how much there is of what.
+async fn figures(site: &Site) -> Result<Value, Failure> {
     let settings = site.settings();
     let totals = transfer::command::totals(&site.store).await?;
     let listeners: Vec<String> = site
@@ -33,15 +54,52 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
         .iter()
         .map(|(service, address)| format!("{} {address}", service.name()))
         .collect();
-    let disk = rustix::fs::statvfs(&site.path)
-        .map_err(|error| Failure::Failed(format!("cannot measure the disk: {error}")))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let size = disk.f_blocks.saturating_mul(disk.f_frsize);
-    let days = (site.identity.load().not_after - site.world.now().as_second()) / 86_400;
+    let (free, size) = disk(site)?;
+    let days = certificate_days(site);
     let (quarantined, _) = site
         .store
         .read(|sql| store::quarantine::totals(sql))
         .await?;
+    let now = site.world.now();
+    let length = site.store.read(move |sql| tree::length(sql, now));
+    let length: Result<Length, store::Error> = length.await;
+    let length = length?;
+    let traffic = standing_now(site).await?;
+    let roles: Vec<&str> = settings
+        .server
+        .roles
+        .get_ref()
+        .iter()
+        .map(|role| role.as_str())
+        .collect();
+    Ok(json!({
+        "hostname": settings.server.hostname.get_ref(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "roles": roles,
+        "started": site.started,
+        "listeners": listeners,
+        "queue_messages": totals.messages,
+        "queue_recipients": totals.recipients,
+        "queue_held": totals.held,
+        "queue_oldest": totals.oldest,
+        "quarantine_messages": quarantined,
+        "disk_free_bytes": free,
+        "disk_size_bytes": size,
+        "certificate_days": days,
+        "trail_events": length.events,
+        "trail_checkpoint": length.checkpoint.as_ref().map(|signed| signed.at),
+        "trail_bytes_a_year": length.octets_a_year,
+        "traffic": traffic.state,
+        "traffic_since": traffic.since,
+        "traffic_known_percent": traffic.known,
+    }))
+}
+
+/// What needs attention, and whether one person may do what the regulation gives to two.
+async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
+    let settings = site.settings();
+    let (free, _) = disk(site)?;
+    let days = certificate_days(site);
     let mut attention = Vec::new();
     let single_person = site.directory.permits_single_person().await?;
     if single_person {
@@ -77,9 +135,9 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
         attention.push("the disk is nearly full: mail will be put off (clause 5.4(1))".to_owned());
     }
     signing(site, &mut attention).await?;
-    let trail = trail(site, free, &mut attention).await?;
+    trail(site, free, &mut attention).await?;
     people(site, &mut attention).await?;
-    let traffic = traffic(site, &mut attention).await?;
+    traffic(site, &mut attention).await?;
     scanning(site, &mut attention);
     probed(site, &mut attention);
     clauses(site, &mut attention).await?;
@@ -93,38 +151,21 @@ pub(super) async fn run(site: &Site, answer: &mut Answer) -> Result<(), Failure>
             ));
         }
     }
-    let roles: Vec<&str> = settings
-        .server
-        .roles
-        .get_ref()
-        .iter()
-        .map(|role| role.as_str())
-        .collect();
-    answer
-        .row(&json!({
-            "hostname": settings.server.hostname.get_ref(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "roles": roles,
-            "started": site.started,
-            "listeners": listeners,
-            "queue_messages": totals.messages,
-            "queue_recipients": totals.recipients,
-            "queue_held": totals.held,
-            "queue_oldest": totals.oldest,
-            "quarantine_messages": quarantined,
-            "disk_free_bytes": free,
-            "disk_size_bytes": size,
-            "certificate_days": days,
-            "trail_events": trail.events,
-            "trail_checkpoint": trail.checkpoint.as_ref().map(|signed| signed.at),
-            "trail_bytes_a_year": trail.octets_a_year,
-            "traffic": traffic.state,
-            "traffic_since": traffic.since,
-            "traffic_known_percent": traffic.known,
-            "allow_single_person": single_person,
-            "attention": attention,
-        }))
-        .await
+    Ok((single_person, attention))
+}
+
+/// Octets free and in all where the site is.
+fn disk(site: &Site) -> Result<(u64, u64), Failure> {
+    let disk = rustix::fs::statvfs(&site.path)
+        .map_err(|error| Failure::Failed(format!("cannot measure the disk: {error}")))?;
+    Ok((
+        disk.f_bavail.saturating_mul(disk.f_frsize),
+        disk.f_blocks.saturating_mul(disk.f_frsize),
+    ))
+}
+
+fn certificate_days(site: &Site) -> i64 {
+    (site.identity.load().not_after - site.world.now().as_second()) / 86_400
 }
 
 /// Scanners that cannot be used, are old, or missed the canary (clauses 5.2(3), 5.2(4)).
@@ -212,7 +253,7 @@ async fn people(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure>
         .collect();
     if let Some(first) = holding.first() {
         attention.push(format!(
-            "{} backups may hold accounts that were deleted since, the first is {}: `backups list` (clause 7.1(3))",
+            "{} backups may hold accounts that were deleted since, or not know of addresses that were given up; the first is {}: `backups list` (clause 7.1(3))",
             holding.len(),
             first.backup.display()
         ));
@@ -305,10 +346,15 @@ async fn clauses(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure
 }
 
 /// How traffic is (clause 4.4).
-async fn traffic(site: &Site, attention: &mut Vec<String>) -> Result<Standing, Failure> {
+async fn standing_now(site: &Site) -> Result<Standing, Failure> {
     let (options, now) = (traffic::options(site), site.store.now());
     let read = move |snapshot: &mut store::Snapshot<'_>| standing(snapshot, &options, now);
-    let found = site.store.read(read).await?;
+    Ok(site.store.read(read).await?)
+}
+
+/// What of it needs attention.
+async fn traffic(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure> {
+    let (found, now) = (standing_now(site).await?, site.store.now());
     let since = found
         .since
         .map_or_else(String::new, |since| since.to_string());
@@ -330,7 +376,7 @@ async fn traffic(site: &Site, attention: &mut Vec<String>) -> Result<Standing, F
                 .to_owned(),
         );
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Domains whose mail leaves without a signature.
@@ -351,21 +397,25 @@ async fn signing(site: &Site, attention: &mut Vec<String>) -> Result<(), Failure
 }
 
 /// How long the trail is, and what it needs: room, and what its volumes wait for (clauses 4.2, 8.2).
-async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<Length, Failure> {
+async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<(), Failure> {
     let now = site.world.now();
     let read = site.store.read(move |sql| -> Result<_, store::Error> {
-        let (volumes, custody) = (tree::volumes(sql)?, tree::custody(sql, None)?);
-        Ok((tree::length(sql, now)?, volumes, custody))
+        let mut volumes = Vec::new();
+        for volume in tree::volumes(sql)? {
+            let due = tree::is_due(sql, &volume, now)?;
+            volumes.push((volume, due));
+        }
+        Ok((tree::length(sql, now)?, volumes, tree::custody(sql, None)?))
     });
     let (length, volumes, custody) = read.await?;
-    for volume in &volumes {
+    for (volume, due) in &volumes {
         let number = volume.number;
         if volume.erased.is_none() && custody.iter().all(|noted| noted.volume != number) {
             attention.push(format!(
                 "volume {number} of the audit trail is on no medium: `audit export {number}`, and note where it is kept (clauses 4.2(2), 8.2(1)b)"
             ));
         }
-        if volume.erased.is_none() && volume.retain_until <= now {
+        if volume.erased.is_none() && *due {
             attention.push(match &volume.decided {
                 None => format!(
                     "volume {number} of the audit trail is due: an officer decides, `audit decide {number}` (clause 4.2(3))"
@@ -383,5 +433,5 @@ async fn trail(site: &Site, free: u64, attention: &mut Vec<String>) -> Result<Le
             free >> 20
         ));
     }
-    Ok(length)
+    Ok(())
 }

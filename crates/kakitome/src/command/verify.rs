@@ -1,6 +1,6 @@
 //! `verify`: is what is stored what was written?
 
-use directory::Role;
+use directory::{Role, command::on_record};
 use serde_json::json;
 use store::{Finding, Repaired, verify::Step};
 use trail::Actor;
@@ -39,6 +39,11 @@ pub(super) async fn run(
             }
             Step::Found(finding) => tally.tell(site, &finding, actor.as_ref(), answer).await?,
         }
+    }
+    for (number, why) in on_record::off_record(&site.directory).await? {
+        let why = why.to_owned();
+        let finding = Finding::OrderAltered { number, why };
+        tally.tell(site, &finding, actor.as_ref(), answer).await?;
     }
     let accounts = site.index.accounts().await?;
     for (checked, account) in (1..).zip(&accounts) {

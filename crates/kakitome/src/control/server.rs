@@ -145,7 +145,7 @@ async fn say(write: &mut OwnedWriteHalf, reply: &Reply) -> io::Result<()> {
 /// Carries the command out and ends the answer with `Done` or `Error`.
 async fn carry_out(line: Vec<u8>, user: u32, site: Arc<Site>, mut answer: Answer) {
     let last = match understand(&line) {
-        Ok((verb, request)) => match command::run(&site, user, verb, request, &mut answer).await {
+        Ok((verb, request)) => match command::run(&site, user, verb, &request, &mut answer).await {
             Ok(()) => Reply::Done,
             Err(Failure::Words(text)) => Reply::Usage(text),
             Err(error) => Reply::Error(error.to_string()),

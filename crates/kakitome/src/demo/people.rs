@@ -91,7 +91,7 @@ async fn give(site: &Arc<Site>, words: &[&str]) -> Result<Vec<Record>> {
     let user = rustix::process::getuid().as_raw();
     let mut answer = Answer::new(sender);
     let work = async {
-        let done = command::run(site, user, parsed, request, &mut answer).await;
+        let done = command::run(site, user, parsed, &request, &mut answer).await;
         drop(answer);
         done
     };

@@ -101,6 +101,26 @@ pub fn recorded_at(
     sql::first(sql, &find, params, recorded)
 }
 
+/// The first event of one of `kinds` that belongs to an order. Events with an order have an index of their own.
+///
+/// # Errors
+/// When the database fails.
+pub fn first_of_order(
+    sql: &mut dyn Sql,
+    order: i64,
+    kinds: &[Kind],
+) -> Result<Option<Recorded>, Error> {
+    let kinds: Vec<String> = kinds
+        .iter()
+        .map(|kind| format!("'{}'", kind.as_str()))
+        .collect();
+    let find = format!(
+        "SELECT {COLUMNS} FROM event WHERE ord = ?1 AND kind IN ({}) ORDER BY id LIMIT 1",
+        kinds.join(", ")
+    );
+    sql::first(sql, &find, params![order], recorded)
+}
+
 /// A search under way.
 struct Search {
     conditions: Conditions,

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use trail::{Actor, Event, Kind, merkle};
 
 use super::{
+    retain,
     tile::{self, Leaf, Tile},
     volume::{self, Volume},
 };
@@ -48,6 +49,14 @@ pub enum EraseError {
         number: u64,
         /// Until when.
         until: Timestamp,
+    },
+    /// The clock says so, and the checkpoints do not.
+    #[error(
+        "volume {number} is due by the clock, but not as much time has passed by the checkpoints since it was sealed: the clock was set ahead, or the server stood still for more than 31 days on end; it is kept until enough has (clause 4.2(3))"
+    )]
+    ClockAhead {
+        /// Which.
+        number: u64,
     },
     /// Nobody decided that.
     #[error("no officer has decided that volume {0} is to be erased")]
@@ -165,13 +174,14 @@ fn decide(
     Ok(tx.record(&event, volume)?)
 }
 
-fn must_be_due(tx: &Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
-    match volume.retain_until <= tx.now() {
+fn must_be_due(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
+    let (number, until, now) = (volume.number, volume.retain_until, tx.now());
+    if until > now {
+        return Err(EraseError::NotDue { number, until });
+    }
+    match retain::is_due(tx, volume, now)? {
         true => Ok(()),
-        false => Err(EraseError::NotDue {
-            number: volume.number,
-            until: volume.retain_until,
-        }),
+        false => Err(EraseError::ClockAhead { number }),
     }
 }
 

@@ -13,6 +13,7 @@ mod erase;
 mod export;
 mod grow;
 mod key;
+mod retain;
 mod room;
 mod tile;
 mod volume;
@@ -40,6 +41,7 @@ pub use custody::{Custody, NewCustody, custody};
 pub(crate) use erase::erased;
 pub use erase::{Decision, EraseError};
 pub use export::Export;
+pub use retain::{MOST_BETWEEN, is_due, note_retention};
 pub use room::{Length, length};
 pub use volume::{Seal, Volume, volumes};
 

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan as _};
 use trail::{Actor, Event, Kind, checkpoint::Checkpoint, merkle};
 
-use super::{grow, tile};
+use super::{grow, retain, tile};
 use crate::{
     Error, Recorded, Store, Tx, event, params,
     sql::{self, Row, Sql},
@@ -37,7 +37,8 @@ pub struct Volume {
 pub struct Seal {
     /// Only events before this; `None`: all that there are.
     pub before: Option<Timestamp>,
-    /// How many years it is to be kept after its last event.
+    /// How many years it is to be kept after its last event, unless a longer time was in force while it was written
+    /// ([`note_retention`](super::note_retention)).
     pub retain_years: u16,
     /// Who does it.
     pub actor: Actor,
@@ -108,6 +109,8 @@ struct Plan {
     from: Timestamp,
     to: Timestamp,
     root: merkle::Hash,
+    /// The longest time of keeping that was in force while it was written, in years.
+    longest: Option<u16>,
 }
 
 fn plan(sql: &mut dyn Sql, before: Option<Timestamp>) -> Result<Option<Plan>, Error> {
@@ -136,6 +139,7 @@ fn plan(sql: &mut dyn Sql, before: Option<Timestamp>) -> Result<Option<Plan>, Er
         at.ok_or_else(|| Error::Corrupt(format!("event {event} of the tree does not exist")))
     };
     let (from, to) = (at(first)?, at(last - 1)?);
+    let longest = retain::longest(sql, (from, to))?;
     let mut nodes = tile::Nodes::new(sql);
     let root = merkle::root(last, |level, index| nodes.root(level, index))?;
     Ok(Some(Plan {
@@ -145,12 +149,15 @@ fn plan(sql: &mut dyn Sql, before: Option<Timestamp>) -> Result<Option<Plan>, Er
         from,
         to,
         root,
+        longest,
     }))
 }
 
 fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: Seal) -> Result<Recorded<Volume>, Error> {
+    // A time that was made shorter meanwhile holds for what was written since.
+    let years = plan.longest.unwrap_or(0).max(how.retain_years);
     let zoned = plan.to.to_zoned(jiff::tz::TimeZone::UTC);
-    let retain_until = zoned.checked_add(i64::from(how.retain_years).years());
+    let retain_until = zoned.checked_add(i64::from(years).years());
     let retain_until = retain_until.map_or(Timestamp::MAX, |until| until.timestamp());
     let volume = Volume {
         number: plan.number,
@@ -163,6 +170,7 @@ fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: Seal) -> Result<Recorded<
         decided: None,
         erased: None,
     };
+    retain::forget_before(tx, volume.to)?;
     let [number, first, last] = [volume.number, volume.first, volume.last]
         .map(|count| i64::try_from(count).unwrap_or(i64::MAX));
     let statement =

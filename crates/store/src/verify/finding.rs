@@ -164,6 +164,8 @@ pub enum Finding {
     AlarmUnreadable { name: String, why: String },
     /// A task or a report is not as its events tell.
     WorkAltered { name: String, why: String },
+    /// An order that waits or can be used is not as its events tell.
+    OrderAltered { number: i64, why: String },
     /// A case of vulnerability says something else than its steps.
     CaseDamaged { number: i64, why: String },
     /// An event is dated before the one before it (microseconds since 1970).

@@ -45,6 +45,7 @@ impl Finding {
             Self::QuarantineDamaged { .. } => "quarantine-damaged",
             Self::CaseDamaged { .. } => "case-damaged",
             Self::WorkAltered { .. } => "work-altered",
+            Self::OrderAltered { .. } => "order-altered",
             Self::StsPolicyDamaged { .. } => "sts-policy-damaged",
             Self::TlsSessionsDamaged { .. } => "tls-sessions-damaged",
             Self::TlsReportStray { .. } => "tls-report-stray",
@@ -140,6 +141,9 @@ impl Finding {
             Self::TlsSessionsDamaged { .. } | Self::TlsReportStray { .. } => Leave(
                 "left alone: no mail hangs on it; the domain gets no report of that day, and the row goes with the day",
             ),
+            Self::OrderAltered { .. } => Leave(
+                "left alone: nothing is done on it; tell the security officer, since somebody went around the server, and issue it anew",
+            ),
             Self::WorkAltered { .. } => Leave(
                 "left alone: what was said is in the events of the task or report (`audit search --subject`); somebody went around the server",
             ),
@@ -182,6 +186,7 @@ impl Finding {
                 domain.clone()
             }
             Self::CaseDamaged { number, .. } => number.to_string(),
+            Self::OrderAltered { number, .. } => format!("order {number}"),
             Self::TlsReportStray { body } => body.to_string(),
             Self::TrafficDamaged { hour, .. } => format!("traffic of the hour {hour}"),
             Self::BodyDamaged { body, .. }

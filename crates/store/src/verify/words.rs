@@ -223,6 +223,9 @@ impl Finding {
             Self::TrafficDamaged { hour, why } => {
                 write!(f, "the traffic of the hour {hour}: {why}")
             }
+            Self::OrderAltered { number, why } => {
+                write!(f, "order {number} is not what the trail tells of: {why}")
+            }
             Self::AlarmUnreadable { name, why } | Self::WorkAltered { name, why } => {
                 write!(f, "{name}: {why}")
             }

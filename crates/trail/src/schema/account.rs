@@ -38,7 +38,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         facts:
             Always "reason" Text: "Why.";
             Sometimes "app_passwords_revoked" Number: "How many app passwords went with it, if somebody suspended it.";
-            Sometimes "before" Text: "`active` or `suspended`; absent if somebody suspended it by command, which takes an active one.";
+            Sometimes "before" Text: "`active` or `suspended`; absent in events of older programs where somebody suspended it by command.";
             Sometimes "after" Text: "`suspended`; there if `before` is.";
             Sometimes "incident" Number: "The incident that was opened with it (clause 4.1), if one was.";
             Sometimes "forwards_left" List: "Of an incident, addresses that its mail still goes on to, since an order permits it.";
@@ -50,6 +50,8 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         subject: "the identifier";
         outcome: Success;
         facts:
+            Sometimes "before" Text: "`suspended`; absent in events of older programs.";
+            Sometimes "after" Text: "`active`; there if `before` is.";
             OrNull "suspended_at" Number: "When it was suspended, in microseconds since 1970.";
             OrNull "incident" Number: "The incident of which that is a step (clause 4.1); null if none is open.";
     }
@@ -62,6 +64,10 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Sometimes "role_address" Text: "The address, `postmaster@` or `abuse@`, whose mail it gets from now on.";
             Sometimes "msa" Boolean: "Whether it may submit mail from now on; there if a service was switched.";
             Sometimes "mra" Boolean: "Whether it may retrieve mail from now on; there if `msa` is.";
+            Sometimes "role_address_before" Text: "The identifier whose account got the mail of `role_address` before, or null; there if that is.";
+            Sometimes "msa_before" Boolean: "Whether it was allowed to submit mail before; there if `msa` is.";
+            Sometimes "mra_before" Boolean: "Whether it was allowed to retrieve mail before; there if `msa` is.";
+            Sometimes "repeated" Boolean: "True: the alias was retired again in a backup from before that.";
             Sometimes "writers" Text: "Who may write to the alias from now on: `anyone`, `inside` or `members`.";
             Sometimes "writers_before" Text: "Who was allowed to before; there if `writers` is.";
     }
@@ -95,8 +101,9 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "idle_since" Text: "When it was last used (RFC 3339).";
+            Sometimes "person_left" Boolean: "Whether it was for that its holder has left; absent in events of older programs.";
             OrNull "suspends_at" Text: "When it is suspended if it is not used (RFC 3339); null if it is not.";
-            Always "sent" Boolean: "Whether mail went to the holder; false: none could be sent.";
+            Always "sent" Boolean: "Whether mail went to the holder, or to the account managers if the holder has left; false: none could be sent.";
     }
     ReadingOpened {
         subject: "the identifier whose mailbox it is";

@@ -17,6 +17,7 @@ macro_rules! facts {
 /// Those that the documentation tells of once, since many kinds share them.
 pub const COMMON: &[Fact] = &[
     TRUNCATED,
+    ACTING_ROLE,
     PART,
     SINGLE_PERSON,
     PROTOCOL,
@@ -25,10 +26,16 @@ pub const COMMON: &[Fact] = &[
     UIDS,
 ];
 
+/// Those that may stand in events of every kind.
+pub(super) const EVERYWHERE: &[Fact] = &[TRUNCATED, ACTING_ROLE];
+
 facts! {
     /// What the store adds to an event of any kind that was too large.
     TRUNCATED = Sometimes "truncated" Number:
         "The facts were larger than an event may be (16 KiB as JSON), so that some were shortened or left out; this is how many octets all of them had.";
+    /// What the directory adds to what a person did by a role.
+    ACTING_ROLE = Sometimes "acting_role" Text:
+        "The role by which the person might do what the event tells: the first of those that permit it and that the person held then; absent where any person may, and where nobody did it.";
     /// What `Event::in_parts` adds.
     PART = Sometimes "part" Text:
         "A list was too long for one event: this is one of several with the same facts and their shares of the lists, as in `2 of 3`.";

@@ -20,7 +20,7 @@ const RULES: &str = "\
 ";
 
 const COMMON_FACTS: &str = "\
-`truncated` may be in an event of every kind; where it is, a fact that is always there otherwise may be missing. Of the others, the kinds
+`truncated` and `acting_role` may be in an event of every kind; where the former is, a fact that is always there otherwise may be missing. Of the others, the kinds
 that have them give their names.
 ";
 

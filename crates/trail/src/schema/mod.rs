@@ -174,7 +174,7 @@ impl Schema {
     /// The fact of that name.
     #[must_use]
     pub fn fact(&self, name: &str) -> Option<&Fact> {
-        let mut facts = self.facts.iter().chain([&common::TRUNCATED]);
+        let mut facts = self.facts.iter().chain(common::EVERYWHERE);
         facts.find(|fact| fact.name == name)
     }
 }
@@ -229,7 +229,8 @@ mod tests {
         for schema in all() {
             let kind = schema.kind.as_str();
             assert!(!schema.outcomes.is_empty(), "{kind}");
-            let mut names = HashSet::from([common::TRUNCATED.name]);
+            let mut names: HashSet<&str> =
+                common::EVERYWHERE.iter().map(|fact| fact.name).collect();
             for fact in schema.facts {
                 assert!(names.insert(fact.name), "{kind}: {} twice", fact.name);
                 assert!(fact.meaning.ends_with('.'), "{kind}: {}", fact.name);
@@ -239,6 +240,92 @@ mod tests {
             assert!(kind.meaning().ends_with('.'), "{}", kind.as_str());
         }
     }
+
+    /// Kinds that tell of a change by their names, and need no fact for what was before: why.
+    const NO_BEFORE: &[(Kind, &str)] = &[
+        (Kind::SettingsLoaded, "`changes` has both of each setting"),
+        (Kind::PasswordChanged, "a secret stands in no event"),
+        (Kind::PasswordUpgraded, "`from` and `to` are both"),
+        (
+            Kind::MessageFlagged,
+            "flags are the holder's own; what was set is told",
+        ),
+        (
+            Kind::MailboxRenamed,
+            "the subject was before, `to` is after",
+        ),
+        (
+            Kind::IdentifierUnshared,
+            "`shared_on` was before; after it, nobody shares it",
+        ),
+    ];
+
+    /// What a change says of before and after, so that nobody has to look for the event before it (clause 8.2).
+    #[test]
+    fn a_change_tells_what_was_before_and_after() {
+        let changes = [
+            "changed",
+            "renamed",
+            "suspended",
+            "resumed",
+            "granted",
+            "revoked",
+            "shared",
+            "unshared",
+            "departs",
+            "standing",
+            "state",
+            "upgraded",
+            "loaded",
+            "flagged",
+            "password",
+        ];
+        for kind in Kind::ALL {
+            let name = kind.as_str();
+            let last = name.rsplit(['.', '-']).next().unwrap_or(name);
+            let is_change = changes.contains(&last) && !name.contains("app-password");
+            if !is_change || NO_BEFORE.iter().any(|(other, _)| other == kind) {
+                continue;
+            }
+            let facts = of(*kind).map_or(&[][..], |schema| schema.facts);
+            let has = |end: &str| facts.iter().any(|fact| fact.name.contains(end));
+            assert!(has("before"), "{name} does not say what was before");
+        }
+        for schema in all() {
+            for fact in schema.facts {
+                let Some(stem) = fact.name.strip_suffix("before") else {
+                    continue;
+                };
+                // What it is after stands in a fact of that name, or in one without `_before`.
+                let after = [
+                    format!("{stem}after"),
+                    stem.trim_end_matches('_').to_owned(),
+                ];
+                let has = schema
+                    .facts
+                    .iter()
+                    .any(|fact| after.contains(&fact.name.to_owned()));
+                let lone = ONLY_BEFORE.contains(&(schema.kind, fact.name));
+                assert!(
+                    has || lone,
+                    "{}: {} without what is after",
+                    schema.kind.as_str(),
+                    fact.name
+                );
+            }
+        }
+    }
+
+    /// Where what is after is plain.
+    const ONLY_BEFORE: &[(Kind, &str)] = &[
+        // `state` is after.
+        (Kind::TrafficState, "before"),
+        (Kind::ClauseStanding, "before"),
+        // The instant of the event is after.
+        (Kind::NoticeAcknowledged, "before"),
+        // `settings` are after.
+        (Kind::ScreeningPolicy, "before"),
+    ];
 
     #[test]
     fn what_does_not_fit_is_named() {

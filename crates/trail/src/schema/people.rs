@@ -10,6 +10,8 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         facts:
             Sometimes "full_name" Text: "The name as people read it; absent if a person who was there got an operating-system user.";
             Sometimes "user" Text: "The operating-system user that the person is from now on, if one was named.";
+            Sometimes "users_before" List: "The operating-system users that the person was before, if the person was there.";
+            Sometimes "users_after" List: "Those that the person is from now on; there if `users_before` is.";
             Sometimes "roles" List: "Roles that the first person of the installation has from the start.";
             Sometimes "role" Text: "The role that an import gives: `staff`.";
             Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
@@ -27,12 +29,16 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         outcome: Success;
         order: "the order on which the person's account was issued, if the role came with it";
         facts:
+            Sometimes "roles_before" List: "The roles that the person held before; absent if an account's issue gave it, and in events of older programs.";
+            Sometimes "roles_after" List: "Those that the person holds from now on; there if `roles_before` is.";
             Always "role" Text: "The role: `administrator`, `account-manager`, `system-officer`, `security-officer`, `personnel-clerk` or `staff`.";
     }
     RoleRevoked {
         subject: "the person's short name";
         outcome: Success;
         facts:
+            Sometimes "roles_before" List: "The roles that the person held before; absent in events of older programs.";
+            Sometimes "roles_after" List: "Those that the person holds from now on; there if `roles_before` is.";
             Always "role" Text: "The role.";
     }
     OrderIssued {
@@ -54,6 +60,14 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Always "issued_by" Text: "Short name of who issued it.";
             Always "expires_at" Text: "Until when it may be carried out (RFC 3339).";
             Sometimes "permits" Text: "SHA-256 in hexadecimal digits over all that it permits, by which a row that was changed since is known; absent in events of older programs.";
+    }
+    NoticeGiven {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            Always "language" Text: "The notice's language: `ja` or `en`.";
+            Always "retain_years" Number: "How many years of keeping it tells.";
+            Always "sha256" Text: "SHA-256 of its text, in hexadecimal digits.";
     }
     NoticeAcknowledged {
         subject: "the person's short name";
@@ -82,6 +96,7 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         facts:
             Always "asked_by" Text: "Short name of who asked for it.";
             Always "reason" Text: "Why it was asked for.";
+            Sometimes "repeated" Boolean: "True: it was erased again in a backup from before that.";
     }
 };
 

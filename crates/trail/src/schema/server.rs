@@ -168,10 +168,12 @@ pub(super) const STORE: &[Schema] = schemas! {
         subject: "the directory of the backup";
         outcome: Success, Deferred;
         facts:
-            Always "accounts" Number: "How many accounts were deleted in it.";
+            Always "accounts" Number: "How many accounts were deleted in it, or entered as deleted, since they came and went after it.";
+            Sometimes "addresses" Number: "How many addresses were retired in it; absent in events of older programs.";
+            Sometimes "entries" Number: "How many entries of the register were erased in it; there if `addresses` is.";
             Always "discarded" Number: "How many queued messages of such accounts were discarded in it.";
             Always "waiting" Number: "How many were kept, since they still wait in the site's own queue: the rest is done once they have left.";
-            Always "deletions" Number: "How many of the site's deletions of accounts it is after now.";
+            Always "deletions" Number: "How much of what the site has given up for good (accounts, addresses by themselves, entries of the register) it is after now.";
     }
     BackupGone {
         subject: "the directory where the backup was";

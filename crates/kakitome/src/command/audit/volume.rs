@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use store::tree::{self, Custody, Decision, EraseError, Export, NewCustody, Seal, Volume};
 use tokio::sync::watch;
 use trail::Actor;
-use world::Timestamp;
 
 use super::{
     super::{Answer, Failure},
@@ -18,20 +17,24 @@ use crate::{
 };
 
 pub(super) async fn list(site: &Site, answer: &mut Answer) -> Result<(), Failure> {
-    let read = site.store.read(|sql| -> Result<_, store::Error> {
-        Ok((tree::volumes(sql)?, tree::custody(sql, None)?))
+    let now = site.store.now();
+    let read = site.store.read(move |sql| -> Result<_, store::Error> {
+        let mut volumes = Vec::new();
+        for volume in tree::volumes(sql)? {
+            let due = tree::is_due(sql, &volume, now)?;
+            volumes.push((volume, due));
+        }
+        Ok((volumes, tree::custody(sql, None)?))
     });
     let (volumes, custody) = read.await?;
-    for volume in volumes {
+    for (volume, due) in volumes {
         let media = custody.iter().filter(|noted| noted.volume == volume.number);
-        answer
-            .item(&shown(&volume, media.count(), site.world.now()))
-            .await?;
+        answer.item(&shown(&volume, media.count(), due)).await?;
     }
     Ok(())
 }
 
-fn shown(volume: &Volume, media: usize, now: Timestamp) -> Value {
+fn shown(volume: &Volume, media: usize, due: bool) -> Value {
     json!({
         "volume": volume.number,
         "events": volume.last - volume.first,
@@ -39,7 +42,7 @@ fn shown(volume: &Volume, media: usize, now: Timestamp) -> Value {
         "to": volume.to,
         "sealed": volume.sealed,
         "retain_until": volume.retain_until,
-        "due": volume.retain_until <= now,
+        "due": due,
         "decided_by": volume.decided.as_ref().map(|(_, by)| by),
         "erased": volume.erased,
         "custody_entries": media,
@@ -53,7 +56,7 @@ pub(super) async fn seal(site: &Site, caller: &Person, answer: &mut Answer) -> R
         actor: Actor::Person(caller.name.clone()),
     };
     match site.store.seal_volume(how).await? {
-        Some(volume) => answer.row(&shown(&volume, 0, site.world.now())).await,
+        Some(volume) => answer.row(&shown(&volume, 0, false)).await,
         None => Err(Failure::Refused(
             "there are no events since the last volume".to_owned(),
         )),
@@ -124,12 +127,17 @@ pub(super) async fn decide(
         Some(until) => Decision::Extend(time(until)?),
         None => Decision::Erase,
     };
-    let (number, reason) = (words.volume, &words.reason);
+    let (number, reason) = (
+        words.volume,
+        &super::super::words("the reason", &words.reason)?,
+    );
+    let erase = matches!(decision, Decision::Erase);
     let decided = site
         .store
         .decide_volume(number, decision, &caller.name, reason);
     let volume = decided.await.map_err(refused)?;
-    answer.row(&shown(&volume, 0, site.world.now())).await
+    // What is not due is not decided to be erased, and what is extended is not due.
+    answer.row(&shown(&volume, 0, erase)).await
 }
 
 /// Erases what is due and decided on. Whoever decided does not erase too, unless one person may do both.
@@ -203,11 +211,15 @@ async fn note(
         let words = "an entry of custody says --medium, --place and --key-holder";
         return Err(Failure::Words(words.to_owned()));
     };
+    let plain = super::super::words;
     let new = NewCustody {
-        medium,
-        place,
-        key_holder,
-        remark: words.remark.unwrap_or_default(),
+        medium: plain("the medium", &medium)?,
+        place: plain("the place", &place)?,
+        key_holder: plain("the holder of the key", &key_holder)?,
+        remark: match words.remark {
+            Some(remark) => plain("the remark", &remark)?,
+            None => String::new(),
+        },
     };
     let noted = site.store.note_custody(volume, new, &caller.name).await;
     noted.map_err(missing)
