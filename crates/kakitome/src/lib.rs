@@ -103,7 +103,7 @@ pub fn settings_fault(text: &str) -> Option<String> {
 fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Init(arguments) => {
-            let made = runtime()?.block_on(init::init(&arguments, ""))?;
+            let made = runtime()?.block_on(init::init(&arguments, "", world::World::system()))?;
             if cli.json {
                 let row = serde_json::json!({
                     "directory": arguments.site,

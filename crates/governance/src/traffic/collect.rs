@@ -23,6 +23,8 @@ use super::{
 const PAGE: u32 = 2000;
 /// How long after its end an hour is closed: what was being committed at its end still counts.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// Minutes that one sample stands for at most: the longest `[traffic] look`.
+const MOST_MINUTES: i64 = 5;
 /// Networks and domains that an incident names.
 const MOST_NAMED: usize = 10;
 
@@ -207,7 +209,10 @@ impl Memory {
         let current = self.open.entry(hour).or_default();
         let minute = second.div_euclid(60);
         if minute != self.sampled {
-            current.sample(figures);
+            // A sample stands for the minutes since the one before: a site may look every five minutes.
+            let since = minute.saturating_sub(self.sampled).clamp(1, MOST_MINUTES);
+            let known = self.sampled > i64::MIN;
+            current.sample(figures, if known { since } else { 1 });
             self.sampled = minute;
         }
         let slot = |hour| -> Result<Slot, Error> {

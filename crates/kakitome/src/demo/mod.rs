@@ -113,7 +113,7 @@ async fn site(
     let extra = format!(
         "[screening]\nenabled = false\n\n[delivery.route]\n\"{other}\" = {{ host = \"[127.0.0.1]\", port = {port} }}\n"
     );
-    init::init(&arguments, &extra).await?;
+    init::init(&arguments, &extra, world::World::system()).await?;
     serve::start(path)
         .await
         .wrap_err_with(|| format!("the demo's site for {domain} cannot be served"))
