@@ -122,7 +122,12 @@ async fn who_looks_every_five_minutes_has_observed_the_hour() {
     // Nobody looked for two hours: that is not passed over.
     clock.advance(MINUTE * 120);
     site.look(0).await;
-    let minutes: Vec<u32> = site.hours().await.iter().map(|(.., counts)| counts.minutes).collect();
+    let minutes: Vec<u32> = site
+        .hours()
+        .await
+        .iter()
+        .map(|(.., counts)| counts.minutes)
+        .collect();
     assert_eq!(minutes, [56, 60, 5, 5]);
 }
 

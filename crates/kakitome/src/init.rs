@@ -95,6 +95,7 @@ pub(crate) async fn init(
         &path.join(&parsed.tls.certificate),
         &path.join(&parsed.tls.key),
         vec![hostname.clone(), "localhost".to_owned()],
+        world.now(),
     )?;
     let person = first_person(path, &parsed, world).await?;
     Ok(Made { person, hostname })

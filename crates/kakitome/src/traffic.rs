@@ -44,10 +44,7 @@ impl Watch {
     pub(crate) async fn look(&mut self, site: &Site) -> Result<(), store::Error> {
         let figures = figures(site, &mut self.last).await;
         let options = options(site);
-        let look = self
-            .collector
-            .look(&site.store, &options, &figures)
-            .await?;
+        let look = self.collector.look(&site.store, &options, &figures).await?;
         tell(&look);
         Ok(())
     }

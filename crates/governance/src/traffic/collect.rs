@@ -210,9 +210,11 @@ impl Memory {
         let minute = second.div_euclid(60);
         if minute != self.sampled {
             // A sample stands for the minutes since the one before: a site may look every five minutes.
-            let since = minute.saturating_sub(self.sampled).clamp(1, MOST_MINUTES);
-            let known = self.sampled > i64::MIN;
-            current.sample(figures, if known { since } else { 1 });
+            let since = match self.sampled {
+                i64::MIN => 1,
+                last => minute.saturating_sub(last).clamp(1, MOST_MINUTES),
+            };
+            current.sample(figures, u32::try_from(since).unwrap_or(1));
             self.sampled = minute;
         }
         let slot = |hour| -> Result<Slot, Error> {
