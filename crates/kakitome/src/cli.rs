@@ -118,7 +118,7 @@ pub(crate) struct DemoArgs {
     /// How many people work there
     #[arg(long, value_name = "N", default_value_t = 500, requires = "year")]
     pub(crate) people: usize,
-    /// Traffic is watched every five minutes in so many weeks before the end, and once an hour before them
+    /// Traffic is watched every five minutes in so many weeks before the end, and once a day before them
     #[arg(long, value_name = "N", requires = "year", hide = true)]
     pub(crate) watched_weeks: Option<u16>,
 }

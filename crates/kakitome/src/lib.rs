@@ -133,7 +133,8 @@ fn run(cli: Cli) -> Result<()> {
             Ok(())
         }
         Verb::Demo(arguments) => {
-            log_to_standard_error("warn");
+            // A year has its incidents, and tells of them by itself.
+            log_to_standard_error(if arguments.year { "error" } else { "warn" });
             runtime()?.block_on(demo::run(&arguments))
         }
         Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),

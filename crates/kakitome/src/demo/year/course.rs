@@ -43,6 +43,9 @@ const LETTERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The slot of the day in which traffic is counted while it is not watched.
+const UNWATCHED: usize = 23 * 12;
+
 /// How much there was.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
@@ -62,7 +65,7 @@ pub(super) struct Course {
     pub(super) chance: Chance,
     /// When the year ends.
     pub(super) end: Timestamp,
-    /// From when on traffic is looked at in each slot; before it, once an hour.
+    /// From when on traffic is looked at in each slot; before it, once a day.
     pub(super) watched: Timestamp,
     pub(super) watch: traffic::Watch,
     pub(super) rotated: Option<Timestamp>,
@@ -141,7 +144,7 @@ impl Course {
             if has_mail {
                 self.queue().await?;
             }
-            if at >= self.watched || slot % 12 == 0 {
+            if at >= self.watched || slot == UNWATCHED {
                 self.watch.look(&self.office.site).await.into_diagnostic()?;
             }
         }

@@ -73,8 +73,7 @@ pub(super) async fn play(
     let _outside = Outside::begin(ports.names(), ports.mail())
         .await
         .into_diagnostic()?;
-    let stopped = std::pin::pin!(stopped);
-    let mut stopped = stopped;
+    let mut stopped = std::pin::pin!(stopped);
     let done = tokio::select! {
         done = pass(place, arguments, &span, ports) => done?,
         () = &mut stopped => return tell(&["Stopped before the year was over.".to_owned()]),
@@ -298,6 +297,8 @@ async fn found(site: &Path, ports: Ports, machine: &Machine, world: World) -> Re
         ),
         ("regulation", "organisation = \"架空市\"".to_owned()),
         ("traffic", "look = \"5m\"".to_owned()),
+        // What is usual is learned anew each hour, from all hours of these weeks.
+        ("traffic", "weeks = 6".to_owned()),
         ("traffic", "closed = [\"12-29..01-03\"]".to_owned()),
         ("return_path", "enabled = true".to_owned()),
         ("signing", "enabled = false".to_owned()),

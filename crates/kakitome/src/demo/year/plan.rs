@@ -166,7 +166,10 @@ impl Plan {
             add(time(8, 40, 0, 0), Deed::LetGo);
             let count = if month.month() == 4 { many.max(2) } else { few };
             add(time(8, 50, 0, 0), Deed::Hire(count));
-            add(time(9, 45, 0, 0), Deed::Probe);
+            // Once a year, as clause 5.1(1) has it: a probe waits for much in real time.
+            if month.month() == 4 {
+                add(time(9, 45, 0, 0), Deed::Probe);
+            }
             add(time(15, 30, 0, 0), Deed::Volumes);
             if matches!(month.month(), 1 | 4 | 7 | 10) {
                 add(time(16, 30, 0, 0), Deed::Copy);
