@@ -117,7 +117,125 @@ class Maker:
         return v.Volume(self.directory, v.Key(vkey()), witnesses).faults
 
 
+def root_of(leaves):
+    tree = v.Tree()
+    for leaf in leaves:
+        tree.push(leaf)
+    return tree.root()
+
+
+def split(size):
+    return 1 << (size - 1).bit_length() - 1
+
+
+def path_of(place, leaves):
+    """RFC 9162, section 2.1.3.1."""
+    if len(leaves) <= 1:
+        return []
+    half = split(len(leaves))
+    if place < half:
+        return [*path_of(place, leaves[:half]), root_of(leaves[half:])]
+    return [*path_of(place - half, leaves[half:]), root_of(leaves[:half])]
+
+
+def growth_of(old, leaves, known=True):
+    """RFC 9162, section 2.1.4.1."""
+    if old == len(leaves):
+        return [] if known else [root_of(leaves)]
+    half = split(len(leaves))
+    if old <= half:
+        return [*growth_of(old, leaves[:half], known), root_of(leaves[half:])]
+    return [*growth_of(old - half, leaves[half:], False), root_of(leaves[:half])]
+
+
+def event_of(place):
+    return json.dumps({"id": 1000 + place, "subject": "会議"}, ensure_ascii=False).encode()
+
+
+class BundleMaker:
+    """Makes a bundle over eleven events, the first four of them erased, by the description of the format alone."""
+
+    EVENTS = "evidence/4.2-3/events.tsv"
+    WRITTEN = {}
+
+    def __init__(self, directory):
+        self.directory = directory
+        salts = [bytes([place + 1] * 16) for place in range(11)]
+        self.leaves = [v.leaf_hash(hashlib.sha256(salt + event_of(place)).digest()) for place, salt in enumerate(salts)]
+        self.lines = []
+        for place in (4, 5, 7, 10):
+            path = ",".join(base(beside) for beside in path_of(place, self.leaves)) or "-"
+            self.lines.append(b"\t".join([str(place).encode(), salts[place].hex().encode(), path.encode(), event_of(place)]) + b"\n")
+        self.told = [self.checkpoint(self.leaves, size) for size in (4, 7, 11)]
+        root = root_of(self.leaves[:4]).hex()
+        head = ["kakitome erasure certificate 1", f"origin {NAME}", "volume 1", "first 0", "last 4", f"root {root}"]
+        self.texts = {
+            "README.md": "read me\n",
+            "key.txt": vkey() + "\n",
+            "checkpoint.txt": self.told[2]["note"],
+            "erased/volume-1.txt": self.signed("\n".join(head) + "\n"),
+        }
+        self.write()
+        self.sign()
+
+    def signed(self, text, secret=SECRET):
+        """A note; each is signed once, since that takes its time here."""
+        if (text, secret) not in self.WRITTEN:
+            self.WRITTEN[text, secret] = note(text, secret)
+        return self.WRITTEN[text, secret]
+
+    def checkpoint(self, leaves, size, secret=SECRET):
+        text = f"{NAME}\n{size}\n{base(root_of(leaves[:size]))}\n"
+        path = [base(beside) for beside in growth_of(size, leaves)]
+        return {"size": size, "at": "2026-11-01T00:00:00Z", "note": self.signed(text, secret), "path": path}
+
+    def put(self, name, octets):
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(octets)
+
+    def write(self):
+        for name, text in self.texts.items():
+            self.put(name, text.encode())
+        self.put(self.EVENTS, b"".join(self.lines))
+        self.put("checkpoints.jsonl", "".join(json.dumps(told) + "\n" for told in self.told).encode())
+
+    def sign(self, more=()):
+        lines = ["kakitome audit bundle 1", f"origin {NAME}", "about clause 4.2-3", "size 11", f"root {base(root_of(self.leaves))}"]
+        lines += [f"{name} 2026-11-01T00:00:00Z" for name in ("made", "from", "to")]
+        lines += ["erased 1 0 4", f"evidence {self.EVENTS} 4 2", *more]
+        for name in (*self.texts, self.EVENTS, "checkpoints.jsonl"):
+            with open(os.path.join(self.directory, name), "rb") as file:
+                octets = file.read()
+            lines.append(f"file {name} {len(octets)} {hashlib.sha256(octets).hexdigest()}")
+        self.put("bundle.txt", self.signed("\n".join(lines) + "\n").encode())
+
+    def found(self, witnesses=()):
+        return v.Bundle(self.directory, v.Key(vkey()), witnesses).faults
+
+
 class Parts(unittest.TestCase):
+    def test_every_place_and_every_beginning_is_proved_and_no_other(self):
+        leaves = [v.leaf_hash(bytes([number])) for number in range(23)]
+        other = v.leaf_hash(b"other")
+        for size in range(1, 23):
+            tree = leaves[:size]
+            root = root_of(tree)
+            for place in range(size):
+                path = path_of(place, tree)
+                self.assertTrue(v.includes(place, tree[place], size, root, path))
+                self.assertFalse(v.includes(place, other, size, root, path))
+                self.assertFalse(v.includes(place + 1, tree[place], size, root, path))
+                self.assertFalse(v.includes(place, tree[place], size, root, [*path, other]))
+            for old in range(1, size + 1):
+                path = growth_of(old, tree)
+                self.assertTrue(v.begins_with(old, root_of(tree[:old]), size, root, path))
+                self.assertFalse(v.begins_with(old, other, size, root, path))
+                self.assertFalse(v.begins_with(old, root_of(tree[:old]), size, root, [*path, other]))
+        self.assertFalse(v.begins_with(0, v.EMPTY, 3, root_of(leaves[:3]), []))
+
+
     def test_signatures_of_the_rfc(self):
         for public, message, signature in SIGNATURES:
             public, message, signature = (bytes.fromhex(text) for text in (public, message, signature))
@@ -241,6 +359,119 @@ class Volumes(unittest.TestCase):
         with open(os.path.join(self.maker.directory, "events.gz"), "ab") as file:
             file.write(b"x")
         self.assertEqual(run(self.maker.directory)[0], 1)
+
+
+class Bundles(unittest.TestCase):
+    def setUp(self):
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.maker = BundleMaker(place.name)
+
+    def changed(self, change):
+        """What is found when the evidence is changed and the key signs it all the same."""
+        lines = list(self.maker.lines)
+        change(self.maker.lines)
+        self.maker.write()
+        self.maker.sign()
+        self.maker.lines = lines
+        return self.maker.found()
+
+    def test_what_was_signed_is_whole(self):
+        bundle = v.Bundle(self.maker.directory, v.Key(vkey()), [self.maker.told[1]["note"]])
+        self.assertEqual((bundle.faults, bundle.events, bundle.checkpoints, bundle.witnesses), ([], 4, 3, 1))
+
+    def test_a_file_that_is_changed_missing_or_more_is_named(self):
+        path = os.path.join(self.maker.directory, "README.md")
+        self.maker.put("README.md", b"read mE\n")
+        self.assertEqual(self.maker.found(), ["the file README.md is not the one that was signed"])
+        os.remove(path)
+        os.symlink("key.txt", path)
+        os.mkdir(os.path.join(self.maker.directory, "empty"))
+        self.maker.put("evidence/more.txt", b"")
+        faults = self.maker.found()
+        for fault in (
+            "the file README.md is no plain file",
+            "the file empty is a folder without any named file",
+            "the file evidence/more.txt is not named in the manifest",
+        ):
+            self.assertIn(fault, faults)
+        os.remove(path)
+        self.assertIn("the file README.md is missing", self.maker.found())
+
+    def test_an_event_that_was_not_written_so_is_named(self):
+        name = self.maker.EVENTS
+
+        def other(lines):
+            lines[1] = lines[1].replace("会議".encode(), "会計".encode())
+
+        def moved(lines):
+            lines[0], lines[1] = lines[1], lines[0]
+
+        def of_another(lines):
+            lines[1] = lines[1].replace(event_of(5), event_of(7))
+
+        def put_elsewhere(lines):
+            lines[0] = b"6" + lines[0][1:]
+
+        def cut(lines):
+            lines[3] = lines[3][:-1]
+
+        for change, fault in (
+            (other, f"{name}: event 1005 is not what was written at place 5"),
+            (of_another, f"{name}: event 1007 is not what was written at place 5"),
+            (put_elsewhere, f"{name}: event 1004 is not what was written at place 6"),
+            (moved, f"{name}: event 1004, at place 4, stands where it cannot: put in, or moved"),
+            (lambda lines: lines.pop(), f"the file {name} has 3 events instead of 4"),
+            (cut, f"{name}: line 4 is no event"),
+        ):
+            self.assertEqual(self.changed(change), [fault])
+
+    def test_a_checkpoint_that_is_replaced_is_named(self):
+        forked = [*self.maker.leaves]
+        forked[2] = v.leaf_hash(b"forked")
+        kept = self.maker.checkpoint(forked, 7)["note"]
+        self.assertEqual(
+            self.maker.found([kept]), ["the checkpoint over 7 events is false: one that was kept elsewhere: it is of another history"]
+        )
+        self.maker.told[0] = self.maker.checkpoint(forked, 4)
+        self.maker.write()
+        self.maker.sign()
+        faults = self.maker.found()
+        self.assertEqual(faults, ["the checkpoint over 4 events is false: the last checkpoint does not begin with it"])
+        self.maker.told[0] = self.maker.checkpoint(self.maker.leaves, 4)
+        self.maker.texts["checkpoint.txt"] = self.maker.checkpoint(self.maker.leaves, 11, bytes(32))["note"]
+        self.maker.write()
+        self.maker.sign()
+        faults = self.maker.found()
+        self.assertEqual(len(faults), 1)
+        self.assertIn("the checkpoint over 11 events is false: checkpoint.txt", faults[0])
+
+    def test_a_certificate_of_something_else_is_named(self):
+        text = self.maker.texts["erased/volume-1.txt"].split("\n\n")[0] + "\n"
+        for old, new, fault in (
+            ("last 4", "last 5", "its certificate is of something else"),
+            ("root ", "root 0", "its certificate is of another history"),
+        ):
+            self.maker.texts["erased/volume-1.txt"] = self.maker.signed(text.replace(old, new))
+            self.maker.write()
+            self.maker.sign()
+            self.assertEqual(self.maker.found(), [f"the erased volume 1: {fault}"])
+
+    def test_a_manifest_that_cannot_be_meant_is_refused(self):
+        for more in ("more 1", "size 11", "file ../x 0 00", "file .x 0 00", "file a//b 0 00"):
+            self.maker.sign([more])
+            with self.assertRaises(v.Unreadable):
+                self.maker.found()
+
+    def test_the_command_says_how_it_ended(self):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            self.assertEqual(v.main(["--key", vkey(), self.maker.directory]), 0)
+        self.assertIn("2 events were left out of it", out.getvalue())
+        self.assertIn("volume 1, 4 events, was erased", out.getvalue())
+        self.maker.put("more", b"")
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(v.main(["--key", vkey(), self.maker.directory]), 1)
 
 
 if __name__ == "__main__":

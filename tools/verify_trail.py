@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Verifies an exported volume of Kakitome's audit trail with nothing but Python's standard library.
+"""Verifies exported volumes of Kakitome's audit trail, and auditors' bundles, with nothing but Python's standard library.
 
-    verify_trail.py --key KEY [--witness FILE] VOLUME...
+    verify_trail.py --key KEY [--witness FILE] DIRECTORY...
 
 KEY is the public key of the trail (`name+id+key`), or a file with it: as it was noted when the site was set up, not as the
-medium has it. VOLUME is the directory of an exported volume. The format is described in docs/trail.md; this program
+medium has it. DIRECTORY is an exported volume, or a bundle. The formats are described in docs/trail.md; this program
 shares nothing with Kakitome but that description.
 
-Exit status: 0 all is what was written, 1 something is not, 2 the volume or the key cannot be read.
+Exit status: 0 all is what was written, 1 something is not, 2 a directory or the key cannot be read.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import sys
 import zlib
 
@@ -172,6 +173,52 @@ class Tree:
         for part in reversed(self.parts[:-1]):
             root = node_hash(part, root)
         return root
+
+
+def includes(place, leaf, size, root, path):
+    """Whether the path proves that the leaf is at that place of the tree (RFC 9162, section 2.1.3.2)."""
+    if place >= size:
+        return False
+    number, last, found = place, size - 1, leaf
+    for beside in path:
+        if last == 0:
+            return False
+        if number & 1 or number == last:
+            found = node_hash(beside, found)
+            while not number & 1 and number:
+                number, last = number >> 1, last >> 1
+        else:
+            found = node_hash(found, beside)
+        number, last = number >> 1, last >> 1
+    return last == 0 and found == root
+
+
+def begins_with(old, old_root, size, root, path):
+    """Whether the path proves that the tree begins with the old one (RFC 9162, section 2.1.4.2)."""
+    if not 0 < old <= size:
+        return False
+    if old == size:
+        return not path and old_root == root
+    path = list(path)
+    if old & (old - 1) == 0:
+        path.insert(0, old_root)
+    if not path:
+        return False
+    number, last = old - 1, size - 1
+    while number & 1:
+        number, last = number >> 1, last >> 1
+    first = second = path[0]
+    for beside in path[1:]:
+        if last == 0:
+            return False
+        if number & 1 or number == last:
+            first, second = node_hash(beside, first), node_hash(beside, second)
+            while not number & 1 and number:
+                number, last = number >> 1, last >> 1
+        else:
+            second = node_hash(second, beside)
+        number, last = number >> 1, last >> 1
+    return last == 0 and first == old_root and second == root
 
 
 # Volumes.
@@ -335,6 +382,219 @@ def number_of(event):
         return None
 
 
+# Bundles.
+
+PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+def is_name(name):
+    return all(PART.fullmatch(part) for part in name.split("/"))
+
+
+def read_bundle(directory, key):
+    with open(os.path.join(directory, "bundle.txt"), encoding="utf-8") as file:
+        text = key.open(file.read())
+    lines = text.splitlines()
+    if lines[0] != "kakitome audit bundle 1":
+        raise Unreadable("it is a bundle of another format")
+    said, erased, evidence, files, doubled = {}, [], {}, {}, []
+    for line in lines[1:]:
+        name, _, value = line.partition(" ")
+        parts = value.split(" ")
+        if name == "erased" and len(parts) == 3:
+            erased.append(tuple(int(part) for part in parts))
+        elif name == "evidence" and len(parts) == 3 and is_name(parts[0]):
+            evidence[parts[0]] = (int(parts[1]), int(parts[2]))
+        elif name == "file" and len(parts) == 3 and is_name(parts[0]):
+            if parts[0] in files:
+                doubled.append(parts[0])
+            files[parts[0]] = (int(parts[1]), parts[2])
+        elif name in ("origin", "made", "about", "from", "to", "size", "root") and name not in said:
+            said[name] = value
+        else:
+            raise Unreadable(f"the line {line!r} of its manifest is not understood")
+    if said["origin"] != key.name:
+        raise Unreadable("it is a bundle of another trail")
+    return {
+        **{name: said[name] for name in ("made", "about", "from", "to", "origin")},
+        "size": int(said["size"]),
+        "root": unbase64(said["root"]),
+        "erased": erased,
+        "evidence": evidence,
+        "files": files,
+        "doubled": doubled,
+    }
+
+
+class Bundle:
+    """A bundle that is being verified. `faults` holds what is wrong, in words."""
+
+    def __init__(self, directory, key, witnesses=()):
+        self.directory, self.key = directory, key
+        self.manifest = read_bundle(directory, key)
+        self.size, self.root = self.manifest["size"], self.manifest["root"]
+        self.faults, self.events, self.checkpoints, self.witnesses = [], 0, 0, 0
+        # The roots of the trees that were shown to be the beginning of the last.
+        self.roots = {self.size: self.root}
+        self.faults += [f"the file {name} is named twice" for name in self.manifest["doubled"]]
+        self.find_others(directory, "")
+        for name in ("checkpoint.txt", "checkpoints.jsonl", "key.txt", *self.manifest["evidence"]):
+            if name not in self.manifest["files"]:
+                self.faults.append(f"the file {name} is not named in the manifest")
+        self.check_checkpoint()
+        for name in sorted(self.manifest["files"]):
+            self.check_file(name)
+        for volume, first, last in self.manifest["erased"]:
+            fault = self.erased(volume, first, last)
+            if fault:
+                self.faults.append(f"the erased volume {volume}: {fault}")
+        for note in witnesses:
+            size, root = key.checkpoint(note)
+            if size in self.roots:
+                self.witnesses += 1
+                if self.roots[size] != root:
+                    self.faults.append(f"the checkpoint over {size} events is false: one that was kept elsewhere: it is of another history")
+
+    def find_others(self, directory, prefix):
+        files = self.manifest["files"]
+        for entry in os.scandir(directory):
+            name = prefix + entry.name
+            if entry.is_file(follow_symlinks=False):
+                if name not in files and name != "bundle.txt":
+                    self.faults.append(f"the file {name} is not named in the manifest")
+            elif not entry.is_dir(follow_symlinks=False):
+                self.faults.append(f"the file {name} is no plain file")
+            elif any(file.startswith(name + "/") for file in files):
+                self.find_others(entry.path, name + "/")
+            else:
+                self.faults.append(f"the file {name} is a folder without any named file")
+
+    def note(self, name):
+        """A small file; None when it cannot be read, which is told where files are compared."""
+        try:
+            with open(os.path.join(self.directory, *name.split("/")), encoding="utf-8", newline="") as file:
+                return file.read(1 << 20)
+        except (OSError, ValueError):
+            return None
+
+    def check_checkpoint(self):
+        note, size = self.note("checkpoint.txt"), self.size
+        if note is not None:
+            try:
+                size, root = self.key.checkpoint(note)
+                if (size, root) != (self.size, self.root):
+                    raise Unreadable("it is not the one that the manifest tells of")
+            except Unreadable as error:
+                self.faults.append(f"the checkpoint over {size} events is false: checkpoint.txt: {error}")
+        key = self.note("key.txt")
+        try:
+            if key is not None and Key(key).public != self.key.public:
+                raise Unreadable("another")
+        except Unreadable:
+            self.faults.append("the file key.txt has another key than the one that was given")
+
+    def check_file(self, name):
+        octets, digest = self.manifest["files"][name]
+        found, length = hashlib.sha256(), 0
+
+        def lines(file):
+            nonlocal length
+            while line := file.readline(1 << 20):
+                found.update(line)
+                length += len(line)
+                yield line
+
+        try:
+            with open(os.path.join(self.directory, *name.split("/")), "rb") as file:
+                if name in self.manifest["evidence"]:
+                    self.read_evidence(name, lines(file))
+                elif name == "checkpoints.jsonl":
+                    self.read_checkpoints(lines(file))
+                # What was not read belongs to the file too.
+                for _ in lines(file):
+                    pass
+        except FileNotFoundError:
+            self.faults.append(f"the file {name} is missing")
+        except OSError as error:
+            self.faults.append(f"the file {name} cannot be read: {error}")
+        else:
+            if length != octets:
+                self.faults.append(f"the file {name} has {length} octets instead of {octets}")
+            elif found.hexdigest() != digest:
+                self.faults.append(f"the file {name} is not the one that was signed")
+
+    def read_checkpoints(self, lines):
+        before = 0
+        for line in lines:
+            size = None
+            try:
+                said = json.loads(line)
+                size = said["size"]
+                told, root = self.key.checkpoint(said["note"])
+                if told != size:
+                    raise Unreadable(f"it tells of {told} events")
+                if not begins_with(told, root, self.size, self.root, [unbase64(hash) for hash in said["path"]]):
+                    raise Unreadable("the last checkpoint does not begin with it")
+                if told <= before:
+                    raise Unreadable("it stands where it cannot: put in, or moved")
+                before = told
+                self.roots[told] = root
+                self.checkpoints += 1
+            except (Unreadable, ValueError, KeyError, TypeError) as error:
+                self.faults.append(f"the checkpoint over {size} events is false: {error}")
+
+    def read_evidence(self, name, lines):
+        number, last = 0, (-1, -1)
+        for number, line in enumerate(lines, 1):
+            self.events += 1
+            parsed = parse_proved(line)
+            if parsed is None:
+                self.faults.append(f"{name}: line {number} is no event")
+                continue
+            place, salt, path, event, told = parsed
+            leaf = leaf_hash(hashlib.sha256(salt + event).digest())
+            if not includes(place, leaf, self.size, self.root, path):
+                self.faults.append(f"{name}: event {told} is not what was written at place {place}")
+            elif told <= last[0] or place <= last[1]:
+                self.faults.append(f"{name}: event {told}, at place {place}, stands where it cannot: put in, or moved")
+            else:
+                last = (told, place)
+        wanted = self.manifest["evidence"][name][0]
+        if number != wanted:
+            self.faults.append(f"the file {name} has {number} events instead of {wanted}")
+
+    def erased(self, volume, first, last):
+        """What is wrong with what is said of an erased volume."""
+        note = self.note(f"erased/volume-{volume}.txt")
+        if note is None:
+            return "its certificate is missing"
+        try:
+            lines = self.key.open(note).splitlines()
+        except Unreadable as error:
+            return f"its certificate: {error}"
+        said = dict(line.split(" ", 1) for line in lines[1:] if " " in line)
+        told = [said.get(name) for name in ("origin", "volume", "first", "last")]
+        if lines[0] != "kakitome erasure certificate 1" or told != [self.key.name, str(volume), str(first), str(last)]:
+            return "its certificate is of something else"
+        if last in self.roots and self.roots[last].hex() != said.get("root"):
+            return "its certificate is of another history"
+        return None
+
+
+def parse_proved(line):
+    """Place, salt, path, event and its number of a line of evidence; None when it is none."""
+    parts = line.split(b"\t", 3)
+    if len(parts) != 4 or not line.endswith(b"\n"):
+        return None
+    try:
+        path = [] if parts[2] == b"-" else [unbase64(hash.decode()) for hash in parts[2].split(b",")]
+        salt, event = bytes.fromhex(parts[1].decode()), parts[3][:-1]
+        number = number_of(event)
+        return None if number is None else (int(parts[0]), salt, path, event, number)
+    except (ValueError, Unreadable):
+        return None
+
+
 def between(volumes):
     """What does not fit where one volume ends and the next begins."""
     volumes = sorted(volumes, key=lambda volume: volume.manifest["first"])
@@ -347,11 +607,33 @@ def between(volumes):
             yield f"{names} are of different histories"
 
 
+def show_volume(volume):
+    told = volume.manifest
+    print(
+        f"{volume.directory}: volume {told['volume']} of {told['origin']}, {told['from']} to {told['to']}: "
+        f"{volume.events} events, {volume.erased} erased, {len(volume.checkpoints)} checkpoints"
+    )
+
+
+def show_bundle(bundle):
+    told = bundle.manifest
+    print(
+        f"{bundle.directory}: bundle of {told['origin']} ({told['about']}), {told['from']} to {told['to']}, made {told['made']}: "
+        f"{len(told['files'])} files, {bundle.events} events, {bundle.checkpoints} checkpoints"
+    )
+    left_out = sum(left for _, left in told["evidence"].values())
+    if left_out:
+        print(f"  {left_out} events were left out of it: there were more than was permitted")
+    for volume, first, last in told["erased"]:
+        print(f"  volume {volume}, {last - first} events, was erased on an officer's decision: nothing of it can be here")
+
+
 def main(words):
-    parser = argparse.ArgumentParser(description="Verifies exported volumes of Kakitome's audit trail.")
+    description = "Verifies exported volumes of Kakitome's audit trail, and auditors' bundles."
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--key", required=True, help="the public key of the trail, or a file with it")
     parser.add_argument("--witness", action="append", default=[], help="a file with a checkpoint that was kept elsewhere")
-    parser.add_argument("volume", nargs="+", help="the directory of an exported volume")
+    parser.add_argument("directory", nargs="+", help="the directory of an exported volume, or of a bundle")
     said = parser.parse_args(words)
     faults = 0
     try:
@@ -364,28 +646,29 @@ def main(words):
         for path in said.witness:
             with open(path, encoding="utf-8") as file:
                 witnesses.append(file.read())
-        volumes = []
-        for directory in said.volume:
-            begins_with = read_manifest(directory, key)["tree"].root()
-            volume = Volume(directory, key, witnesses)
-            volume.begins_with = begins_with
-            volumes.append(volume)
-            told = volume.manifest
-            print(
-                f"{directory}: volume {told['volume']} of {told['origin']}, {told['from']} to {told['to']}: "
-                f"{volume.events} events, {volume.erased} erased, {len(volume.checkpoints)} checkpoints"
-            )
-            for fault in volume.faults or ["is what was written"]:
+        volumes, bundles = [], []
+        for directory in said.directory:
+            if os.path.exists(os.path.join(directory, "bundle.txt")):
+                found = Bundle(directory, key, witnesses)
+                bundles.append(found)
+                show_bundle(found)
+            else:
+                begins_with = read_manifest(directory, key)["tree"].root()
+                found = Volume(directory, key, witnesses)
+                found.begins_with = begins_with
+                volumes.append(found)
+                show_volume(found)
+            for fault in found.faults or ["is what was written"]:
                 print(f"  {fault}")
-            faults += len(volume.faults)
+            faults += len(found.faults)
     except (Unreadable, OSError, KeyError, ValueError) as error:
         print(f"cannot be verified: {error}", file=sys.stderr)
         return 2
     for fault in between(volumes):
         print(fault)
         faults += 1
-    if witnesses and not any(volume.witnesses for volume in volumes):
-        print("the checkpoint that was kept elsewhere ends in none of these volumes: it was compared with nothing")
+    if witnesses and not any(found.witnesses for found in volumes + bundles):
+        print("the checkpoint that was kept elsewhere ends in none of these: it was compared with nothing")
         faults += 1
     return 1 if faults else 0
 

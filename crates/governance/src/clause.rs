@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Who may see events.
-const MAY_SEE_EVENTS: &[Role] = &[
+pub const MAY_SEE_EVENTS: &[Role] = &[
     Role::Administrator,
     Role::SystemOfficer,
     Role::SecurityOfficer,
@@ -237,7 +237,7 @@ pub fn states(
 }
 
 /// What views are made of.
-struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     rules: &'a Rules,
     now: Timestamp,
     standings: Standings,
@@ -247,7 +247,7 @@ struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    fn see(
+    pub(crate) fn see(
         snapshot: &mut Snapshot<'_>,
         rules: &'a Rules,
         facts: &Facts,
@@ -349,7 +349,7 @@ impl<'a> Scene<'a> {
         self.rules.choices.demand(clause, language)
     }
 
-    fn details(&self, clause: &Clause) -> ClauseDetails {
+    pub(crate) fn details(&self, clause: &Clause) -> ClauseDetails {
         let ways = clause.ways.iter();
         let ways = ways.map(|way| self.way(way.way.as_str(), &way.by));
         ClauseDetails {
@@ -370,7 +370,7 @@ impl<'a> Scene<'a> {
 }
 
 /// What a clause rests on: its own ways, or those of its items if it has none.
-fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
+pub(crate) fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
     let own = clause.ways.iter().map(|way| way.by.as_str());
     let mut names: Vec<&str> = own.collect();
     if names.is_empty() {
@@ -388,7 +388,7 @@ fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
     names
 }
 
-fn known<'a>(rules: &'a Rules, id: &str) -> Result<&'a Clause, CommandError> {
+pub(crate) fn known<'a>(rules: &'a Rules, id: &str) -> Result<&'a Clause, CommandError> {
     rules
         .regulation
         .clause(id)

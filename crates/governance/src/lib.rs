@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod clause;
+pub mod dossier;
 pub mod facts;
 pub mod look;
 mod prepare;

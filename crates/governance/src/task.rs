@@ -393,7 +393,7 @@ pub(crate) fn view(rules: &Rules, entry: &table::Entry, now: Timestamp) -> TaskV
     }
 }
 
-fn details(
+pub(crate) fn details(
     sql: &mut dyn Sql,
     rules: &Rules,
     entry: table::Entry,

@@ -31,8 +31,8 @@ pub(crate) use self::traffic::TrafficCommand;
 pub(crate) use abuse::AbuseCommand;
 pub(crate) use access::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand};
 pub(crate) use audit::{
-    AuditCommand, CustodyCommand, DecideArgs, ExportArgs, Format, MediumArgs, PeriodArgs,
-    ReportArgs, SearchArgs, TrailVerifyArgs,
+    AuditCommand, BundleArgs, BundleSpan, CustodyCommand, DecideArgs, ExportArgs, Format,
+    MediumArgs, PeriodArgs, ReportArgs, SearchArgs, TrailVerifyArgs,
 };
 pub(crate) use backups::BackupsCommand;
 pub(crate) use block::BlockCommand;

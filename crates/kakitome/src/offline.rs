@@ -1,10 +1,11 @@
-//! `audit verify --offline`: volumes of any site, verified with nothing but their directories and the public key.
+//! `audit verify --offline`: volumes and bundles of any site, verified with nothing but their directories and the public key.
 
 use std::{fs, path::Path};
 
 use miette::{IntoDiagnostic as _, Result, WrapErr as _, miette};
 use serde_json::json;
 use trail::{
+    bundle,
     note::VerifierKey,
     volume::{Report, verify},
 };
@@ -22,14 +23,20 @@ pub(crate) fn run(words: &TrailVerifyArgs, json: bool) -> Result<()> {
     // One that was saved of a mail has the mail's line ends.
     let witness = witness.map(|note| note.replace("\r\n", "\n"));
     let witnesses: Vec<String> = witness.into_iter().collect();
-    let mut reports = Vec::new();
+    let (mut reports, mut faults, mut compared) = (Vec::new(), 0, 0);
     for directory in &words.offline {
-        reports.push(verify(directory, &key, &witnesses, |_| {}).into_diagnostic()?);
-    }
-    let mut faults = 0;
-    for (directory, report) in words.offline.iter().zip(&reports) {
-        faults += report.faults.len();
-        show(directory, report, json)?;
+        if bundle::is_bundle(directory) {
+            let found = bundle::verify(directory, &key, &witnesses, |_| {}).into_diagnostic()?;
+            faults += found.faults.len();
+            compared += found.witnesses;
+            show_bundle(directory, &found, json)?;
+        } else {
+            let found = verify(directory, &key, &witnesses, |_| {}).into_diagnostic()?;
+            faults += found.faults.len();
+            compared += found.witnesses;
+            show(directory, &found, json)?;
+            reports.push(found);
+        }
     }
     reports.sort_by_key(|report| report.manifest.first);
     for (report, next) in reports.iter().zip(reports.iter().skip(1)) {
@@ -42,9 +49,9 @@ pub(crate) fn run(words: &TrailVerifyArgs, json: bool) -> Result<()> {
             }])?;
         }
     }
-    if words.witness.is_some() && reports.iter().all(|report| report.witnesses == 0) {
+    if words.witness.is_some() && compared == 0 {
         faults += 1;
-        let why = "the checkpoint that was kept elsewhere ends in none of these volumes: it was compared with nothing";
+        let why = "the checkpoint that was kept elsewhere ends in none of these: it was compared with nothing";
         tell(&[match json {
             true => json!({ "finding": why }).to_string(),
             false => why.to_owned(),
@@ -95,6 +102,50 @@ fn show(directory: &Path, report: &Report, json: bool) -> Result<()> {
         report.erased,
         report.checkpoints
     )];
+    if report.is_whole() {
+        lines.push("  is what was written".to_owned());
+    }
+    lines.extend(report.faults.iter().map(|fault| format!("  {fault}")));
+    tell(&lines)
+}
+
+fn show_bundle(directory: &Path, report: &bundle::Report, json: bool) -> Result<()> {
+    let manifest = &report.manifest;
+    if json {
+        let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+        let erased: Vec<u64> = manifest.erased.iter().map(|one| one.volume).collect();
+        let row = json!({
+            "path": directory, "log": manifest.origin, "about": manifest.about, "made": manifest.made,
+            "from": manifest.from, "to": manifest.to, "files": manifest.files.len(), "events": report.events,
+            "left_out": report.left_out(), "erased_volumes": erased, "checkpoints": report.checkpoints, "findings": faults,
+        });
+        return tell(&[row.to_string()]);
+    }
+    let mut lines = vec![format!(
+        "{}: bundle of {} ({}), {} to {}, made {}: {} files, {} events, {} checkpoints",
+        directory.display(),
+        manifest.origin,
+        manifest.about,
+        manifest.from,
+        manifest.to,
+        manifest.made,
+        manifest.files.len(),
+        report.events,
+        report.checkpoints
+    )];
+    if report.left_out() > 0 {
+        lines.push(format!(
+            "  {} events were left out of it: there were more than was permitted",
+            report.left_out()
+        ));
+    }
+    for one in &manifest.erased {
+        lines.push(format!(
+            "  volume {}, {} events, was erased on an officer's decision: nothing of it can be here",
+            one.volume,
+            one.last.saturating_sub(one.first)
+        ));
+    }
     if report.is_whole() {
         lines.push("  is what was written".to_owned());
     }

@@ -141,6 +141,57 @@ async fn every_event_can_be_proved_to_one_who_has_only_the_key() {
 }
 
 /// A closed store with 600 events and two checkpoints, the first over 300; and its notes.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_events_are_proved_at_once_as_each_would_be_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for more in [1, 255, 1, 700, 1090] {
+        happen(&store, more).await;
+        let all = ids(&store).await;
+        let key = store.trail_key();
+        let signed = store.checkpoint().await.unwrap().unwrap();
+        let checkpoint = Checkpoint::open(&signed.note, &key).unwrap();
+        let (size, root) = (checkpoint.size, checkpoint.root);
+        // What comes later changes nothing: the proofs are of that checkpoint.
+        happen(&store, 300).await;
+        store.checkpoint().await.unwrap();
+        let beyond = ids(&store).await[all.len()];
+        for step in [1, 3, 270] {
+            let some: Vec<i64> = all.iter().copied().step_by(step).collect();
+            let wanted = some.clone();
+            let proved = store.read(move |snapshot| -> Result<_, Error> {
+                let mut prover = store::tree::Prover::new(size);
+                let proved = prover.prove(snapshot, &wanted)?;
+                let old = size / 2;
+                let path = (old > 0)
+                    .then(|| prover.growth(snapshot, old))
+                    .transpose()?;
+                assert!(store::tree::last_of(snapshot, size)? < beyond);
+                let past = prover.prove(snapshot, &[beyond]);
+                assert!(matches!(past, Err(Error::NotFound(_))));
+                Ok((proved, path))
+            });
+            let (proved, path) = proved.await.unwrap();
+            for (id, proof) in some.iter().zip(&proved) {
+                assert!(proof.line.starts_with(&format!("{{\"id\":{id},")));
+                let leaf = entry::leaf(&proof.salt, &proof.line);
+                assert!(verify_inclusion(
+                    proof.index,
+                    &leaf,
+                    size,
+                    &root,
+                    &proof.path
+                ));
+            }
+            assert_eq!(some.len(), proved.len());
+            if let Some(path) = path {
+                assert!(!path.is_empty());
+            }
+        }
+    }
+    store.close().await;
+}
+
 async fn written(directory: &Path) -> Vec<String> {
     let store = open(directory);
     let mut notes = Vec::new();

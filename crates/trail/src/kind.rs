@@ -361,6 +361,8 @@ kinds! {
     VolumeErased = "audit.erased",
     /// A volume of the trail was written to a medium and read back.
     VolumeExported = "audit.exported",
+    /// A bundle for an auditor, or the evidence of one clause with its proofs, was made; the detail holds the digest of its manifest.
+    TrailBundled = "audit.bundled",
     /// A medium with a volume of the trail was put somewhere, or given to somebody (clause 8.2(1)b).
     CustodyNoted = "audit.custody",
 

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod analysis;
+pub mod bundle;
 pub mod checkpoint;
 pub mod entry;
 pub mod forward;
@@ -21,6 +22,7 @@ mod kind;
 pub mod merkle;
 pub mod note;
 mod parts;
+mod reading;
 pub mod schema;
 pub mod volume;
 

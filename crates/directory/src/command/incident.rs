@@ -238,6 +238,20 @@ pub async fn list(caller: &Caller) -> Result<Vec<IncidentView>, CommandError> {
         .await
 }
 
+/// Those that were open at any time of a span, the newest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn opened_or_open(
+    snapshot: &mut store::Snapshot<'_>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<IncidentView>, CommandError> {
+    let mut all = table::all(snapshot)?;
+    all.retain(|one| one.opened_at < to && one.closed_at.is_none_or(|closed| closed >= from));
+    all.into_iter().map(|entry| view(snapshot, entry)).collect()
+}
+
 /// Those that are not closed: number, what it is about, missing steps. For the server's own reports.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ pub(crate) enum AuditCommand {
     Analyse(PeriodArgs),
     /// The review of the trail as a document, ready to be signed (clause 8.2(2))
     Report(ReportArgs),
-    /// Verify that no event was changed, removed, put in or moved; with --offline, exported volumes of any site
+    /// Verify that no event was changed, removed, put in or moved; with --offline, exported volumes and bundles of any site
     Verify(TrailVerifyArgs),
     /// Sign a checkpoint over all events, to be kept where nobody who rules this machine can change it
     Checkpoint {
@@ -38,6 +38,8 @@ pub(crate) enum AuditCommand {
     Seal,
     /// Write a volume into a new directory, and verify what can be read back
     Export(ExportArgs),
+    /// Write everything an auditor needs into a new directory: the regulation, clauses, evidence with proofs, and what verifies it
+    Bundle(BundleArgs),
     /// An officer's decision on a volume: to erase it once it is due, or to keep it longer (clause 4.2(3))
     Decide(DecideArgs),
     /// Erase the volumes that are due and decided on; a signed certificate stays
@@ -86,7 +88,7 @@ pub(crate) enum Format {
 /// `audit verify`
 #[derive(Debug, Args)]
 pub(crate) struct TrailVerifyArgs {
-    /// The directory of an exported volume; may be repeated. No site is asked
+    /// The directory of an exported volume, or of a bundle; may be repeated. No site is asked
     #[arg(long, value_name = "PATH", requires = "key")]
     pub(crate) offline: Vec<PathBuf>,
     /// The public key of the trail, or a file with it
@@ -107,6 +109,30 @@ pub(crate) struct ExportArgs {
     pub(crate) to: PathBuf,
     #[command(flatten)]
     pub(crate) medium: MediumArgs,
+}
+
+/// `audit bundle`
+#[derive(Debug, Args)]
+pub(crate) struct BundleArgs {
+    /// The directory that is made for it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+    #[command(flatten)]
+    pub(crate) span: BundleSpan,
+}
+
+/// Of what a bundle tells.
+#[derive(Debug, Args)]
+pub(crate) struct BundleSpan {
+    /// Events not before this time; a year before the end, if nothing is said
+    #[arg(long, value_name = "TIME", requires = "to")]
+    pub(crate) since: Option<String>,
+    /// Events before this time; now, if nothing is said
+    #[arg(long, value_name = "TIME", requires = "to")]
+    pub(crate) until: Option<String>,
+    /// Events of each clause at most, the newest; if there are more, that is told
+    #[arg(long, value_name = "COUNT", requires = "to", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) most: u32,
 }
 
 /// `audit decide`

@@ -1,8 +1,12 @@
 //! `clause`, `task`, `report`: the words.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use directory::Role;
 use governance::State;
+
+use super::BundleSpan;
 
 /// `clause`
 #[derive(Debug, Subcommand)]
@@ -23,10 +27,15 @@ pub(crate) enum ClauseCommand {
         /// Its id
         id: String,
     },
-    /// Show the events, tasks and reports behind a clause; `audit prove` proves each event
+    /// Show the events, tasks and reports behind a clause; with --to, write all of them into a directory, with proofs
     Evidence {
         /// Its id
         id: String,
+        /// The directory that is made for it; `audit verify --offline` verifies it
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        #[command(flatten)]
+        span: BundleSpan,
     },
 }
 

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, CustodyCommand,
-    DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand, OutbreakCommand,
-    PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand, RegisterCommand,
-    ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand, StsCommand, TlsCommand,
-    TlsReportsCommand, VulnCommand,
+    AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, ClauseCommand,
+    CustodyCommand, DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand,
+    OutbreakCommand, PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand,
+    RegisterCommand, ReportsCommand, ScreeningCommand, SecondFactorCommand, SiteCommand,
+    StsCommand, TlsCommand, TlsReportsCommand, VulnCommand,
 };
 
 impl SiteCommand {
@@ -31,6 +31,8 @@ impl SiteCommand {
             Self::Backups(command) => return command.words(),
             Self::Audit(AuditCommand::Checkpoint { to }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
+            Self::Audit(AuditCommand::Bundle(words)) => (Some("--to"), &words.to),
+            Self::Clause(ClauseCommand::Evidence { to, .. }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
             Self::Vuln(VulnCommand::Import(words)) => (Some("--file"), words.file.as_ref()?),
             Self::Vuln(VulnCommand::Execute(words)) => (Some("--file"), &words.file),

@@ -1,15 +1,16 @@
 //! `clause`, `task`, `report`: how clauses stand, what people owe, and what came of it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use directory::command::Caller;
 use governance::{clause, report, task};
 use serde_json::{Value, json};
+use trail::Outcome;
 use world::Timestamp;
 
-use super::{Answer, Failure};
+use super::{Answer, Failure, audit::bundle};
 use crate::{
-    cli::{ClauseCommand, ReportCommand, TaskCommand},
+    cli::{BundleSpan, ClauseCommand, ReportCommand, TaskCommand},
     governing,
     site::Site,
 };
@@ -52,7 +53,12 @@ pub(super) async fn clauses(
                 .row(&clause::check(caller, &rules, &facts, &id).await?)
                 .await
         }
-        ClauseCommand::Evidence { id } => {
+        ClauseCommand::Evidence {
+            id,
+            to: Some(to),
+            span,
+        } => bundled(site, caller, (id, to), &span, answer).await,
+        ClauseCommand::Evidence { id, to: None, .. } => {
             let evidence = clause::evidence(caller, &rules, &facts, &id).await?;
             for way in &evidence.clause.ways {
                 let row =
@@ -103,6 +109,35 @@ pub(super) async fn clauses(
             Ok(())
         }
     }
+}
+
+/// Writes what is behind a clause into a directory, with proofs.
+async fn bundled(
+    site: &Site,
+    caller: &Caller,
+    (id, to): (String, PathBuf),
+    span: &BundleSpan,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let words = format!("clause evidence {id} --to {}", to.display());
+    let permitted = caller.permit(&words, clause::MAY_SEE_EVENTS, |name| async { Ok(name) });
+    let order = bundle::Order {
+        clause: Some(id),
+        to,
+        person: permitted.await?,
+        given: Some(caller.given(&words)),
+    };
+    let made = bundle::make(site, order, span, answer).await;
+    if let Err(error) = &made {
+        let outcome = match error {
+            Failure::Failed(_) => Outcome::Failure,
+            _ => Outcome::Refused,
+        };
+        let event = caller.given(&words).outcome(outcome);
+        site.record(event.detail("reason", error.to_string()))
+            .await?;
+    }
+    made
 }
 
 /// One thing behind a clause. What an event holds is told by `audit search`, and that it is in the trail by `audit prove ID`.

@@ -1,12 +1,16 @@
 //! `regulation`: the site's own regulation as documents.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
 use ::regulation::{Catalogue, Decided, Document, Language, Regulation, SiteFacts, oscal};
 use directory::{
     Role,
-    command::{Caller, CommandError, person},
+    command::{
+        Caller, CommandError,
+        person::{self, PersonView},
+    },
 };
+use governance::clause::ClauseView;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trail::{Actor, Event, Kind};
@@ -54,6 +58,14 @@ pub(super) async fn run(
 
 /// The regulation and the facts of the site as they are now.
 async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandError> {
+    let (people, clauses) = standing(site).await?;
+    Ok(own_regulation::of(site, &people, &clauses))
+}
+
+/// Everybody, and how the clauses stand now.
+pub(super) async fn standing(
+    site: &Site,
+) -> Result<(Vec<PersonView>, BTreeMap<String, ClauseView>), CommandError> {
     let (rules, facts, now) = (
         site.rules(),
         governing::gather(site).await,
@@ -63,8 +75,7 @@ async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandEr
         let clauses = governance::clause::states(snapshot, &rules, &facts, now)?;
         Ok((person::everybody(snapshot)?, clauses))
     };
-    let (people, clauses) = site.store.read(read).await?;
-    Ok(own_regulation::of(site, &people, &clauses))
+    site.store.read(read).await
 }
 
 async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {

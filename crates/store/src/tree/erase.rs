@@ -305,3 +305,11 @@ pub(crate) fn erased(
     }
     Ok((places, unsigned))
 }
+
+/// The signed certificate that a volume was erased; empty while there is none.
+pub(super) fn certificate(sql: &mut dyn Sql, number: u64) -> Result<String, Error> {
+    let find = "SELECT certificate FROM trail_volume WHERE number = ?1";
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let found = sql::first(sql, find, params![number], |row| row.maybe_text(0))?;
+    Ok(found.flatten().unwrap_or_default())
+}

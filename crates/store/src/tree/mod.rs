@@ -5,8 +5,9 @@
 //! then on no event can be changed, removed, put between others or moved without the checkpoint telling, and no checkpoint
 //! be replaced without the key; one that was kept elsewhere tells of a trail that was written anew as a whole.
 //!
-//! `tile` has the rows, `grow` lets the tree grow, `key` keeps what signs.
+//! `tile` has the rows, `bundle` proves many events at once, `grow` lets the tree grow, `key` keeps what signs.
 
+mod bundle;
 mod custody;
 mod erase;
 mod export;
@@ -34,6 +35,7 @@ pub(crate) use grow::run;
 pub(crate) use key::{FILE, open as open_key};
 pub(crate) use tile::{LEAVES, Leaf, Tile, after, count, read as read_tiles};
 
+pub use bundle::{Proved, Prover, erased_volumes, last_of, signed_between, written_before};
 pub use custody::{Custody, NewCustody, custody};
 pub(crate) use erase::erased;
 pub use erase::{Decision, EraseError};

@@ -93,6 +93,19 @@ pub(super) const TRAIL: &[Schema] = schemas! {
             Always "erased" Number: "How many were erased, so that only their leaves are there.";
             Always "checkpoints" Number: "How many checkpoints were verified as it was read back.";
     }
+    TrailBundled {
+        subject: "`all`, or `clause` and its id";
+        outcome: Success;
+        facts:
+            Always "to" Text: "The directory that it was written to.";
+            Always "from" Text: "Where the period begins (RFC 3339).";
+            Always "until" Text: "Where the period ends (RFC 3339).";
+            Always "checkpoint" Number: "How many events the checkpoint tells of, by which all are proved.";
+            Always "events" Number: "How many events are in it; one that is evidence of two clauses counts twice.";
+            Always "left-out" Number: "How many were not put in, because a clause had more than was permitted.";
+            Always "files" Number: "How many files its manifest names.";
+            Always "manifest" Text: "SHA-256 of its manifest, in hexadecimal digits.";
+    }
     CustodyNoted {
         subject: "`volume` and its number";
         outcome: Success;

@@ -53,7 +53,7 @@ fn push_hex(text: &mut String, octets: &[u8]) {
 }
 
 /// The octets that `text` gives as hexadecimal digits.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut octets = [0; N];
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() || pairs.len() != N {

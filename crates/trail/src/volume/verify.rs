@@ -3,11 +3,10 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufReader},
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::digest::{Context, SHA256};
 use flate2::bufread::MultiGzDecoder;
 use serde_json::Value;
 
@@ -17,10 +16,9 @@ use crate::{
     entry::{self, Salt},
     merkle::{Frontier, Hash},
     note::VerifierKey,
+    reading::{self, Digested, next_line},
 };
 
-/// Octets of one line at most: an event has some tens of thousands.
-const LONGEST_LINE: u64 = 1 << 20;
 /// Octets of a manifest at most.
 const LONGEST_MANIFEST: u64 = 1 << 20;
 /// Faults that are named one by one.
@@ -208,81 +206,26 @@ pub fn verify(
 
 fn manifest(directory: &Path, key: &VerifierKey) -> Result<Manifest, VolumeError> {
     let path = directory.join(MANIFEST);
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        File::open(&path)?
-            .take(LONGEST_MANIFEST)
-            .read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = read().map_err(|source| VolumeError::Io {
+    let text = reading::small(&path, LONGEST_MANIFEST).map_err(|source| VolumeError::Io {
         path: path.clone(),
         source,
     })?;
     Manifest::open(&text, key).map_err(|source| VolumeError::Manifest { path, source })
 }
 
-/// A file that is digested as it is read.
-struct Digested<R> {
-    inner: R,
-    context: Context,
-    octets: u64,
-}
-
-impl<R: Read> Read for Digested<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.context.update(buffer.get(..count).unwrap_or_default());
-        self.octets += count as u64;
-        Ok(count)
-    }
-}
-
-impl<R: Read> Digested<R> {
-    /// What is wrong with the file, once it was read to its end.
-    fn fault(mut self, name: &str, manifest: &Manifest) -> Option<Fault> {
-        // What a reader left behind the end of what it understood belongs to the file too.
-        let rest = io::copy(&mut self, &mut io::sink());
-        let why = match (manifest.files.iter().find(|file| file.name == name), rest) {
-            (_, Err(error)) => format!("cannot be read: {error}"),
-            (None, _) => "is not named in the manifest".to_owned(),
-            (Some(file), _) if file.octets != self.octets => {
-                format!("has {} octets instead of {}", self.octets, file.octets)
-            }
-            (Some(file), _) if self.context.finish().as_ref() != file.digest => {
-                "is not the one that was signed".to_owned()
-            }
-            _ => return None,
-        };
-        Some(Fault::File {
-            name: name.to_owned(),
-            why,
-        })
-    }
-}
-
 fn open(directory: &Path, name: &str) -> Result<BufReader<Digested<File>>, VolumeError> {
     let path = directory.join(name);
-    let file = File::open(&path).map_err(|source| VolumeError::Io { path, source })?;
-    Ok(BufReader::new(Digested {
-        inner: file,
-        context: Context::new(&SHA256),
-        octets: 0,
-    }))
+    reading::open(&path).map_err(|source| VolumeError::Io { path, source })
 }
 
-/// The next line without its end; `None` at the end, and an error for one that has none or is too long.
-fn next_line(reader: &mut impl BufRead) -> Option<Result<String, io::Error>> {
-    let mut line = String::new();
-    match reader.take(LONGEST_LINE).read_line(&mut line) {
-        Ok(0) => None,
-        Ok(_) if line.ends_with('\n') => {
-            line.pop();
-            Some(Ok(line))
-        }
-        Ok(_) => Some(Err(io::ErrorKind::UnexpectedEof.into())),
-        Err(error) => Some(Err(error)),
-    }
+/// What is wrong with a file that was read.
+fn fault(file: Digested<File>, name: &str, manifest: &Manifest) -> Option<Fault> {
+    let told = manifest.files.iter().find(|file| file.name == name);
+    let name = name.to_owned();
+    Some(Fault::File {
+        why: file.fault(told)?,
+        name,
+    })
 }
 
 /// The checkpoints of the volume whose signatures are right.
@@ -308,7 +251,7 @@ fn checkpoints(
         report.tell(Fault::Checkpoint { size, why });
     }
     report.checkpoints = found.len() as u64;
-    if let Some(fault) = reader.into_inner().fault(CHECKPOINTS, &report.manifest) {
+    if let Some(fault) = fault(reader.into_inner(), CHECKPOINTS, &report.manifest) {
         report.tell(fault);
     }
     Ok(found)
@@ -350,7 +293,7 @@ impl<C: Iterator<Item = Checkpoint>> Reading<C> {
         }
         progress(number);
         let file = reader.into_inner().into_inner().into_inner();
-        if let Some(fault) = file.fault(EVENTS, &self.report.manifest) {
+        if let Some(fault) = fault(file, EVENTS, &self.report.manifest) {
             self.report.tell(fault);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! `audit`: only those with a role that reads the trail may (clause 8.2(1)a), and reading is an event.
 
 mod analysis;
+pub(super) mod bundle;
 pub(super) mod search;
 pub(super) mod verify;
 mod volume;
@@ -37,6 +38,7 @@ pub(super) async fn run(
         match command {
             AuditCommand::Seal
             | AuditCommand::Export(_)
+            | AuditCommand::Bundle(_)
             | AuditCommand::Custody(_)
             | AuditCommand::EraseDue => KEEPERS,
             AuditCommand::Decide(_) => OFFICERS,
@@ -62,6 +64,7 @@ pub(super) async fn run(
         AuditCommand::Volumes => volume::list(site, answer).await,
         AuditCommand::Seal => volume::seal(site, caller, answer).await,
         AuditCommand::Export(words) => volume::export(site, caller, words, answer).await,
+        AuditCommand::Bundle(words) => bundle::run(site, caller, &words, answer).await,
         AuditCommand::Decide(words) => volume::decide(site, caller, &words, answer).await,
         AuditCommand::EraseDue => volume::erase_due(site, caller, answer).await,
         AuditCommand::Custody(command) => volume::custody(site, caller, command, answer).await,
