@@ -94,13 +94,14 @@ pub(crate) fn standings(
     let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
     let known = known(standing::all(snapshot)?);
     let mut found = Vec::new();
+    let mut scene = Scene {
+        snapshot,
+        facts,
+        rules,
+        now,
+        traffic: None,
+    };
     for check in check::all() {
-        let mut scene = Scene {
-            snapshot,
-            facts,
-            rules,
-            now,
-        };
         let finding = match (check.look)(&mut scene) {
             Ok(finding) => finding,
             Err(Error::Closed) => return Err(Error::Closed),
@@ -204,6 +205,7 @@ impl Plan {
                         facts,
                         rules,
                         now,
+                        traffic: None,
                     };
                     let prepared = prepare::facts(&mut scene, workflow, &about, seen)?;
                     Some((about, prepared))

@@ -110,6 +110,28 @@ fn begin() -> ManualClock {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_looks_every_five_minutes_has_observed_the_hour() {
+    let place = tempfile::tempdir().unwrap();
+    let clock = begin();
+    let site = Site::open(place.path(), &clock);
+    site.look(0).await;
+    for _ in 0..24 {
+        clock.advance(MINUTE * 5);
+        site.look(0).await;
+    }
+    // Nobody looked for two hours: that is not passed over.
+    clock.advance(MINUTE * 120);
+    site.look(0).await;
+    let minutes: Vec<u32> = site
+        .hours()
+        .await
+        .iter()
+        .map(|(.., counts)| counts.minutes)
+        .collect();
+    assert_eq!(minutes, [56, 60, 5, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_event_counts_once_and_hours_are_closed() {
     let place = tempfile::tempdir().unwrap();
     let clock = begin();

@@ -53,7 +53,11 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     }
 }
 
-async fn tell_all(site: &Site) -> Result<(), store::Error> {
+/// Tells of each that nobody was told of yet.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn tell_all(site: &Site) -> Result<(), store::Error> {
     for found in incident::unreported(&site.directory).await? {
         tell(site, &found).await?;
     }

@@ -36,18 +36,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             () = tokio::time::sleep(wait) => {}
         }
         wait = LOOK;
-        let done = async {
-            let ended = site.directory.expire_blocks().await?;
-            if ended > 0 {
-                tracing::info!(ended, "blocks have ended");
-            }
-            let ended = transfer::outbreak::expire(&site.transfer).await?;
-            if ended > 0 {
-                tracing::info!(ended, "rules against outbreaks have ended");
-            }
-            read(&site).await
-        };
-        match done.await {
+        match look(&site).await {
             Ok(()) => {}
             Err(store::Error::Closed) => return,
             Err(error) => {
@@ -56,4 +45,17 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             }
         }
     }
+}
+
+/// Ends what is over, and reads what holds.
+pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
+    let ended = site.directory.expire_blocks().await?;
+    if ended > 0 {
+        tracing::info!(ended, "blocks have ended");
+    }
+    let ended = transfer::outbreak::expire(&site.transfer).await?;
+    if ended > 0 {
+        tracing::info!(ended, "rules against outbreaks have ended");
+    }
+    read(site).await
 }

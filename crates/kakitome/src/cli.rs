@@ -109,6 +109,22 @@ pub(crate) struct DemoArgs {
     /// Ports are this plus the standard port modulo 1000
     #[arg(long, value_name = "N", default_value_t = 20000, value_parser = clap::value_parser!(u16).range(1024..=64000))]
     pub(crate) port_base: u16,
+    /// Let a whole year of an office pass first, with all that a site has to do and some of what can happen, and show what every
+    /// clause stands at; takes some minutes
+    #[arg(long)]
+    pub(crate) year: bool,
+    /// Decides who works there, what mail there is and when things happen: the same seed, the same year
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "year")]
+    pub(crate) seed: u64,
+    /// The year's first day [default: a year ago]
+    #[arg(long, value_name = "DATE", requires = "year")]
+    pub(crate) from: Option<jiff::civil::Date>,
+    /// How many people work there
+    #[arg(long, value_name = "N", default_value_t = 500, requires = "year")]
+    pub(crate) people: usize,
+    /// Traffic is watched every five minutes in so many weeks before the end, and once a day before them
+    #[arg(long, value_name = "N", requires = "year", hide = true)]
+    pub(crate) watched_weeks: Option<u16>,
 }
 
 /// `init`

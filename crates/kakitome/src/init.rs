@@ -46,8 +46,12 @@ pub(crate) struct Made {
     pub(crate) hostname: String,
 }
 
-/// Makes an installation as `arguments` say. `extra` is added to the settings (the demo's own).
-pub(crate) async fn init(arguments: &InitArgs, extra: &str) -> Result<Made, InitError> {
+/// Makes an installation as `arguments` say, at the time of `world`. `extra` is added to the settings (the demo's own).
+pub(crate) async fn init(
+    arguments: &InitArgs,
+    extra: &str,
+    world: World,
+) -> Result<Made, InitError> {
     let path = &arguments.site;
     let writing = |source| InitError::Writing {
         path: path.display().to_string(),
@@ -91,8 +95,9 @@ pub(crate) async fn init(arguments: &InitArgs, extra: &str) -> Result<Made, Init
         &path.join(&parsed.tls.certificate),
         &path.join(&parsed.tls.key),
         vec![hostname.clone(), "localhost".to_owned()],
+        world.now(),
     )?;
-    let person = first_person(path, &parsed).await?;
+    let person = first_person(path, &parsed, world).await?;
     Ok(Made { person, hostname })
 }
 
@@ -106,9 +111,13 @@ fn domain(name: &str) -> Result<String, InitError> {
 }
 
 /// Opens the store for the first time and enters the caller with every officer's role.
-async fn first_person(path: &Path, parsed: &settings::Settings) -> Result<String, InitError> {
+async fn first_person(
+    path: &Path,
+    parsed: &settings::Settings,
+    world: World,
+) -> Result<String, InitError> {
     let user = site::user_name(rustix::process::getuid().as_raw());
-    let store = Store::open(path, &parsed.store_options(), World::system())?;
+    let store = Store::open(path, &parsed.store_options(), world)?;
 
     let entered = directory::bootstrap(&store, &user, &user).await;
     store.close().await;

@@ -106,7 +106,7 @@ pub fn settings_fault(text: &str) -> Option<String> {
 fn run(cli: Cli) -> Result<()> {
     match cli.verb {
         Verb::Init(arguments) => {
-            let made = runtime()?.block_on(init::init(&arguments, ""))?;
+            let made = runtime()?.block_on(init::init(&arguments, "", world::World::system()))?;
             if cli.json {
                 let row = serde_json::json!({
                     "directory": arguments.site,
@@ -136,7 +136,8 @@ fn run(cli: Cli) -> Result<()> {
             Ok(())
         }
         Verb::Demo(arguments) => {
-            log_to_standard_error("warn");
+            // A year has its incidents, and tells of them by itself.
+            log_to_standard_error(if arguments.year { "error" } else { "warn" });
             runtime()?.block_on(demo::run(&arguments))
         }
         Verb::Check { site } => runtime()?.block_on(check::run(&site, cli.json)),

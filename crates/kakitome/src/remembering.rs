@@ -48,8 +48,11 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     }
 }
 
-/// Senders that come no more, and reports of abuse that nobody sent in time.
-async fn forget(site: &Site) -> Result<(), store::Error> {
+/// Forgets senders that come no more, and reports of abuse that nobody sent in time.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn forget(site: &Site) -> Result<(), store::Error> {
     transfer::acquaintance::forget(&site.transfer).await?;
     transfer::abuse::forget(&site.transfer).await?;
     Ok(())

@@ -17,15 +17,11 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     let mut done = None;
     loop {
-        let months = site.settings().audit.rotate_months;
-        let boundary = period_start(site.world.now(), months, &TimeZone::system());
-        if boundary != done {
-            match seal(&site, boundary).await {
-                Ok(()) => done = boundary,
-                Err(store::Error::Closed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "the volume of the audit trail is not sealed yet; it is tried again");
-                }
+        match look(&site, &mut done).await {
+            Ok(()) => {}
+            Err(store::Error::Closed) => return,
+            Err(error) => {
+                tracing::error!(%error, "the volume of the audit trail is not sealed yet; it is tried again");
             }
         }
         tokio::select! {
@@ -33,6 +29,20 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             () = tokio::time::sleep(LOOK) => {}
         }
     }
+}
+
+/// Seals what ended before the period in which it is now, unless that was `done`.
+///
+/// # Errors
+/// The store's: then it is not done yet.
+pub(crate) async fn look(site: &Site, done: &mut Option<Timestamp>) -> Result<(), store::Error> {
+    let months = site.settings().audit.rotate_months;
+    let boundary = period_start(site.world.now(), months, &TimeZone::system());
+    if boundary != *done {
+        seal(site, boundary).await?;
+        *done = boundary;
+    }
+    Ok(())
 }
 
 async fn seal(site: &Site, before: Option<Timestamp>) -> Result<(), store::Error> {

@@ -47,7 +47,11 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     }
 }
 
-async fn look(site: &Site) -> Result<(), store::Error> {
+/// Looks how the scanners do, and records what has changed.
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
     let scanners = site.scanners();
     let (definitions, troubles) = scanners.probe().await;
     let engines = site.engines();

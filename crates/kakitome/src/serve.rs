@@ -8,7 +8,8 @@ use tokio::{
     time::timeout,
 };
 use trail::{Actor, Event, Kind};
-use wire::ShutdownHandle;
+use wire::{Shutdown, ShutdownHandle};
+use world::World;
 
 use crate::{
     acme, alarms, blocks, canary, clock, control, digests, dmarc_reports, forward, governing, idle,
@@ -92,7 +93,7 @@ async fn reload(site: &Site) {
 
 /// Opens the site, binds its listeners and begins to serve.
 pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
-    let site = Arc::new(Site::open(path)?);
+    let site = Arc::new(Site::open(path, World::system())?);
     let begun = begin(path, &site).await;
     if begun.is_err() {
         // Whoever made the site must be able to take it away again.
@@ -101,10 +102,36 @@ pub(crate) async fn start(path: &Path) -> Result<Running, ServeError> {
     begun
 }
 
-async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
-    let metrics_handle = metrics::install();
+/// Opens the site at the time of `world` and binds its listeners, and nothing that comes round by itself: whoever moves that time on
+/// gives each its turn.
+pub(crate) async fn hold(path: &Path, world: World) -> Result<Running, ServeError> {
+    let site = Arc::new(Site::open(path, world)?);
     let (shutdown, watch) = ShutdownHandle::new();
     let mut tasks = JoinSet::new();
+    let begun = async {
+        open_doors(&site, &watch, &mut tasks).await?;
+        told_of_start(&site).await
+    };
+    match begun.await {
+        Ok(()) => Ok(Running {
+            site,
+            shutdown,
+            tasks,
+        }),
+        Err(error) => {
+            site.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads whom nobody lets in, then binds the listeners.
+async fn open_doors(
+    site: &Arc<Site>,
+    watch: &Shutdown,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), ServeError> {
+    let metrics_handle = metrics::install();
     let settings = site.settings();
     // Before anybody can come in.
     blocks::read(site).await?;
@@ -140,6 +167,36 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
             }
         }
     }
+    Ok(())
+}
+
+/// The trail tells with which settings it was started, and where it listens.
+async fn told_of_start(site: &Site) -> Result<(), ServeError> {
+    let settings = site.settings();
+    unless_full(site.record_settings(&settings).await)?;
+    let listeners: Vec<String> = site
+        .listeners()
+        .iter()
+        .map(|(service, address)| format!("{} {address}", service.name()))
+        .collect();
+    let started = Event::new(Kind::ServerStarted, Actor::System)
+        .subject(settings.server.hostname.get_ref().clone())
+        .detail("version", env!("CARGO_PKG_VERSION"))
+        .detail("listeners", listeners.clone());
+    unless_full(site.record(started).await)?;
+    tracing::info!(
+        hostname = settings.server.hostname.get_ref().as_str(),
+        listeners = listeners.join(", "),
+        "serving"
+    );
+    Ok(())
+}
+
+async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
+    let (shutdown, watch) = ShutdownHandle::new();
+    let mut tasks = JoinSet::new();
+    let settings = site.settings();
+    open_doors(site, &watch, &mut tasks).await?;
     let socket = control::bind(path).map_err(ServeError::Control)?;
     tasks.spawn(control::serve(socket, Arc::clone(site), watch.clone()));
     tasks.spawn(blocks::run(Arc::clone(site), watch.clone()));
@@ -171,22 +228,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(async move { floods.run_floods(of_floods).await });
     let queue = site.transfer.clone();
     tasks.spawn(async move { queue.run_queue(watch).await });
-    unless_full(site.record_settings(&settings).await)?;
-    let listeners: Vec<String> = site
-        .listeners()
-        .iter()
-        .map(|(service, address)| format!("{} {address}", service.name()))
-        .collect();
-    let started = Event::new(Kind::ServerStarted, Actor::System)
-        .subject(settings.server.hostname.get_ref().clone())
-        .detail("version", env!("CARGO_PKG_VERSION"))
-        .detail("listeners", listeners.clone());
-    unless_full(site.record(started).await)?;
-    tracing::info!(
-        hostname = settings.server.hostname.get_ref().as_str(),
-        listeners = listeners.join(", "),
-        "serving"
-    );
+    told_of_start(site).await?;
     Ok(Running {
         site: Arc::clone(site),
         shutdown,

@@ -126,10 +126,9 @@ impl Site {
         self.transfer_settings.load().tls_reports.clone()
     }
 
-    /// Opens the site in `path`.
-    pub(crate) fn open(path: &Path) -> Result<Self, SiteError> {
+    /// Opens the site in `path`, whose clock and chance are those of `world`.
+    pub(crate) fn open(path: &Path, world: World) -> Result<Self, SiteError> {
         let settings = Settings::load(path)?;
-        let world = World::system();
         settings
             .make_keys(path, &world)
             .map_err(SiteError::Values)?;

@@ -66,11 +66,10 @@ pub(crate) fn make_self_signed(
     certificate: &Path,
     key: &Path,
     names: Vec<String>,
+    now: jiff::Timestamp,
 ) -> Result<(), TlsError> {
     let mut wanted = CertificateParams::new(names)?;
-    let today = jiff::Timestamp::now()
-        .to_zoned(jiff::tz::TimeZone::UTC)
-        .date();
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let midnight = |date: jiff::civil::Date| {
         let part = |number: i8| u8::try_from(number).unwrap_or(1);
         date_time_ymd(date.year().into(), part(date.month()), part(date.day()))

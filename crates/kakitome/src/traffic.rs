@@ -11,22 +11,42 @@ use crate::site::Site;
 
 /// Watches until the server stops.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
-    let collector = Collector::default();
-    let mut last = None;
+    let mut watch = Watch::default();
     loop {
         let wait = site.settings().traffic.look.get_ref().0;
         tokio::select! {
             () = shutdown.begun() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        let figures = figures(&site, &mut last).await;
-        match collector.look(&site.store, &options(&site), &figures).await {
-            Ok(look) => tell(&look),
+        match watch.look(&site).await {
+            Ok(()) => {}
             Err(store::Error::Closed) => return,
             Err(error) => {
                 tracing::error!(%error, "traffic could not be counted; it is tried again");
             }
         }
+    }
+}
+
+/// The watch over one site's traffic.
+#[derive(Default)]
+pub(crate) struct Watch {
+    collector: Collector,
+    /// The store's counts at the last look.
+    last: Option<Facts>,
+}
+
+impl Watch {
+    /// Looks once.
+    ///
+    /// # Errors
+    /// The store's: what was not counted is counted at the next look.
+    pub(crate) async fn look(&mut self, site: &Site) -> Result<(), store::Error> {
+        let figures = figures(site, &mut self.last).await;
+        let options = options(site);
+        let look = self.collector.look(&site.store, &options, &figures).await?;
+        tell(&look);
+        Ok(())
     }
 }
 

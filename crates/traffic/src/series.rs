@@ -308,9 +308,9 @@ impl Counts {
         None
     }
 
-    /// Takes a minute's samples.
-    pub fn sample(&mut self, figures: &BTreeMap<Gauge, u64>) {
-        self.minutes = self.minutes.saturating_add(1);
+    /// Takes samples that stand for so many minutes.
+    pub fn sample(&mut self, figures: &BTreeMap<Gauge, u64>, minutes: u32) {
+        self.minutes = self.minutes.saturating_add(minutes);
         for (gauge, value) in figures {
             self.service.entry(*gauge).or_default().add(*value);
         }
@@ -371,9 +371,9 @@ mod tests {
     #[test]
     fn what_was_not_sampled_is_not_zero() {
         let mut counts = Counts::default();
-        counts.sample(&BTreeMap::from([(Gauge::Queue, 7)]));
-        counts.sample(&BTreeMap::from([(Gauge::Queue, 3)]));
-        assert_eq!(counts.minutes, 2);
+        counts.sample(&BTreeMap::from([(Gauge::Queue, 7)]), 1);
+        counts.sample(&BTreeMap::from([(Gauge::Queue, 3)]), 5);
+        assert_eq!(counts.minutes, 6);
         let queue = counts.service.get(&Gauge::Queue).unwrap();
         assert_eq!((queue.most, queue.least, queue.mean()), (7, 3, Some(5)));
         assert!(!counts.service.contains_key(&Gauge::DiskFree));
@@ -388,7 +388,7 @@ mod tests {
             assert_eq!(series.as_str().parse(), Ok(*series));
         }
         counts.sources.add("192.0.2.0/24", 4);
-        counts.sample(&Gauge::ALL.map(|gauge| (gauge, 1)).into());
+        counts.sample(&Gauge::ALL.map(|gauge| (gauge, 1)).into(), 1);
         let text = serde_json::to_string(&counts).unwrap();
         assert_eq!(serde_json::from_str::<Counts>(&text).unwrap(), counts);
         assert!(serde_json::from_str::<Counts>(r#"{"colour":1}"#).is_err());

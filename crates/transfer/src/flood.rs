@@ -299,7 +299,8 @@ impl Transfer {
         }
     }
 
-    async fn tell_of_floods(&self) {
+    /// Tells of what was turned away since the last time, if anything was.
+    pub async fn tell_of_floods(&self) {
         let Some((window, event)) = self.floods().told(self.world().now()) else {
             return;
         };

@@ -211,6 +211,15 @@ impl Transfer {
         queue::run(self, shutdown).await;
     }
 
+    /// Tries all that is due now and waits for what comes of it: for a site whose time somebody else moves on. Not while
+    /// [`Transfer::run_queue`] runs.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub async fn try_queue(&self) -> Result<(), store::Error> {
+        queue::once(self).await
+    }
+
     fn store(&self) -> &Store {
         &self.shared.parts.store
     }

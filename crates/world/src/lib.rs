@@ -183,6 +183,12 @@ impl ManualClock {
         self.microseconds.fetch_sub(step, Ordering::SeqCst);
     }
 
+    /// Moves the clock on to `at`, unless it shows that or later already.
+    pub fn advance_to(&self, at: Timestamp) {
+        let microseconds = at.as_microsecond();
+        self.microseconds.fetch_max(microseconds, Ordering::SeqCst);
+    }
+
     /// Moves the clock on by `step`.
     pub fn advance(&self, step: std::time::Duration) {
         let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);

@@ -36,6 +36,8 @@ pub struct Scene<'a, 's> {
     pub rules: &'a Rules,
     /// The time.
     pub now: Timestamp,
+    /// How the watch over traffic stands, once a check has asked: it takes all hours of some weeks to tell.
+    pub traffic: Option<crate::traffic::Standing>,
 }
 
 /// A check.

@@ -36,8 +36,11 @@ fn stands(scene: &mut Scene<'_, '_>, say: fn(&Standing) -> Finding) -> Result<Fi
             "traffic is not watched",
         ));
     };
-    let found = standing(scene.snapshot, options, scene.now)?;
-    Ok(say(&found))
+    let found = match scene.traffic.take() {
+        Some(found) => found,
+        None => standing(scene.snapshot, options, scene.now)?,
+    };
+    Ok(say(scene.traffic.insert(found)))
 }
 
 fn normal(standing: &Standing) -> Finding {

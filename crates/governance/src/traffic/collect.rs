@@ -27,6 +27,8 @@ use super::{
 const PAGE: u32 = 2000;
 /// How long after its end an hour is closed: what was being committed at its end still counts.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// Minutes that one sample stands for at most: the longest `[traffic] look`.
+const MOST_MINUTES: i64 = 5;
 /// Networks and domains that an incident names.
 const MOST_NAMED: usize = 10;
 
@@ -211,7 +213,12 @@ impl Memory {
         let current = self.open.entry(hour).or_default();
         let minute = second.div_euclid(60);
         if minute != self.sampled {
-            current.sample(figures);
+            // A sample stands for the minutes since the one before: a site may look every five minutes.
+            let since = match self.sampled {
+                i64::MIN => 1,
+                last => minute.saturating_sub(last).clamp(1, MOST_MINUTES),
+            };
+            current.sample(figures, u32::try_from(since).unwrap_or(1));
             self.sampled = minute;
         }
         let slot = |hour| -> Result<Slot, Error> {

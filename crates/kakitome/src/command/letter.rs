@@ -23,6 +23,34 @@ pub(super) async fn run(
     if let Some(receipt) = &words.handed_over {
         return Ok(letter::hand(caller, &words.address, receipt).await?);
     }
+    let made = make(site, caller, &words, |_| {}).await?;
+    answer
+        .row(&json!({
+            "letter": made.number,
+            "identifier": made.identifier,
+            "file": words.to.map(|file| file.display().to_string()),
+            "sha256": made.sha256,
+        }))
+        .await?;
+    answer
+        .note(
+            "Print it once, remove the file, and hand the letter over sealed and in person; then `account letter … --handed-over`.",
+        )
+        .await;
+    Ok(())
+}
+
+/// Makes a letter in the file that `words` name. `opened` hears what whoever opens the letter reads in it: the demo's people have no
+/// other way to their passwords.
+///
+/// # Errors
+/// [`Failure`]; then no letter is left.
+pub(crate) async fn make(
+    site: &Site,
+    caller: &Caller,
+    words: &LetterArgs,
+    opened: impl FnOnce(&str) + Send,
+) -> Result<letter::Made, Failure> {
     let file = words
         .to
         .as_deref()
@@ -34,6 +62,7 @@ pub(super) async fn run(
     };
     let host = site.settings().server.hostname.get_ref().clone();
     let print = |facts: &letter::Facts, password: &str| {
+        opened(password);
         crate::letter::draw(facts, password, &host, language)
     };
     let mut written = false;
@@ -50,21 +79,7 @@ pub(super) async fn run(
             Failure::Failed(format!("{}, which is void: {error}", file.display()))
         })?;
     }
-    let made = made?;
-    answer
-        .row(&json!({
-            "letter": made.number,
-            "identifier": made.identifier,
-            "file": file.display().to_string(),
-            "sha256": made.sha256,
-        }))
-        .await?;
-    answer
-        .note(
-            "Print it once, remove the file, and hand the letter over sealed and in person; then `account letter … --handed-over`.",
-        )
-        .await;
-    Ok(())
+    Ok(made?)
 }
 
 /// Writes a file that must not be there yet and that nobody else may read.

@@ -14,7 +14,7 @@ mod dmarc;
 mod governance;
 mod incident;
 mod learning;
-mod letter;
+pub(crate) mod letter;
 mod order;
 mod outbreak;
 mod person;
@@ -167,7 +167,17 @@ pub(crate) async fn run(
     request: &Request,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let user = site::user_name(uid);
+    run_as(site, site::user_name(uid), command, request, answer).await
+}
+
+/// Carries out `command` for the operating-system user called `user`.
+pub(crate) async fn run_as(
+    site: &Arc<Site>,
+    user: String,
+    command: SiteCommand,
+    request: &Request,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
     let caller = Caller::of_user(&site.directory, &user, "control").await?;
     // The directory's commands record themselves, refusals too.
     let ended = match command {

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{
+    ClientConfig, RootCertStore,
+    time_provider::{DefaultTimeProvider, TimeProvider},
+};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use store::queue;
 use tokio::{
@@ -189,6 +192,14 @@ async fn connect(address: SocketAddr, tls: Arc<ClientConfig>) -> std::io::Result
 
 /// Trusts the demo's own certificate and no other.
 fn trusting(running: &Running) -> Result<Arc<ClientConfig>> {
+    trusting_at(running, Arc::new(DefaultTimeProvider))
+}
+
+/// The same at a time that is another's to tell.
+pub(super) fn trusting_at(
+    running: &Running,
+    time: Arc<dyn TimeProvider>,
+) -> Result<Arc<ClientConfig>> {
     let settings = running.site.settings();
     let path = running.site.path.join(&settings.tls.certificate);
     let mut roots = RootCertStore::empty();
@@ -196,7 +207,7 @@ fn trusting(running: &Running) -> Result<Arc<ClientConfig>> {
         .add(CertificateDer::from_pem_file(path).into_diagnostic()?)
         .into_diagnostic()?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_details(provider, time)
         .with_safe_default_protocol_versions()
         .into_diagnostic()?
         .with_root_certificates(roots)

@@ -5,6 +5,7 @@
 
 mod mail;
 mod people;
+mod year;
 
 use std::{
     cell::Cell,
@@ -46,8 +47,13 @@ pub(crate) async fn run(arguments: &DemoArgs) -> Result<()> {
             _ = terminate.recv() => {}
         }
     };
-    match play(&place, arguments.port_base, until_stopped).await {
-        Ok(()) => place.leave(),
+    let played = match arguments.year {
+        true => year::play(&place, arguments, until_stopped).await,
+        false => play(&place, arguments.port_base, until_stopped).await,
+    };
+    match played {
+        Ok(()) if arguments.year => place.leave(&[place.site_of_year()]),
+        Ok(()) => place.leave(&[place.city(), place.partner()]),
         Err(error) => {
             // A demo that cannot be had leaves nothing to tidy up by hand; one that was had is kept where that was
             // asked for.
@@ -113,7 +119,7 @@ async fn site(
     let extra = format!(
         "[screening]\nenabled = false\n\n[delivery.route]\n\"{other}\" = {{ host = \"[127.0.0.1]\", port = {port} }}\n"
     );
-    init::init(&arguments, &extra).await?;
+    init::init(&arguments, &extra, world::World::system()).await?;
     serve::start(path)
         .await
         .wrap_err_with(|| format!("the demo's site for {domain} cannot be served"))
@@ -163,16 +169,21 @@ impl Place {
         self.directory.join("partner")
     }
 
-    fn leave(&self) -> Result<()> {
+    /// Where the site of `--year` lies; media and copies are beside it.
+    fn site_of_year(&self) -> PathBuf {
+        self.directory.join("site")
+    }
+
+    fn leave(&self, sites: &[PathBuf]) -> Result<()> {
         if self.temporary {
             return self.remove();
         }
-        tell(&[format!(
-            "The sites stay: serve them again with `{program} serve {}` and `{program} serve {}`.",
-            shell_word(&self.city().display().to_string()),
-            shell_word(&self.partner().display().to_string()),
-            program = program(),
-        )])
+        let again = sites.iter().map(|site| {
+            let site = shell_word(&site.display().to_string());
+            format!("`{} serve {site}`", program())
+        });
+        let again = again.collect::<Vec<_>>().join(" and ");
+        tell(&[format!("What was made stays: serve it again with {again}.")])
     }
 
     /// Takes away all that the demo made.

@@ -10,7 +10,7 @@ use crate::{
     cli::{Cli, Verb},
     command::{self, Answer},
     control::{Record, Reply, Request},
-    site::Site,
+    site::{self, Site},
 };
 
 /// Short name and full name.
@@ -76,22 +76,33 @@ pub(super) async fn report_stolen(site: &Arc<Site>, address: &str) -> Result<()>
 
 /// Gives a command as the person who runs the demo, in the words of the command line.
 async fn give(site: &Arc<Site>, words: &[&str]) -> Result<Vec<Record>> {
+    let user = site::user_name(rustix::process::getuid().as_raw());
+    give_as(site, &user, words, None).await
+}
+
+/// Gives a command as the person who is the operating-system user `user`; `line` is what stands on standard input.
+pub(super) async fn give_as(
+    site: &Arc<Site>,
+    user: &str,
+    words: &[&str],
+    line: Option<String>,
+) -> Result<Vec<Record>> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     let parsed = Cli::try_parse_from(std::iter::once("kakitome".to_owned()).chain(words.clone()))
         .map_err(|error| miette!("{error}"))?;
     let Verb::Site(parsed) = parsed.verb else {
         return Err(miette!("{words:?} is not a command for a running site"));
     };
+    let spoken = words.join(" ");
     let request = Request {
         words,
         attachment: None,
-        line: None,
+        line,
     };
     let (sender, mut replies) = mpsc::channel(64);
-    let user = rustix::process::getuid().as_raw();
     let mut answer = Answer::new(sender);
     let work = async {
-        let done = command::run(site, user, parsed, &request, &mut answer).await;
+        let done = command::run_as(site, user.to_owned(), parsed, &request, &mut answer).await;
         drop(answer);
         done
     };
@@ -105,12 +116,12 @@ async fn give(site: &Arc<Site>, words: &[&str]) -> Result<Vec<Record>> {
         rows
     };
     let (done, rows) = tokio::join!(work, gather);
-    done.map_err(|error| miette!("{error}"))?;
+    done.map_err(|error| miette!("{user} gave `{spoken}`: {error}"))?;
     Ok(rows)
 }
 
 /// A field of the first row, as text.
-fn field(rows: &[Record], name: &str) -> Result<String> {
+pub(super) fn field(rows: &[Record], name: &str) -> Result<String> {
     let value = rows.first().and_then(|row| row.get(name));
     match value {
         Some(serde_json::Value::String(text)) => Ok(text.clone()),

@@ -49,7 +49,7 @@ pub(crate) use limits::{
     DeliveryKeys, DirectoryKeys, DnsKeys, LimitKeys, RetrievalKeys, StoreKeys, WebKeys,
 };
 pub(crate) use listen::{ListenKeys, Service};
-pub(crate) use malware::Daily;
+pub(crate) use malware::{Daily, beside_this};
 pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, roots};
 pub(crate) use probe::ProbeKeys;

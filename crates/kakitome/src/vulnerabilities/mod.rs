@@ -70,7 +70,13 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 }
 
 /// Lists the software, reads the feeds and tells; returns the feeds that could not be read.
-async fn daily(site: &Arc<Site>, feeds: Vec<FeedKeys>) -> Result<Vec<FeedKeys>, store::Error> {
+///
+/// # Errors
+/// The store's.
+pub(crate) async fn daily(
+    site: &Arc<Site>,
+    feeds: Vec<FeedKeys>,
+) -> Result<Vec<FeedKeys>, store::Error> {
     let listed = list(site).await?;
     for failed in &listed.failed {
         tracing::warn!(failed, "software could not be listed");

@@ -299,7 +299,7 @@ impl Office {
             incoming, outgoing, bounces, refused, failed, deferred, networks,
         );
         let figures = self.figures(incoming + outgoing, slow);
-        self.hour.sample(&figures);
+        self.hour.sample(&figures, 1);
         let slot = self.slot();
         let second = self.now.as_second().rem_euclid(HOUR);
         #[allow(clippy::cast_precision_loss, reason = "seconds of an hour")]

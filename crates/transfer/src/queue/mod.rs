@@ -109,6 +109,23 @@ pub(crate) async fn run(transfer: &Transfer, mut shutdown: Shutdown) {
     drain(transfer, running).await;
 }
 
+/// Tries all that is due now, and what becomes due meanwhile, and waits until each attempt has ended. Not while [`run`] runs.
+///
+/// # Errors
+/// When the queue cannot be read.
+pub(crate) async fn once(transfer: &Transfer) -> Result<(), Error> {
+    let settings = transfer.settings();
+    let mut hands = Hands::default();
+    let mut running: Running = JoinSet::new();
+    loop {
+        start_due(transfer, &settings, &mut hands, &mut running).await?;
+        match running.join_next_with_id().await {
+            Some(ended) => hands.put_down(ended),
+            None => return Ok(()),
+        }
+    }
+}
+
 async fn drain(transfer: &Transfer, mut running: Running) {
     let limit = transfer.settings().outbound.drain;
     let all = async { while running.join_next().await.is_some() {} };
