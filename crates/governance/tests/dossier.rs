@@ -160,7 +160,9 @@ async fn a_period_has_what_was_in_it() {
         .unwrap();
     let manager = site.caller("manager").await;
     let args = incident::Open {
-        name: "taro@example.jp".to_owned(),
+        kind: incident::IncidentKind::Credential,
+        name: Some("taro@example.jp".to_owned()),
+        peer: None,
         reason: "reported".to_owned(),
         since: None,
     };
