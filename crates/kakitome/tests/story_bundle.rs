@@ -455,3 +455,43 @@ fn who_may_not_give_out_the_trail_is_given_no_bundle() {
     assert!(why.contains("role"), "{why}");
     assert!(!Path::new(bundle).exists() && !another.exists());
 }
+
+#[test]
+fn a_trail_that_was_changed_gives_no_bundle_and_says_where() {
+    let mut site = Site::served("city.example");
+    for _ in 0..3 {
+        site.events(&["--kind", "smtp.accepted"]);
+    }
+    site.give(&["audit", "checkpoint"]);
+    let victim = site.events(&["--kind", "audit.read"])[1]["id"].to_string();
+    site.stop();
+    let change = format!(
+        "import sqlite3, sys\n\
+         handle = sqlite3.connect(sys.argv[1])\n\
+         handle.execute(\"UPDATE event SET actor = 'person:nobody' WHERE id = {victim}\")\n\
+         assert handle.total_changes == 1\n\
+         handle.commit()\n"
+    );
+    let change = Program::new("python3").words(["-c", &change]);
+    change.word(site.path().join("store.db")).succeeds();
+    site.serve();
+    let place = site.beside("evidence");
+    let words = [
+        "clause",
+        "evidence",
+        "8.2-1-a",
+        "--to",
+        place.to_str().unwrap(),
+    ];
+    let why = site.refused(&words);
+    assert!(
+        why.contains(&format!("event {victim} is not what was written")),
+        "{why}"
+    );
+    assert!(why.contains("audit verify"), "{why}");
+    let beside = fs::read_dir(site.beside("")).unwrap();
+    let names = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = names.filter(|name| name.contains("evidence")).collect();
+    assert_eq!(left, [""; 0]);
+    assert!(site.events(&["--kind", "audit.bundled"]).is_empty());
+}
