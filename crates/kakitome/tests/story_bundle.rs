@@ -148,7 +148,7 @@ fn a_bundle_has_what_an_auditor_needs_and_one_octet_that_is_changed_is_found() {
     letters(&site, 3);
     site.give(&["clause", "check", "4.2-3"]);
     let holder = site.person("hanako");
-    site.give(&["incident", "open", "credential", &holder.address]);
+    site.give(&["incident", "open", "--kind", "credential", &holder.address]);
     let witness = site.beside("witness.txt");
     let witness = witness.to_str().unwrap();
     site.give(&["audit", "checkpoint", "--to", witness]);
@@ -158,7 +158,7 @@ fn a_bundle_has_what_an_auditor_needs_and_one_octet_that_is_changed_is_found() {
     let made = site.give(&words).pop().unwrap();
     assert_eq!(made["erased_volumes"], 1, "{made}");
     assert_eq!(made["left_out"], 0, "{made}");
-    assert!(made["events"].as_u64().unwrap() > 100, "{made}");
+    assert!(made["events"].as_u64().unwrap() > 30, "{made}");
     let told = site.events(&["--kind", "audit.bundled"]).pop().unwrap();
     assert_eq!(told["subject"], "all");
     assert_eq!(told["detail"]["manifest"], made["manifest"]);
@@ -175,7 +175,7 @@ fn a_bundle_has_what_an_auditor_needs_and_one_octet_that_is_changed_is_found() {
     let key = text(&made, "key").to_owned();
     let private = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077 == 0;
     assert!(private(&place) && private(&place.join("evidence")) && private(&place.join("key.txt")));
-    drop(site);
+    site.stop();
     let told = is_whole(&copy, &key, &["--witness", witness]);
     for told in &told {
         assert!(
@@ -227,27 +227,29 @@ fn a_bundle_has_what_an_auditor_needs_and_one_octet_that_is_changed_is_found() {
     );
     assert!(read("erased/volume-1.txt").contains("kakitome erasure certificate 1"));
 
-    // One octet in each file in turn.
+    // One octet in each file, some files at a time; that a file alone is found, the other story shows.
     let verifier: VerifierKey = key.parse().unwrap();
-    for name in &names {
-        let before = change_one(&copy.join(name));
-        match trail::bundle::verify(&copy, &verifier, &[], |_| {}) {
-            Ok(report) => {
-                let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
-                let of_file = format!("the file {name} ");
-                assert!(
-                    faults.iter().any(|fault| fault.starts_with(&of_file)),
-                    "{name}: {faults:?}"
-                );
-            }
-            Err(error) => {
-                assert!(
-                    name == "bundle.txt" && error.to_string().contains("bundle.txt"),
-                    "{name}: {error}"
-                );
-            }
+    let changed_signature = change_one(&copy.join("bundle.txt"));
+    let error = trail::bundle::verify(&copy, &verifier, &[], |_| {}).unwrap_err();
+    assert!(error.to_string().contains("bundle.txt"), "{error}");
+    fs::write(copy.join("bundle.txt"), changed_signature).unwrap();
+    let others: Vec<&String> = names.iter().filter(|name| *name != "bundle.txt").collect();
+    for some in others.chunks(40) {
+        let before: Vec<Vec<u8>> = some
+            .iter()
+            .map(|name| change_one(&copy.join(name)))
+            .collect();
+        let report = trail::bundle::verify(&copy, &verifier, &[], |_| {}).unwrap();
+        let faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+        let files = faults
+            .iter()
+            .filter_map(|fault| fault.strip_prefix("the file "));
+        let named: BTreeSet<&str> = files.filter_map(|fault| fault.split(' ').next()).collect();
+        let wanted: BTreeSet<&str> = some.iter().map(|name| name.as_str()).collect();
+        assert_eq!(named, wanted, "{faults:?}");
+        for (name, before) in some.iter().zip(before) {
+            fs::write(copy.join(name), before).unwrap();
         }
-        fs::write(copy.join(name), before).unwrap();
     }
     is_whole(&copy, &key, &[]);
 }
@@ -452,4 +454,44 @@ fn who_may_not_give_out_the_trail_is_given_no_bundle() {
     ]);
     assert!(why.contains("role"), "{why}");
     assert!(!Path::new(bundle).exists() && !another.exists());
+}
+
+#[test]
+fn a_trail_that_was_changed_gives_no_bundle_and_says_where() {
+    let mut site = Site::served("city.example");
+    for _ in 0..3 {
+        site.events(&["--kind", "smtp.accepted"]);
+    }
+    site.give(&["audit", "checkpoint"]);
+    let victim = site.events(&["--kind", "audit.read"])[1]["id"].to_string();
+    site.stop();
+    let change = format!(
+        "import sqlite3, sys\n\
+         handle = sqlite3.connect(sys.argv[1])\n\
+         handle.execute(\"UPDATE event SET actor = 'person:nobody' WHERE id = {victim}\")\n\
+         assert handle.total_changes == 1\n\
+         handle.commit()\n"
+    );
+    let change = Program::new("python3").words(["-c", &change]);
+    change.word(site.path().join("store.db")).succeeds();
+    site.serve();
+    let place = site.beside("evidence");
+    let words = [
+        "clause",
+        "evidence",
+        "8.2-1-a",
+        "--to",
+        place.to_str().unwrap(),
+    ];
+    let why = site.refused(&words);
+    assert!(
+        why.contains(&format!("event {victim} is not what was written")),
+        "{why}"
+    );
+    assert!(why.contains("audit verify"), "{why}");
+    let beside = fs::read_dir(site.beside("")).unwrap();
+    let names = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = names.filter(|name| name.contains("evidence")).collect();
+    assert_eq!(left, [""; 0]);
+    assert!(site.events(&["--kind", "audit.bundled"]).is_empty());
 }

@@ -196,7 +196,7 @@ fn lost() -> Error {
 }
 
 fn missing(event: i64) -> Error {
-    Error::NotFound(format!("event {event}, or it was erased meanwhile"))
+    Error::NotFound(format!("event {event}"))
 }
 
 /// The number of a tile's first event, without the rest of the tile.

@@ -237,7 +237,7 @@ impl<'a> Making<'a> {
         match report.faults.first() {
             None => Ok(()),
             Some(fault) => Err(Failure::Failed(format!(
-                "what was read back is not what was written: {fault}"
+                "what was read back is not what was written: {fault} (`audit verify` tells whether the trail itself was changed)"
             ))),
         }
     }

@@ -87,7 +87,7 @@ impl Making<'_> {
                 Ok((prover, text))
             };
             let text;
-            (prover, text) = self.site.store.read(prove).await?;
+            (prover, text) = self.site.store.read(prove).await.map_err(gone)?;
             file = self
                 .write(move |_| {
                     file.push(text.as_bytes())?;
@@ -212,6 +212,16 @@ impl Making<'_> {
         let note = self.signed.note.clone();
         self.write(move |folder| folder.put(bundle::CHECKPOINT, note.as_bytes()))
             .await
+    }
+}
+
+/// An event that was found a moment ago.
+fn gone(error: store::Error) -> Failure {
+    match error {
+        store::Error::NotFound(what) => Failure::Failed(format!(
+            "{what} is gone: its volume was erased while the bundle was written; give the command again"
+        )),
+        other => other.into(),
     }
 }
 
