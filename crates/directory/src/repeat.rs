@@ -134,10 +134,7 @@ fn all(sql: &mut dyn Sql) -> Result<Past, Error> {
             continue;
         };
         let row = copied::account(sql, entry.id)?;
-        let (issued_on, order) = (
-            copied::order(sql, entry.order)?,
-            copied::order(sql, order)?,
-        );
+        let (issued_on, order) = (copied::order(sql, entry.order)?, copied::order(sql, order)?);
         let mut people = copied::people(sql, &[&issued_on, &order])?;
         people.extend(copied::persons(sql, vec![row.person])?);
         past.deletions.push(Deletion {
@@ -272,10 +269,7 @@ fn missing(
 }
 
 /// Retires addresses: nobody else gets them.
-fn retire(
-    tx: &mut Tx<'_>,
-    missing: &[(String, copied::Retired)],
-) -> Result<Recorded<u64>, Error> {
+fn retire(tx: &mut Tx<'_>, missing: &[(String, copied::Retired)]) -> Result<Recorded<u64>, Error> {
     let mut recorded = None;
     let mut count = 0_u64;
     for (identifier, retired) in missing {
@@ -283,7 +277,10 @@ fn retire(
         count = count.saturating_add(1);
         let event = Event::new(Kind::AccountChanged, Actor::System)
             .subject(identifier.as_str())
-            .detail("alias_removed", format!("{}@{}", retired.local, retired.domain))
+            .detail(
+                "alias_removed",
+                format!("{}@{}", retired.local, retired.domain),
+            )
             .detail("repeated", true);
         recorded = Some(tx.record(&event, count)?);
     }

@@ -6,9 +6,7 @@ mod site;
 
 use directory::{
     Refusal, Resolution, Role,
-    command::{
-        AccountState, CommandError, account, address as alias, idle, order, person,
-    },
+    command::{AccountState, CommandError, account, address as alias, idle, order, person},
 };
 use protocol::sasl::Secret;
 use site::{Site, address};

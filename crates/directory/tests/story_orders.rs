@@ -7,8 +7,8 @@ mod site;
 use directory::{
     Directory, Options,
     command::{
-        CommandError, OrderProblem, OrderState, account, address as alias, arrival, on_record, order,
-        person,
+        CommandError, OrderProblem, OrderState, account, address as alias, arrival, on_record,
+        order, person,
     },
 };
 use site::{Site, address};
@@ -307,10 +307,7 @@ async fn a_deletion_follows_the_departure() {
     };
     // Not before the departure, whatever the order would say.
     let early = order::delete(&chief, wish(Some(day(5)))).await;
-    assert!(
-        matches!(early, Err(CommandError::Argument(_))),
-        "{early:?}"
-    );
+    assert!(matches!(early, Err(CommandError::Argument(_))), "{early:?}");
     let number = order::delete(&chief, wish(None)).await.unwrap();
     site.approve(number).await;
     site.days(59);
@@ -442,13 +439,15 @@ async fn an_order_that_is_not_on_record_as_it_stands_is_refused() {
     let told: Vec<i64> = told.into_iter().map(|(number, _)| number).collect();
     assert_eq!(told, [1, 2]);
     let third = site.order_issue("jiro", "third@example.jp").await;
-    forge("UPDATE orders SET details = replace(details, 'third@', 'mayor@') WHERE number = 3").await;
+    forge("UPDATE orders SET details = replace(details, 'third@', 'mayor@') WHERE number = 3")
+        .await;
     let deputy = site.caller("deputy").await;
     assert_eq!(
         problem(order::approve(&deputy, third).await),
         OrderProblem::Forged
     );
-    forge("UPDATE orders SET details = replace(details, 'mayor@', 'third@') WHERE number = 3").await;
+    forge("UPDATE orders SET details = replace(details, 'mayor@', 'third@') WHERE number = 3")
+        .await;
     site.approve(third).await;
     for (forged, mended) in [
         (

@@ -157,7 +157,9 @@ fn text_on_orphan(warned: &ToWarn) -> String {
     let (until_ja, until) = match warned.suspends_at.map(day) {
         Some(day) => (
             format!("{day} までに削除されなければ利用を停止します。届いたメールは失われません。\n"),
-            format!("Unless it is deleted before {day}, it is suspended. Mail that arrives is kept.\n"),
+            format!(
+                "Unless it is deleted before {day}, it is suspended. Mail that arrives is kept.\n"
+            ),
         ),
         None => (String::new(), String::new()),
     };

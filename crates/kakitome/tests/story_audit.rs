@@ -418,7 +418,11 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     site.stop();
     site.set("audit", "retain_years = 3");
     site.serve();
-    let loaded = site.events(&["--kind", "settings.loaded"]);
+    // The doors are open before it is told.
+    let loaded = support::until("the change to be told", std::time::Duration::from_secs(30), || {
+        let loaded = site.events(&["--kind", "settings.loaded"]);
+        (loaded.len() >= 2).then_some(loaded)
+    });
     let [first, second] = loaded.as_slice() else {
         panic!("{loaded:?}");
     };
@@ -435,13 +439,29 @@ fn words_that_cannot_be_meant_are_on_record_too() {
     let tanaka = site.person("tanaka");
     let long = "x".repeat(804);
     let turned = "shelf\n\u{202e}4";
-    let custody = ["audit", "custody", "add", "1", "--place", "safe", "--key-holder", "sato"];
+    let custody = [
+        "audit",
+        "custody",
+        "add",
+        "1",
+        "--place",
+        "safe",
+        "--key-holder",
+        "sato",
+    ];
     site.give(&["audit", "seal"]);
     let decide = ["audit", "decide", "1", "--extend", "2090-01-01"];
     let discard = ["queue", "discard", "--all"];
     let gone = ["backups", "gone", "--missing"];
     let cases: Vec<Vec<&str>> = vec![
-        vec!["order", "issue", "--for", "tanaka", "--address", "not an address"],
+        vec![
+            "order",
+            "issue",
+            "--for",
+            "tanaka",
+            "--address",
+            "not an address",
+        ],
         vec!["account", "alias", &tanaka.address, "bad address"],
         vec!["register", "list", "--at", "nonsense"],
         vec!["person", "role", "grant", "tanaka", "emperor"],

@@ -333,7 +333,9 @@ fn what_came_and_went_after_a_backup_is_given_to_nobody_of_a_site_made_of_it() {
     assert_eq!(standing(&site, &before), Some(("clean".to_owned(), 0)));
     let purged = site.events(&["--kind", "store.backup-purged"]);
     let sum = |name: &str| -> u64 {
-        let counts = purged.iter().filter_map(|event| event["detail"][name].as_u64());
+        let counts = purged
+            .iter()
+            .filter_map(|event| event["detail"][name].as_u64());
         counts.sum()
     };
     let sums = (sum("accounts"), sum("addresses"), sum("entries"));
@@ -348,13 +350,25 @@ fn what_came_and_went_after_a_backup_is_given_to_nobody_of_a_site_made_of_it() {
         let why = restored.refused(&order);
         assert!(why.contains("never given to another"), "{address}: {why}");
     }
-    let tagged = ["order", "issue", "--for", "suzuki", "--address", "late+x@city.example"];
+    let tagged = [
+        "order",
+        "issue",
+        "--for",
+        "suzuki",
+        "--address",
+        "late+x@city.example",
+    ];
     let why = restored.refused(&tagged);
     assert!(why.contains("late@city.example"), "{why}");
     let register = restored.give(&["register", "list", "--address", "late@city.example"]);
     assert_eq!(register.len(), 1, "{register:?}");
     assert_eq!(register[0]["person"], "~erased~");
-    assert!(restored.give(&["person", "list"]).iter().all(|one| one["accounts"] != serde_json::json!(["late@city.example"])));
+    assert!(
+        restored
+            .give(&["person", "list"])
+            .iter()
+            .all(|one| one["accounts"] != serde_json::json!(["late@city.example"]))
+    );
 }
 
 #[test]

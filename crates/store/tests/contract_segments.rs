@@ -135,7 +135,11 @@ async fn as_format_1(store: &Store) {
         ] {
             tx.execute(&format!("DROP TABLE {table}"), &[])?;
         }
-        for index in ["event_by_order", "address_beyond_ascii", "retired_beyond_ascii"] {
+        for index in [
+            "event_by_order",
+            "address_beyond_ascii",
+            "retired_beyond_ascii",
+        ] {
             tx.execute(&format!("DROP INDEX {index}"), &[])?;
         }
         let younger = "ALTER TABLE retired_address DROP COLUMN added_at";

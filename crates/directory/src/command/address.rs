@@ -3,7 +3,11 @@
 use message::address::Address;
 use trail::Kind;
 
-use super::{Caller, CommandError, account::present, new_address::{nobody_elses, usual}};
+use super::{
+    Caller, CommandError,
+    account::present,
+    new_address::{nobody_elses, usual},
+};
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},

@@ -10,7 +10,9 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, OrderProblem, account::present, incident, issue::MAY, order};
+use super::{
+    Caller, CommandError, Executor, OrderProblem, account::present, incident, issue::MAY, order,
+};
 use crate::{
     Options,
     tables::{
@@ -236,10 +238,7 @@ fn references(
         }
     }
     for own in &options.domains {
-        let caught = own
-            .catch_all
-            .as_ref()
-            .map(Address::canonical);
+        let caught = own.catch_all.as_ref().map(Address::canonical);
         if caught.as_ref() == Some(&account.address) {
             found.push(format!(
                 "catch-all of {}: leads nowhere now; change the setting",

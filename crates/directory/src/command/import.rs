@@ -15,8 +15,7 @@ use super::{
     Caller, CommandError, Executor, LineProblem, OrderProblem,
     issue::{MAY, NewAccount, Password, create},
     new_address::free,
-    order,
-    plain_text,
+    order, plain_text,
 };
 use crate::{
     Options, Role,

@@ -234,8 +234,7 @@ pub(crate) fn count_retired(sql: &mut dyn Sql) -> Result<u64, Error> {
 
 /// Whether the account has given the address up here.
 pub(crate) fn is_retired(sql: &mut dyn Sql, retired: &Retired) -> Result<bool, Error> {
-    let find =
-        "SELECT 1 FROM retired_address WHERE local = ?1 AND domain = ?2 AND account = ?3";
+    let find = "SELECT 1 FROM retired_address WHERE local = ?1 AND domain = ?2 AND account = ?3";
     let params = params![&retired.local, &retired.domain, retired.account];
     Ok(first(sql, find, params, |_| Ok(()))?.is_some())
 }
@@ -268,7 +267,8 @@ pub(crate) struct Erasure {
 
 /// All entries of the register that were erased.
 pub(crate) fn erasures(sql: &mut dyn Sql) -> Result<Vec<Erasure>, Error> {
-    let list = "SELECT account, reason, asked_by, asked_at, approved_by, approved_at FROM register_erasure
+    let list =
+        "SELECT account, reason, asked_by, asked_at, approved_by, approved_at FROM register_erasure
                 WHERE approved_at IS NOT NULL ORDER BY account";
     rows(sql, list, &[], |row| {
         Ok(Erasure {
@@ -284,8 +284,7 @@ pub(crate) fn erasures(sql: &mut dyn Sql) -> Result<Vec<Erasure>, Error> {
 
 /// Whether the entry was erased here.
 pub(crate) fn is_erased(sql: &mut dyn Sql, account: AccountId) -> Result<bool, Error> {
-    let find =
-        "SELECT 1 FROM register_erasure WHERE account = ?1 AND approved_at IS NOT NULL";
+    let find = "SELECT 1 FROM register_erasure WHERE account = ?1 AND approved_at IS NOT NULL";
     Ok(first(sql, find, params![account], |_| Ok(()))?.is_some())
 }
 

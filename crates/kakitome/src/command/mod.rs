@@ -170,9 +170,7 @@ pub(crate) async fn run(
     let caller = Caller::of_user(&site.directory, &user, "control").await?;
     // The directory's commands record themselves, refusals too.
     let ended = match command {
-        SiteCommand::Person(command) => {
-            person::run(site, &caller, command, request, answer).await
-        }
+        SiteCommand::Person(command) => person::run(site, &caller, command, request, answer).await,
         SiteCommand::Order(command) => order::run(&caller, command, request, answer).await,
         SiteCommand::Account(command) => {
             account::run(site, &caller, command, request, answer).await

@@ -73,26 +73,26 @@ async fn figures(site: &Site) -> Result<Value, Failure> {
         .map(|role| role.as_str())
         .collect();
     Ok(json!({
-            "hostname": settings.server.hostname.get_ref(),
-            "version": env!("CARGO_PKG_VERSION"),
-            "roles": roles,
-            "started": site.started,
-            "listeners": listeners,
-            "queue_messages": totals.messages,
-            "queue_recipients": totals.recipients,
-            "queue_held": totals.held,
-            "queue_oldest": totals.oldest,
-            "quarantine_messages": quarantined,
-            "disk_free_bytes": free,
-            "disk_size_bytes": size,
-            "certificate_days": days,
-            "trail_events": length.events,
-            "trail_checkpoint": length.checkpoint.as_ref().map(|signed| signed.at),
-            "trail_bytes_a_year": length.octets_a_year,
-            "traffic": traffic.state,
-            "traffic_since": traffic.since,
-            "traffic_known_percent": traffic.known,
-        }))
+        "hostname": settings.server.hostname.get_ref(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "roles": roles,
+        "started": site.started,
+        "listeners": listeners,
+        "queue_messages": totals.messages,
+        "queue_recipients": totals.recipients,
+        "queue_held": totals.held,
+        "queue_oldest": totals.oldest,
+        "quarantine_messages": quarantined,
+        "disk_free_bytes": free,
+        "disk_size_bytes": size,
+        "certificate_days": days,
+        "trail_events": length.events,
+        "trail_checkpoint": length.checkpoint.as_ref().map(|signed| signed.at),
+        "trail_bytes_a_year": length.octets_a_year,
+        "traffic": traffic.state,
+        "traffic_since": traffic.since,
+        "traffic_known_percent": traffic.known,
+    }))
 }
 
 /// What needs attention, and whether one person may do what the regulation gives to two.

@@ -92,6 +92,9 @@ pub fn is_due(sql: &mut dyn Sql, volume: &Volume, now: Timestamp) -> Result<bool
     let (passed, last) = passed.unwrap_or((0, volume.to.as_microsecond()));
     let since = now.as_microsecond().saturating_sub(last).clamp(0, most);
     let kept = passed.saturating_add(since);
-    let wanted = volume.retain_until.as_microsecond().saturating_sub(volume.to.as_microsecond());
+    let wanted = volume
+        .retain_until
+        .as_microsecond()
+        .saturating_sub(volume.to.as_microsecond());
     Ok(kept >= wanted)
 }

@@ -229,7 +229,8 @@ mod tests {
         for schema in all() {
             let kind = schema.kind.as_str();
             assert!(!schema.outcomes.is_empty(), "{kind}");
-            let mut names: HashSet<&str> = common::EVERYWHERE.iter().map(|fact| fact.name).collect();
+            let mut names: HashSet<&str> =
+                common::EVERYWHERE.iter().map(|fact| fact.name).collect();
             for fact in schema.facts {
                 assert!(names.insert(fact.name), "{kind}: {} twice", fact.name);
                 assert!(fact.meaning.ends_with('.'), "{kind}: {}", fact.name);
@@ -245,17 +246,39 @@ mod tests {
         (Kind::SettingsLoaded, "`changes` has both of each setting"),
         (Kind::PasswordChanged, "a secret stands in no event"),
         (Kind::PasswordUpgraded, "`from` and `to` are both"),
-        (Kind::MessageFlagged, "flags are the holder's own; what was set is told"),
-        (Kind::MailboxRenamed, "the subject was before, `to` is after"),
-        (Kind::IdentifierUnshared, "`shared_on` was before; after it, nobody shares it"),
+        (
+            Kind::MessageFlagged,
+            "flags are the holder's own; what was set is told",
+        ),
+        (
+            Kind::MailboxRenamed,
+            "the subject was before, `to` is after",
+        ),
+        (
+            Kind::IdentifierUnshared,
+            "`shared_on` was before; after it, nobody shares it",
+        ),
     ];
 
     /// What a change says of before and after, so that nobody has to look for the event before it (clause 8.2).
     #[test]
     fn a_change_tells_what_was_before_and_after() {
         let changes = [
-            "changed", "renamed", "suspended", "resumed", "granted", "revoked", "shared", "unshared", "departs",
-            "standing", "state", "upgraded", "loaded", "flagged", "password",
+            "changed",
+            "renamed",
+            "suspended",
+            "resumed",
+            "granted",
+            "revoked",
+            "shared",
+            "unshared",
+            "departs",
+            "standing",
+            "state",
+            "upgraded",
+            "loaded",
+            "flagged",
+            "password",
         ];
         for kind in Kind::ALL {
             let name = kind.as_str();
@@ -274,10 +297,21 @@ mod tests {
                     continue;
                 };
                 // What it is after stands in a fact of that name, or in one without `_before`.
-                let after = [format!("{stem}after"), stem.trim_end_matches('_').to_owned()];
-                let has = schema.facts.iter().any(|fact| after.contains(&fact.name.to_owned()));
+                let after = [
+                    format!("{stem}after"),
+                    stem.trim_end_matches('_').to_owned(),
+                ];
+                let has = schema
+                    .facts
+                    .iter()
+                    .any(|fact| after.contains(&fact.name.to_owned()));
                 let lone = ONLY_BEFORE.contains(&(schema.kind, fact.name));
-                assert!(has || lone, "{}: {} without what is after", schema.kind.as_str(), fact.name);
+                assert!(
+                    has || lone,
+                    "{}: {} without what is after",
+                    schema.kind.as_str(),
+                    fact.name
+                );
             }
         }
     }

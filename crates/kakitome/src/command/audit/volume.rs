@@ -127,7 +127,10 @@ pub(super) async fn decide(
         Some(until) => Decision::Extend(time(until)?),
         None => Decision::Erase,
     };
-    let (number, reason) = (words.volume, &super::super::words("the reason", &words.reason)?);
+    let (number, reason) = (
+        words.volume,
+        &super::super::words("the reason", &words.reason)?,
+    );
     let erase = matches!(decision, Decision::Erase);
     let decided = site
         .store
