@@ -37,32 +37,32 @@ const BY_ROLE: &str = "\
     person depart --on 2030-01-01 tanaka|person leave tanaka|order issue --for suzuki --address x@city.example|\
     order delete --for tanaka|order forward --address suzuki@city.example --to x@nowhere.example|\
     order read --address tanaka@city.example --for suzuki --purpose x --until 2030-01-01|\
-    order shared --address tanaka@city.example --for suzuki --review 2030-01-01|order import /etc/hostname|\
+    order shared --address tanaka@city.example --for suzuki --review 2030-01-01|order import ACCOUNTS.csv|\
     order approve 1|order list|order show 1|account issue --order 1|account delete --order 1|\
-    account letter tanaka@city.example --file /nonexistent/x|account hold --reason x tanaka@city.example|\
+    account letter tanaka@city.example|account hold --reason x tanaka@city.example|\
     account suspend tanaka@city.example --reason x|account resume tanaka@city.example|account list|account idle|\
     account share --order 1|account unshare tanaka@city.example|account shared|account reading open --order 1|\
     account reading end tanaka@city.example suzuki|account reading list|account writers info@city.example inside|\
     account services tanaka@city.example --mra off|account alias tanaka@city.example other@city.example|\
-    account role suzuki@city.example postmaster@city.example|account import --order 1 /etc/hostname|register list|\
+    account role suzuki@city.example postmaster@city.example|account import --order 1 ACCOUNTS.csv|register list|\
     register erase --reason x tanaka@city.example|register approve tanaka@city.example|\
     incident open --kind credential tanaka@city.example|incident list|incident show 1|incident report 1|\
     incident step 1 handed-over|incident close 1|outbreak begin --subject x --reason x|outbreak end --reason x 1|\
     outbreak search 1|outbreak found 1|outbreak pull --reason x 1|outbreak list|outbreak show 1|vuln inventory|\
     vuln sbom|vuln import --file /etc/hostname --format osv|vuln feeds|vuln list|vuln show 1|vuln report 1|\
     vuln plan 1|vuln approve 1|vuln order 1|vuln accept 1|vuln test --result passed --note x 1|\
-    vuln execute --source x --sha256 00 --file /etc/hostname 1|vuln verify 1|vuln close 1|\
+    vuln execute --source x --sha256 0000000000000000000000000000000000000000000000000000000000000000 --file /etc/hostname 1|vuln verify 1|vuln close 1|\
     vuln except --until 2030-01-01 --reason x 1|vuln share --to x@nowhere.example 1|vuln export 1|abuse list|\
-    abuse show 1|abuse send --reason x 1|abuse drop --reason x 1|clause list|clause show 8.2-2|clause check 8.2-2|\
+    abuse show 1M8H4PDP10000|abuse send --reason x 1M8H4PDP10000|abuse drop --reason x 1M8H4PDP10000|clause list|clause show 8.2-2|clause check 8.2-2|\
     clause evidence 8.2-2|task list|task show 1|task done 1|task approve 1|task reject --reason x 1|report list|\
     report show 1|report acknowledge 1|traffic list|traffic normal|traffic deviations|block list|\
-    block add 192.0.2.1 --reason x|block remove 192.0.2.1 --reason x|queue list|queue show 1|queue retry --all|\
+    block add 192.0.2.1 --reason x|block remove 192.0.2.1 --reason x|queue list|queue show 1M8H4PDP10000|queue retry --all|\
     queue hold --all|queue release --all|queue discard --reason x --all|queue bounce --all|quarantine figures|\
     quarantine digest|bounces|sts list|dkim list|dkim look|dkim make --domain city.example|dkim start 1|dkim stop 1|\
     dmarc records|dmarc reports list|dmarc reports show 1|dmarc reports figures|dmarc reports send|tls records|\
     tls reports list|tls reports show 1|tls reports figures|tls reports send|audit search|audit analyse|\
     audit report --file /tmp/x.html|audit verify|audit checkpoint|audit prove 1|audit prove-growth /etc/hostname|\
-    audit volumes|audit seal|audit export --to /nonexistent/x 1|audit decide --reason x 1|audit erase-due|\
+    audit volumes|audit seal|audit export --to /nonexistent/x 1|audit decide --erase --reason x 1|audit erase-due|\
     audit custody list|audit custody add 1 --medium x --place x --key-holder x|screening explain 1|screening canary|\
     screening try --policy x|screening policies|screening learn --junk /etc/hostname|screening memory|\
     regulation show|regulation render --to /nonexistent/x|regulation export|backup /nonexistent/it|backups list|\
@@ -456,10 +456,16 @@ fn no_command_opens_anothers_mail() {
     };
     let own = as_suzuki("account show suzuki@city.example").succeeds();
     assert!(own.contains("suzuki@city.example"), "{own}");
+    let accounts = site.beside("accounts.csv");
+    let hash = "{BLF-CRYPT}$2b$05$abcdefghijklmnopqrstuuXKTEyGV6paEx72uaCdgQy9aOINbQwsm";
+    let text = format!("address,name,password_hash,quota\nx@city.example,X,{hash},\n");
+    fs::write(&accounts, text).unwrap();
+    fs::set_permissions(&accounts, fs::Permissions::from_mode(0o644)).unwrap();
+    let accounts = accounts.to_str().unwrap();
     let forbidden = || BY_ROLE.split('|').chain(OF_THE_HOLDER.split('|'));
     let mut wrong = Vec::new();
     for words in forbidden() {
-        let ran = as_suzuki(words).run();
+        let ran = as_suzuki(&words.replace("ACCOUNTS.csv", accounts)).run();
         let told = ran.text();
         let ruled = told.contains("role") || told.contains("only for the holder");
         if ran.output.status.success() || !ruled {

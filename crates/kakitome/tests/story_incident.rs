@@ -362,14 +362,15 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
     site.serve();
     let tanaka = site.person("tanaka");
     let gone = site.person("gone");
+    let sato = site.person("sato");
     site.give(&["person", "leave", "gone"]);
-    let listed = until("both to lie idle", SOON, || {
+    let listed = until("all to lie idle", SOON, || {
         let listed = site.give(&["account", "idle"]);
-        (listed.len() == 2).then_some(listed)
+        (listed.len() == 3).then_some(listed)
     });
     assert_eq!(listed[0]["person_left"], true, "{listed:?}");
     let attention = site.give(&["status"])[0]["attention"].to_string();
-    assert!(attention.contains("1 identifiers lie idle"), "{attention}");
+    assert!(attention.contains("2 identifiers lie idle"), "{attention}");
     assert!(
         attention.contains("1 accounts are of people who have left"),
         "{attention}"
@@ -389,15 +390,16 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         [
             "tanaka not-on-list",
             "gone left-but-on-list",
+            "sato not-on-list",
             "yamada unknown"
         ]
     );
 
     // Warned, once; whoever logs in then is left alone.
-    until("both to be warned", SOON, || {
+    until("all to be warned", SOON, || {
         site.give(&["account", "idle", "--act"]);
         let warned = site.events(&["--kind", "account.idle-warned"]);
-        (warned.len() == 2).then_some(())
+        (warned.len() == 3).then_some(())
     });
     let mut inbox = site.imap(&tanaka);
     inbox.holds("INBOX", 1, SOON);
@@ -408,11 +410,13 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         warning.contains("使われていません") && warning.contains("tanaka@city.example"),
         "{warning}"
     );
-    until("the one that nobody uses to be suspended", SOON, || {
-        site.give(&["account", "idle", "--act"]);
-        let shown = site.give(&["account", "show", &gone.address]);
-        (text(&shown[0], "state") == "suspended").then_some(())
-    });
+    for unused in [&gone, &sato] {
+        until("those that nobody uses to be suspended", SOON, || {
+            site.give(&["account", "idle", "--act"]);
+            let shown = site.give(&["account", "show", &unused.address]);
+            (text(&shown[0], "state") == "suspended").then_some(())
+        });
+    }
     assert_eq!(
         text(
             &site.give(&["account", "show", &tanaka.address])[0],
@@ -421,10 +425,11 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         "active"
     );
     let suspended = site.events(&["--kind", "account.suspended"]);
-    assert!(
-        suspended[0].to_string().contains("lies idle"),
-        "{suspended:?}"
-    );
+    for (identifier, why) in [(&gone.address, "its holder has left"), (&sato.address, "lies idle")] {
+        let told = suspended.iter().find(|one| one["subject"] == identifier.as_str());
+        let reason = text(&told.unwrap()["detail"], "reason");
+        assert!(reason.contains(why), "{suspended:?}");
+    }
 }
 
 #[test]
