@@ -142,6 +142,7 @@ fn a_year_passes_and_all_is_done_but_one_review() {
     the_forgotten_review_is_red_with_its_dates(&year);
     what_happened_took_its_course(&year);
     the_regular_work_left_its_products(&year);
+    the_auditor_finds_what_was_written(&year);
     year.demo.signal(Signal::INT);
     assert!(year.demo.ended(STOP).success());
 }
@@ -245,6 +246,19 @@ fn the_regular_work_left_its_products(year: &Year) {
             .iter()
             .all(|one| one.get("finding").is_none())
     );
+}
+
+fn the_auditor_finds_what_was_written(year: &Year) {
+    let bundle = year.directory.join("bundle");
+    let key = year.give(&["audit", "checkpoint"]).remove(0)["key"].clone();
+    let key = key.as_str().unwrap();
+    Program::new(env!("CARGO_BIN_EXE_kakitome"))
+        .words(["audit", "verify", "--key", key, "--offline"])
+        .word(&bundle)
+        .succeeds();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify_trail.py");
+    let verified = Program::new("python3").word(script).words(["--key", key]);
+    verified.word(&bundle).succeeds();
 }
 
 #[test]

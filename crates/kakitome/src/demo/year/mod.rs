@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use directory::Role;
 use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use miette::{IntoDiagnostic as _, Result, WrapErr as _, miette};
 use rustls::time_provider::TimeProvider;
@@ -233,7 +234,22 @@ async fn live(
         office,
     };
     course.run().await?;
-    summary::lines(&course).await
+    let mut lines = summary::lines(&course).await?;
+    lines.extend(for_auditor(&course, &directory.join("bundle")).await?);
+    Ok(lines)
+}
+
+/// A bundle for an auditor is made at the end of the year, who verifies it by the public key alone.
+async fn for_auditor(course: &Course, to: &Path) -> Result<Vec<String>> {
+    let place = to.display().to_string();
+    let words = ["audit", "bundle", "--to", &place];
+    course.office.as_role(Role::SecurityOfficer, &words).await?;
+    let key = course.office.site.store.trail_key().to_string();
+    Ok(vec![format!(
+        "For an auditor: {} audit verify --offline {} --key '{key}'",
+        program(),
+        shell_word(&place)
+    )])
 }
 
 /// Makes the installation, with what this demo needs in its settings; who made it.
