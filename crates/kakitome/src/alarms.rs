@@ -11,26 +11,21 @@ use directory::{
     command::incident::{self, IncidentKind, IncidentView},
 };
 use jiff::{Timestamp, tz::TimeZone};
-use store::{
-    Topic,
-    event::{self, Filter},
-};
+use store::{Topic, event::Filter};
 use trail::{
-    Kind, Recorded,
-    analysis::{Language, Usage, UsageReader},
+    Kind,
+    analysis::{Language, Usage},
 };
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
 
-use crate::site::Site;
+use crate::{site::Site, usage};
 
 const BOUNCE_SURGE: &str = IncidentKind::BounceSurge.as_str();
 const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
 const DOS: &str = IncidentKind::Dos.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
 const LOOK: Duration = Duration::from_secs(60);
-/// Events that are read at a time.
-const PAGE: usize = 500;
 /// Identifiers at one address that a report names at most.
 const MOST_NAMED: usize = 50;
 
@@ -155,14 +150,7 @@ impl Facts {
             at_address: BTreeMap::new(),
         };
         if !found.identifier.is_empty() {
-            let filter = Filter {
-                from: Some(found.since),
-                actor: Some(format!("identifier:{}", found.identifier)),
-                ..Filter::default()
-            };
-            let mut reader = UsageReader::default();
-            each(site, filter, |recorded| reader.take(recorded)).await?;
-            facts.usage = Some(reader.end());
+            facts.usage = Some(usage::gather(site, found).await?);
         }
         if let Some(address) = &found.address {
             let filter = Filter {
@@ -172,7 +160,7 @@ impl Facts {
                 ..Filter::default()
             };
             let named = &mut facts.at_address;
-            each(site, filter, |recorded| {
+            usage::each(site, filter, |recorded| {
                 let who = recorded.event.subject.clone();
                 if named.len() < MOST_NAMED || named.contains_key(&who) {
                     let count = named.entry(who).or_default();
@@ -294,24 +282,5 @@ fn of_malware(found: &IncidentView, language: Language, zone: &TimeZone) -> Stri
             held = none(&held),
             missing = missing.join(", "),
         ),
-    }
-}
-
-async fn each(
-    site: &Site,
-    mut filter: Filter,
-    mut take: impl FnMut(&Recorded),
-) -> Result<(), store::Error> {
-    loop {
-        let page = filter.clone();
-        let events = site
-            .store
-            .read(move |snapshot| event::search(snapshot, &page, PAGE))
-            .await?;
-        events.iter().for_each(&mut take);
-        match events.last() {
-            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
-            _ => return Ok(()),
-        }
     }
 }

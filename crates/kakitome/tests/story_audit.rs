@@ -326,7 +326,15 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
             named.iter().all(|id| shown.contains(&id.as_i64().unwrap())),
             "{find}: {events:?}"
         );
+        // And one of them by its number alone.
+        let id = named.first().unwrap().to_string();
+        let alone = site.give(&["audit", "search", "--id", &id]);
+        assert_eq!(alone.len(), 1, "{alone:?}");
+        assert_eq!(alone[0]["id"].to_string(), id);
     }
+    // The failures are reached from the success that came of them.
+    assert_eq!(finds[0]["events"].as_array().unwrap().len(), 10);
+    assert_eq!(finds[0]["first"], finds[1]["first"], "{finds:?}");
     assert!(
         site.events(&["--kind", "audit.read"])
             .iter()
@@ -338,6 +346,8 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
     let made = site.give(&words).pop().unwrap();
     assert_eq!(made["finds"], 3);
     let document = fs::read_to_string(&file).unwrap();
+    let search = text(&finds[0], "search");
+    assert!(document.contains(search), "{search} in {document}");
     for said in [
         "証跡点検報告書",
         "パスワードの試行",

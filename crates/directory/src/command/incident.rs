@@ -49,6 +49,9 @@ pub struct IncidentView {
     pub kind: String,
     /// The identifier that it is about; empty if it is about none.
     pub identifier: String,
+    /// Its account.
+    #[serde(skip)]
+    pub account: Option<store::AccountId>,
     /// The network address that it is about, if it is about one.
     pub address: Option<String>,
     /// Why it was opened.
@@ -641,6 +644,7 @@ fn shown(entry: Entry, steps: Vec<table::Step>) -> IncidentView {
     IncidentView {
         missing: missing(&entry, &steps),
         identifier: entry.identifier().to_owned(),
+        account: entry.account.as_ref().map(|(id, _)| *id),
         address: entry.address,
         // What is no JSON any more is shown as it is.
         facts: serde_json::from_str(&entry.facts)

@@ -109,6 +109,8 @@ pub struct Caller {
     via: String,
     /// The account and generation of the login that the caller came by: what it gives stands only as long as that holds.
     proof: Option<(store::AccountId, i64)>,
+    /// The network address that the caller comes from, if there is one.
+    address: Option<std::net::IpAddr>,
 }
 
 impl Caller {
@@ -132,7 +134,17 @@ impl Caller {
             person,
             via: via.to_owned(),
             proof: None,
+            address: None,
         })
+    }
+
+    /// The same, coming from a network address: all events of what the caller gives tell it.
+    #[must_use]
+    pub fn from_address(self, address: std::net::IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// A caller who has shown to be `person` in another way than by an operating-system user.
@@ -144,6 +156,7 @@ impl Caller {
             person: Some(person.name.clone()),
             via: via.to_owned(),
             proof: None,
+            address: None,
         }
     }
 
@@ -325,6 +338,7 @@ impl Caller {
             .subject(subject)
             .detail("words", words)
             .detail("via", self.via.as_str());
+        event.address = self.address;
         if !self.user.is_empty() {
             event = event.detail("user", self.user.as_str());
         }
@@ -371,6 +385,8 @@ pub struct Executor {
     pub name: String,
     /// What the person is.
     pub roles: Vec<Role>,
+    /// The network address that the person comes from, if there is one.
+    pub address: Option<std::net::IpAddr>,
 }
 
 impl Executor {
@@ -383,7 +399,9 @@ impl Executor {
     /// An event of something that the person did.
     #[must_use]
     pub fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
-        Event::new(kind, Actor::Person(self.name.clone())).subject(subject)
+        let mut event = Event::new(kind, Actor::Person(self.name.clone())).subject(subject);
+        event.address = self.address;
+        event
     }
 }
 
@@ -415,6 +433,7 @@ fn executor(
         id: entry.id,
         name: entry.name,
         roles,
+        address: caller.address,
     })
 }
 
