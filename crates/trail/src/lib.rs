@@ -20,6 +20,7 @@ pub mod forward;
 mod kind;
 pub mod merkle;
 pub mod note;
+mod ocsf;
 mod parts;
 pub mod schema;
 pub mod volume;
