@@ -276,7 +276,8 @@ impl Member {
 
     pub(crate) async fn caller(&self) -> Result<Caller, CommandError> {
         let directory = &self.visit.console.inner.directory;
-        Caller::of_login(directory, &self.session.login, VIA).await
+        let caller = Caller::of_login(directory, &self.session.login, VIA).await?;
+        Ok(caller.from_address(self.visit.peer.ip()))
     }
 
     /// The account's own page.

@@ -348,6 +348,8 @@ pub(crate) fn refusal(words: &Words, error: &CommandError) -> String {
         }
         Weakness::Control => "パスワードに制御文字は使えません。".to_owned(),
         Weakness::Common => "よくある言葉やキーの並びに近いパスワードは使えません。".to_owned(),
+        Weakness::Words => "言葉と数字だけのパスワードは使えません。言葉の間に記号を入れるか、20文字以上にしてください。"
+            .to_owned(),
         Weakness::Address => "アドレスや名前を元にしたパスワードは使えません。".to_owned(),
     }
 }

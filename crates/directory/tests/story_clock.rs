@@ -8,7 +8,7 @@ use std::time::Duration;
 use directory::command::{
     CommandError, OrderProblem, account,
     app_password::{self, Wish},
-    order,
+    idle, order, second_factor,
 };
 use site::Site;
 use trail::{Kind, Outcome};
@@ -81,4 +81,57 @@ async fn what_was_over_stays_over_when_the_clock_is_put_back() {
     site.clock.put_back(Duration::from_secs(60));
     site.login(TARO, &password).await.unwrap();
     assert_eq!(site.events(Kind::ClockBehind).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_code_that_was_used_is_used_when_the_clock_is_put_back() {
+    let mut site = Site::open().await;
+    site.options.free_failures = 1000;
+    site.directory.reload(site.options.clone());
+    site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let password: protocol::sasl::Secret = "長い道のり9-ミチ".into();
+    let set = account::password(&taro, TARO, Some(password.clone())).await;
+    set.unwrap();
+    let offer = second_factor::offer(&site.directory, TARO, "mail.example.jp");
+    let first = site.code(&offer.secret);
+    let added = second_factor::add(&taro, TARO, "phone", &offer.secret, &first).await;
+    added.unwrap();
+    let prove = async |code: &str| {
+        let attempt = directory::Attempt {
+            service: directory::Service::Web,
+            ..site::attempt("FORM")
+        };
+        let code = code.into();
+        site.directory
+            .authenticate_with_code(&attempt, TARO, password.expose(), &code)
+            .await
+    };
+    site.clock.advance(Duration::from_secs(120));
+    let second = site.code(&offer.secret);
+    prove(&second).await.unwrap();
+    // Back to the time of the first: neither it nor one between is good, though its time has come again.
+    site.clock.put_back(Duration::from_secs(120));
+    for code in [&first, &second, &site.code(&offer.secret)] {
+        prove(code).await.unwrap_err();
+    }
+    // When it has caught up, codes are good again.
+    site.clock.advance(Duration::from_secs(180));
+    prove(&site.code(&offer.secret)).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_lies_idle_by_a_clock_that_goes_wrong() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    site.days(10);
+    site.login(TARO, &password).await.unwrap();
+    // A login by a clock that was put back does not make the last use older.
+    site.clock.put_back(Duration::from_secs(9 * DAY));
+    site.login(TARO, &password).await.unwrap();
+    site.days(9 + 89);
+    assert!(idle::found(&site.directory).await.unwrap().is_empty());
+    site.days(2);
+    let found = idle::found(&site.directory).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
 }

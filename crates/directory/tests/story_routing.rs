@@ -360,4 +360,16 @@ async fn some_aliases_are_for_some_writers() {
         .unwrap();
     let open = site.directory.resolve(&team, 1).await.unwrap();
     assert!(matches!(open, Resolution::Local(_)));
+
+    // The rule ends with the last whom the alias means, and does not wait for who gets it next.
+    onward::writers(&manager, &team, Writers::Members)
+        .await
+        .unwrap();
+    alias::remove_alias(&manager, &team, TARO).await.unwrap();
+    let event = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(event.detail["writers"], "anyone");
+    assert_eq!(event.detail["writers_before"], "members");
+    alias::add_alias(&manager, &team, TARO).await.unwrap();
+    let open = site.directory.resolve(&team, 1).await.unwrap();
+    assert!(matches!(open, Resolution::Local(_)), "{open:?}");
 }

@@ -9,18 +9,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use directory::command::incident::{self, IncidentKind, IncidentView, Step};
 use jiff::{Timestamp, tz::TimeZone};
-use store::{
-    Topic,
-    event::{self, Filter},
-};
+use store::{Topic, event::Filter};
 use trail::{
-    Kind, Recorded,
-    analysis::{Language, Usage, UsageReader},
+    Kind,
+    analysis::{Language, Usage},
 };
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
 
-use crate::site::Site;
+use crate::{site::Site, usage};
 
 const BACKSCATTER: &str = IncidentKind::Backscatter.as_str();
 const MALWARE_INSIDE: &str = IncidentKind::MalwareInside.as_str();
@@ -28,8 +25,6 @@ const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
 const DOS: &str = IncidentKind::Dos.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
 const LOOK: Duration = Duration::from_secs(60);
-/// Events that are read at a time.
-const PAGE: usize = 500;
 /// Identifiers at one address that a report names at most.
 const MOST_NAMED: usize = 50;
 
@@ -173,14 +168,7 @@ impl Facts {
             at_address: BTreeMap::new(),
         };
         if !found.identifier.is_empty() {
-            let filter = Filter {
-                from: Some(found.since),
-                actor: Some(format!("identifier:{}", found.identifier)),
-                ..Filter::default()
-            };
-            let mut reader = UsageReader::default();
-            each(site, filter, |recorded| reader.take(recorded)).await?;
-            facts.usage = Some(reader.end());
+            facts.usage = Some(usage::gather(site, found).await?);
         }
         if let Some(address) = &found.address {
             let filter = Filter {
@@ -190,7 +178,7 @@ impl Facts {
                 ..Filter::default()
             };
             let named = &mut facts.at_address;
-            each(site, filter, |recorded| {
+            usage::each(site, filter, |recorded| {
                 let who = recorded.event.subject.clone();
                 if named.len() < MOST_NAMED || named.contains_key(&who) {
                     let count = named.entry(who).or_default();
@@ -313,24 +301,5 @@ fn of_malware(found: &IncidentView, language: Language, zone: &TimeZone) -> Stri
             held = none(&held),
             missing = missing.join(", "),
         ),
-    }
-}
-
-async fn each(
-    site: &Site,
-    mut filter: Filter,
-    mut take: impl FnMut(&Recorded),
-) -> Result<(), store::Error> {
-    loop {
-        let page = filter.clone();
-        let events = site
-            .store
-            .read(move |snapshot| event::search(snapshot, &page, PAGE))
-            .await?;
-        events.iter().for_each(&mut take);
-        match events.last() {
-            Some(last) if events.len() == PAGE => filter.after = Some(last.id),
-            _ => return Ok(()),
-        }
     }
 }

@@ -43,6 +43,7 @@ mod site;
 mod tls;
 mod tls_reports;
 mod traffic;
+mod usage;
 mod vulnerabilities;
 mod witness;
 mod yara_rules;

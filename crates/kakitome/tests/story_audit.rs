@@ -326,7 +326,15 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
             named.iter().all(|id| shown.contains(&id.as_i64().unwrap())),
             "{find}: {events:?}"
         );
+        // And one of them by its number alone.
+        let id = named.first().unwrap().to_string();
+        let alone = site.give(&["audit", "search", "--id", &id]);
+        assert_eq!(alone.len(), 1, "{alone:?}");
+        assert_eq!(alone[0]["id"].to_string(), id);
     }
+    // The failures are reached from the success that came of them.
+    assert_eq!(finds[0]["events"].as_array().unwrap().len(), 10);
+    assert_eq!(finds[0]["first"], finds[1]["first"], "{finds:?}");
     assert!(
         site.events(&["--kind", "audit.read"])
             .iter()
@@ -338,6 +346,8 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
     let made = site.give(&words).pop().unwrap();
     assert_eq!(made["finds"], 3);
     let document = fs::read_to_string(&file).unwrap();
+    let search = text(&finds[0], "search");
+    assert!(document.contains(search), "{search} in {document}");
     for said in [
         "証跡点検報告書",
         "パスワードの試行",
@@ -419,10 +429,14 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     site.set("audit", "retain_years = 3");
     site.serve();
     // The doors are open before it is told.
-    let loaded = support::until("the change to be told", std::time::Duration::from_secs(30), || {
-        let loaded = site.events(&["--kind", "settings.loaded"]);
-        (loaded.len() >= 2).then_some(loaded)
-    });
+    let loaded = support::until(
+        "the change to be told",
+        std::time::Duration::from_secs(30),
+        || {
+            let loaded = site.events(&["--kind", "settings.loaded"]);
+            (loaded.len() >= 2).then_some(loaded)
+        },
+    );
     let [first, second] = loaded.as_slice() else {
         panic!("{loaded:?}");
     };

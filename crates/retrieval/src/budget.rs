@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use store::AccountId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// A unit of [`Memory`], in octets.
 const UNIT: u64 = 1024;
@@ -135,7 +135,14 @@ impl Pool {
 
 /// Sessions of each account.
 #[derive(Clone, Default)]
-pub(crate) struct Sessions(Arc<Mutex<HashMap<AccountId, usize>>>);
+pub(crate) struct Sessions(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    open: Mutex<HashMap<AccountId, usize>>,
+    /// The last session of an account has ended.
+    ended: Notify,
+}
 
 /// A session that is counted until this is dropped.
 pub(crate) struct Counted {
@@ -146,7 +153,7 @@ pub(crate) struct Counted {
 impl Sessions {
     /// Counts one more session of `account`, unless there are `limit` already.
     pub(crate) fn enter(&self, account: AccountId, limit: usize) -> Option<Counted> {
-        let mut counts = self.0.lock();
+        let mut counts = self.0.open.lock();
         let count = counts.entry(account).or_default();
         if *count >= limit {
             return None;
@@ -157,15 +164,34 @@ impl Sessions {
             account,
         })
     }
+
+    /// Sessions of `account` now.
+    pub(crate) fn count(&self, account: AccountId) -> usize {
+        self.0.open.lock().get(&account).copied().unwrap_or(0)
+    }
+
+    /// Waits until `account` has no session.
+    pub(crate) async fn ended(&self, account: AccountId) {
+        loop {
+            let mut ended = std::pin::pin!(self.0.ended.notified());
+            // From here on no end is missed.
+            ended.as_mut().enable();
+            if self.count(account) == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut counts = self.sessions.0.lock();
+        let mut counts = self.sessions.0.open.lock();
         if let Some(count) = counts.get_mut(&self.account) {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 counts.remove(&self.account);
+                self.sessions.0.ended.notify_waiters();
             }
         }
     }
@@ -238,11 +264,31 @@ mod tests {
             (Sessions::default(), Maildrops::default(), AccountId(7));
         let first = sessions.enter(account, 1).unwrap();
         assert!(sessions.enter(account, 1).is_none());
+        assert_eq!(sessions.count(account), 1);
         drop(first);
         assert!(sessions.enter(account, 1).is_some());
         let opened = maildrops.open(account).unwrap();
         assert!(maildrops.open(account).is_none());
         drop(opened);
         assert!(maildrops.open(account).is_some());
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_last_session_is_waited_for() {
+        let (sessions, account) = (Sessions::default(), AccountId(7));
+        sessions.ended(account).await;
+        let open = [(); 2].map(|()| sessions.enter(account, 9).unwrap());
+        let other = sessions.enter(AccountId(8), 9);
+        let waiting = tokio::spawn({
+            let sessions = sessions.clone();
+            async move { sessions.ended(account).await }
+        });
+        for one in open {
+            tokio::task::yield_now().await;
+            assert!(!waiting.is_finished());
+            drop(one);
+        }
+        waiting.await.unwrap();
+        drop(other);
     }
 }

@@ -38,7 +38,7 @@ mod login;
 mod pop3;
 mod settings;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 
@@ -173,6 +173,16 @@ impl Retrieval {
     pub fn with_gate(self, gate: Arc<dyn Gate>) -> Self {
         self.shared.gate.get_or_init(|| gate);
         self
+    }
+
+    /// Waits until the sessions of an account have ended and their events are in the trail, but not longer than `within`; returns how
+    /// many have not. A suspension ends them all, each where it stands.
+    pub async fn sessions_ended(&self, account: store::AccountId, within: Duration) -> usize {
+        let ended = self.shared.sessions.ended(account);
+        match tokio::time::timeout(within, ended).await {
+            Ok(()) => 0,
+            Err(_) => self.shared.sessions.count(account),
+        }
     }
 
     /// Serves one connection until it ends: by the client, by a time-out, by `shutdown` at the next safe point.

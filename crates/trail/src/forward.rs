@@ -1,16 +1,14 @@
 //! Events as other systems take them: syslog (RFC 5424) over TLS (RFC 5425), and the Open Cybersecurity Schema Framework.
 
-use serde_json::{Map, Value, json};
-
 use crate::entry::Entry;
+
+pub use crate::ocsf::ocsf;
 
 /// The facility "log audit" (RFC 5424, section 6.2.1).
 const FACILITY: u8 = 13;
 /// Octets of a header field of syslog at most, by field (RFC 5424, section 6).
 const MOST_HOST: usize = 255;
 const MOST_MESSAGE_ID: usize = 32;
-/// The version of the schema that [`ocsf`] writes.
-const OCSF: &str = "1.3.0";
 
 /// How the event is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,106 +58,6 @@ fn field(text: &str, most: usize) -> String {
     }
 }
 
-/// A class of OCSF: its number, the number of its category, and an activity of it.
-struct Class {
-    uid: u64,
-    category: u64,
-    activity: u64,
-}
-
-const fn class(uid: u64, category: u64, activity: u64) -> Class {
-    Class {
-        uid,
-        category,
-        activity,
-    }
-}
-
-/// What a kind of event is in OCSF. What has no class there is a base event.
-fn class_of(kind: &str) -> Class {
-    match kind {
-        // Authentication: logon.
-        "authentication.succeeded" | "authentication.failed" => class(3002, 3, 1),
-        // Account change: create, enable, password change, delete, disable (suspension), other.
-        "account.issued" => class(3001, 3, 1),
-        "account.resumed" => class(3001, 3, 2),
-        "account.password" | "account.password-upgraded" => class(3001, 3, 3),
-        "account.deleted" => class(3001, 3, 6),
-        "account.suspended" => class(3001, 3, 5),
-        // User access management: assign and revoke privileges.
-        "role.granted" => class(3005, 3, 1),
-        "role.revoked" => class(3005, 3, 2),
-        // Email activity: send, receive.
-        "submission.accepted" | "submission.refused" | "delivery.relayed" => class(4009, 4, 1),
-        "smtp.accepted" | "smtp.refused" | "delivery.local" => class(4009, 4, 2),
-        // Incident finding: create, update, close.
-        "incident.opened" => class(2005, 2, 1),
-        "incident.step" | "incident.acted" => class(2005, 2, 2),
-        "incident.closed" => class(2005, 2, 3),
-        _ => match kind.split_once('.') {
-            Some(("account", _)) => class(3001, 3, 99),
-            Some(("delivery" | "queue", _)) => class(4009, 4, 99),
-            _ => class(0, 0, 99),
-        },
-    }
-}
-
-/// The event in OCSF. The details have no place there of their own and are told as they are, under `unmapped`.
-#[must_use]
-pub fn ocsf(entry: &Entry, version: &str) -> Value {
-    let Class {
-        uid,
-        category,
-        activity,
-    } = class_of(&entry.kind);
-    let (status, severity) = match entry.outcome.as_str() {
-        "success" => (1, 1),
-        _ => (2, 3),
-    };
-    let mut unmapped = match serde_json::from_str(&entry.detail) {
-        Ok(Value::Object(detail)) => detail,
-        _ => Map::from_iter([("detail".to_owned(), Value::from(entry.detail.as_str()))]),
-    };
-    unmapped.insert("outcome".to_owned(), entry.outcome.as_str().into());
-    unmapped.insert("subject".to_owned(), entry.subject.as_str().into());
-    if let Some(order) = entry.order {
-        unmapped.insert("order".to_owned(), order.into());
-    }
-    let mut event = json!({
-        "metadata": {
-            "version": OCSF,
-            "uid": entry.id.to_string(),
-            "event_code": entry.kind,
-            "log_name": "audit trail",
-            "product": { "name": "Kakitome", "vendor_name": "Kakitome", "version": version },
-        },
-        "class_uid": uid,
-        "category_uid": category,
-        "activity_id": activity,
-        "type_uid": uid * 100 + activity,
-        "time": entry.at / 1000,
-        "status_id": status,
-        "severity_id": severity,
-        "message": format!("{}: {}", entry.kind, entry.subject),
-        "unmapped": unmapped,
-    });
-    if let (Some((_, name)), Some(fields)) = (entry.actor.split_once(':'), event.as_object_mut()) {
-        fields.insert("actor".to_owned(), json!({ "user": { "name": name } }));
-        if matches!(uid, 3001 | 3002 | 3005) {
-            let user = if uid == 3002 {
-                name
-            } else {
-                entry.subject.as_str()
-            };
-            fields.insert("user".to_owned(), json!({ "name": user }));
-        }
-    }
-    if let (Some(address), Some(fields)) = (&entry.address, event.as_object_mut()) {
-        fields.insert("src_endpoint".to_owned(), json!({ "ip": address }));
-    }
-    event
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -201,22 +99,5 @@ mod tests {
         for kind in Kind::ALL {
             assert!(kind.as_str().len() <= MOST_MESSAGE_ID, "{kind:?}");
         }
-    }
-
-    #[test]
-    fn ocsf_has_what_every_event_of_it_has() {
-        let event = ocsf(&entry("authentication.failed"), "0.1.0");
-        assert_eq!(event["class_uid"], 3002);
-        assert_eq!(event["type_uid"], 300_201);
-        assert_eq!(event["time"], 1_764_244_800_123_u64);
-        assert_eq!(event["status_id"], 2);
-        assert_eq!(event["user"]["name"], "a@city.example");
-        assert_eq!(event["src_endpoint"]["ip"], "192.0.2.7");
-        assert_eq!(event["unmapped"]["service"], "mra");
-        let event = ocsf(&entry("store.collected"), "0.1.0");
-        assert_eq!(
-            (&event["class_uid"], &event["type_uid"]),
-            (&json!(0), &json!(99))
-        );
     }
 }

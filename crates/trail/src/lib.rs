@@ -21,6 +21,7 @@ pub mod forward;
 mod kind;
 pub mod merkle;
 pub mod note;
+mod ocsf;
 mod parts;
 mod reading;
 pub mod schema;

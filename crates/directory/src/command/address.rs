@@ -11,7 +11,7 @@ use super::{
 use crate::{
     Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
-    tables::{account, address},
+    tables::{account, address, forward},
 };
 
 const MAY: &[Role] = &[Role::AccountManager];
@@ -81,15 +81,23 @@ pub async fn remove_alias(
     let (alias, name) = (alias.canonical(), account.to_owned());
     let work = caller.change(&words, MAY, move |tx, me| {
         let account = present(tx, &options, &name)?;
+        let writers = forward::writers(tx, &alias)?;
         if !address::remove_alias(tx, &alias, account.id)? {
             return Err(CommandError::NoSuch {
                 what: "alias",
                 name: alias.to_string(),
             });
         }
-        let event = me
+        let mut event = me
             .event(Kind::AccountChanged, account.identifier)
             .detail("alias_removed", alias.to_string());
+        // With the last whom it means, it is not said any more who may write to it.
+        let after = forward::writers(tx, &alias)?;
+        if after != writers {
+            event = event
+                .detail("writers", after.as_str())
+                .detail("writers_before", writers.as_str());
+        }
         Ok(((), vec![event]))
     });
     caller.run(&words, work).await

@@ -52,6 +52,9 @@ pub struct IncidentView {
     pub officer: Role,
     /// The identifier that it is about; empty if it is about none.
     pub identifier: String,
+    /// Its account.
+    #[serde(skip)]
+    pub account: Option<store::AccountId>,
     /// The network address that it is about, if it is about one.
     pub address: Option<String>,
     /// Why it was opened.
@@ -183,6 +186,7 @@ impl Case {
             runbook: version,
             officer: book.officer,
             identifier: entry.identifier().to_owned(),
+            account: entry.account.as_ref().map(|(id, _)| *id),
             address: entry.address,
             // What is no JSON any more is shown as it is.
             facts: serde_json::from_str(&entry.facts)

@@ -115,6 +115,8 @@ pub struct Caller {
     via: String,
     /// The account and generation of the login that the caller came by: what it gives stands only as long as that holds.
     proof: Option<(store::AccountId, i64)>,
+    /// The network address that the caller comes from, if there is one.
+    address: Option<std::net::IpAddr>,
 }
 
 impl Caller {
@@ -138,7 +140,17 @@ impl Caller {
             person,
             via: via.to_owned(),
             proof: None,
+            address: None,
         })
+    }
+
+    /// The same, coming from a network address: all events of what the caller gives tell it.
+    #[must_use]
+    pub fn from_address(self, address: std::net::IpAddr) -> Self {
+        Self {
+            address: Some(address),
+            ..self
+        }
     }
 
     /// A caller who has shown to be `person` in another way than by an operating-system user.
@@ -150,6 +162,7 @@ impl Caller {
             person: Some(person.name.clone()),
             via: via.to_owned(),
             proof: None,
+            address: None,
         }
     }
 
@@ -338,6 +351,7 @@ impl Caller {
             .subject(subject)
             .detail("words", words)
             .detail("via", self.via.as_str());
+        event.address = self.address;
         if !self.user.is_empty() {
             event = event.detail("user", self.user.as_str());
         }
@@ -386,6 +400,8 @@ pub struct Executor {
     pub roles: Vec<Role>,
     /// The role by which the person may do it; `None`: any person may.
     pub acting: Option<Role>,
+    /// The network address that the person comes from, if there is one.
+    pub address: Option<std::net::IpAddr>,
 }
 
 impl Executor {
@@ -398,7 +414,9 @@ impl Executor {
     /// An event of something that the person did.
     #[must_use]
     pub fn event(&self, kind: Kind, subject: impl Into<String>) -> Event {
-        self.acts(Event::new(kind, Actor::Person(self.name.clone())).subject(subject))
+        let mut event = Event::new(kind, Actor::Person(self.name.clone())).subject(subject);
+        event.address = self.address;
+        self.acts(event)
     }
 
     /// Says in an event of what the person did by which role that was.
@@ -441,6 +459,7 @@ fn executor(
         name: entry.name,
         roles,
         acting,
+        address: caller.address,
     })
 }
 

@@ -222,6 +222,7 @@ impl Caller {
             person: Some(account.person.1),
             via: via.to_owned(),
             proof: Some((login.account, login.generation)),
+            address: None,
         })
     }
 }

@@ -5,9 +5,10 @@
 //! signs do (NIST SP 800-63B-4, 3.1.1.2), unless the site wants the clause to the letter (`strict_2006`). Nor may it be such a word with digits or signs before or after it, or in the spellings that guessing programs try
 //! first (`p@ssw0rd1`), nor the address or the name that it belongs to. Common Japanese and some English words are built in, in romaji; kana
 //! are compared as romaji. What people elsewhere use most (passwords that were stolen and published, words, names, runs of
-//! keys, dates) zxcvbn knows.
+//! keys, dates) zxcvbn knows. What is words and digits alone, Japanese or English, is refused below the length of a passphrase ([`words`]).
 
 mod kana;
+mod words;
 
 use message::address::Address;
 use protocol::sasl::{MAX_PASSWORD, Secret};
@@ -81,6 +82,11 @@ pub enum Weakness {
     /// A word, a name of the list, or a run of keys, alone or with digits or signs around it.
     #[error("the password is a common word or a run of keys with little added")]
     Common,
+    /// Nothing but known words and digits, and shorter than a passphrase.
+    #[error(
+        "the password is made of words and digits alone: put signs between them, or take {PASSPHRASE} characters or more"
+    )]
+    Words,
     /// The address, the holder's name, or a part of them.
     #[error("the password is made of the address or the name that it is for")]
     Address,
@@ -140,6 +146,13 @@ pub fn check(
     }
     if is_guessed_early(&folded, address, names) {
         return Err(Weakness::Common);
+    }
+    if characters < PASSPHRASE
+        && [&plain, &respelled]
+            .into_iter()
+            .any(|text| words::alone(text))
+    {
+        return Err(Weakness::Words);
     }
     Ok(())
 }
@@ -333,6 +346,24 @@ mod tests {
             ("liverpool8", Weakness::Common),
             ("abc12def", Weakness::Common),
             ("November2026", Weakness::Common),
+            // Words that are put together, and words of Japan.
+            ("toukyou2020", Weakness::Words),
+            ("kaigishitsu1", Weakness::Words),
+            ("shigoto123", Weakness::Words),
+            ("taifuu2024", Weakness::Words),
+            ("yakyuu2024", Weakness::Words),
+            ("ohayougozaimasu1", Weakness::Words),
+            ("shiyakusho1", Weakness::Words),
+            ("kasumigaseki1", Weakness::Words),
+            ("nagatachou1", Weakness::Words),
+            ("satouhanako1", Weakness::Words),
+            ("sobaudon1", Weakness::Words),
+            ("inunoneko1", Weakness::Words),
+            ("monbukagaku1", Weakness::Words),
+            ("かすみがせき1", Weakness::Words),
+            ("カイギシツ2026", Weakness::Words),
+            ("2026$0baud0n", Weakness::Words),
+            ("greenwindow7", Weakness::Words),
         ] {
             assert_eq!(verdict(password), Err(weakness), "{password}");
         }
@@ -347,6 +378,8 @@ mod tests {
             "Nagai-Michi-9",
             "雨の日は本を読む3",
             "tanaka.taro likes tea 3",
+            "kasumi-gaseki-no-7",
+            "mori kaze 88 umi",
         ] {
             assert_eq!(verdict(password), Ok(()), "{password}");
         }

@@ -201,7 +201,16 @@ pub(crate) fn remove_alias(
         "DELETE FROM address WHERE local = ?1 AND domain = ?2 AND account = ?3 AND kind = 'alias'",
         params![local, domain, account],
     )?;
+    forget_writers(tx)?;
     Ok(changed > 0)
+}
+
+/// Forgets who may write to aliases that mean nobody any more: whoever gets one later begins with what is usual.
+fn forget_writers(tx: &mut Tx<'_>) -> Result<(), Error> {
+    let forget = "DELETE FROM address_writers WHERE NOT EXISTS
+        (SELECT 1 FROM address a WHERE a.local = address_writers.local AND a.domain = address_writers.domain)";
+    tx.execute(forget, &[])?;
+    Ok(())
 }
 
 /// Takes all addresses from an account and retires them.
@@ -218,7 +227,7 @@ pub(crate) fn remove_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Erro
         "DELETE FROM role_address WHERE account = ?1",
         params![account],
     )?;
-    Ok(())
+    forget_writers(tx)
 }
 
 /// Routes a role address to an account.

@@ -13,18 +13,18 @@ use directory::{
 use jiff::tz::TimeZone;
 use message::address::Host;
 use serde_json::json;
-use store::event::Filter;
-use trail::analysis::{Language, Usage, UsageReader};
+use trail::analysis::{Language, Usage};
 use transfer::notice::{self, Notice};
 
 use super::{
     Answer, Failure,
-    audit::{READERS, each_event, search::time},
+    audit::{READERS, search::time},
 };
 use crate::{
     alarms,
     cli::{ActArgs, IncidentCommand, IncidentKind, LeverWord},
     site::Site,
+    usage,
 };
 
 /// What a credential's incident is opened for unless it is said.
@@ -217,7 +217,7 @@ fn language(name: &str) -> Language {
 
 /// Analyses the trail and sends the security officers what came of it, with the record of both in one commit.
 async fn analyse(site: &Site, found: &IncidentView, answer: &mut Answer) -> Result<(), Failure> {
-    let usage = usage(site, found, answer).await?;
+    let usage = usage::gather(site, found).await?;
     let text = document(found, &usage, Language::Ja);
     let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
     let officers = site.directory.addresses_of(found.officer).await?;
@@ -269,24 +269,11 @@ async fn report(
         .given(&words)
         .detail("identifier", found.identifier.as_str());
     site.record(reading).await?;
-    let usage = usage(site, &found, answer).await?;
+    let usage = usage::gather(site, &found).await?;
     answer.note(document(&found, &usage, language)).await;
     answer
         .row(&json!({ "number": number, "identifier": found.identifier, "usage": usage }))
         .await
-}
-
-/// How the identifier was used from the owner's last sure use until it was suspended.
-async fn usage(site: &Site, found: &IncidentView, answer: &Answer) -> Result<Usage, Failure> {
-    let mut reader = UsageReader::default();
-    let filter = Filter {
-        from: Some(found.since),
-        actor: Some(format!("identifier:{}", found.identifier)),
-        to: found.closed_at,
-        ..Filter::default()
-    };
-    each_event(site, filter, answer, |event| reader.take(event)).await?;
-    Ok(reader.end())
 }
 
 /// The report to the security officer (clause 4.1(1)d).

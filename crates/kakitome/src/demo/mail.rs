@@ -1,6 +1,10 @@
 //! The demo's mail: submitted by its people as a mail program does, then waited for.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -12,7 +16,7 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use store::queue;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
+    net::TcpSocket,
     time::{Instant, sleep, timeout},
 };
 use wire::Stream;
@@ -26,7 +30,7 @@ const FLOW_TIME: Duration = Duration::from_secs(30);
 const REPLY_TIME: Duration = Duration::from_secs(30);
 
 /// One message: subject and text.
-type Letter = (&'static str, &'static str);
+pub(super) type Letter = (&'static str, &'static str);
 
 const INSIDE: &[Letter] = &[
     (
@@ -92,7 +96,18 @@ async fn drained(running: &Running) -> Result<()> {
 
 /// Submits one message over TLS, as a mail program does.
 async fn submit(running: &Running, from: &Person, to: &[&Person], letter: Letter) -> Result<()> {
-    let mut session = Session::open(running).await?;
+    submit_from(running, Ipv4Addr::LOCALHOST, from, to, letter).await
+}
+
+/// The same from another address of loopback.
+pub(super) async fn submit_from(
+    running: &Running,
+    place: Ipv4Addr,
+    from: &Person,
+    to: &[&Person],
+    letter: Letter,
+) -> Result<()> {
+    let mut session = Session::open(running, place).await?;
     session.expect("220").await?;
     session.say("EHLO demo.example", "250").await?;
     let proof = format!("\0{}\0{}", from.address, from.password);
@@ -138,7 +153,7 @@ struct Session {
 }
 
 impl Session {
-    async fn open(running: &Running) -> Result<Self> {
+    async fn open(running: &Running, place: Ipv4Addr) -> Result<Self> {
         let address = running
             .site
             .listeners()
@@ -147,7 +162,7 @@ impl Session {
             .map(|(_, address)| address)
             .ok_or_else(|| miette!("the demo needs the submissions listener"))?;
         let tls = trusting(running)?;
-        let stream = connect(address, tls).await.into_diagnostic()?;
+        let stream = connect(place, address, tls).await.into_diagnostic()?;
         Ok(Self {
             stream: BufReader::new(stream),
         })
@@ -184,8 +199,14 @@ impl Session {
     }
 }
 
-async fn connect(address: SocketAddr, tls: Arc<ClientConfig>) -> std::io::Result<Stream> {
-    let socket = TcpStream::connect(address).await?;
+async fn connect(
+    place: Ipv4Addr,
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+) -> std::io::Result<Stream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((place, 0).into())?;
+    let socket = socket.connect(address).await?;
     let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
     Stream::plain(socket).connect_tls(tls, name).await
 }

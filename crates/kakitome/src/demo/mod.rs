@@ -5,6 +5,7 @@
 
 mod mail;
 mod people;
+mod theft;
 mod year;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miette::{IntoDiagnostic, Result, WrapErr};
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -91,6 +92,13 @@ async fn show(
     let staff = people::enter(&city.site, CITY, people::CITY_STAFF).await?;
     let friends = people::enter(&partner.site, PARTNER, people::PARTNER_STAFF).await?;
     mail::flow(city, &staff, partner, &friends).await?;
+    let (Some(victim), Some(target)) = (
+        staff.iter().find(|person| person.address == STOLEN),
+        friends.first(),
+    ) else {
+        return Err(miette!("the demo has nobody to play its theft with"));
+    };
+    theft::play(city, victim, target).await?;
     people::report_stolen(&city.site, STOLEN).await?;
     tell(&introduction(place, city, &staff, &friends))?;
     place.is_ready.set(true);
@@ -276,7 +284,8 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
         program(),
         shell_word(&place.city().display().to_string())
     );
-    vec![
+    let letter = place.city().join("letter.pdf").display().to_string();
+    let mut lines = vec![
         "Try it:".to_owned(),
         format!(
             "  curl -k --user '{address}:{password}' 'imaps://127.0.0.1:{}/INBOX;MAILINDEX=1'",
@@ -304,9 +313,10 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
         ),
         format!("  {site} status"),
         format!("  {site} audit search --address {address}"),
-        format!("  {site} incident show 1"),
-        format!("  {site} incident report 1 --lang en"),
-    ]
+        String::new(),
+    ];
+    lines.extend(theft::remaining(&site, STOLEN, &shell_word(&letter)));
+    lines
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use trail::forward::Format;
 
 use super::{
     Settings, SettingsError, Time,
+    analysis::AnalysisKeys,
     policy::{At, roots},
 };
 
@@ -35,6 +36,8 @@ pub(crate) struct AuditKeys {
     pub(crate) clock_jump: Time,
     /// Other systems that are given the trail as it grows.
     pub(crate) forward: Vec<Spanned<ForwardKeys>>,
+    /// What the analyses call conspicuous.
+    pub(crate) analysis: AnalysisKeys,
 }
 
 /// `[[audit.forward]]`
@@ -135,6 +138,7 @@ impl Default for AuditKeys {
             witnesses: Vec::new(),
             witness_interval: Time::seconds(86_400),
             forward: Vec::new(),
+            analysis: AnalysisKeys::default(),
         }
     }
 }

@@ -86,6 +86,9 @@ impl Settings {
             let message = "checkpoint_interval must be 1m at most (clause 4.2(2))";
             return Err(places.at_key(&["audit", "checkpoint_interval"], message.into()));
         }
+        if let Some((key, why)) = self.audit.analysis.fault() {
+            return Err(places.at_key(&["audit", "analysis", key], why));
+        }
         self.check_directory(places)?;
         self.check_listeners(places)?;
         if let Some(retry) = &self.delivery.retry

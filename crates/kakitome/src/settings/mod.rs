@@ -4,6 +4,7 @@
 //! are written `30s`, `5m`, `4h`, `10d`; sizes `64KiB`, `50MiB`, `1GiB`.
 
 mod acme;
+mod analysis;
 mod audit;
 mod bounds;
 mod criteria;

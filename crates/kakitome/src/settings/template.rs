@@ -336,6 +336,19 @@ unauthenticated_networks = []
 # it is remembered under its name; from_beginning = true gives a new one all that there is.
 # forward = [{ name = \"siem\", host = \"log.example.org\", port = 6514, format = \"json\", ca_file = \"log-ca.pem\" }]
 
+[audit.analysis]                  # clause 8.2(3): from where on something is conspicuous
+# window = \"1h\"                   # within this time, whenever it begins:
+# guesses = 10                     # failures against one identifier, at all services together
+# identifiers = 5                  # identifiers that one host fails to prove (IPv6: one /64)
+# hosts = 20                       # hosts that fail, with as many identifiers
+# before_success = 5               # failures of an identifier before it succeeds
+# relaying = 3                     # refused relaying of one host
+# slow_window = \"7d\"              # within this time slow guessing is looked for:
+# slow_guesses = 50                # failures against one identifier
+# at_once = \"10m\"                 # an identifier that is proved from two networks within this time
+# followed = 100000                # identifiers and hosts that are followed; what has no room is counted
+# sessions_end = \"10s\"            # how long the report of an incident waits for the end of the sessions that it shut out
+
 [probe]                           # clauses 4.3(6), 5.1(1), 6.1(1)
 # daily = \"04:40\"                 # when the own listeners are probed from outside; false: never
 # ca_file = \"site-ca.pem\"         # roots that vouch for the certificate; default: the system's

@@ -41,7 +41,7 @@ pub(crate) struct Member {
     pub enabled: Enabled,
     pub selected: Option<Selected>,
     account_changes: watch::Receiver<u64>,
-    _counted: Counted,
+    counted: Counted,
 }
 
 impl Member {
@@ -58,7 +58,7 @@ impl Member {
             enabled: Enabled::default(),
             selected: None,
             account_changes,
-            _counted: counted,
+            counted,
         }
     }
 
@@ -74,6 +74,8 @@ impl Member {
         self.tally
             .record(&self.shared.store, &self.who, self.line.facts(), end)
             .await;
+        // Whoever waits for the end of the session waits for its event, not for the client.
+        drop(self.counted);
         self.line.close().await;
     }
 

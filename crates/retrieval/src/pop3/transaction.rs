@@ -34,7 +34,7 @@ pub(super) struct Session {
     /// UIDs that RETR gave.
     retrieved: Vec<u32>,
     account_changes: watch::Receiver<u64>,
-    _counted: Counted,
+    counted: Counted,
     /// The maildrop's lock, until the update is done.
     opened: Option<Opened>,
 }
@@ -55,7 +55,7 @@ impl Session {
             state: Transaction::new(entered.listed),
             retrieved: Vec::new(),
             account_changes,
-            _counted: entered.counted,
+            counted: entered.counted,
             opened: Some(entered.opened),
         }
     }
@@ -79,6 +79,8 @@ impl Session {
         self.tally
             .record(&self.shared.store, &self.who, self.line.facts(), end)
             .await;
+        // Whoever waits for the end of the session waits for its event, not for the client.
+        drop(self.counted);
         self.line.close(End::Closed).await;
     }
 

@@ -1,8 +1,9 @@
-//! Events that come close together.
+//! Events that come close together: a window that slides with each event, in bounded memory.
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    net::IpAddr,
+    collections::{BTreeSet, HashMap, VecDeque},
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,60 +12,178 @@ use super::find::{Find, Pattern, Service};
 
 /// Of identifiers, addresses and events, so many are named.
 const NAMED: usize = 10;
-/// Of identifiers and addresses of one burst, so many are told apart.
-const TOLD_APART: usize = 1000;
 
 /// An event, as far as bursts are concerned.
-pub(super) struct Seen<'e> {
+#[derive(Clone)]
+pub(super) struct Seen {
     pub(super) at: Timestamp,
     pub(super) id: i64,
     pub(super) address: IpAddr,
     /// Empty when none is claimed.
-    pub(super) identifier: &'e str,
+    pub(super) identifier: Arc<str>,
+    /// None at the exchange.
+    pub(super) service: Option<Service>,
 }
 
 /// What bursts are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    Identifier(Service, String),
-    Address(Option<Service>, IpAddr),
-    Service(Service),
+    Identifier(Arc<str>),
+    Host(IpAddr),
+    All,
 }
 
 impl Key {
-    fn service(&self) -> Option<Service> {
-        match self {
-            Self::Identifier(service, _) | Self::Service(service) => Some(*service),
-            Self::Address(service, _) => *service,
+    /// The host that an address belongs to: IPv4 as it is, IPv6 by /64, since one host has that many.
+    pub(super) fn host(address: IpAddr) -> Self {
+        Self::Host(host(address))
+    }
+}
+
+pub(super) fn host(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    /// Each event.
+    Events,
+    /// Different identifiers.
+    Identifiers,
+    /// Different hosts.
+    Hosts,
+}
+
+/// From where on events of one key are conspicuous: when there are as many of each within the window.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub(super) window: SignedDuration,
+    pub(super) enough: Vec<(Count, usize)>,
+    /// So many of the last events are known at least.
+    pub(super) known: usize,
+}
+
+/// The last events of a key, as many as it takes to be enough: one for each identifier or host if these are counted.
+#[derive(Default)]
+struct Recent(VecDeque<Entry>);
+
+/// What is known of an event, and of earlier ones that count as the same.
+struct Entry {
+    seen: Seen,
+    first: (Timestamp, i64),
+    count: u64,
+}
+
+impl Recent {
+    fn take(&mut self, seen: &Seen, count: Count, window: SignedDuration, most: usize) {
+        self.forget(seen.at, window);
+        let same = self.0.iter().position(|entry| match count {
+            Count::Events => false,
+            Count::Identifiers => entry.seen.identifier == seen.identifier,
+            Count::Hosts => host(entry.seen.address) == host(seen.address),
+        });
+        let before = same.and_then(|at| self.0.remove(at));
+        let (first, count) =
+            before.map_or(((seen.at, seen.id), 0), |entry| (entry.first, entry.count));
+        if self.0.len() >= most {
+            self.0.pop_front();
+        }
+        self.0.push_back(Entry {
+            seen: seen.clone(),
+            first,
+            count: count.saturating_add(1),
+        });
+    }
+
+    /// Forgets what the window has passed.
+    fn forget(&mut self, now: Timestamp, window: SignedDuration) {
+        while let Some(entry) = self.0.front()
+            && now.duration_since(entry.seen.at) > window
+        {
+            self.0.pop_front();
         }
     }
 }
 
-/// Events of one key within a window.
-pub(super) struct Burst {
+/// Events of one key.
+struct Burst {
+    /// One for each thing that is counted.
+    recent: Vec<Recent>,
+    /// There it is conspicuous.
+    found: Option<Told>,
+}
+
+/// What is told of a burst.
+#[derive(Clone)]
+pub(super) struct Told {
     pub(super) count: u64,
-    pub(super) identifiers: BTreeSet<String>,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) identifiers: BTreeSet<Arc<str>>,
     pub(super) addresses: BTreeSet<IpAddr>,
-    first: Timestamp,
-    last: Timestamp,
-    events: Vec<i64>,
-    /// It is conspicuous.
-    enough: bool,
+    pub(super) services: BTreeSet<Service>,
+    /// The first few by number.
+    pub(super) events: BTreeSet<i64>,
+}
+
+impl Told {
+    fn of<'e>(entries: impl Iterator<Item = &'e Entry>) -> Option<Self> {
+        let mut told: Option<Self> = None;
+        for entry in entries {
+            let told = told.get_or_insert_with(|| Self {
+                count: 0,
+                first: entry.first.0,
+                last: entry.seen.at,
+                identifiers: BTreeSet::new(),
+                addresses: BTreeSet::new(),
+                services: BTreeSet::new(),
+                events: BTreeSet::new(),
+            });
+            told.first = told.first.min(entry.first.0);
+            told.events.insert(entry.first.1);
+            told.take(&entry.seen, entry.count);
+        }
+        if let Some(told) = &mut told {
+            while told.events.len() > NAMED {
+                told.events.pop_last();
+            }
+        }
+        told
+    }
+
+    fn take(&mut self, seen: &Seen, count: u64) {
+        self.count = self.count.saturating_add(count);
+        self.last = self.last.max(seen.at);
+        if self.identifiers.len() < NAMED && !seen.identifier.is_empty() {
+            self.identifiers.insert(Arc::clone(&seen.identifier));
+        }
+        if self.addresses.len() < NAMED {
+            self.addresses.insert(seen.address);
+        }
+        self.services.extend(seen.service);
+        if self.events.len() < NAMED {
+            self.events.insert(seen.id);
+        }
+    }
 }
 
 /// The bursts of one pattern.
 pub(super) struct Bursts {
-    window: SignedDuration,
+    rule: Rule,
     most: usize,
     open: HashMap<Key, Burst>,
-    finds: Vec<(Option<Service>, Burst)>,
+    finds: Vec<Told>,
     left_out: u64,
 }
 
 impl Bursts {
-    pub(super) fn new(window: SignedDuration, most: usize) -> Self {
+    pub(super) fn new(rule: Rule, most: usize) -> Self {
         Self {
-            window,
+            rule,
             most,
             open: HashMap::new(),
             finds: Vec::new(),
@@ -72,73 +191,91 @@ impl Bursts {
         }
     }
 
-    /// Takes an event; `enough` says from where on its burst is conspicuous. A burst goes on as long as events come within a
-    /// window of each other once it is, and is begun anew after a window otherwise.
-    pub(super) fn take(&mut self, key: Key, seen: &Seen<'_>, enough: impl Fn(&Burst) -> bool) {
-        if let Some(burst) = self.open.get(&key) {
-            let since = if burst.enough {
-                burst.last
-            } else {
-                burst.first
-            };
-            if seen.at.duration_since(since) > self.window {
-                self.close(&key);
-            }
-        }
+    /// Takes an event. A burst that is conspicuous goes on as long as events come within a window of each other.
+    pub(super) fn take(&mut self, key: Key, seen: &Seen) {
+        let window = self.rule.window;
         if !self.open.contains_key(&key) && self.open.len() >= self.most {
             self.close_old(seen.at);
             if self.open.len() >= self.most {
-                self.left_out += 1;
+                self.left_out = self.left_out.saturating_add(1);
                 return;
             }
         }
+        let enough = &self.rule.enough;
         let burst = self.open.entry(key).or_insert_with(|| Burst {
-            count: 0,
-            identifiers: BTreeSet::new(),
-            addresses: BTreeSet::new(),
-            first: seen.at,
-            last: seen.at,
-            events: Vec::new(),
-            enough: false,
+            recent: enough.iter().map(|_| Recent::default()).collect(),
+            found: None,
         });
-        burst.take(seen);
-        burst.enough |= enough(burst);
-    }
-
-    /// How many events of a key came within the last window before a success, which ends them.
-    pub(super) fn ended_by(&mut self, key: &Key, at: Timestamp) -> u64 {
-        let Some(burst) = self.open.get(key) else {
-            return 0;
-        };
-        let count = match at.duration_since(burst.last) <= self.window {
-            true => burst.count,
-            false => 0,
-        };
-        self.close(key);
-        count
-    }
-
-    /// Ends a burst: it is kept if it was conspicuous.
-    fn close(&mut self, key: &Key) {
-        if let Some(burst) = self.open.remove(key)
-            && burst.enough
-        {
-            if self.finds.len() < self.most {
-                self.finds.push((key.service(), burst));
-            } else {
-                self.left_out += 1;
-            }
+        let is_over = |told: &Told| seen.at.duration_since(told.last) > window;
+        if let Some(over) = burst.found.take_if(|told| is_over(told)) {
+            keep(&mut self.finds, &mut self.left_out, self.most, over);
         }
+        for (recent, (count, least)) in burst.recent.iter_mut().zip(enough) {
+            recent.take(seen, *count, window, (*least).max(self.rule.known));
+        }
+        if let Some(told) = &mut burst.found {
+            told.take(seen, 1);
+            return;
+        }
+        let mut pairs = burst.recent.iter().zip(enough);
+        if pairs.all(|(recent, (_, least))| recent.0.len() >= *least) {
+            let recent = burst.recent.first();
+            burst.found = recent.and_then(|recent| Told::of(recent.0.iter()));
+        }
+    }
+
+    /// What came of a key within a window before `at`: all of it, or what came from the host alone.
+    pub(super) fn before(&self, key: &Key, at: Timestamp, from: Option<IpAddr>) -> Option<Told> {
+        let burst = self.open.get(key)?;
+        let within = |last: Timestamp| at.duration_since(last) <= self.rule.window;
+        let recent = burst.recent.first()?;
+        let mine = |entry: &&Entry| {
+            within(entry.seen.at) && from.is_none_or(|from| host(entry.seen.address) == host(from))
+        };
+        let told = Told::of(recent.0.iter().filter(mine))?;
+        let is_all = recent.0.iter().all(|entry| mine(&entry));
+        match &burst.found {
+            // There were more than are known one by one.
+            Some(found) if is_all && within(found.last) => Some(found.clone()),
+            _ => Some(told),
+        }
+    }
+
+    /// Forgets what came from a host of a key: somebody mistyped, and was proved then. What is conspicuous stays told.
+    pub(super) fn forgive(&mut self, key: &Key, from: IpAddr) {
+        let Some(burst) = self.open.get_mut(key) else {
+            return;
+        };
+        for recent in &mut burst.recent {
+            recent
+                .0
+                .retain(|entry| host(entry.seen.address) != host(from));
+        }
+        if burst.found.is_none() && burst.recent.iter().all(|recent| recent.0.is_empty()) {
+            self.open.remove(key);
+        }
+    }
+
+    /// Whether a burst of the key is conspicuous and goes on.
+    pub(super) fn is_going_on(&self, key: &Key, at: Timestamp) -> bool {
+        let found = self.open.get(key).and_then(|burst| burst.found.as_ref());
+        found.is_some_and(|told| at.duration_since(told.last) <= self.rule.window)
     }
 
     /// Ends the bursts that no event can belong to any more.
     fn close_old(&mut self, now: Timestamp) {
-        let old = self.open.iter();
-        let old = old.filter(|(_, burst)| now.duration_since(burst.last) > self.window);
-        let old: Vec<Key> = old.map(|(key, _)| key.clone()).collect();
-        for key in old {
-            self.close(&key);
-        }
+        let window = self.rule.window;
+        let (finds, left_out, most) = (&mut self.finds, &mut self.left_out, self.most);
+        self.open.retain(|_, burst| {
+            let last = burst.recent.iter().filter_map(|recent| recent.0.back());
+            let last = last.map(|entry| entry.seen.at);
+            let last = last.chain(burst.found.as_ref().map(|told| told.last)).max();
+            let goes_on = last.is_some_and(|last| now.duration_since(last) <= window);
+            if !goes_on && let Some(told) = burst.found.take() {
+                keep(finds, left_out, most, told);
+            }
+            goes_on
+        });
     }
 
     pub(super) fn left_out(&self) -> u64 {
@@ -146,36 +283,37 @@ impl Bursts {
     }
 
     /// What was conspicuous.
-    pub(super) fn finds(mut self, pattern: Pattern) -> impl Iterator<Item = Find> {
-        let keys: Vec<Key> = self.open.keys().cloned().collect();
-        for key in keys {
-            self.close(&key);
+    pub(super) fn finds(mut self, pattern: Pattern) -> Vec<Find> {
+        for burst in std::mem::take(&mut self.open).into_values() {
+            if let Some(told) = burst.found {
+                keep(&mut self.finds, &mut self.left_out, self.most, told);
+            }
         }
-        self.finds.into_iter().map(move |(service, burst)| Find {
-            pattern,
-            service,
-            count: burst.count,
-            first: burst.first,
-            last: burst.last,
-            identifiers: burst.identifiers.into_iter().take(NAMED).collect(),
-            addresses: burst.addresses.into_iter().take(NAMED).collect(),
-            events: burst.events,
-        })
+        let finds = self.finds.into_iter();
+        finds.map(|told| told.find(pattern)).collect()
     }
 }
 
-impl Burst {
-    fn take(&mut self, seen: &Seen<'_>) {
-        self.count += 1;
-        self.last = seen.at;
-        if self.identifiers.len() < TOLD_APART && !seen.identifier.is_empty() {
-            self.identifiers.insert(seen.identifier.to_owned());
-        }
-        if self.addresses.len() < TOLD_APART {
-            self.addresses.insert(seen.address);
-        }
-        if self.events.len() < NAMED {
-            self.events.push(seen.id);
+fn keep(finds: &mut Vec<Told>, left_out: &mut u64, most: usize, told: Told) {
+    if finds.len() < most {
+        finds.push(told);
+    } else {
+        *left_out = left_out.saturating_add(1);
+    }
+}
+
+impl Told {
+    pub(super) fn find(self, pattern: Pattern) -> Find {
+        let identifiers = self.identifiers.iter().map(|name| name.to_string());
+        Find {
+            pattern,
+            services: self.services.into_iter().collect(),
+            count: self.count,
+            first: self.first,
+            last: self.last,
+            identifiers: identifiers.collect(),
+            addresses: self.addresses.into_iter().collect(),
+            events: self.events.into_iter().collect(),
         }
     }
 }

@@ -11,6 +11,8 @@ pub enum Service {
     Msa,
     /// Retrieval: IMAP and POP3.
     Mra,
+    /// The pages.
+    Web,
 }
 
 impl Service {
@@ -20,6 +22,7 @@ impl Service {
         match name {
             "msa" => Some(Self::Msa),
             "mra" => Some(Self::Mra),
+            "web" => Some(Self::Web),
             _ => None,
         }
     }
@@ -30,6 +33,7 @@ impl Service {
         match self {
             Self::Msa => "MSA",
             Self::Mra => "MRA",
+            Self::Web => "Web",
         }
     }
 }
@@ -43,6 +47,8 @@ pub enum Pattern {
     TwoPlaces,
     /// Many failures against one identifier.
     Guessing,
+    /// The same, so slowly that no hour is conspicuous.
+    SlowGuessing,
     /// One address fails with many identifiers.
     Spraying,
     /// Many addresses fail with many identifiers.
@@ -57,10 +63,11 @@ pub enum Pattern {
 
 impl Pattern {
     /// All of them, the gravest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SuccessAfterFailures,
         Self::TwoPlaces,
         Self::Guessing,
+        Self::SlowGuessing,
         Self::Spraying,
         Self::Stuffing,
         Self::Relaying,
@@ -75,6 +82,7 @@ impl Pattern {
             Self::SuccessAfterFailures => "success-after-failures",
             Self::TwoPlaces => "two-places",
             Self::Guessing => "guessing",
+            Self::SlowGuessing => "slow-guessing",
             Self::Spraying => "spraying",
             Self::Stuffing => "stuffing",
             Self::Relaying => "relaying",
@@ -98,6 +106,10 @@ impl Pattern {
             Self::Guessing => [
                 "many failures against one identifier",
                 "一つの識別コードに対するパスワードの試行",
+            ],
+            Self::SlowGuessing => [
+                "failures against one identifier, few at a time over days",
+                "一つの識別コードに対する、数日にわたる緩慢なパスワードの試行",
             ],
             Self::Spraying => [
                 "one address fails with many identifiers",
@@ -128,8 +140,8 @@ impl Pattern {
 pub struct Find {
     /// Why.
     pub pattern: Pattern,
-    /// Where; `None` at the exchange.
-    pub service: Option<Service>,
+    /// Where; none: at the exchange.
+    pub services: Vec<Service>,
     /// How many events it is about.
     pub count: u64,
     /// The first of them.
@@ -142,4 +154,67 @@ pub struct Find {
     pub addresses: Vec<IpAddr>,
     /// Events to begin reading at: the first few by number.
     pub events: Vec<i64>,
+}
+
+impl Find {
+    /// The services, as a reader takes them in.
+    #[must_use]
+    pub fn place(&self) -> String {
+        if self.services.is_empty() {
+            return "MTA".to_owned();
+        }
+        let names: Vec<&str> = self.services.iter().map(|one| one.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// The command of `kakitome` that shows its events, to be typed into a shell as it stands: identifiers are what attackers claimed.
+    #[must_use]
+    pub fn search(&self) -> String {
+        // A search ends before the time that it is told.
+        let after = self.last.checked_add(jiff::SignedDuration::from_millis(1));
+        let mut search = format!(
+            "audit search --from {} --to {}",
+            self.first,
+            after.unwrap_or(self.last)
+        );
+        search.push_str(match self.pattern {
+            Pattern::Relaying => " --kind smtp.refused",
+            Pattern::Guessing | Pattern::SlowGuessing | Pattern::Spraying | Pattern::Stuffing => {
+                " --kind authentication.failed"
+            }
+            _ => " --kind authentication.failed --kind authentication.succeeded",
+        });
+        match (&self.identifiers[..], &self.addresses[..]) {
+            ([one], _) => search.push_str(&format!(" --actor={}", quoted(one))),
+            (_, [one]) => search.push_str(&format!(" --address {one}")),
+            _ => {}
+        }
+        search
+    }
+}
+
+/// The text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+');
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_attacker_claims_is_one_word_of_a_shell() {
+        for (claimed, word) in [
+            ("tanaka@city.example", "tanaka@city.example"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a'; reboot; '", r"'a'\''; reboot; '\'''"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(claimed), word);
+        }
+    }
 }

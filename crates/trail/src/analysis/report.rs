@@ -205,10 +205,12 @@ impl Review {
                 ["identifiers", "識別コード"],
                 ["addresses", "アドレス"],
                 ["events", "証跡番号"],
+                ["search", "検索"],
             ];
             let rows = finds.iter().map(|find| row(find, &time)).collect();
             parts.push(Part::Table(head(&columns), rows));
         }
+        parts.push(Part::Text(words.of(PLACES).to_owned()));
         if self.findings.left_out > 0 {
             let text = match words.0 {
                 Language::En => format!(
@@ -286,6 +288,14 @@ impl Review {
     }
 }
 
+/// What a place is, and what is not known of it.
+const PLACES: [&str; 2] = [
+    "Places are networks (IPv4 /24, IPv6 /48); hosts are addresses (IPv6 /64). In which countries they are, and how far apart, is not \
+     known here: two networks within minutes may be one person with two devices.",
+    "「場所」はネットワーク(IPv4 は /24、IPv6 は /48)、端末はアドレス(IPv6 は /64)です。所在国や距離の情報は持たないため、\
+     数分のうちの二つのネットワークは、一人が二台の端末を使っている場合もあります。",
+];
+
 const TITLE: [&str; 2] = [
     "Review of the audit trail (clause 8.2)",
     "証跡点検報告書(第8.2項)",
@@ -295,15 +305,14 @@ fn row(find: &Find, time: &impl Fn(Timestamp) -> String) -> Vec<String> {
     let addresses: Vec<String> = find.addresses.iter().map(ToString::to_string).collect();
     let events: Vec<String> = find.events.iter().map(ToString::to_string).collect();
     vec![
-        find.service
-            .map_or("MTA", super::Service::as_str)
-            .to_owned(),
+        find.place(),
         find.count.to_string(),
         time(find.first),
         time(find.last),
         find.identifiers.join(", "),
         addresses.join(", "),
         events.join(", "),
+        format!("kakitome {}", find.search()),
     ]
 }
 
@@ -320,6 +329,7 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -332,7 +342,7 @@ mod tests {
         let at: Timestamp = "2026-10-01T00:00:00Z".parse().unwrap();
         let find = Find {
             pattern: Pattern::Guessing,
-            service: Some(super::super::Service::Mra),
+            services: vec![super::super::Service::Mra],
             count: 12,
             first: at,
             last: at,
@@ -369,8 +379,11 @@ mod tests {
             "&lt;script&gt;",
             "<td>他者による閲覧</td><td>kato@example.jp</td><td>佐藤</td><td>7</td>",
             "3件",
+            "所在国や距離の情報は持たない",
+            "audit search --from 2026-10-01T00:00:00Z --to 2026-10-01T00:00:00.001Z --kind authentication.failed \
+             --actor=&#39;",
         ] {
-            assert!(japanese.contains(said), "{said}");
+            assert!(japanese.contains(said), "{said} in {japanese}");
         }
         assert!(!japanese.contains("<script>"));
         let english = review.text(Language::En, &zone);

@@ -38,13 +38,23 @@ impl Trail {
     }
 
     fn login(&mut self, success: bool, identifier: &str, address: &str) -> &mut Self {
+        self.at_service("mra", success, identifier, address)
+    }
+
+    fn at_service(
+        &mut self,
+        service: &str,
+        success: bool,
+        identifier: &str,
+        address: &str,
+    ) -> &mut Self {
         let kind = match success {
             true => Kind::AuthenticationSucceeded,
             false => Kind::AuthenticationFailed,
         };
         let event = Event::new(kind, Actor::Identifier(identifier.to_owned()))
             .address(address.parse::<IpAddr>().unwrap())
-            .detail("service", "mra");
+            .detail("service", service);
         self.take(event)
     }
 
@@ -77,11 +87,163 @@ fn guessing_is_one_find_however_long_it_lasts() {
     for _ in 0..300 {
         trail.login(false, "tanaka", "198.51.100.7").wait(4);
     }
-    // Slower than the threshold: nothing.
+    // Slower than the threshold of an hour: that is seen over days.
     for _ in 0..300 {
         trail.login(false, "suzuki", "198.51.100.7").wait(10);
     }
-    assert_eq!(trail.found(), [(Pattern::Guessing, 300)]);
+    // Slower than both: nothing.
+    for _ in 0..300 {
+        trail
+            .login(false, "kato", "198.51.100.7")
+            .wait(60 * 24 * 7 / 48);
+    }
+    assert_eq!(
+        trail.found(),
+        [(Pattern::Guessing, 300), (Pattern::SlowGuessing, 300)]
+    );
+}
+
+#[test]
+fn a_window_slides() {
+    let mut trail = Trail::new();
+    // Seven at the end of one hour, and seven at the beginning of the next.
+    trail.login(false, "tanaka", "198.51.100.7").wait(50);
+    for _ in 0..14 {
+        trail.login(false, "tanaka", "198.51.100.7").wait(1);
+    }
+    assert_eq!(trail.found(), [(Pattern::Guessing, 15)]);
+    // Nine at the end of a window, nine after: ten are within an hour.
+    let mut trail = Trail::new();
+    for _ in 0..2 {
+        for _ in 0..9 {
+            trail.login(false, "tanaka", "198.51.100.7");
+        }
+        trail.wait(59);
+    }
+    assert_eq!(trail.found(), [(Pattern::Guessing, 18)]);
+    // And with more than an hour between them none are.
+    let mut trail = Trail::new();
+    for _ in 0..2 {
+        for _ in 0..9 {
+            trail.login(false, "tanaka", "198.51.100.7");
+        }
+        trail.wait(61);
+    }
+    assert_eq!(trail.found(), []);
+    // Different identifiers slide too: five of one host, never more than four in the hour that began with the first.
+    let mut trail = Trail::new();
+    for (user, wait) in [
+        ("a", 0),
+        ("b", 40),
+        ("c", 10),
+        ("d", 25),
+        ("e", 10),
+        ("f", 5),
+    ] {
+        trail.wait(wait).login(false, user, "198.51.100.7");
+    }
+    assert_eq!(trail.found(), [(Pattern::Spraying, 5)]);
+}
+
+#[test]
+fn a_host_of_ipv6_is_its_64() {
+    let mut trail = Trail::new();
+    for n in 0..8 {
+        trail.login(false, &format!("user{n}"), &format!("2001:db8:0:1::{n}"));
+    }
+    assert_eq!(trail.found(), [(Pattern::Spraying, 8)]);
+    let mut trail = Trail::new();
+    for n in 0..8 {
+        trail.login(false, &format!("user{n}"), &format!("2001:db8:0:{n}::1"));
+    }
+    assert_eq!(trail.found(), []);
+}
+
+#[test]
+fn services_are_one_to_an_attacker_and_so_they_are_here() {
+    let mut trail = Trail::new();
+    for service in ["mra", "msa", "web", "mra"] {
+        for _ in 0..3 {
+            trail.at_service(service, false, "tanaka", "198.51.100.7");
+        }
+    }
+    trail.at_service("web", true, "tanaka", "198.51.100.7");
+    trail
+        .wait(4)
+        .at_service("msa", true, "tanaka", "203.0.113.9");
+    let found = trail.analysis.end().finds;
+    let told: Vec<_> = found
+        .iter()
+        .map(|find| (find.pattern, find.count, find.place()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                Pattern::SuccessAfterFailures,
+                12,
+                "MSA, MRA, Web".to_owned()
+            ),
+            (Pattern::TwoPlaces, 1, "MSA, Web".to_owned()),
+            (Pattern::Guessing, 12, "MSA, MRA, Web".to_owned()),
+            (Pattern::NewPlace, 1, "MSA".to_owned()),
+        ]
+    );
+    // From the first failure to the success, and every event can be reached.
+    let [success, two, ..] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(success.events, [1, 2, 3, 4, 5, 6, 7, 8, 9, 13]);
+    assert!(
+        success.search().ends_with(
+            "--kind authentication.failed --kind authentication.succeeded --actor=tanaka"
+        )
+    );
+    assert_eq!(two.events, [13, 14]);
+    assert_eq!(two.addresses.len(), 2);
+}
+
+#[test]
+fn the_holders_own_logins_hide_no_attack() {
+    let mut trail = Trail::new();
+    trail.login(true, "tanaka", "192.0.2.1");
+    for _ in 0..12 {
+        trail.login(false, "tanaka", "198.51.100.7").wait(3);
+        // A program that looks for mail.
+        trail.login(true, "tanaka", "192.0.2.1");
+    }
+    assert_eq!(trail.found(), [(Pattern::Guessing, 12)]);
+}
+
+#[test]
+fn two_devices_are_one_find() {
+    let mut trail = Trail::new();
+    for _ in 0..40 {
+        trail.login(true, "tanaka", "192.0.2.1").wait(3);
+        trail.login(true, "tanaka", "203.0.113.9").wait(3);
+    }
+    assert_eq!(
+        trail.found(),
+        [(Pattern::TwoPlaces, 79), (Pattern::NewPlace, 1)]
+    );
+}
+
+#[test]
+fn a_window_reaches_back_over_the_beginning_of_the_period() {
+    let mut trail = Trail::new();
+    trail.at = "2026-09-30T23:40:00Z".parse().unwrap();
+    for _ in 0..9 {
+        trail.login(false, "tanaka", "198.51.100.7");
+    }
+    trail.wait(30).login(false, "tanaka", "198.51.100.7");
+    assert_eq!(trail.found(), [(Pattern::Guessing, 10)]);
+    // What was over by then belongs to the period before.
+    let mut trail = Trail::new();
+    trail.at = "2026-09-29T12:00:00Z".parse().unwrap();
+    for _ in 0..20 {
+        trail.login(false, "tanaka", "198.51.100.7");
+    }
+    assert_eq!(trail.found(), []);
 }
 
 #[test]
@@ -220,6 +382,10 @@ fn memory_is_bounded_and_what_did_not_fit_is_counted() {
     assert_eq!(trail.analysis.end().left_out, 50);
     // What is over makes room.
     let mut trail = Trail::new();
+    let thresholds = Thresholds {
+        slow_window: thresholds.window,
+        ..thresholds
+    };
     trail.analysis = Analysis::new(from, thresholds);
     for n in 0..150 {
         trail

@@ -1,8 +1,9 @@
-//! How one identifier was used (clause 4.1(1)c): from where and by what programs it was proved, what it sent, fetched, changed.
+//! How one identifier was used (clause 4.1(1)c): from where and by what programs it was proved, what it sent, fetched, changed; and
+//! what was changed of it: forwards, app passwords, second factors, password, addresses.
 //!
-//! Events of the identifier go in, in order of time. Memory is bounded: what there was no room for is counted.
+//! Events of the identifier go in, in order of time, and so do those about it ([`CHANGES`]). Memory is bounded: what there was no room for is counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
@@ -16,6 +17,53 @@ const MOST_WAYS: usize = 500;
 const MOST_SENT: usize = 500;
 /// Recipients of a message that are told.
 const MOST_RECIPIENTS: usize = 20;
+/// Changes of the identifier that are told one by one at most: the last ones.
+const MOST_CHANGES: usize = 500;
+
+/// The kinds of events, with the identifier as subject, that tell of a change of it: who has the password can make them by the pages
+/// or by a command, and is named as the person there.
+pub const CHANGES: [Kind; 17] = [
+    Kind::ForwardAdded,
+    Kind::ForwardRemoved,
+    Kind::AppPasswordMade,
+    Kind::AppPasswordRevoked,
+    Kind::SecondFactorAdded,
+    Kind::SecondFactorRemoved,
+    Kind::PasswordChanged,
+    Kind::AccountChanged,
+    Kind::AccountSuspended,
+    Kind::AccountResumed,
+    Kind::LetterMade,
+    Kind::IdentifierShared,
+    Kind::IdentifierUnshared,
+    Kind::ReadingOpened,
+    Kind::ReadingEnded,
+    Kind::HoldPlaced,
+    Kind::HoldLifted,
+];
+
+/// The facts of those events that are told, by their names in the schema.
+const TOLD: [&str; 19] = [
+    "target",
+    "until",
+    "name",
+    "second_factor_kind",
+    "msa",
+    "mra",
+    "expires_at",
+    "by",
+    "made",
+    "alias_added",
+    "alias_removed",
+    "role_address",
+    "users",
+    "person",
+    "purpose",
+    "why",
+    "reason",
+    "incident",
+    "app_passwords_revoked",
+];
 
 /// How an identifier was used in a period.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,10 +74,33 @@ pub struct Usage {
     pub sent: Vec<Sent>,
     /// Messages submitted, those beyond [`Usage::sent`] too.
     pub sent_in_all: u64,
-    /// Events by kind, of what was changed: flags, mailboxes, expunged mail, password.
+    /// What was changed of the identifier itself, in order of time; the last of it if it is much.
+    pub changed: VecDeque<Change>,
+    /// Such changes, those that are not in [`Usage::changed`] too.
+    pub changed_in_all: u64,
+    /// Events by kind, of what it changed in its mailboxes: flags, mailboxes, expunged mail.
     pub changes: BTreeMap<String, u64>,
     /// Proofs of ways for which there was no room.
     pub left_out: u64,
+    /// Retrieval sessions that had not ended when this was read: what they fetched is not in it.
+    pub sessions_open: usize,
+}
+
+/// A change of an identifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// The kind of the event that tells of it.
+    pub kind: Kind,
+    /// Its number in the trail.
+    pub event: i64,
+    /// In whose name: who has the password of a person's account acts in that person's.
+    pub by: String,
+    /// From what network address, if the event has it.
+    pub address: String,
+    /// The facts, by their names in the schema.
+    pub what: String,
 }
 
 /// From where and by what an identifier was used.
@@ -105,10 +176,35 @@ impl UsageReader {
         }
     }
 
-    /// What was read so far.
+    /// Takes the next event about the identifier, of [`CHANGES`].
+    pub fn take_change(&mut self, recorded: &Recorded) {
+        let event = &recorded.event;
+        self.usage.changed_in_all += 1;
+        if self.usage.changed.len() >= MOST_CHANGES {
+            self.usage.changed.pop_front();
+        }
+        let facts = TOLD.iter().filter_map(|name| {
+            let value = event.detail.get(*name).filter(|value| !value.is_null())?;
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            Some(format!("{name}={value}"))
+        });
+        self.usage.changed.push_back(Change {
+            at: recorded.at,
+            kind: event.kind,
+            event: recorded.id,
+            by: event.actor.to_text(),
+            address: address(recorded),
+            what: facts.collect::<Vec<_>>().join(", "),
+        });
+    }
+
+    /// What was read so far, while `sessions_open` sessions had not ended.
     #[must_use]
-    pub fn end(self) -> Usage {
+    pub fn end(self, sessions_open: usize) -> Usage {
         let mut usage = self.usage;
+        usage.sessions_open = sessions_open;
         usage.ways = self.ways.into_values().collect();
         usage.ways.sort_by_key(|way| way.first);
         usage
@@ -203,6 +299,17 @@ impl Usage {
                 say("octets", "オクテット"),
             ));
         }
+        if self.sessions_open > 0 {
+            let open = self.sessions_open;
+            out.push_str(&match language {
+                Language::En => format!(
+                    "{open} sessions had not ended when this was made: what they fetched is not in it. Ask again: incident report\n"
+                ),
+                Language::Ja => format!(
+                    "{open} 個のセッションが作成時にまだ終了しておらず、その受信数は含まれません。後で incident report で確認してください。\n"
+                ),
+            });
+        }
         if self.left_out > 0 {
             out.push_str(&format!(
                 "{} {}\n",
@@ -224,9 +331,13 @@ impl Usage {
                 sent.message_id
             ));
         }
+        self.push_changed(&mut out, language, &time);
         out.push_str(&format!(
             "\n{}\n",
-            say("# Changes, by kind of event", "# 変更(事象の種類ごと)")
+            say(
+                "# Changes in its mailboxes, by kind of event",
+                "# メールボックスの変更(事象の種類ごと)"
+            )
         ));
         if self.changes.is_empty() {
             out.push_str(say("None.\n", "なし。\n"));
@@ -235,6 +346,32 @@ impl Usage {
             out.push_str(&format!("{kind}: {count}\n"));
         }
         out
+    }
+
+    fn push_changed(
+        &self,
+        out: &mut String,
+        language: Language,
+        time: &impl Fn(Option<Timestamp>) -> String,
+    ) {
+        let title = match language {
+            Language::En => {
+                "# Forwards, app passwords, second factors and other changes of the identifier"
+            }
+            Language::Ja => "# 転送・アプリパスワード・第二要素などの変更",
+        };
+        out.push_str(&format!("\n{title} ({})\n", self.changed_in_all));
+        for change in &self.changed {
+            out.push_str(&format!(
+                "{}  {}  {}  {}  {}  (event {})\n",
+                time(Some(change.at)),
+                change.kind.as_str(),
+                change.by,
+                change.address,
+                change.what,
+                change.event
+            ));
+        }
     }
 }
 
@@ -280,7 +417,12 @@ mod tests {
         let sent = event(Kind::SubmissionAccepted).detail("recipients", json!(["b@else.example"]));
         reader.take(&at(10, sent.detail("message_id", "<1@x>")));
         reader.take(&at(11, event(Kind::MessageExpunged)));
-        let usage = reader.end();
+        let forward = Event::new(Kind::ForwardAdded, Actor::Person("tanaka".into()))
+            .subject("a@city.example")
+            .detail("target", "fence@nowhere.example")
+            .detail("until", json!(null));
+        reader.take_change(&at(12, forward));
+        let usage = reader.end(1);
         let [way] = usage.ways.as_slice() else {
             panic!("{usage:?}")
         };
@@ -296,6 +438,9 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("b@else.example  <1@x>"), "{told}");
+        let forward = "account.forward  person:tanaka    target=fence@nowhere.example  (event 12)";
+        assert!(told.contains(forward), "{told}");
+        assert!(told.contains("1 sessions had not ended"), "{told}");
     }
 
     #[test]
@@ -306,8 +451,16 @@ mod tests {
             let proof = event(Kind::AuthenticationSucceeded).address(address);
             reader.take(&at(1, proof));
             reader.take(&at(1, event(Kind::SubmissionAccepted)));
+            let change = event(Kind::AppPasswordMade).detail("name", number);
+            reader.take_change(&at(1, change));
         }
-        let usage = reader.end();
+        let usage = reader.end(0);
+        let last = usage.changed.back().unwrap();
+        assert_eq!(last.what, "name=1999");
+        assert_eq!(
+            (usage.changed.len(), usage.changed_in_all),
+            (MOST_CHANGES, 2000)
+        );
         assert_eq!((usage.ways.len(), usage.left_out), (MOST_WAYS, 1500));
         assert_eq!((usage.sent.len(), usage.sent_in_all), (MOST_SENT, 2000));
     }

@@ -7,7 +7,7 @@ pub(super) const TRAIL: &[Schema] = schemas! {
         subject: "";
         outcome: Success;
         facts:
-            Sometimes "filter" Object: "What was searched for, as it was typed: `from`, `to`, `actor`, `address`, `kinds`, `result`, `subject`, `message_id`, `limit`; null: not asked for.";
+            Sometimes "filter" Object: "What was searched for, as it was typed: `from`, `to`, `actor`, `address`, `kinds`, `result`, `subject`, `message_id`, `id`, `limit`; null: not asked for.";
             Sometimes "analysis" Object: "The period that was looked through for attacks, if it was no search: `from` and `to` (RFC 3339).";
     }
     TrailForwarded {

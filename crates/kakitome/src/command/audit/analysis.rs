@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use store::event::{self, Filter};
 use trail::{
     Actor, Event, Kind,
-    analysis::{
-        Analysis, Beyond, Find, Findings, KINDS, Language, Permitted, Review, Service, Thresholds,
-    },
+    analysis::{Analysis, Beyond, Find, Findings, KINDS, Language, Permitted, Review},
 };
 use world::Timestamp;
 
@@ -50,7 +48,7 @@ pub(super) async fn analyse(
     answer
         .note(match (findings.finds.len(), findings.left_out) {
             (0, 0) => "Nothing is conspicuous in this period.".to_owned(),
-            (count, 0) => format!("{count} finds; `audit search` shows the events from the first of each on."),
+            (count, 0) => format!("{count} finds; \"search\" of each shows its events, `audit search --id` one of them."),
             (count, left) => format!(
                 "{count} finds; {left} events could not be followed for want of room: make the period shorter."
             ),
@@ -180,7 +178,7 @@ async fn findings(
         json!({ "from": from.to_string(), "to": to.to_string() }),
     );
     site.record(reading).await?;
-    let mut analysis = Analysis::new(from, Thresholds::default());
+    let mut analysis = Analysis::new(from, site.settings().audit.analysis.thresholds());
     let filter = Filter {
         from: Some(months_before(from)),
         to: Some(to),
@@ -221,19 +219,9 @@ async fn counts(site: &Site, (from, to): Period, answer: &Answer) -> Result<Coun
 /// A find as a row, with the words that show its events.
 fn shown(find: &Find) -> Value {
     let [meaning, _] = find.pattern.words();
-    let mut search = format!(
-        "audit search --from {} --to {}",
-        find.first,
-        after(find.last)
-    );
-    match (&find.identifiers[..], &find.addresses[..]) {
-        ([one], _) => search.push_str(&format!(" --actor {one}")),
-        (_, [one]) => search.push_str(&format!(" --address {one}")),
-        _ => search.push_str(" --kind authentication.failed"),
-    }
     json!({
         "pattern": find.pattern.as_str(),
-        "service": find.service.map(Service::as_str),
+        "service": (!find.services.is_empty()).then(|| find.place()),
         "count": find.count,
         "first": find.first,
         "last": find.last,
@@ -241,11 +229,6 @@ fn shown(find: &Find) -> Value {
         "addresses": find.addresses,
         "events": find.events,
         "meaning": meaning,
-        "search": search,
+        "search": find.search(),
     })
-}
-
-/// A moment after `at`: a search ends before what it is told.
-fn after(at: Timestamp) -> Timestamp {
-    at.checked_add(1.millisecond()).unwrap_or(at)
 }

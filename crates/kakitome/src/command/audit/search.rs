@@ -18,8 +18,11 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let filter = filter(words)?;
-    let mut left = words.limit as usize;
-    let mut after = None;
+    let mut left = match words.id {
+        Some(_) => 1,
+        None => words.limit as usize,
+    };
+    let mut after = filter.after;
     let mut found = 0_u64;
     // Before the first row leaves, the trail knows that it was read.
     let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone()))
@@ -36,7 +39,8 @@ pub(super) async fn run(
             .read(move |snapshot| event::search(snapshot, &page, wanted))
             .await?;
         let last = events.last().map(|event| event.id);
-        for event in &events {
+        let wanted_id = |event: &&Recorded| words.id.is_none_or(|id| id == event.id);
+        for event in events.iter().filter(wanted_id) {
             answer.item(&shown(event)).await?;
         }
         found += events.len() as u64;
@@ -46,7 +50,7 @@ pub(super) async fn run(
             _ => break,
         }
     }
-    if left == 0 {
+    if left == 0 && words.id.is_none() {
         answer
             .note(format!("{found} events are shown; --limit shows more"))
             .await;
@@ -93,7 +97,7 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
             })?),
         },
         subject: words.subject.clone(),
-        after: None,
+        after: words.id.map(|id| id.saturating_sub(1)),
     })
 }
 
@@ -129,6 +133,6 @@ pub(in crate::command) fn time(text: &str) -> Result<Timestamp, Failure> {
 fn described(words: &SearchArgs) -> Value {
     json!({
         "from": words.from, "to": words.to, "actor": words.actor, "address": words.address,
-        "kinds": words.kinds, "result": words.result, "subject": words.subject, "message_id": words.message_id, "limit": words.limit,
+        "kinds": words.kinds, "result": words.result, "subject": words.subject, "message_id": words.message_id, "id": words.id, "limit": words.limit,
     })
 }
