@@ -32,7 +32,7 @@ const SHOWING: &str = "status|traffic list|traffic normal|traffic deviations|per
 
 /// Commands about tanaka's account, the queue and the trail, none of which is for suzuki.
 const FORBIDDEN: &str = "account show tanaka@city.example|account logins tanaka@city.example|\
-    account list|clause list|clause evidence 8.2-2|task list|task show 1|report list|report show 1|sts list|traffic list|traffic normal|traffic deviations|regulation show|regulation render --to /nonexistent/x|abuse list|outbreak found 1|outbreak pull 1 --reason x|probe --own|block list|block add 192.0.2.1 --reason x|outbreak list|\
+    account list|clause list|clause evidence 8.2-2|expert list|person language tanaka en|task list|task show 1|report list|report show 1|sts list|traffic list|traffic normal|traffic deviations|regulation show|regulation render --to /nonexistent/x|abuse list|outbreak found 1|outbreak pull 1 --reason x|probe --own|block list|block add 192.0.2.1 --reason x|outbreak list|\
     account password tanaka@city.example|queue list|audit search|verify|screening explain 1|screening canary|\
     screening try --policy x|screening policies|screening learn --junk /etc/hostname|screening memory|\
     account app-password add tanaka@city.example --name x|person map tanaka --os-user nobody|\
@@ -417,7 +417,7 @@ fn no_command_prints_mail() {
         assert!(!format!("{told:?}").contains(SECRET), "{words}");
     }
     // Whoever adds a verb looks at what it shows, and then puts it here.
-    let all = "abuse account audit backup backups block bounces check clause demo dkim dmarc help incident init order outbreak person probe quarantine \
+    let all = "abuse account audit backup backups block bounces check clause demo dkim dmarc expert help incident init order outbreak person probe quarantine \
                queue register regulation report restore screening serve status sts task tls traffic verify vuln";
     assert_eq!(verbs(&[]), all);
     let queue = "bounce discard help hold list release retry show";

@@ -67,6 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/governance.sql"),
             include_str!("schema/vuln.sql"),
             include_str!("schema/traffic.sql"),
+            include_str!("schema/duties.sql"),
         ],
     },
 ];

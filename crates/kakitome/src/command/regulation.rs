@@ -61,10 +61,18 @@ async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandEr
     );
     let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
         let clauses = governance::clause::states(snapshot, &rules, &facts, now)?;
-        Ok((person::everybody(snapshot)?, clauses))
+        let corrections = governance::fault::corrections(snapshot, &rules, None)?;
+        let experts = governance::expert::all(snapshot, &rules, now)?;
+        Ok((person::everybody(snapshot)?, clauses, corrections, experts))
     };
-    let (people, clauses) = site.store.read(read).await?;
-    Ok(own_regulation::of(site, &people, &clauses))
+    let (people, clauses, corrections, experts) = site.store.read(read).await?;
+    Ok(own_regulation::of(
+        site,
+        &people,
+        &clauses,
+        corrections,
+        &experts,
+    ))
 }
 
 async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {
