@@ -47,6 +47,7 @@ mod blocks;
 mod codes;
 mod hash;
 mod known;
+mod language;
 mod login;
 mod options;
 mod proof;
@@ -80,6 +81,7 @@ use zeroize::Zeroizing;
 use proved::Second;
 
 pub use command::bootstrap;
+pub use language::{Language, UnknownLanguage};
 pub use login::holds;
 pub use role::UnknownRole;
 pub use scram::ScramExchange;

@@ -15,7 +15,7 @@ use crate::{
     proved::{Gate, Judged, Proof, Second, judge, still_good},
     tables::{
         account::{self, AccountState},
-        app_password, credential, life, second_factor,
+        app_password, credential, life, plaintext, second_factor,
     },
     throttle::{Crowded, Held},
 };
@@ -255,6 +255,9 @@ impl Directory {
             initial_only_to_change: self.options().initial_only_to_change,
         };
         let mut success = event(attempt, &account.identifier, Ok(()));
+        // What stays on this machine crosses no network.
+        let unprotected = (!attempt.tls && !attempt.peer.to_canonical().is_loopback())
+            .then(|| (attempt.peer.to_canonical().to_string(), attempt.protocol));
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Login>, CommitFailure> {
             let account = account::by_id(tx, id)?.ok_or(CommitFailure::Moved)?;
             if account.generation != generation {
@@ -287,6 +290,9 @@ impl Directory {
             }
             if reads_on.is_none() {
                 life::note_use(tx, id)?;
+            }
+            if let Some((from, with)) = &unprotected {
+                plaintext::note_login(tx, id, from, with)?;
             }
             let login = Login {
                 account: id,

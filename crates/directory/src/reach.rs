@@ -1,9 +1,11 @@
-//! Where mail of the server's own reaches people.
+//! Where mail of the server's own reaches people, and in which language.
+
+use std::collections::BTreeMap;
 
 use message::address::Address;
 use store::AccountId;
 
-use crate::{Directory, Role, tables};
+use crate::{Directory, Language, Role, tables};
 
 impl Directory {
     /// Main addresses of the accounts of those who hold `role`: where mail reaches them.
@@ -35,6 +37,29 @@ impl Directory {
             let entry = tables::account::by_id(snapshot, account)?;
             let entry = entry.filter(|entry| entry.state != tables::account::AccountState::Deleted);
             Ok(entry.map(|entry| entry.address))
+        };
+        self.inner.store.read(read).await
+    }
+
+    /// By language, those of `addresses` whose holders chose it; `otherwise` is for everybody else.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn by_language(
+        &self,
+        addresses: Vec<Address>,
+        otherwise: Language,
+    ) -> Result<BTreeMap<Language, Vec<Address>>, store::Error> {
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let mut found: BTreeMap<Language, Vec<Address>> = BTreeMap::new();
+            for address in addresses {
+                let chosen = tables::language::of_address(snapshot, &address)?;
+                found
+                    .entry(chosen.unwrap_or(otherwise))
+                    .or_default()
+                    .push(address);
+            }
+            Ok(found)
         };
         self.inner.store.read(read).await
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::traffic;
+use crate::{capacity, traffic};
 
 /// What the running server tells of itself at one instant.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +13,10 @@ pub struct Facts {
     pub mailboxes: bool,
     /// Whether the pages for people are served.
     pub pages: bool,
-    /// Networks that may log in without TLS.
+    /// Networks that may log in without TLS, those of the machine itself left out: what stays on it crosses no network.
     pub plaintext_networks: Vec<String>,
+    /// How often their holders are warned of that.
+    pub plaintext_warned_every: SignedDuration,
     /// Networks that may submit without a login.
     pub unauthenticated_networks: Vec<String>,
     /// Years that a volume of the trail is kept.
@@ -27,6 +29,8 @@ pub struct Facts {
     pub initial_only_to_change: bool,
     /// Whether it has to be on record that a person knows of the records before an account is issued.
     pub acknowledgement_required: bool,
+    /// How the capacity of mailboxes is judged.
+    pub capacity: capacity::Options,
     /// The quota of a new account, in octets.
     pub default_quota: Option<u64>,
     /// Whether mail from outside is screened.

@@ -10,12 +10,16 @@
 //! *What is always true:* nothing closes itself; what is too old or cannot be told is `unknown`, never `met`; each change of standing, and
 //! each step of a task, is an event in the commit that makes it; what comes round is met once, whoever looks, and what was missed is told.
 
+pub mod capacity;
 pub mod check;
 pub mod clause;
 pub mod dossier;
+pub mod expert;
 pub mod facts;
+pub mod fault;
 pub mod incident;
 pub mod look;
+pub mod plaintext;
 mod prepare;
 pub mod remind;
 pub mod report;

@@ -12,7 +12,9 @@ use store::{Error, Recorded, Snapshot, Store, Tx};
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{
+    capacity,
     check::{self, Scene},
+    expert,
     facts::Facts,
     prepare,
     rules::Rules,
@@ -100,6 +102,7 @@ pub(crate) fn standings(
         rules,
         now,
         traffic: None,
+        counted: None,
     };
     for check in check::all() {
         let finding = match (check.look)(&mut scene) {
@@ -158,6 +161,23 @@ struct Plan {
     day: Option<(Span, u16, Standings)>,
     /// Work that came round.
     due: Vec<Due>,
+    /// Work that something calls for.
+    calls: Vec<Call>,
+    /// The period for which mailboxes are to be measured, and how many were missed before.
+    measure: Option<(Span, u16)>,
+    facts: Facts,
+}
+
+/// Work that something calls for, whenever that is.
+pub(crate) struct Call {
+    /// The workflow.
+    pub(crate) workflow: &'static str,
+    /// What it is about: the same is opened once.
+    pub(crate) period: String,
+    /// When it is due.
+    pub(crate) due_at: Timestamp,
+    /// What is known.
+    pub(crate) facts: Map<String, Value>,
 }
 
 /// Work that came round in a span.
@@ -206,6 +226,7 @@ impl Plan {
                         rules,
                         now,
                         traffic: None,
+                        counted: None,
                     };
                     let prepared = prepare::facts(&mut scene, workflow, &about, seen)?;
                     Some((about, prepared))
@@ -219,8 +240,26 @@ impl Plan {
                 about,
             });
         }
+        let mut calls = Vec::new();
+        if rules.needs("expert-at-hand") {
+            for call in expert::calls(snapshot, rules, now)? {
+                if !tasks::is_there(snapshot, call.workflow, &call.period)? {
+                    calls.push(call);
+                }
+            }
+        }
+        let measure = comes_round(
+            snapshot,
+            rules,
+            capacity::ITEM,
+            capacity::period(rules),
+            now,
+        )?;
         Ok(Self {
             now,
+            calls,
+            measure: measure.map(|(span, missed)| (span, missed.unwrap_or_default())),
+            facts: facts.clone(),
             changed,
             day: day.map(|(span, missed)| (span, missed.unwrap_or_default(), seen.clone())),
             due,
@@ -228,7 +267,11 @@ impl Plan {
     }
 
     fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.day.is_none() && self.due.is_empty()
+        self.changed.is_empty()
+            && self.day.is_none()
+            && self.due.is_empty()
+            && self.calls.is_empty()
+            && self.measure.is_none()
     }
 
     fn carry_out(self, tx: &mut Tx<'_>, rules: &Rules) -> Result<Recorded<()>, Untold> {
@@ -254,6 +297,14 @@ impl Plan {
         }
         for due in self.due {
             open(tx, rules, due, &mut events)?;
+        }
+        if let Some((span, missed)) = self.measure
+            && occasion::meet(tx, capacity::ITEM, &span, missed)?
+        {
+            events.push(capacity::measure(tx, &span.name, &self.facts)?);
+        }
+        for call in self.calls {
+            answer(tx, rules, call, &mut events)?;
         }
         match events.split_last() {
             Some((last, others)) => {
@@ -345,20 +396,51 @@ fn open(tx: &mut Tx<'_>, rules: &Rules, due: Due, events: &mut Vec<Event>) -> Re
     let due_at = due_at.max(rules.calendar.days_after(tx.now(), workflow.days.min(7)));
     let opened = tasks::insert(tx, &workflow.name, &about.name, due_at, &facts)?;
     if let Some(number) = opened {
-        let prepared = Value::Object(facts).to_string();
-        let digest = trail::merkle::sha256(&[prepared.as_bytes()]);
-        events.push(
-            Event::new(Kind::TaskOpened, Actor::System)
-                .subject(number.to_string())
-                .detail("workflow", workflow.name.as_str())
-                .detail("period", about.name.as_str())
-                .detail("role", workflow.role.as_str())
-                .detail("due", due_at.to_string())
-                .detail("missed", u64::from(due.missed))
-                .detail("prepared", trail::volume::hex(&digest)),
-        );
+        let event = opened_event(number, &workflow, &about.name, due_at, facts);
+        events.push(event.detail("missed", u64::from(due.missed)));
     }
     Ok(())
+}
+
+/// Opens the task that something calls for, unless there is one already.
+fn answer(
+    tx: &mut Tx<'_>,
+    rules: &Rules,
+    call: Call,
+    events: &mut Vec<Event>,
+) -> Result<(), Error> {
+    let mut workflows = rules.workflows.iter();
+    let Some(workflow) = workflows.find(|workflow| workflow.name == call.workflow) else {
+        return Err(Error::NotFound(format!("workflow {}", call.workflow)));
+    };
+    // What is called for late is not late by that.
+    let due_at = call
+        .due_at
+        .max(rules.calendar.days_after(tx.now(), workflow.days.min(7)));
+    let opened = tasks::insert(tx, &workflow.name, &call.period, due_at, &call.facts)?;
+    if let Some(number) = opened {
+        let event = opened_event(number, workflow, &call.period, due_at, call.facts);
+        events.push(event.detail("missed", 0));
+    }
+    Ok(())
+}
+
+fn opened_event(
+    number: i64,
+    workflow: &Workflow,
+    period: &str,
+    due_at: Timestamp,
+    facts: Map<String, Value>,
+) -> Event {
+    let prepared = Value::Object(facts).to_string();
+    let digest = trail::merkle::sha256(&[prepared.as_bytes()]);
+    Event::new(Kind::TaskOpened, Actor::System)
+        .subject(number.to_string())
+        .detail("workflow", workflow.name.as_str())
+        .detail("period", period)
+        .detail("role", workflow.role.as_str())
+        .detail("due", due_at.to_string())
+        .detail("prepared", trail::volume::hex(&digest))
 }
 
 fn begun_event(workflow: &Workflow, span: &Span) -> Event {

@@ -8,12 +8,16 @@ use store::{
 };
 use trail::Kind;
 
-use crate::{check::Scene, look::Standings, schedule::Span, tables, workflow::Workflow};
+use crate::{
+    capacity, check::Scene, fault, look::Standings, schedule::Span, tables, workflow::Workflow,
+};
 
 /// Events that are counted in one go.
 const PAGE: u32 = 100_000;
 /// Changes of standing that are named at most.
 const MOST_CHANGES: usize = 200;
+/// Corrections that are named at most.
+const MOST_CORRECTIONS: usize = 200;
 
 /// The facts for one task: how all that its clauses rest on stands now, what changed in its span, and what other work of the span
 /// is not done.
@@ -43,6 +47,22 @@ pub(crate) fn facts(
     facts.insert("changes".to_owned(), changes(scene, about)?);
     if workflow.name == "trail-review" {
         facts.insert("authentication".to_owned(), refused(scene.snapshot, about)?);
+    }
+    if workflow.name == "mailbox-cleanup" {
+        let forecast = capacity::forecast(scene.snapshot, scene.facts, scene.now)?;
+        facts.insert("capacity".to_owned(), capacity::prepared(&forecast));
+    }
+    let whole = workflow.name == "yearly-review";
+    let only = (!whole).then_some(workflow.name.as_str());
+    // What is still open, and what was closed since the last review of this kind began.
+    let corrections: Vec<Value> = fault::corrections(scene.snapshot, scene.rules, only)?
+        .into_iter()
+        .filter(|one| one.closed_at.is_none_or(|closed| closed >= about.start))
+        .take(MOST_CORRECTIONS)
+        .map(|one| json!(one))
+        .collect();
+    if !corrections.is_empty() {
+        facts.insert("corrections".to_owned(), corrections.into());
     }
     let open = tables::task::open(scene.snapshot)?.into_iter();
     let late = open.filter(|task| task.due_at < scene.now);

@@ -4,10 +4,12 @@
 use directory::Role;
 use jiff::{SignedDuration, Timestamp};
 use message::Address;
+use regulation::Text;
 use store::{Error, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::{
+    fault,
     rules::Rules,
     tables::task::{self as table, Entry},
     workflow::Workflow,
@@ -29,10 +31,10 @@ pub struct Reminder {
     pub why: Why,
     /// Whose holders are told.
     pub roles: Vec<Role>,
-    /// The mail's subject, in both languages.
-    pub subject: String,
-    /// Its text, in both languages.
-    pub text: String,
+    /// The mail's subject.
+    pub subject: Text,
+    /// Its text.
+    pub text: Text,
 }
 
 /// Why somebody is told now.
@@ -68,12 +70,10 @@ impl Why {
 pub fn due(sql: &mut dyn Sql, rules: &Rules, now: Timestamp) -> Result<Vec<Reminder>, Error> {
     let mut reminders = Vec::new();
     for entry in table::open(sql)? {
-        let mut workflows = rules.workflows.iter();
-        let found = workflows.find(|workflow| workflow.name == entry.workflow);
-        if let Some(workflow) = found
+        if let Some(workflow) = fault::workflow(rules, &entry)
             && let Some(why) = why(&entry, now)
         {
-            reminders.push(reminder(rules, workflow, &entry, why));
+            reminders.push(reminder(rules, &workflow, &entry, why));
         }
     }
     Ok(reminders)
@@ -105,7 +105,7 @@ fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Remi
         roles.push(above(owes));
     }
     let (number, period) = (entry.number, &entry.period);
-    let due = rules.calendar.date(entry.due_at);
+    let due = rules.calendar.due_day(entry.due_at);
     let title = &workflow.title;
     let (ja, en) = match why {
         Why::Opened => ("新しいタスク", "new task"),
@@ -113,29 +113,30 @@ fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Remi
         Why::Near => ("期限の近いタスク", "a task is due soon"),
         Why::Overdue => ("期限を過ぎたタスク", "a task is late"),
     };
-    let clauses = rules.resting_on(&workflow.name).join(", ");
+    let clauses = fault::clauses(rules, entry).join(", ");
     let verb = match entry.done_at {
         None => format!("kakitome -C DIR task done {number} --answer …"),
         Some(_) => format!("kakitome -C DIR task approve {number}"),
     };
-    let text = format!(
-        "{ja}: {title_ja}({period})\n根拠の条項: {clauses}\n担当: {role}\n期限: {due}\n\n{demand_ja}\n\n\
-         ----\n\n{en}: {title_en} ({period})\nClauses: {clauses}\nOwed by: {role}\nDue: {due}\n\n{demand_en}\n\n\
-         kakitome -C DIR task show {number}\n{verb}\n",
-        title_ja = title.ja,
-        title_en = title.en,
-        role = owes,
-        demand_ja = workflow.demand.ja,
-        demand_en = workflow.demand.en,
+    let commands = format!("kakitome -C DIR task show {number}\n{verb}\n");
+    let text = Text::new(
+        format!(
+            "{ja}: {}({period})\n根拠の条項: {clauses}\n担当: {owes}\n期限: {due}\n\n{}\n\n{commands}",
+            title.ja, workflow.demand.ja
+        ),
+        format!(
+            "{en}: {} ({period})\nClauses: {clauses}\nOwed by: {owes}\nDue: {due}\n\n{}\n\n{commands}",
+            title.en, workflow.demand.en
+        ),
     );
     Reminder {
         task: number,
         workflow: workflow.name.clone(),
         why,
         roles,
-        subject: format!(
-            "[Kakitome] {ja} {number}: {} / {en} {number}: {}",
-            title.ja, title.en
+        subject: Text::new(
+            format!("[Kakitome] {ja} {number}: {}", title.ja),
+            format!("[Kakitome] {en} {number}: {}", title.en),
         ),
         text,
     }

@@ -16,7 +16,7 @@ use store::{Error, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::{
-    incident,
+    capacity, fault, incident,
     tables::{report as table, task},
     workflow::Workflow,
 };
@@ -220,6 +220,10 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
         lines.push(format!("- {} / {}", question.ja, question.en));
         lines.push(format!("  {answer}"));
     }
+    if let Some(prepared) = entry.facts.get("capacity") {
+        lines.extend(capacity::lines(prepared));
+    }
+    lines.extend(faults(entry));
     lines.push(String::new());
     lines.push("点検結果 / Standings".to_owned());
     let standings = entry.facts.get("standings").and_then(Value::as_object);
@@ -236,6 +240,39 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The faults that were found, and what became of those that earlier reviews had found.
+fn faults(entry: &task::Entry) -> Vec<String> {
+    let mut lines = Vec::new();
+    let found = fault::named(entry.answers.as_ref());
+    if !found.is_empty() {
+        lines.push(String::new());
+        lines.push("見つかった不備とその是正 / Faults that were found".to_owned());
+    }
+    for fault in found {
+        let part = |key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default();
+        let (text, due, role) = (part("fault"), part("due"), part("role"));
+        lines.push(format!("- {text}"));
+        lines.push(format!("  期限 / Due: {due}  担当 / Owed by: {role}"));
+    }
+    let before = entry.facts.get("corrections").and_then(Value::as_array);
+    let before: Vec<&Value> = before.into_iter().flatten().collect();
+    if !before.is_empty() {
+        lines.push(String::new());
+        lines.push("以前の点検で見つかった不備 / Faults of earlier reviews".to_owned());
+    }
+    for one in before {
+        let part = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+        let task = one.get("task").and_then(Value::as_i64).unwrap_or_default();
+        let state = match part("closed_at") {
+            "" => "未了 / open".to_owned(),
+            at => format!("完了 / closed: {at}"),
+        };
+        lines.push(format!("- {} (タスク / task {task})", part("fault")));
+        lines.push(format!("  期限 / Due: {}  {state}", part("due_at")));
+    }
+    lines
 }
 
 fn role(entry: &table::Entry) -> Result<Role, Error> {

@@ -1,7 +1,7 @@
 //! When things come round: spans of days, and of months that are counted from the month in which the site's year begins.
 
 use jiff::{
-    Timestamp, ToSpan as _,
+    SignedDuration, Timestamp, ToSpan as _,
     civil::{Date, date},
     tz::TimeZone,
 };
@@ -9,6 +9,8 @@ use regulation::{Period, PeriodUnit};
 
 /// The day from which spans of several days are counted.
 const FIRST_DAY: Date = date(2000, 1, 1);
+/// Days that are looked through for one on which people work: a site that is closed for longer is not waited for.
+const MOST_CLOSED: u16 = 60;
 
 /// The calendar that a site's work follows.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Calendar {
     pub zone: TimeZone,
     /// The month in which its year begins, 1 to 12.
     pub year_begins: i8,
+    /// The days on which people work, if what is due on another day is due on the next of them.
+    pub working_days: Option<traffic::Calendar>,
 }
 
 /// One span of a period, such as a certain month.
@@ -90,16 +94,46 @@ impl Calendar {
         count
     }
 
-    /// The end of the day that lies so many days after `at`.
+    /// The end of the day that lies so many days after `at`, or of the first one after it on which people work.
     #[must_use]
     pub fn days_after(&self, at: Timestamp, days: u16) -> Timestamp {
-        let day = self
-            .date(at)
-            .checked_add(i64::from(days).saturating_add(1).days());
-        let end = day
-            .ok()
-            .and_then(|day| day.to_zoned(self.zone.clone()).ok());
-        end.map_or(at, |end| end.timestamp())
+        let day = self.date(at).checked_add(i64::from(days).days());
+        let end = day.ok().and_then(|day| self.end_of(self.working_day(day)));
+        end.unwrap_or(at)
+    }
+
+    /// `day`, or the first one after it on which people work, where the site counts in such days.
+    #[must_use]
+    pub fn working_day(&self, day: Date) -> Date {
+        let Some(calendar) = &self.working_days else {
+            return day;
+        };
+        let mut found = day;
+        for _ in 0..MOST_CLOSED {
+            if calendar.kind(found) == traffic::DayKind::Working {
+                return found;
+            }
+            match found.tomorrow() {
+                Ok(next) => found = next,
+                Err(_) => return day,
+            }
+        }
+        day
+    }
+
+    /// When a day of the site has ended. `None`: beyond the years that a calendar has.
+    #[must_use]
+    pub fn end_of(&self, day: Date) -> Option<Timestamp> {
+        let next = day.tomorrow().ok()?;
+        let end = next.to_zoned(self.zone.clone()).ok()?;
+        Some(end.timestamp())
+    }
+
+    /// The last day that is over when `at` has come: what is due at the end of a day is due on that day.
+    #[must_use]
+    pub fn due_day(&self, at: Timestamp) -> Date {
+        let before = at.checked_sub(SignedDuration::from_micros(1));
+        self.date(before.unwrap_or(at))
     }
 
     fn of(&self, period: Period, first: Date) -> Option<Span> {
@@ -136,6 +170,7 @@ mod tests {
         Calendar {
             zone: TimeZone::get("Asia/Tokyo").unwrap(),
             year_begins,
+            working_days: None,
         }
     }
 
@@ -189,6 +224,30 @@ mod tests {
         let day = calendar.span(DAILY, now).unwrap();
         assert_eq!(calendar.missed(DAILY, "2026-11-24", &day), 3);
         assert_eq!(calendar.missed(DAILY, "0001-01-01", &day), 1000);
+    }
+
+    #[test]
+    fn what_is_due_on_a_holiday_is_due_on_the_next_working_day() {
+        let mut calendar = tokyo(4);
+        let at = "2026-12-18T03:00:00Z".parse().unwrap();
+        // A fortnight later is New Year's Day.
+        let due =
+            |calendar: &Calendar, days| calendar.due_day(calendar.days_after(at, days)).to_string();
+        assert_eq!(due(&calendar, 14), "2027-01-01");
+        calendar.working_days = Some(traffic::Calendar {
+            japan: true,
+            closed: vec!["12-29..01-03".parse().unwrap()],
+        });
+        assert_eq!(due(&calendar, 14), "2027-01-04");
+        assert_eq!(due(&calendar, 3), "2026-12-21");
+        // Saturday, Sunday.
+        assert_eq!(due(&calendar, 1), "2026-12-21");
+        // A site that never works is not waited for.
+        calendar.working_days = Some(traffic::Calendar {
+            japan: false,
+            closed: vec!["01-01..12-31".parse().unwrap()],
+        });
+        assert_eq!(due(&calendar, 1), "2026-12-19");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! | `task done` | the task's role |
 //! | `task approve`, `task reject` | the role that approves, and not the person who did it |
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use directory::{
     Role,
@@ -24,6 +24,7 @@ use store::{
 use trail::{Event, Kind};
 
 use crate::{
+    fault::{self, Named},
     report,
     rules::Rules,
     state::{Finding, State},
@@ -162,7 +163,8 @@ pub async fn show(
     look.await
 }
 
-/// Does a task: every point of its workflow is answered. It is closed with that, unless another person has to approve it.
+/// Does a task: every point of its workflow is answered. It is closed with that, unless another person has to approve it. Each of
+/// `faults` that a review found becomes a task when it is closed.
 ///
 /// # Errors
 /// [`CommandError`]: a point without an answer, an answer to no point, and a task that is done already among them.
@@ -171,33 +173,39 @@ pub async fn done(
     rules: &Rules,
     number: i64,
     answers: BTreeMap<String, String>,
+    faults: Vec<Named>,
 ) -> Result<TaskDetails, CommandError> {
     let rules = rules.clone();
     let words = format!("task done {number}");
     let change = caller.change(&words, &Role::OFFICERS, move |tx, me| {
         let entry = by_number(tx, number)?;
-        let workflow = workflow(&rules, &entry.workflow)?;
+        let workflow = workflow(&rules, &entry)?;
+        let workflow = workflow.as_ref();
         must_hold(me, workflow.role)?;
         if entry.done_at.is_some() {
             return Err(CommandError::State(format!(
                 "task {number} is done already"
             )));
         }
-        let answers = answered(workflow, answers)?;
+        let mut answers = answered(workflow, answers)?;
+        fault::take_in(&rules, workflow, &faults, tx.now(), &mut answers)?;
         let late = entry.due_at < tx.now();
         table::done(tx, number, me.id, &answers)?;
         table::step(tx, number, "done", Some(me.id), "")?;
         let closed = workflow.approver.is_none();
-        let event = me
+        let mut event = me
             .event(Kind::TaskDone, number.to_string())
             .detail("workflow", workflow.name.as_str())
             .detail("period", entry.period.as_str())
-            .detail("answers", Value::Object(answers))
             .detail("late", late)
             .detail("closed", closed);
+        if let Some(faults) = fault::fact(&answers) {
+            event = event.detail("faults", faults);
+        }
+        event = event.detail("answers", Value::Object(answers));
         let mut events = vec![event];
         if closed {
-            close(tx, workflow, number, me, &mut events)?;
+            close(tx, &rules, workflow, number, me, &mut events)?;
         }
         let (entry, now) = (by_number(tx, number)?, tx.now());
         Ok((details(tx, &rules, entry, now)?, events))
@@ -233,7 +241,7 @@ pub async fn approve(
             event = event.detail("single_person", true);
         }
         let mut events = vec![event];
-        close(tx, workflow, number, me, &mut events)?;
+        close(tx, &rules, &workflow, number, me, &mut events)?;
         let (entry, now) = (by_number(tx, number)?, tx.now());
         Ok((details(tx, &rules, entry, now)?, events))
     });
@@ -274,9 +282,9 @@ fn waiting<'a>(
     rules: &'a Rules,
     number: i64,
     me: &Executor,
-) -> Result<(table::Entry, &'a Workflow, (store::PersonId, String)), CommandError> {
+) -> Result<(table::Entry, Cow<'a, Workflow>, (store::PersonId, String)), CommandError> {
     let entry = by_number(tx, number)?;
-    let workflow = workflow(rules, &entry.workflow)?;
+    let workflow = workflow(rules, &entry)?;
     let nothing = |why: &str| CommandError::State(format!("task {number} {why}"));
     let approver = workflow
         .approver
@@ -292,17 +300,19 @@ fn waiting<'a>(
     Ok((entry, workflow, done_by))
 }
 
-/// Closes a task, and makes the report that comes of it.
+/// Closes a task, opens what puts right the faults that it found, and makes the report that comes of it.
 fn close(
     tx: &mut Tx<'_>,
+    rules: &Rules,
     workflow: &Workflow,
     number: i64,
     me: &Executor,
     events: &mut Vec<Event>,
 ) -> Result<(), CommandError> {
     table::close(tx, number, me.id)?;
+    let entry = by_number(tx, number)?;
+    fault::open(tx, rules, &entry, events)?;
     if let Some(role) = workflow.report_to {
-        let entry = by_number(tx, number)?;
         events.push(report::of_task(tx, workflow, &entry, role)?);
     }
     Ok(())
@@ -355,22 +365,22 @@ fn by_number(sql: &mut dyn Sql, number: i64) -> Result<table::Entry, CommandErro
     })
 }
 
-fn workflow<'a>(rules: &'a Rules, name: &str) -> Result<&'a Workflow, CommandError> {
-    let mut workflows = rules.workflows.iter();
-    let found = workflows.find(|workflow| workflow.name == name);
-    found.ok_or_else(|| CommandError::NoSuch {
+fn workflow<'a>(rules: &'a Rules, entry: &table::Entry) -> Result<Cow<'a, Workflow>, CommandError> {
+    fault::workflow(rules, entry).ok_or_else(|| CommandError::NoSuch {
         what: "workflow",
-        name: name.to_owned(),
+        name: entry.workflow.clone(),
     })
 }
 
 pub(crate) fn view(rules: &Rules, entry: &table::Entry, now: Timestamp) -> TaskView {
-    let workflow = workflow(rules, &entry.workflow).ok();
-    let role = workflow.map(|workflow| match (workflow.approver, entry.done_at) {
-        (Some(approver), Some(_)) => approver.as_str(),
-        _ => workflow.role.as_str(),
-    });
-    let title = workflow.map(|workflow| &workflow.title);
+    let workflow = fault::workflow(rules, entry);
+    let role = workflow
+        .as_ref()
+        .map(|workflow| match (workflow.approver, entry.done_at) {
+            (Some(approver), Some(_)) => approver.as_str(),
+            _ => workflow.role.as_str(),
+        });
+    let title = workflow.as_ref().map(|workflow| &workflow.title);
     TaskView {
         number: entry.number,
         workflow: entry.workflow.clone(),
@@ -399,7 +409,8 @@ pub(crate) fn details(
     entry: table::Entry,
     now: Timestamp,
 ) -> Result<TaskDetails, CommandError> {
-    let workflow = workflow(rules, &entry.workflow).ok();
+    let workflow = fault::workflow(rules, &entry);
+    let workflow = workflow.as_deref();
     let points = workflow.into_iter().flat_map(|workflow| &workflow.points);
     let points = points.map(|point| {
         let question = (point.question.ja.clone(), point.question.en.clone());
@@ -407,7 +418,7 @@ pub(crate) fn details(
     });
     let steps = table::steps(sql, entry.number)?.into_iter();
     let reports = tables::report::of_task(sql, entry.number)?.into_iter();
-    let clauses = rules.resting_on(&entry.workflow).into_iter();
+    let clauses = fault::clauses(rules, &entry).into_iter();
     Ok(TaskDetails {
         task: view(rules, &entry, now),
         demand_ja: workflow.map_or_else(String::new, |workflow| workflow.demand.ja.clone()),
@@ -435,17 +446,36 @@ pub(crate) fn stands(
     workflow: &Workflow,
     now: Timestamp,
 ) -> Result<Finding, Error> {
-    let open: Vec<_> = table::open(sql)?
+    let all = table::open(sql)?;
+    let (open, corrections): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .filter(|task| task.workflow == workflow.name)
-        .collect();
+        .filter(|task| {
+            task.workflow == workflow.name || fault::review(task) == Some(workflow.name.as_str())
+        })
+        .partition(|task| task.workflow == workflow.name);
     let day = |at: Timestamp| rules.calendar.date(at).to_string();
+    let due_day = |at: Timestamp| rules.calendar.due_day(at).to_string();
     let late: Vec<_> = open.iter().filter(|task| task.due_at < now).collect();
     if let Some(first) = late.first() {
-        let (number, period, due) = (first.number, &first.period, day(first.due_at));
+        let (number, period, due) = (first.number, &first.period, due_day(first.due_at));
         return Ok(Finding::not_met(
             format!("タスク {number}({period} 分)が期限 {due} を過ぎても完了していない"),
             format!("task {number} (of {period}) was due on {due} and is not closed"),
+        )
+        .fact(
+            "late",
+            late.iter().map(|task| task.number).collect::<Vec<_>>(),
+        ));
+    }
+    let late: Vec<_> = corrections
+        .iter()
+        .filter(|task| task.due_at < now)
+        .collect();
+    if let Some(first) = late.first() {
+        let (number, due) = (first.number, due_day(first.due_at));
+        return Ok(Finding::not_met(
+            format!("点検で見つかった不備の是正(タスク {number})が期限 {due} を過ぎても完了していない"),
+            format!("a fault that the review found was to be put right by {due}, and task {number} is not closed"),
         )
         .fact(
             "late",
@@ -486,15 +516,23 @@ pub(crate) fn stands(
             if let Some(task) = task {
                 finding = finding.fact("open", task.number);
             }
+            if !corrections.is_empty() {
+                let numbers: Vec<i64> = corrections.iter().map(|task| task.number).collect();
+                finding = finding.fact("corrections", numbers);
+            }
             finding
         }
         (Some(task), None) => Finding::new(
             State::Pending,
-            format!("最初のタスク {} の期限は {}", task.number, day(task.due_at)),
+            format!(
+                "最初のタスク {} の期限は {}",
+                task.number,
+                due_day(task.due_at)
+            ),
             format!(
                 "the first task, {}, is due by {}",
                 task.number,
-                day(task.due_at)
+                due_day(task.due_at)
             ),
         )
         .fact("open", task.number),

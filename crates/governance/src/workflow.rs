@@ -26,6 +26,8 @@ pub struct Workflow {
     pub days: u16,
     /// How often it comes round where no clause says how often.
     pub period: Option<Period>,
+    /// Whether it comes round by no clause, but is opened when something calls for it.
+    pub on_demand: bool,
     /// What has to be answered.
     pub points: Vec<Point>,
 }
@@ -62,6 +64,8 @@ struct Written {
     report_to: Option<String>,
     days: u16,
     every: Option<Schedule>,
+    #[serde(default)]
+    on_demand: bool,
     #[serde(default, rename = "point")]
     points: Vec<Point>,
 }
@@ -96,6 +100,7 @@ impl Workflow {
             title: written.title,
             demand: written.demand,
             days: written.days,
+            on_demand: written.on_demand,
             points: written.points,
         })
     }

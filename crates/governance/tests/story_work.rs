@@ -113,25 +113,33 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
     // Nobody else does it, and not by halves.
     let manager = site.caller("manager").await;
     let all = answers(&rules, REVIEW);
-    let refused = task::done(&manager, &rules, number, all.clone()).await;
+    let refused = task::done(&manager, &rules, number, all.clone(), Vec::new()).await;
     assert!(
         matches!(refused, Err(CommandError::NotPermitted(_))),
         "{refused:?}"
     );
     let mut some = all.clone();
     some.remove("cracking");
-    let refused = task::done(&chief, &rules, number, some).await.unwrap_err();
+    let refused = task::done(&chief, &rules, number, some, Vec::new())
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("cracking"), "{refused}");
     let mut more = all.clone();
     more.insert("weather".to_owned(), "fine".to_owned());
-    let refused = task::done(&chief, &rules, number, more).await.unwrap_err();
+    let refused = task::done(&chief, &rules, number, more, Vec::new())
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("weather"), "{refused}");
 
-    let done = task::done(&chief, &rules, number, all.clone())
+    let done = task::done(&chief, &rules, number, all.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(done.task.state, "closed");
-    assert!(task::done(&chief, &rules, number, all).await.is_err());
+    assert!(
+        task::done(&chief, &rules, number, all, Vec::new())
+            .await
+            .is_err()
+    );
     let report = report::show(&chief, done.reports[0]).await.unwrap();
     assert_eq!(report.report.to, "security-officer");
     assert!(
@@ -236,7 +244,7 @@ async fn what_takes_two_people_is_approved_by_the_other_or_done_again() {
         "it is not done yet"
     );
     let all = answers(&rules, "configuration-review");
-    let done = task::done(&deputy, &rules, number, all.clone())
+    let done = task::done(&deputy, &rules, number, all.clone(), Vec::new())
         .await
         .unwrap();
     assert_eq!(
@@ -250,7 +258,9 @@ async fn what_takes_two_people_is_approved_by_the_other_or_done_again() {
         .unwrap();
     assert_eq!(again.task.state, "open");
     assert_eq!(again.answers, None);
-    task::done(&deputy, &rules, number, all).await.unwrap();
+    task::done(&deputy, &rules, number, all, Vec::new())
+        .await
+        .unwrap();
     let closed = task::approve(&chief, &rules, number).await.unwrap();
     assert_eq!(closed.task.state, "closed");
     let steps: Vec<&str> = closed.steps.iter().map(|step| step.what.as_str()).collect();
@@ -302,7 +312,11 @@ async fn without_an_officer_s_role_nothing_is_shown() {
             .await
             .is_err()
     );
-    assert!(task::done(&taro, &rules, 1, BTreeMap::new()).await.is_err());
+    assert!(
+        task::done(&taro, &rules, 1, BTreeMap::new(), Vec::new())
+            .await
+            .is_err()
+    );
     let clerk = site.caller("clerk").await;
     assert!(clause::list(&clerk, &rules, &facts).await.is_ok());
     // Events of the trail are shown to those who may read it.

@@ -9,6 +9,7 @@ mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
+mod expert;
 mod governance;
 mod life;
 mod outbreak;
@@ -40,6 +41,7 @@ pub(crate) use block::BlockCommand;
 pub(crate) use bounces::{BouncesArgs, BouncesBy};
 pub(crate) use dkim::DkimCommand;
 pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, ReportsCommand};
+pub(crate) use expert::{AddArgs as ExpertAddArgs, ExpertCommand};
 pub(crate) use governance::{ClauseCommand, ReportCommand, TaskCommand};
 pub(crate) use life::{
     ActArgs, IncidentCommand, IncidentKind, LetterArgs, LeverWord, RegisterCommand,
@@ -204,6 +206,9 @@ pub(crate) enum SiteCommand {
     /// Work that people owe by a clause
     #[command(subcommand)]
     Task(TaskCommand),
+    /// Outside experts at hand: contracts, renewal, drills (clause 10.1(2))
+    #[command(subcommand)]
+    Expert(ExpertCommand),
     /// Reports that came of tasks, to the holders of a role
     #[command(subcommand)]
     Report(ReportCommand),
@@ -300,6 +305,14 @@ pub(crate) enum PersonCommand {
         /// The operating-system user
         #[arg(long, value_name = "USER")]
         os_user: String,
+    },
+    /// Say in which language mail of the server's own to a person is written
+    Language {
+        /// Short name
+        name: String,
+        /// ja, en or both; site: as the settings say ([regulation] language)
+        #[arg(value_parser = ["ja", "en", "both", "site"])]
+        language: String,
     },
     /// Print the notice that mail records are kept and analysed, to be given to people before they get an account (clause 9.1(2))
     Notice {

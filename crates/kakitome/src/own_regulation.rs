@@ -3,16 +3,24 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use directory::command::person::PersonView;
-use governance::{Rules, State, clause::ClauseView};
-use regulation::{Holder, Mark, Regulation, SiteFacts, Standing, Text, WayKind};
+use governance::{Rules, State, clause::ClauseView, expert::ExpertView, fault};
+use regulation::{
+    Contact, Correction, Holder, Mark, Regulation, SiteFacts, Standing, Text, WayKind,
+};
 
-use crate::{settings::Role, site::Site};
+use crate::{
+    settings::{Role, Settings},
+    site::Site,
+};
 
-/// The regulation in force, and the facts for its documents. `people` is everybody; `clauses` says how clauses stand, by id.
+/// The regulation in force, and the facts for its documents. `people` is everybody; `clauses` says how clauses stand, by id,
+/// `corrections` what reviews found, `experts` the contracts with outside experts.
 pub(crate) fn of(
     site: &Site,
     people: &[PersonView],
     clauses: &BTreeMap<String, ClauseView>,
+    corrections: Vec<fault::Correction>,
+    experts: &[ExpertView],
 ) -> (Arc<Regulation>, SiteFacts) {
     let (settings, rules) = (site.settings(), site.rules());
     let facts = SiteFacts {
@@ -30,10 +38,47 @@ pub(crate) fn of(
         time_zone: rules.calendar.zone.clone(),
         choices: rules.choices.as_ref().clone(),
         holders: holders(people),
-        contacts: settings.contacts(),
+        contacts: contacts(&settings, experts),
+        corrections: open(corrections),
         standings: standings(&rules, clauses),
     };
     (rules.regulation, facts)
+}
+
+/// Whom to turn to: those that the settings name, and the experts whose contract is in force.
+fn contacts(settings: &Settings, experts: &[ExpertView]) -> Vec<Contact> {
+    let mut contacts = settings.contacts();
+    let in_force = experts.iter().filter(|one| one.is_in_force());
+    contacts.extend(in_force.map(|one| Contact {
+        subject: Text::new(
+            format!(
+                "外部の専門家(契約期間 {} から {} まで)",
+                one.from, one.until
+            ),
+            format!(
+                "Outside experts (contract from {} to {})",
+                one.from, one.until
+            ),
+        ),
+        value: format!("{}  {}", one.name, one.contact),
+    }));
+    contacts
+}
+
+/// What reviews found and is not put right yet.
+fn open(corrections: Vec<fault::Correction>) -> Vec<Correction> {
+    let open = corrections
+        .into_iter()
+        .filter(|one| one.closed_at.is_none());
+    let told = open.map(|one| Correction {
+        task: one.task,
+        fault: one.fault,
+        owed_by: one.role,
+        since: one.opened_at,
+        due: one.due_at,
+        clauses: one.clauses,
+    });
+    told.collect()
 }
 
 /// How clauses stand, in the words of documents. What the site has not adopted is told by its options.
@@ -95,7 +140,6 @@ mod tests {
     use regulation::Decided;
 
     use super::*;
-    use crate::settings::Settings;
 
     fn built_in() -> Regulation {
         Regulation::built_in().unwrap()

@@ -88,6 +88,8 @@ async fn reload(site: &Site) {
             );
         }
     }
+    // Clauses may stand otherwise by what the settings say now.
+    site.look_at_clauses.notify_one();
     notify(&[sd_notify::NotifyState::Ready]);
 }
 

@@ -32,6 +32,9 @@ const SHOWING: &str = "status|traffic list|traffic normal|traffic deviations|per
 
 /// Commands that need an officer's role, each verb of them, for suzuki to give in vain.
 const BY_ROLE: &str = "\
+    person language tanaka en|expert list|expert add x --contact x --from 2026-04-01 --until 2027-03-31|\
+    expert renew 1 --until 2028-03-31|expert end 1 --reason x|expert drill 1 --result x|audit bundle --to /nonexistent/x|\
+    runbook list|runbook show dos|runbook export dos --to /nonexistent/x|incident act 1 suspend tanaka@city.example|\
     person add x|person list|person show tanaka|person role grant suzuki administrator|\
     person role revoke tanaka staff|person map tanaka --os-user nobody|person roster /etc/hostname|\
     person depart --on 2030-01-01 tanaka|person leave tanaka|order issue --for suzuki --address x@city.example|\
@@ -506,7 +509,7 @@ fn no_command_prints_mail() {
         assert!(!format!("{told:?}").contains(SECRET), "{words}");
     }
     // Whoever adds a verb looks at what it shows, and then puts it here.
-    let all = "abuse account audit backup backups block bounces check clause demo dkim dmarc help incident init order outbreak person probe quarantine \
+    let all = "abuse account audit backup backups block bounces check clause demo dkim dmarc expert help incident init order outbreak person probe quarantine \
                queue register regulation report restore runbook screening serve status sts task tls traffic verify vuln";
     assert_eq!(verbs(&[]), all);
     let queue = "bounce discard help hold list release retry show";

@@ -32,6 +32,8 @@ pub struct SiteFacts {
     pub holders: BTreeMap<String, Vec<Holder>>,
     /// Whom to turn to.
     pub contacts: Vec<Contact>,
+    /// Faults that reviews found and that are not put right yet.
+    pub corrections: Vec<Correction>,
     /// How each clause stands, by its id. A clause that is not there has not been assessed.
     pub standings: BTreeMap<String, Standing>,
 }
@@ -52,6 +54,23 @@ pub struct Contact {
     pub subject: Text,
     /// An address, a number, a place.
     pub value: String,
+}
+
+/// A fault that a review found, and who puts it right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// The number of the task that puts it right.
+    pub task: i64,
+    /// What is at fault.
+    pub fault: String,
+    /// The key of the role that owes it.
+    pub owed_by: String,
+    /// Since when it is known.
+    pub since: Timestamp,
+    /// When it is to be right.
+    pub due: Timestamp,
+    /// The ids of the clauses that demand the review.
+    pub clauses: Vec<String>,
 }
 
 /// How a clause stands.

@@ -32,7 +32,7 @@ pub use catalogue::{
 };
 pub use choices::{ChoiceError, Choices};
 pub use document::Document;
-pub use facts::{Contact, Holder, Mark, SiteFacts, Standing};
+pub use facts::{Contact, Correction, Holder, Mark, SiteFacts, Standing};
 pub use listing::listing;
 pub use regulation::{File, LoadError, Regulation};
 pub use schedule::{Period, PeriodUnit, Schedule, UnknownSchedule};

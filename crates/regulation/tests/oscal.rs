@@ -6,7 +6,7 @@ mod support;
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use regulation::{
-    Mark, Regulation,
+    Correction, Mark, Regulation,
     oscal::{self, NAMESPACE},
 };
 use serde_json::Value;
@@ -115,6 +115,26 @@ fn a_plan_of_action_is_only_there_if_something_is_to_be_done() {
     }
     let documents = oscal::documents(&regulation, &facts, "0.1.0");
     assert_eq!(documents.len(), 5);
+    // What a review found is to be done, however the clauses stand.
+    facts.corrections.push(Correction {
+        task: 12,
+        fault: "中継の許可が広すぎる\nrelaying is too wide".to_owned(),
+        owed_by: "administrator".to_owned(),
+        since: facts.at,
+        due: "2027-01-31T15:00:00Z".parse().unwrap(),
+        clauses: vec!["4.3-6".to_owned()],
+    });
+    let documents = oscal::documents(&regulation, &facts, "0.1.0");
+    assert_eq!(documents.len(), 6);
+    let poam = named(&documents, "plan-of-action-and-milestones.json");
+    let poam = &poam["plan-of-action-and-milestones"];
+    let (item, risk) = (&poam["poam-items"][0], &poam["risks"][0]);
+    assert_eq!(risk["deadline"], "2027-01-31T15:00:00Z");
+    assert_eq!(item["related-risks"][0]["risk-uuid"], risk["uuid"]);
+    assert_eq!(
+        faults(&documents, "oscal-corrections").trim(),
+        "looked at 6"
+    );
 }
 
 /// Where NIST's schema is, as another's validator carries it.

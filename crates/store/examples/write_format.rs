@@ -443,6 +443,13 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO tls_report_seen (digest, at) VALUES ('00ff' || ?1, ?2)",
         "INSERT INTO traffic_span (hour, hours, closed, content) VALUES (?2 / 3600000000, ?1 - ?1 + 1, 1, '{\"minutes\":60}')",
         "INSERT INTO traffic_mark (one, event, state, since) VALUES (1, ?1 - ?1, 'normal', ?2)",
+        "INSERT INTO person_language (person, language) VALUES (7, CASE WHEN ?1 < ?2 THEN 'ja' ELSE 'en' END)",
+        "INSERT INTO plaintext_login (account, used_at, used_from, used_with, warned_at, told_at) VALUES (?1, ?2, '192.0.2.1', 'imap', ?2, NULL)",
+        "INSERT INTO capacity (period, measured_at, mailboxes, octets, messages, disk_free, disk_size) VALUES ('2026-11', ?2, 1, ?1, 1, NULL, NULL)",
+        "INSERT INTO capacity_mailbox (period, account, octets, messages, quota) VALUES ('2026-11', ?1, ?2 - ?2 + 4096, 1, NULL)",
+        "INSERT INTO expert (number, name, contact, from_day, until_day, renew_by, added_by, added_at) \
+         VALUES (1, '専門家 ' || ?1, '03-0000-0000', '2026-04-01', '2027-03-31', '2027-01-31', 7, ?2)",
+        "INSERT INTO expert_drill (number, expert, on_day, reached, result, noted_by, noted_at) VALUES (1, 1, '2026-06-01', 1, 'x' || ?1, 7, ?2)",
         "INSERT INTO acme_account (directory, secret, made_at) VALUES ('https://authority.example/directory', 'AAAA', ?2)",
         "INSERT INTO standing (name, state, reason_ja, reason_en, facts, since, told_at) \
          VALUES ('trail-review', 'met', '済', 'done', '{}', ?2, ?2 + ?1 - ?1)",

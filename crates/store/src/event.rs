@@ -5,6 +5,7 @@ mod examine;
 pub(crate) mod index;
 mod search;
 mod tally;
+mod visit;
 mod words;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ pub(crate) use examine::{readable, unfound};
 pub(crate) use search::first_at;
 pub use search::{first_of_order, recorded_at, search};
 pub use tally::{Tally, tally};
+pub use visit::{Seen, visit};
 pub(crate) use words::COLUMNS;
 
 /// Bytes of an event's details as JSON. What is longer is cut, and says so in `truncated`.

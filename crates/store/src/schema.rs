@@ -69,6 +69,7 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/traffic.sql"),
             include_str!("schema/runbook.sql"),
             include_str!("schema/order.sql"),
+            include_str!("schema/duties.sql"),
         ],
     },
 ];

@@ -76,6 +76,12 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "expert_drill",
+            "expert",
+            "capacity_mailbox",
+            "capacity",
+            "plaintext_login",
+            "person_language",
             "incident_reminder",
             "incident_report",
             "incident_lever",

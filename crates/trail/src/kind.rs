@@ -87,6 +87,16 @@ kinds! {
     ReportSent = "report.sent",
     /// A holder of the role acknowledged a report.
     ReportAcknowledged = "report.acknowledged",
+    /// What mailboxes take was measured (clause 6.2(1)).
+    CapacityMeasured = "capacity.measured",
+    /// Outside experts came to be at hand by a contract (clause 10.1(2)).
+    ExpertAdded = "expert.added",
+    /// The contract of outside experts was renewed, or its contact changed.
+    ExpertRenewed = "expert.renewed",
+    /// The contract of outside experts ended before its time.
+    ExpertEnded = "expert.ended",
+    /// It was tried whether outside experts can be reached.
+    ExpertDrilled = "expert.drilled",
 
     // MTA and MSA (clause 4.2(1)a, b).
     /// An SMTP transaction of the exchange was accepted.
@@ -253,6 +263,8 @@ kinds! {
     PersonAdded = "person.added",
     /// A person left.
     PersonLeft = "person.left",
+    /// The language was set in which a person is written to.
+    PersonLanguage = "person.language",
     /// A role was granted.
     RoleGranted = "role.granted",
     /// A role was revoked.
@@ -320,6 +332,8 @@ kinds! {
     EntryErased = "register.erased",
     /// The holder of an idle identifier was warned (clause 7.1(3)).
     IdleWarned = "account.idle-warned",
+    /// The holder of an identifier was warned that its password may cross the network unencrypted (clause 4.1(2)).
+    PlaintextWarned = "account.plaintext-warned",
 
     /// Connections from a network are not taken any more (clause 5.2(5)).
     AddressBlocked = "address.blocked",

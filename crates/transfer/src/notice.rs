@@ -108,6 +108,48 @@ where
     T: Send + 'static,
     E: From<Error> + Send + 'static,
 {
+    let (told, parcel) = pack(transfer, to, make).await?;
+    let heard = told.clone();
+    let body = parcel.as_ref().map(Parcel::body);
+    let work = move |tx: &mut Tx<'_>| work(tx, &heard, body);
+    let parcels = parcel.into_iter().collect();
+    let value = parcel::commit(transfer.store(), parcels, work).await?;
+    Ok((value, told))
+}
+
+/// Sends the same in several versions, as in the languages of those whom each is for, and does what `work` does, in one commit; `work`
+/// hears who of all of them it goes to.
+///
+/// # Errors
+/// As [`send`].
+pub async fn send_versions<T, E>(
+    transfer: &Transfer,
+    versions: Vec<Notice>,
+    work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, E> + Send + 'static,
+) -> Result<(T, Vec<Address>), E>
+where
+    T: Send + 'static,
+    E: From<Error> + Send + 'static,
+{
+    let (mut told, mut parcels) = (Vec::new(), Vec::new());
+    for notice in versions {
+        let make = |told: &[Address]| compose(transfer, &notice, told);
+        let (reached, parcel) = pack(transfer, &notice.to, make).await?;
+        told.extend(reached);
+        parcels.extend(parcel);
+    }
+    let heard = told.clone();
+    let work = move |tx: &mut Tx<'_>| work(tx, &heard);
+    let value = parcel::commit(transfer.store(), parcels, work).await?;
+    Ok((value, told))
+}
+
+/// The message that `make` makes, sealed for those of `to` who can be reached, and who they are.
+async fn pack(
+    transfer: &Transfer,
+    to: &[Address],
+    make: impl FnOnce(&[Address]) -> Vec<u8>,
+) -> Result<(Vec<Address>, Option<Parcel>), Error> {
     let settings = transfer.settings();
     let mut told = Vec::new();
     let mut accounts: BTreeSet<AccountId> = BTreeSet::new();
@@ -128,31 +170,20 @@ where
         }
         told.push(address.clone());
     }
-    let mut parcels = Vec::new();
-    if !told.is_empty() {
-        let mut raw = make(&told);
-        if !away.is_empty() {
-            raw = transfer.signed_own(raw).await;
-        }
-        let queued = (!away.is_empty()).then(|| queued(transfer, &raw, away));
-        if !accounts.is_empty() {
-            raw.splice(..0, trace::return_path(None).into_bytes());
-        }
-        parcels.push(
-            Parcel::seal(
-                transfer.store(),
-                raw,
-                accounts,
-                queued.into_iter().collect(),
-            )
-            .await?,
-        );
+    if told.is_empty() {
+        return Ok((told, None));
     }
-    let heard = told.clone();
-    let body = parcels.first().map(Parcel::body);
-    let work = move |tx: &mut Tx<'_>| work(tx, &heard, body);
-    let value = parcel::commit(transfer.store(), parcels, work).await?;
-    Ok((value, told))
+    let mut raw = make(&told);
+    if !away.is_empty() {
+        raw = transfer.signed_own(raw).await;
+    }
+    let queued = (!away.is_empty()).then(|| queued(transfer, &raw, away));
+    if !accounts.is_empty() {
+        raw.splice(..0, trace::return_path(None).into_bytes());
+    }
+    let queued = queued.into_iter().collect();
+    let parcel = Parcel::seal(transfer.store(), raw, accounts, queued).await?;
+    Ok((told, Some(parcel)))
 }
 
 fn queued(transfer: &Transfer, raw: &[u8], recipients: Vec<NewRecipient>) -> NewQueued {

@@ -90,6 +90,12 @@ impl ExplicitNetwork {
         address.is_ipv4() == self.base.is_ipv4() && masked(address, self.prefix) == self.base
     }
 
+    /// Whether it is the machine's own: what it sends crosses no network.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.base.is_loopback()
+    }
+
     /// Whether the two have an address in common.
     #[must_use]
     pub fn meets(&self, other: &Self) -> bool {

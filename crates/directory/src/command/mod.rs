@@ -12,6 +12,7 @@
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
+//! | `person language` | the person; system-officer, security-officer, personnel-clerk |
 //! | `person roster` | any officer's role |
 //! | `order issue`, `order delete`, `order import` | system-officer |
 //! | `order approve` | system-officer, and not the one who issued it |
@@ -71,6 +72,7 @@ pub mod idle;
 pub mod import;
 pub mod incident;
 mod issue;
+pub mod language;
 pub mod letter;
 pub mod lever;
 mod new_address;

@@ -8,8 +8,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Caller, CommandError, plain_text};
 use crate::{
-    Role,
-    tables::{self, life},
+    Language, Role,
+    tables::{self, language, life},
 };
 
 /// Longest short name, in characters.
@@ -58,6 +58,8 @@ pub struct PersonView {
     pub acknowledged_at: Option<Timestamp>,
     /// When the person is to leave.
     pub leaves_at: Option<Timestamp>,
+    /// In which language the person is written to; absent: as the site says.
+    pub language: Option<Language>,
     /// When the person left.
     pub left_at: Option<Timestamp>,
 }
@@ -247,6 +249,7 @@ pub(super) fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandE
         added_at: person.added_at,
         acknowledged_at: life::acknowledged(sql, person.id)?,
         leaves_at: life::leaves_at(sql, person.id)?,
+        language: language::of(sql, person.id)?,
         left_at: person.left_at,
     })
 }

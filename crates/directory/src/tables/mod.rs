@@ -1,4 +1,4 @@
-//! The directory's tables (`directory.sql`, `life.sql`, `access.sql`, `incident.sql` and `submission.sql` in `store/src/schema`) as Rust sees them. No rule is decided here.
+//! The directory's tables (`directory.sql`, `life.sql`, `access.sql`, `incident.sql`, `submission.sql` and, of `duties.sql`, the first two in `store/src/schema`) as Rust sees them. No rule is decided here.
 
 pub(crate) mod account;
 pub(crate) mod address;
@@ -8,10 +8,12 @@ pub(crate) mod copied;
 pub(crate) mod credential;
 pub(crate) mod forward;
 pub(crate) mod incident;
+pub(crate) mod language;
 pub(crate) mod lever;
 pub(crate) mod life;
 pub(crate) mod order;
 pub(crate) mod person;
+pub(crate) mod plaintext;
 pub(crate) mod reading;
 pub(crate) mod register;
 pub(crate) mod second_factor;

@@ -17,6 +17,10 @@ use crate::state::{Finding, State};
 
 /// Days within which a report of abuse has to be decided on.
 const DAYS_TO_DECIDE: i64 = 14;
+/// Within which staff are told of what a rule is in force against.
+const DAYS_TO_WARN: i64 = 1;
+/// Within which what was found of it in mailboxes is pulled.
+const DAYS_TO_PULL: i64 = 3;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -67,21 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "outbreak-notice",
-        look: |scene| {
-            let now = scene.now.as_microsecond();
-            let rules = scene.count(&format!(
-                "SELECT COUNT(*) FROM outbreak_rule WHERE ended_at IS NULL AND ends_at > {now}"
-            ))?;
-            let untold = scene.names(
-                "SELECT CAST(number AS TEXT) FROM outbreak_rule WHERE ended_at IS NULL AND notice IS NULL ORDER BY number LIMIT ?1",
-            )?;
-            Ok(Finding::met(
-                format!("適用中の緊急の規則は {rules} 件である"),
-                format!("{rules} rules against outbreaks are in force"),
-            )
-            .fact("in_force", rules)
-            .fact("without_notice", texts(untold)))
-        },
+        look: outbreaks,
     },
 ];
 
@@ -146,13 +136,80 @@ pub(super) fn incidents(scene: &mut Scene<'_, '_>, kind: IncidentKind) -> Result
     Ok(finding.fact("open", texts(numbers)))
 }
 
+/// Staff are warned of what a rule is in force against, and what had come in already is pulled (clause 5.2(2)).
+fn outbreaks(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let now = scene.now.as_microsecond();
+    let holds = format!("r.ended_at IS NULL AND r.ends_at > {now}");
+    let rules = scene.count(&format!(
+        "SELECT COUNT(*) FROM outbreak_rule r WHERE {holds}"
+    ))?;
+    let untold = |before: i64| {
+        format!(
+            "SELECT CAST(r.number AS TEXT) FROM outbreak_rule r WHERE {holds} AND r.notice IS NULL AND r.begun_at <= {before}
+             ORDER BY r.number LIMIT ?1"
+        )
+    };
+    let waiting = scene.names(&untold(now))?;
+    let late = scene.names(&untold(scene.days_ago(DAYS_TO_WARN).as_microsecond()))?;
+    let unpulled = format!(
+        "SELECT CAST(r.number AS TEXT) FROM outbreak_rule r JOIN outbreak_search s ON s.rule = r.number WHERE {holds} AND s.searched_at <= {}
+         AND EXISTS (SELECT 1 FROM outbreak_found f WHERE f.rule = r.number AND f.state = 'found') ORDER BY r.number LIMIT ?1",
+        scene.days_ago(DAYS_TO_PULL).as_microsecond()
+    );
+    let unpulled = scene.names(&unpulled)?;
+    let finding = if !late.is_empty() {
+        Finding::not_met(
+            format!(
+                "職員に周知されないまま {DAYS_TO_WARN} 日を過ぎた緊急の規則がある: {}",
+                late.join("、")
+            ),
+            format!(
+                "rules against outbreaks hold for more than {DAYS_TO_WARN} days, and staff were told nothing: {}",
+                late.join(", ")
+            ),
+        )
+    } else if !unpulled.is_empty() {
+        Finding::not_met(
+            format!(
+                "見つかったものが {DAYS_TO_PULL} 日を過ぎても回収されていない規則がある: {}",
+                unpulled.join("、")
+            ),
+            format!(
+                "what was found in mailboxes was not pulled within {DAYS_TO_PULL} days: {}",
+                unpulled.join(", ")
+            ),
+        )
+    } else if !waiting.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!(
+                "職員に周知されていない緊急の規則がある: {}",
+                waiting.join("、")
+            ),
+            format!(
+                "staff were not told of rules against outbreaks: {}",
+                waiting.join(", ")
+            ),
+        )
+    } else {
+        Finding::met(
+            format!("適用中の緊急の規則は {rules} 件であり、すべて職員に周知されている"),
+            format!("{rules} rules against outbreaks are in force, and staff were told of each"),
+        )
+    };
+    Ok(finding
+        .fact("in_force", rules)
+        .fact("without_notice", texts(waiting))
+        .fact("not_pulled", texts(unpulled)))
+}
+
 /// Each incident about a password has its analysis (clause 4.1(1)c).
 fn analysed(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     let query = "SELECT CAST(i.number AS TEXT) FROM incident i WHERE i.kind = 'credential'
         AND NOT EXISTS (SELECT 1 FROM incident_step s WHERE s.incident = i.number AND s.step = 'analysed')
         ORDER BY i.number LIMIT ?1";
     let without = scene.names(query)?;
-    let incidents = scene.events(&[Kind::IncidentOpened], scene.days_ago(365))?;
+    let incidents = scene.count_events(&[Kind::IncidentOpened], scene.days_ago(365))?;
     Ok(match without.is_empty() {
         true => Finding::met(
             "パスワードに関するインシデントはすべて分析されている",
@@ -168,5 +225,5 @@ fn analysed(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         )
         .fact("waiting", texts(without)),
     }
-    .fact("incidents_of_a_year", incidents.len()))
+    .fact("incidents_of_a_year", incidents))
 }

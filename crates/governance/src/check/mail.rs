@@ -7,15 +7,16 @@ use store::{
     sql::{self, Row},
 };
 
-use super::{Check, Scene, counted, days, texts, unbroken};
-use crate::state::{Finding, State};
+use super::{Check, Scene, days, texts, unbroken};
+use crate::{
+    capacity,
+    state::{Finding, State},
+};
 
 /// Mail that waits longer than this has piled up.
 const OLD: SignedDuration = SignedDuration::from_hours(72);
 /// Messages that wait for one destination, from which on it counts as a backlog.
 const BACKLOG: u64 = 500;
-/// Of how much of its quota a mailbox is full.
-const FULL_PERCENT: u64 = 95;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -25,43 +26,41 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "discard-without-bounce",
         look: |scene| {
-            let discarded = scene.events(&[Kind::QueueDiscarded], scene.days_ago(365))?;
-            let silent = discarded
-                .iter()
-                .filter(|one| !one.event.detail.contains_key("reason"));
-            let silent = silent
-                .map(|one| one.event.subject.clone())
-                .take(20)
-                .collect();
+            let mut silent = Vec::new();
+            let year = scene.days_ago(365);
+            let discarded = scene.each_event(&[Kind::QueueDiscarded], year, &mut |one| {
+                if silent.len() < 20 && !one.event.detail.contains_key("reason") {
+                    silent.push(one.event.subject.clone());
+                }
+            })?;
             Ok(unbroken(
                 silent,
                 "破棄にはエラーメールが伴わず、理由と実施者が記録される",
                 "what is discarded makes no bounce, and why and by whom is on record",
             )
-            .fact("of_a_year", discarded.len()))
+            .fact("of_a_year", discarded))
         },
     },
     Check {
         name: "bounce-by-default",
         look: |scene| {
-            let made = scene.events(&[Kind::NotificationMade], scene.days_ago(1))?;
+            let made = scene.last_day()?.of(&[Kind::NotificationMade]);
             Ok(Finding::met(
                 "配送不能は既定でエラーメールとなり、送信者のないメールには作られない",
                 "what fails is bounced by default, and never what has no sender",
             )
-            .fact("notifications_of_a_day", made.len()))
+            .fact("notifications_of_a_day", made))
         },
     },
     Check {
         name: "bounces-classified",
         look: |scene| {
-            let bounces = scene.events(&[Kind::BounceReceived], scene.days_ago(1))?;
-            let (ja, en) = counted(bounces.len(), bounces.len());
+            let bounces = scene.last_day()?.of(&[Kind::BounceReceived]);
             Ok(Finding::met(
-                format!("この1日のエラーメールは {ja}で、原因別に集計されている"),
-                format!("{en} bounces came within a day, and are counted by cause"),
+                format!("この1日のエラーメールは {bounces} 件で、原因別に集計されている"),
+                format!("{bounces} bounces came within a day, and are counted by cause"),
             )
-            .fact("of_a_day", bounces.len()))
+            .fact("of_a_day", bounces))
         },
     },
     Check {
@@ -71,12 +70,12 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "bounce-budget",
         look: |scene| {
-            let refused = scene.events(&[Kind::FloodRefused], scene.days_ago(1))?;
+            let refused = scene.last_day()?.of(&[Kind::FloodRefused]);
             Ok(Finding::met(
                 "送信者のないメールには独自の上限があり、通常のメールの処理は保たれる",
                 "mail without a sender has budgets of its own, so that other mail goes on",
             )
-            .fact("minutes_with_refusals", refused.len()))
+            .fact("minutes_with_refusals", refused))
         },
     },
     Check {
@@ -149,55 +148,77 @@ fn forged(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
             "return paths are not signed, so forged bounces cannot be told from others ([return_path] enabled)",
         ));
     }
-    let refused = scene.events(&[Kind::TransactionRefused], scene.days_ago(1))?;
-    let forged = refused.iter().filter(|one| {
-        let fact = |name: &str| one.event.detail.get(name).and_then(|fact| fact.as_str());
-        fact("sender") == Some("<>") && fact("command") == Some("RCPT")
-    });
-    let forged = forged.count();
-    let (ja, en) = counted(forged, refused.len());
+    let forged = scene.last_day()?.forged;
     Ok(Finding::met(
-        format!("この1日に宛先で拒否した送信者のないメールは {ja}である"),
-        format!("{en} bounces were refused at their recipients within a day"),
+        format!("この1日に宛先で拒否した送信者のないメールは {forged} 件である"),
+        format!("{forged} bounces were refused at their recipients within a day"),
     )
     .fact("of_a_day", forged))
 }
 
-/// Use of mailboxes, and those that are nearly full (clause 6.2).
+/// Use of mailboxes, how they grow, and those that are nearly full (clause 6.2).
 fn capacity(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
-    let query = "SELECT a.identifier, u.bytes, COALESCE(u.quota, 0) FROM account_usage u JOIN account a ON a.id = u.account
-        WHERE a.state <> 'deleted' ORDER BY u.bytes DESC LIMIT ?1";
-    let largest = sql::rows(scene.snapshot, query, params![1000], |row: &dyn Row| {
-        Ok((row.text(0)?, row.count(1)?, row.count(2)?))
-    })?;
-    let total = scene.count(
-        "SELECT COALESCE(SUM(u.bytes), 0) FROM account_usage u JOIN account a ON a.id = u.account WHERE a.state <> 'deleted'",
-    )?;
-    let full = largest.iter().filter(|(_, used, quota)| {
-        *quota > 0 && used.saturating_mul(100) >= quota.saturating_mul(FULL_PERCENT)
-    });
-    let full: Vec<String> = full.map(|(name, ..)| name.clone()).take(20).collect();
-    let finding = match full.is_empty() {
-        true => Finding::met(
-            format!(
-                "メールボックスの使用量は合計 {} MiB で、上限に近いものはない",
-                total >> 20
-            ),
-            format!(
-                "mailboxes take {} MiB together, and none is near its quota",
-                total >> 20
-            ),
-        ),
-        false => Finding::new(
-            State::Pending,
-            format!("上限に近いメールボックスがある: {}", full.join("、")),
-            format!("mailboxes are nearly full: {}", full.join(", ")),
-        ),
+    let found = capacity::forecast(scene.snapshot, scene.facts, scene.now)?;
+    let period = capacity::period(scene.rules);
+    let span = scene.rules.calendar.span(period, scene.now);
+    let before = span.and_then(|span| scene.rules.calendar.before(period, &span));
+    // The one before the period under way at least was measured, if anything ever was.
+    let old = match (found.measured_at, before) {
+        (Some(measured), Some(before)) => (measured < before.start).then_some(measured),
+        _ => None,
     };
-    let largest = largest.iter().take(10);
-    let largest = largest.map(|(name, used, _)| format!("{name}: {used}"));
+    let lasts = scene.facts.capacity.lasts_months;
+    let near: Vec<String> = found
+        .near
+        .iter()
+        .map(|one| one.identifier.clone())
+        .collect();
+    let mib = found.octets >> 20;
+    let finding = if let Some(measured) = old {
+        let day = scene.day(measured);
+        Finding::unknown(
+            format!("メールボックスの使用量は {day} から測られていない"),
+            format!("mailboxes were not measured since {day}"),
+        )
+    } else if let Some(months) = found.disk_full_in_months.filter(|months| *months < lasts) {
+        Finding::not_met(
+            format!("この増え方では、記録装置は {months} か月で満杯になる"),
+            format!("as mailboxes grow, the disk is full in {months} months"),
+        )
+    } else if !found.stayed.is_empty() {
+        Finding::not_met(
+            format!(
+                "前回の測定から上限に近いままのメールボックスがある: {}",
+                found.stayed.join("、")
+            ),
+            format!(
+                "mailboxes are nearly full since the last measure, and nobody put them in order: {}",
+                found.stayed.join(", ")
+            ),
+        )
+    } else if !near.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!("上限に近いメールボックスがある: {}", near.join("、")),
+            format!("mailboxes are nearly full: {}", near.join(", ")),
+        )
+    } else {
+        Finding::met(
+            format!("メールボックスの使用量は合計 {mib} MiB で、上限に近いものはない"),
+            format!("mailboxes take {mib} MiB together, and none is near its quota"),
+        )
+    };
+    let largest = found.largest.iter();
+    let largest = largest.map(|one| format!("{}: {}", one.identifier, one.octets));
+    let filling = found.filling.iter();
+    let filling = filling.map(|one| one.identifier.clone());
     Ok(finding
-        .fact("octets", total)
-        .fact("full", texts(full))
+        .fact("octets", found.octets)
+        .fact("growth_a_month", found.growth)
+        .fact("disk_full_in_months", found.disk_full_in_months)
+        .fact("measured_at", found.measured_at.map(|at| at.to_string()))
+        .fact("full", texts(near))
+        .fact("full_within_a_year", texts(filling))
+        .fact("without_quota", found.without_quota)
         .fact("largest", texts(largest)))
 }

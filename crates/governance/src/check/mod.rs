@@ -5,7 +5,10 @@
 //! looks whether the traces in the store agree: rows that break the rule show that somebody went around the server.
 
 mod account;
+mod analysis;
 mod case;
+mod day;
+mod expert;
 mod mail;
 mod people;
 mod screening;
@@ -24,6 +27,8 @@ use store::{
     sql::{self, Row},
 };
 
+pub use day::Day;
+
 use crate::{facts::Facts, rules::Rules, state::Finding};
 
 /// What a check can look at.
@@ -38,6 +43,8 @@ pub struct Scene<'a, 's> {
     pub now: Timestamp,
     /// How the watch over traffic stands, once a check has asked: it takes all hours of some weeks to tell.
     pub traffic: Option<crate::traffic::Standing>,
+    /// The events of the last day, once a check has asked for them.
+    pub counted: Option<Day>,
 }
 
 /// A check.
@@ -54,12 +61,14 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         server::CHECKS,
         trail::CHECKS,
         account::CHECKS,
+        analysis::CHECKS,
         people::CHECKS,
         mail::CHECKS,
         screening::CHECKS,
         vuln::CHECKS,
         traffic::CHECKS,
         case::CHECKS,
+        expert::CHECKS,
     ]
     .into_iter()
     .flatten()
@@ -67,8 +76,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 
 /// Rows that break a rule are named up to this many.
 const MOST_NAMED: i64 = 20;
-/// Events of one kind that are looked through for the last one.
-const MOST_EVENTS: usize = 2000;
+/// Events that are held in memory at once.
+const PAGE: usize = 500;
 
 impl Scene<'_, '_> {
     /// How long ago something was.
@@ -108,14 +117,44 @@ impl Scene<'_, '_> {
         Ok(found.unwrap_or_default())
     }
 
-    /// Events of the kinds since a time, at most [`MOST_EVENTS`].
-    fn events(&mut self, kinds: &[Kind], from: Timestamp) -> Result<Vec<Recorded>, Error> {
-        let filter = Filter {
+    /// The events of the last twenty-four hours, counted.
+    fn last_day(&mut self) -> Result<&Day, Error> {
+        let counted = match self.counted.take() {
+            Some(day) => day,
+            None => Day::count(self.snapshot, self.now)?,
+        };
+        Ok(self.counted.insert(counted))
+    }
+
+    /// Shows `each` all events of the kinds since a time, in order, a page at a time; how many they were.
+    fn each_event(
+        &mut self,
+        kinds: &[Kind],
+        from: Timestamp,
+        each: &mut dyn FnMut(&Recorded),
+    ) -> Result<u64, Error> {
+        let mut filter = Filter {
             from: Some(from),
             kinds: kinds.to_vec(),
             ..Filter::default()
         };
-        event::search(self.snapshot, &filter, MOST_EVENTS)
+        let mut count = 0_u64;
+        loop {
+            let page = event::search(self.snapshot, &filter, PAGE)?;
+            for one in &page {
+                count = count.saturating_add(1);
+                each(one);
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => filter.after = Some(last.id),
+                _ => return Ok(count),
+            }
+        }
+    }
+
+    /// How many events of the kinds there were since a time.
+    fn count_events(&mut self, kinds: &[Kind], from: Timestamp) -> Result<u64, Error> {
+        self.each_event(kinds, from, &mut |_| {})
     }
 }
 
@@ -135,14 +174,6 @@ fn unbroken(rows: Vec<String>, ja: &str, en: &str) -> Finding {
         ),
     )
     .fact("rows", rows)
-}
-
-/// How many, in words: of so many events that were looked through, the most that are, more may have come.
-fn counted(count: usize, looked_through: usize) -> (String, String) {
-    match looked_through >= MOST_EVENTS {
-        true => (format!("{count} 件以上"), format!("at least {count}")),
-        false => (format!("{count} 件"), count.to_string()),
-    }
 }
 
 /// Whole days of a duration.

@@ -1,14 +1,19 @@
 //! People: arrival, departure, knowledge of the records, letters, idle identifiers (clauses 7.1, 9).
 
 use ::trail::Kind;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use store::Error;
 
 use super::{Check, Scene, texts, unbroken};
-use crate::state::{Finding, State};
+use crate::{
+    plaintext,
+    state::{Finding, State},
+};
 
 /// Days within which what was begun has to go on.
 const DAYS_TO_ACT: i64 = 14;
+/// Within which the server has warned whoever is to be warned.
+const TIME_TO_WARN: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -136,19 +141,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "plaintext-warning",
-        look: |scene| {
-            Ok(match scene.facts.plaintext_networks.is_empty() {
-                true => Finding::not_adopted(
-                    "暗号化されないログインは認められていない",
-                    "no login without encryption is permitted",
-                ),
-                false => Finding::unknown(
-                    "暗号化されないログインが認められているが、利用者への警告は記録されていない",
-                    "logins without encryption are permitted, and no warning to their holders is on record",
-                )
-                .fact("networks", texts(&scene.facts.plaintext_networks)),
-            })
-        },
+        look: warned,
     },
     Check {
         name: "register-erasure",
@@ -158,13 +151,15 @@ pub(super) const CHECKS: &[Check] = &[
             let mut own = scene.names(query)?;
             if !own.is_empty() {
                 // Where the site permitted one person to do both, the event says so.
-                let erased = scene.events(&[Kind::EntryErased], Timestamp::MIN)?;
-                let permitted = erased
-                    .iter()
-                    .filter(|one| one.event.detail.contains_key("single_person"));
-                let permitted: Vec<&str> =
-                    permitted.map(|one| one.event.subject.as_str()).collect();
-                own.retain(|name| !permitted.contains(&name.as_str()));
+                let mut permitted = Vec::new();
+                scene.each_event(&[Kind::EntryErased], Timestamp::MIN, &mut |one| {
+                    if one.event.detail.contains_key("single_person")
+                        && own.contains(&one.event.subject)
+                    {
+                        permitted.push(one.event.subject.clone());
+                    }
+                })?;
+                own.retain(|name| !permitted.contains(name));
             }
             let finding = unbroken(
                 own,
@@ -177,6 +172,53 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
 ];
+
+/// Holders know that their passwords may cross the network unencrypted (clause 4.1(2)).
+fn warned(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let networks = texts(&scene.facts.plaintext_networks);
+    if scene.facts.plaintext_networks.is_empty() {
+        return Ok(Finding::not_adopted(
+            "暗号化されないログインは認められていない",
+            "no login without encryption is permitted",
+        ));
+    }
+    let holders = plaintext::holders(scene.snapshot)?;
+    let due = plaintext::due(scene.snapshot, scene.facts, scene.now)?;
+    let late = due
+        .iter()
+        .filter(|one| scene.since(one.since) > TIME_TO_WARN);
+    let late: Vec<String> = late.map(|one| one.identifier.clone()).collect();
+    let named = late.iter().take(20).cloned().collect::<Vec<_>>();
+    let finding = if !late.is_empty() {
+        Finding::not_met(
+            format!(
+                "警告されていない利用者が {} 名いる: {}",
+                late.len(),
+                named.join("、")
+            ),
+            format!(
+                "{} holders were not warned: {}",
+                late.len(),
+                named.join(", ")
+            ),
+        )
+    } else if due.is_empty() {
+        Finding::met(
+            format!("利用者 {holders} 名の全員に警告が送られている"),
+            format!("all {holders} holders were warned"),
+        )
+    } else {
+        Finding::new(
+            State::Pending,
+            format!("警告を送る利用者が {} 名いる", due.len()),
+            format!("{} holders are about to be warned", due.len()),
+        )
+    };
+    Ok(finding
+        .fact("networks", networks)
+        .fact("holders", holders)
+        .fact("not_warned", texts(named)))
+}
 
 /// What waits too long makes it `not-met`.
 fn waiting(

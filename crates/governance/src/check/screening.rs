@@ -10,9 +10,9 @@ use crate::state::Finding;
 /// A canary that is older tells nothing any more.
 const CANARY_LASTS: SignedDuration = SignedDuration::from_hours(50);
 /// Released of what was set apart, in percent, from which on the rules are too harsh.
-const FALSE_PERCENT: usize = 10;
+const FALSE_PERCENT: u64 = 10;
 /// Below so many, a share says nothing.
-const FEW: usize = 20;
+const FEW: u64 = 20;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -111,13 +111,13 @@ pub(super) const CHECKS: &[Check] = &[
                 ));
             }
             let version = scene.count("SELECT COUNT(*) FROM screening_policy")?;
-            let refused = scene.events(&[Kind::TransactionRefused], scene.days_ago(1))?;
+            let refused = scene.last_day()?.of(&[Kind::TransactionRefused]);
             Ok(Finding::met(
                 format!("排除基準の第 {version} 版が適用されている"),
                 format!("version {version} of the policy is in force"),
             )
             .fact("versions", version)
-            .fact("refused_of_a_day", refused.len()))
+            .fact("refused_of_a_day", refused))
         },
     },
     Check {
@@ -180,8 +180,8 @@ fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
 /// How much of what was set apart people released again (clause 5.3(2)).
 fn false_positives(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     let month = scene.days_ago(30);
-    let apart = scene.events(&[Kind::QuarantineKept], month)?.len();
-    let released = scene.events(&[Kind::QuarantineReleased], month)?.len();
+    let apart = scene.count_events(&[Kind::QuarantineKept], month)?;
+    let released = scene.count_events(&[Kind::QuarantineReleased], month)?;
     let harsh = apart >= FEW && released.saturating_mul(100) > apart.saturating_mul(FALSE_PERCENT);
     Ok(match harsh {
         true => Finding::not_met(

@@ -4,23 +4,18 @@ use ::trail::Kind;
 use jiff::SignedDuration;
 use store::{Error, tree};
 
-use super::{Check, Scene, counted, texts, unbroken};
+use super::{Check, Scene, texts, unbroken};
 use crate::state::Finding;
 
 /// A checkpoint that is older means that none is made any more.
 const CHECKPOINT_LASTS: SignedDuration = SignedDuration::from_mins(15);
 /// Days within which a sealed volume has to be on a medium, and a due one to be decided on.
 const DAYS_TO_ACT: i64 = 31;
-/// The code of the reply to an attempt to relay (RFC 3463).
-const RELAYING: &str = "5.7.1 ";
-/// From so many within a day on, it is said that one should look closer.
-const CONSPICUOUS: usize = 100;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "events-with-effects",
         look: |scene| {
-            let day = scene.days_ago(1);
             let kinds = [
                 Kind::TransactionAccepted,
                 Kind::SubmissionAccepted,
@@ -28,7 +23,7 @@ pub(super) const CHECKS: &[Check] = &[
                 Kind::DeliveryRelayed,
                 Kind::AuthenticationSucceeded,
             ];
-            let events = scene.events(&kinds, day)?.len();
+            let events = scene.last_day()?.of(&kinds);
             let (ja, en) = (
                 "すべての変更は、その証跡と一つの確定操作で記録される",
                 "every change is committed together with its event",
@@ -93,18 +88,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "trail-erasure",
         look: erasure,
-    },
-    Check {
-        name: "analysis-relay-refusals",
-        look: |scene| conspicuous(scene, Which::Relay),
-    },
-    Check {
-        name: "analysis-cracking-retrieval",
-        look: |scene| conspicuous(scene, Which::Retrieval),
-    },
-    Check {
-        name: "analysis-cracking-submission",
-        look: |scene| conspicuous(scene, Which::Submission),
     },
 ];
 
@@ -258,52 +241,4 @@ fn erasure(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         )
     }
     .fact("due", texts(numbers)))
-}
-
-/// What is counted.
-#[derive(Clone, Copy, PartialEq)]
-enum Which {
-    Relay,
-    Retrieval,
-    Submission,
-}
-
-/// Counts of the last day by identifier and source; that there are many is told, and is no fault of the site.
-fn conspicuous(scene: &mut Scene<'_, '_>, which: Which) -> Result<Finding, Error> {
-    let kinds: &[Kind] = match which {
-        Which::Relay => &[Kind::TransactionRefused, Kind::SubmissionRefused],
-        Which::Retrieval | Which::Submission => &[Kind::AuthenticationFailed],
-    };
-    let events = scene.events(kinds, scene.days_ago(1))?;
-    let fact = |event: &::trail::Event, name: &str| {
-        let value = event.detail.get(name).and_then(|value| value.as_str());
-        value.unwrap_or_default().to_owned()
-    };
-    let own = events.iter().filter(|one| match which {
-        Which::Relay => fact(&one.event, "reply").contains(RELAYING),
-        Which::Retrieval => matches!(fact(&one.event, "protocol").as_str(), "imap" | "pop3"),
-        Which::Submission => fact(&one.event, "protocol") == "smtp",
-    });
-    let count = own.count();
-    let (ja, en) = match which {
-        Which::Relay => ("中継の拒否", "refusals of relaying"),
-        Which::Retrieval => ("MRAの主体認証の失敗", "failed logins at the MRA"),
-        Which::Submission => ("MSAの主体認証の失敗", "failed logins at the MSA"),
-    };
-    let more_ja = if count >= CONSPICUOUS {
-        "。`audit analyse` で詳細に分析すること"
-    } else {
-        ""
-    };
-    let more_en = if count >= CONSPICUOUS {
-        "; look closer with `audit analyse`"
-    } else {
-        ""
-    };
-    let (many_ja, many_en) = counted(count, events.len());
-    Ok(Finding::met(
-        format!("この1日の{ja}は {many_ja}{more_ja}"),
-        format!("{many_en} {en} within a day{more_en}"),
-    )
-    .fact("of_a_day", count))
 }

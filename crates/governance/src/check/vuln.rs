@@ -1,6 +1,5 @@
 //! Software and its vulnerabilities (clauses 4.3, 8.3).
 
-use ::trail::Kind;
 use jiff::{SignedDuration, Timestamp};
 use store::Error;
 
@@ -15,6 +14,8 @@ const LIST_LASTS: SignedDuration = SignedDuration::from_hours(50);
 /// Days within which a case is reported, and goes on at each step.
 const DAYS_TO_REPORT: i64 = 3;
 const DAYS_TO_ACT: i64 = 30;
+/// Days within which it is decided whether officers elsewhere are told.
+const DAYS_TO_SHARE: i64 = 30;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -129,15 +130,38 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "vulnerability-sharing",
         look: |scene| {
-            let given = scene.events(&[Kind::CommandGiven], scene.days_ago(365))?;
-            let shared = given
+            let standing = standing(scene)?;
+            let late = later(&standing.unshared, scene.days_ago(DAYS_TO_SHARE));
+            let numbers: Vec<String> = standing
+                .unshared
                 .iter()
-                .filter(|one| one.event.subject == "vuln export");
-            Ok(Finding::met(
-                "脆弱性の情報は CSAF 又は VEX として共有できる",
-                "cases can be shared as CSAF or VEX",
-            )
-            .fact("shared_within_a_year", shared.count()))
+                .map(|(number, _)| number.to_string())
+                .collect();
+            Ok(if !late.is_empty() {
+                Finding::not_met(
+                    format!(
+                        "悪用が確認されている脆弱性で、{DAYS_TO_SHARE} 日を過ぎても共有の要否が決められていないものがある: {}",
+                        late.join("、")
+                    ),
+                    format!(
+                        "of what is known to be exploited, it was not decided within {DAYS_TO_SHARE} days whether officers elsewhere are told: {}",
+                        late.join(", ")
+                    ),
+                )
+            } else if !numbers.is_empty() {
+                Finding::new(
+                    State::Pending,
+                    format!("共有の要否を決める脆弱性がある: {}", numbers.join("、")),
+                    format!("it is to be decided whether officers elsewhere are told: {}", numbers.join(", ")),
+                )
+            } else {
+                Finding::met(
+                    "悪用が確認されている脆弱性は、すべて共有されたか、共有を要しないと決められている",
+                    "of all that is known to be exploited officers elsewhere were told, or it was decided that they need not be",
+                )
+            }
+            .fact("decided", standing.shared)
+            .fact("undecided", texts(numbers)))
         },
     },
     Check {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use regulation::Text;
 use store::{
     Error, Tx, params,
-    sql::{Row, Sql, rows},
+    sql::{Row, Sql, first, rows},
 };
 
 use super::{object, text};
@@ -43,6 +43,15 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
 
 pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<Entry>, Error> {
     rows(sql, &format!("{SELECT} ORDER BY name"), &[], read)
+}
+
+pub(crate) fn by_name(sql: &mut dyn Sql, name: &str) -> Result<Option<Entry>, Error> {
+    first(
+        sql,
+        &format!("{SELECT} WHERE name = ?1"),
+        params![name],
+        read,
+    )
 }
 
 pub(crate) fn put(tx: &mut Tx<'_>, entry: &Entry) -> Result<(), Error> {

@@ -90,6 +90,12 @@ pub(crate) fn last_closed(sql: &mut dyn Sql, workflow: &str) -> Result<Option<En
     first(sql, &find, params![workflow], read)
 }
 
+/// Whether there is a task of the workflow and period, closed or not.
+pub(crate) fn is_there(sql: &mut dyn Sql, workflow: &str, period: &str) -> Result<bool, Error> {
+    let same = "SELECT number FROM task WHERE workflow = ?1 AND period = ?2";
+    Ok(first(sql, same, params![workflow, period], |row| row.int(0))?.is_some())
+}
+
 /// Opens a task, unless there is one of the workflow and period; its number, the next after the highest given.
 pub(crate) fn insert(
     tx: &mut Tx<'_>,
@@ -98,8 +104,7 @@ pub(crate) fn insert(
     due_at: Timestamp,
     facts: &Map<String, Value>,
 ) -> Result<Option<i64>, Error> {
-    let same = "SELECT number FROM task WHERE workflow = ?1 AND period = ?2";
-    if first(tx, same, params![workflow, period], |row| row.int(0))?.is_some() {
+    if is_there(tx, workflow, period)? {
         return Ok(None);
     }
     let highest = "SELECT COALESCE(MAX(number), 0) FROM task";

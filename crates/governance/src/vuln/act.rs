@@ -464,6 +464,26 @@ pub async fn share(
         .await
 }
 
+/// Notes that officers elsewhere need not be told of a case, and why (8.3(6): as needed).
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn need_not_share(
+    caller: &Caller,
+    number: i64,
+    reason: String,
+) -> Result<View, CommandError> {
+    let given = format!("vuln share {number} --not-needed");
+    caller
+        .change(&given, OFFICERS, move |tx, me| {
+            let now = tx.now();
+            let whole = Whole::find(tx, number, now)?;
+            let facts = json!({ "to": [], "reason": words("the reason", &reason, 1)? });
+            step(tx, me, &whole, Step::Shared, &facts, false)
+        })
+        .await
+}
+
 /// A document that is shared.
 #[derive(Clone, Debug)]
 pub struct Document {

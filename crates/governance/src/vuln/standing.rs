@@ -42,6 +42,11 @@ pub struct Standing {
     pub excepted: Vec<(i64, Timestamp)>,
     /// Open cases, not excepted, that are known to be exploited.
     pub exploited: Vec<i64>,
+    /// Cases of what is known to be exploited, opened within a year, of which nobody decided whether officers elsewhere are told: number
+    /// and when it was opened (8.3(6)).
+    pub unshared: Vec<(i64, Timestamp)>,
+    /// Cases that were shared.
+    pub shared: u64,
     /// Cases that were closed.
     pub closed: u64,
 }
@@ -89,7 +94,18 @@ pub fn standing(
             trouble,
         });
     }
+    let year = SignedDuration::from_hours(365 * 24);
     for case in table::cases(sql)? {
+        let is_shared = table::steps(sql, case.number)?
+            .iter()
+            .any(|taken| taken.step == Step::Shared);
+        if is_shared {
+            standing.shared = standing.shared.saturating_add(1);
+        } else if now.duration_since(case.opened_at) < year
+            && table::exploited(sql, &case.id)?.is_some()
+        {
+            standing.unshared.push((case.number, case.opened_at));
+        }
         if case.closed_at.is_some() {
             standing.closed = standing.closed.saturating_add(1);
             continue;

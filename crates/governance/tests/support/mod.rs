@@ -32,6 +32,7 @@ pub fn rules() -> Rules {
         calendar: Calendar {
             zone: TimeZone::get("Asia/Tokyo").unwrap(),
             year_begins: 4,
+            working_days: None,
         },
         workflows: Workflow::built_in().unwrap().into(),
     }
@@ -42,6 +43,7 @@ pub fn good(site: &Site) -> Facts {
     let now = site.store.now();
     Facts {
         mailboxes: true,
+        plaintext_warned_every: SignedDuration::from_hours(180 * 24),
         pages: true,
         retain_years: 10,
         rotate_months: 1,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use directory::Role;
 use governance::State;
+use jiff::civil::Date;
 
 use super::BundleSpan;
 
@@ -66,6 +67,15 @@ pub(crate) enum TaskCommand {
         /// An answer to a point; may be repeated
         #[arg(long = "answer", value_name = "KEY=TEXT", value_parser = answer)]
         answers: Vec<(String, String)>,
+        /// A fault that a review found, which becomes a task of its own when the review is closed; may be repeated
+        #[arg(long = "fault", value_name = "TEXT", requires = "due")]
+        faults: Vec<String>,
+        /// The day by which a fault is put right, as 2027-03-31: one for each fault, in the same order
+        #[arg(long, value_name = "DATE", requires = "faults")]
+        due: Vec<Date>,
+        /// Who puts it right: one for each fault, one for all, or none: the role that owes the review
+        #[arg(long, value_name = "ROLE", requires = "faults")]
+        role: Vec<Role>,
     },
     /// Approve what another person did, which closes the task
     Approve {

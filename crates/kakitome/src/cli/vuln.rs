@@ -99,8 +99,11 @@ pub(crate) enum VulnCommand {
         /// Its number
         number: i64,
         /// Whom; may be repeated
-        #[arg(long, value_name = "ADDRESS", required = true)]
+        #[arg(long, value_name = "ADDRESS", required_unless_present = "not_needed")]
         to: Vec<String>,
+        /// Nobody need be told, and why; kept in the audit trail
+        #[arg(long, value_name = "REASON", conflicts_with = "to")]
+        not_needed: Option<String>,
         /// As a security advisory, or as VEX
         #[arg(long, default_value = "csaf")]
         format: ExportFormat,

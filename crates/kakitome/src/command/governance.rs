@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use directory::command::Caller;
-use governance::{clause, report, task};
+use directory::{Role, command::Caller};
+use governance::{clause, fault::Named, report, task};
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use trail::Outcome;
 use world::Timestamp;
@@ -167,14 +168,21 @@ pub(super) async fn tasks(
         TaskCommand::Show { number } => {
             return answer.row(&task::show(caller, &rules, number).await?).await;
         }
-        TaskCommand::Done { number, answers } => {
+        TaskCommand::Done {
+            number,
+            answers,
+            faults,
+            due,
+            role,
+        } => {
             let mut given = BTreeMap::new();
             for (key, text) in answers {
                 if given.insert(key.clone(), text).is_some() {
                     return Err(Failure::Words(format!("{key} is answered twice")));
                 }
             }
-            task::done(caller, &rules, number, given).await?
+            let faults = named(faults, &due, &role)?;
+            task::done(caller, &rules, number, given, faults).await?
         }
         TaskCommand::Approve { number } => task::approve(caller, &rules, number).await?,
         TaskCommand::Reject { number, reason } => {
@@ -184,6 +192,31 @@ pub(super) async fn tasks(
     // Those who approve, or who are reported to, hear of it soon.
     site.look_at_clauses.notify_one();
     answer.row(&after).await
+}
+
+/// Each fault with its day and its role.
+fn named(faults: Vec<String>, due: &[Date], roles: &[Role]) -> Result<Vec<Named>, Failure> {
+    if faults.len() != due.len() {
+        return Err(Failure::Words(format!(
+            "{} faults and {} days: each --fault has a --due",
+            faults.len(),
+            due.len()
+        )));
+    }
+    if roles.len() > 1 && roles.len() != faults.len() {
+        return Err(Failure::Words(format!(
+            "{} faults and {} roles: one --role is for all faults, several are for one each",
+            faults.len(),
+            roles.len()
+        )));
+    }
+    let dated = faults.into_iter().zip(due).enumerate();
+    let named = dated.map(|(index, (fault, due))| Named {
+        fault,
+        due: *due,
+        role: roles.get(index).or_else(|| roles.first()).copied(),
+    });
+    Ok(named.collect())
 }
 
 pub(super) async fn reports(

@@ -11,6 +11,7 @@ mod block;
 mod bounces;
 mod dkim;
 mod dmarc;
+mod expert;
 mod governance;
 mod incident;
 mod learning;
@@ -190,6 +191,7 @@ pub(crate) async fn run_as(
         SiteCommand::Runbook(command) => runbook::run(&caller, command, answer).await,
         SiteCommand::Clause(command) => governance::clauses(site, &caller, command, answer).await,
         SiteCommand::Task(command) => governance::tasks(site, &caller, command, answer).await,
+        SiteCommand::Expert(command) => expert::run(site, &caller, command, answer).await,
         SiteCommand::Report(command) => governance::reports(&caller, command, answer).await,
         SiteCommand::Block(command) => block::run(&caller, command, answer).await,
         SiteCommand::Vuln(command) => vuln::run(site, &caller, command, answer).await,
@@ -300,6 +302,7 @@ async fn dispatch(
         | SiteCommand::Block(_)
         | SiteCommand::Clause(_)
         | SiteCommand::Task(_)
+        | SiteCommand::Expert(_)
         | SiteCommand::Report(_)
         | SiteCommand::Vuln(_)
         | SiteCommand::Traffic(_)

@@ -2,7 +2,7 @@
 
 use directory::{
     Role,
-    command::{Caller, arrival, person, role, roster},
+    command::{Caller, arrival, language, person, role, roster},
 };
 use serde_json::json;
 
@@ -69,6 +69,16 @@ pub(super) async fn run(
         }
         PersonCommand::Show { name } => answer.row(&person::show(caller, &name).await?).await,
         PersonCommand::Map { name, os_user } => Ok(person::map(caller, &name, &os_user).await?),
+        PersonCommand::Language {
+            name,
+            language: chosen,
+        } => {
+            // The command line permits nothing else.
+            let chosen = chosen.parse().ok();
+            answer
+                .row(&language::set(caller, &name, chosen).await?)
+                .await
+        }
         PersonCommand::Notice { name, lang } => {
             let years = site.settings().audit.retain_years;
             let (lang, text) = notice(&lang, years);

@@ -57,15 +57,7 @@ pub(super) async fn run(
 }
 
 /// The regulation and the facts of the site as they are now.
-async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandError> {
-    let (people, clauses) = standing(site).await?;
-    Ok(own_regulation::of(site, &people, &clauses))
-}
-
-/// Everybody, and how the clauses stand now.
-pub(super) async fn standing(
-    site: &Site,
-) -> Result<(Vec<PersonView>, BTreeMap<String, ClauseView>), CommandError> {
+pub(super) async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts), CommandError> {
     let (rules, facts, now) = (
         site.rules(),
         governing::gather(site).await,
@@ -73,9 +65,18 @@ pub(super) async fn standing(
     );
     let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
         let clauses = governance::clause::states(snapshot, &rules, &facts, now)?;
-        Ok((person::everybody(snapshot)?, clauses))
+        let corrections = governance::fault::corrections(snapshot, &rules, None)?;
+        let experts = governance::expert::all(snapshot, &rules, now)?;
+        Ok((person::everybody(snapshot)?, clauses, corrections, experts))
     };
-    site.store.read(read).await
+    let (people, clauses, corrections, experts) = site.store.read(read).await?;
+    Ok(own_regulation::of(
+        site,
+        &people,
+        &clauses,
+        corrections,
+        &experts,
+    ))
 }
 
 async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {

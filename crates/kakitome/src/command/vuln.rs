@@ -111,9 +111,15 @@ pub(super) async fn run(
             until,
             reason,
         } => act::except(caller, number, time(&until)?, reason).await?,
-        VulnCommand::Share { number, to, format } => {
-            share(site, caller, number, &to, format).await?
-        }
+        VulnCommand::Share {
+            number,
+            to,
+            not_needed,
+            format,
+        } => match not_needed {
+            Some(reason) => act::need_not_share(caller, number, reason).await?,
+            None => share(site, caller, number, &to, format).await?,
+        },
         VulnCommand::Export { number, format } => {
             return export(site, caller, number, format, answer).await;
         }

@@ -32,13 +32,15 @@ pub(crate) async fn gather(site: &Site) -> Facts {
             .services()
             .iter()
             .any(|(service, _)| *service == Service::Https),
-        plaintext_networks: networks(&settings.retrieval.plaintext_networks),
+        plaintext_networks: settings.plaintext_networks(),
+        plaintext_warned_every: settings.plaintext_warned_every(),
         unauthenticated_networks: networks(&settings.submission.unauthenticated_networks),
         retain_years: u32::from(settings.audit.retain_years),
         rotate_months: u32::from(settings.audit.rotate_months),
         shortest_password: settings.directory.shortest_password,
         initial_only_to_change: settings.directory.initial_only_to_change,
         acknowledgement_required: settings.directory.acknowledgement_required,
+        capacity: settings.capacity.options(),
         default_quota: settings.directory.default_quota.map(|size| size.0),
         screening: settings.screens(),
         scanning: scanning(site, &settings),

@@ -1,11 +1,12 @@
 //! The regulation is looked at while the server runs: standings, tasks that came round, and the mail that tells people of them.
 
 mod facts;
+mod post;
 
 use std::{sync::Arc, time::Duration};
 
-use directory::Role;
 use governance::{incident, look, remind, report};
+use regulation::Text;
 use store::Tx;
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
@@ -42,7 +43,9 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 /// Looks once, and sends what is to be sent.
 pub(crate) async fn once(site: &Site) -> Result<(), store::Error> {
     let rules = site.rules();
-    let seen = look::look(&site.store, &rules, &gather(site).await).await?;
+    let facts = gather(site).await;
+    post::warn(site, &facts).await?;
+    let seen = look::look(&site.store, &rules, &facts).await?;
     for state in governance::State::ALL {
         let count = seen
             .values()
@@ -62,14 +65,11 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
         .read(move |snapshot| remind::due(snapshot, &rules, now))
         .await?;
     for reminder in due {
-        let message = Notice {
-            to: holders(site, &reminder.roles).await?,
-            subject: reminder.subject.clone(),
-            text: reminder.text.clone(),
-        };
+        let to = post::holders(site, &reminder.roles).await?;
+        let versions = post::versions(site, to, &reminder.subject, &reminder.text).await?;
         let task = reminder.task;
         let work = move |tx: &mut Tx<'_>, told: &[_]| remind::note(tx, &reminder, told);
-        let ((), told) = notice::send(&site.transfer, message, work).await?;
+        let ((), told) = notice::send_versions(&site.transfer, versions, work).await?;
         if told.is_empty() {
             tracing::warn!(
                 task,
@@ -78,8 +78,9 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
         }
     }
     for late in incident::late(&site.directory, &site.store).await? {
+        // Both languages are in it.
         let message = Notice {
-            to: holders(site, &late.roles).await?,
+            to: post::holders(site, &late.roles).await?,
             subject: late.subject.clone(),
             text: late.text.clone(),
         };
@@ -96,36 +97,25 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
     let unsent = site.store.read(|snapshot| report::unsent(snapshot)).await?;
     for report in unsent {
         let number = report.number;
-        let message = Notice {
-            to: holders(site, &[report.to]).await?,
-            subject: format!(
-                "[Kakitome] 報告書 {number}: {title} / report {number}",
-                title = report.title
-            ),
-            text: format!(
-                "{}\n----\n確認 / Acknowledge: kakitome -C DIR report acknowledge {number}\n",
-                report.text
-            ),
-        };
+        let to = post::holders(site, &[report.to]).await?;
+        let title = &report.title;
+        let subject = Text::new(
+            format!("[Kakitome] 報告書 {number}: {title}"),
+            format!("[Kakitome] report {number}: {title}"),
+        );
+        // A report is one document, with one digest: it is in both languages for everybody.
+        let command = format!("kakitome -C DIR report acknowledge {number}");
+        let text = Text::new(
+            format!("{}\n----\n確認: {command}\n", report.text),
+            format!("{}\n----\nAcknowledge: {command}\n", report.text),
+        );
+        let versions = post::reports(site, to, &subject, &text).await?;
         let to = report.to;
         let work = move |tx: &mut Tx<'_>, told: &[_]| report::note_sent(tx, number, to, told);
-        let ((), told) = notice::send(&site.transfer, message, work).await?;
+        let ((), told) = notice::send_versions(&site.transfer, versions, work).await?;
         if told.is_empty() {
             tracing::warn!(report = number, role = %to, "a report was made, and nobody of its role has a mailbox here: `kakitome report show`");
         }
     }
     Ok(())
-}
-
-/// Where mail reaches those who hold any of the roles, each address once.
-async fn holders(site: &Site, roles: &[Role]) -> Result<Vec<message::Address>, store::Error> {
-    let mut addresses = Vec::new();
-    for role in roles {
-        for address in site.directory.addresses_of(*role).await? {
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-    }
-    Ok(addresses)
 }

@@ -1,6 +1,6 @@
 //! Limits, times and the tables that are mostly numbers.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -118,12 +118,19 @@ impl LimitKeys {
     }
 }
 
+/// How often holders are warned of logins without TLS, if nothing is said: the least and the most that may be.
+const DEFAULT_WARNING: Duration = Duration::from_secs(180 * 86_400);
+const LEAST_WARNING: Duration = Duration::from_secs(86_400);
+const MOST_WARNING: Duration = Duration::from_secs(366 * 86_400);
+
 /// `[retrieval]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RetrievalKeys {
     /// Networks whose clients may log in without TLS (option of clause 4.1(2)).
     pub(crate) plaintext_networks: Vec<Spanned<String>>,
+    /// How often holders are warned where such networks are named.
+    pub(crate) plaintext_warning_every: Option<Spanned<Time>>,
     /// Time from connection to login.
     pub(crate) login_time: Option<Time>,
     /// Silence of an IMAP client.
@@ -437,11 +444,25 @@ impl StoreKeys {
 }
 
 impl super::Settings {
+    /// How often holders are warned where networks are named that may log in without TLS.
+    pub(crate) fn plaintext_warned_every(&self) -> jiff::SignedDuration {
+        let every = self.retrieval.plaintext_warning_every.as_ref();
+        let every = every.map_or(DEFAULT_WARNING, |every| every.get_ref().0);
+        every.try_into().unwrap_or(jiff::SignedDuration::MAX)
+    }
+
     /// Checks what `[dns]` and `[retrieval]` name; called with the rest of the settings.
     pub(super) fn check_names(&self, at: At<'_>) -> Result<(), SettingsError> {
         for server in &self.dns.servers {
             name_server(server.get_ref()).map_err(|reason| at(server.span(), reason))?;
         }
-        networks(&self.retrieval.plaintext_networks, at).map(drop)
+        networks(&self.retrieval.plaintext_networks, at)?;
+        if let Some(every) = &self.retrieval.plaintext_warning_every
+            && !(LEAST_WARNING..=MOST_WARNING).contains(&every.get_ref().0)
+        {
+            let reason = "plaintext_warning_every lies between 1d and 366d".to_owned();
+            return Err(at(every.span(), reason));
+        }
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod acme;
 mod analysis;
 mod audit;
 mod bounds;
+mod capacity;
 mod criteria;
 mod engines;
 mod error;
@@ -44,6 +45,7 @@ pub(crate) use self::regulation::RegulationKeys;
 pub(crate) use self::traffic::TrafficKeys;
 pub(crate) use acme::{AcmeKeys, AcmeRules};
 pub(crate) use audit::{AuditKeys, ForwardTo};
+pub(crate) use capacity::CapacityKeys;
 pub(crate) use error::SettingsError;
 pub(crate) use isolation::IsolationKeys;
 pub(crate) use limits::{
@@ -105,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) tls_reports: ReportKeys,
     #[serde(default)]
     pub(crate) isolation: IsolationKeys,
+    #[serde(default)]
+    pub(crate) capacity: CapacityKeys,
     #[serde(default)]
     pub(crate) traffic: TrafficKeys,
     #[serde(default)]
@@ -347,6 +351,7 @@ impl Settings {
             reports.check(&self.own_domains(), at)?;
         }
         self.isolation.check(at)?;
+        self.capacity.check(at)?;
         self.traffic.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;
@@ -516,6 +521,10 @@ mod tests {
             ("[screening.words]\njunk_from = 400\n", 9),
             ("[return_path]\nsurge = 1000000\n", 9),
             ("[return_path]\nsurge_time = \"0s\"\n", 9),
+            ("[capacity]\nnear_percent = 20\n", 9),
+            ("[capacity]\nkeep = \"30d\"\n", 9),
+            ("[retrieval]\nplaintext_warning_every = \"1h\"\n", 9),
+            ("[regulation]\nlanguage = \"fr\"\n", 9),
             ("[isolation]\nblock_time = \"1s\"\n", 9),
             ("[isolation]\nexcept = [\"0.0.0.0/0\"]\n", 9),
             ("[signing]\nalgorithms = [\"ed25519\"]\n", 9),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io, path::Path, path::PathBuf, sync::Arc};
 
+use ::directory::Language;
 use ::governance::{Rules, schedule::Calendar, workflow::Workflow};
 use ::regulation::{Choices, Contact, File, Regulation, Text, Value};
 use jiff::tz::TimeZone;
@@ -29,6 +30,10 @@ pub(crate) struct RegulationKeys {
     pub(crate) time_zone: Option<Spanned<String>>,
     /// The month in which the site's year begins, from which spans of months are counted.
     pub(crate) year_begins: Spanned<i8>,
+    /// Whether what is due on a day on which nobody works is due on the next one on which people do.
+    pub(crate) due_on_working_days: bool,
+    /// In which language people are written to who chose none: `ja`, `en` or `both`.
+    pub(crate) language: Spanned<String>,
     /// Its edition, from 1: the site raises it when the regulation is put into force anew.
     pub(crate) edition: Spanned<u32>,
     /// Whom to turn to, as its annex tells.
@@ -63,6 +68,8 @@ impl Default for RegulationKeys {
             organisation: None,
             time_zone: None,
             year_begins: Spanned::new(0..0, 4),
+            due_on_working_days: true,
+            language: Spanned::new(0..0, "both".to_owned()),
             edition: Spanned::new(0..0, 1),
             contacts: Vec::new(),
             parameters: BTreeMap::new(),
@@ -92,6 +99,9 @@ impl Settings {
         if !(1..=12).contains(keys.year_begins.get_ref()) {
             let message = "a month has a number from 1 to 12";
             return Err(places.at(keys.year_begins.span(), message.into()));
+        }
+        if let Err(error) = keys.language.get_ref().parse::<Language>() {
+            return Err(places.at(keys.language.span(), error.to_string()));
         }
         if let Some(name) = &keys.organisation {
             let long = name.get_ref().chars().count() > MOST_NAME;
@@ -130,6 +140,8 @@ impl Settings {
             calendar: Calendar {
                 zone: zone.unwrap_or_else(TimeZone::system),
                 year_begins: *self.regulation.year_begins.get_ref(),
+                working_days: (self.regulation.due_on_working_days)
+                    .then(|| self.traffic.calendar()),
             },
             workflows: workflows.into(),
         })
@@ -192,10 +204,7 @@ impl Settings {
     fn decided_options(&self) -> [(&'static str, bool); 5] {
         let screened = matches!(self.screening_settings(), Ok(Some(_)));
         [
-            (
-                "plaintext-login",
-                !self.retrieval.plaintext_networks.is_empty(),
-            ),
+            ("plaintext-login", !self.plaintext_networks().is_empty()),
             ("submission-authentication", self.has(Role::Mailbox)),
             (
                 "submission-without-authentication",
@@ -207,6 +216,26 @@ impl Settings {
                 self.directory.initial_only_to_change,
             ),
         ]
+    }
+
+    /// In which language people are written to who chose none.
+    pub(crate) fn language(&self) -> Language {
+        // It was looked at when the settings were read.
+        self.regulation
+            .language
+            .get_ref()
+            .parse()
+            .unwrap_or_default()
+    }
+
+    /// Networks that may log in without TLS and are not the machine itself.
+    pub(crate) fn plaintext_networks(&self) -> Vec<String> {
+        let networks = self.retrieval.plaintext_networks.iter();
+        let outside = networks.filter(|text| {
+            let network = text.get_ref().parse::<wire::ExplicitNetwork>();
+            !network.is_ok_and(|network| network.is_loopback())
+        });
+        outside.map(|text| text.get_ref().clone()).collect()
     }
 
     /// Whose regulation it is.

@@ -347,6 +347,7 @@ impl Settings {
         let mut made = retrieval::Settings::default();
         let RetrievalKeys {
             plaintext_networks,
+            plaintext_warning_every: _,
             login_time,
             imap_silence,
             pop3_silence,

@@ -184,6 +184,7 @@ unauthenticated_networks = []
 [retrieval]
 # Networks whose clients may log in without TLS (option of clause 4.1(2)): none.
 # plaintext_networks = [\"192.0.2.0/24\"]
+# plaintext_warning_every = \"180d\"  # how often everybody with a mailbox is warned of that by mail, from 1d to 366d
 # login_time = \"2m\"
 # imap_silence = \"31m\"
 # pop3_silence = \"11m\"
@@ -208,6 +209,8 @@ unauthenticated_networks = []
 # Domains whose DMARC record asks for it are told once a day what came in their names (RFC 9990), and what others tell of own domains is
 # read: `dmarc reports figures`.
 # send = true                      # default: where mail is screened, unless the site is on loopback alone and names no [dns] servers
+# due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day
+# language = \"both\"               # of tasks, reminders and warnings by mail: ja, en, both; `person language` sets another for one person
 # organisation = \"City of Example\"  # who reports; default: the first domain
 # contact = \"postmaster@DOMAIN\"  # whom reports are from; default: postmaster at the server's name
 # size = \"10MiB\"                 # of a report as it is sent; a larger one is not sent
@@ -223,6 +226,12 @@ unauthenticated_networks = []
 # size = \"10MiB\"                 # of a report as it is packed; a larger one is not sent
 # days = 3                         # that are made up for when the server was down
 # address = \"tls-reports@DOMAIN\"  # where reports about own domains come to; the own records (`tls records`) name it in rua=
+
+[capacity]
+# What mailboxes take is measured each month (clause 6.2): `clause show 6.2-1`, `task list`.
+# keep = \"1080d\"                 # how long it is kept what single mailboxes took; sums are kept for ever
+# near_percent = 90                # from so much of its quota on a mailbox is nearly full
+# lasts_months = 6                 # the disk has to last so long, as mailboxes grow
 
 [isolation]
 # Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident

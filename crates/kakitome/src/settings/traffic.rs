@@ -157,9 +157,19 @@ impl TrafficKeys {
         )
     }
 
+    /// The days on which people work.
+    pub(crate) fn calendar(&self) -> Calendar {
+        let closed = self.closed.iter();
+        Calendar {
+            japan: self.holidays.get_ref() == "japan",
+            closed: closed
+                .filter_map(|text| text.get_ref().parse().ok())
+                .collect(),
+        }
+    }
+
     /// For the watch over traffic.
     pub(crate) fn options(&self, own: Vec<String>) -> Options {
-        let closed = self.closed.iter();
         Options {
             rules: Rules {
                 times: f64::from(*self.times.get_ref()),
@@ -176,12 +186,7 @@ impl TrafficKeys {
                     disk_free: u64::from(*self.disk_free_percent.get_ref()) * 10,
                 },
             },
-            calendar: Calendar {
-                japan: self.holidays.get_ref() == "japan",
-                closed: closed
-                    .filter_map(|text| text.get_ref().parse().ok())
-                    .collect(),
-            },
+            calendar: self.calendar(),
             zone: TimeZone::system(),
             weeks: *self.weeks.get_ref(),
             keep_hours: self.keep_hours.get_ref().0,

@@ -41,6 +41,7 @@ pub(crate) fn site(regulation: &Regulation) -> SiteFacts {
         choices: Choices::proposed(regulation),
         holders: BTreeMap::from([("administrator".to_owned(), vec![holder])]),
         contacts: Vec::new(),
+        corrections: Vec::new(),
         standings,
     }
 }

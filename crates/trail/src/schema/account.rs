@@ -105,6 +105,16 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             OrNull "suspends_at" Text: "When it is suspended if it is not used (RFC 3339); null if it is not.";
             Always "sent" Boolean: "Whether mail went to the holder, or to the account managers if the holder has left; false: none could be sent.";
     }
+    PlaintextWarned {
+        subject: "the identifier";
+        outcome: Success;
+        facts:
+            Always "networks" List: "The networks that may log in without TLS.";
+            OrNull "used_at" Text: "When the identifier last logged in without TLS, to the day (RFC 3339); null if it never did.";
+            OrNull "used_from" Text: "From which address that was; null if it never did.";
+            OrNull "used_with" Text: "By which protocol that was; null if it never did.";
+            Always "sent" Boolean: "Whether mail went to the holder; false: none could be sent.";
+    }
     ReadingOpened {
         subject: "the identifier whose mailbox it is";
         outcome: Success;

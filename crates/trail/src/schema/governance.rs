@@ -39,6 +39,9 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
             Always "due" Text: "When it is due (RFC 3339).";
             Always "missed" Number: "How many periods before that one were missed altogether.";
             Always "prepared" Text: "SHA-256 of the facts that were prepared for it, in hexadecimal digits.";
+            Sometimes "of" Number: "The task whose review found the fault that this one corrects, if it corrects one.";
+            Sometimes "fault" Text: "The fault, as it was named; there if `of` is.";
+            Sometimes "review" Text: "The workflow of that review; there if `of` is.";
     }
     TaskReminded {
         subject: "the task's number";
@@ -56,6 +59,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
             Always "workflow" Text: "The workflow that it is of.";
             Always "period" Text: "The period that it is about.";
             Always "answers" Object: "What was said of each point.";
+            Sometimes "faults" List: "Faults that were found, each an object of `fault`, `due` (a day) and `role`; absent if none was.";
             Always "late" Boolean: "Whether that was after it was due.";
             Always "closed" Boolean: "Whether it is closed with that; otherwise another person approves it.";
     }
@@ -97,5 +101,52 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "digest" Text: "SHA-256 of the text that was acknowledged.";
+    }
+    CapacityMeasured {
+        subject: "the period: its first day or month";
+        outcome: Success;
+        facts:
+            Always "mailboxes" Number: "How many there are.";
+            Always "octets" Number: "What they take together.";
+            Always "messages" Number: "How many messages are in them.";
+            OrNull "disk_free" Number: "Free octets of the disk; null if that could not be told.";
+            OrNull "disk_size" Number: "All octets of the disk; null if that could not be told.";
+            Always "near" Number: "How many mailboxes are near their quota.";
+            Always "dropped" Number: "Rows of single mailboxes that were given up for their age.";
+    }
+    ExpertAdded {
+        subject: "the contract's number";
+        outcome: Success;
+        facts:
+            Always "name" Text: "Who they are.";
+            Always "contact" Text: "How they are reached.";
+            Always "from" Text: "The first day of the term.";
+            Always "until" Text: "The last day of the term.";
+            Always "renew_by" Text: "The day by which it is to be decided on the renewal.";
+    }
+    ExpertRenewed {
+        subject: "the contract's number";
+        outcome: Success;
+        facts:
+            Always "name" Text: "Who they are.";
+            Always "contact" Text: "How they are reached now.";
+            Always "until" Text: "The last day of the term now.";
+            Always "renew_by" Text: "The day by which it is to be decided on the next renewal.";
+            Always "before" Text: "The last day that the term had before.";
+    }
+    ExpertEnded {
+        subject: "the contract's number";
+        outcome: Success;
+        facts:
+            Always "name" Text: "Who they are.";
+            Always "reason" Text: "Why it ended.";
+    }
+    ExpertDrilled {
+        subject: "the contract's number";
+        outcome: Success, Failure;
+        facts:
+            Always "name" Text: "Who they are.";
+            Always "on" Text: "The day on which it was tried.";
+            Always "result" Text: "How it went; the outcome is failure if they could not be reached.";
     }
 };

@@ -16,6 +16,13 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Sometimes "role" Text: "The role that an import gives: `staff`.";
             Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
     }
+    PersonLanguage {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            OrNull "before" Text: "Which it was: `ja`, `en` or `both`; null: the site's.";
+            OrNull "language" Text: "Which it is now; null: the site's.";
+    }
     PersonLeft {
         subject: "the person's short name";
         outcome: Success;

@@ -9,7 +9,6 @@ use super::{
     super::super::{Failure, regulation},
     Making, left_out,
 };
-use crate::own_regulation;
 
 /// The other verifier, which shares nothing with this program but the description of the format.
 const VERIFIER: &[u8] = include_bytes!("../../../../../../tools/verify_trail.py");
@@ -75,8 +74,7 @@ impl Making<'_> {
 
     /// The site's own regulation in both languages, and as OSCAL.
     async fn regulation(&self) -> Result<Vec<Whole>, Failure> {
-        let (people, clauses) = regulation::standing(self.site).await?;
-        let (rules, facts) = own_regulation::of(self.site, &people, &clauses);
+        let (rules, facts) = regulation::gathered(self.site).await?;
         let mut files = Vec::new();
         for (folder, language) in [("ja", Language::Ja), ("en", Language::En)] {
             let document = Document::regulation(&rules, &facts, language);
