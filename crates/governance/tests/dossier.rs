@@ -62,7 +62,14 @@ async fn lived() -> (Site, Rules, Timestamp) {
     };
     let open = task::list(&chief, &rules, which).await.unwrap();
     let review = open.iter().find(|task| task.workflow == REVIEW).unwrap();
-    let done = task::done(&chief, &rules, review.number, answers(&rules, REVIEW)).await;
+    let done = task::done(
+        &chief,
+        &rules,
+        review.number,
+        answers(&rules, REVIEW),
+        Vec::new(),
+    )
+    .await;
     done.unwrap();
     (site, rules, begin)
 }

@@ -1,16 +1,12 @@
 //! `regulation`: the site's own regulation as documents.
 
-use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
 use ::regulation::{Catalogue, Decided, Document, Language, Regulation, SiteFacts, oscal};
 use directory::{
     Role,
-    command::{
-        Caller, CommandError,
-        person::{self, PersonView},
-    },
+    command::{Caller, CommandError, person},
 };
-use governance::clause::ClauseView;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trail::{Actor, Event, Kind};
