@@ -4,7 +4,6 @@
 //! period; who has logged in without TLS is told of that, at most once a period. Networks of the machine itself are none: what
 //! stays on it crosses no network.
 
-use directory::Language;
 use jiff::{SignedDuration, Timestamp};
 use message::Address;
 use regulation::Text;
@@ -78,16 +77,6 @@ impl ToWarn {
             ),
         );
         (subject, text)
-    }
-
-    /// The warning in a language: subject and text.
-    #[must_use]
-    pub fn in_language(&self, facts: &Facts, language: Language) -> (String, String) {
-        let (subject, text) = self.words(facts);
-        (
-            language.choose(&subject.ja, &subject.en, " / "),
-            language.choose(&text.ja, &text.en, "\n----\n\n"),
-        )
     }
 }
 

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use jiff::{ToSpan as _, Zoned};
-use support::{Program, Site, imap, site::me, until};
+use support::{Program, Site, imap, until};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -79,8 +79,6 @@ fn an_expert_is_at_hand_by_a_contract_that_the_regulation_names() {
         "--until",
         &until_day,
     ];
-    site.refused(&add);
-    site.give(&["person", "role", "grant", &me(), "security-officer"]);
     assert_eq!(state(&site, "10.1-2"), "not-met");
     let added = site.give(&add).remove(0);
     assert_eq!(added["state"], "in-force", "{added}");
