@@ -1,6 +1,9 @@
 //! A site's own runbooks: `DIR/runbooks/KIND.toml` takes the place of the one that is built in.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use directory::runbook::{MOST_OCTETS, Runbook, Runbooks};
 use regulation::Regulation;
@@ -27,31 +30,33 @@ pub(crate) fn load(directory: &Path, regulation: &Regulation) -> Result<Runbooks
     Ok(books)
 }
 
-fn files(directory: &Path) -> Result<Vec<(String, String)>, String> {
-    let folder = directory.join(FOLDER);
-    let unreadable = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
-    let entries = match std::fs::read_dir(&folder) {
+/// The site's own, relative to its directory, in order of their names.
+///
+/// # Errors
+/// When the folder cannot be listed; when it has more files than 100.
+pub(crate) fn names(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(directory.join(FOLDER)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(&folder, &error)),
+        Err(error) => return Err(error),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry
-            .map_err(|error| unreadable(&folder, &error))?
-            .file_name();
-        let path = Path::new(FOLDER).join(name);
+        let path = Path::new(FOLDER).join(entry?.file_name());
         if path.extension().is_some_and(|ending| ending == "toml") {
             names.push(path);
         }
         if names.len() > MOST_FILES {
-            return Err(format!(
-                "{}: more than {MOST_FILES} files",
-                folder.display()
-            ));
+            return Err(io::Error::other(format!("more than {MOST_FILES} files")));
         }
     }
     names.sort();
+    Ok(names)
+}
+
+fn files(directory: &Path) -> Result<Vec<(String, String)>, String> {
+    let unreadable = |path: &Path, error: &io::Error| format!("{}: {error}", path.display());
+    let names = names(directory).map_err(|error| unreadable(&directory.join(FOLDER), &error))?;
     let mut found = Vec::with_capacity(names.len());
     for name in names {
         let path = directory.join(&name);

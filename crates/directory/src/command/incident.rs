@@ -33,7 +33,16 @@ pub use super::{
 };
 
 /// The listener's checks that say who gets in: these have an incident opened, and have to pass before it is closed.
-const DOORS: [&str; 3] = ["relay.", "login.", "commands."];
+const DOORS: [&str; 8] = [
+    "relay.",
+    "login.",
+    "commands.",
+    "imap.plaintext",
+    "imap.preauth",
+    "imap.before-login",
+    "pop3.plaintext",
+    "pop3.before-login",
+];
 /// Probes that are looked through for the last whole one.
 const MOST_PROBES: usize = 1000;
 

@@ -94,13 +94,13 @@ fn fits(args: &Open) -> Result<(), CommandError> {
 
 /// What the runbook wants to be counted of the day before.
 async fn gathered(caller: &Caller, kind: IncidentKind) -> Result<Value, CommandError> {
-    let from = caller.store().now().checked_sub(A_DAY);
+    let from = caller.store().now().checked_sub(A_DAY).ok();
     let read = move |snapshot: &mut Snapshot<'_>| -> Result<Value, Error> {
         let book = runbook::in_force(snapshot, kind)?;
         let mut counts = Map::new();
         for kind in &book.gather {
             let filter = Filter {
-                from: from.clone().ok(),
+                from,
                 kinds: vec![*kind],
                 ..Filter::default()
             };

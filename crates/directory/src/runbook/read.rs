@@ -102,15 +102,12 @@ impl Places<'_> {
         named: fn(T) -> &'static str,
     ) -> Result<T, RunbookError> {
         let found = all.iter().find(|one| named(**one) == name.get_ref());
-        found
-            .copied()
-            .ok_or_else(|| {
-                let names: Vec<&str> = all.iter().map(|one| named(*one)).collect();
-                let (name, names) = (name.get_ref(), names.join(", "));
-                let message = format!("no {what} is called {name:?}; there are {names}");
-                message
-            })
-            .map_err(|message| self.at(name.span(), message))
+        found.copied().ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|one| named(*one)).collect();
+            let (wrong, names) = (name.get_ref(), names.join(", "));
+            let message = format!("no {what} is called {wrong:?}; there are {names}");
+            self.at(name.span(), message)
+        })
     }
 
     /// The same of a list, each once.
@@ -213,9 +210,12 @@ impl Runbook {
             About::Site => "site",
         };
         Ok(Self {
-            kind: places.one(&keys.kind, "kind of incident", &IncidentKind::ALL, |kind| {
-                kind.as_str()
-            })?,
+            kind: places.one(
+                &keys.kind,
+                "kind of incident",
+                &IncidentKind::ALL,
+                IncidentKind::as_str,
+            )?,
             title: places.words(&keys.title)?,
             clauses: clauses.clone(),
             officer: places.one(&keys.officer, "role", &Role::OFFICERS, Role::as_str)?,

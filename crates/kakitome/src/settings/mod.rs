@@ -246,6 +246,10 @@ impl Settings {
             tracing::error!(%error, "the site's own catalogues cannot be listed");
             Vec::new()
         });
+        let of_runbooks = crate::runbooks::names(site).unwrap_or_else(|error| {
+            tracing::error!(%error, "the site's own runbooks cannot be listed");
+            Vec::new()
+        });
         let of_acme = self
             .tls
             .acme
@@ -258,6 +262,7 @@ impl Settings {
             .chain(of_probe)
             .chain(of_acme)
             .chain(&of_regulation)
+            .chain(&of_runbooks)
         {
             let whole = site.join(path);
             let within = whole.strip_prefix(site).ok();

@@ -236,6 +236,7 @@ unauthenticated_networks = []
 [isolation]
 # Who submits or appends malware is shut out at once: the identifier suspended, its address blocked, its queued mail held, an incident
 # opened for the security officer (clause 5.2(5)). `block list`, `incident list`.
+# What is done about incidents is in runbooks (`runbook list`); a site's own are DIR/runbooks/KIND.toml (`runbook export`).
 # enabled = true
 # except = [\"127.0.0.0/8\", \"::1/128\"]  # networks that are never blocked; name proxies and relays that bring many people's mail
 # block_time = \"30d\"             # unless somebody ends it before
