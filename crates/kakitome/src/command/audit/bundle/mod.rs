@@ -205,7 +205,7 @@ impl<'a> Making<'a> {
         .await?;
         self.read_back(answer).await?;
         self.tell(&manifest, &digest).await?;
-        let made = self.made(&manifest, digest);
+        let made = self.made(&manifest, &digest);
         // Nobody else has it: every piece of work on it has ended.
         let Some(folder) = Arc::into_inner(self.folder) else {
             return Err(Failure::Failed("the bundle is still written to".to_owned()));
@@ -267,7 +267,7 @@ impl<'a> Making<'a> {
         Ok(())
     }
 
-    fn made(&self, manifest: &Manifest, digest: String) -> Made {
+    fn made(&self, manifest: &Manifest, digest: &str) -> Made {
         let left = left_out(&manifest.evidence);
         let mut notes = Vec::new();
         if left > 0 {
