@@ -1,10 +1,6 @@
 //! The demo's mail: submitted by its people as a mail program does, then waited for.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
@@ -13,7 +9,7 @@ use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 use store::queue;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpSocket,
+    net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 use wire::Stream;
@@ -27,7 +23,7 @@ const FLOW_TIME: Duration = Duration::from_secs(30);
 const REPLY_TIME: Duration = Duration::from_secs(30);
 
 /// One message: subject and text.
-pub(super) type Letter = (&'static str, &'static str);
+type Letter = (&'static str, &'static str);
 
 const INSIDE: &[Letter] = &[
     (
@@ -93,18 +89,7 @@ async fn drained(running: &Running) -> Result<()> {
 
 /// Submits one message over TLS, as a mail program does.
 async fn submit(running: &Running, from: &Person, to: &[&Person], letter: Letter) -> Result<()> {
-    submit_from(running, Ipv4Addr::LOCALHOST, from, to, letter).await
-}
-
-/// The same from another address of loopback.
-pub(super) async fn submit_from(
-    running: &Running,
-    place: Ipv4Addr,
-    from: &Person,
-    to: &[&Person],
-    letter: Letter,
-) -> Result<()> {
-    let mut session = Session::open(running, place).await?;
+    let mut session = Session::open(running).await?;
     session.expect("220").await?;
     session.say("EHLO demo.example", "250").await?;
     let proof = format!("\0{}\0{}", from.address, from.password);
@@ -150,7 +135,7 @@ struct Session {
 }
 
 impl Session {
-    async fn open(running: &Running, place: Ipv4Addr) -> Result<Self> {
+    async fn open(running: &Running) -> Result<Self> {
         let address = running
             .site
             .listeners()
@@ -159,7 +144,7 @@ impl Session {
             .map(|(_, address)| address)
             .ok_or_else(|| miette!("the demo needs the submissions listener"))?;
         let tls = trusting(running)?;
-        let stream = connect(place, address, tls).await.into_diagnostic()?;
+        let stream = connect(address, tls).await.into_diagnostic()?;
         Ok(Self {
             stream: BufReader::new(stream),
         })
@@ -196,14 +181,8 @@ impl Session {
     }
 }
 
-async fn connect(
-    place: Ipv4Addr,
-    address: SocketAddr,
-    tls: Arc<ClientConfig>,
-) -> std::io::Result<Stream> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((place, 0).into())?;
-    let socket = socket.connect(address).await?;
+async fn connect(address: SocketAddr, tls: Arc<ClientConfig>) -> std::io::Result<Stream> {
+    let socket = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").map_err(std::io::Error::other)?;
     Stream::plain(socket).connect_tls(tls, name).await
 }

@@ -5,7 +5,6 @@
 
 mod mail;
 mod people;
-mod theft;
 
 use std::{
     cell::Cell,
@@ -13,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
+use miette::{IntoDiagnostic, Result, WrapErr};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -86,13 +85,6 @@ async fn show(
     let staff = people::enter(&city.site, CITY, people::CITY_STAFF).await?;
     let friends = people::enter(&partner.site, PARTNER, people::PARTNER_STAFF).await?;
     mail::flow(city, &staff, partner, &friends).await?;
-    let (Some(victim), Some(target)) = (
-        staff.iter().find(|person| person.address == STOLEN),
-        friends.first(),
-    ) else {
-        return Err(miette!("the demo has nobody to play its theft with"));
-    };
-    theft::play(city, victim, target).await?;
     people::report_stolen(&city.site, STOLEN).await?;
     tell(&introduction(place, city, &staff, &friends))?;
     place.is_ready.set(true);
@@ -273,8 +265,7 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
         program(),
         shell_word(&place.city().display().to_string())
     );
-    let letter = place.city().join("letter.pdf").display().to_string();
-    let mut lines = vec![
+    vec![
         "Try it:".to_owned(),
         format!(
             "  curl -k --user '{address}:{password}' 'imaps://127.0.0.1:{}/INBOX;MAILINDEX=1'",
@@ -302,10 +293,9 @@ fn tries(place: &Place, city: &Running, staff: &[Person], friends: &[Person]) ->
         ),
         format!("  {site} status"),
         format!("  {site} audit search --address {address}"),
-        String::new(),
-    ];
-    lines.extend(theft::remaining(&site, STOLEN, &shell_word(&letter)));
-    lines
+        format!("  {site} incident show 1"),
+        format!("  {site} incident report 1 --lang en"),
+    ]
 }
 
 #[cfg(test)]
