@@ -42,7 +42,7 @@ const BY_ROLE: &str = "\
     order read --address tanaka@city.example --for suzuki --purpose x --until 2030-01-01|\
     order shared --address tanaka@city.example --for suzuki --review 2030-01-01|order import ACCOUNTS.csv|\
     order approve 1|order list|order show 1|account issue --order 1|account delete --order 1|\
-    account letter tanaka@city.example|account hold --reason x tanaka@city.example|\
+    account letter tanaka@city.example --to /nonexistent/x|account hold --reason x tanaka@city.example|\
     account suspend tanaka@city.example --reason x|account resume tanaka@city.example|account list|account idle|\
     account share --order 1|account unshare tanaka@city.example|account shared|account reading open --order 1|\
     account reading end tanaka@city.example suzuki|account reading list|account writers info@city.example inside|\

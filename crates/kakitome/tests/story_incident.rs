@@ -202,7 +202,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
         "account.forward  person:tanaka",
         "target=copies@nowhere.example",
         "account.app-password  person:tanaka",
-        "name=thief",
+        "app_password_name=thief",
     ] {
         assert!(decoded.contains(told), "{told} in {decoded}");
     }

