@@ -419,10 +419,14 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     site.set("audit", "retain_years = 3");
     site.serve();
     // The doors are open before it is told.
-    let loaded = support::until("the change to be told", std::time::Duration::from_secs(30), || {
-        let loaded = site.events(&["--kind", "settings.loaded"]);
-        (loaded.len() >= 2).then_some(loaded)
-    });
+    let loaded = support::until(
+        "the change to be told",
+        std::time::Duration::from_secs(30),
+        || {
+            let loaded = site.events(&["--kind", "settings.loaded"]);
+            (loaded.len() >= 2).then_some(loaded)
+        },
+    );
     let [first, second] = loaded.as_slice() else {
         panic!("{loaded:?}");
     };

@@ -425,8 +425,13 @@ fn an_identifier_that_nobody_uses_is_reported_and_suspended() {
         "active"
     );
     let suspended = site.events(&["--kind", "account.suspended"]);
-    for (identifier, why) in [(&gone.address, "its holder has left"), (&sato.address, "lies idle")] {
-        let told = suspended.iter().find(|one| one["subject"] == identifier.as_str());
+    for (identifier, why) in [
+        (&gone.address, "its holder has left"),
+        (&sato.address, "lies idle"),
+    ] {
+        let told = suspended
+            .iter()
+            .find(|one| one["subject"] == identifier.as_str());
         let reason = text(&told.unwrap()["detail"], "reason");
         assert!(reason.contains(why), "{suspended:?}");
     }
