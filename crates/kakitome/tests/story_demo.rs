@@ -80,7 +80,6 @@ fn its_lines_work_and_it_leaves_nothing_behind() {
     for said in [
         "127.0.0.66",
         "target=suzuki@city.example",
-        "name=backup",
         "yamada@partner.example",
     ] {
         assert!(told.contains(said), "{said} in {told}");
