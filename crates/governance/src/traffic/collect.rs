@@ -281,9 +281,7 @@ impl Memory {
             events: Vec::new(),
             alarm: None,
         };
-        let incident = store
-            .read(|sql| directory::alarm::open_dos_number(sql))
-            .await?;
+        let incident = store.read(|sql| alarm::open_dos_number(sql)).await?;
         let closed = self.open.split_off(&over);
         let over = std::mem::replace(&mut self.open, closed);
         for (hour, mut counts) in over {
