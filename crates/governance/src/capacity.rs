@@ -120,8 +120,8 @@ pub fn forecast(sql: &mut dyn Sql, facts: &Facts, now: Timestamp) -> Result<Fore
     let history = table::totals(sql, MOST_SHOWN)?;
     let (mailboxes, octets, messages) = table::now(sql)?;
     let kept = now.checked_sub(options.keep).unwrap_or(Timestamp::MIN);
-    let learned = history.iter().take(LEARNED_FROM);
-    let base = learned.filter(|total| total.measured_at >= kept).last();
+    let mut learned = history.iter().take(LEARNED_FROM).rev();
+    let base = learned.find(|total| total.measured_at >= kept);
     let last = history.first();
     let name = |total: Option<&Total>| total.map_or("", |total| total.period.as_str()).to_owned();
     let all = table::mailboxes(sql, &name(base), &name(last))?;

@@ -276,13 +276,16 @@ pub async fn reject(
     change.await
 }
 
-/// A task that waits for the caller's approval, its workflow, and who did it.
+/// A task, its workflow, and who did it.
+type Waiting<'a> = (table::Entry, Cow<'a, Workflow>, (store::PersonId, String));
+
+/// A task that waits for the caller's approval.
 fn waiting<'a>(
     tx: &mut Tx<'_>,
     rules: &'a Rules,
     number: i64,
     me: &Executor,
-) -> Result<(table::Entry, Cow<'a, Workflow>, (store::PersonId, String)), CommandError> {
+) -> Result<Waiting<'a>, CommandError> {
     let entry = by_number(tx, number)?;
     let workflow = workflow(rules, &entry)?;
     let nothing = |why: &str| CommandError::State(format!("task {number} {why}"));

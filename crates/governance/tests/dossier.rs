@@ -123,7 +123,10 @@ async fn all_that_is_behind_a_clause_is_found_and_each_event_once() {
     // The newest of them, and how many there were before.
     let few = found(&site, &review.events, i64::MAX, 2).await;
     assert_eq!(few.events, behind.events[behind.events.len() - 2..]);
-    assert_eq!(few.left_out as usize, behind.events.len() - 2);
+    assert_eq!(
+        few.left_out,
+        u64::try_from(behind.events.len() - 2).unwrap()
+    );
     // Up to an event, and nothing behind it.
     let first = behind.events[0];
     let until = found(&site, &review.events, first, 10).await;

@@ -1,6 +1,6 @@
 //! Incidents go by their runbooks: each kind from its opening to its end, by hand and by the server; a site's own runbook, and a bad
 //! one; versions; levers; reports (clauses 4.1, 4.4, 5.2, 5.5, 8.4).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod support;
 

@@ -85,7 +85,6 @@ fn sample(regulation: &Regulation) -> Result<SiteFacts, Box<dyn Error>> {
     });
     let standings = standings.filter(|(id, _)| !id.starts_with("9"));
     Ok(SiteFacts {
-        corrections: Vec::new(),
         organisation: "例示市役所".to_owned(),
         hostname: "mail.example.org".to_owned(),
         domains: vec!["example.org".to_owned(), "city.example.jp".to_owned()],

@@ -270,7 +270,7 @@ pub async fn list(caller: &Caller) -> Result<Vec<IncidentView>, CommandError> {
 /// # Errors
 /// When the store cannot be read.
 pub fn opened_or_open(
-    snapshot: &mut store::Snapshot<'_>,
+    snapshot: &mut Snapshot<'_>,
     from: Timestamp,
     to: Timestamp,
 ) -> Result<Vec<IncidentView>, CommandError> {

@@ -304,7 +304,7 @@ fn keep(finds: &mut Vec<Told>, left_out: &mut u64, most: usize, told: Told) {
 
 impl Told {
     pub(super) fn find(self, pattern: Pattern) -> Find {
-        let identifiers = self.identifiers.iter().map(|name| name.to_string());
+        let identifiers = self.identifiers.iter().map(ToString::to_string);
         Find {
             pattern,
             services: self.services.into_iter().collect(),

@@ -243,7 +243,7 @@ async fn live(
 async fn for_auditor(course: &Course, to: &Path) -> Result<Vec<String>> {
     let place = to.display().to_string();
     let words = ["audit", "bundle", "--to", &place];
-    course.office.as_role(Role::SecurityOfficer, &words).await?;
+    course.office.as_role(Role::SystemOfficer, &words).await?;
     let key = course.office.site.store.trail_key().to_string();
     Ok(vec![format!(
         "For an auditor: {} audit verify --offline {} --key '{key}'",
