@@ -258,7 +258,7 @@ fn an_event_that_was_not_written_so_is_named() {
         faults,
         [format!("the file {EVENTS} has 3 events instead of 4")]
     );
-    let faults = Made::changed(|lines| lines[2].insert_str(0, "x"));
+    let faults = Made::changed(|lines| lines[2].insert(0, 'x'));
     assert_eq!(faults, [format!("{EVENTS}: line 3 is no event")]);
     let faults = Made::changed(|lines| {
         lines[3].pop();
