@@ -84,10 +84,19 @@ async fn main_tag_alias_role_catch_all() {
     alias::add_alias(&manager, &team, TARO).await.unwrap();
     alias::add_alias(&manager, &team, JIRO).await.unwrap();
     assert_eq!(reached(&site, "team@example.jp").await.0, [TARO, JIRO]);
-    alias::add_alias(&manager, &address("taro+vip@example.jp"), JIRO)
-        .await
-        .unwrap();
-    assert_eq!(only(&site, "taro+vip@example.jp").await, JIRO);
+    let tagged = alias::add_alias(&manager, &address("taro+vip@example.jp"), JIRO).await;
+    assert!(
+        matches!(tagged, Err(CommandError::Argument(_))),
+        "{tagged:?}"
+    );
+    // One from before its other half was anybody's.
+    for (name, of) in [("news+vip@example.jp", JIRO), ("news@example.jp", TARO)] {
+        alias::add_alias(&manager, &address(name), of)
+            .await
+            .unwrap();
+    }
+    assert_eq!(only(&site, "news+vip@example.jp").await, JIRO);
+    assert_eq!(only(&site, "news+x@example.jp").await, TARO);
     alias::remove_alias(&manager, &team, TARO).await.unwrap();
     assert_eq!(only(&site, "team@example.jp").await, JIRO);
     let taken = alias::add_alias(&manager, &address(TARO), JIRO).await;
@@ -114,12 +123,11 @@ async fn senders_are_ones_own_addresses() {
     let password = site.issue("taro", TARO).await;
     site.issue("jiro", JIRO).await;
     let manager = site.caller("manager").await;
-    alias::add_alias(&manager, &address("sales@example.jp"), TARO)
-        .await
-        .unwrap();
-    alias::add_alias(&manager, &address("taro+vip@example.jp"), JIRO)
-        .await
-        .unwrap();
+    for (name, of) in [("sales+vip@example.jp", JIRO), ("sales@example.jp", TARO)] {
+        alias::add_alias(&manager, &address(name), of)
+            .await
+            .unwrap();
+    }
     let login = site.login(TARO, &password).await.unwrap();
     for (sender, expected) in [
         (TARO, true),
@@ -128,7 +136,7 @@ async fn senders_are_ones_own_addresses() {
         ("sales@example.jp", true),
         ("sales+x@example.jp", true),
         (JIRO, false),
-        ("taro+vip@example.jp", false),
+        ("sales+vip@example.jp", false),
         ("jiro+taro@example.jp", false),
         ("postmaster@example.jp", false),
         ("taro@branch.example.jp", false),

@@ -17,7 +17,7 @@ pub(crate) enum RegulationCommand {
         /// html (one page that needs nothing else), md (Markdown) or pdf
         #[arg(long, default_value = "html", value_parser = ["html", "md", "pdf"])]
         format: String,
-        /// The file to make, on the server's machine, by its whole path [default: the document is printed; pdf needs a file]
+        /// The file to make, on the server's machine [default: the document is printed; pdf needs a file]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
@@ -26,7 +26,7 @@ pub(crate) enum RegulationCommand {
         /// oscal: NIST's Open Security Controls Assessment Language, as JSON
         #[arg(long, default_value = "oscal", value_parser = ["oscal"])]
         format: String,
-        /// The directory to make, on the server's machine, by its whole path [default: the documents are printed, one JSON object a line]
+        /// The directory to make, on the server's machine [default: the documents are printed, one JSON object a line]
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },

@@ -35,7 +35,7 @@ pub(crate) enum RunbookCommand {
         /// Another version than the one in force
         #[arg(long, value_name = "N")]
         version: Option<i64>,
-        /// The file to make, on the server's machine, by its whole path [default: it is printed]
+        /// The file to make, on the server's machine [default: it is printed]
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },

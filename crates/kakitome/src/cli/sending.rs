@@ -6,8 +6,8 @@ use super::{
     AbuseCommand, AccountCommand, AppPasswordCommand, AuditCommand, BlockCommand, ClauseCommand,
     CustodyCommand, DkimCommand, DmarcCommand, ForwardCommand, IncidentCommand, OrderCommand,
     OutbreakCommand, PersonCommand, QuarantineCommand, QueueCommand, ReadingCommand,
-    RegisterCommand, ReportsCommand, RunbookCommand, ScreeningCommand, SecondFactorCommand,
-    SiteCommand, StsCommand, TlsCommand, TlsReportsCommand, VulnCommand,
+    RegisterCommand, RegulationCommand, ReportsCommand, RunbookCommand, ScreeningCommand,
+    SecondFactorCommand, SiteCommand, StsCommand, TlsCommand, TlsReportsCommand, VulnCommand,
 };
 
 impl SiteCommand {
@@ -33,6 +33,10 @@ impl SiteCommand {
             Self::Audit(AuditCommand::Export(words)) => (Some("--to"), &words.to),
             Self::Audit(AuditCommand::Bundle(words)) => (Some("--to"), &words.to),
             Self::Clause(ClauseCommand::Evidence { to, .. }) => (Some("--to"), to.as_ref()?),
+            Self::Regulation(
+                RegulationCommand::Render { to, .. } | RegulationCommand::Export { to, .. },
+            )
+            | Self::Runbook(RunbookCommand::Export { to, .. }) => (Some("--to"), to.as_ref()?),
             Self::Audit(AuditCommand::Report(words)) => (Some("--file"), &words.file),
             Self::Vuln(VulnCommand::Import(words)) => (Some("--file"), words.file.as_ref()?),
             Self::Vuln(VulnCommand::Execute(words)) => (Some("--file"), &words.file),

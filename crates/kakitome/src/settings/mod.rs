@@ -357,6 +357,7 @@ impl Settings {
         }
         self.isolation.check(at)?;
         self.capacity.check(at)?;
+        self.regulation.check(at)?;
         self.traffic.check(at)?;
         self.signing.check(at)?;
         self.return_path.check(at)?;

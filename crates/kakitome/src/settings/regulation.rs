@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Role, Settings, SettingsError, bounds::Places};
+use super::{Role, Settings, SettingsError, bounds::Places, policy::At};
 
 /// Where a site's own catalogues are, within its directory.
 const FOLDER: &str = "regulation";
@@ -78,42 +78,47 @@ impl Default for RegulationKeys {
     }
 }
 
+impl RegulationKeys {
+    pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
+        if *self.edition.get_ref() == 0 {
+            let message = "editions are counted from 1";
+            return Err(at(self.edition.span(), message.into()));
+        }
+        if let Some(zone) = &self.time_zone {
+            TimeZone::get(zone.get_ref()).map_err(|error| {
+                let message = format!("this is no time zone, as \"Asia/Tokyo\": {error}");
+                at(zone.span(), message)
+            })?;
+        }
+        if !(1..=12).contains(self.year_begins.get_ref()) {
+            let message = "a month has a number from 1 to 12";
+            return Err(at(self.year_begins.span(), message.into()));
+        }
+        if let Err(error) = self.language.get_ref().parse::<Language>() {
+            return Err(at(self.language.span(), error.to_string()));
+        }
+        if let Some(name) = &self.organisation {
+            let long = name.get_ref().chars().count() > MOST_NAME;
+            if long || name.get_ref().trim().is_empty() {
+                let message = format!("organisation must have 1 to {MOST_NAME} characters");
+                return Err(at(name.span(), message));
+            }
+        }
+        if let Some(one) = self.contacts.get(MOST_CONTACTS) {
+            let message = format!("there are at most {MOST_CONTACTS} contacts");
+            return Err(at(one.span(), message));
+        }
+        Ok(())
+    }
+}
+
 impl Settings {
-    /// Checks `[regulation]`, and the site's own catalogues with it.
+    /// Checks the site's own catalogues, and what was chosen of them.
     pub(super) fn check_regulation(
         &self,
         directory: &Path,
         places: &Places<'_>,
     ) -> Result<(), SettingsError> {
-        let keys = &self.regulation;
-        if *keys.edition.get_ref() == 0 {
-            let message = "editions are counted from 1";
-            return Err(places.at(keys.edition.span(), message.into()));
-        }
-        if let Some(zone) = &keys.time_zone {
-            TimeZone::get(zone.get_ref()).map_err(|error| {
-                let message = format!("this is no time zone, as \"Asia/Tokyo\": {error}");
-                places.at(zone.span(), message)
-            })?;
-        }
-        if !(1..=12).contains(keys.year_begins.get_ref()) {
-            let message = "a month has a number from 1 to 12";
-            return Err(places.at(keys.year_begins.span(), message.into()));
-        }
-        if let Err(error) = keys.language.get_ref().parse::<Language>() {
-            return Err(places.at(keys.language.span(), error.to_string()));
-        }
-        if let Some(name) = &keys.organisation {
-            let long = name.get_ref().chars().count() > MOST_NAME;
-            if long || name.get_ref().trim().is_empty() {
-                let message = format!("organisation must have 1 to {MOST_NAME} characters");
-                return Err(places.at(name.span(), message));
-            }
-        }
-        if let Some(one) = keys.contacts.get(MOST_CONTACTS) {
-            let message = format!("there are at most {MOST_CONTACTS} contacts");
-            return Err(places.at(one.span(), message));
-        }
         let regulation =
             load(directory).map_err(|message| places.at_key(&["regulation"], message))?;
         self.choose(&regulation)

@@ -209,8 +209,6 @@ unauthenticated_networks = []
 # Domains whose DMARC record asks for it are told once a day what came in their names (RFC 9990), and what others tell of own domains is
 # read: `dmarc reports figures`.
 # send = true                      # default: where mail is screened, unless the site is on loopback alone and names no [dns] servers
-# due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day
-# language = \"both\"               # of tasks, reminders and warnings by mail: ja, en, both; `person language` sets another for one person
 # organisation = \"City of Example\"  # who reports; default: the first domain
 # contact = \"postmaster@DOMAIN\"  # whom reports are from; default: postmaster at the server's name
 # size = \"10MiB\"                 # of a report as it is sent; a larger one is not sent
@@ -383,6 +381,8 @@ unauthenticated_networks = []
 # time_zone = \"Asia/Tokyo\"        # of the calendar that its work follows; default: the machine's
 # year_begins = 4                  # the month from which quarters and years of the work are counted
 # organisation = \"City of Example\"  # whose it is; default: the first domain
+# due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day
+# language = \"both\"               # of tasks, reminders and warnings by mail: ja, en, both; `person language` sets another for one person
 # edition = 1                      # raise it when the regulation is put into force anew
 # contacts = [{ about = { ja = \"パスワードの漏えい等の届出\", en = \"Leaked passwords\" }, value = \"security@DOMAIN\" }]
 # Values and options that no other setting decides; `regulation show` has them all. Own clauses: catalogues in DIR/regulation/*.toml.

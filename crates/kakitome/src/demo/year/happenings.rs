@@ -37,6 +37,8 @@ const OTHER: &str = r#"{"id":"DEBIAN-CVE-2099-0000","modified":"2099-01-01T00:00
 /// One step of what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
+    ExpertsAgreed,
+    ExpertsCalled,
     PasswordUsed,
     PasswordReported,
     PasswordAcknowledged,
@@ -88,6 +90,8 @@ pub(super) fn appointments(
     // What is usual has to be known by then.
     let flood = day(last, -12);
     all.extend([
+        (day(first, 2), time(10, 5, 0, 0), Step::ExpertsAgreed),
+        (day(first, 20), time(15, 5, 0, 0), Step::ExpertsCalled),
         (outbreak, time(9, 5, 0, 0), Step::OutbreakComes),
         (outbreak, time(9, 40, 0, 0), Step::OutbreakBlocked),
         (outbreak, time(11, 0, 0, 0), Step::OutbreakPulled),
@@ -104,6 +108,28 @@ pub(super) fn appointments(
         (verified, time(9, 15, 0, 0), Step::Verified),
     ]);
     all
+}
+
+/// Outside experts are at hand for two years (clause 10.1(2)).
+async fn experts_agreed(office: &Office) -> Result<()> {
+    let from = office.today();
+    let until = from.saturating_add(2.years()).to_string();
+    let from = from.to_string();
+    let words = [
+        "expert",
+        "add",
+        "地域CSIRT(架空)",
+        "--contact",
+        "csirt@prefecture.example",
+        "--from",
+        &from,
+        "--until",
+        &until,
+    ];
+    office
+        .as_role(Role::SecurityOfficer, &words)
+        .await
+        .map(drop)
 }
 
 /// What happened so far.
@@ -128,6 +154,15 @@ impl Happened {
         machine: &Machine,
     ) -> Result<()> {
         match step {
+            Step::ExpertsAgreed => experts_agreed(office).await,
+            Step::ExpertsCalled => {
+                let result = "当番に電話し、30分以内に応答があった (answered)";
+                let words = ["expert", "drill", "1", "--result", result];
+                office
+                    .as_role(Role::SecurityOfficer, &words)
+                    .await
+                    .map(drop)
+            }
             Step::PasswordUsed => self.password_used(office, wire).await,
             Step::PasswordReported => self.password_reported(office).await,
             Step::PasswordAcknowledged => {

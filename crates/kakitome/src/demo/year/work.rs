@@ -104,14 +104,14 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     ),
     (
         "expert-contract",
-        "contact",
-        "地域 CSIRT(架空)当番: csirt@prefecture.example",
+        "judgement",
+        "地域 CSIRT(架空)の当番に常時つながる。足りている",
     ),
-    ("expert-contract", "until", "来年度末まで。更新済み"),
+    ("expert-contract", "changes", "改める点はない"),
     (
-        "expert-contract",
-        "drill",
-        "先月、連絡訓練を実施し、30分以内に応答があった",
+        "expert-drill",
+        "result",
+        "当番に電話し、30分以内に応答があった",
     ),
 ];
 
