@@ -73,7 +73,10 @@ fn its_lines_work_and_it_leaves_nothing_behind() {
     let mut told = String::new();
     for line in commands {
         let answer = shell(line);
-        assert!(!answer.is_empty(), "{line}");
+        // What only does something says nothing.
+        let acts = ["--handed-over", "account resume"];
+        let silent = acts.iter().any(|act| line.contains(act));
+        assert!(silent || !answer.is_empty(), "{line}");
         told.push_str(&answer);
     }
     // The theft was played before it was reported, and the incident goes to its end.

@@ -201,7 +201,7 @@ fn follow(site: &Site, tanaka: &Person) {
     let receipt = ["--handed-over", "本人に手渡し"];
     site.give(&[&["account", "letter", &tanaka.address], &receipt[..]].concat());
     let why = site.refused(&["account", "resume", &tanaka.address]);
-    assert!(why.contains("before the terminal is clean"), "{why}");
+    assert!(why.contains("before the step terminal-cleaned"), "{why}");
     site.refused(&["incident", "step", "1", "terminal-cleaned"]);
     step("terminal-cleaned", "再インストールした");
     site.give(&["account", "resume", &tanaka.address]);
