@@ -470,8 +470,6 @@ fn life_rows(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
         "INSERT INTO incident_runbook (incident, runbook) SELECT 1, 1 WHERE ?1 <> ?2",
         "INSERT INTO incident_lever (incident, number, lever, target, lasts, used_by, used_at) \
          VALUES (1, 1, 'hold', 'domain:' || ?1, 1, 7, ?2)",
-        "INSERT INTO report (number, to_role, title, text, digest, made_at) VALUES (1, 'security-officer', 'x', 'x' || ?1, '00ff', ?2)",
-        "INSERT INTO incident_report (report, incident, what) SELECT 1, 1, 'opened' WHERE ?1 <> ?2",
         "INSERT INTO incident_reminder (incident, told_at) SELECT 1, ?2 WHERE ?1 <> ?2",
     ] {
         tx.execute(statement, params![account, now])?;

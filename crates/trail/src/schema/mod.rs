@@ -321,6 +321,8 @@ mod tests {
         // `state` is after.
         (Kind::TrafficState, "before"),
         (Kind::ClauseStanding, "before"),
+        // `language` is after.
+        (Kind::PersonLanguage, "before"),
         // The instant of the event is after.
         (Kind::NoticeAcknowledged, "before"),
         // `settings` are after.
