@@ -154,8 +154,9 @@ fn the_forgotten_review_is_red_with_its_dates(year: &Year) {
     let due = late[0]["due_at"].as_str().unwrap();
     let red = year.give(&["clause", "show", "8.2-2"]).remove(0);
     let why = red["why"].as_str().unwrap();
-    // It is due to the end of a day, which the site's calendar names.
+    // It is due to the end of a day, which is the next one's begin.
     let day: jiff::Timestamp = due.parse().unwrap();
+    let day = day.saturating_sub(1.second()).unwrap();
     let day = day
         .to_zoned(jiff::tz::TimeZone::system())
         .date()
