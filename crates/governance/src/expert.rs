@@ -135,7 +135,7 @@ pub async fn add(caller: &Caller, rules: &Rules, new: New) -> Result<ExpertView,
             .detail("renew_by", renew_by.to_string());
         Ok((shown(tx, &rules, number)?, vec![event]))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Puts the end of a contract later, and says by when it is to be renewed the next time.
@@ -175,7 +175,7 @@ pub async fn renew(
             .detail("before", before.to_string());
         Ok((shown(tx, &rules, number)?, vec![event]))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Notes that a contract ended before its time.
@@ -200,7 +200,7 @@ pub async fn end(
             .detail("reason", reason);
         Ok((shown(tx, &rules, number)?, vec![event]))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Notes that it was tried to reach them, on which day, and how that went.
@@ -245,7 +245,7 @@ pub async fn drill(
             .detail("result", tried.result);
         Ok((shown(tx, &rules, number)?, vec![event]))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// All contracts, as documents tell of them.

@@ -125,7 +125,7 @@ pub async fn acknowledge(caller: &Caller, number: i64) -> Result<ReportView, Com
         events.extend(incident::follow(tx, me, number)?);
         Ok((view(by_number(tx, number)?), events))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Reports that were not sent yet.

@@ -210,7 +210,7 @@ pub async fn done(
         let (entry, now) = (by_number(tx, number)?, tx.now());
         Ok((details(tx, &rules, entry, now)?, events))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Approves what another person did, which closes the task.
@@ -245,7 +245,7 @@ pub async fn approve(
         let (entry, now) = (by_number(tx, number)?, tx.now());
         Ok((details(tx, &rules, entry, now)?, events))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// Does not approve it: it is to be done again.
@@ -273,7 +273,7 @@ pub async fn reject(
         let (entry, now) = (by_number(tx, number)?, tx.now());
         Ok((details(tx, &rules, entry, now)?, vec![event]))
     });
-    change.await
+    caller.run(&words, change).await
 }
 
 /// A task, its workflow, and who did it.

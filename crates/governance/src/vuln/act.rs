@@ -102,40 +102,39 @@ pub async fn report(
     by: impl Commit,
 ) -> Result<View, CommandError> {
     let given = format!("vuln report {number}");
-    caller
-        .change_by(by, &given, ADMINISTRATORS, move |tx, me| {
-            let now = tx.now();
-            let whole = Whole::find(tx, number, now)?;
-            if whole.state() == Some(Step::Closed) {
-                return Err(state(format!("case {number} is closed")));
-            }
-            if whole.state().is_some_and(|at| at != Step::Reported) {
-                return Err(state(format!(
-                    "case {number} was reported, and an officer has gone on with it"
-                )));
-            }
-            let found = whole.report();
-            let filled = |what: &str, own: String, found: String| match own.trim() {
-                "" => words(what, &found, 1),
-                own => words(what, own, 1),
-            };
-            let remedy = match found.remedy.as_str() {
-                "" => "the sources name none".to_owned(),
-                remedy => remedy.to_owned(),
-            };
-            let scope = match found.scope.as_str() {
-                "" => "no software here any more".to_owned(),
-                scope => scope.to_owned(),
-            };
-            let facts = json!({
-                "cause": filled("the cause", texts.cause, found.cause)?,
-                "scope": filled("the scope", texts.scope, scope)?,
-                "remedy": filled("the remedy", texts.remedy, remedy)?,
-                "exploit": filled("the exploit", texts.exploit, found.exploit)?,
-            });
-            step(tx, me, &whole, Step::Reported, &facts, false)
-        })
-        .await
+    let change = caller.change_by(by, &given, ADMINISTRATORS, move |tx, me| {
+        let now = tx.now();
+        let whole = Whole::find(tx, number, now)?;
+        if whole.state() == Some(Step::Closed) {
+            return Err(state(format!("case {number} is closed")));
+        }
+        if whole.state().is_some_and(|at| at != Step::Reported) {
+            return Err(state(format!(
+                "case {number} was reported, and an officer has gone on with it"
+            )));
+        }
+        let found = whole.report();
+        let filled = |what: &str, own: String, found: String| match own.trim() {
+            "" => words(what, &found, 1),
+            own => words(what, own, 1),
+        };
+        let remedy = match found.remedy.as_str() {
+            "" => "the sources name none".to_owned(),
+            remedy => remedy.to_owned(),
+        };
+        let scope = match found.scope.as_str() {
+            "" => "no software here any more".to_owned(),
+            scope => scope.to_owned(),
+        };
+        let facts = json!({
+            "cause": filled("the cause", texts.cause, found.cause)?,
+            "scope": filled("the scope", texts.scope, scope)?,
+            "remedy": filled("the remedy", texts.remedy, remedy)?,
+            "exploit": filled("the exploit", texts.exploit, found.exploit)?,
+        });
+        step(tx, me, &whole, Step::Reported, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// Writes a version of the plan: the last one with the answers that `answers` has (8.3(4)). Approval and order of an older version end.
@@ -144,34 +143,33 @@ pub async fn report(
 /// [`CommandError`].
 pub async fn plan(caller: &Caller, number: i64, answers: Plan) -> Result<View, CommandError> {
     let given = format!("vuln plan {number}");
-    caller
-        .change(&given, OFFICERS, move |tx, me| {
-            let now = tx.now();
-            let whole = Whole::find(tx, number, now)?;
-            match whole.state() {
-                None => {
-                    return Err(state(format!(
-                        "case {number} was not reported yet: `vuln report {number}`"
-                    )));
-                }
-                Some(Step::Closed) => return Err(state(format!("case {number} is closed"))),
-                Some(_) => {}
+    let change = caller.change(&given, OFFICERS, move |tx, me| {
+        let now = tx.now();
+        let whole = Whole::find(tx, number, now)?;
+        match whole.state() {
+            None => {
+                return Err(state(format!(
+                    "case {number} was not reported yet: `vuln report {number}`"
+                )));
             }
-            answers.check()?;
-            let plan = whole.plan().unwrap_or_default().with(answers);
-            let versions = whole
-                .steps
-                .iter()
-                .filter(|taken| taken.step == Step::Planned)
-                .count();
-            let mut facts = serde_json::to_value(&plan)
-                .map_err(|error| CommandError::Argument(error.to_string()))?;
-            if let Value::Object(facts) = &mut facts {
-                facts.insert("version".to_owned(), json!(versions.saturating_add(1)));
-            }
-            step(tx, me, &whole, Step::Planned, &facts, false)
-        })
-        .await
+            Some(Step::Closed) => return Err(state(format!("case {number} is closed"))),
+            Some(_) => {}
+        }
+        answers.check()?;
+        let plan = whole.plan().unwrap_or_default().with(answers);
+        let versions = whole
+            .steps
+            .iter()
+            .filter(|taken| taken.step == Step::Planned)
+            .count();
+        let mut facts = serde_json::to_value(&plan)
+            .map_err(|error| CommandError::Argument(error.to_string()))?;
+        if let Value::Object(facts) = &mut facts {
+            facts.insert("version".to_owned(), json!(versions.saturating_add(1)));
+        }
+        step(tx, me, &whole, Step::Planned, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// Approves the plan in its last version, which has no point without an answer.
@@ -180,7 +178,7 @@ pub async fn plan(caller: &Caller, number: i64, answers: Plan) -> Result<View, C
 /// [`CommandError`].
 pub async fn approve(caller: &Caller, number: i64) -> Result<View, CommandError> {
     let (given, permitted) = (format!("vuln approve {number}"), caller.single_person());
-    caller
+    let change = caller
         .change(&given, APPROVERS, move |tx, me| {
             let whole = case_in(tx, number, &[Some(Step::Planned)], "approved")?;
             let plan = whole.plan().ok_or_else(|| state(format!("the plan of case {number} cannot be read")))?;
@@ -194,8 +192,8 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<View, CommandError>
             let single = second(tx, me, &whole, &[Step::Planned], &permitted)?;
             let version = whole.last(Step::Planned).and_then(|taken| taken.facts.get("version").cloned());
             step(tx, me, &whole, Step::Approved, &json!({ "version": version }), single)
-        })
-        .await
+        });
+    caller.run(&given, change).await
 }
 
 /// Orders that the approved plan is carried out (8.3(5)).
@@ -204,12 +202,11 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<View, CommandError>
 /// [`CommandError`].
 pub async fn order(caller: &Caller, number: i64, by: impl Commit) -> Result<View, CommandError> {
     let given = format!("vuln order {number}");
-    caller
-        .change_by(by, &given, OFFICERS, move |tx, me| {
-            let whole = case_in(tx, number, &[Some(Step::Approved)], "ordered")?;
-            step(tx, me, &whole, Step::Ordered, &json!({}), false)
-        })
-        .await
+    let change = caller.change_by(by, &given, OFFICERS, move |tx, me| {
+        let whole = case_in(tx, number, &[Some(Step::Approved)], "ordered")?;
+        step(tx, me, &whole, Step::Ordered, &json!({}), false)
+    });
+    caller.run(&given, change).await
 }
 
 /// Takes the order.
@@ -218,13 +215,12 @@ pub async fn order(caller: &Caller, number: i64, by: impl Commit) -> Result<View
 /// [`CommandError`].
 pub async fn accept(caller: &Caller, number: i64) -> Result<View, CommandError> {
     let (given, permitted) = (format!("vuln accept {number}"), caller.single_person());
-    caller
-        .change(&given, ADMINISTRATORS, move |tx, me| {
-            let whole = case_in(tx, number, &[Some(Step::Ordered)], "accepted")?;
-            let single = second(tx, me, &whole, &[Step::Ordered, Step::Approved], &permitted)?;
-            step(tx, me, &whole, Step::Accepted, &json!({}), single)
-        })
-        .await
+    let change = caller.change(&given, ADMINISTRATORS, move |tx, me| {
+        let whole = case_in(tx, number, &[Some(Step::Ordered)], "accepted")?;
+        let single = second(tx, me, &whole, &[Step::Ordered, Step::Approved], &permitted)?;
+        step(tx, me, &whole, Step::Accepted, &json!({}), single)
+    });
+    caller.run(&given, change).await
 }
 
 /// Records a test.
@@ -241,14 +237,13 @@ pub async fn test(
         "vuln test {number} --result {}",
         if passed { "passed" } else { "failed" }
     );
-    caller
-        .change(&given, ADMINISTRATORS, move |tx, me| {
-            let wanted = [Some(Step::Accepted), Some(Step::Tested)];
-            let whole = case_in(tx, number, &wanted, "tested")?;
-            let facts = json!({ "passed": passed, "note": words("the note", &note, 1)? });
-            step(tx, me, &whole, Step::Tested, &facts, false)
-        })
-        .await
+    let change = caller.change(&given, ADMINISTRATORS, move |tx, me| {
+        let wanted = [Some(Step::Accepted), Some(Step::Tested)];
+        let whole = case_in(tx, number, &wanted, "tested")?;
+        let facts = json!({ "passed": passed, "note": words("the note", &note, 1)? });
+        step(tx, me, &whole, Step::Tested, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// What was installed, and how it is known to be the right thing (4.3(5)).
@@ -376,7 +371,7 @@ pub async fn close(
         ),
     };
     let permitted = caller.single_person();
-    caller
+    let change = caller
         .change(&given, OFFICERS, move |tx, me| {
             let now = tx.now();
             let whole = Whole::find(tx, number, now)?;
@@ -403,8 +398,8 @@ pub async fn close(
             };
             table::set_closed(tx, number, Some(now))?;
             step(tx, me, &whole, Step::Closed, &facts, single)
-        })
-        .await
+        });
+    caller.run(&given, change).await
 }
 
 /// Lets a case be until a day.
@@ -418,24 +413,23 @@ pub async fn except(
     reason: String,
 ) -> Result<View, CommandError> {
     let given = format!("vuln except {number} --until {until}");
-    caller
-        .change(&given, OFFICERS, move |tx, me| {
-            let now = tx.now();
-            let whole = Whole::find(tx, number, now)?;
-            if whole.state() == Some(Step::Closed) {
-                return Err(state(format!("case {number} is closed")));
-            }
-            let most = now.checked_add(MOST_EXCEPTION).unwrap_or(Timestamp::MAX);
-            if until <= now || until > most {
-                return Err(CommandError::Argument(format!(
-                    "an exception ends after now and by {most}"
-                )));
-            }
-            let facts =
-                json!({ "until": until.to_string(), "reason": words("the reason", &reason, 1)? });
-            step(tx, me, &whole, Step::Excepted, &facts, false)
-        })
-        .await
+    let change = caller.change(&given, OFFICERS, move |tx, me| {
+        let now = tx.now();
+        let whole = Whole::find(tx, number, now)?;
+        if whole.state() == Some(Step::Closed) {
+            return Err(state(format!("case {number} is closed")));
+        }
+        let most = now.checked_add(MOST_EXCEPTION).unwrap_or(Timestamp::MAX);
+        if until <= now || until > most {
+            return Err(CommandError::Argument(format!(
+                "an exception ends after now and by {most}"
+            )));
+        }
+        let facts =
+            json!({ "until": until.to_string(), "reason": words("the reason", &reason, 1)? });
+        step(tx, me, &whole, Step::Excepted, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// Notes that a document about a case is sent to officers elsewhere (8.3(6)); `by` sends it.
@@ -453,15 +447,14 @@ pub async fn share(
         document.format,
         document.to.join(" --to ")
     );
-    caller
-        .change_by(by, &given, OFFICERS, move |tx, me| {
-            let now = tx.now();
-            let whole = Whole::find(tx, number, now)?;
-            let facts =
-                json!({ "to": document.to, "format": document.format, "sha256": document.sha256 });
-            step(tx, me, &whole, Step::Shared, &facts, false)
-        })
-        .await
+    let change = caller.change_by(by, &given, OFFICERS, move |tx, me| {
+        let now = tx.now();
+        let whole = Whole::find(tx, number, now)?;
+        let facts =
+            json!({ "to": document.to, "format": document.format, "sha256": document.sha256 });
+        step(tx, me, &whole, Step::Shared, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// Notes that officers elsewhere need not be told of a case, and why (8.3(6): as needed).
@@ -474,14 +467,13 @@ pub async fn need_not_share(
     reason: String,
 ) -> Result<View, CommandError> {
     let given = format!("vuln share {number} --not-needed");
-    caller
-        .change(&given, OFFICERS, move |tx, me| {
-            let now = tx.now();
-            let whole = Whole::find(tx, number, now)?;
-            let facts = json!({ "to": [], "reason": words("the reason", &reason, 1)? });
-            step(tx, me, &whole, Step::Shared, &facts, false)
-        })
-        .await
+    let change = caller.change(&given, OFFICERS, move |tx, me| {
+        let now = tx.now();
+        let whole = Whole::find(tx, number, now)?;
+        let facts = json!({ "to": [], "reason": words("the reason", &reason, 1)? });
+        step(tx, me, &whole, Step::Shared, &facts, false)
+    });
+    caller.run(&given, change).await
 }
 
 /// A document that is shared.

@@ -321,6 +321,8 @@ mod tests {
         // `state` is after.
         (Kind::TrafficState, "before"),
         (Kind::ClauseStanding, "before"),
+        // The subject is after.
+        (Kind::RunbookInForce, "before"),
         // `language` is after.
         (Kind::PersonLanguage, "before"),
         // The instant of the event is after.
