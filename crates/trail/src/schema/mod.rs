@@ -321,10 +321,12 @@ mod tests {
         // `state` is after.
         (Kind::TrafficState, "before"),
         (Kind::ClauseStanding, "before"),
-        // The subject is after.
+        // `version` is after.
         (Kind::RunbookInForce, "before"),
         // `language` is after.
         (Kind::PersonLanguage, "before"),
+        // `until` is after.
+        (Kind::ExpertRenewed, "before"),
         // The instant of the event is after.
         (Kind::NoticeAcknowledged, "before"),
         // `settings` are after.
