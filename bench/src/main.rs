@@ -23,6 +23,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+/// The server's own: what the store does in this program is measured as it is there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What went wrong, in words: a benchmark has nobody who would tell faults apart.
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 /// A result that fails with words.

@@ -107,6 +107,9 @@ impl Applier {
         for entry in batch.entries {
             entry.job.answer();
         }
+        // After the answers, which somebody waits for.
+        shared.trail.behind.notify_one();
+        shared.tree.behind.notify_one();
         self.move_log(shared, writer, chores);
     }
 
@@ -127,9 +130,16 @@ impl Applier {
         self.last = now;
         self.note_clock(shared, writer, clock)?;
         let mut freed = self.lost.clone();
+        let alone = entries.len() == 1;
         for entry in entries.iter_mut() {
-            if !run_entry(shared, writer, entry, now, outcome)? {
-                freed.extend(&entry.extents);
+            if run_entry(shared, writer, entry, now, alone, outcome)? {
+                continue;
+            }
+            freed.extend(&entry.extents);
+            if alone {
+                // It took the transaction with it.
+                writer.begin()?;
+                self.note_clock(shared, writer, clock)?;
             }
         }
         for extent in &freed {
@@ -186,8 +196,6 @@ impl Applier {
             shared.topics.publish(*topic);
         }
         shared.gone.add(&mut outcome.gone);
-        shared.trail.behind.notify_one();
-        shared.tree.behind.notify_one();
         if !outcome.destroyed.is_empty() {
             chores.ask(Chore::Erase);
         }
@@ -269,14 +277,20 @@ pub(crate) fn mark_ids(writer: &mut Connection, marked: i64) -> Result<(), Error
 }
 
 /// Runs one commit in a savepoint of its own; whether its changes are kept. An error is the whole batch's.
+///
+/// One that is `alone` in its batch needs no savepoint, for which each page that it changes would be copied first: the
+/// transaction is undone with it, and the caller begins anew.
 fn run_entry(
     shared: &Shared,
     writer: &mut Connection,
     entry: &mut Entry,
     now: Timestamp,
+    alone: bool,
     outcome: &mut Outcome,
 ) -> Result<bool, Error> {
-    writer.begin_job()?;
+    if !alone {
+        writer.begin_job()?;
+    }
     let effects = Effects {
         bodies: entry.bodies.drain(..).collect(),
         ..Effects::default()
@@ -302,12 +316,17 @@ fn run_entry(
         for account in effects.destroyed {
             shared.keys.recall(account);
         }
-        writer.undo_job()?;
+        match alone {
+            true => writer.rollback()?,
+            false => writer.undo_job()?,
+        }
         return Ok(false);
     }
     // First: if keeping fails, the whole batch is undone, and the keys that it destroyed are back.
     outcome.destroyed.extend(effects.destroyed);
-    writer.keep_job()?;
+    if !alone {
+        writer.keep_job()?;
+    }
     outcome.touched.extend(effects.touched);
     outcome.freed |= effects.freed;
     outcome.gone.extend(effects.gone);
