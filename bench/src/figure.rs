@@ -15,6 +15,8 @@ pub(crate) enum Unit {
     KibibytesEach,
     /// Disk: less is better.
     Mebibytes,
+    /// How many there are: neither.
+    Count,
 }
 
 impl Unit {
@@ -24,6 +26,7 @@ impl Unit {
             Self::Milliseconds => "ms",
             Self::KibibytesEach => "KiB each",
             Self::Mebibytes => "MiB",
+            Self::Count => "",
         }
     }
 

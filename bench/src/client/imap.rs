@@ -154,6 +154,13 @@ impl Imap {
         count.ok_or_else(|| "STATUS without MESSAGES".into())
     }
 
+    /// How many messages all mailboxes hold.
+    pub(crate) async fn count_all(&mut self) -> Outcome<u64> {
+        let found = self.run("LIST \"\" * RETURN (STATUS (MESSAGES))").await?;
+        let counts = found.iter().filter_map(|response| status(&response.text));
+        Ok(counts.sum())
+    }
+
     /// SELECT; how many messages there are.
     pub(crate) async fn select(&mut self, mailbox: &str) -> Outcome<u64> {
         let found = self.run(&format!("SELECT {mailbox}")).await?;

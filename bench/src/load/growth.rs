@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::task::JoinSet;
@@ -54,17 +55,53 @@ pub(crate) async fn growth(
     super::warm(server, 200).await?;
     say("the full site");
     measure(bench, server, rounds, "full", &mut sheet).await?;
-    let full = disk_usage(&server.directory)?;
+    let full = (disk_at_rest(server).await?, count(server, accounts).await?);
     say("deleting half");
     delete_half(server, accounts).await?;
-    settle(server).await;
-    let half = disk_usage(&server.directory)?;
-    for (name, octets) in [("disk", full), ("disk after half was deleted", half)] {
+    say("waiting until no more room is given back");
+    let half = (disk_at_rest(server).await?, count(server, accounts).await?);
+    for (when, (octets, messages)) in [("", full), (" after half was deleted", half)] {
         let size = octets as f64 / f64::from(1 << 20);
-        let figure = Figure::new(name, Unit::Mebibytes, size, Cost::default());
-        sheet.add("full", "disk", figure);
+        for (what, unit, value) in [
+            ("disk", Unit::Mebibytes, size),
+            ("messages", Unit::Count, messages as f64),
+        ] {
+            let figure = Figure::new(format!("{what}{when}"), unit, value, Cost::default());
+            sheet.add("full", "disk", figure);
+        }
     }
     Ok(sheet)
+}
+
+/// Octets of disk once they have not changed for longer than the server waits before it gives room back.
+async fn disk_at_rest(server: &Server) -> Outcome<u64> {
+    const LOOK: Duration = Duration::from_secs(5);
+    /// Looks in a row without a change: twice `[store] log_rest`, which looks whether anything was done since its last look.
+    const REST: u32 = 13;
+    const LIMIT: Duration = Duration::from_secs(1800);
+    let (mut last, mut rest, began) = (0_u64, 0, Instant::now());
+    while rest < REST && began.elapsed() < LIMIT {
+        tokio::time::sleep(LOOK).await;
+        let now = disk_usage(&server.directory)?;
+        rest = if now.abs_diff(last) < 1 << 20 {
+            rest + 1
+        } else {
+            0
+        };
+        last = now;
+    }
+    Ok(last)
+}
+
+/// All messages of the accounts, as LIST with STATUS tells (RFC 5819).
+async fn count(server: &Server, accounts: usize) -> Outcome<u64> {
+    let mut sum = 0;
+    for number in 0..accounts {
+        let mut session = Imap::logged_in(server.ports.imap, &address(number)).await?;
+        sum += session.count_all().await?;
+        session.logout().await?;
+    }
+    Ok(sum)
 }
 
 async fn measure(

@@ -90,7 +90,7 @@ fn cpu(series: &Series) -> String {
         series.cost(|cost| cost.load),
     );
     let wall = series.cost(|cost| cost.seconds);
-    match wall > 0.0 && !matches!(series.unit, Unit::Mebibytes) {
+    match wall > 0.0 && !matches!(series.unit, Unit::Mebibytes | Unit::Count) {
         true => format!("{server:.2} + {load:.2} in {wall:.2} s"),
         false => String::new(),
     }

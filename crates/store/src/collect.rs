@@ -32,6 +32,8 @@ const AT_ONCE: i64 = 512;
 const AGAIN: Duration = Duration::from_millis(200);
 /// How long the compactor rests at least between two steps.
 const REST: Duration = Duration::from_millis(20);
+/// Bytes of the log that are not worth emptying it.
+const SHORT_LOG: u64 = 1 << 20;
 
 /// What housekeeping can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(crate) enum Chore {
     Erase,
     /// Go on with segments that are wasteful.
     Compact,
+    /// Nothing was asked for a while.
+    Rest,
     /// Go home.
     Stop,
 }
@@ -85,6 +89,7 @@ pub(crate) fn start(
         examined: shared.segments.active(),
         compactor: Compactor::new(shared.segments.numbers()?),
         rested: Instant::now(),
+        batches: 0,
     };
     let started = shared.world.start("store-keeper", keeper.run(chores));
     started.map_err(|error| Error::io(&shared.directory, error))
@@ -101,6 +106,8 @@ struct Keeper {
     compactor: Compactor,
     /// When the compactor may go on.
     rested: Instant,
+    /// Batches committed when there was last time to look.
+    batches: u64,
 }
 
 impl Keeper {
@@ -115,7 +122,9 @@ impl Keeper {
                     .await
                     .unwrap_or(Some(Chore::Compact))
             } else {
-                chores.recv().await
+                timeout(self.shared.options.log_rest, chores.recv())
+                    .await
+                    .unwrap_or(Some(Chore::Rest))
             };
             let Some(first) = first else {
                 return;
@@ -136,6 +145,8 @@ impl Keeper {
                 self.empty_log();
             } else if wanted(Chore::Checkpoint) {
                 self.move_log();
+            } else if wanted(Chore::Rest) {
+                self.rest();
             }
             if stop {
                 return;
@@ -156,6 +167,29 @@ impl Keeper {
             Err(error) => {
                 tracing::warn!(%error, "the database's log could not be moved into the database");
             }
+        }
+    }
+
+    /// Gives the room of a long log back when nothing was committed since the last look: it stays as long as the busiest
+    /// hour made it otherwise.
+    fn rest(&mut self) {
+        let batches = self.shared.counters.batches.load(Ordering::Relaxed);
+        let busy = std::mem::replace(&mut self.batches, batches) != batches;
+        if busy {
+            return;
+        }
+        let log = crate::open::log_of(&self.shared.database());
+        let emptied = match crate::open::size(self.shared.disk.as_ref(), &log) {
+            Ok(length) if length <= SHORT_LOG => return,
+            Ok(_) => {
+                // First as far as nobody has to wait for it.
+                self.move_log();
+                self.checkpointer.empty_log().map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = emptied {
+            tracing::warn!(%error, "the database's log could not be emptied; trying again");
         }
     }
 

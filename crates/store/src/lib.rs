@@ -121,6 +121,8 @@ pub struct Options {
     /// Bytes of the database's log after which it is moved into the database; on the disk it takes up to some more than
     /// twice that. Default 32 MiB.
     pub log_bytes: u64,
+    /// After so long without a commit the database's log is emptied and its room given back. Default 30 s.
+    pub log_rest: Duration,
     /// Connections kept for readers. Default 8.
     pub readers: usize,
     /// zstd level for bodies above 32 KiB; smaller ones are compressed at -1 at most, for speed. Default 1.
@@ -151,6 +153,7 @@ impl Default for Options {
             batch_limit: 512,
             batch_bytes: 64 << 20,
             log_bytes: 32 << 20,
+            log_rest: Duration::from_secs(30),
             readers: 8,
             compression_level: 1,
             compress_from: 8 << 10,

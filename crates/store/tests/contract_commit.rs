@@ -6,11 +6,13 @@ mod site;
 use std::{
     future::Future as _,
     sync::{Arc, Barrier},
+    time::Duration,
 };
 
 use site::{account, count, done, open, put};
-use store::{AccountId, Error, Topic, event::Filter, params, sql::Sql};
+use store::{AccountId, Error, Options, Store, Topic, event::Filter, params, sql::Sql};
 use trail::{Actor, Event, Kind};
+use world::World;
 
 const ITEMS: &str = "SELECT count(*) FROM meta WHERE name LIKE 'item-%'";
 
@@ -101,6 +103,58 @@ async fn a_failing_or_panicking_closure_leaves_nothing_and_harms_nobody() {
     assert_eq!(count(&store, "SELECT count(*) FROM body").await, 10);
     let fates = "SELECT count(*) FROM event WHERE subject = 'fate'";
     assert_eq!(count(&store, fates).await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_fails_alone_in_its_batch_leaves_nothing_and_the_next_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let owner = account(&store).await;
+    for turn in 0..6 {
+        let body = store.seal(b"alone", &[owner]).unwrap();
+        let id = body.id;
+        let commit = store.commit(vec![body], move |tx| {
+            item(tx, &format!("{turn}"))?;
+            tx.retain_body(id, owner, owner, 1)?;
+            let recorded = done(tx, "fate", ())?;
+            match turn % 2 {
+                0 => Ok(recorded),
+                _ => Err(Error::NotFound("sense".to_owned())),
+            }
+        });
+        assert_eq!(commit.await.is_ok(), turn % 2 == 0, "turn {turn}");
+    }
+    assert_eq!(count(&store, ITEMS).await, 3);
+    assert_eq!(count(&store, "SELECT count(*) FROM body").await, 3);
+    let fates = "SELECT count(*) FROM event WHERE subject = 'fate'";
+    assert_eq!(count(&store, fates).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_emptied_when_nothing_is_committed_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        log_rest: Duration::from_millis(50),
+        ..site::options()
+    };
+    let store = Store::open(directory.path(), &options, World::system()).unwrap();
+    let long = "x".repeat(4 << 20);
+    let commit = store.commit(Vec::new(), move |tx| {
+        let statement = "INSERT INTO meta (name, value) VALUES ('item-long', ?1)";
+        tx.execute(statement, params![&long])?;
+        done(tx, "long", ())
+    });
+    commit.await.unwrap();
+    let log = directory.path().join("store.db-wal");
+    let emptied = async {
+        while std::fs::metadata(&log).unwrap().len() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), emptied).await;
+    waited.expect("the log was emptied");
+    put_event(&store).await;
+    assert_eq!(count(&store, ITEMS).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,16 +390,16 @@ async fn a_closed_store_refuses() {
 async fn ids_ascend_across_restarts_though_the_clock_goes_back() {
     let directory = tempfile::tempdir().unwrap();
     let clock = world::ManualClock::at("2026-11-22T10:00:00Z".parse().unwrap());
-    let world = world::World::new(clock, SystemRandom);
-    let store = store::Store::open(directory.path(), &site::options(), world).unwrap();
+    let world = World::new(clock, SystemRandom);
+    let store = Store::open(directory.path(), &site::options(), world).unwrap();
     let first = store.next_id();
     put_event(&store).await;
     let last = store.next_id();
     assert!(last > first);
     drop(store);
     let clock = world::ManualClock::at("2020-01-01T00:00:00Z".parse().unwrap());
-    let world = world::World::new(clock, SystemRandom);
-    let store = store::Store::open(directory.path(), &site::options(), world).unwrap();
+    let world = World::new(clock, SystemRandom);
+    let store = Store::open(directory.path(), &site::options(), world).unwrap();
     assert!(store.next_id() > last);
     put_event(&store).await;
     let filter = Filter::default();
@@ -359,7 +413,7 @@ async fn ids_ascend_across_restarts_though_the_clock_goes_back() {
     assert!(events.is_sorted_by(|a, b| a.id < b.id && a.at <= b.at));
 }
 
-async fn put_event(store: &store::Store) {
+async fn put_event(store: &Store) {
     let commit = store.commit(Vec::new(), |tx| done(tx, "tick", ())).await;
     commit.unwrap();
 }
@@ -368,6 +422,6 @@ struct SystemRandom;
 
 impl world::Random for SystemRandom {
     fn fill(&self, bytes: &mut [u8]) {
-        world::World::system().fill(bytes);
+        World::system().fill(bytes);
     }
 }

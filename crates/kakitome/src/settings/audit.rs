@@ -202,6 +202,7 @@ impl Settings {
             waste_bytes: self.store.waste.0,
             compress_from: usize::try_from(self.store.compress_from.0).unwrap_or(usize::MAX),
             readers: self.store.readers.max(1),
+            log_rest: self.store.log_rest.0,
             checkpoint_every: self.audit.checkpoint_interval.0,
             trail_origin: self.server.hostname.get_ref().clone(),
             ..store::Options::default()

@@ -413,6 +413,8 @@ pub(crate) struct StoreKeys {
     pub(crate) compress_from: Size,
     /// Connections kept for readers.
     pub(crate) readers: usize,
+    /// After so long without a change the database's log is emptied.
+    pub(crate) log_rest: Time,
 }
 
 impl Default for StoreKeys {
@@ -423,6 +425,7 @@ impl Default for StoreKeys {
             waste: Size::mebibytes(8),
             compress_from: Size(8 << 10),
             readers: 8,
+            log_rest: Time::seconds(30),
         }
     }
 }
@@ -437,7 +440,7 @@ impl StoreKeys {
                 keys.waste,
                 keys.compress_from,
             ];
-            (sizes, keys.readers)
+            (sizes, keys.readers, keys.log_rest)
         };
         all(self) == all(other)
     }

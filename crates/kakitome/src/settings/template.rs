@@ -395,6 +395,7 @@ unauthenticated_networks = []
 # waste = \"8MiB\"                 # dead bytes from which on a segment is written anew, if they are a third of it
 # compress_from = \"8KiB\"         # smaller mail is kept uncompressed: it is little of the whole, and faster
 # readers = 8
+# log_rest = \"30s\"               # after so long without a change the database's log is emptied, its room given back
 
 [delivery]
 # retry = [\"5m\", \"10m\", \"20m\", \"40m\", \"1h\", \"2h\", \"4h\"]
