@@ -213,7 +213,8 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         outcome: Success;
         shared: APP_PASSWORD, APP_PASSWORD_NAME;
         facts:
-            Always "why" Text: "`command` or `expired`.";
+            Always "why" Text: "`command`, `expired` or `incident`.";
+            Sometimes "incident" Number: "The incident that it was revoked by, if one was.";
     }
     SecondFactorAdded {
         subject: "the identifier";
@@ -229,6 +230,8 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         facts:
             Always "second_factor" Number: "The second factor's number.";
             Always "name" Text: "The name that the holder gave it.";
-            Always "by" Text: "`holder` or `account-manager`.";
+            Sometimes "second_factor_kind" Text: "What it was, `totp` or `passkey`, if an incident removed it.";
+            Always "by" Text: "`holder`, `account-manager`, or `incident`: it was added since the owner's last sure use.";
+            Sometimes "incident" Number: "The incident that it was removed by, if one did.";
     }
 };
