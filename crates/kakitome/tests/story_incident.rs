@@ -25,10 +25,11 @@ fn login(site: &Site, person: &Person) -> bool {
 /// An account for the officer who runs these tests.
 fn officer(site: &Site) -> Person {
     let address = "officer@city.example";
+    site.give(&["person", "acknowledge", &me()]);
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
     Person {
         name: me(),
         address: address.to_owned(),
@@ -430,7 +431,7 @@ fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
     assert!(known[0]["acknowledged_at"].is_string(), "{known:?}");
     site.give(&ordering);
     site.give(&["order", "approve", "1"]);
-    site.give(&["account", "issue", "--order", "1"]);
+    site.give(&["account", "issue", "--order", "1", "--show-password"]);
 
     site.give(&["person", "depart", "suzuki", "--on", "2099-04-01"]);
     site.give(&["order", "delete", "--for", "suzuki"]);

@@ -7,9 +7,7 @@ use store::{Error, Tx, sql::Sql};
 use trail::{Event, Kind};
 
 use super::Cause;
-use crate::{
-    tables::{account, app_password, second_factor},
-};
+use crate::tables::{account, app_password, second_factor};
 
 /// Of each kind, the newest that are told one by one at most; all of them are revoked.
 const MOST_TOLD: usize = 25;
@@ -25,8 +23,7 @@ pub(crate) fn left_behind(
     made.retain(|one| one.made_at >= since);
     let mut added = second_factor::of(sql, account.id)?;
     added.retain(|one| one.added_at >= since);
-    let left_out =
-        made.len().saturating_sub(MOST_TOLD) + added.len().saturating_sub(MOST_TOLD);
+    let left_out = made.len().saturating_sub(MOST_TOLD) + added.len().saturating_sub(MOST_TOLD);
     let made: Vec<Value> = (made.into_iter().rev().take(MOST_TOLD))
         .map(|one| {
             json!({

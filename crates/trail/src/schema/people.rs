@@ -16,6 +16,22 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Sometimes "role" Text: "The role that an import gives: `staff`.";
             Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
     }
+    ArrivalNoted {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            OrNull "before" Text: "Short name of who had announced the person before; null if nobody had.";
+            Always "after" Text: "Short name of who announced the person now.";
+    }
+    RosterCompared {
+        subject: "SHA-256 of the list, in hexadecimal digits";
+        outcome: Success;
+        facts:
+            Always "listed" Number: "How many people are on the list.";
+            Sometimes "not_on_list" List: "Short names of people who are in the directory and not on the list, the first two hundred.";
+            Always "missing" Number: "How many there are of them.";
+            Always "came_back" List: "Short names of those of them before who are on the list now, the first two hundred.";
+    }
     PersonLanguage {
         subject: "the person's short name";
         outcome: Success;
@@ -52,9 +68,11 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         subject: "the order's number";
         outcome: Success;
         order: "the order itself";
+        shared: SINGLE_PERSON;
         facts:
             Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared` or `read`.";
             OrNull "for" Text: "Short name of the person whom it concerns; null if it concerns none.";
+            Sometimes "announced_by" Text: "Of `issue`: short name of who announced the person (clause 9.1(1)); absent if that is not on record.";
             Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `rows`.";
             OrNull "digest" Text: "SHA-256 of the file to be imported, in hexadecimal digits; null if there is none.";
     }
@@ -75,6 +93,7 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Always "language" Text: "The notice's language: `ja` or `en`.";
             Always "retain_years" Number: "How many years of keeping it tells.";
             Always "sha256" Text: "SHA-256 of its text, in hexadecimal digits.";
+            Sometimes "sent_to" List: "The address that it was sent to by mail; absent if it was printed.";
     }
     NoticeAcknowledged {
         subject: "the person's short name";
