@@ -635,6 +635,7 @@ fn the_register_knows_who_had_which_address_and_forgets_only_with_approval() {
     assert!(!order.contains("\"tanaka\""), "{order}");
     // The identifier stays taken, and the trail tells who asked and who approved.
     site.give(&["person", "add", "suzuki"]);
+    site.give(&["person", "acknowledge", "suzuki", "--on-paper"]);
     let taken = site.refused(&[
         "order",
         "issue",

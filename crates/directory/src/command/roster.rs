@@ -80,28 +80,35 @@ pub async fn compare<B: Commit>(
 ) -> Result<Vec<Mismatch>, CommandError> {
     let words = "person roster";
     let work = async {
-        let listed = parse(file)?;
-        let (held, grace) = (listed.clone(), caller.directory.options().roster_grace);
-        let seen = caller
-            .peek(MAY, move |snapshot, _| Ok(differences(snapshot, &held)?))
+        let (parsed, grace) = (parse(file), caller.directory.options().roster_grace);
+        // Who may not compare hears nothing of the list.
+        let (listed, seen) = caller
+            .peek(MAY, move |snapshot, _| {
+                let listed = parsed?;
+                let seen = differences(snapshot, &listed)?;
+                Ok((listed, seen))
+            })
             .await?;
         let now = caller.store().now();
-        let mut shown = seen.clone();
-        for one in &mut shown {
-            one.settle(now, grace);
-        }
-        let by = tell(&shown);
+        let settled = move |mut found: Vec<Mismatch>| {
+            for one in &mut found {
+                one.settle(now, grace);
+            }
+            found
+        };
+        let by = tell(&settled(seen.clone()));
         let sha256 = super::order::digest(file);
-        caller
+        let noted = caller
             .change_by(by, words, MAY, move |tx, me| {
                 if differences(tx, &listed)? != seen {
                     return Err(CommandError::Changed);
                 }
                 let event = me.event(Kind::RosterCompared, sha256);
-                Ok(((), vec![note(tx, &listed, event)?]))
+                let event = note(tx, &listed, event)?;
+                Ok((differences(tx, &listed)?, vec![event]))
             })
             .await?;
-        Ok(shown)
+        Ok(settled(noted))
     };
     caller.run(words, work).await
 }
