@@ -16,6 +16,8 @@ pub(crate) enum Reason {
     AppPasswordNeeded,
     /// The identifier is shared, and whose secret it was does not use it any more.
     NoUser,
+    /// Its holder has left, or was to leave before now (clause 9.2(1)).
+    HolderLeft,
     /// The password was right, and the second factor was not.
     WrongCode,
     /// Password and passkey were right, and the passkey's device was used elsewhere since: there are two of it.
@@ -41,6 +43,7 @@ impl Reason {
             Self::NotPermitted => "not permitted for this service",
             Self::AppPasswordNeeded => "the password alone, where there is a second factor",
             Self::NoUser => "whose secret it is does not use the shared identifier any more",
+            Self::HolderLeft => "its holder has left",
             Self::WrongCode => "wrong second factor",
             Self::CopiedPasskey => "the passkey's counter has gone back",
             Self::TooManyCodes => "too many wrong second factors",
@@ -85,6 +88,7 @@ impl Reason {
             | Self::NotPermitted
             | Self::AppPasswordNeeded
             | Self::NoUser
+            | Self::HolderLeft
             | Self::WrongCode
             | Self::TooManyCodes
             | Self::Unproved(_)

@@ -2,6 +2,8 @@
 //! not taken any more, what it has queued is held, and an incident is opened. All of it is done within the commit of the event
 //! that tells what was found, so that neither is ever without the other.
 
+mod leavings;
+
 use std::{net::IpAddr, time::Duration};
 
 use jiff::Timestamp;
@@ -23,6 +25,8 @@ use crate::{
         incident::{self as table, New},
     },
 };
+
+pub(crate) use leavings::left_behind;
 
 /// Characters of what was found that are kept.
 const MOST_FOUND: usize = 200;
@@ -223,7 +227,8 @@ fn block_address(
     Ok(format!("{network} until {ends_at}"))
 }
 
-/// Suspends an identifier and holds what it has queued (since `since`), for an incident; nothing that was proved before holds.
+/// Suspends an identifier and holds what it has queued (since `since`), for an incident; nothing that was proved before holds, and
+/// second factors that were added since `since` are gone.
 pub(crate) fn shut(
     tx: &mut Tx<'_>,
     account: &account::Entry,
@@ -235,7 +240,8 @@ pub(crate) fn shut(
     // Also one that is suspended: a password that was set since does not count any more.
     account::suspend(tx, account.id)?;
     // Whoever had the password could make more of them.
-    let app_passwords = app_password::revoke_all(tx, account.id)?;
+    let app_passwords = app_password::of(tx, account.id)?;
+    app_password::revoke_all(tx, account.id)?;
     let (mut ended, mut left) = (Vec::new(), Vec::new());
     for forward in forward::of(tx, account.id)? {
         if forward.order.is_none() {
@@ -251,11 +257,23 @@ pub(crate) fn shut(
         .event(Kind::AccountSuspended, &account.identifier)
         .detail("reason", cause.reason)
         .detail("incident", number)
-        .detail("app_passwords_revoked", app_passwords)
+        .detail("app_passwords_revoked", app_passwords.len())
         .detail("forwards_left", left)
         .detail("before", if was_suspended { "suspended" } else { "active" })
         .detail("after", "suspended");
     events.push(suspended);
+    for revoked in app_passwords {
+        let event = cause
+            .event(Kind::AppPasswordRevoked, &account.identifier)
+            .detail("app_password", revoked.number)
+            .detail("app_password_name", revoked.name)
+            .detail("why", "incident")
+            .detail("incident", number);
+        events.push(event);
+    }
+    if let Some(since) = since {
+        leavings::remove_second_factors(tx, account, cause, since, events)?;
+    }
     for target in ended {
         let event = cause
             .event(Kind::ForwardRemoved, &account.identifier)

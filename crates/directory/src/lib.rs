@@ -59,6 +59,7 @@ mod scram;
 mod tables;
 mod throttle;
 mod totp;
+mod writers;
 
 pub mod command;
 pub mod isolation;
@@ -68,7 +69,10 @@ pub mod repeat;
 pub mod runbook;
 pub mod submission;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use message::address::{Address, Domain};
 use parking_lot::RwLock;
@@ -85,6 +89,7 @@ pub use language::{Language, UnknownLanguage};
 pub use login::holds;
 pub use role::UnknownRole;
 pub use scram::ScramExchange;
+pub use writers::{Restriction, Writers};
 
 /// The directory of one installation. Cheap to clone.
 #[derive(Clone)]
@@ -150,6 +155,8 @@ pub struct Options {
     pub idle_after: std::time::Duration,
     /// How long after the warning it is suspended, unless it is used; zero: never. Default 30 days.
     pub idle_grace: std::time::Duration,
+    /// How long a person may be off the personnel's list before their identifiers are suspended (clause 7.1(3)); zero: for ever. Default 30 days.
+    pub roster_grace: std::time::Duration,
     /// What is done about malware from inside (clause 5.2(5)); `None`: nothing beyond its refusal. Default [`isolation::Isolation`]'s.
     pub isolation: Option<isolation::Isolation>,
     /// How much an identifier may submit (clause 4.4). Default: as much as it likes.
@@ -209,50 +216,6 @@ pub struct LocalRecipient {
     pub keeps: bool,
     /// Addresses outside that it goes on to.
     pub onward: Vec<Address>,
-}
-
-/// Who may write to an address that not everybody may write to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restriction {
-    /// The rule.
-    pub writers: Writers,
-    /// The accounts that the address means: its members.
-    pub members: Vec<AccountId>,
-}
-
-/// Who may write to an address.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Writers {
-    /// Everybody.
-    #[default]
-    Anyone,
-    /// Whoever has logged in.
-    Inside,
-    /// Whoever has logged in and is one of those whom it means.
-    Members,
-}
-
-impl Writers {
-    /// The name on the command line and in storage.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Anyone => "anyone",
-            Self::Inside => "inside",
-            Self::Members => "members",
-        }
-    }
-}
-
-impl std::str::FromStr for Writers {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Anyone, Self::Inside, Self::Members]
-            .into_iter()
-            .find(|writers| writers.as_str() == name)
-            .ok_or_else(|| format!("{name:?} is none of anyone, inside, members"))
-    }
 }
 
 /// Where a proof is given.
@@ -375,13 +338,34 @@ pub struct Person {
     pub name: String,
     /// Roles held now.
     pub roles: Vec<Role>,
+    acting: Arc<OnceLock<Role>>,
 }
 
 impl Person {
+    /// A person of that name, with these roles.
+    #[must_use]
+    pub fn new(name: impl Into<String>, roles: Vec<Role>) -> Self {
+        Self {
+            name: name.into(),
+            roles,
+            acting: Arc::default(),
+        }
+    }
+
     /// Whether the person holds `role`.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
-        self.roles.contains(&role)
+        let has = self.roles.contains(&role);
+        if has {
+            self.acting.get_or_init(|| role);
+        }
+        has
+    }
+
+    /// The role by which the person may do what is under way: the first that was asked for and is held.
+    #[must_use]
+    pub fn acting(&self) -> Option<Role> {
+        self.acting.get().copied()
     }
 }
 
@@ -641,10 +625,7 @@ impl Directory {
                 return Ok(None);
             };
             let roles = tables::person::roles(snapshot, entry.id)?;
-            Ok(Some(Person {
-                name: entry.name,
-                roles,
-            }))
+            Ok(Some(Person::new(entry.name, roles)))
         };
         self.inner.store.read(read).await
     }

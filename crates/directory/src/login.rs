@@ -464,7 +464,7 @@ mod tests {
     use super::*;
     use crate::{
         OwnDomain, bootstrap,
-        command::{Caller, account as accounts, order},
+        command::{Caller, account as accounts, arrival, order},
     };
 
     const fn password() -> Proof {
@@ -500,11 +500,13 @@ mod tests {
             name: None,
             quota: None,
         };
+        arrival::acknowledge(&chief, "chief", false).await.unwrap();
         let number = order::issue(&chief, wish).await.unwrap();
         order::approve(&chief, number).await.unwrap();
         let issue = accounts::Issue {
             order: number,
             address: None,
+            shown: false,
         };
         accounts::issue(&chief, issue).await.unwrap();
         (directory, chief)

@@ -8,6 +8,7 @@ use store::{Tx, sql::Sql};
 use crate::{
     Login, Service,
     attempt::Reason,
+    command::leaving::has_left,
     hash::NewSecrets,
     login::CommitFailure,
     passkey::{Assertion, Challenge, Fault},
@@ -70,7 +71,11 @@ pub(crate) fn judge(
     if let Proof::App(number) = proof {
         return by_app(tx, account, gate, *number);
     }
+    let now = tx.now();
     permitted(account, gate.service).map_err(CommitFailure::Refused)?;
+    if has_left(tx, account, now)? {
+        return refused(Reason::HolderLeft);
+    }
     let mut judged = Judged::default();
     match proof {
         Proof::Password { second, .. } if gate.service == Service::Web => {
@@ -114,6 +119,9 @@ fn by_app(
     // A mailbox that nobody uses may be read.
     if reads_on.is_none() || account.state == AccountState::Deleted {
         permitted(account, gate.service).map_err(CommitFailure::Refused)?;
+    }
+    if reads_on.is_none() && has_left(tx, account, now)? {
+        return refused(Reason::HolderLeft);
     }
     app_password::note_use(tx, &entry, &gate.peer.to_string())?;
     Ok(Judged {
@@ -234,6 +242,9 @@ pub(crate) fn still_good(
         AccountState::Deleted => false,
     };
     if !usable || account.generation != login.generation {
+        return Ok(false);
+    }
+    if login.reads_on.is_none() && has_left(sql, account, now)? {
         return Ok(false);
     }
     let Some(number) = login.app_password else {

@@ -27,6 +27,8 @@ struct Way {
     /// Role mail is taken whatever the quota says.
     always: bool,
     writers: Writers,
+    /// Of [`Writers::Named`]: who they are.
+    named: Vec<AccountId>,
 }
 
 /// What was found, and whether it holds until the directory changes: room under a quota does not.
@@ -91,18 +93,21 @@ fn look(
             tag: None,
             always: is_role,
             writers: exactly,
+            named: forward::named_writers(sql, address)?,
         },
         Way {
             targets: below,
             tag: tag.clone(),
             always: is_role,
             writers: below_writers,
+            named: forward::named_writers(sql, &base)?,
         },
         Way {
             targets: role.clone().filter(|_| is_role).into_iter().collect(),
             tag,
             always: true,
             writers: Writers::Anyone,
+            named: Vec::new(),
         },
         Way {
             targets: if catch_all.is_some() {
@@ -113,6 +118,7 @@ fn look(
             tag: None,
             always: false,
             writers: Writers::Anyone,
+            named: Vec::new(),
         },
     ];
     match ways.into_iter().find(|way| !way.targets.is_empty()) {
@@ -148,6 +154,7 @@ fn take(
         tag,
         always,
         writers,
+        named,
     } = way;
     let mut onward = Onward {
         options,
@@ -156,7 +163,10 @@ fn take(
         seen: targets.iter().map(|(account, _)| *account).collect(),
         size,
     };
-    let members = targets.iter().map(|(account, _)| *account).collect();
+    let accounts = match writers {
+        Writers::Named => named,
+        _ => targets.iter().map(|(account, _)| *account).collect(),
+    };
     let mut recipients = Vec::with_capacity(targets.len());
     for (account, address) in targets {
         let mut recipient = LocalRecipient {
@@ -179,7 +189,7 @@ fn take(
     Ok(Found {
         resolution: match writers {
             Writers::Anyone => Resolution::Local(recipients),
-            writers => Resolution::Restricted(recipients, Restriction { writers, members }),
+            writers => Resolution::Restricted(recipients, Restriction { writers, accounts }),
         },
         lasts: onward.lasts,
     })

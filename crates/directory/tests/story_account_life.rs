@@ -6,7 +6,10 @@ mod site;
 
 use directory::{
     Refusal, Resolution, Role,
-    command::{AccountState, CommandError, account, address as alias, idle, order, person},
+    command::{
+        AccountState, CommandError, account, address as alias, arrival, idle, leaving, order,
+        person, roster,
+    },
 };
 use protocol::sasl::Secret;
 use site::{Site, address};
@@ -241,35 +244,158 @@ async fn commands_need_their_roles_and_refusals_are_recorded() {
     );
 }
 
-/// An identifier whose holder has left is told of, and suspended after the time of grace whoever uses it (clause 7.1(3)).
+/// Nobody logs in as one who has left, from that moment on; what they left behind is told of once (clauses 7.1(3), 9.2(1)).
 #[tokio::test]
-async fn what_a_leaver_left_behind_is_suspended() {
+async fn who_has_left_is_shut_out_at_once() {
     let site = Site::open().await;
     let password = site.issue("taro", TARO).await;
-    person::leave(&site.caller("clerk").await, "taro")
-        .await
-        .unwrap();
+    let login = site.login(TARO, &password).await.unwrap();
+    let clerk = site.caller("clerk").await;
+    person::leave(&clerk, "taro").await.unwrap();
+    assert!(!site.directory.still_valid(&login).await.unwrap());
+    assert!(site.login(TARO, &password).await.is_err());
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert_eq!(suspended.subject, TARO);
+    assert_eq!(suspended.actor, Actor::Person("clerk".into()));
+    let reason = suspended.detail.get("reason").unwrap().to_string();
+    assert!(reason.contains("has left"), "{reason}");
+    let manager = site.caller("manager").await;
+    account::password(&manager, TARO, None).await.unwrap();
+    let resumed = account::resume(&manager, TARO).await;
+    assert!(resumed.unwrap_err().to_string().contains("taro has left"));
+
     let [warned] = &idle::sweep(&site.directory).await.unwrap()[..] else {
         panic!("nobody is warned");
     };
-    assert!(warned.person_left && warned.suspends_at.is_some());
+    assert!(warned.person_left && warned.suspends_at.is_none());
     let warned = warned.clone();
     let note = move |tx: &mut store::Tx<'_>| idle::note_warning(tx, &warned, true);
     site.store.commit(Vec::new(), note).await.unwrap();
-    // A mail program that is still about puts it off by nothing.
-    for _ in 0..20 {
-        site.login(TARO, &password).await.unwrap();
-        assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
-        site.days(1);
-    }
-    let grace = site.options.idle_grace.as_secs() / 86_400;
-    site.days(grace);
     assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
-    let suspended = site.last_event(Kind::AccountSuspended).await.event;
-    assert_eq!(suspended.subject, TARO);
-    let reason = suspended.detail.get("reason").unwrap().to_string();
-    assert!(reason.contains("has left"), "{reason}");
+}
+
+/// The day that was announced is the last, whether anybody notes then that the person left or not; it can be put off (clause 9.2(1)).
+#[tokio::test]
+async fn from_the_day_of_leaving_on_nobody_logs_in() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let (clerk, manager) = (site.caller("clerk").await, site.caller("manager").await);
+    let day = |days: i64| {
+        let span = jiff::SignedDuration::from_hours(24 * days);
+        site.store.now().checked_add(span).unwrap()
+    };
+    arrival::depart(&clerk, "taro", day(3)).await.unwrap();
+    site.days(2);
+    let login = site.login(TARO, &password).await.unwrap();
+    assert_eq!(leaving::departed(&site.directory).await.unwrap(), 0);
+    site.days(1);
+    // Before the server has come to it, too.
+    assert!(!site.directory.still_valid(&login).await.unwrap());
     assert!(site.login(TARO, &password).await.is_err());
+    assert_eq!(site.last_reason().await, "its holder has left");
+    // It was a mistake: they stay some days longer.
+    arrival::depart(&clerk, "taro", day(5)).await.unwrap();
+    site.login(TARO, &password).await.unwrap();
+    site.days(5);
+    assert_eq!(leaving::departed(&site.directory).await.unwrap(), 1);
+    assert_eq!(leaving::departed(&site.directory).await.unwrap(), 0);
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert_eq!(suspended.actor, Actor::System);
+    assert!(suspended.detail.contains_key("left_at"), "{suspended:?}");
+    assert_eq!(
+        account::show(&manager, TARO).await.unwrap().identifier,
+        TARO
+    );
+}
+
+/// Who is not on the personnel's list is told of, and their identifiers are suspended after a time, unless a later list has them.
+#[tokio::test]
+async fn who_is_not_on_the_roster_is_suspended_by_rule() {
+    let site = Site::open().await;
+    let password = site.issue("taro", TARO).await;
+    let clerk = site.caller("clerk").await;
+    let compare = async |list: &str| {
+        let alone = directory::command::Alone(site.store.clone());
+        roster::compare(&clerk, list.as_bytes(), |_| alone).await
+    };
+    let officers = "name\nchief\ndeputy\nmanager\nclerk\nguard\njiro\n";
+    assert!(compare("names\nx\n").await.is_err());
+    assert!(site.events(Kind::RosterCompared).await.is_empty());
+    let found = compare(officers).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].person.as_str(), found[0].accounts.len()),
+        ("taro", 1)
+    );
+    let since = found[0].since.unwrap();
+    assert!(found[0].suspends_at.unwrap() > since);
+    let event = site.last_event(Kind::RosterCompared).await.event;
+    assert_eq!(event.detail["not_on_list"], serde_json::json!(["taro"]));
+    let shown = idle::list(&clerk).await.unwrap();
+    assert_eq!(shown[0].off_roster_since, Some(since));
+
+    // Again, and it is not counted anew; a list that has taro ends it.
+    site.days(20);
+    assert_eq!(compare(officers).await.unwrap()[0].since, Some(since));
+    let whole = format!("{officers}taro\n");
+    assert!(compare(&whole).await.unwrap().is_empty());
+    let event = site.last_event(Kind::RosterCompared).await.event;
+    assert_eq!(event.detail["came_back"], serde_json::json!(["taro"]));
+    site.days(20);
+    idle::sweep(&site.directory).await.unwrap();
+    site.login(TARO, &password).await.unwrap();
+
+    compare(officers).await.unwrap();
+    site.days(29);
+    site.login(TARO, &password).await.unwrap();
+    idle::sweep(&site.directory).await.unwrap();
+    site.login(TARO, &password).await.unwrap();
+    site.days(1);
+    idle::sweep(&site.directory).await.unwrap();
+    assert!(site.login(TARO, &password).await.is_err());
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert!(
+        suspended.detail.contains_key("off_roster_since"),
+        "{suspended:?}"
+    );
+    // Zero: never.
+    let mut options = site.options.clone();
+    options.roster_grace = std::time::Duration::ZERO;
+    site.directory.reload(options);
+    assert_eq!(compare(officers).await.unwrap()[0].suspends_at, None);
+}
+
+/// Who announces somebody does not order for them too (clause 9.1(1)), where there are two people for it.
+#[tokio::test]
+async fn who_announces_does_not_order() {
+    let site = Site::open().await;
+    let chief = site.caller("chief").await;
+    let add = person::Add {
+        name: "hanako".into(),
+        ..person::Add::default()
+    };
+    person::add(&chief, add).await.unwrap();
+    let wish = || order::IssueOrder {
+        for_person: "hanako".into(),
+        address: address("hanako@example.jp"),
+        name: None,
+        quota: None,
+    };
+    let unknowing = order::issue(&chief, wish()).await.unwrap_err();
+    assert!(unknowing.to_string().contains("9.1(2)"), "{unknowing}");
+    let clerk = site.caller("clerk").await;
+    arrival::acknowledge(&clerk, "hanako", true).await.unwrap();
+    let own = order::issue(&chief, wish()).await.unwrap_err();
+    assert!(own.to_string().contains("9.1(1)"), "{own}");
+    let shown = arrival::announce(&clerk, "hanako").await.unwrap();
+    assert_eq!(shown.announced_by.as_deref(), Some("clerk"));
+    assert_eq!(
+        site.last_event(Kind::ArrivalNoted).await.event.detail["before"],
+        "chief"
+    );
+    order::issue(&chief, wish()).await.unwrap();
+    let event = site.last_event(Kind::OrderIssued).await.event;
+    assert_eq!(event.detail["announced_by"], "clerk");
 }
 
 #[tokio::test]

@@ -20,7 +20,15 @@ const DAY: u64 = 24 * 60 * 60;
 async fn issue(site: &Site, order: i64) -> Result<account::Issued, CommandError> {
     let address = None;
     let manager = site.caller("manager").await;
-    account::issue(&manager, account::Issue { order, address }).await
+    account::issue(
+        &manager,
+        account::Issue {
+            order,
+            address,
+            shown: false,
+        },
+    )
+    .await
 }
 
 fn is_over(result: Result<account::Issued, CommandError>) -> bool {

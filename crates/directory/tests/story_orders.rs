@@ -20,6 +20,7 @@ async fn try_issue(site: &Site, number: i64) -> Result<account::Issued, CommandE
         account::Issue {
             order: number,
             address: None,
+            shown: false,
         },
     )
     .await
@@ -56,6 +57,7 @@ async fn an_order_is_used_once_after_approval_and_in_time() {
     let other = account::Issue {
         order: number,
         address: Some(address("jiro@example.jp")),
+        shown: false,
     };
     assert_eq!(
         problem(account::issue(&manager, other).await),
@@ -98,6 +100,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         let args = account::Issue {
             order: number,
             address: None,
+            shown: false,
         };
         assert_eq!(
             problem(account::issue(&caller, args).await),
@@ -143,6 +146,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
     let alone = account::Issue {
         order: number,
         address: None,
+        shown: false,
     };
     assert_eq!(
         problem(account::issue(&chief, alone).await),
@@ -156,6 +160,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         account::Issue {
             order: number,
             address: None,
+            shown: false,
         },
     )
     .await

@@ -6,7 +6,7 @@ mod site;
 
 use directory::{
     OwnDomain, Resolution, Writers,
-    command::{CommandError, account, address as alias, forward as onward, order},
+    command::{CommandError, account, address as alias, forward as onward, order, writers},
 };
 use message::address::Domain;
 use site::{Site, address};
@@ -177,6 +177,7 @@ async fn full_mailboxes_refuse_at_once_but_role_mail_comes_in() {
     let args = account::Issue {
         order: number,
         address: None,
+        shown: false,
     };
     let password = account::issue(&manager, args).await.unwrap().password;
     let account: AccountId = site.login(TARO, &password).await.unwrap().account;
@@ -346,10 +347,10 @@ async fn some_aliases_are_for_some_writers() {
     site.issue("taro", TARO).await;
     let manager = site.caller("manager").await;
     let team = address("team@example.jp");
-    let none = onward::writers(&manager, &team, Writers::Members).await;
+    let none = writers::set(&manager, &team, Writers::Members, Vec::new()).await;
     assert!(matches!(none.unwrap_err(), CommandError::NoSuch { .. }));
     alias::add_alias(&manager, &team, TARO).await.unwrap();
-    onward::writers(&manager, &team, Writers::Members)
+    writers::set(&manager, &team, Writers::Members, Vec::new())
         .await
         .unwrap();
     let resolved = site
@@ -361,16 +362,16 @@ async fn some_aliases_are_for_some_writers() {
         matches!(&resolved, Resolution::Restricted(found, rule) if found.len() == 1 && rule.writers == Writers::Members),
         "{resolved:?}"
     );
-    let own = onward::writers(&manager, &address(TARO), Writers::Inside).await;
+    let own = writers::set(&manager, &address(TARO), Writers::Inside, Vec::new()).await;
     assert!(matches!(own.unwrap_err(), CommandError::Argument(_)));
-    onward::writers(&manager, &team, Writers::Anyone)
+    writers::set(&manager, &team, Writers::Anyone, Vec::new())
         .await
         .unwrap();
     let open = site.directory.resolve(&team, 1).await.unwrap();
     assert!(matches!(open, Resolution::Local(_)));
 
     // The rule ends with the last whom the alias means, and does not wait for who gets it next.
-    onward::writers(&manager, &team, Writers::Members)
+    writers::set(&manager, &team, Writers::Members, Vec::new())
         .await
         .unwrap();
     alias::remove_alias(&manager, &team, TARO).await.unwrap();
@@ -380,4 +381,63 @@ async fn some_aliases_are_for_some_writers() {
     alias::add_alias(&manager, &team, TARO).await.unwrap();
     let open = site.directory.resolve(&team, 1).await.unwrap();
     assert!(matches!(open, Resolution::Local(_)), "{open:?}");
+}
+
+#[tokio::test]
+async fn some_aliases_are_for_those_who_were_named() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    site.issue("jiro", JIRO).await;
+    let manager = site.caller("manager").await;
+    let team = address("team@example.jp");
+    alias::add_alias(&manager, &team, TARO).await.unwrap();
+    let named = async |rule, names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        writers::set(&manager, &team, rule, names).await
+    };
+    for (rule, names) in [
+        (Writers::Named, &[][..]),
+        (Writers::Inside, &[JIRO][..]),
+        (Writers::Named, &["nobody@example.jp"][..]),
+    ] {
+        assert!(named(rule, names).await.is_err(), "{names:?}");
+    }
+    let set = named(Writers::Named, &[JIRO, "JIRO"]).await;
+    assert!(set.is_err(), "of two domains a bare local part is nobody");
+    let set = named(Writers::Named, &[JIRO, "Jiro@Example.JP"])
+        .await
+        .unwrap();
+    assert_eq!(set.named, [JIRO]);
+    let event = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(event.detail["named"], serde_json::json!([JIRO]));
+    assert_eq!(event.detail["writers_before"], "anyone");
+    let jiro = site.directory.accounts_of("jiro").await.unwrap();
+    let resolved = site.directory.resolve(&team, 1).await.unwrap();
+    assert!(
+        matches!(&resolved, Resolution::Restricted(_, rule) if rule.writers == Writers::Named && rule.accounts == jiro),
+        "{resolved:?}"
+    );
+    // With the account its permission goes: nobody may write then, and not everybody.
+    let chief = site.caller("chief").await;
+    let wish = order::DeleteOrder {
+        for_person: "jiro".to_owned(),
+        address: None,
+        not_before: None,
+    };
+    let number = order::delete(&chief, wish).await.unwrap();
+    site.approve(number).await;
+    let gone = account::delete(&manager, number).await.unwrap();
+    assert!(
+        gone.references
+            .iter()
+            .any(|one| one.contains("named to write")),
+        "{gone:?}"
+    );
+    let resolved = site.directory.resolve(&team, 1).await.unwrap();
+    assert!(
+        matches!(&resolved, Resolution::Restricted(_, rule) if rule.accounts.is_empty()),
+        "{resolved:?}"
+    );
+    let shown = writers::show(&manager, &team).await.unwrap();
+    assert_eq!((shown.writers, shown.named.len()), ("named", 0));
 }

@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use directory::command::arrival;
+use directory::command::{arrival, letter};
 use governance::{
     State, check,
     facts::{Facts, Scanning},
@@ -232,11 +232,13 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
             (
                 Days(
                     15,
-                    "INSERT INTO letter (number, account, digest, made_by, made_at) SELECT 1, id, '', person, 1 FROM account LIMIT 1",
+                    "INSERT INTO letter (number, account, digest, made_by, made_at) SELECT 9, id, '', person, 1 FROM account LIMIT 1",
                 ),
                 red,
             ),
         ),
+        // An account that no letter was made for at all.
+        ("sealed-letter", (Days(15, "DELETE FROM letter"), red)),
         (
             "register-erasure",
             (
@@ -449,7 +451,21 @@ async fn peopled() -> Site {
         site.issue(name, &format!("{name}@example.jp")).await;
         let person = site.caller(name).await;
         arrival::acknowledge(&person, name, false).await.unwrap();
+        let account = format!("{name}@example.jp");
+        let manager = site.caller("manager").await;
+        letter::make(
+            &manager,
+            (&account, "/x.pdf"),
+            None,
+            |_, _| Vec::new(),
+            |_| Ok(()),
+        )
+        .await
+        .unwrap();
+        letter::hand(&manager, &account, "in person").await.unwrap();
     }
+    // As accounts are that were never suspended.
+    around(&site, "UPDATE account SET renewed = 0").await;
     let policy = "INSERT INTO screening_policy (digest, since, settings) VALUES ('d', 1, '')";
     around(&site, policy).await;
     let now = site.store.now().as_microsecond();

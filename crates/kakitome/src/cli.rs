@@ -44,7 +44,8 @@ pub(crate) use dmarc::{DmarcCommand, ReportFiguresArgs, ReportFiguresBy, Reports
 pub(crate) use expert::{AddArgs as ExpertAddArgs, ExpertCommand};
 pub(crate) use governance::{ClauseCommand, ReportCommand, TaskCommand};
 pub(crate) use life::{
-    ActArgs, IncidentCommand, IncidentKind, LetterArgs, LeverWord, RegisterCommand,
+    ActArgs, DeleteArgs, IncidentCommand, IncidentKind, LetterArgs, LeverWord, Queued,
+    RegisterCommand, WritersArgs,
 };
 pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
 pub(crate) use probe::ProbeArgs;
@@ -314,10 +315,18 @@ pub(crate) enum PersonCommand {
         #[arg(value_parser = ["ja", "en", "both", "site"])]
         language: String,
     },
-    /// Print the notice that mail records are kept and analysed, to be given to people before they get an account (clause 9.1(2))
+    /// Announce somebody who is entered already, where who entered them is to order for them (clause 9.1(1))
+    Announce {
+        /// Short name
+        name: String,
+    },
+    /// Print or mail the notice that mail records are kept and analysed, which people get before their account (clause 9.1(2))
     Notice {
         /// Short name of the person whom it is given to, which is put on record
         name: Option<String>,
+        /// Send it to this address of the person's, here or elsewhere, instead of printing it
+        #[arg(long, value_name = "ADDRESS", requires = "name")]
+        mail: Option<String>,
         /// The language: ja or en
         #[arg(long, default_value = "ja", value_parser = ["ja", "en"])]
         lang: String,
@@ -330,7 +339,8 @@ pub(crate) enum PersonCommand {
         #[arg(long)]
         on_paper: bool,
     },
-    /// Hold the personnel's list against the directory: who is on one and not on the other (clause 7.1(3))
+    /// Hold the personnel's list against the directory: who is on one and not on the other (clause 7.1(3)). Officers are told by mail of
+    /// people with accounts who are not on it, and these are suspended after `[directory] roster_grace`, unless a later list has them
     Roster {
         /// CSV whose header has a column `name` with short names
         file: PathBuf,
@@ -460,18 +470,17 @@ pub(crate) enum OrderCommand {
 /// `account`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Issue the account that an approved order permits; prints its initial password once
+    /// Issue the account that an approved order permits; its password comes by `account letter`
     Issue {
         /// The order's number
         #[arg(long)]
         order: i64,
+        /// Show an initial password, this once, to be told in person; that it was shown is put on record
+        #[arg(long)]
+        show_password: bool,
     },
     /// Delete the account that an approved order names, and erase its mail
-    Delete {
-        /// The order's number
-        #[arg(long)]
-        order: i64,
-    },
+    Delete(DeleteArgs),
     /// Give the account a new initial password on paper: a letter, made once, and the record of its handing-over
     Letter(LetterArgs),
     /// Forbid that an account is deleted, whatever the order, or permit it again
@@ -511,13 +520,16 @@ pub(crate) enum AccountCommand {
         /// Its address
         address: String,
     },
-    /// Set a new password: generated and printed once, or read from standard input
+    /// Set a new password: read from standard input, or generated and shown
     Password {
         /// Its address
         address: String,
         /// Read the password from standard input (one line)
-        #[arg(long)]
+        #[arg(long, conflicts_with = "show_password")]
         stdin: bool,
+        /// Generate one, and show it this once; for another's account, `account letter` shows it to nobody else
+        #[arg(long, required_unless_present = "stdin")]
+        show_password: bool,
     },
     /// Let those whom an approved order names share an identifier, each with app passwords of their own
     Share {
@@ -538,14 +550,8 @@ pub(crate) enum AccountCommand {
     /// Where an account's mail goes on to
     #[command(subcommand)]
     Forward(ForwardCommand),
-    /// Say who may write to an alias: anyone, inside (whoever has logged in), members (of those, whom it means)
-    Writers {
-        /// The alias
-        alias: String,
-        /// anyone, inside or members
-        #[arg(value_parser = clap::value_parser!(directory::Writers))]
-        writers: directory::Writers,
-    },
+    /// Say or show who may write to an alias: anyone, inside (whoever has logged in), members (of those, whom it means), named
+    Writers(WritersArgs),
     /// Passwords for one mail program each, made by the server for the account's holder
     #[command(subcommand)]
     AppPassword(AppPasswordCommand),

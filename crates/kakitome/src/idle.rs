@@ -7,7 +7,7 @@ use directory::{
     command::{
         app_password, forward,
         idle::{self, ToWarn},
-        reading, shared,
+        leaving, reading, shared,
     },
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -87,6 +87,7 @@ pub(crate) async fn look(site: &Site) -> Result<(), store::Error> {
 
 /// Ends what its time is over for.
 async fn expire(site: &Site) -> Result<(), store::Error> {
+    leaving::departed(&site.directory).await?;
     app_password::expire(&site.directory).await?;
     forward::expire(&site.directory).await?;
     reading::expire(&site.directory).await?;

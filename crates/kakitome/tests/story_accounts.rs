@@ -39,6 +39,7 @@ fn text<'a>(event: &'a Value, name: &str) -> &'a str {
 fn no_account_without_an_approved_order() {
     let site = Site::served("city.example");
     site.give(&["person", "add", "tanaka", "--full-name", "田中 花子"]);
+    site.give(&["person", "acknowledge", "tanaka", "--on-paper"]);
     let tanaka = somebody("tanaka@city.example", "whatever it is");
     assert!(login(&site, &tanaka).starts_with("NO "));
     site.refused(&["account", "issue", "--order", "1"]);
@@ -52,7 +53,7 @@ fn no_account_without_an_approved_order() {
     ]);
     site.refused(&["account", "issue", "--order", "1"]);
     site.give(&["order", "approve", "1"]);
-    let issued = site.give(&["account", "issue", "--order", "1"]);
+    let issued = site.give(&["account", "issue", "--order", "1", "--show-password"]);
     let tanaka = somebody("tanaka@city.example", text(&issued[0], "password"));
     assert!(login(&site, &tanaka).starts_with("OK "));
     let again = site.refused(&["account", "issue", "--order", "1"]);
@@ -132,7 +133,7 @@ fn a_suspended_account_is_out_at_once_and_keeps_its_mail() {
         250
     );
     site.refused(&["account", "resume", &tanaka.address]);
-    let made = site.give(&["account", "password", &tanaka.address]);
+    let made = site.give(&["account", "password", &tanaka.address, "--show-password"]);
     site.give(&["account", "resume", &tanaka.address]);
     assert!(
         login(&site, &tanaka).starts_with("NO "),
@@ -353,6 +354,7 @@ fn the_trail_tells_what_happened() {
 fn whoever_has_no_role_is_refused_and_the_refusal_is_in_the_trail() {
     let site = Site::served("city.example");
     site.give(&["person", "add", "tanaka", "--full-name", "Tanaka"]);
+    site.give(&["person", "acknowledge", "tanaka", "--on-paper"]);
     site.give(&[
         "order",
         "issue",

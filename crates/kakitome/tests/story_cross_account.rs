@@ -37,7 +37,7 @@ const BY_ROLE: &str = "\
     runbook list|runbook show dos|runbook export dos --to /nonexistent/x|incident act 1 suspend tanaka@city.example|\
     person add x|person list|person show tanaka|person role grant suzuki administrator|\
     person role revoke tanaka staff|person map tanaka --os-user nobody|person roster /etc/hostname|\
-    person depart --on 2030-01-01 tanaka|person leave tanaka|order issue --for suzuki --address x@city.example|\
+    person depart --on 2030-01-01 tanaka|person announce tanaka|person leave tanaka|order issue --for suzuki --address x@city.example|\
     order delete --for tanaka|order forward --address suzuki@city.example --to x@nowhere.example|\
     order read --address tanaka@city.example --for suzuki --purpose x --until 2030-01-01|\
     order shared --address tanaka@city.example --for suzuki --review 2030-01-01|order import ACCOUNTS.csv|\
@@ -73,7 +73,7 @@ const BY_ROLE: &str = "\
 
 /// Those that a holder may give about what is the holder's own, here about tanaka's.
 const OF_THE_HOLDER: &str = "\
-    account show tanaka@city.example|account password tanaka@city.example|account logins tanaka@city.example|\
+    account show tanaka@city.example|account password tanaka@city.example --show-password|account logins tanaka@city.example|\
     account app-password add tanaka@city.example --name x|account app-password list tanaka@city.example|\
     account app-password revoke tanaka@city.example 1|account second-factor list tanaka@city.example|\
     account second-factor remove tanaka@city.example 1|account forward add tanaka@city.example suzuki@city.example|\

@@ -25,10 +25,11 @@ fn login(site: &Site, person: &Person) -> bool {
 /// An account for the officer who runs these tests.
 fn officer(site: &Site) -> Person {
     let address = "officer@city.example";
+    site.give(&["person", "acknowledge", &me()]);
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
     Person {
         name: me(),
         address: address.to_owned(),
@@ -159,8 +160,20 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     let reason = ["--reason", "本人から届出: 身に覚えのない送信がある"];
     let opened = site.give(&[&open[..], &reason[..]].concat());
     assert_eq!(opened[0]["number"], 1);
-    let missing = serde_json::json!(["acknowledged", "password-renewed", "handed-over", "resumed"]);
+    let missing = serde_json::json!([
+        "acknowledged",
+        "queue-settled",
+        "password-renewed",
+        "handed-over",
+        "resumed"
+    ]);
     assert_eq!(opened[0]["missing"], missing, "{opened:?}");
+    // What was added since the owner's last sure use is told, and gone.
+    let left = &opened[0]["facts"]["left_behind"];
+    assert_eq!(left["app_passwords"][0]["name"], "thief", "{opened:?}");
+    let revoked = site.events(&["--kind", "account.app-password-revoked"]);
+    assert_eq!(revoked[0]["detail"]["why"], "incident", "{revoked:?}");
+    assert_eq!(revoked[0]["detail"]["app_password_name"], "thief");
     // At once and everywhere: the session that idles, the one that submits, and every new one.
     until("the end of the session that idled", SOON, || {
         idle.response().is_err().then_some(())
@@ -220,7 +233,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     // Nothing can be left out.
     let early = site.refused(&["incident", "close", "1"]);
     assert!(
-        early.contains("acknowledged, password-renewed, handed-over, resumed"),
+        early.contains("acknowledged, queue-settled, password-renewed, handed-over, resumed"),
         "{early}"
     );
     site.refused(&[
@@ -255,6 +268,15 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     site.give(&receipt);
     site.give(&["account", "resume", &tanaka.address]);
     site.refused(&["order", "delete", "--for", "nobody"]);
+    // Its mail is held still, and nobody has decided what becomes of it.
+    let undecided = site.refused(&["incident", "close", "1"]);
+    assert!(undecided.contains("queue-settled missing"), "{undecided}");
+    let undecided = site.refused(&["incident", "step", "1", "queue-settled"]);
+    assert!(undecided.contains("1 messages"), "{undecided}");
+    let held = ["--identifier", &tanaka.address, "--state", "held"];
+    site.give(&[&["queue", "discard", "--reason", "第三者の送信"], &held[..]].concat());
+    assert_eq!(site.events(&["--kind", "queue.discarded"]).len(), 1);
+    site.give(&["incident", "step", "1", "queue-settled"]);
     let closed = site.give(&["incident", "close", "1"]);
     assert_eq!(closed[0]["missing"], serde_json::json!([]));
     site.refused(&["incident", "close", "1"]);
@@ -288,6 +310,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
         "password-renewed",
         "handed-over",
         "resumed",
+        "queue-settled",
     ];
     assert_eq!(names, expected);
     let everything = site.events(&[]);
@@ -408,7 +431,7 @@ fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
     assert!(known[0]["acknowledged_at"].is_string(), "{known:?}");
     site.give(&ordering);
     site.give(&["order", "approve", "1"]);
-    site.give(&["account", "issue", "--order", "1"]);
+    site.give(&["account", "issue", "--order", "1", "--show-password"]);
 
     site.give(&["person", "depart", "suzuki", "--on", "2099-04-01"]);
     site.give(&["order", "delete", "--for", "suzuki"]);
@@ -612,6 +635,7 @@ fn the_register_knows_who_had_which_address_and_forgets_only_with_approval() {
     assert!(!order.contains("\"tanaka\""), "{order}");
     // The identifier stays taken, and the trail tells who asked and who approved.
     site.give(&["person", "add", "suzuki"]);
+    site.give(&["person", "acknowledge", "suzuki", "--on-paper"]);
     let taken = site.refused(&[
         "order",
         "issue",

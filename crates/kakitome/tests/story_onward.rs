@@ -193,4 +193,20 @@ fn an_alias_for_a_group_takes_mail_from_its_members_alone() {
     assert!(!refused.is_empty());
     site.give(&["account", "writers", team, "inside"]);
     assert_eq!(offer(&sato).unwrap().code, 250);
+
+    // Or from those who are named, whether they are members or not.
+    let nobody = site.refused(&["account", "writers", team, "named"]);
+    assert!(nobody.contains("--writer"), "{nobody}");
+    let named = ["account", "writers", team, "named", "--writer"];
+    site.give(&[&named[..], &[&sato.address]].concat());
+    assert_eq!(offer(&sato).unwrap().code, 250);
+    for other in [&tanaka, &suzuki] {
+        assert!(!offer(other).is_ok_and(|reply| reply.is_positive()));
+    }
+    let outside = Letter::new("forged", &sato.address, team);
+    let forged = site.smtp().send(&outside.from, &[team], &outside.content());
+    assert!(!forged.is_ok_and(|reply| reply.is_positive()));
+    let shown = site.give(&["account", "writers", team]).remove(0);
+    assert_eq!(shown["writers"], "named");
+    assert_eq!(shown["named"], serde_json::json!([sato.address]));
 }

@@ -26,10 +26,11 @@ fn mail(from: &str, to: &str, subject: &str, file: &str, data: &[u8]) -> Vec<u8>
 
 fn officer(site: &Site) -> Person {
     let address = "officer@city.example";
+    site.give(&["person", "acknowledge", &me()]);
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
     Person {
         name: me(),
         address: address.to_owned(),

@@ -473,6 +473,7 @@ fn attention(site: &Site) -> String {
 fn the_site_probes_its_own_listeners_and_says_so() {
     let mut site = office();
     site.give(&["person", "add", "suzuki", "--full-name", "suzuki"]);
+    site.give(&["person", "acknowledge", "suzuki", "--on-paper"]);
     // The certificate of a new site vouches for itself.
     let told = site.refused(&["probe", "--own"]);
     assert!(told.contains("checks failed"), "{told}");

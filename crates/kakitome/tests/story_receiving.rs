@@ -119,6 +119,7 @@ fn a_catch_all_exists_only_where_it_was_set() {
 fn a_full_mailbox_refuses_at_rcpt_and_takes_again_when_there_is_room() {
     let site = Site::served("city.example");
     site.give(&["person", "add", "tanaka", "--full-name", "Tanaka"]);
+    site.give(&["person", "acknowledge", "tanaka", "--on-paper"]);
     let words = [
         "order",
         "issue",
@@ -131,7 +132,7 @@ fn a_full_mailbox_refuses_at_rcpt_and_takes_again_when_there_is_room() {
     ];
     site.give(&words);
     site.give(&["order", "approve", "1"]);
-    let issued = site.give(&["account", "issue", "--order", "1"]);
+    let issued = site.give(&["account", "issue", "--order", "1", "--show-password"]);
     let tanaka = Person {
         name: "tanaka".to_owned(),
         address: "tanaka@city.example".to_owned(),

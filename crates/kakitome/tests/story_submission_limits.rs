@@ -28,10 +28,11 @@ fn office(settings: &[(&str, &str)]) -> (Site, Person, Person) {
 
 fn officer(site: &Site) -> Person {
     let address = "officer@city.example";
+    site.give(&["person", "acknowledge", &me()]);
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number]);
+    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
     Person {
         name: me(),
         address: address.to_owned(),

@@ -167,10 +167,11 @@ fn case(site: &Site, id: &str) -> String {
 
 fn officer(site: &Site) {
     let address = "officer@city.example";
+    site.give(&["person", "acknowledge", &me()]);
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    site.give(&["account", "issue", "--order", &number]);
+    site.give(&["account", "issue", "--order", &number, "--show-password"]);
 }
 
 #[test]

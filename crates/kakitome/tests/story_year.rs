@@ -200,7 +200,11 @@ fn what_happened_took_its_course(year: &Year) {
         "resumed",
     ];
     for number in ["1", "2"] {
-        assert_eq!(year.steps(number), course);
+        let mut steps = year.steps(number);
+        // By the server if nothing was held, by a person before the end if something was.
+        let settled = steps.iter().position(|step| step == "queue-settled");
+        steps.remove(settled.unwrap());
+        assert_eq!(steps, course);
     }
     let flood = year.steps("3");
     for step in ["analysed", "acknowledged", "measure-taken"] {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use directory::{
     Directory, Role,
-    command::{Caller, account, bootstrap, order, person, role},
+    command::{Caller, account, arrival, bootstrap, order, person, role},
 };
 use message::address::Address;
 use store::Store;
@@ -80,11 +80,13 @@ async fn found() -> Result<Founded, Failure> {
             name: None,
             quota: None,
         };
-        let number = order::issue(&chief, args).await?;
-        order::approve(&deputy, number).await?;
+        // Who announced somebody does not order for them.
+        let number = order::issue(&deputy, args).await?;
+        order::approve(&chief, number).await?;
         let args = account::Issue {
             order: number,
             address: None,
+            shown: false,
         };
         let issued = account::issue(&manager, args).await?;
         *password = issued.password.expose_str().unwrap_or_default().to_owned();
@@ -104,5 +106,6 @@ async fn add(chief: &Caller, name: &str) -> Result<(), Failure> {
         os_user: Some(name.to_owned()),
     };
     person::add(chief, args).await?;
+    arrival::acknowledge(chief, name, true).await?;
     Ok(())
 }

@@ -72,6 +72,10 @@ pub(crate) const STEPS: &[Step] = &[
             include_str!("schema/duties.sql"),
         ],
     },
+    Step {
+        format: 11,
+        files: &[include_str!("schema/arrival.sql")],
+    },
 ];
 
 /// The format that this build writes.

@@ -76,6 +76,9 @@ async fn as_format_1(store: &Store) {
     let older = store.commit(Vec::new(), |tx| {
         tx.execute("UPDATE meta SET value = '1' WHERE name = 'format'", &[])?;
         for table in [
+            "off_roster",
+            "address_writer",
+            "arrival",
             "expert_drill",
             "expert",
             "capacity_mailbox",

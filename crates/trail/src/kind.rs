@@ -263,6 +263,10 @@ kinds! {
     PersonAdded = "person.added",
     /// A person left.
     PersonLeft = "person.left",
+    /// The personnel clerk announced a person (clause 9.1(1)).
+    ArrivalNoted = "person.arrives",
+    /// The personnel's list was held against the directory (clause 7.1(3)).
+    RosterCompared = "person.roster",
     /// The language was set in which a person is written to.
     PersonLanguage = "person.language",
     /// A role was granted.

@@ -415,10 +415,7 @@ async fn commands_need_a_role_and_leave_events() {
         .await;
     }
     let admin = site.administrator();
-    let nobody = directory::Person {
-        name: "taro".into(),
-        roles: vec![directory::Role::Staff],
-    };
+    let nobody = directory::Person::new("taro", vec![directory::Role::Staff]);
     assert!(
         command::list(&site.store, &nobody, Selection::default())
             .await

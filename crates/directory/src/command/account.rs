@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub use super::{
-    delete::{Deleted, delete, delete_named},
+    delete::{Deleted, Queued, delete, delete_named},
     issue::{Issue, Issued, issue},
 };
 
@@ -186,6 +186,13 @@ pub(super) fn resume_in(
         return Err(CommandError::State(format!(
             "{} is not suspended",
             account.identifier
+        )));
+    }
+    let now = tx.now();
+    if super::leaving::has_left(tx, &account, now)? {
+        return Err(CommandError::State(format!(
+            "{} is not resumed: {} has left, or was to leave before now (clause 9.2(1)); `person depart` puts that on another day",
+            account.identifier, account.person.1
         )));
     }
     if !account.renewed {

@@ -1,37 +1,96 @@
-//! `person notice | acknowledge | depart`: what comes before an account and before its end (clauses 9.1(2), 9.2(1)).
+//! `person announce | notice | acknowledge | depart`: what comes before an account and before its end (clauses 9.1, 9.2(1)).
 
 use jiff::Timestamp;
+use message::address::Address;
 use trail::Kind;
 
 use super::{
-    Caller, CommandError,
+    Alone, Caller, CommandError, Commit,
     order::digest,
     person::{MAY_ADD, PersonView, any, find, view},
 };
 use crate::tables::life;
 
+/// Announces a person who is entered already (clause 9.1(1)): whoever enters a person announces them by that, and does not order for
+/// them too.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn announce(caller: &Caller, name: &str) -> Result<PersonView, CommandError> {
+    let words = format!("person announce {name}");
+    let name = name.to_owned();
+    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+        let person = find(tx, &name)?;
+        let before = life::announced_by(tx, person.id)?;
+        life::announce(tx, person.id, me.id)?;
+        let event = me
+            .event(Kind::ArrivalNoted, &name)
+            .detail("before", before.map(|(_, name)| name))
+            .detail("after", me.name.as_str());
+        Ok((view(tx, &name)?, vec![event]))
+    });
+    caller.run(&words, work).await
+}
+
 /// Notes that the notice `text`, in `language`, was given to a person: that mail records are kept for so many years and analysed
-/// (clause 9.1(2)).
+/// (clause 9.1(2)). It is printed.
 ///
 /// # Errors
 /// [`CommandError`].
 pub async fn notify(
     caller: &Caller,
     name: &str,
-    (language, retain_years, text): (&'static str, u16, &str),
+    given: (&'static str, u16, &str),
 ) -> Result<(), CommandError> {
     let words = format!("person notice {name}");
+    let by = Alone(caller.store().clone());
+    caller
+        .run(&words, notified(caller, &words, (name, None), given, by))
+        .await
+}
+
+/// The same; it is sent to the address `to` by `by`, in the same commit.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn notify_by_mail(
+    caller: &Caller,
+    (name, to): (&str, &Address),
+    given: (&'static str, u16, &str),
+    by: impl Commit,
+) -> Result<(), CommandError> {
+    let words = format!("person notice {name} --mail {to}");
+    caller
+        .run(
+            &words,
+            notified(caller, &words, (name, Some(to)), given, by),
+        )
+        .await
+}
+
+async fn notified(
+    caller: &Caller,
+    words: &str,
+    (name, to): (&str, Option<&Address>),
+    (language, retain_years, text): (&'static str, u16, &str),
+    by: impl Commit,
+) -> Result<(), CommandError> {
     let (name, sha256) = (name.to_owned(), digest(text.as_bytes()));
-    let work = caller.change(&words, MAY_ADD, move |tx, me| {
-        find(tx, &name)?;
-        let event = me
-            .event(Kind::NoticeGiven, &name)
-            .detail("language", language)
-            .detail("retain_years", retain_years)
-            .detail("sha256", sha256);
-        Ok(((), vec![event]))
-    });
-    caller.run(&words, work).await
+    let told = to.map(|to| vec![to.to_string()]);
+    caller
+        .change_by(by, words, MAY_ADD, move |tx, me| {
+            find(tx, &name)?;
+            let mut event = me
+                .event(Kind::NoticeGiven, &name)
+                .detail("language", language)
+                .detail("retain_years", retain_years)
+                .detail("sha256", sha256);
+            if let Some(told) = told {
+                event = event.detail("sent_to", told);
+            }
+            Ok(((), vec![event]))
+        })
+        .await
 }
 
 /// Notes that a person knows that mail records are kept and analysed (clause 9.1(2)): said by the person, or on paper that

@@ -3,8 +3,10 @@
 use message::address::Address;
 use serde::Serialize;
 use store::{
-    AccountId, Topic, Tx, mailbox,
-    queue::{self, Selection},
+    AccountId, Topic, Tx,
+    event::DETAIL_LIMIT,
+    mailbox,
+    queue::{self, Selection, State},
     sql::Sql,
     tree,
 };
@@ -22,8 +24,32 @@ use crate::{
     },
 };
 
-/// Queued messages that are counted at most.
+/// Queued messages that are counted at most, and that one deletion releases or discards at most.
 const MOST_COUNTED: usize = 1000;
+
+/// What becomes of what the account has queued.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Queued {
+    /// It is still to be delivered, and what is held stays held: it was submitted while that was permitted.
+    #[default]
+    Keep,
+    /// What is held goes out, too.
+    Release,
+    /// It is discarded, without a bounce: nobody is left who could read that.
+    Discard,
+}
+
+impl Queued {
+    /// The name on the command line and in the trail.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Release => "release",
+            Self::Discard => "discard",
+        }
+    }
+}
 
 /// An account just deleted.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +70,7 @@ pub struct Deleted {
 /// # Errors
 /// [`CommandError`].
 pub async fn delete(caller: &Caller, order: i64) -> Result<Deleted, CommandError> {
-    delete_named(caller, order, |_| Vec::new()).await
+    delete_named(caller, order, Queued::Keep, |_| Vec::new()).await
 }
 
 /// The same; `named` tells where else the address stands, such as in settings, each in words.
@@ -54,12 +80,16 @@ pub async fn delete(caller: &Caller, order: i64) -> Result<Deleted, CommandError
 pub async fn delete_named(
     caller: &Caller,
     order: i64,
+    queued: Queued,
     named: impl FnOnce(&Address) -> Vec<String> + Send + 'static,
 ) -> Result<Deleted, CommandError> {
-    let words = format!("account delete --order {order}");
+    let words = match queued {
+        Queued::Keep => format!("account delete --order {order}"),
+        queued => format!("account delete --order {order} --queue {}", queued.as_str()),
+    };
     let options = caller.directory.options();
     let work = caller.change(&words, MAY, move |tx, me| {
-        carry_out(tx, me, &options, order, named)
+        carry_out(tx, me, &options, (order, queued), named)
     });
     caller.run(&words, work).await
 }
@@ -68,7 +98,7 @@ fn carry_out(
     tx: &mut Tx<'_>,
     me: &Executor,
     options: &Options,
-    number: i64,
+    (number, queued): (i64, Queued),
     named: impl FnOnce(&Address) -> Vec<String>,
 ) -> Result<(Deleted, Vec<Event>), CommandError> {
     let (order, single) = order::usable(tx, number, OrderKind::Delete, me, options)?;
@@ -88,7 +118,14 @@ fn carry_out(
         )));
     }
     incident::must_be_over(tx, &account)?;
+    let mut events = settle_queue(tx, me, &account, (number, queued))?;
     let mut references = references(tx, options, &account)?;
+    if !events.is_empty() {
+        references.push(format!(
+            "queue: {} was decided for what it had submitted",
+            queued.as_str()
+        ));
+    }
     references.extend(commitments(tx, number, &account)?);
     references.extend(named(&account.address));
     let removed = remove(tx, account.id, number)?;
@@ -100,6 +137,7 @@ fn carry_out(
         .order(number)
         .detail("account", account.id.to_string())
         .detail("person", account.person.1)
+        .detail("queue", queued.as_str())
         .detail("references", references.clone());
     let event = removed.told(event);
     let deleted = Deleted {
@@ -107,7 +145,64 @@ fn carry_out(
         identifier: account.identifier,
         references,
     };
-    Ok((deleted, vec![order::mark_single(event, single)]))
+    events.push(order::mark_single(event, single));
+    Ok((deleted, events))
+}
+
+/// Does with the account's queued mail what was chosen: an event for each message.
+fn settle_queue(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    account: &account::Entry,
+    (order, queued): (i64, Queued),
+) -> Result<Vec<Event>, CommandError> {
+    let (kind, state) = match queued {
+        Queued::Keep => return Ok(Vec::new()),
+        Queued::Release => (Kind::QueueReleased, Some(State::Held)),
+        Queued::Discard => (Kind::QueueDiscarded, None),
+    };
+    let selection = Selection {
+        identifier: Some(account.identifier.clone()),
+        state,
+        ..Selection::default()
+    };
+    let all = queue::named(tx, &selection)?;
+    if all.len() > MOST_COUNTED {
+        return Err(CommandError::State(format!(
+            "{} has {} messages queued, more than the {MOST_COUNTED} that are settled in one step: `queue {}` with --identifier {} first",
+            account.identifier,
+            all.len(),
+            queued.as_str(),
+            account.identifier
+        )));
+    }
+    match queued {
+        Queued::Discard => drop(queue::discard(tx, &selection)?),
+        _ => drop(queue::set_state(tx, &selection, State::Waiting)?),
+    }
+    // An address that cannot be read stays where it is, and is told among what is left.
+    let left = queue::named(tx, &selection)?;
+    let mut events = Vec::new();
+    for mut one in all {
+        let same = left.iter().find(|left| left.id == one.id);
+        if let Some(same) = same.filter(|_| queued == Queued::Discard) {
+            one.recipients
+                .retain(|name| !same.recipients.contains(name));
+        }
+        if one.recipients.is_empty() {
+            continue;
+        }
+        let mut event = me
+            .event(kind, one.id.to_string())
+            .order(order)
+            .detail("sender", one.sender.unwrap_or_else(|| "<>".to_owned()));
+        if queued == Queued::Discard {
+            let why = format!("{} is deleted", account.identifier);
+            event = event.detail("reason", why);
+        }
+        events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", one.recipients)]));
+    }
+    Ok(events)
 }
 
 /// What was removed with an account.
@@ -220,6 +315,11 @@ fn references(
             format!("alias {alias}: removed and retired")
         });
     }
+    for alias in forward::writes_to(sql, account.id)? {
+        found.push(format!(
+            "alias {alias}: it was named to write to it, and is not any more"
+        ));
+    }
     for role in address::roles_of(sql, account.id)? {
         found.push(format!(
             "role address {role}: goes to the default account again"
@@ -253,7 +353,7 @@ fn references(
     let queued = queue::select(sql, &selection, MOST_COUNTED)?.len();
     if queued > 0 {
         found.push(format!(
-            "queue: {queued} messages that it submitted are still to be delivered, unless `queue discard` or `queue bounce` ends them"
+            "queue: {queued} messages that it submitted are still to be delivered (what is held, when it is released), unless `queue discard` or `queue bounce` ends them"
         ));
     }
     Ok(found)

@@ -1,4 +1,4 @@
-//! `account forward`, `account writers`: where mail goes on to, and who may write to an alias. A forward to outside needs an
+//! `account forward`: where mail goes on to. A forward to outside needs an
 //! order, unless the site permits all; it dies with its account, its order's day, or the account's order of deletion.
 
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use super::{
     order::{self, mark_single},
 };
 use crate::{
-    Directory, Options, Role, Writers,
+    Directory, Options, Role,
     route::inside,
     tables::{
         account, address, forward,
@@ -302,38 +302,4 @@ pub async fn expire(directory: &Directory) -> Result<usize, Error> {
         }
     }
     Ok(count)
-}
-
-/// Says who may write to an alias.
-///
-/// # Errors
-/// [`CommandError`]; to a main address everybody may write.
-pub async fn writers(
-    caller: &Caller,
-    alias: &Address,
-    writers: Writers,
-) -> Result<(), CommandError> {
-    let words = format!("account writers {alias} {}", writers.as_str());
-    let alias = alias.canonical();
-    let work = caller.change(&words, MAY, move |tx, me| {
-        if address::is_main(tx, &alias)? {
-            return Err(CommandError::Argument(format!(
-                "{alias} is somebody's own address, to which everybody may write"
-            )));
-        }
-        if address::targets(tx, &alias, 1)?.is_empty() {
-            return Err(CommandError::NoSuch {
-                what: "alias",
-                name: alias.to_string(),
-            });
-        }
-        let before = forward::writers(tx, &alias)?;
-        forward::set_writers(tx, &alias, writers)?;
-        let event = me
-            .event(Kind::AccountChanged, alias.to_string())
-            .detail("writers", writers.as_str())
-            .detail("writers_before", before.as_str());
-        Ok(((), vec![event]))
-    });
-    caller.run(&words, work).await
 }

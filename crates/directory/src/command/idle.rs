@@ -1,4 +1,4 @@
-//! `account idle`: identifiers that nobody needs any more (clause 7.1(3)): reported, their holders warned, then suspended.
+//! `account idle`: identifiers that nobody needs any more (clause 7.1(3)): reported, who it concerns warned, then suspended.
 
 use jiff::{SignedDuration, Timestamp};
 use message::address::Address;
@@ -28,9 +28,11 @@ pub struct IdleView {
     pub suspended: bool,
     /// When it last proved itself, or was issued.
     pub idle_since: Timestamp,
+    /// Since when its holder is not on the personnel's list (`person roster`); absent: they are, or no list was compared.
+    pub off_roster_since: Option<Timestamp>,
     /// When the holder was warned.
     pub warned_at: Option<Timestamp>,
-    /// From when on it is suspended by rule, unless it is used.
+    /// From when on it is suspended by rule, unless it is used, or its holder is on the list again.
     pub suspends_at: Option<Timestamp>,
 }
 
@@ -88,7 +90,14 @@ fn views(sql: &mut dyn Sql, options: &Options, now: Timestamp) -> Result<Vec<Idl
     Ok(all
         .into_iter()
         .map(|idle| IdleView {
-            suspends_at: suspends_at(options, &idle),
+            suspends_at: [
+                suspends_at(options, &idle),
+                off_roster_until(options, &idle),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
+            off_roster_since: idle.off_roster_since,
             identifier: idle.identifier,
             person: idle.person,
             person_left: idle.person_left,
@@ -120,7 +129,16 @@ fn suspends_at(options: &Options, idle: &Idle) -> Option<Timestamp> {
     idle.warned_at?.checked_add(grace).ok()
 }
 
-/// Suspends what was warned of and not used since, for the time of grace, and what was warned of since its holder has left; returns whose holders are to be warned now.
+/// From when on it is suspended since its holder is not on the personnel's list; of that the officers were told with the list.
+fn off_roster_until(options: &Options, idle: &Idle) -> Option<Timestamp> {
+    let grace = SignedDuration::try_from(options.roster_grace).ok()?;
+    if grace.is_zero() || !idle.active || idle.shared {
+        return None;
+    }
+    idle.off_roster_since?.checked_add(grace).ok()
+}
+
+/// Suspends what was warned of and not used since, for the time of grace, and what was warned of since its holder has left, or is not on the personnel's list; returns whose holders are to be warned now.
 ///
 /// # Errors
 /// The store's.
@@ -131,17 +149,28 @@ pub async fn sweep(directory: &Directory) -> Result<Vec<ToWarn>, Error> {
         move |snapshot: &mut store::Snapshot<'_>| life::idle(snapshot, idle_before(&settings, now));
     let idle = directory.inner.store.read(read).await?;
     let mut to_warn = Vec::new();
-    for found in idle.into_iter().filter(|found| found.active) {
+    for found in idle {
         let person_left = is_orphan(&found);
+        if !found.active && (!person_left || found.warned_at.is_some()) {
+            continue;
+        }
+        if off_roster_until(&options, &found).is_some_and(|at| at <= now) {
+            suspend(directory, &found, Why::OffRoster).await?;
+            continue;
+        }
         if found.since >= idle_before(&options, now) && !person_left {
             // It is shared, and only one of those who use it has left: the decision to share it is reviewed.
             continue;
         }
         match suspends_at(&options, &found) {
-            Some(at) if at <= now => suspend(directory, &found).await?,
+            Some(at) if at <= now && person_left => {
+                suspend(directory, &found, Why::Orphan).await?;
+            }
+            Some(at) if at <= now => suspend(directory, &found, Why::Idle).await?,
             _ if found.warned_at.is_none() => {
                 let grace = SignedDuration::try_from(options.idle_grace).unwrap_or_default();
-                let suspends_at = now.checked_add(grace).ok().filter(|_| !grace.is_zero());
+                let suspends_at = now.checked_add(grace).ok();
+                let suspends_at = suspends_at.filter(|_| !grace.is_zero() && found.active);
                 to_warn.push(ToWarn {
                     account: found.account,
                     since: found.since,
@@ -162,18 +191,39 @@ fn is_orphan(idle: &Idle) -> bool {
     idle.person_left && !idle.shared
 }
 
-async fn suspend(directory: &Directory, idle: &Idle) -> Result<(), Error> {
-    let (id, since, warned_at) = (idle.account, idle.since, idle.warned_at);
-    let orphan = is_orphan(idle);
-    let reason = match orphan {
-        true => "its holder has left (clause 7.1(3))",
-        false => "it lies idle (clause 7.1(3))",
-    };
+/// Why an identifier is suspended by rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Idle,
+    Orphan,
+    OffRoster,
+}
+
+impl Why {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Idle => "it lies idle (clause 7.1(3))",
+            Self::Orphan => "its holder has left (clause 7.1(3))",
+            Self::OffRoster => "its holder is not on the personnel's list (clause 7.1(3))",
+        }
+    }
+
+    /// Whether it holds for an identifier that was found `before`, as it is `now`.
+    fn holds(self, before: &Idle, now: &Idle) -> bool {
+        now.account == before.account
+            && match self {
+                Self::Idle => now.since == before.since,
+                Self::Orphan => is_orphan(now),
+                Self::OffRoster => now.off_roster_since == before.off_roster_since && !now.shared,
+            }
+    }
+}
+
+async fn suspend(directory: &Directory, idle: &Idle, why: Why) -> Result<(), Error> {
+    let (id, before) = (idle.account, idle.clone());
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
         let used = life::idle(tx, Timestamp::MAX)?;
-        let still = used
-            .iter()
-            .any(|now| now.account == id && (now.since == since || (orphan && is_orphan(now))));
+        let still = used.iter().any(|now| why.holds(&before, now));
         let account =
             account::by_id(tx, id)?.filter(|account| account.state == AccountState::Active);
         let (true, Some(account)) = (still, account) else {
@@ -182,11 +232,17 @@ async fn suspend(directory: &Directory, idle: &Idle) -> Result<(), Error> {
         account::suspend(tx, id)?;
         tx.touch(Topic::Account(id));
         tx.touch(Topic::Directory);
-        let event = Event::new(Kind::AccountSuspended, Actor::System)
+        let mut event = Event::new(Kind::AccountSuspended, Actor::System)
             .subject(account.identifier)
-            .detail("reason", reason)
-            .detail("idle_since", since.to_string())
-            .detail("warned_at", warned_at.map(|at| at.to_string()))
+            .detail("reason", why.words());
+        if let (Why::OffRoster, Some(since)) = (why, before.off_roster_since) {
+            event = event.detail("off_roster_since", since.to_string());
+        } else {
+            event = event
+                .detail("idle_since", before.since.to_string())
+                .detail("warned_at", before.warned_at.map(|at| at.to_string()));
+        }
+        let event = event
             .detail("before", "active")
             .detail("after", "suspended");
         tx.record(&event, ())

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-pub(super) use super::stepping::{handed_over, said, take, taken};
+pub(super) use super::stepping::{handed_over, nothing_held, said, take, taken};
 pub use super::{
     lever::LeverView,
     opening::{Open, open},

@@ -39,6 +39,8 @@ pub struct Issue {
     pub order: i64,
     /// The address; when given it must be the order's.
     pub address: Option<Address>,
+    /// Whether whoever issues it is shown the initial password; else nobody is, and a letter makes another (clause 7.1(1)c).
+    pub shown: bool,
 }
 
 /// An account just issued.
@@ -48,7 +50,7 @@ pub struct Issued {
     pub identifier: String,
     /// The holder's short name.
     pub person: String,
-    /// The initial password, shown this once.
+    /// The initial password, stored nowhere.
     #[serde(skip)]
     pub password: Secret,
 }
@@ -59,7 +61,8 @@ pub struct Issued {
 /// # Errors
 /// [`CommandError`]; nothing is made unless the order is approved, in time, unused and for this address.
 pub async fn issue(caller: &Caller, args: Issue) -> Result<Issued, CommandError> {
-    let words = format!("account issue --order {}", args.order);
+    let shown = if args.shown { " --show-password" } else { "" };
+    let words = format!("account issue --order {}{shown}", args.order);
     let directory = &caller.directory;
     let options = directory.options();
     let work = async {
@@ -131,6 +134,7 @@ fn carry_out(
         .order(number)
         .detail("account", account.to_string())
         .detail("person", name.as_str())
+        .detail("password_shown", args.shown)
         .detail("acknowledged_at", acknowledged.map(|at| at.to_string()))
         .detail("quota", order.details.quota.or(options.default_quota));
     let mut events = vec![order::mark_single(issued, single)];

@@ -46,13 +46,13 @@ pub struct Made {
 }
 
 /// Gives an account a new initial password and has `print` put it on paper: the bytes of the letter, which `keep` then has to
-/// put where they are to be, before the password takes effect.
+/// put where they are to be, before the password takes effect: into `file`, as the event tells.
 ///
 /// # Errors
 /// [`CommandError`]; refused while there is a letter whose password is still the account's, unless `again` tells why.
 pub async fn make<P, K>(
     caller: &Caller,
-    name: &str,
+    (name, file): (&str, &str),
     again: Option<&str>,
     print: P,
     keep: K,
@@ -103,6 +103,7 @@ where
             .map(|byte| format!("{byte:02x}"))
             .collect();
         keep(&letter)?;
+        let file = file.to_owned();
         let (number, generation, digest) = (facts.number, account.generation, sha256.clone());
         caller
             .change(&words, MAY, move |tx: &mut Tx<'_>, me: &Executor| {
@@ -125,6 +126,7 @@ where
                     .event(Kind::LetterMade, &account.identifier)
                     .detail("letter", number)
                     .detail("sha256", digest)
+                    .detail("file", file)
                     .detail("again", again);
                 Ok((account.identifier, vec![renewed, event]))
             })
@@ -161,11 +163,11 @@ fn may_be_made(
 }
 
 /// Records that the newest letter of an account was handed over; `receipt` says to whom and how. A step of an open incident
-/// is taken with it (clause 4.1(1)b).
+/// is taken with it (clause 4.1(1)b). Returns the identifier.
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn hand(caller: &Caller, name: &str, receipt: &str) -> Result<(), CommandError> {
+pub async fn hand(caller: &Caller, name: &str, receipt: &str) -> Result<String, CommandError> {
     let words = format!("account letter {name} --handed-over");
     let options = caller.directory.options();
     let name = name.to_owned();
@@ -192,7 +194,7 @@ pub async fn hand(caller: &Caller, name: &str, receipt: &str) -> Result<(), Comm
                 for open in incident::awaiting_password(tx, &account)? {
                     events.extend(incident::handed_over(tx, me, &open, &receipt)?);
                 }
-                Ok(((), events))
+                Ok((account.identifier, events))
             })
             .await
     };

@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `person add` | system-officer, security-officer, personnel-clerk |
 //! | `person leave`, `person depart` | system-officer, security-officer, personnel-clerk |
+//! | `person announce` | system-officer, security-officer, personnel-clerk |
 //! | `person notice NAME` | system-officer, security-officer, personnel-clerk |
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
 //! | `person language` | the person; system-officer, security-officer, personnel-clerk |
 //! | `person roster` | any officer's role |
-//! | `order issue`, `order delete`, `order import` | system-officer |
+//! | `order issue`, `order delete`, `order import` | system-officer; of `issue` not the one who announced the person |
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
@@ -33,7 +34,7 @@
 //! | `account forward add` | the holder; on an order: account-manager, and neither issuer nor approver |
 //! | `account forward remove` | the holder; administrator, account-manager, security-officer |
 //! | `account forward list` | the holder for the own account; any officer's role |
-//! | `account writers` | account-manager |
+//! | `account writers` | account-manager; to look: any officer's role |
 //! | `account app-password add` | the holder; whoever shares the identifier |
 //! | `account app-password revoke` | the holder; administrator, account-manager, security-officer |
 //! | `account app-password list`, `account second-factor list` | the holder; any officer's role |
@@ -73,6 +74,7 @@ pub mod import;
 pub mod incident;
 mod issue;
 pub mod language;
+pub mod leaving;
 pub mod letter;
 pub mod lever;
 mod new_address;
@@ -92,6 +94,7 @@ pub mod shared;
 pub mod step;
 mod stepping;
 pub mod surge;
+pub mod writers;
 
 use std::{future::Future, pin::Pin};
 
@@ -119,6 +122,8 @@ pub struct Caller {
     proof: Option<(store::AccountId, i64)>,
     /// The network address that the caller comes from, if there is one.
     address: Option<std::net::IpAddr>,
+    /// The role by which the caller may do what is under way, where that was found out ([`Caller::permit`]).
+    acting: Option<Role>,
 }
 
 impl Caller {
@@ -143,6 +148,7 @@ impl Caller {
             via: via.to_owned(),
             proof: None,
             address: None,
+            acting: None,
         })
     }
 
@@ -165,6 +171,7 @@ impl Caller {
             via: via.to_owned(),
             proof: None,
             address: None,
+            acting: None,
         }
     }
 
@@ -191,7 +198,7 @@ impl Caller {
 
     /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal
     /// and failure is recorded with `words` (the command as given, without secrets). What `work` changes, and
-    /// the events of it, the room commits itself; it gets the person who gave the command.
+    /// the events of it, the room commits itself; it gets the caller, whose [`Caller::given`] says by which role that is.
     ///
     /// # Errors
     /// Those of `work`, or [`CommandError::NotPermitted`] and [`CommandError::Nobody`].
@@ -199,7 +206,7 @@ impl Caller {
         &self,
         words: &str,
         needs: &'static [Role],
-        work: impl FnOnce(String) -> F + Send,
+        work: impl FnOnce(Self) -> F + Send,
     ) -> Result<T, CommandError>
     where
         F: Future<Output = Result<T, CommandError>> + Send,
@@ -212,7 +219,11 @@ impl Caller {
                 .store
                 .read(move |snapshot: &mut Snapshot<'_>| executor(snapshot, &caller, needs))
                 .await?;
-            work(me.name).await
+            let caller = Self {
+                acting: me.acting,
+                ..self.clone()
+            };
+            work(caller).await
         })
         .await
     }
@@ -357,7 +368,19 @@ impl Caller {
         if !self.user.is_empty() {
             event = event.detail("user", self.user.as_str());
         }
-        event
+        match self.acting {
+            Some(role) => event.detail("acting_role", role.as_str()),
+            None => event,
+        }
+    }
+
+    /// The same caller, who does what is under way by `role`.
+    #[must_use]
+    pub fn acting(self, role: Option<Role>) -> Self {
+        Self {
+            acting: role,
+            ..self
+        }
     }
 }
 

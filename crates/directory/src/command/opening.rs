@@ -14,7 +14,7 @@ use trail::{Actor, Event, Kind};
 use super::{
     Caller, CommandError, Executor,
     account::{MOST_REASON, present},
-    incident::{IncidentKind, IncidentView, permitted, view_of},
+    incident::{self, IncidentKind, IncidentView, Step, permitted, view_of},
     plain_text,
 };
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How far back, of other incidents, when nothing is said.
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+/// What is said of mail that had to be settled, if there is none.
+const NOTHING_HELD: &str = "nothing is held";
 /// Events of one kind that are counted at most.
 const MOST_COUNTED: usize = 2000;
 
@@ -239,7 +241,8 @@ fn enter(
     Ok((number, alarm::by(event, book)))
 }
 
-/// Opens one about a password: suspends the identifier and holds what it queued since (clause 4.1(1)a).
+/// Opens one about a password: suspends the identifier, holds what it queued since, and takes away what was added to it since by which
+/// one could come back (clause 4.1(1)a).
 pub(super) fn carry_out(
     tx: &mut Tx<'_>,
     me: &Executor,
@@ -255,7 +258,12 @@ pub(super) fn carry_out(
         since: given,
         peer: None,
     };
-    let (number, opened) = enter(tx, me, &args, Some(account), facts, since)?;
+    let mut facts = facts.clone();
+    if let Value::Object(facts) = &mut facts {
+        let left = isolation::left_behind(tx, account, since)?;
+        facts.insert("left_behind".to_owned(), left);
+    }
+    let (number, opened) = enter(tx, me, &args, Some(account), &facts, since)?;
     let mut events = vec![opened];
     let cause = Cause {
         actor: Actor::Person(me.name.clone()),
@@ -263,5 +271,14 @@ pub(super) fn carry_out(
         reason,
     };
     isolation::shut(tx, account, &cause, Some(since), &mut events)?;
+    // Where nothing is held there is nothing that somebody has to decide about.
+    if incident::nothing_held(tx, &account.identifier)? {
+        table::take_step(tx, number, Step::QueueSettled.as_str(), None, NOTHING_HELD)?;
+        let event = Event::new(Kind::IncidentStep, Actor::System)
+            .subject(number.to_string())
+            .detail("step", Step::QueueSettled.as_str())
+            .detail("note", NOTHING_HELD);
+        events.push(event);
+    }
     Ok((view_of(tx, number)?, events))
 }

@@ -223,6 +223,7 @@ impl Caller {
             via: via.to_owned(),
             proof: Some((login.account, login.generation)),
             address: None,
+            acting: None,
         })
     }
 }

@@ -6,7 +6,7 @@ use store::{Topic, sql::Sql};
 use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Caller, CommandError, plain_text};
+use super::{Caller, CommandError, leaving, plain_text};
 use crate::{
     Language, Role,
     tables::{self, language, life},
@@ -54,6 +54,8 @@ pub struct PersonView {
     pub accounts: Vec<String>,
     /// When the person was entered.
     pub added_at: Timestamp,
+    /// Who announced the person (clause 9.1(1)); absent if that is not on record.
+    pub announced_by: Option<String>,
     /// When the person first said that they know that mail records are kept and analysed.
     pub acknowledged_at: Option<Timestamp>,
     /// When the person is to leave.
@@ -71,7 +73,7 @@ pub struct Left {
     pub accounts: Vec<String>,
 }
 
-/// Enters a person. Names are never used again, since the trail refers to them.
+/// Enters a person, and announces them by that (clause 9.1(1)). Names are never used again, since the trail refers to them.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -94,6 +96,7 @@ pub async fn add(caller: &Caller, person: Add) -> Result<PersonView, CommandErro
                     });
                 }
                 let id = tables::person::insert(tx, &name, &full_name)?;
+                life::announce(tx, id, me.id)?;
                 let mut event = me
                     .event(Kind::PersonAdded, &name)
                     .detail("full_name", full_name.as_str());
@@ -181,8 +184,8 @@ pub async fn show(caller: &Caller, name: &str) -> Result<PersonView, CommandErro
         .await
 }
 
-/// Notes that a person has left: all roles and operating-system users end at once. Accounts stay until they are
-/// deleted by order.
+/// Notes that a person has left: all roles and operating-system users end at once, and nobody logs in as them any more. Accounts stay,
+/// suspended, until they are deleted by order.
 ///
 /// # Errors
 /// [`CommandError`]; the last system officer cannot leave.
@@ -194,7 +197,13 @@ pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
         let roles = tables::person::roles(tx, person.id)?;
         super::role::keep_one_officer(tx, &roles)?;
         tables::person::leave(tx, person.id)?;
-        let accounts: Vec<String> = tables::account::of_person(tx, person.id)?
+        let theirs = tables::account::of_person(tx, person.id)?;
+        let mut events = Vec::new();
+        for account in &theirs {
+            let event = me.event(Kind::AccountSuspended, &account.identifier);
+            events.extend(leaving::suspend(tx, account, event)?);
+        }
+        let accounts: Vec<String> = theirs
             .into_iter()
             .map(|account| account.identifier)
             .collect();
@@ -210,7 +219,8 @@ pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
             .detail("roles", roles)
             .detail("accounts", accounts.clone())
             .detail("shared", shared);
-        Ok((Left { accounts }, vec![event]))
+        events.insert(0, event);
+        Ok((Left { accounts }, events))
     });
     caller.run(&words, work).await
 }
@@ -247,6 +257,7 @@ pub(super) fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandE
         full_name: person.full_name,
         left: !person.active,
         added_at: person.added_at,
+        announced_by: life::announced_by(sql, person.id)?.map(|(_, name)| name),
         acknowledged_at: life::acknowledged(sql, person.id)?,
         leaves_at: life::leaves_at(sql, person.id)?,
         language: language::of(sql, person.id)?,

@@ -1,14 +1,17 @@
 //! `person roster`: the personnel's list held against the directory (clause 7.1(3): identifiers that nobody needs any more).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use serde::Serialize;
+use store::{Error, Tx, sql::Sql};
+use trail::{Event, Kind};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Caller, CommandError, LineProblem};
+use super::{Caller, CommandError, Commit, LineProblem};
 use crate::{
     Role,
-    tables::{account, person},
+    tables::{account, person, roster},
 };
 
 const MAY: &[Role] = &[
@@ -18,6 +21,8 @@ const MAY: &[Role] = &[
     Role::AccountManager,
     Role::Administrator,
 ];
+/// People who are named in an event at most.
+const MOST_TOLD: usize = 200;
 /// Lines that are wrong and are told at most.
 const MOST_PROBLEMS: usize = 100;
 
@@ -30,6 +35,24 @@ pub struct Mismatch {
     pub difference: Difference,
     /// Accounts that are not deleted.
     pub accounts: Vec<String>,
+    /// Of who is not on the list: since which comparison.
+    pub since: Option<Timestamp>,
+    /// Of who is not on the list and has accounts: from when on these are suspended.
+    pub suspends_at: Option<Timestamp>,
+}
+
+impl Mismatch {
+    /// Says since when, and until when, of who is not on the list that is compared `now`.
+    fn settle(&mut self, now: Timestamp, grace: Duration) {
+        if self.difference != Difference::NotOnList {
+            self.since = None;
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        if !grace.is_zero() && !self.accounts.is_empty() {
+            self.suspends_at = since.checked_add(grace).ok();
+        }
+    }
 }
 
 /// How they differ.
@@ -44,39 +67,109 @@ pub enum Difference {
     Unknown,
 }
 
-/// Compares a list in CSV, whose header has a column `name` with short names, with the directory. Nothing is changed.
+/// Compares a list in CSV, whose header has a column `name` with short names, with the directory. Who is in the directory and not on the
+/// list is noted, with since when; after `roster_grace` their identifiers are suspended ([`super::idle::sweep`]), unless a later list has
+/// them. `tell` makes what is committed with that of where the two differ: mail to the officers.
 ///
 /// # Errors
-/// [`CommandError`]; a list with a line that cannot be read is refused as a whole.
-pub async fn compare(caller: &Caller, file: &[u8]) -> Result<Vec<Mismatch>, CommandError> {
+/// [`CommandError`]; a list with a line that cannot be read is refused as a whole, and nothing is noted.
+pub async fn compare<B: Commit>(
+    caller: &Caller,
+    file: &[u8],
+    tell: impl FnOnce(&[Mismatch]) -> B + Send,
+) -> Result<Vec<Mismatch>, CommandError> {
     let words = "person roster";
-    let parsed = parse(file);
-    caller
-        .look(words, MAY, move |snapshot, _| {
-            let mut listed = parsed?;
-            let mut found = Vec::new();
-            for person in person::all(snapshot)? {
-                let on_list = listed.remove(&person.name).is_some();
-                let difference = match (on_list, person.active) {
-                    (false, true) => Difference::NotOnList,
-                    (true, false) => Difference::LeftButOnList,
-                    _ => continue,
-                };
-                let accounts = account::of_person(snapshot, person.id)?;
-                found.push(Mismatch {
-                    person: person.name,
-                    difference,
-                    accounts: accounts.into_iter().map(|one| one.identifier).collect(),
-                });
+    let work = async {
+        let (parsed, grace) = (parse(file), caller.directory.options().roster_grace);
+        // Who may not compare hears nothing of the list.
+        let (listed, seen) = caller
+            .peek(MAY, move |snapshot, _| {
+                let listed = parsed?;
+                let seen = differences(snapshot, &listed)?;
+                Ok((listed, seen))
+            })
+            .await?;
+        let now = caller.store().now();
+        let settled = move |mut found: Vec<Mismatch>| {
+            for one in &mut found {
+                one.settle(now, grace);
             }
-            found.extend(listed.into_keys().map(|person| Mismatch {
-                person,
-                difference: Difference::Unknown,
-                accounts: Vec::new(),
-            }));
-            Ok(found)
-        })
-        .await
+            found
+        };
+        let by = tell(&settled(seen.clone()));
+        let sha256 = super::order::digest(file);
+        let noted = caller
+            .change_by(by, words, MAY, move |tx, me| {
+                if differences(tx, &listed)? != seen {
+                    return Err(CommandError::Changed);
+                }
+                let event = me.event(Kind::RosterCompared, sha256);
+                let event = note(tx, &listed, event)?;
+                Ok((differences(tx, &listed)?, vec![event]))
+            })
+            .await?;
+        Ok(settled(noted))
+    };
+    caller.run(words, work).await
+}
+
+/// Where the list and the directory differ.
+fn differences(sql: &mut dyn Sql, listed: &BTreeMap<String, u64>) -> Result<Vec<Mismatch>, Error> {
+    let mut unknown = listed.clone();
+    let off = roster::off(sql)?;
+    let mut found = Vec::new();
+    for person in person::all(sql)? {
+        let on_list = unknown.remove(&person.name).is_some();
+        let difference = match (on_list, person.active) {
+            (false, true) => Difference::NotOnList,
+            (true, false) => Difference::LeftButOnList,
+            _ => continue,
+        };
+        let accounts = account::of_person(sql, person.id)?;
+        found.push(Mismatch {
+            since: off.get(&person.id).copied(),
+            person: person.name,
+            difference,
+            accounts: accounts.into_iter().map(|one| one.identifier).collect(),
+            suspends_at: None,
+        });
+    }
+    found.extend(unknown.into_keys().map(|person| Mismatch {
+        person,
+        difference: Difference::Unknown,
+        accounts: Vec::new(),
+        since: None,
+        suspends_at: None,
+    }));
+    Ok(found)
+}
+
+/// Notes who is on the list and who is not; the event of that.
+fn note(
+    tx: &mut Tx<'_>,
+    listed: &BTreeMap<String, u64>,
+    event: Event,
+) -> Result<Event, CommandError> {
+    let off = roster::off(tx)?;
+    let (mut missing, mut back) = (Vec::new(), Vec::new());
+    for person in person::all(tx)? {
+        let on_list = listed.contains_key(&person.name);
+        if !on_list && person.active {
+            roster::missing(tx, person.id)?;
+            missing.push(person.name);
+        } else if off.contains_key(&person.id) {
+            roster::found(tx, person.id)?;
+            back.push(person.name);
+        }
+    }
+    let count = missing.len();
+    missing.truncate(MOST_TOLD);
+    back.truncate(MOST_TOLD);
+    Ok(event
+        .detail("listed", listed.len())
+        .detail("missing", count)
+        .detail("not_on_list", missing)
+        .detail("came_back", back))
 }
 
 /// The short names of the list, with the lines that they stand in.

@@ -125,12 +125,7 @@ fn settle(
     note: &str,
 ) -> Result<Event, CommandError> {
     let identifier = incident.identifier();
-    let held = Selection {
-        identifier: Some(identifier.to_owned()),
-        state: Some(State::Held),
-        ..Selection::default()
-    };
-    let held = queue::ids(tx, &held)?.len();
+    let held = held(tx, identifier)?;
     if held > 0 {
         return Err(CommandError::State(format!(
             "{held} messages of {identifier} are held still: `queue release`, `queue bounce` or `queue discard` with --identifier {identifier} --state held"
@@ -143,6 +138,21 @@ fn settle(
         crate::submission::decided(tx, *account, None, None)?;
     }
     Ok(event)
+}
+
+/// How many messages of an identifier are held in the queue.
+fn held(sql: &mut dyn Sql, identifier: &str) -> Result<usize, Error> {
+    let held = Selection {
+        identifier: Some(identifier.to_owned()),
+        state: Some(State::Held),
+        ..Selection::default()
+    };
+    Ok(queue::ids(sql, &held)?.len())
+}
+
+/// Whether no mail of an identifier is held in the queue.
+pub(super) fn nothing_held(sql: &mut dyn Sql, identifier: &str) -> Result<bool, Error> {
+    Ok(held(sql, identifier)? == 0)
 }
 
 /// Notes a step, and its event.

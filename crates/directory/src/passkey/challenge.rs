@@ -3,7 +3,11 @@
 //! A login page gives its challenge away as a ticket, so that who opens pages by the thousand fills no memory: only what is
 //! answered is remembered, until its time is over.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -54,6 +58,9 @@ pub(crate) struct Challenges {
     world: World,
     key: Zeroizing<[u8; LEN]>,
     spent: Mutex<HashMap<[u8; LEN], Timestamp>>,
+    /// The latest second that the clock showed: a clock that is set back must not make a time come again that was over, when what was
+    /// answered in it is forgotten.
+    latest: AtomicI64,
 }
 
 impl Challenges {
@@ -62,14 +69,22 @@ impl Challenges {
             world: world.clone(),
             key: Zeroizing::new(world.bytes()),
             spent: Mutex::default(),
+            latest: AtomicI64::new(i64::MIN),
         }
     }
 
     pub(crate) fn make(&self) -> Challenge {
         Challenge {
             octets: self.world.bytes(),
-            made_at: self.world.now(),
+            made_at: self.now(),
         }
+    }
+
+    /// The time, which never goes back.
+    fn now(&self) -> Timestamp {
+        let now = self.world.now();
+        let latest = self.latest.fetch_max(now.as_second(), Ordering::SeqCst);
+        Timestamp::from_second(latest).map_or(now, |latest| latest.max(now))
     }
 
     /// The challenge as a ticket, which only the browser with the cookie `whose` can bring back.
@@ -98,7 +113,7 @@ impl Challenges {
 
     /// Whether a challenge may be answered now: it was never answered, and not made too long ago. From now on it was.
     pub(crate) fn spend(&self, challenge: &Challenge) -> bool {
-        let now = self.world.now();
+        let now = self.now();
         let is_over = |made_at: Timestamp| {
             let age = now.as_second().saturating_sub(made_at.as_second());
             u64::try_from(age).map_or(true, |age| age >= LIFETIME.as_secs())
@@ -161,5 +176,28 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert!(!challenges.spend(&third), "too late");
         assert!(!challenges.spend(&first), "forgotten, and too late as well");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_brings_no_answer_back() {
+        let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
+        let challenges = Challenges::new(&World::new(clock.clone(), Chance));
+        clock.advance(2 * LIFETIME);
+        let first = challenges.make();
+        let late = challenges.make();
+        assert!(challenges.spend(&first));
+        // Set back before it was made: another answer must not make it forgotten.
+        clock.put_back(LIFETIME);
+        assert!(challenges.spend(&challenges.make()));
+        clock.advance(LIFETIME);
+        assert!(!challenges.spend(&first), "its time has come again");
+        // Forgotten since it is over, and set back into its time.
+        clock.advance(LIFETIME);
+        assert!(challenges.spend(&challenges.make()));
+        clock.put_back(LIFETIME);
+        assert!(!challenges.spend(&first), "answered");
+        assert!(!challenges.spend(&late), "over");
+        // Who logs in now is not shut out by that.
+        assert!(challenges.spend(&challenges.make()));
     }
 }

@@ -210,6 +210,9 @@ fn forget_writers(tx: &mut Tx<'_>) -> Result<(), Error> {
     let forget = "DELETE FROM address_writers WHERE NOT EXISTS
         (SELECT 1 FROM address a WHERE a.local = address_writers.local AND a.domain = address_writers.domain)";
     tx.execute(forget, &[])?;
+    let forget = "DELETE FROM address_writer WHERE NOT EXISTS
+        (SELECT 1 FROM address a WHERE a.local = address_writer.local AND a.domain = address_writer.domain)";
+    tx.execute(forget, &[])?;
     Ok(())
 }
 
@@ -225,6 +228,11 @@ pub(crate) fn remove_all(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Erro
     tx.execute("DELETE FROM address WHERE account = ?1", params![account])?;
     tx.execute(
         "DELETE FROM role_address WHERE account = ?1",
+        params![account],
+    )?;
+    // Where nobody is left who was named, nobody may write: that is safer than everybody.
+    tx.execute(
+        "DELETE FROM address_writer WHERE account = ?1",
         params![account],
     )?;
     forget_writers(tx)

@@ -98,11 +98,28 @@ pub(crate) fn writers(sql: &mut dyn Sql, address: &Address) -> Result<Writers, E
     }
 }
 
-/// Says who may write to an address.
+/// The accounts that were named as those which may write to an address, in order.
+pub(crate) fn named_writers(sql: &mut dyn Sql, address: &Address) -> Result<Vec<AccountId>, Error> {
+    let address = address.canonical();
+    let list =
+        "SELECT account FROM address_writer WHERE local = ?1 AND domain = ?2 ORDER BY account";
+    let place = params![address.local(), address.domain().as_str()];
+    rows(sql, list, place, |row| row.int(0).map(AccountId))
+}
+
+/// The addresses that an account was named as a writer of.
+pub(crate) fn writes_to(sql: &mut dyn Sql, account: AccountId) -> Result<Vec<String>, Error> {
+    let list = "SELECT local, domain FROM address_writer WHERE account = ?1 ORDER BY domain, local";
+    rows(sql, list, params![account], |row| {
+        Ok(format!("{}@{}", row.text(0)?, row.text(1)?))
+    })
+}
+
+/// Says who may write to an address: of [`Writers::Named`], which accounts.
 pub(crate) fn set_writers(
     tx: &mut Tx<'_>,
     address: &Address,
-    writers: Writers,
+    (writers, named): (Writers, &[AccountId]),
 ) -> Result<(), Error> {
     let address = address.canonical();
     let (local, domain) = (address.local(), address.domain().as_str());
@@ -111,6 +128,12 @@ pub(crate) fn set_writers(
     if writers != Writers::Anyone {
         let put = "INSERT INTO address_writers (local, domain, writers) VALUES (?1, ?2, ?3)";
         tx.execute(put, params![local, domain, writers.as_str()])?;
+    }
+    let forget = "DELETE FROM address_writer WHERE local = ?1 AND domain = ?2";
+    tx.execute(forget, params![local, domain])?;
+    for account in named {
+        let put = "INSERT INTO address_writer (local, domain, account) VALUES (?1, ?2, ?3)";
+        tx.execute(put, params![local, domain, *account])?;
     }
     Ok(())
 }

@@ -31,6 +31,26 @@ pub(crate) fn acknowledge(
     Ok(())
 }
 
+/// Who announced a person (clause 9.1(1)), if that is known.
+pub(crate) fn announced_by(
+    sql: &mut dyn Sql,
+    person: PersonId,
+) -> Result<Option<(PersonId, String)>, Error> {
+    let find = "SELECT r.noted_by, p.name FROM arrival r JOIN person p ON p.id = r.noted_by WHERE r.person = ?1";
+    first(sql, find, params![person], |row| {
+        Ok((PersonId(row.int(0)?), row.text(1)?))
+    })
+}
+
+/// Notes who announced a person.
+pub(crate) fn announce(tx: &mut Tx<'_>, person: PersonId, by: PersonId) -> Result<(), Error> {
+    let now = tx.now();
+    let put = "INSERT INTO arrival (person, noted_by, noted_at) VALUES (?1, ?2, ?3)
+               ON CONFLICT (person) DO UPDATE SET noted_by = excluded.noted_by, noted_at = excluded.noted_at";
+    tx.execute(put, params![person, by, now])?;
+    Ok(())
+}
+
 /// When a person is to leave.
 pub(crate) fn leaves_at(sql: &mut dyn Sql, person: PersonId) -> Result<Option<Timestamp>, Error> {
     let find = "SELECT leaves_at FROM departure WHERE person = ?1";
@@ -49,6 +69,21 @@ pub(crate) fn depart(
                noted_at = excluded.noted_at";
     tx.execute(put, params![person, leaves_at, by, now])?;
     Ok(())
+}
+
+/// Whether a person has left, or was to leave before now.
+pub(crate) fn gone(sql: &mut dyn Sql, person: PersonId, now: Timestamp) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM person p LEFT JOIN departure d ON d.person = p.id
+                WHERE p.id = ?1 AND (p.state = 'left' OR d.leaves_at <= ?2)";
+    Ok(first(sql, find, params![person, now], |row| row.int(0))?.is_some())
+}
+
+/// Accounts that can be used, are nobody else's too, and whose holder was to leave before now.
+pub(crate) fn departed(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<AccountId>, Error> {
+    let list = "SELECT a.id FROM departure d JOIN account a ON a.person = d.person
+                WHERE d.leaves_at <= ?1 AND a.state = 'active'
+                AND NOT EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id) ORDER BY a.id";
+    rows(sql, list, params![now], |row| row.int(0).map(AccountId))
 }
 
 /// A letter's row.
@@ -186,14 +221,17 @@ pub(crate) struct Idle {
     pub(crate) active: bool,
     pub(crate) since: Timestamp,
     pub(crate) warned_at: Option<Timestamp>,
+    /// Since when its holder is not on the personnel's list.
+    pub(crate) off_roster_since: Option<Timestamp>,
 }
 
-/// Accounts that were last used, or issued, before `before`, and those whose holder has left.
+/// Accounts that were last used, or issued, before `before`, and those whose holder has left or is not on the personnel's list.
 pub(crate) fn idle(sql: &mut dyn Sql, before: Timestamp) -> Result<Vec<Idle>, Error> {
     let list = "SELECT a.id, a.identifier, p.name, p.state, a.state, COALESCE(u.used_at, a.issued_at), u.warned_at,
-                EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id)
+                EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id), o.since
                 FROM account a JOIN person p ON p.id = a.person LEFT JOIN account_use u ON u.account = a.id
-                WHERE a.state <> 'deleted' AND (COALESCE(u.used_at, a.issued_at) < ?1 OR p.state = 'left')
+                LEFT JOIN off_roster o ON o.person = p.id
+                WHERE a.state <> 'deleted' AND (COALESCE(u.used_at, a.issued_at) < ?1 OR p.state = 'left' OR o.since IS NOT NULL)
                 ORDER BY a.identifier";
     rows(sql, list, params![before], |row| {
         Ok(Idle {
@@ -205,6 +243,7 @@ pub(crate) fn idle(sql: &mut dyn Sql, before: Timestamp) -> Result<Vec<Idle>, Er
             since: row.time(5)?,
             warned_at: super::maybe_time(row, 6)?,
             shared: row.int(7)? != 0,
+            off_roster_since: super::maybe_time(row, 8)?,
         })
     })
 }

@@ -16,6 +16,7 @@ pub(crate) mod person;
 pub(crate) mod plaintext;
 pub(crate) mod reading;
 pub(crate) mod register;
+pub(crate) mod roster;
 pub(crate) mod second_factor;
 pub(crate) mod shared;
 pub(crate) mod submitted;

@@ -157,6 +157,7 @@ pub(crate) fn leave(tx: &mut Tx<'_>, person: PersonId) -> Result<(), Error> {
     let now = tx.now();
     tx.execute("DELETE FROM person_role WHERE person = ?1", params![person])?;
     tx.execute("DELETE FROM person_user WHERE person = ?1", params![person])?;
+    tx.execute("DELETE FROM off_roster WHERE person = ?1", params![person])?;
     tx.execute(
         "UPDATE person SET state = 'left', left_at = ?2 WHERE id = ?1",
         params![person, now],

@@ -8,7 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use directory::{
     Attempt, Directory, Login, Options, OwnDomain, Refusal, Role, Service,
-    command::{Caller, account, bootstrap, order, person, role},
+    command::{Caller, account, arrival, bootstrap, order, person, role},
     passkey,
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -92,11 +92,20 @@ impl Site {
                 full_name: None,
                 os_user: Some(name.into()),
             };
-            person::add(&chief, add).await.unwrap();
+            // The clerk announces who is staff, since the chief orders for them.
+            let by = if part.is_some() { "chief" } else { "clerk" };
+            let by = site.caller(by).await;
+            person::add(&by, add).await.unwrap();
+            arrival::acknowledge(&by, name, true).await.unwrap();
             if let Some(part) = part {
                 role::grant(&chief, name, part).await.unwrap();
             }
         }
+        let clerk = site.caller("clerk").await;
+        for name in ["deputy", "manager", "guard"] {
+            arrival::announce(&clerk, name).await.unwrap();
+        }
+        arrival::acknowledge(&chief, "chief", false).await.unwrap();
         role::revoke(&chief, "chief", Role::AccountManager)
             .await
             .unwrap();
@@ -139,6 +148,7 @@ impl Site {
         let args = account::Issue {
             order: number,
             address: None,
+            shown: false,
         };
         account::issue(&self.caller("manager").await, args)
             .await

@@ -120,21 +120,25 @@ pub(super) const CHECKS: &[Check] = &[
         name: "sealed-letter",
         look: |scene| {
             let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+            // What was imported has its own password, and what is shared has none.
             let query = format!(
-                "SELECT a.identifier FROM letter l JOIN account a ON a.id = l.account WHERE l.handed_at IS NULL AND l.made_at < {since}
-                 AND a.state = 'active' AND l.number = (SELECT MAX(number) FROM letter WHERE account = a.id)
-                 AND a.must_change_password = 1 ORDER BY a.identifier LIMIT ?1"
+                "SELECT a.identifier FROM account a WHERE a.state = 'active' AND a.must_change_password = 1
+                 AND NOT EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id) AND (
+                     EXISTS (SELECT 1 FROM letter l WHERE l.account = a.id AND l.handed_at IS NULL AND l.made_at < {since}
+                             AND l.number = (SELECT MAX(number) FROM letter WHERE account = a.id))
+                     OR (a.issued_at < {since} AND NOT EXISTS (SELECT 1 FROM letter l WHERE l.account = a.id)))
+                 ORDER BY a.identifier LIMIT ?1"
             );
             waiting(
                 scene,
                 &query,
                 (
-                    "作成された封書はすべて手渡されている",
-                    "every letter that was made was handed over",
+                    "初期パスワードはすべて封書で手渡されたか、変更されている",
+                    "every initial password was handed over in its letter, or has been changed",
                 ),
                 (
-                    "手渡しの記録がない封書がある",
-                    "of these letters it is not on record that they were handed over",
+                    "封書が作成されていないか、手渡しの記録がない識別コードがある",
+                    "no letter was made for these identifiers, or it is not on record that it was handed over",
                 ),
             )
         },
@@ -261,7 +265,24 @@ fn idle(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     };
     let idle = scene.names(&unused(before))?;
     let late = scene.names(&unused(grace))?;
-    let finding = if idle.is_empty() {
+    let off_roster = scene.names(
+        "SELECT a.identifier FROM account a JOIN off_roster o ON o.person = a.person WHERE a.state = 'active'
+         ORDER BY a.identifier LIMIT ?1",
+    )?;
+    let finding = if idle.is_empty() && !off_roster.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!(
+                "名簿にない者の識別コードが有効である: {}",
+                off_roster.join("、")
+            ),
+            format!(
+                "identifiers are active whose holders are not on the personnel's list: {}",
+                off_roster.join(", ")
+            ),
+        )
+        .fact("off_roster", texts(off_roster))
+    } else if idle.is_empty() {
         Finding::met(
             format!("{days} 日を超えて使われていない識別コードで有効なものはない"),
             format!("no active identifier was unused for more than {days} days"),

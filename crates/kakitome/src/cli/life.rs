@@ -149,6 +149,41 @@ pub(crate) struct LetterArgs {
     pub(crate) handed_over: Option<String>,
 }
 
+/// `account delete`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// The order's number
+    #[arg(long)]
+    pub(crate) order: i64,
+    /// What becomes of what it has queued, each message with an event
+    #[arg(long, value_enum, default_value_t = Queued::Keep)]
+    pub(crate) queue: Queued,
+}
+
+/// What becomes of queued mail of an account that is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Queued {
+    /// It is still to be delivered, and what is held stays held until `queue release`, `queue bounce` or `queue discard`
+    Keep,
+    /// What is held goes out too
+    Release,
+    /// It is discarded, without a bounce
+    Discard,
+}
+
+/// `account writers`
+#[derive(Debug, Args)]
+pub(crate) struct WritersArgs {
+    /// The alias
+    pub(crate) alias: String,
+    /// anyone, inside, members or named; nothing: show how it is
+    #[arg(value_parser = clap::value_parser!(directory::Writers))]
+    pub(crate) writers: Option<directory::Writers>,
+    /// Of named: an identifier that may write, once for each
+    #[arg(long = "writer", value_name = "ADDRESS", requires = "writers")]
+    pub(crate) named: Vec<String>,
+}
+
 /// `register`
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegisterCommand {

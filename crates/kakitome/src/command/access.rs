@@ -154,12 +154,26 @@ fn day(ordered: &OrderDetails, form: &str) -> String {
 pub(super) struct Telling {
     transfer: Transfer,
     message: Notice,
+    /// Whether nothing is done where the mail reaches nobody.
+    must_reach: bool,
 }
 
 impl Telling {
     pub(super) fn new(site: &Site, message: Notice) -> Self {
         let transfer = site.transfer.clone();
-        Self { transfer, message }
+        Self {
+            transfer,
+            message,
+            must_reach: false,
+        }
+    }
+
+    /// The same; the command is refused where the mail reaches nobody.
+    pub(super) fn reaching(site: &Site, message: Notice) -> Self {
+        Self {
+            must_reach: true,
+            ..Self::new(site, message)
+        }
     }
 }
 
@@ -169,6 +183,17 @@ impl Commit for Telling {
         work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, CommandError> + Send + 'static,
     ) -> Committing<T> {
         Box::pin(async move {
+            let must_reach = self.must_reach;
+            let to: Vec<String> = self.message.to.iter().map(Address::to_string).collect();
+            let work = move |tx: &mut Tx<'_>, told: &[Address]| {
+                if must_reach && told.is_empty() {
+                    return Err(CommandError::State(format!(
+                        "{} has no mailbox here: nothing was sent",
+                        to.join(", ")
+                    )));
+                }
+                work(tx, told)
+            };
             let sent = notice::send(&self.transfer, self.message, work).await?;
             Ok(sent.0)
         })

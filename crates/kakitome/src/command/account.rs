@@ -1,14 +1,18 @@
 //! `account`: clauses 4.1, 7.1.
 
 use directory::command::{
-    Caller, account, address as addresses, forward, hold, idle, import, shared,
+    Caller, account, address as addresses, hold, idle, import, shared, writers,
 };
 use message::address::Address;
 use protocol::sasl::Secret;
 use serde_json::{Value, json};
 
 use super::{Answer, Failure, access, address, backups, letter, order::file};
-use crate::{cli::AccountCommand, control::Request, site::Site};
+use crate::{
+    cli::{AccountCommand, DeleteArgs, Queued},
+    control::Request,
+    site::Site,
+};
 
 pub(super) async fn run(
     site: &Site,
@@ -18,11 +22,19 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     match command {
-        AccountCommand::Issue { order } => issue(caller, order, answer).await,
-        AccountCommand::Delete { order } => {
+        AccountCommand::Issue {
+            order,
+            show_password,
+        } => issue(caller, (order, show_password), answer).await,
+        AccountCommand::Delete(DeleteArgs { order, queue }) => {
+            let queued = match queue {
+                Queued::Keep => account::Queued::Keep,
+                Queued::Release => account::Queued::Release,
+                Queued::Discard => account::Queued::Discard,
+            };
             let written = site.settings().written.to_json();
             let named = move |address: &Address| naming(&written, address);
-            let deleted = account::delete_named(caller, order, named).await?;
+            let deleted = account::delete_named(caller, order, queued, named).await?;
             site.index.forget(deleted.account).await?;
             answer.row(&deleted).await?;
             backups::after_deletion(site, answer).await
@@ -49,9 +61,8 @@ pub(super) async fn run(
         AccountCommand::Idle { act } => {
             if act {
                 const WORDS: &str = "account idle --act";
-                let given = caller.given(WORDS);
-                let look = |_| async {
-                    site.record(given).await?;
+                let look = |me: Caller| async move {
+                    site.record(me.given(WORDS)).await?;
                     Ok(crate::idle::look(site).await?)
                 };
                 caller.permit(WORDS, account::MAY_SUSPEND, look).await?;
@@ -64,7 +75,7 @@ pub(super) async fn run(
         AccountCommand::Show { address } => {
             answer.row(&account::show(caller, &address).await?).await
         }
-        AccountCommand::Password { address, stdin } => {
+        AccountCommand::Password { address, stdin, .. } => {
             let chosen = match (stdin, &request.line) {
                 (false, _) => None,
                 (true, Some(line)) => Some(Secret::from(line.clone())),
@@ -86,8 +97,13 @@ pub(super) async fn run(
             Ok(())
         }
         AccountCommand::Forward(command) => access::forward(caller, command, answer).await,
-        AccountCommand::Writers { alias, writers } => {
-            Ok(forward::writers(caller, &address(&alias)?, writers).await?)
+        AccountCommand::Writers(words) => {
+            let alias = address(&words.alias)?;
+            let shown = match words.writers {
+                Some(rule) => writers::set(caller, &alias, rule, words.named).await?,
+                None => writers::show(caller, &alias).await?,
+            };
+            answer.row(&shown).await
         }
         AccountCommand::AppPassword(command) => access::app_password(caller, command, answer).await,
         AccountCommand::SecondFactor(command) => {
@@ -151,19 +167,31 @@ fn names(value: &Value, text: &str) -> bool {
     }
 }
 
-async fn issue(caller: &Caller, order: i64, answer: &mut Answer) -> Result<(), Failure> {
+async fn issue(
+    caller: &Caller,
+    (order, show): (i64, bool),
+    answer: &mut Answer,
+) -> Result<(), Failure> {
     let ordered = account::Issue {
         order,
         address: None,
+        shown: show,
     };
     let issued = account::issue(caller, ordered).await?;
-    let row = json!({
-        "identifier": issued.identifier,
-        "person": issued.person,
-        "password": shown(&issued.password)?,
-    });
+    let mut row = json!({ "identifier": issued.identifier, "person": issued.person });
+    if show {
+        row["password"] = shown(&issued.password)?.into();
+    }
     answer.row(&row).await?;
-    answer.note(ONCE).await;
+    answer
+        .note(match show {
+            true => ONCE.to_owned(),
+            false => format!(
+                "Nobody knows its password: `account letter {} --to FILE` makes one, in a letter to its holder (clause 7.1(1)c).",
+                issued.identifier
+            ),
+        })
+        .await;
     Ok(())
 }
 

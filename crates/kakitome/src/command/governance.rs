@@ -121,11 +121,12 @@ async fn bundled(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let words = format!("clause evidence {id} --to {}", to.display());
-    let permitted = caller.permit(&words, clause::MAY_SEE_EVENTS, |name| async { Ok(name) });
+    let permitted = caller.permit(&words, clause::MAY_SEE_EVENTS, |me| async { Ok(me) });
+    let caller = permitted.await?;
     let order = bundle::Order {
         clause: Some(id),
         to,
-        person: permitted.await?,
+        person: caller.person().unwrap_or_default().to_owned(),
         given: Some(caller.given(&words)),
     };
     let made = bundle::make(site, order, span, answer).await;

@@ -164,11 +164,11 @@ async fn analyse_again(
     answer: &mut Answer,
 ) -> Result<IncidentView, Failure> {
     let words = format!("incident step {number} analysed");
-    let permitted = caller.permit(&words, MAY_SUSPEND, |_| async {
-        Ok::<(), CommandError>(())
+    let permitted = caller.permit(&words, MAY_SUSPEND, |me| async {
+        Ok::<_, CommandError>(me)
     });
-    permitted.await?;
-    site.record(caller.given(&words)).await?;
+    let me = permitted.await?;
+    site.record(me.given(&words)).await?;
     let found = incident::show(caller, number).await?;
     if found.closed_at.is_some() {
         return Err(Failure::Refused(format!("incident {number} is closed")));
@@ -263,9 +263,9 @@ async fn report(
             "incident {number} is about no identifier: `incident show {number}`, `audit search --address`"
         )));
     }
-    let permitted = caller.permit(&words, READERS, |_| async { Ok::<(), CommandError>(()) });
-    permitted.await?;
-    let reading = caller
+    let permitted = caller.permit(&words, READERS, |me| async { Ok::<_, CommandError>(me) });
+    let me = permitted.await?;
+    let reading = me
         .given(&words)
         .detail("identifier", found.identifier.as_str());
     site.record(reading).await?;

@@ -9,10 +9,11 @@ use std::{
 
 use directory::command::{Caller, CommandError, letter};
 use serde_json::json;
-use trail::analysis::Language;
+use store::event::Filter;
+use trail::{Kind, analysis::Language};
 
 use super::{Answer, Failure, audit::verify::must_be_absolute};
-use crate::{cli::LetterArgs, site::Site};
+use crate::{cli::LetterArgs, site::Site, usage};
 
 pub(super) async fn run(
     site: &Site,
@@ -21,7 +22,11 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     if let Some(receipt) = &words.handed_over {
-        return Ok(letter::hand(caller, &words.address, receipt).await?);
+        let identifier = letter::hand(caller, &words.address, receipt).await?;
+        for left in lying(site, Some(identifier)).await? {
+            answer.note(format!("Remove the file: {left}.")).await;
+        }
+        return Ok(());
     }
     let made = make(site, caller, &words, |_| {}).await?;
     answer
@@ -72,7 +77,8 @@ pub(crate) async fn make(
         kept.map_err(|error| CommandError::Argument(format!("{}: {error}", file.display())))
     };
     let again = words.again.as_deref();
-    let made = letter::make(caller, &words.address, again, print, keep).await;
+    let name = file.display().to_string();
+    let made = letter::make(caller, (&words.address, &name), again, print, keep).await;
     if made.is_err() && written {
         // It tells a password that nothing opens.
         fs::remove_file(file).map_err(|error| {
@@ -80,6 +86,58 @@ pub(crate) async fn make(
         })?;
     }
     Ok(made?)
+}
+
+/// How far back letters are looked for whose file may still be there.
+const A_SEASON: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+
+/// Letters whose file is still where it was written to, each in words for whoever looks at the site's state.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) async fn left_lying(site: &Site) -> Result<Vec<String>, Failure> {
+    let lying = lying(site, None).await?;
+    let told = lying.into_iter().map(|left| {
+        format!("{left}: print it, remove the file, and hand the letter over (clause 7.1(1)c)")
+    });
+    Ok(told.collect())
+}
+
+async fn lying(site: &Site, subject: Option<String>) -> Result<Vec<String>, Failure> {
+    let filter = Filter {
+        subject,
+        kinds: vec![Kind::LetterMade],
+        from: site.world.now().checked_sub(A_SEASON).ok(),
+        ..Filter::default()
+    };
+    let text = |of: &trail::Event, name: &str| {
+        let text = of.detail.get(name).and_then(|text| text.as_str());
+        text.unwrap_or_default().to_owned()
+    };
+    let mut left = Vec::new();
+    let look = |one: &trail::Recorded| {
+        let (file, sha256) = (text(&one.event, "file"), text(&one.event, "sha256"));
+        if !file.is_empty() && is_there(Path::new(&file), &sha256) {
+            let of = &one.event.subject;
+            left.push(format!(
+                "the letter to {of} with its password still lies in {file}"
+            ));
+        }
+    };
+    usage::each(site, filter, look).await?;
+    Ok(left)
+}
+
+/// Octets of a file that is looked into: letters are far smaller.
+const MOST_OCTETS: u64 = 4 << 20;
+
+/// Whether the file is there and is that letter. One that cannot be read is not told of: it may be anything.
+fn is_there(file: &Path, sha256: &str) -> bool {
+    let small = fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() <= MOST_OCTETS);
+    small
+        && fs::read(file).is_ok_and(|found| {
+            trail::volume::hex(&trail::merkle::sha256(&[found.as_slice()])) == sha256
+        })
 }
 
 /// Writes a file that must not be there yet and that nobody else may read.

@@ -204,6 +204,7 @@ pub(crate) async fn run_as(
                 Some(person) => dispatch(site, person, other, request, answer).await,
                 None => Err(Failure::Nobody(user)),
             };
+            let caller = caller.acting(person.as_ref().and_then(Person::acting));
             note_command(site, &caller, request, &ended).await?;
             return ended;
         }

@@ -2,11 +2,16 @@
 
 use directory::{
     Role,
-    command::{Caller, arrival, language, person, role, roster},
+    command::{
+        Caller, arrival, language, person, role,
+        roster::{self, Difference, Mismatch},
+    },
 };
+use message::address::Address;
 use serde_json::json;
+use transfer::notice::Notice;
 
-use super::{Answer, Failure, audit::search::time, order::file};
+use super::{Answer, Failure, access::Telling, address, audit::search::time, order::file};
 use crate::{
     cli::{PersonCommand, RoleCommand},
     control::Request,
@@ -79,25 +84,29 @@ pub(super) async fn run(
                 .row(&language::set(caller, &name, chosen).await?)
                 .await
         }
-        PersonCommand::Notice { name, lang } => {
+        PersonCommand::Announce { name } => {
+            answer.row(&arrival::announce(caller, &name).await?).await
+        }
+        PersonCommand::Notice { name, mail, lang } => {
             let years = site.settings().audit.retain_years;
             let (lang, text) = notice(&lang, years);
-            if let Some(name) = name {
-                arrival::notify(caller, &name, (lang, years, &text)).await?;
+            let given = (lang, years, text.as_str());
+            match (name, mail) {
+                (Some(name), Some(mail)) => mail_notice(site, caller, (&name, &mail), given).await,
+                (name, _) => {
+                    if let Some(name) = name {
+                        arrival::notify(caller, &name, given).await?;
+                    }
+                    answer.note(text).await;
+                    Ok(())
+                }
             }
-            answer.note(text).await;
-            Ok(())
         }
         PersonCommand::Acknowledge { name, on_paper } => {
             let person = arrival::acknowledge(caller, &name, on_paper).await?;
             answer.row(&person).await
         }
-        PersonCommand::Roster { .. } => {
-            for mismatch in roster::compare(caller, file(request)?.as_bytes()).await? {
-                answer.item(&mismatch).await?;
-            }
-            Ok(())
-        }
+        PersonCommand::Roster { .. } => compare_roster(site, caller, file(request)?, answer).await,
         PersonCommand::Depart { name, on } => {
             let person = arrival::depart(caller, &name, time(&on)?).await?;
             answer.row(&person).await
@@ -122,6 +131,108 @@ pub(super) async fn run(
         PersonCommand::Role(RoleCommand::Revoke { person, role }) => {
             Ok(role::revoke(caller, &person, parse(&role)?).await?)
         }
+    }
+}
+
+/// Sends the notice to an address of the person's: here, or where they read mail until they have an account.
+async fn mail_notice(
+    site: &Site,
+    caller: &Caller,
+    (name, mail): (&str, &str),
+    given: (&'static str, u16, &str),
+) -> Result<(), Failure> {
+    let to = address(mail)?;
+    let known = match given.0 {
+        "en" => format!(
+            "\n\nWho has read this says so to whoever sent it, or with: kakitome person acknowledge {name}\n"
+        ),
+        _ => format!(
+            "\n\n了解した旨を担当者に伝えるか、次の命令で記録してください: kakitome person acknowledge {name}\n"
+        ),
+    };
+    let message = Notice {
+        to: vec![to.clone()],
+        subject: match given.0 {
+            "en" => "[Kakitome] Notice on records of mail".to_owned(),
+            _ => "[Kakitome] 電子メールの記録に関する通知".to_owned(),
+        },
+        text: format!("{}{known}", given.2),
+    };
+    let by = Telling::reaching(site, message);
+    Ok(arrival::notify_by_mail(caller, (name, &to), given, by).await?)
+}
+
+/// People who are named in the mail to officers at most.
+const MOST_NAMED: usize = 200;
+
+/// Holds the personnel's list against the directory, and tells the officers whose accounts are not of anybody on it.
+async fn compare_roster(
+    site: &Site,
+    caller: &Caller,
+    list: &str,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    let mut officers = Vec::new();
+    for role in [Role::SystemOfficer, Role::AccountManager] {
+        officers.extend(site.directory.addresses_of(role).await?);
+    }
+    officers.sort_unstable();
+    officers.dedup();
+    let tell = move |found: &[Mismatch]| {
+        let off =
+            |one: &&Mismatch| one.difference == Difference::NotOnList && !one.accounts.is_empty();
+        let off: Vec<&Mismatch> = found.iter().filter(off).collect();
+        let to = match off.is_empty() {
+            true => Vec::new(),
+            false => officers,
+        };
+        Telling::new(site, roster_notice(to, &off))
+    };
+    for mismatch in roster::compare(caller, list.as_bytes(), tell).await? {
+        answer.item(&mismatch).await?;
+    }
+    Ok(())
+}
+
+fn roster_notice(to: Vec<Address>, off: &[&Mismatch]) -> Notice {
+    let day = |at: Option<jiff::Timestamp>| {
+        at.map_or_else(
+            || "-".to_owned(),
+            |at| {
+                at.to_zoned(jiff::tz::TimeZone::system())
+                    .strftime("%Y-%m-%d")
+                    .to_string()
+            },
+        )
+    };
+    let mut lines = String::new();
+    for one in off.iter().take(MOST_NAMED) {
+        lines.push_str(&format!(
+            "{}  {}  {} – {}\n",
+            one.person,
+            one.accounts.join(" "),
+            day(one.since),
+            day(one.suspends_at)
+        ));
+    }
+    let left_out = off.len().saturating_sub(MOST_NAMED);
+    if left_out > 0 {
+        lines.push_str(&format!("… {left_out}\n"));
+    }
+    Notice {
+        to,
+        subject: format!(
+            "[Kakitome] 名簿にない者の識別コード / identifiers of people not on the roster: {}",
+            off.len()
+        ),
+        text: format!(
+            "職員の名簿と照合した結果、次の者は名簿にありませんが、識別コードがあります（規程 7.1(3)）。\n\
+             転出であれば person leave と order delete を、名簿の誤りであれば正しい名簿で person roster を行ってください。\n\
+             右端の日までに名簿に載らなければ利用を停止します（- は停止しません）。届いたメールは失われません。\n\n\
+             These people are not on the personnel's list, and have identifiers (clause 7.1(3)).\n\
+             Where they have left: `person leave`, `order delete`. Where the list is wrong: `person roster` with the right one.\n\
+             Unless they are on a list by the last day shown, these are suspended (-: they are not). Mail that arrives is kept.\n\n{lines}"
+        ),
     }
 }
 

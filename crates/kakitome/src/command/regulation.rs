@@ -78,9 +78,9 @@ pub(super) async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts)
 async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {
     let words = "regulation show";
     let (regulation, facts) = caller
-        .permit(words, &Role::OFFICERS, |_| async {
+        .permit(words, &Role::OFFICERS, |me| async move {
             let gathered = gathered(site).await?;
-            site.record(caller.given(words)).await?;
+            site.record(me.given(words)).await?;
             Ok(gathered)
         })
         .await?;
@@ -144,7 +144,8 @@ async fn render(
         _ => Language::Ja,
     };
     caller
-        .permit(words, &Role::OFFICERS, |name| async move {
+        .permit(words, &Role::OFFICERS, |me| async move {
+            let name = me.person().unwrap_or_default().to_owned();
             let (regulation, facts) = gathered(site).await?;
             let document = Document::regulation(&regulation, &facts, language);
             let bytes = match format {
@@ -161,7 +162,7 @@ async fn render(
                 .detail("format", format)
                 .detail("bytes", bytes.len())
                 .detail("sha256", sha256.as_str());
-            commit(site, caller, words, event).await?;
+            commit(site, &me, words, event).await?;
             let row = json!({
                 "file": to.map(|to| to.display().to_string()),
                 "edition": facts.edition,
@@ -186,7 +187,8 @@ async fn export(
     let words = format!("regulation export --format {format}{}", said(to));
     let words = words.as_str();
     caller
-        .permit(words, &Role::OFFICERS, |name| async move {
+        .permit(words, &Role::OFFICERS, |me| async move {
+            let name = me.person().unwrap_or_default().to_owned();
             let (regulation, facts) = gathered(site).await?;
             let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
             if let Some(to) = to {
@@ -214,7 +216,7 @@ async fn export(
             let event = event(Kind::RegulationExported, name, to, &regulation, &facts)
                 .detail("format", format)
                 .detail("files", told);
-            commit(site, caller, words, event).await?;
+            commit(site, &me, words, event).await?;
             Ok(rows)
         })
         .await

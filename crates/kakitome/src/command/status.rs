@@ -109,6 +109,14 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
                 .to_owned(),
         );
     }
+    if !settings.directory.acknowledgement_required {
+        attention.push(
+            "acknowledgement_required is off: accounts are ordered for people of whom it is not on record that they know of the \
+             records (clause 9.1(2))"
+                .to_owned(),
+        );
+    }
+    attention.extend(super::letter::left_lying(site).await?);
     for keys in &settings.domains {
         let Ok(domain) = Domain::parse(keys.name.get_ref()) else {
             continue;

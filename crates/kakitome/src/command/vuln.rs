@@ -137,9 +137,9 @@ async fn permit<T, F>(
 where
     F: Future<Output = Result<T, store::Error>>,
 {
-    let permitted = caller.permit(words, IMPORTERS, |_| async { Ok::<(), CommandError>(()) });
-    permitted.await?;
-    site.record(caller.given(words)).await?;
+    let permitted = caller.permit(words, IMPORTERS, |me| async { Ok::<_, CommandError>(me) });
+    let me = permitted.await?;
+    site.record(me.given(words)).await?;
     Ok(work().await?)
 }
 

@@ -3,6 +3,8 @@
 //! The city office is the site to try; the partner is the world outside, so that mail flows in and out
 //! over real SMTP. Both run in this process, on ports of their own, and nothing leaves the machine.
 
+#[cfg(test)]
+mod erasing;
 mod mail;
 mod people;
 mod theft;

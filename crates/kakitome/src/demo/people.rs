@@ -42,6 +42,7 @@ pub(super) async fn enter(
     for (name, full_name) in samples {
         let address = format!("{name}@{domain}");
         give(site, &["person", "add", name, "--full-name", full_name]).await?;
+        give(site, &["person", "acknowledge", name, "--on-paper"]).await?;
         let issued = give(
             site,
             &["order", "issue", "--for", name, "--address", &address],
@@ -49,7 +50,11 @@ pub(super) async fn enter(
         .await?;
         let number = field(&issued, "number")?;
         give(site, &["order", "approve", &number]).await?;
-        let account = give(site, &["account", "issue", "--order", &number]).await?;
+        let account = give(
+            site,
+            &["account", "issue", "--order", &number, "--show-password"],
+        )
+        .await?;
         entered.push(Person {
             full_name,
             password: field(&account, "password")?,

@@ -349,6 +349,8 @@ pub(crate) struct DirectoryKeys {
     pub(crate) idle_after: Time,
     /// How long after that it is suspended; 0: never.
     pub(crate) idle_grace: Time,
+    /// How long a person may be off the personnel's list before their identifiers are suspended; 0: for ever.
+    pub(crate) roster_grace: Time,
     /// How long an approved order can be used.
     pub(crate) order_lifetime: Time,
 }
@@ -384,7 +386,7 @@ impl Default for DirectoryKeys {
             scram_iterations: 10_000,
             default_quota: None,
             allow_single_person: false,
-            acknowledgement_required: false,
+            acknowledgement_required: true,
             initial_only_to_change: false,
             forwards_keep_copy: true,
             outside_forwards: false,
@@ -394,6 +396,7 @@ impl Default for DirectoryKeys {
             second_factor: SecondFactor::Officers,
             idle_after: Time::seconds(90 * 86_400),
             idle_grace: Time::seconds(30 * 86_400),
+            roster_grace: Time::seconds(30 * 86_400),
             order_lifetime: Time::seconds(30 * 86_400),
         }
     }

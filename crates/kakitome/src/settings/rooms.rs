@@ -88,6 +88,7 @@ impl Settings {
             second_factor: keys.second_factor.into(),
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
+            roster_grace: keys.roster_grace.0,
             isolation: self.isolation.made(&self.mailbox.exchange_servers),
             submission: self.submission.rule(),
             order_lifetime: keys.order_lifetime.0,

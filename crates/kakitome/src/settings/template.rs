@@ -149,7 +149,8 @@ const TAIL: &str = "
 # delete_in_backups = true         # `account delete` reaches the backups that are at their place (clause 7.1(3)); false: by `backups purge`
 # idle_after = \"90d\"              # an identifier not used for so long is reported and its holder warned (clause 7.1(3)); \"0s\": never
 # idle_grace = \"30d\"              # so long after the warning it is suspended, unless it is used; \"0s\": never
-# acknowledgement_required = false  # an account only for who has acknowledged the records (clause 9.1(2))
+# roster_grace = \"30d\"            # so long after `person roster` found somebody off the list their identifiers are suspended (clause 7.1(3)); \"0s\": never
+# acknowledgement_required = true   # an account only for who has acknowledged that records are kept and analysed (clause 9.1(2))
 # order_lifetime = \"30d\"          # how long an approved order can be used (clause 7.1(1))
 
 [tls]

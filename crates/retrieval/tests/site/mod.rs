@@ -7,7 +7,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use directory::{
     Directory, Options, OwnDomain, Role,
-    command::{Caller, account, bootstrap, order, person, role},
+    command::{Caller, account, arrival, bootstrap, order, person, role},
 };
 use message::address::{Address, Domain};
 use retrieval::{Listener, Retrieval, Settings};
@@ -212,6 +212,7 @@ async fn issue(store: &Store, directory: &Directory) -> String {
             os_user: Some(name.into()),
         };
         person::add(&chief, add).await.unwrap();
+        arrival::acknowledge(&chief, name, true).await.unwrap();
         if let Some(part) = part {
             role::grant(&chief, name, part).await.unwrap();
         }
@@ -222,15 +223,17 @@ async fn issue(store: &Store, directory: &Directory) -> String {
         name: None,
         quota: None,
     };
-    let number = order::issue(&chief, args).await.unwrap();
+    // Who announced somebody does not order for them.
     let deputy = Caller::of_user(directory, "deputy", "test").await.unwrap();
-    order::approve(&deputy, number).await.unwrap();
+    let number = order::issue(&deputy, args).await.unwrap();
+    order::approve(&chief, number).await.unwrap();
     let manager = Caller::of_user(directory, "manager", "test").await.unwrap();
     let issued = account::issue(
         &manager,
         account::Issue {
             order: number,
             address: None,
+            shown: false,
         },
     )
     .await

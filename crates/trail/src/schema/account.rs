@@ -11,6 +11,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         facts:
             Always "account" Text: "The account's number.";
             Always "person" Text: "Short name of the holder.";
+            Sometimes "password_shown" Boolean: "Whether whoever issued it was shown the initial password; absent if it was imported, and in events of older programs.";
             OrNull "quota" Number: "Octets that its mailboxes may hold; null if there is no limit.";
             Sometimes "acknowledged_at" Text: "When the holder acknowledged that mail records are kept (clause 9.1(2); RFC 3339), null if not; absent if it was imported.";
             Sometimes "line" Number: "Its line in the file, if it was imported.";
@@ -29,6 +30,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Always "app_passwords" Number: "How many app passwords went with it.";
             Always "second_factors" Number: "How many second factors went with it.";
             Always "forwards" Number: "How many forwards of it ended.";
+            Sometimes "queue" Text: "What became of what it had queued: `keep`, still to be delivered; `release`, what was held goes out too; `discard`; absent in events of older programs, and if it was carried out again in a backup.";
             Sometimes "references" List: "What referred to it, each in words with what became of it; absent if it was carried out again in a backup.";
             Sometimes "repeated" Boolean: "True: it was carried out again in a backup from before it, which this site was made of.";
     }
@@ -43,6 +45,8 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Sometimes "incident" Number: "The incident that was opened with it (clause 4.1), if one was.";
             Sometimes "forwards_left" List: "Of an incident, addresses that its mail still goes on to, since an order permits it.";
             Sometimes "review_at" Text: "Until when its sharing was to be decided anew (clause 8.1; RFC 3339), if it was not.";
+            Sometimes "left_at" Text: "When its holder was to leave (RFC 3339), if that has come (clause 9.2(1)).";
+            Sometimes "off_roster_since" Text: "Since when its holder is not on the personnel's list (RFC 3339), if that is why (clause 7.1(3)).";
             Sometimes "idle_since" Text: "When it was last used (RFC 3339), if it lies idle (clause 7.1(3)).";
             Sometimes "warned_at" Text: "When its holder was warned of that (RFC 3339), or null; there if `idle_since` is.";
     }
@@ -68,7 +72,9 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Sometimes "msa_before" Boolean: "Whether it was allowed to submit mail before; there if `msa` is.";
             Sometimes "mra_before" Boolean: "Whether it was allowed to retrieve mail before; there if `msa` is.";
             Sometimes "repeated" Boolean: "True: the alias was retired again in a backup from before that.";
-            Sometimes "writers" Text: "Who may write to the alias from now on: `anyone`, `inside` or `members`.";
+            Sometimes "writers" Text: "Who may write to the alias from now on: `anyone`, `inside`, `members` or `named`.";
+            Sometimes "named" List: "Identifiers of those who may, if `writers` is `named`.";
+            Sometimes "named_before" List: "Identifiers of those who were allowed to, if `writers_before` is `named`.";
             Sometimes "writers_before" Text: "Who was allowed to before; there if `writers` is.";
     }
     IdentifierShared {
@@ -190,6 +196,7 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         facts:
             Always "letter" Number: "The letter's number.";
             Always "sha256" Text: "SHA-256 of the letter's file, in hexadecimal digits.";
+            Sometimes "file" Text: "The file that it was written to, to be printed and removed; absent in events of older programs.";
             OrNull "again" Text: "Why there is another one, as it was typed; null if none was there whose password is still good.";
     }
     LetterHanded {
@@ -213,7 +220,8 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         outcome: Success;
         shared: APP_PASSWORD, APP_PASSWORD_NAME;
         facts:
-            Always "why" Text: "`command` or `expired`.";
+            Always "why" Text: "`command`, `expired` or `incident`.";
+            Sometimes "incident" Number: "The incident that it was revoked by, if one was.";
     }
     SecondFactorAdded {
         subject: "the identifier";
@@ -229,6 +237,8 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         facts:
             Always "second_factor" Number: "The second factor's number.";
             Always "name" Text: "The name that the holder gave it.";
-            Always "by" Text: "`holder` or `account-manager`.";
+            Sometimes "second_factor_kind" Text: "What it was, `totp` or `passkey`, if an incident removed it.";
+            Always "by" Text: "`holder`, `account-manager`, or `incident`: it was added since the owner's last sure use.";
+            Sometimes "incident" Number: "The incident that it was removed by, if one did.";
     }
 };

@@ -16,6 +16,22 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Sometimes "role" Text: "The role that an import gives: `staff`.";
             Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
     }
+    ArrivalNoted {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            OrNull "before" Text: "Short name of who had announced the person before; null if nobody had.";
+            Always "after" Text: "Short name of who announced the person now.";
+    }
+    RosterCompared {
+        subject: "SHA-256 of the list, in hexadecimal digits";
+        outcome: Success;
+        facts:
+            Always "listed" Number: "How many people are on the list.";
+            Sometimes "not_on_list" List: "Short names of people who are in the directory and not on the list, the first two hundred.";
+            Always "missing" Number: "How many there are of them.";
+            Always "came_back" List: "Short names of those of them before who are on the list now, the first two hundred.";
+    }
     PersonLanguage {
         subject: "the person's short name";
         outcome: Success;
@@ -52,9 +68,11 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         subject: "the order's number";
         outcome: Success;
         order: "the order itself";
+        shared: SINGLE_PERSON;
         facts:
             Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared` or `read`.";
             OrNull "for" Text: "Short name of the person whom it concerns; null if it concerns none.";
+            Sometimes "announced_by" Text: "Of `issue`: short name of who announced the person (clause 9.1(1)); absent if that is not on record.";
             Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `rows`.";
             OrNull "digest" Text: "SHA-256 of the file to be imported, in hexadecimal digits; null if there is none.";
     }
@@ -75,6 +93,7 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Always "language" Text: "The notice's language: `ja` or `en`.";
             Always "retain_years" Number: "How many years of keeping it tells.";
             Always "sha256" Text: "SHA-256 of its text, in hexadecimal digits.";
+            Sometimes "sent_to" List: "The address that it was sent to by mail; absent if it was printed.";
     }
     NoticeAcknowledged {
         subject: "the person's short name";
@@ -133,7 +152,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
             Always "identifier" Text: "The identifier that it is about; empty if it is about none.";
             Always "reason" Text: "What it was opened for: as it was typed, or what the server found.";
             Always "since" Text: "From when on the trail is analysed (RFC 3339): of a password, when its owner last used it for sure.";
-            Sometimes "facts" Object: "Of `backscatter`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number. Of `relay`: the `failed` and `unreached` of `probe.done`. Of `trail-gap`: how many `findings`, the first of them (`samples`), and their `digest`. Of `clock-jump`: the facts of `server.clock-jumped`. Of one that a person opened: how many events of the kinds that its runbook names there were in the day before (`events`, an object).";
+            Sometimes "facts" Object: "Of `backscatter`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number. Of `relay`: the `failed` and `unreached` of `probe.done`. Of `trail-gap`: how many `findings`, the first of them (`samples`), and their `digest`. Of `clock-jump`: the facts of `server.clock-jumped`. Of one that a person opened: how many events of the kinds that its runbook names there were in the day before (`events`, an object). Of `credential`: what was added to the identifier since `since` (`left_behind`: `app_passwords` and `second_factors`, lists of objects, and how many more there were, `left_out`).";
             Sometimes "runbook" Number: "The version of the runbook that it goes by to its end; absent if none was in force yet.";
             Sometimes "found" Text: "Of `malware-inside`: what the scanner calls it.";
             Sometimes "found_in" Text: "Of `malware-inside`: the id of the message that was refused, or the mailbox that it was to be put into.";
@@ -143,7 +162,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "step" Text: "The step, as the incident's runbook has it. Those that the server takes part in are `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `measure-taken`, `owner-told`, `password-renewed`, `handed-over` and `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
-            Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step.";
+            Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step, but of `queue-settled`.";
             Sometimes "excused_until" Text: "Of `queue-settled`, if held submissions were found in order: until when the identifier's submissions are not compared with what is usual (RFC 3339).";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
             Sometimes "recipients" List: "Addresses that the report or notice was sent to, of the steps `reported` and `owner-told` if the server took them.";

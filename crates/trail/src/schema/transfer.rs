@@ -428,6 +428,7 @@ pub(super) const QUEUE: &[Schema] = schemas! {
     QueueReleased {
         subject: "the message's queue id";
         outcome: Success;
+        order: "the order that its sender's account was deleted on, if it was released by that";
         shared: SENDER, RECIPIENTS, PART;
         facts:
     }
@@ -440,6 +441,7 @@ pub(super) const QUEUE: &[Schema] = schemas! {
     QueueDiscarded {
         subject: "the message's queue id";
         outcome: Success;
+        order: "the order that its sender's account was deleted on, if it was discarded by that";
         shared: RECIPIENTS, PART;
         facts:
             Sometimes "sender" Text: "The envelope's sender, if it could be read; `<>` is the null sender.";

@@ -404,8 +404,10 @@ impl Conversation<'_> {
         match (restriction.writers, &self.login) {
             (Writers::Anyone, _) | (Writers::Inside, Some(_)) => true,
             (Writers::Inside, None) => self.listener.is_submission() && self.trusted,
-            (Writers::Members, Some(login)) => restriction.members.contains(&login.account),
-            (Writers::Members, None) => false,
+            (Writers::Members | Writers::Named, Some(login)) => {
+                restriction.accounts.contains(&login.account)
+            }
+            (Writers::Members | Writers::Named, None) => false,
         }
     }
 

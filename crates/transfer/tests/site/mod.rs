@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwap;
 use directory::{
     Directory, Options, OwnDomain, Person, Role,
-    command::{Caller, account, bootstrap, order, person, role},
+    command::{Caller, account, arrival, bootstrap, order, person, role},
 };
 use message::address::{Address, Domain};
 use protocol::sasl::Secret;
@@ -147,6 +147,7 @@ impl Site {
                 os_user: Some(name.into()),
             };
             person::add(&chief, add).await.unwrap();
+            arrival::acknowledge(&chief, name, true).await.unwrap();
             if let Some(part) = part {
                 role::grant(&chief, name, part).await.unwrap();
             }
@@ -168,25 +169,24 @@ impl Site {
             name: None,
             quota,
         };
-        let number = order::issue(&self.caller("chief").await, args)
+        // Who announced somebody does not order for them.
+        let number = order::issue(&self.caller("deputy").await, args)
             .await
             .unwrap();
-        order::approve(&self.caller("deputy").await, number)
+        order::approve(&self.caller("chief").await, number)
             .await
             .unwrap();
         let args = account::Issue {
             order: number,
             address: None,
+            shown: false,
         };
         let manager = self.caller("manager").await;
         account::issue(&manager, args).await.unwrap().password
     }
 
     pub fn administrator(&self) -> Person {
-        Person {
-            name: "admin".into(),
-            roles: vec![Role::Administrator],
-        }
+        Person::new("admin", vec![Role::Administrator])
     }
 
     /// A session from `CLIENT`.

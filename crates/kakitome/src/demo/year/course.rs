@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::{
     chance::Chance,
     happenings::{Happened, Machine, Step, flood, must_begin},
-    office::{DOMAIN, OFFICERS, Office},
+    office::{DOMAIN, OFFICERS, Office, Person},
     outside,
     plan::{Deed, Plan, Post, SLOT_MINUTES, SLOTS},
     post::{Letter, Wire, terminal},
@@ -326,12 +326,21 @@ impl Course {
         let wire = self.wire.clone();
         let count = self.office.people.len().max(1);
         let person = |place: usize| self.office.people.get(place % count).cloned();
+        // From their last day on nobody logs in as those who go, though their accounts are deleted in the morning only.
+        let today = self.office.today();
+        let (shut_out, leaving) = (&self.shut_out, &self.leaving);
+        let logs_in = |who: &Person| {
+            shut_out.as_ref() != Some(&who.name)
+                && !leaving
+                    .iter()
+                    .any(|(name, on, _)| *name == who.name && *on <= today)
+        };
         let words = self.chance.one_of(LETTERS).copied().unwrap_or(("", ""));
         let id = format!("y{}", self.office.now().as_microsecond());
         let (who, to, domain, gone) = match post {
             Post::Read { who } | Post::Mistyped { who } => {
                 let mistyped = matches!(post, Post::Mistyped { .. });
-                let who = person(who).filter(|who| self.shut_out.as_ref() != Some(&who.name));
+                let who = person(who).filter(&logs_in);
                 if let Some(who) = who {
                     sessions.spawn(async move {
                         let from = terminal(&who);
@@ -375,7 +384,7 @@ impl Course {
             Post::Inside { from, to } => (from, to, 0, false),
             Post::Out { from, domain, gone } => (from, Vec::new(), domain, gone),
         };
-        let who = person(who).filter(|who| self.shut_out.as_ref() != Some(&who.name));
+        let who = person(who).filter(&logs_in);
         let Some(who) = who else { return };
         let mut to: Vec<String> = to
             .into_iter()

@@ -176,7 +176,8 @@ impl Happened {
             }
             Step::PasswordRenewed => self.password_renewed(office).await,
             Step::PasswordClosed => {
-                let (number, _) = self.last_stolen()?;
+                let (number, name) = self.last_stolen()?;
+                settle_held(office, number, name).await?;
                 let words = ["incident", "close", number];
                 office
                     .as_role(Role::SecurityOfficer, &words)
@@ -438,6 +439,33 @@ pub(super) async fn flood(wire: &Wire) -> Result<()> {
         done?;
     }
     Ok(())
+}
+
+/// What was held of the thief's mail is discarded, if anything was: the incident is not closed before that is decided.
+async fn settle_held(office: &Office, number: &str, name: &str) -> Result<()> {
+    let shown = ["incident", "show", number];
+    let shown = office.as_role(Role::SecurityOfficer, &shown).await?;
+    let missing = shown.first().and_then(|one| one.get("missing"));
+    let missing = missing.and_then(Value::as_array);
+    let is_left = |step: &Value| step == "queue-settled";
+    if !missing.is_some_and(|steps| steps.iter().any(is_left)) {
+        return Ok(());
+    }
+    let address = format!("{name}@{DOMAIN}");
+    let reason = "第三者による送信 (sent by whoever had the password)";
+    let discard = [
+        "queue",
+        "discard",
+        "--identifier",
+        &address,
+        "--state",
+        "held",
+        "--reason",
+        reason,
+    ];
+    office.as_role(Role::Administrator, &discard).await?;
+    let step = ["incident", "step", number, "queue-settled"];
+    office.as_role(Role::Administrator, &step).await.map(drop)
 }
 
 /// The officer has read the report, and the administrator shuts the networks out (clause 8.4).

@@ -1,0 +1,75 @@
+//! Nobody logs in as one who has left (clause 9.2(1)): from the moment on that this is noted, and from the day on that was announced.
+
+use jiff::Timestamp;
+use store::{Error, Recorded, Snapshot, Topic, Tx, sql::Sql};
+use trail::{Actor, Event, Kind};
+
+use crate::{
+    Directory,
+    tables::{
+        account::{self, AccountState, Entry},
+        app_password, life, shared,
+    },
+};
+
+/// Why.
+const HAS_LEFT: &str = "its holder has left (clause 9.2(1))";
+
+/// Suspends an account of one who leaves, unless it is suspended or others use it too; `event` is told with what was done.
+pub(super) fn suspend(
+    tx: &mut Tx<'_>,
+    account: &Entry,
+    event: Event,
+) -> Result<Option<Event>, Error> {
+    if account.state != AccountState::Active || shared::of(tx, account.id)?.is_some() {
+        return Ok(None);
+    }
+    account::suspend(tx, account.id)?;
+    let revoked = app_password::revoke_all(tx, account.id)?;
+    tx.touch(Topic::Account(account.id));
+    Ok(Some(
+        event
+            .detail("reason", HAS_LEFT)
+            .detail("app_passwords_revoked", revoked)
+            .detail("before", AccountState::Active.as_str())
+            .detail("after", AccountState::Suspended.as_str()),
+    ))
+}
+
+/// Suspends the accounts of those whose day to leave has come, though nobody has noted yet that they left; sessions end with that.
+/// Returns how many.
+///
+/// # Errors
+/// The store's.
+pub async fn departed(directory: &Directory) -> Result<usize, Error> {
+    let now = directory.inner.store.now();
+    let read = move |snapshot: &mut Snapshot<'_>| life::departed(snapshot, now);
+    let due = directory.inner.store.read(read).await?;
+    let mut count = 0_usize;
+    for id in due {
+        let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
+            let gone = || Error::NotFound(format!("departed account {id}"));
+            let account = account::by_id(tx, id)?.ok_or_else(gone)?;
+            let leaves = life::leaves_at(tx, account.person.0)?;
+            // It may have been put on another day meanwhile.
+            let leaves = leaves.filter(|at| *at <= tx.now()).ok_or_else(gone)?;
+            let event = Event::new(Kind::AccountSuspended, Actor::System)
+                .subject(account.identifier.as_str())
+                .detail("left_at", leaves.to_string());
+            let event = suspend(tx, &account, event)?.ok_or_else(gone)?;
+            tx.touch(Topic::Directory);
+            tx.record(&event, ())
+        };
+        match directory.inner.store.commit(Vec::new(), work).await {
+            Ok(_) => count = count.saturating_add(1),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
+}
+
+/// Whether the holder of an account has left, or was to leave before now, and nobody else uses it.
+pub(crate) fn has_left(sql: &mut dyn Sql, account: &Entry, now: Timestamp) -> Result<bool, Error> {
+    Ok(life::gone(sql, account.person.0, now)? && shared::of(sql, account.id)?.is_none())
+}
