@@ -53,6 +53,7 @@ mod options;
 mod proof;
 mod proved;
 mod reach;
+pub mod restraint;
 mod role;
 mod route;
 mod scram;
@@ -103,6 +104,7 @@ struct Inner {
     throttle: throttle::Throttle,
     known: known::Known,
     blocks: blocks::Blocks,
+    restraints: restraint::Known,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
     process_key: Zeroizing<[u8; 32]>,
 }
@@ -397,6 +399,7 @@ impl Directory {
             throttle: throttle::Throttle::default(),
             known: known::Known::new(&store),
             blocks: blocks::Blocks::default(),
+            restraints: restraint::Known::default(),
             process_key: Zeroizing::new(world.bytes()),
             options: RwLock::new(Arc::new(options)),
             store,

@@ -159,10 +159,42 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "lever" Text: "The lever: `suspend`, `resume`, `block`, `unblock`, `hold`, `release`.";
-            Always "target" Text: "What it was used on: an identifier, a network, or mail of an identifier (`identifier:`) or for a domain (`domain:`).";
+            Always "lever" Text: "The lever: `suspend`, `resume`, `block`, `unblock`, `hold`, `release`, `limit`, `unlimit`, `drain`, `undrain`.";
+            Always "target" Text: "What it was used on: an identifier, a network, or mail of an identifier (`identifier:`) or for a domain (`domain:`); of `limit` and `unlimit`, `identifier:`, `network:` or `domain:`, and after a space the rate; of `drain` and `undrain`, `exchange` or `submission`.";
             Always "in_force" Boolean: "Whether what it does lasts: false of what undoes another.";
             Sometimes "note" Text: "Why, if that was said.";
+    }
+    LimitPlaced {
+        subject: "whose mail: `identifier:`, `network:` or `domain:` and its name";
+        outcome: Success;
+        facts:
+            Always "rate" Text: "How many recipients in what time: `20/minute`, `100/hour`.";
+            Always "incident" Number: "The incident that it belongs to, with which it ends at the latest.";
+            Always "reason" Text: "Why.";
+            Sometimes "before" Text: "The rate that the incident had set before, if it had.";
+    }
+    LimitLifted {
+        subject: "whose mail: `identifier:`, `network:` or `domain:` and its name";
+        outcome: Success;
+        facts:
+            Always "rate" Text: "How many recipients in what time it was limited to.";
+            Always "incident" Number: "The incident that it belonged to.";
+            Always "reason" Text: "Why it ends: as it was said, or `the incident is closed`.";
+    }
+    DrainBegun {
+        subject: "where no new mail is taken: `exchange` or `submission`";
+        outcome: Success;
+        facts:
+            Always "incident" Number: "The incident that it belongs to, with which it ends at the latest.";
+            Always "reason" Text: "Why.";
+            Always "due" Number: "Recipients that waited in the queue and are tried at once.";
+    }
+    DrainEnded {
+        subject: "where new mail is taken again: `exchange` or `submission`";
+        outcome: Success;
+        facts:
+            Always "incident" Number: "The incident that it belonged to.";
+            Always "reason" Text: "Why it ends: as it was said, or `the incident is closed`.";
     }
     IncidentReminded {
         subject: "the incident's number";
