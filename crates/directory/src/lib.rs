@@ -50,6 +50,7 @@ mod known;
 mod language;
 mod login;
 mod options;
+pub mod outside;
 mod proof;
 mod proved;
 mod reach;
@@ -154,6 +155,8 @@ pub struct Options {
     pub idle_grace: std::time::Duration,
     /// What is done about malware from inside (clause 5.2(5)); `None`: nothing beyond its refusal. Default [`isolation::Isolation`]'s.
     pub isolation: Option<isolation::Isolation>,
+    /// When malware from outside opens an incident (clause 5.2(6)); `None`: never. Default [`outside::Outside`]'s.
+    pub outside: Option<outside::Outside>,
     /// How much an identifier may submit (clause 4.4). Default: as much as it likes.
     pub submission: submission::Rule,
     /// How long an order can be used after its approval. Default 30 days.

@@ -89,6 +89,7 @@ impl Settings {
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
             isolation: self.isolation.made(&self.mailbox.exchange_servers),
+            outside: self.isolation.outside(),
             submission: self.submission.rule(),
             order_lifetime: keys.order_lifetime.0,
         }

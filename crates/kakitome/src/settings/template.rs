@@ -238,6 +238,21 @@ unauthenticated_networks = []
 # enabled = true
 # except = [\"127.0.0.0/8\", \"::1/128\"]  # networks that are never blocked; name proxies and relays that bring many people's mail
 # block_time = \"30d\"             # unless somebody ends it before
+# Malware from outside opens an incident with its report of abuse (clause 5.2(6)): one about a source.
+# outside_incidents = true
+# outside_again_after = \"7d\"     # so long no other is opened about the same source
+# outside_most_open = 10          # of the server's own at once, however many sources there are
+
+[checks]                          # within how many days things have to be done before the clause that demands them turns red
+# conspicuous = 100               # refusals of relaying, or failed logins, of a day from which on somebody has to look closer (8.2(3))
+# analysed_days = 7               # that somebody did: `audit analyse` (8.2(3))
+# analysis_holds_days = 1         # how long that holds
+# abuse_decided_days = 14         # that a report of abuse is sent or dropped (5.2(6))
+# outbreak_told_days = 1          # that staff are told of an outbreak (5.2(2))
+# outbreak_pulled_days = 3        # that what was found of it in mailboxes is pulled
+# case_reported_days = 3          # that a vulnerability is reported (4.3(3))
+# case_acted_days = 30            # that it is planned, approved and ordered, and that what was ordered is done (4.3(4), 8.3(4), 8.3(5))
+# case_shared_days = 30           # that it is decided whether officers elsewhere are told of what is exploited (8.3(6))
 
 [traffic]
 # Mail is counted by the hour and held against what is usual in that hour of the week (clause 4.4): `traffic list | normal | deviations`.
@@ -366,6 +381,11 @@ unauthenticated_networks = []
 # limit = \"3d\"                    # a feed that was not read within this time is red
 # feed_size = \"512MiB\"            # of one feed
 # feed_time = \"10m\"               # for fetching one feed
+# feed_unpacked = \"2GiB\"          # of all records of an archive together
+# feed_document = \"32MiB\"         # of a feed that is no archive
+# feed_record = \"4MiB\"            # of one record; a longer one is passed over
+# feed_records = 1000000           # of one feed
+# stale_after = \"45d\"             # a feed whose newest record is older is red, though it was read: its mirror is not fed any more
 # ca_file = \"feeds-ca.pem\"        # roots that vouch for the feeds' hosts; default: the system's
 # dpkg_status = \"/var/lib/dpkg/status\"
 # os_release = \"/etc/os-release\"
