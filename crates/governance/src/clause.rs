@@ -15,10 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use regulation::{Clause, Kind as ClauseKind, Language, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{
-    Error, Snapshot,
-    event::{self, Filter},
-};
+use store::{Error, Snapshot, event};
 use trail::Recorded;
 
 use crate::{

@@ -510,7 +510,10 @@ fn feeds_come_daily_and_a_bad_one_changes_nothing() {
     // Nothing of the store is other than it should be, and a restart forgets nothing.
     assert!(site.command(&["verify"]).status.success());
     // A bound that the site sets itself, and a mirror that is not fed any more: what it has was read just now.
-    site.set("vulnerabilities", "feed_records = 1\nstale_after = \"1d\"");
+    site.set(
+        "vulnerabilities",
+        "feed_document = \"64B\"\nstale_after = \"1d\"",
+    );
     site.reload();
     let whole = debian.to_str().unwrap();
     let import = [

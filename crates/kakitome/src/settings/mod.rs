@@ -44,7 +44,7 @@ use bounds::Places;
 
 pub(crate) use self::regulation::RegulationKeys;
 pub(crate) use self::traffic::TrafficKeys;
-pub(crate) use acme::{AcmeKeys, AcmeRules};
+pub(crate) use acme::{AcmeKeys, AcmeRules, Challenge};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use capacity::CapacityKeys;
 pub(crate) use error::SettingsError;

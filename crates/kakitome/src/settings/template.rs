@@ -158,7 +158,8 @@ certificate = \"keys/tls.crt\"
 key = \"keys/tls.key\"
 # An authority that gives certificates (ACME, RFC 8555), and renews them. It asks back by HTTP at port 80 of this server; read its terms first.
 # acme = { directory = \"https://acme-v02.api.letsencrypt.org/directory\", terms_agreed = true, contact = [\"mailto:postmaster@example.org\"] }
-# Further keys: names = [\"mail.example.org\"], http_port = 80, ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
+# Further keys: names = [\"mail.example.org\"], http_port = 80, challenge = \"tls-alpn-01\" (default http-01) with tls_port = 443 (where the
+# site's own pages may be), ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
 
 [submission]
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
