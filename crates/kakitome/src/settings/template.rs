@@ -465,8 +465,10 @@ const SCREENING: &str = "
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 # greeting_wait = \"0s\"            # how long strangers wait for the greeting, to see whether they talk before; 30s at most
-# DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author. answers that count; then, and where
+# DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author, or text (the domains that links
+# in the text lead to, as SURBL, URIBL and DBL have them; text_domains of one message). answers that count; then, and where
 # the list does not answer, trouble = accept or defer. A list that lists everything, or refuses this resolver, counts for nothing.
+# text_domains = 20               # domains of one message that lists by text are asked about, each with what it is in
 # dns_list = [{ zone = \"bl.example\", answers = [\"127.0.0.2-11\"], then = \"refuse\" }]
 # What rules ask for by name; in = subject, text, file-name, header:NAME. Case, width and spaces do not count in texts; expressions are
 # regular expressions, which take time in proportion to the text, whatever they are.
