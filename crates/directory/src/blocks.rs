@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use trail::{Actor, Event, Kind};
 use wire::ExplicitNetwork;
 
-use crate::{Directory, tables::block};
+use crate::{Directory, restraint, tables::block};
 
 /// The blocked networks of one process, each with its end.
 #[derive(Default)]
@@ -33,19 +33,22 @@ impl Directory {
             .any(|(network, end)| network.contains(peer) && end.is_none_or(|end| end > now))
     }
 
-    /// Tells of changes to the blocked networks: then [`Directory::read_blocks`] is to be called.
+    /// Tells of changes to the blocked networks and to what incidents restrain: then [`Directory::read_blocks`] is to be called.
     #[must_use]
     pub fn watch_blocks(&self) -> watch::Receiver<u64> {
         self.inner.store.watch(Topic::Blocks)
     }
 
-    /// Reads the blocked networks anew.
+    /// Reads the blocked networks anew, and what open incidents restrain.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn read_blocks(&self) -> Result<(), Error> {
-        let read = |snapshot: &mut store::Snapshot<'_>| block::all(snapshot);
-        let all = self.inner.store.read(read).await?;
+        let read = |snapshot: &mut store::Snapshot<'_>| -> Result<_, Error> {
+            Ok((block::all(snapshot)?, restraint::in_force(snapshot)?))
+        };
+        let (all, restraints) = self.inner.store.read(read).await?;
+        self.inner.restraints.put(restraints);
         let mut parsed = Vec::with_capacity(all.len());
         for entry in all {
             match entry.network.parse() {

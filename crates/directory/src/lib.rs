@@ -50,9 +50,11 @@ mod known;
 mod language;
 mod login;
 mod options;
+pub mod outside;
 mod proof;
 mod proved;
 mod reach;
+pub mod restraint;
 mod role;
 mod route;
 mod scram;
@@ -108,6 +110,7 @@ struct Inner {
     throttle: throttle::Throttle,
     known: known::Known,
     blocks: blocks::Blocks,
+    restraints: restraint::Known,
     /// Makes up SCRAM salts until the installation has a secret of its own for that.
     process_key: Zeroizing<[u8; 32]>,
 }
@@ -159,6 +162,8 @@ pub struct Options {
     pub roster_grace: std::time::Duration,
     /// What is done about malware from inside (clause 5.2(5)); `None`: nothing beyond its refusal. Default [`isolation::Isolation`]'s.
     pub isolation: Option<isolation::Isolation>,
+    /// When malware from outside opens an incident (clause 5.2(6)); `None`: never. Default [`outside::Outside`]'s.
+    pub outside: Option<outside::Outside>,
     /// How much an identifier may submit (clause 4.4). Default: as much as it likes.
     pub submission: submission::Rule,
     /// How long an order can be used after its approval. Default 30 days.
@@ -381,6 +386,7 @@ impl Directory {
             throttle: throttle::Throttle::default(),
             known: known::Known::new(&store),
             blocks: blocks::Blocks::default(),
+            restraints: restraint::Known::default(),
             process_key: Zeroizing::new(world.bytes()),
             options: RwLock::new(Arc::new(options)),
             store,

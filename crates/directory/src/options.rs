@@ -31,6 +31,7 @@ impl Default for Options {
             idle_grace: Duration::from_secs(30 * 24 * 60 * 60),
             roster_grace: Duration::from_secs(30 * 24 * 60 * 60),
             isolation: Some(crate::isolation::Isolation::default()),
+            outside: Some(crate::outside::Outside::default()),
             submission: crate::submission::Rule::default(),
             order_lifetime: Duration::from_secs(30 * 24 * 60 * 60),
         }

@@ -223,12 +223,26 @@ impl Rule {
 }
 
 impl Directory {
+    /// The settings' limits, or what open incidents limit the identifier to where that is less.
+    fn submission_limits(&self, identifier: &str) -> Limits {
+        let mut limits = self.options().submission.limits(identifier);
+        let restraints = self.restraints();
+        if let Some(limit) = restraints.of_identifier(identifier) {
+            let most = limit.rate.of_an_hour();
+            let per_hour = &mut limits.recipients_per_hour;
+            if *per_hour == 0 || *per_hour > most {
+                *per_hour = most;
+            }
+        }
+        limits
+    }
+
     /// What an identifier may submit now: a look before the work, since the commit counts.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn submission_room(&self, login: &Login) -> Result<Room, Error> {
-        let limits = self.options().submission.limits(&login.identifier);
+        let limits = self.submission_limits(&login.identifier);
         let (account, now) = (login.account, self.inner.store.now());
         let from = hour_of(now).saturating_sub(DAY).saturating_add(1);
         let hours = match limits == Limits::default() {
@@ -253,7 +267,7 @@ impl Directory {
     ) -> Result<Counted, Error> {
         let options = self.options();
         let rule = &options.submission;
-        let limits = rule.limits(&submitted.identifier);
+        let limits = self.submission_limits(&submitted.identifier);
         if limits == Limits::default() && rule.jump.is_none() {
             return Ok(Counted::Within(Vec::new()));
         }

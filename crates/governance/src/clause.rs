@@ -15,14 +15,13 @@ use jiff::{SignedDuration, Timestamp};
 use regulation::{Clause, Kind as ClauseKind, Language, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{
-    Error, Snapshot,
-    event::{self, Filter},
-};
-use trail::{Kind, Recorded};
+use store::{Error, Snapshot, event};
+use trail::Recorded;
 
 use crate::{
+    dossier::{self, behind},
     facts::Facts,
+    fault::CORRECTION,
     look::{self, Standings},
     report::{ReportView, view as report_view},
     rules::Rules,
@@ -41,6 +40,8 @@ pub const MAY_SEE_EVENTS: &[Role] = &[
 const MOST_EVENTS: usize = 50;
 /// Events that are looked through for them.
 const LOOKED_THROUGH: usize = 5000;
+/// Tasks of a workflow that are shown at most, the newest.
+const MOST_TASKS: u32 = 20;
 /// How far back events are shown.
 const BACK: SignedDuration = SignedDuration::from_hours(92 * 24);
 
@@ -119,7 +120,7 @@ pub struct Evidence {
     pub events: Vec<Recorded>,
     /// Its tasks, the newest first.
     pub tasks: Vec<TaskView>,
-    /// The reports that came of them.
+    /// The reports that came of them, and of its incidents.
     pub reports: Vec<ReportView>,
 }
 
@@ -200,15 +201,36 @@ pub async fn evidence(
     let look = caller.look(&words, MAY_SEE_EVENTS, move |snapshot, _| {
         let clause = known(&rules, &id)?;
         let details = Scene::see(snapshot, &rules, &facts, now)?.details(clause);
-        let events = events(snapshot, &rules, clause, now)?;
         let (mut tasks, mut reports) = (Vec::new(), Vec::new());
-        for way in ways(&rules, clause) {
-            for entry in task::of(snapshot, way, 20)? {
+        let ways = ways(&rules, clause);
+        for way in &ways {
+            for entry in task::of(snapshot, way, MOST_TASKS)? {
                 let of_task = report::of_task(snapshot, entry.number)?;
                 reports.extend(of_task.into_iter().map(report_view));
                 tasks.push(task_view(&rules, &entry, now));
             }
         }
+        for entry in task::of(snapshot, CORRECTION, MOST_TASKS)? {
+            let review = entry.facts.get("review").and_then(Value::as_str);
+            if review.is_some_and(|review| ways.contains(&review)) {
+                tasks.push(task_view(&rules, &entry, now));
+            }
+        }
+        let incidents = dossier::incidents_of(snapshot, &ways)?;
+        for number in dossier::reports_of(snapshot, incidents.as_deref())? {
+            reports.extend(report::by_number(snapshot, number)?.map(report_view));
+        }
+        let numbers: Vec<i64> = tasks.iter().map(|task| task.number).collect();
+        let made: Vec<i64> = reports.iter().map(|report| report.number).collect();
+        let own = behind::Own {
+            from: now.checked_sub(BACK).unwrap_or(Timestamp::MIN),
+            to: None,
+            ways: &ways,
+            tasks: &numbers,
+            reports: &made,
+            incidents: incidents.as_deref(),
+        };
+        let events = events(snapshot, clause, &own)?;
         Ok(Evidence {
             clause: details,
             events,
@@ -398,39 +420,18 @@ pub(crate) fn known<'a>(rules: &'a Rules, id: &str) -> Result<&'a Clause, Comman
         })
 }
 
-/// The newest events of a clause's kinds, and of how it stood.
+/// The newest of the events behind a clause.
 fn events(
     snapshot: &mut Snapshot<'_>,
-    rules: &Rules,
     clause: &Clause,
-    now: Timestamp,
+    own: &behind::Own<'_>,
 ) -> Result<Vec<Recorded>, Error> {
-    let from = now.checked_sub(BACK).ok();
-    let kinds: Vec<Kind> = clause
-        .evidence
-        .iter()
-        .filter_map(|name| Kind::ALL.iter().find(|kind| kind.as_str() == name))
-        .copied()
-        .collect();
     let mut found = Vec::new();
-    if !kinds.is_empty() {
-        let filter = Filter {
-            from,
-            kinds,
-            ..Filter::default()
-        };
-        found = event::search(snapshot, &filter, LOOKED_THROUGH)?;
-        found.drain(..found.len().saturating_sub(MOST_EVENTS));
+    for filter in behind::filters(clause, own) {
+        let mut some = event::search(snapshot, &filter, LOOKED_THROUGH)?;
+        some.drain(..some.len().saturating_sub(MOST_EVENTS));
+        found.extend(some);
     }
-    for by in ways(rules, clause) {
-        let filter = Filter {
-            from,
-            kinds: vec![Kind::ClauseStanding],
-            subject: Some(by.to_owned()),
-            ..Filter::default()
-        };
-        found.extend(event::search(snapshot, &filter, MOST_EVENTS)?);
-    }
-    found.sort_by_key(|one| one.at);
+    found.sort_by_key(|one| one.id);
     Ok(found)
 }

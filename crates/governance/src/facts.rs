@@ -53,6 +53,8 @@ pub struct Facts {
     pub traffic: Option<traffic::Options>,
     /// Feeds of vulnerabilities that the settings name.
     pub feeds: Feeds,
+    /// Within which times things have to be done.
+    pub terms: Terms,
     /// How far the clock is behind the last event, in seconds.
     pub clock_behind: u64,
 }
@@ -64,6 +66,47 @@ pub struct Feeds {
     pub names: Vec<String>,
     /// How old what was read of one may be.
     pub most_age: SignedDuration,
+    /// How old what one itself says of its newest record, or of its making, may be; `None`: as old as it is.
+    pub most_published: Option<SignedDuration>,
+}
+
+/// Within which times things have to be done before the clause that demands them turns red; all in days, but for counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Refusals of relaying, or failed logins, within a day from which on somebody has to look closer (clause 8.2(3)). Default 100.
+    pub conspicuous: u64,
+    /// That somebody has looked closer (clause 8.2(3)). Default 7.
+    pub analysed: i64,
+    /// For how long it holds that somebody has (clause 8.2(3)). Default 1.
+    pub analysis_holds: i64,
+    /// That it is decided what becomes of a report of abuse (clause 5.2(6)). Default 14.
+    pub abuse_decided: i64,
+    /// That staff are told of what a rule against an outbreak is in force against (clause 5.2(2)). Default 1.
+    pub outbreak_told: i64,
+    /// That what was found of it in mailboxes is pulled (clause 5.2(2)). Default 3.
+    pub outbreak_pulled: i64,
+    /// That a case of a vulnerability is reported (clause 4.3(3)). Default 3.
+    pub case_reported: i64,
+    /// That a plan, its approval and the order are there, and that what was ordered is done (clauses 4.3(4), 8.3(4), 8.3(5)). Default 30.
+    pub case_acted: i64,
+    /// That it is decided whether officers elsewhere are told (clause 8.3(6)). Default 30.
+    pub case_shared: i64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            conspicuous: 100,
+            analysed: 7,
+            analysis_holds: 1,
+            abuse_decided: 14,
+            outbreak_told: 1,
+            outbreak_pulled: 3,
+            case_reported: 3,
+            case_acted: 30,
+            case_shared: 30,
+        }
+    }
 }
 
 /// Scanners of malware.

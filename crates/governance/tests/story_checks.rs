@@ -12,6 +12,7 @@ use governance::{
     State, check,
     facts::{Facts, Scanning},
 };
+use jiff::SignedDuration;
 use site::Site;
 use store::{Tx, params};
 use support::{good, look, rules, state};
@@ -27,6 +28,20 @@ enum Break {
     Days(i64, &'static str),
 }
 use Break::{Days, Facts as Told, Rows};
+
+/// An incident of this kind that nobody does anything about.
+macro_rules! lies {
+    ($kind:literal) => {
+        Days(
+            15,
+            concat!(
+                "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, '",
+                $kind,
+                "', '', '{}', 1, 1)"
+            ),
+        )
+    };
+}
 
 /// What breaks each check, and how it stands then.
 fn breaks() -> BTreeMap<&'static str, (Break, State)> {
@@ -346,26 +361,17 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
                 red,
             ),
         ),
+        ("malware-inside-incident", (lies!("malware-inside"), red)),
+        ("backscatter-incident", (lies!("backscatter"), red)),
+        ("malware-outside-incident", (lies!("malware-outside"), red)),
         (
-            "malware-inside-incident",
-            (
-                Days(
-                    15,
-                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'malware-inside', '', '{}', 1, 1)",
-                ),
-                red,
-            ),
+            "submission-surge-incident",
+            (lies!("submission-surge"), red),
         ),
-        (
-            "backscatter-incident",
-            (
-                Days(
-                    15,
-                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'backscatter', '', '{}', 1, 1)",
-                ),
-                red,
-            ),
-        ),
+        ("relay-incident", (lies!("relay"), red)),
+        ("trail-gap-incident", (lies!("trail-gap"), red)),
+        ("clock-jump-incident", (lies!("clock-jump"), red)),
+        ("other-incident", (lies!("other"), red)),
         ("software-inventory", (Days(4, ""), State::Unknown)),
         (
             "vulnerability-feeds",
@@ -403,16 +409,7 @@ fn breaks() -> BTreeMap<&'static str, (Break, State)> {
                 red,
             ),
         ),
-        (
-            "denial-of-service-incident",
-            (
-                Days(
-                    15,
-                    "INSERT INTO incident (number, kind, reason, facts, since, opened_at) VALUES (1, 'dos', '', '{}', 1, 1)",
-                ),
-                red,
-            ),
-        ),
+        ("denial-of-service-incident", (lies!("dos"), red)),
         (
             "abuse-report",
             (
@@ -516,6 +513,58 @@ async fn a_site_on_which_all_is_well_is_met_in_everything() {
         assert!(!standing.finding.why.ja.is_empty() && !standing.finding.why.en.is_empty());
     }
     assert!(not.is_empty(), "{not:#?}");
+}
+
+/// A mirror that answers and is not fed any more: it was read today, and what is newest in it is old (clause 4.3(2)).
+#[tokio::test]
+async fn a_feed_that_is_read_and_has_nothing_new_is_red() {
+    let site = peopled().await;
+    for (published, most, expected) in [
+        ("", Some(45), State::Met),
+        ("2020-01-01T00:00:00Z", None, State::Met),
+        ("2020-01-01T00:00:00Z", Some(45), State::NotMet),
+        ("2020-01-01", Some(45), State::NotMet),
+        ("2020-01-01T00:00:00+0000", Some(45), State::NotMet),
+        ("2099-01-01T00:00:00Z", Some(45), State::Met),
+        ("once upon a time", Some(45), State::Met),
+    ] {
+        around(
+            &site,
+            &format!("UPDATE vuln_feed SET published = '{published}'"),
+        )
+        .await;
+        let mut facts = good(&site);
+        facts.feeds.most_published = most.map(|days| SignedDuration::from_hours(24 * days));
+        let seen = look(&site, &rules(), &facts).await;
+        assert_eq!(
+            state(&seen, "vulnerability-feeds"),
+            expected,
+            "{published} {most:?}"
+        );
+        if expected == State::NotMet {
+            let why = &seen["vulnerability-feeds"].finding.why.en;
+            assert!(why.contains(published), "{why}");
+        }
+    }
+}
+
+/// The site's own times are those that count.
+#[tokio::test]
+async fn a_check_waits_as_long_as_the_site_says() {
+    let site = peopled().await;
+    let now = site.store.now().as_microsecond();
+    let days = |days: i64| now - days * 86_400_000_000;
+    let report = format!(
+        "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) VALUES (1, {}, '', '', '', '', '', '', 'open')",
+        days(20)
+    );
+    around(&site, &report).await;
+    for (most, expected) in [(14, State::NotMet), (21, State::Pending)] {
+        let mut facts = good(&site);
+        facts.terms.abuse_decided = most;
+        let seen = look(&site, &rules(), &facts).await;
+        assert_eq!(state(&seen, "abuse-report"), expected, "{most}");
+    }
 }
 
 /// What the server itself permits is never taken for a trace of somebody who went around it.

@@ -176,6 +176,38 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
             .iter()
             .any(|one| one.event.kind == Kind::ClauseStanding)
     );
+    // What became of another workflow's tasks is the evidence of that one's clause, and of no other.
+    let of_tasks = [Kind::TaskBegins, Kind::TaskOpened, Kind::TaskDone];
+    let mut all = Vec::new();
+    for (id, workflow) in [("8.2-2", REVIEW), ("6.2-2", "mailbox-cleanup")] {
+        let evidence = clause::evidence(&chief, &rules, &good(&site), id)
+            .await
+            .unwrap();
+        let told = evidence.events.iter().map(|one| &one.event);
+        let told = told.filter(|event| of_tasks.contains(&event.kind));
+        let mut count = 0;
+        for event in told {
+            let of = event.detail.get("workflow").and_then(|name| name.as_str());
+            assert_eq!(of.unwrap_or(&event.subject), workflow, "{id}");
+            count += 1;
+        }
+        assert!(count > 0, "{id}");
+        let reports: Vec<String> = evidence
+            .events
+            .iter()
+            .map(|one| &one.event)
+            .filter(|event| event.kind == Kind::ReportMade)
+            .map(|event| event.subject.clone())
+            .collect();
+        let listed: Vec<String> = evidence
+            .reports
+            .iter()
+            .map(|one| one.number.to_string())
+            .collect();
+        assert_eq!(reports, listed, "{id}");
+        all.extend(reports);
+    }
+    assert!(!all.is_empty());
 }
 
 #[tokio::test]

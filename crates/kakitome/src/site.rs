@@ -360,7 +360,7 @@ impl Site {
         self.transfer_settings.store(Arc::new(transfer_settings));
         self.retrieval_settings.store(Arc::new(retrieval_settings));
         self.web_settings.store(Arc::new(fresh.web_settings()));
-        self.identity.store(Arc::new(identity));
+        self.show(identity);
         self.resolver.replace(&names);
         self.screener.store(Arc::new(asking));
         if let (Some(fresh), Some(old)) = (&scanners.yara, &self.scanners().yara) {
@@ -388,7 +388,7 @@ impl Site {
         let (certificate, key) = (&settings.tls.certificate, &settings.tls.key);
         let (certificate, key) = (self.path.join(certificate), self.path.join(key));
         let identity = tls::replace(&certificate, &key, pem).map_err(|error| error.to_string())?;
-        self.identity.store(Arc::new(identity));
+        self.show(identity);
         let facts = tls::describe(&certificate).map_err(|error| error.to_string())?;
         let until = Timestamp::from_second(facts.not_after).unwrap_or(Timestamp::MAX);
         tracing::info!(names = facts.names.join(", "), %until, "a certificate was had from the authority");
@@ -399,6 +399,13 @@ impl Site {
         self.record(event).await.map_err(|error| {
             format!("the certificate is in use, but the trail does not tell it: {error}")
         })
+    }
+
+    /// Shows another certificate from now on; an order for the next one that is under way goes on.
+    fn show(&self, identity: wire::Identity) {
+        let challenges = self.identity.load().challenges.clone();
+        let identity = identity.with_challenges(challenges);
+        self.identity.store(Arc::new(identity));
     }
 
     /// Closes what is open on the disk.

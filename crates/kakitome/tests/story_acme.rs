@@ -19,6 +19,8 @@ const DIRECTORY_PORT: u16 = 14_000;
 const MANAGEMENT_PORT: u16 = 15_000;
 /// Where pebble asks back.
 const HTTP_PORT: u16 = 20_080;
+/// Where it asks back within TLS.
+const TLS_PORT: u16 = 21_443;
 /// Seconds that its certificates last.
 const LIFE: u64 = 60;
 
@@ -33,6 +35,11 @@ struct Authority {
 impl Authority {
     /// Starts it; all names are at `at`.
     fn start(site: &Site, at: Ipv4Addr) -> Self {
+        Self::start_with(site, at, TLS_PORT)
+    }
+
+    /// The same, with the port at which it asks within TLS.
+    fn start_with(site: &Site, at: Ipv4Addr, tls_port: u16) -> Self {
         let address = loopback();
         let place = site.beside("authority");
         fs::create_dir(&place).unwrap();
@@ -54,7 +61,7 @@ impl Authority {
             "certificate": root,
             "privateKey": key,
             "httpPort": HTTP_PORT,
-            "tlsPort": 20_443,
+            "tlsPort": tls_port,
             "ocspResponderURL": "",
             "externalAccountBindingRequired": false,
             "certificateValidityPeriod": LIFE,
@@ -96,8 +103,13 @@ impl Authority {
 
     /// `[tls] acme`
     fn setting(&self) -> String {
+        self.setting_by(&format!("http_port = {HTTP_PORT}"))
+    }
+
+    /// The same, with how names are proven.
+    fn setting_by(&self, way: &str) -> String {
         format!(
-            "acme = {{ directory = \"https://{}:{DIRECTORY_PORT}/dir\", terms_agreed = true, http_port = {HTTP_PORT}, \
+            "acme = {{ directory = \"https://{}:{DIRECTORY_PORT}/dir\", terms_agreed = true, {way}, \
              contact = [\"mailto:postmaster@city.example\"], ca_file = \"{}\" }}",
             self.address,
             self.root.display()
@@ -169,6 +181,44 @@ fn a_certificate_comes_and_is_renewed_while_the_server_runs() {
         site.events(&["--kind", "certificate.account-made"]).len(),
         1
     );
+}
+
+#[test]
+fn names_are_proven_within_tls_on_a_port_of_its_own_and_where_the_pages_are() {
+    for port in [TLS_PORT, site::HTTPS] {
+        let mut site = Site::new("city.example");
+        let authority = Authority::start_with(&site, site.address, port);
+        let way = format!("challenge = \"tls-alpn-01\", tls_port = {port}");
+        site.set("tls", &authority.setting_by(&way));
+        site.serve();
+        until("a certificate", SOON, || obtained(&site).pop());
+        let issuer = authority.issuer(&site);
+        let (serial, well) = shown(&site, &issuer);
+        assert!(well, "{serial}");
+        // The port is listened at no longer than the order takes; the pages are there as before, with the new certificate.
+        let open = || std::net::TcpStream::connect((site.address, port)).is_ok();
+        until("the proof's port is as it was", SOON, || {
+            (open() == (port == site::HTTPS)).then_some(())
+        });
+        if port == site::HTTPS {
+            let page = Program::new("curl")
+                .words(["-s", "-S", "--cacert"])
+                .word(&issuer);
+            let at = format!("{}:{port}:{}", site.hostname(), site.address);
+            let url = format!("https://{}:{port}/", site.hostname());
+            page.words([
+                "--resolve",
+                &at,
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                &url,
+            ])
+            .succeeds();
+        }
+        assert!(site.events(&["--kind", "certificate.failed"]).is_empty());
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ impl Story {
             .a("shown.example.names.example", "127.255.255.254")
             .a("bad.example.all.example", "127.0.0.2")
             .a("invalid.all.example", "127.0.0.2")
+            .a("bad.example.uris.example", "127.0.1.2")
+            .a("other.example.uris.example", "127.0.1.200")
             .zone("silent.example", "always_deny");
         let names = Unbound::start(&zones);
         let mut site = Site::new("city.example");
@@ -76,6 +78,83 @@ impl Story {
     fn count(&self, mailbox: &str) -> u32 {
         self.site.imap(&self.tanaka).select(mailbox)
     }
+}
+
+#[test]
+fn lists_are_asked_for_the_domains_that_the_text_leads_to() {
+    let story = Story::new(&[(
+        "screening",
+        "text_domains = 5\ndns_list = [{ zone = \"uris.example\", by = \"text\", answers = [\"127.0.1.2-99\"], then = \"mark\" }]\n\
+         rule = [{ name = \"friends\", listed = [\"uris.example\"], sender = [\"friend.example\"], then = \"accept\" }]",
+    )]);
+    let hand = |sender: &str, kind: &str, text: &str| {
+        let content = format!(
+            "From: <{sender}>\r\nTo: <{}>\r\nSubject: links\r\nContent-Type: {kind}; charset=utf-8\r\n\r\n{text}\r\n",
+            story.tanaka.address
+        );
+        let to = [story.tanaka.address.as_str()];
+        let reply = story.site.smtp().send(sender, &to, content.as_bytes());
+        let reply = reply.unwrap();
+        (story.explain(&reply), reply.code)
+    };
+    let writer = "writer@plain.example";
+    let html = "<p>お得な<a href=\"https://shop.click.BAD.example/x\">www.good.example</a></p>";
+    for (kind, text) in [
+        ("text/html", html),
+        ("text/plain", "see www.bad.example."),
+        ("text/plain", "https://www.good.example@bad.example:8443/"),
+        (
+            "text/plain",
+            "http://other.example/ http://a.example/ http://bad.example/",
+        ),
+    ] {
+        let (explained, code) = hand(writer, kind, text);
+        assert_eq!(code, 250, "{explained}");
+        assert_eq!(
+            explained["verdict"]["because"], "listed",
+            "{text}: {explained}"
+        );
+        let said = &explained["evidence"]["lists"][0];
+        assert_eq!(
+            (&said["by"], &said["name"]),
+            (&"text".into(), &"bad.example".into())
+        );
+        assert_eq!(explained["same_today"], true, "{explained}");
+    }
+    // What is not listed, what is listed for another reason, and what is beyond the limit.
+    let many: String = (0..5).map(|n| format!("http://a{n}.example/ ")).collect();
+    for text in [
+        "https://www.good.example/",
+        "http://other.example/",
+        "bad.example is no link",
+        &format!("{many} http://bad.example/"),
+    ] {
+        let (explained, _) = hand(writer, "text/plain", text);
+        assert_eq!(
+            explained["verdict"]["handling"], "accept",
+            "{text}: {explained}"
+        );
+    }
+    // A site's own rule may think otherwise of it, in its order.
+    let (explained, _) = hand("x@friend.example", "text/plain", "http://bad.example/");
+    assert_eq!(explained["verdict"]["handling"], "accept", "{explained}");
+    // A list that does not answer: as the site has it.
+    let mut site = story.site;
+    site.unset("dns_list");
+    site.unset("rule");
+    site.set(
+        "screening",
+        "dns_list = [{ zone = \"silent.example\", by = \"text\", trouble = \"defer\" }]",
+    );
+    site.reload();
+    let mut session = site.smtp();
+    let mut send = |text: &str| {
+        let content = format!("From: <{writer}>\r\nSubject: s\r\n\r\n{text}\r\n");
+        let to = [story.tanaka.address.as_str()];
+        session.send(writer, &to, content.as_bytes()).unwrap().code
+    };
+    assert_eq!(send("http://bad.example/"), 451);
+    assert_eq!(send("no link"), 250);
 }
 
 #[test]

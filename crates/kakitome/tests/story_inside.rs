@@ -411,4 +411,50 @@ fn malware_from_outside_is_reported_to_who_sent_it_on_approval() {
     let sent = site.events(&["--kind", "abuse.sent"]).remove(0);
     assert_eq!(sent["subject"], id, "{sent}");
     assert_eq!(site.events(&["--kind", "abuse.dropped"]).len(), 1);
+
+    // One incident is open about where it came from, however many messages there were.
+    let open = until("the incident is analysed", SOON, || {
+        let all = site.give(&["incident", "list"]);
+        let analysed = !all[0]["missing"].to_string().contains("analysed");
+        analysed.then_some(all)
+    });
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert_eq!(
+        (&open[0]["kind"], &open[0]["address"], &open[0]["opened_by"]),
+        (&json!("malware-outside"), &json!("127.0.0.1"), &Value::Null)
+    );
+    assert_eq!(open[0]["facts"]["message"], *id, "{open:?}");
+    let clause = site.give(&["clause", "check", "5.2-6"]).remove(0);
+    assert_eq!(clause["state"], "pending", "{clause}");
+    site.give(&["incident", "step", "1", "acknowledged"]);
+    for step in ["mail-searched", "sender-told"] {
+        site.give(&["incident", "step", "1", step, "--note", "調べ、知らせた"]);
+    }
+    site.give(&["incident", "close", "1"]);
+    // Not again about the same source so soon; who is elsewhere is another source.
+    let content = infected("x@else.example", &tanaka.address);
+    let mut again = site.smtp();
+    let mut other = smtp::Session::over(terminal(&site, site::SMTP).unwrap());
+    for session in [&mut again, &mut other] {
+        let reply = session.send("x@else.example", &[&tanaka.address], &content);
+        assert_eq!(reply.unwrap().code, 554);
+    }
+    let open = site.give(&["incident", "list"]);
+    let sources: Vec<&Value> = open.iter().map(|one| &one["address"]).collect();
+    assert_eq!(sources, [&json!("127.77.0.5"), &json!("127.0.0.1")]);
+    let mut site = site;
+    site.set(
+        "isolation",
+        "outside_most_open = 1\noutside_again_after = \"1m\"",
+    );
+    site.reload();
+    let mut third = site.smtp();
+    let reply = third.send("x@else.example", &[&tanaka.address], &content);
+    assert_eq!(reply.unwrap().code, 554);
+    assert_eq!(
+        site.give(&["incident", "list"]).len(),
+        2,
+        "as many as there may be"
+    );
+    site.give(&["verify"]);
 }

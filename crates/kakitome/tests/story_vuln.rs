@@ -510,6 +510,41 @@ fn feeds_come_daily_and_a_bad_one_changes_nothing() {
     assert!(said.contains("/proc/self/mem"), "{said}");
     // Nothing of the store is other than it should be, and a restart forgets nothing.
     assert!(site.command(&["verify"]).status.success());
+    // A bound that the site sets itself, and a mirror that is not fed any more: what it has was read just now.
+    site.set(
+        "vulnerabilities",
+        "feed_document = \"64B\"\nstale_after = \"1d\"",
+    );
+    site.reload();
+    let whole = debian.to_str().unwrap();
+    let import = [
+        "vuln", "import", "--format", "osv", "--name", "debian", "--file",
+    ];
+    let said = site.refused(&[&import[..], &[whole]].concat());
+    assert!(said.contains("more than 64 octets"), "{said}");
+    site.unset("feed_document");
+    site.unset("limit");
+    site.reload();
+    let read = site.give(&[&import[..], &[whole]].concat());
+    assert!(read[0]["records"] == 1, "{read:?}");
+    let clause = site.give(&["clause", "check", "4.3-2"]).remove(0);
+    assert_eq!(clause["state"], "not-met", "{clause}");
+    let why = clause["why"].as_str().unwrap();
+    assert!(why.contains("the newest in it is of"), "{why}");
+    // An auditor is given the cases as documents.
+    let bundle = site.beside("bundle");
+    site.give(&["audit", "bundle", "--to", bundle.to_str().unwrap()]);
+    let read = |name: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(bundle.join(name)).unwrap()).unwrap()
+    };
+    let cases = read("vulnerabilities.json");
+    let number = &cases[0]["number"];
+    assert_eq!(cases[0]["id"], "CVE-2024-6387");
+    assert_eq!(read(&format!("vulnerabilities/{number}.json")), cases[0]);
+    is_valid(
+        "csaf",
+        &read(&format!("vulnerabilities/{number}.csaf.json")),
+    );
     site.stop();
     site.serve();
     assert_eq!(site.give(&["vuln", "list"])[0]["id"], "CVE-2024-6387");

@@ -189,7 +189,14 @@ fn what_happened_took_its_course(year: &Year) {
         .iter()
         .map(|one| one["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["dos", "credential", "credential"]);
+    let happened = [
+        "dos",
+        "credential",
+        "malware-outside",
+        "malware-inside",
+        "credential",
+    ];
+    assert_eq!(kinds, happened);
     assert!(incidents.iter().all(|one| one["closed_at"].is_string()));
     let course = [
         "reported",
@@ -199,14 +206,32 @@ fn what_happened_took_its_course(year: &Year) {
         "handed-over",
         "resumed",
     ];
-    for number in ["1", "2"] {
+    for number in ["1", "4"] {
         let mut steps = year.steps(number);
         // By the server if nothing was held, by a person before the end if something was.
         let settled = steps.iter().position(|step| step == "queue-settled");
         steps.remove(settled.unwrap());
         assert_eq!(steps, course);
     }
-    let flood = year.steps("3");
+    let inside = year.steps("2");
+    for step in [
+        "terminal-cleaned",
+        "queue-settled",
+        "handed-over",
+        "resumed",
+    ] {
+        assert!(inside.iter().any(|taken| taken == step), "{inside:?}");
+    }
+    assert_eq!(year.events(&["abuse.sent"]).len(), 1);
+    let limits = year.events(&["limit.placed", "limit.lifted"]);
+    assert_eq!(limits.len(), 2, "{limits:?}");
+    // What clauses 5.2(5) and 5.2(6) rest on did happen.
+    for (clause, kind) in [("5.2-5", "malware-inside"), ("5.2-6", "malware-outside")] {
+        let evidence = year.give(&["clause", "evidence", clause]);
+        let told = evidence.iter().any(|one| one.to_string().contains(kind));
+        assert!(told, "{clause}: {evidence:?}");
+    }
+    let flood = year.steps("5");
     for step in ["analysed", "acknowledged", "measure-taken"] {
         assert!(flood.iter().any(|taken| taken == step), "{flood:?}");
     }

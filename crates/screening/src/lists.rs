@@ -21,6 +21,8 @@ pub enum ListedBy {
     Sender,
     /// The domain in From.
     Author,
+    /// The domains that links in the text lead to.
+    Text,
 }
 
 /// A list, and what is done with mail that is on it.
@@ -105,12 +107,14 @@ impl DnsList {
             return (self.trouble == Trouble::Defer)
                 .then(|| Vote::new(self.trouble, Cause::ListTrouble).what(what));
         }
-        let counts = |answer: &Ipv4Addr| {
-            self.answers.is_empty() || self.answers.iter().any(|range| range.holds(*answer))
-        };
-        let answer = said.answers.iter().find(|answer| counts(answer))?;
+        let answer = said.answers.iter().find(|answer| self.counts(**answer))?;
         let what = format!("{} is listed in {} ({answer})", said.name, said.zone);
         Some(Vote::new(self.then, Cause::Listed).what(what))
+    }
+
+    /// Whether an answer is one that the site counts.
+    pub(crate) fn counts(&self, answer: Ipv4Addr) -> bool {
+        self.answers.is_empty() || self.answers.iter().any(|range| range.holds(answer))
     }
 
     /// Whether mail counts as listed here.

@@ -75,7 +75,7 @@ fn later(seconds: i64) -> Timestamp {
 
 async fn due_at(store: &Store, at: Timestamp) -> Vec<Due> {
     read(store, move |sql| {
-        queue::due(sql, at, 1000, &[], &[], &mut |id, error| {
+        queue::due(sql, at, 1000, queue::Skip::default(), &mut |id, error| {
             panic!("{id}: {error}")
         })
     })
@@ -191,9 +191,12 @@ async fn busy_destinations_do_not_hide_the_others() {
     let look = |busy: &'static [&'static str], in_hand: Vec<(QueueId, String)>, limit| {
         read(&store, move |sql| {
             let busy: Vec<String> = busy.iter().map(|&name| name.to_owned()).collect();
-            queue::due(sql, at, limit, &busy, &in_hand, &mut |_, error| {
-                panic!("{error}")
-            })
+            let skip = queue::Skip {
+                busy: &busy,
+                in_hand: &in_hand,
+                domains: &[],
+            };
+            queue::due(sql, at, limit, skip, &mut |_, error| panic!("{error}"))
         })
     };
     let quiet = Due {
@@ -243,7 +246,7 @@ async fn damaged_rows_stop_nobody_else() {
     let at = later(1);
     let (due, reported) = read(&store, move |sql| {
         let mut reported = BTreeSet::new();
-        let due = queue::due(sql, at, 100, &[], &[], &mut |id, _| {
+        let due = queue::due(sql, at, 100, queue::Skip::default(), &mut |id, _| {
             reported.insert(id);
         })?;
         Ok((due, reported))

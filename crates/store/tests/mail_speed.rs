@@ -230,7 +230,11 @@ async fn speed_of_the_rest() {
         let start = Instant::now();
         let now = jiff::Timestamp::now();
         let found = read(&store, move |sql| {
-            queue::due(sql, now, 200, &busy, &[], &mut |_, error| panic!("{error}"))
+            let skip = queue::Skip {
+                busy: &busy,
+                ..queue::Skip::default()
+            };
+            queue::due(sql, now, 200, skip, &mut |_, error| panic!("{error}"))
         })
         .await;
         told("due", found.len(), start);

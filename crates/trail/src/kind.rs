@@ -353,6 +353,14 @@ kinds! {
     IncidentClosed = "incident.closed",
     /// A lever was used from an incident, or what it did was undone; the detail holds which, and on what.
     IncidentActed = "incident.acted",
+    /// An identifier, a network or a domain may have only so much mail in a time, for an incident (clauses 4.4(2), 8.4(1)).
+    LimitPlaced = "limit.placed",
+    /// It may have as much as before; the detail holds how much it was.
+    LimitLifted = "limit.lifted",
+    /// No new mail is taken, for an incident, while what waits is delivered (clauses 4.4(2), 8.4(1)).
+    DrainBegun = "drain.begun",
+    /// New mail is taken again.
+    DrainEnded = "drain.ended",
     /// Somebody was told of a step of an incident that is late; the detail holds who.
     IncidentReminded = "incident.reminded",
     /// A runbook came into force; the detail holds its version and its digest.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use directory::outside::{self, Came, Outside};
 use jiff::Timestamp;
 use message::{
     Address, Domain,
@@ -37,6 +38,8 @@ pub(crate) struct Note {
     adds: Vec<(Who, String, i64, i64)>,
     /// The report of abuse that is prepared about it.
     abuse: Option<Prepared>,
+    /// When an incident is opened for that.
+    outside: Option<Outside>,
 }
 
 /// What is remembered of where a message comes from.
@@ -125,11 +128,15 @@ impl Note {
         if verdict.because == Cause::Greylisted {
             adds.push((Who::Pair, pair(evidence), 0, 0));
         }
-        Self { adds, abuse: None }
+        Self {
+            adds,
+            ..Self::default()
+        }
     }
 
-    /// With a report of abuse, if one is prepared.
-    pub(crate) fn with_abuse(mut self, report: Option<Prepared>) -> Self {
+    /// With a report of abuse, if one is prepared, and the incident that the site wants to be opened for it.
+    pub(crate) fn with_abuse(mut self, report: Option<Prepared>, rule: Option<Outside>) -> Self {
+        self.outside = rule.filter(|_| report.is_some());
         self.abuse = report;
         self
     }
@@ -144,7 +151,7 @@ impl Note {
         let add = domain.map(|domain| (Who::Domain, domain, good, bad));
         Self {
             adds: add.into_iter().collect(),
-            abuse: None,
+            ..Self::default()
         }
     }
 
@@ -156,7 +163,7 @@ impl Note {
         let add = |domain: &&Domain| (Who::Domain, domain.as_str().to_owned(), WRITTEN_TO, 0);
         Self {
             adds: domains.iter().take(MOST_WRITTEN_TO).map(add).collect(),
-            abuse: None,
+            ..Self::default()
         }
     }
 
@@ -165,10 +172,23 @@ impl Note {
         self.adds.iter().try_for_each(|(who, name, good, bad)| {
             acquaintance::add(tx, *who, name, *good, *bad)
         })?;
-        if let Some(report) = &self.abuse
-            && !abuse::prepare(tx, report)?
-        {
+        let Some(report) = &self.abuse else {
+            return Ok(());
+        };
+        if !abuse::prepare(tx, report)? {
             tracing::warn!(message = %report.message, "no more reports of abuse are prepared: there are too many");
+        }
+        // The source is an address that this server wrote.
+        if let (Some(rule), Ok(peer)) = (&self.outside, report.source.parse()) {
+            let came = Came {
+                peer,
+                domain: report.domain.clone(),
+                malware: report.malware.clone(),
+                message: report.message.to_string(),
+            };
+            if let Some(opened) = outside::open(tx, rule, &came)? {
+                drop(tx.record(&opened, ())?);
+            }
         }
         Ok(())
     }

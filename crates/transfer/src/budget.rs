@@ -38,16 +38,27 @@ const MINUTE: Duration = Duration::from_secs(60);
 impl Meter {
     /// Takes one; `false`: there is none now.
     pub(crate) fn take(&mut self, per_minute: u32, now: Instant) -> bool {
-        let Some(each) = MINUTE.checked_div(per_minute) else {
-            return false;
-        };
-        let due = self
-            .next
-            .map_or(now, |next| next.max(now))
-            .checked_add(each);
-        let due = due.filter(|due| due.saturating_duration_since(now) <= MINUTE);
+        self.take_of(per_minute, MINUTE, now)
+    }
+
+    /// The same of so many in another time.
+    pub(crate) fn take_of(&mut self, count: u32, time: Duration, now: Instant) -> bool {
+        let due = self.due(count, time, now);
         self.next = due.or(self.next);
         due.is_some()
+    }
+
+    /// Whether there is one now.
+    pub(crate) fn has_room(&self, count: u32, time: Duration, now: Instant) -> bool {
+        self.due(count, time, now).is_some()
+    }
+
+    /// When the next would be on time if one were taken; `None`: there is none now.
+    fn due(&self, count: u32, time: Duration, now: Instant) -> Option<Instant> {
+        let each = time.checked_div(count)?;
+        let next = self.next.map_or(now, |next| next.max(now));
+        let due = next.checked_add(each)?;
+        (due.saturating_duration_since(now) <= time).then_some(due)
     }
 
     /// Gives `count` back.

@@ -73,6 +73,8 @@ struct Window {
     unknown: u64,
     null_senders: u64,
     sessions: u64,
+    limited: u64,
+    drained: u64,
     by_network: HashMap<IpAddr, u64>,
     /// Of networks that are too many to be named.
     others: u64,
@@ -84,6 +86,10 @@ pub(crate) enum What {
     Unknown,
     NullSender,
     Session,
+    /// An incident limits its network.
+    Limited,
+    /// No new mail is taken for an incident.
+    Drained,
 }
 
 /// One of the sessions or clients that there may be so many of, until it is dropped.
@@ -144,6 +150,8 @@ impl State {
             What::Unknown => &mut window.unknown,
             What::NullSender => &mut window.null_senders,
             What::Session => &mut window.sessions,
+            What::Limited => &mut window.limited,
+            What::Drained => &mut window.drained,
         };
         *count = count.saturating_add(1);
         let address = network_of(peer);
@@ -256,7 +264,7 @@ impl Floods {
             .take(MOST_NAMED)
             .map(|(count, address)| format!("{address} {count}"))
             .collect();
-        let event = Event::new(Kind::FloodRefused, Actor::System)
+        let mut event = Event::new(Kind::FloodRefused, Actor::System)
             .outcome(Outcome::Refused)
             .detail("since", since.to_string())
             .detail("until", until.to_string())
@@ -265,6 +273,11 @@ impl Floods {
             .detail("sessions", window.sessions)
             .detail("networks", named)
             .detail("network_count", networks.len());
+        for (name, count) in [("limited", window.limited), ("drained", window.drained)] {
+            if count > 0 {
+                event = event.detail(name, count);
+            }
+        }
         Some((window, event))
     }
 
@@ -276,6 +289,8 @@ impl Floods {
         now.unknown = now.unknown.saturating_add(window.unknown);
         now.null_senders = now.null_senders.saturating_add(window.null_senders);
         now.sessions = now.sessions.saturating_add(window.sessions);
+        now.limited = now.limited.saturating_add(window.limited);
+        now.drained = now.drained.saturating_add(window.drained);
         now.others = now.others.saturating_add(window.others);
         for (address, count) in window.by_network {
             let of = now.by_network.entry(address).or_default();
@@ -308,7 +323,9 @@ impl Transfer {
             unknown_recipients = window.unknown,
             null_senders = window.null_senders,
             sessions = window.sessions,
-            "a flood of mail to nobody, or without a sender, is turned away"
+            limited = window.limited,
+            drained = window.drained,
+            "a flood of mail to nobody, without a sender, or against an incident's limits is turned away"
         );
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> { tx.record(&event, ()) };
         if let Err(error) = self.store().commit(Vec::new(), work).await {

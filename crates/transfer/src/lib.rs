@@ -49,6 +49,7 @@ mod queue;
 mod report;
 mod report_mail;
 mod resolver;
+mod restraint;
 mod return_path;
 mod route;
 mod session;
@@ -155,6 +156,7 @@ struct Shared {
     ring: signing::Ring,
     null_senders: budget::Budget,
     floods: flood::Floods,
+    meters: restraint::Meters,
     canary: canary::Nest,
     report_reader: tokio::sync::Mutex<()>,
     reporting: tokio::sync::Mutex<()>,
@@ -182,6 +184,7 @@ impl Transfer {
                 ring: signing::Ring::default(),
                 null_senders: budget::Budget::default(),
                 floods: flood::Floods::default(),
+                meters: restraint::Meters::default(),
                 canary: canary::Nest::default(),
                 report_reader: tokio::sync::Mutex::default(),
                 reporting: tokio::sync::Mutex::default(),
@@ -266,6 +269,10 @@ impl Transfer {
 
     fn canary(&self) -> &canary::Nest {
         &self.shared.canary
+    }
+
+    fn meters(&self) -> &restraint::Meters {
+        &self.shared.meters
     }
 
     fn surge(&self) -> &surge::Surge {

@@ -9,6 +9,8 @@ use rustls::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::Challenges;
+
 /// A certificate chain with its key, ready to serve TLS 1.2 and 1.3.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -18,6 +20,8 @@ pub struct Identity {
     pub end_point: Arc<[u8]>,
     /// When the certificate ends, in seconds since 1970.
     pub not_after: i64,
+    /// What an authority is answered that asks within TLS.
+    pub challenges: Challenges,
 }
 
 /// An identity that a reload can replace under running listeners.
@@ -67,7 +71,15 @@ impl Identity {
             config: Arc::new(config),
             end_point,
             not_after,
+            challenges: Challenges::default(),
         })
+    }
+
+    /// The same, with the answers that others share.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Challenges) -> Self {
+        self.challenges = challenges;
+        self
     }
 
     /// A handle that a reload can store a new identity in.

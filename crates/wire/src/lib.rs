@@ -8,12 +8,14 @@
 //! This room knows no protocol, no store and no policy.
 
 mod admission;
+mod challenge;
 mod identity;
 mod network;
 mod shutdown;
 mod stream;
 
 pub use admission::{Admission, Permit, TooMany, network_of};
+pub use challenge::Challenges;
 pub use identity::{Identity, IdentityError, IdentityHandle};
 pub use network::{ExplicitNetwork, NetworkError, SHORTEST_V4, SHORTEST_V6};
 pub use shutdown::{Shutdown, ShutdownHandle};

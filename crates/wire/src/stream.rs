@@ -7,8 +7,9 @@ use std::{
     task::{Context, Poll},
 };
 
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor, TlsConnector};
 
 use crate::Identity;
 
@@ -62,9 +63,18 @@ impl Stream {
     pub async fn accept_tls(self, identity: &Identity) -> io::Result<Self> {
         let (read, written) = (self.read, self.written);
         let io = self.into_plain()?;
-        let stream = TlsAcceptor::from(Arc::clone(&identity.config))
-            .accept(io)
-            .await?;
+        let stream = match identity.challenges.is_empty() {
+            true => {
+                let acceptor = TlsAcceptor::from(Arc::clone(&identity.config));
+                acceptor.accept(io).await?
+            }
+            false => {
+                let begun = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
+                let answer = identity.challenges.answer(&begun.client_hello());
+                let config = answer.unwrap_or_else(|| Arc::clone(&identity.config));
+                begun.into_stream(config).await?
+            }
+        };
         let (_, connection) = stream.get_ref();
         let tls = facts(connection, Arc::clone(&identity.end_point), |label| {
             connection

@@ -136,7 +136,7 @@ pub struct Reading {
     pub skipped: u64,
     /// The first of those.
     pub told: Vec<Skipped>,
-    /// When the feed says that it was made; empty: it does not say.
+    /// When the feed says that it was made, or its newest record was changed; empty: it does not say.
     pub published: String,
 }
 
@@ -284,6 +284,7 @@ impl Hearing<'_> {
             Ok(entry) => {
                 self.reading.records = self.reading.records.saturating_add(1);
                 if let Some(entry) = entry {
+                    self.date(&entry);
                     (self.take)(entry);
                 }
             }
@@ -298,6 +299,15 @@ impl Hearing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A feed of records does not say when it was made: its newest record does.
+    fn date(&mut self, entry: &Entry) {
+        if let (Format::Osv | Format::Cve, Entry::Advisory(advisory)) = (self.format, entry)
+            && advisory.modified > self.reading.published
+        {
+            self.reading.published.clone_from(&advisory.modified);
+        }
     }
 
     fn parse(&self, value: Value) -> Result<Option<Entry>, String> {

@@ -14,7 +14,7 @@ use store::{
 };
 use trail::{Actor, Event, Kind, Recorded as Told};
 
-use super::{Caller, CommandError, Executor, lever};
+use super::{Caller, CommandError, Executor, lever, restrain};
 use crate::{
     Directory, Role,
     runbook::{self, Condition, Part, Runbook, StepRule},
@@ -372,7 +372,8 @@ pub fn doors(failed: &[String]) -> Vec<String> {
     failed.iter().filter(of).cloned().collect()
 }
 
-/// Closes an incident within a transaction: refused as long as a step is missing, or what the server looks at is not so.
+/// Closes an incident within a transaction: refused as long as a step is missing, or what the server looks at is not so. What it limited
+/// or drained is as it was before.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -399,6 +400,7 @@ pub fn close_in(
             missing.join(", ")
         )));
     }
+    let mut events = restrain::end(tx, me, number)?;
     table::close(tx, number, me.id)?;
     let closed = view_of(tx, number)?;
     let mut event = me
@@ -408,7 +410,8 @@ pub fn close_in(
     if !left.is_empty() {
         event = event.detail("in_force", left);
     }
-    Ok((closed, vec![event]))
+    events.push(event);
+    Ok((closed, events))
 }
 
 /// Why a condition is not met; `None`: it is.

@@ -6,6 +6,8 @@
 //! | `suspend`, `resume` | administrator, account-manager, security-officer |
 //! | `block`, `unblock` | administrator, security-officer |
 //! | `hold`, `release` | administrator |
+//! | `limit`, `unlimit` | administrator, security-officer |
+//! | `drain`, `undrain` | administrator |
 
 use std::time::Duration;
 
@@ -25,10 +27,11 @@ use super::{
     account::{self, MAY_SUSPEND, MOST_REASON},
     block,
     incident::{IncidentView, permitted, still_open, view_of},
-    plain_text,
+    plain_text, restrain,
 };
 use crate::{
     Options, Role,
+    restraint::{self, Door, Of, Rate},
     runbook::Lever,
     tables::{
         account::{self as accounts, AccountState},
@@ -52,6 +55,10 @@ pub enum Target {
     MailOf(String),
     /// Queued mail for a domain.
     MailFor(Host),
+    /// Whose mail to limit, and to how much, or to limit no more.
+    Limited(Of, Option<Rate>),
+    /// Where no new mail is to be taken, or is again.
+    Door(Door),
 }
 
 /// A lever that was used, as shown.
@@ -177,6 +184,27 @@ impl Use {
                 permitted(me, MAY_HOLD)?;
                 self.release(tx, me, options)
             }
+            (Lever::Limit, Target::Limited(of, rate)) => {
+                permitted(me, block::MAY_BLOCK)?;
+                let Some(rate) = rate else {
+                    let words = "say how much is let through: --rate 20/minute or --rate 100/hour";
+                    return Err(CommandError::Argument(words.to_owned()));
+                };
+                let of = canonical(options, of);
+                restrain::limit(tx, me, (&of, *rate), (self.number, reason))
+            }
+            (Lever::Unlimit, Target::Limited(of, None)) => {
+                permitted(me, block::MAY_BLOCK)?;
+                restrain::unlimit(tx, me, &canonical(options, of), (self.number, reason))
+            }
+            (Lever::Drain, Target::Door(door)) => {
+                permitted(me, MAY_HOLD)?;
+                restrain::drain(tx, me, *door, (self.number, reason))
+            }
+            (Lever::Undrain, Target::Door(door)) => {
+                permitted(me, MAY_HOLD)?;
+                restrain::undrain(tx, me, *door, (self.number, reason))
+            }
             (lever, _) => Err(CommandError::Argument(format!(
                 "{} is used on {}",
                 lever.as_str(),
@@ -184,6 +212,9 @@ impl Use {
                     Lever::Suspend | Lever::Resume => "an identifier",
                     Lever::Block | Lever::Unblock => "a network",
                     Lever::Hold | Lever::Release => "mail: --identifier or --domain",
+                    Lever::Limit => "a network, or --identifier or --domain, with --rate",
+                    Lever::Unlimit => "a network, or --identifier or --domain, without a rate",
+                    Lever::Drain | Lever::Undrain => "exchange or submission",
                 }
             ))),
         }
@@ -244,6 +275,17 @@ fn said(options: &Options, target: &Target) -> String {
         Target::Network(network, _) => network.to_string(),
         Target::MailOf(name) => format!("{IDENTIFIER}{}", options.canonical_identifier(name)),
         Target::MailFor(host) => format!("{DOMAIN}{host}"),
+        Target::Limited(of, Some(rate)) => restraint::said(&canonical(options, of), *rate),
+        Target::Limited(of, None) => canonical(options, of).to_string(),
+        Target::Door(door) => door.as_str().to_owned(),
+    }
+}
+
+/// An identifier in the form in which it is kept; others are.
+fn canonical(options: &Options, of: &Of) -> Of {
+    match of {
+        Of::Identifier(name) => Of::Identifier(options.canonical_identifier(name)),
+        other => other.clone(),
     }
 }
 
@@ -264,9 +306,16 @@ fn mail(target: &str, state: State) -> Option<Selection> {
 /// What was done from an incident, and whether it is in force.
 pub(super) fn used(sql: &mut dyn Sql, number: i64) -> Result<Vec<LeverView>, Error> {
     let mut views = Vec::new();
+    let now = restraint::in_force(sql)?;
+    let restrained = now.words_of(number);
     for entry in table::of(sql, number)? {
+        let restrains = [Lever::Limit, Lever::Drain].map(Lever::as_str);
+        let in_force = match restrains.contains(&entry.lever.as_str()) {
+            true => restrained.contains(&entry.target),
+            false => is_in_force(sql, &entry)?,
+        };
         views.push(LeverView {
-            in_force: entry.lasts && is_in_force(sql, &entry)?,
+            in_force: entry.lasts && in_force,
             lever: entry.lever,
             target: entry.target,
             by: entry.by,

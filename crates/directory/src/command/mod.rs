@@ -86,6 +86,7 @@ pub mod passkey;
 pub mod person;
 pub mod reading;
 pub mod register;
+mod restrain;
 pub mod role;
 pub mod roster;
 pub mod runbook;

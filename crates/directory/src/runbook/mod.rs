@@ -79,17 +79,29 @@ pub enum Lever {
     Hold,
     /// Let it go.
     Release,
+    /// Let an identifier, a network or a domain have only so much mail in a time.
+    Limit,
+    /// As much as before.
+    Unlimit,
+    /// Take no new mail, and deliver what waits.
+    Drain,
+    /// Take it again.
+    Undrain,
 }
 
 impl Lever {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Suspend,
         Self::Resume,
         Self::Block,
         Self::Unblock,
         Self::Hold,
         Self::Release,
+        Self::Limit,
+        Self::Unlimit,
+        Self::Drain,
+        Self::Undrain,
     ];
 
     /// Its name in runbooks, on the command line and in the trail.
@@ -102,6 +114,10 @@ impl Lever {
             Self::Unblock => "unblock",
             Self::Hold => "hold",
             Self::Release => "release",
+            Self::Limit => "limit",
+            Self::Unlimit => "unlimit",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
         }
     }
 
@@ -112,7 +128,9 @@ impl Lever {
             Self::Suspend => Some(Self::Resume),
             Self::Block => Some(Self::Unblock),
             Self::Hold => Some(Self::Release),
-            Self::Resume | Self::Unblock | Self::Release => None,
+            Self::Limit => Some(Self::Unlimit),
+            Self::Drain => Some(Self::Undrain),
+            Self::Resume | Self::Unblock | Self::Release | Self::Unlimit | Self::Undrain => None,
         }
     }
 }

@@ -109,6 +109,26 @@ pub(crate) fn open_at(
     first(sql, &find, params![kind, address.unwrap_or_default()], read)
 }
 
+/// Whether one of a kind is open about this network address, or was opened since a time.
+pub(crate) fn opened_at_since(
+    sql: &mut dyn Sql,
+    kind: &str,
+    address: &str,
+    from: Timestamp,
+) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM incident WHERE kind = ?1 AND address = ?2 AND (closed_at IS NULL OR opened_at >= ?3) LIMIT 1";
+    let found = first(sql, find, params![kind, address, from], |row| row.int(0))?;
+    Ok(found.is_some())
+}
+
+/// How many of a kind are open that the server opened.
+pub(crate) fn open_by_server(sql: &mut dyn Sql, kind: &str) -> Result<u64, Error> {
+    let count =
+        "SELECT COUNT(*) FROM incident WHERE kind = ?1 AND closed_at IS NULL AND opened_by IS NULL";
+    let count = first(sql, count, params![kind], |row| row.count(0))?;
+    Ok(count.unwrap_or_default())
+}
+
 /// What a new incident says.
 pub(crate) struct New<'a> {
     pub(crate) kind: IncidentKind,

@@ -1,10 +1,10 @@
 //! What a review of the trail looks at above all: refused relaying, and attempts to crack passwords (clause 8.2(3)).
 //!
 //! A day that is unusual is no fault of the site; that nobody looks closer is. So a day with many refusals or failures makes the check
-//! `pending` until somebody analyses the trail, also when the next day is quiet, and `not-met` when nobody did for a week.
+//! `pending` until somebody analyses the trail, also when the next day is quiet, and `not-met` when nobody did within the site's time ([`Terms`](crate::facts::Terms)).
 
 use ::trail::Kind;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use store::Error;
 
@@ -14,12 +14,6 @@ use crate::{
     tables::standing,
 };
 
-/// From so many within a day on, somebody has to look closer.
-const CONSPICUOUS: u64 = 100;
-/// Within which that has to be done.
-const TIME_TO_LOOK: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// For how long an analysis holds.
-const LOOKED_AT: SignedDuration = SignedDuration::from_hours(24);
 /// The fact that says since when nobody has looked.
 const SINCE: &str = "conspicuous_since";
 
@@ -61,12 +55,13 @@ fn conspicuous(
     (ja, en): (&str, &str),
 ) -> Result<Finding, Error> {
     let count = seen.count;
+    let terms = scene.facts.terms.clone();
     let since = open_since(scene, name)?;
-    let since = since.or((count >= CONSPICUOUS).then_some(scene.now));
+    let since = since.or((count >= terms.conspicuous).then_some(scene.now));
     let looked = match since {
         None => None,
         Some(since) => {
-            let recent = scene.now.checked_sub(LOOKED_AT).unwrap_or(Timestamp::MIN);
+            let recent = scene.days_ago(terms.analysis_holds);
             analysed(scene, since.min(recent))?
         }
     };
@@ -85,7 +80,7 @@ fn conspicuous(
         }
         (Some(since), None) => {
             let day = scene.day(since);
-            let state = match scene.since(since) > TIME_TO_LOOK {
+            let state = match since < scene.days_ago(terms.analysed) {
                 true => State::NotMet,
                 false => State::Pending,
             };

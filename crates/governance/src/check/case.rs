@@ -15,38 +15,90 @@ use store::Error;
 use super::{Check, Scene, texts};
 use crate::state::{Finding, State};
 
-/// Days within which a report of abuse has to be decided on.
-const DAYS_TO_DECIDE: i64 = 14;
-/// Within which staff are told of what a rule is in force against.
-const DAYS_TO_WARN: i64 = 1;
-/// Within which what was found of it in mailboxes is pulled.
-const DAYS_TO_PULL: i64 = 3;
+/// The check of each kind of incident.
+pub(crate) const OF_KIND: [(IncidentKind, Check); 10] = [
+    (
+        IncidentKind::Credential,
+        Check {
+            name: "credential-incident",
+            look: |scene| incidents(scene, IncidentKind::Credential),
+        },
+    ),
+    (
+        IncidentKind::MalwareInside,
+        Check {
+            name: "malware-inside-incident",
+            look: |scene| incidents(scene, IncidentKind::MalwareInside),
+        },
+    ),
+    (
+        IncidentKind::MalwareOutside,
+        Check {
+            name: "malware-outside-incident",
+            look: |scene| incidents(scene, IncidentKind::MalwareOutside),
+        },
+    ),
+    (
+        IncidentKind::Backscatter,
+        Check {
+            name: "backscatter-incident",
+            look: |scene| incidents(scene, IncidentKind::Backscatter),
+        },
+    ),
+    (
+        IncidentKind::SubmissionSurge,
+        Check {
+            name: "submission-surge-incident",
+            look: |scene| incidents(scene, IncidentKind::SubmissionSurge),
+        },
+    ),
+    (
+        IncidentKind::Dos,
+        Check {
+            name: "denial-of-service-incident",
+            look: |scene| incidents(scene, IncidentKind::Dos),
+        },
+    ),
+    (
+        IncidentKind::Relay,
+        Check {
+            name: "relay-incident",
+            look: |scene| incidents(scene, IncidentKind::Relay),
+        },
+    ),
+    (
+        IncidentKind::TrailGap,
+        Check {
+            name: "trail-gap-incident",
+            look: |scene| incidents(scene, IncidentKind::TrailGap),
+        },
+    ),
+    (
+        IncidentKind::ClockJump,
+        Check {
+            name: "clock-jump-incident",
+            look: |scene| incidents(scene, IncidentKind::ClockJump),
+        },
+    ),
+    (
+        IncidentKind::Other,
+        Check {
+            name: "other-incident",
+            look: |scene| incidents(scene, IncidentKind::Other),
+        },
+    ),
+];
 
 pub(super) const CHECKS: &[Check] = &[
-    Check {
-        name: "credential-incident",
-        look: |scene| incidents(scene, IncidentKind::Credential),
-    },
     Check {
         name: "credential-analysis",
         look: analysed,
     },
     Check {
-        name: "malware-inside-incident",
-        look: |scene| incidents(scene, IncidentKind::MalwareInside),
-    },
-    Check {
-        name: "backscatter-incident",
-        look: |scene| incidents(scene, IncidentKind::Backscatter),
-    },
-    Check {
-        name: "denial-of-service-incident",
-        look: |scene| incidents(scene, IncidentKind::Dos),
-    },
-    Check {
         name: "abuse-report",
         look: |scene| {
-            let before = scene.days_ago(DAYS_TO_DECIDE).as_microsecond();
+            let days = scene.facts.terms.abuse_decided;
+            let before = scene.days_ago(days).as_microsecond();
             let late = scene.count(&format!(
                 "SELECT COUNT(*) FROM abuse_report WHERE state = 'open' AND at < {before}"
             ))?;
@@ -62,8 +114,8 @@ pub(super) const CHECKS: &[Check] = &[
                     format!("{open} reports of abuse wait for a decision"),
                 ),
                 (_, late) => Finding::not_met(
-                    format!("{DAYS_TO_DECIDE} 日を超えて決定を待つ通知が {late} 件ある"),
-                    format!("{late} reports of abuse have waited for a decision for more than {DAYS_TO_DECIDE} days"),
+                    format!("{days} 日を超えて決定を待つ通知が {late} 件ある"),
+                    format!("{late} reports of abuse have waited for a decision for more than {days} days"),
                 ),
             }
             .fact("open", open))
@@ -138,6 +190,8 @@ pub(super) fn incidents(scene: &mut Scene<'_, '_>, kind: IncidentKind) -> Result
 
 /// Staff are warned of what a rule is in force against, and what had come in already is pulled (clause 5.2(2)).
 fn outbreaks(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let terms = &scene.facts.terms;
+    let (to_warn, to_pull) = (terms.outbreak_told, terms.outbreak_pulled);
     let now = scene.now.as_microsecond();
     let holds = format!("r.ended_at IS NULL AND r.ends_at > {now}");
     let rules = scene.count(&format!(
@@ -150,32 +204,32 @@ fn outbreaks(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         )
     };
     let waiting = scene.names(&untold(now))?;
-    let late = scene.names(&untold(scene.days_ago(DAYS_TO_WARN).as_microsecond()))?;
+    let late = scene.names(&untold(scene.days_ago(to_warn).as_microsecond()))?;
     let unpulled = format!(
         "SELECT CAST(r.number AS TEXT) FROM outbreak_rule r JOIN outbreak_search s ON s.rule = r.number WHERE {holds} AND s.searched_at <= {}
          AND EXISTS (SELECT 1 FROM outbreak_found f WHERE f.rule = r.number AND f.state = 'found') ORDER BY r.number LIMIT ?1",
-        scene.days_ago(DAYS_TO_PULL).as_microsecond()
+        scene.days_ago(to_pull).as_microsecond()
     );
     let unpulled = scene.names(&unpulled)?;
     let finding = if !late.is_empty() {
         Finding::not_met(
             format!(
-                "職員に周知されないまま {DAYS_TO_WARN} 日を過ぎた緊急の規則がある: {}",
+                "職員に周知されないまま {to_warn} 日を過ぎた緊急の規則がある: {}",
                 late.join("、")
             ),
             format!(
-                "rules against outbreaks hold for more than {DAYS_TO_WARN} days, and staff were told nothing: {}",
+                "rules against outbreaks hold for more than {to_warn} days, and staff were told nothing: {}",
                 late.join(", ")
             ),
         )
     } else if !unpulled.is_empty() {
         Finding::not_met(
             format!(
-                "見つかったものが {DAYS_TO_PULL} 日を過ぎても回収されていない規則がある: {}",
+                "見つかったものが {to_pull} 日を過ぎても回収されていない規則がある: {}",
                 unpulled.join("、")
             ),
             format!(
-                "what was found in mailboxes was not pulled within {DAYS_TO_PULL} days: {}",
+                "what was found in mailboxes was not pulled within {to_pull} days: {}",
                 unpulled.join(", ")
             ),
         )

@@ -18,6 +18,7 @@ mod trail;
 mod vuln;
 
 use ::trail::{Kind, Recorded};
+use directory::command::incident::IncidentKind;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use store::{
@@ -72,6 +73,17 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     ]
     .into_iter()
     .flatten()
+    .chain(case::OF_KIND.iter().map(|(_, check)| check))
+}
+
+/// The kinds of incidents that a check is about.
+pub(crate) fn incident_kinds(check: &str) -> impl Iterator<Item = IncidentKind> {
+    let of_kind = case::OF_KIND.iter();
+    let own = of_kind
+        .filter(move |(_, one)| one.name == check)
+        .map(|(kind, _)| *kind);
+    let analysis = (check == "credential-analysis").then_some(IncidentKind::Credential);
+    own.chain(analysis)
 }
 
 /// Rows that break a rule are named up to this many.

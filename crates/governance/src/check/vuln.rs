@@ -11,12 +11,6 @@ use crate::{
 
 /// Hours after which a list of software tells nothing any more.
 const LIST_LASTS: SignedDuration = SignedDuration::from_hours(50);
-/// Days within which a case is reported, and goes on at each step.
-const DAYS_TO_REPORT: i64 = 3;
-const DAYS_TO_ACT: i64 = 30;
-/// Days within which it is decided whether officers elsewhere are told.
-const DAYS_TO_SHARE: i64 = 30;
-
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "software-inventory",
@@ -74,28 +68,30 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "vulnerability-case",
         look: |scene| {
+            let terms = &scene.facts.terms;
+            let (to_report, to_act) = (terms.case_reported, terms.case_acted);
             let standing = standing(scene)?;
-            let late = later(&standing.unreported, scene.days_ago(DAYS_TO_REPORT));
-            let stuck = later(&standing.ordered, scene.days_ago(DAYS_TO_ACT));
+            let late = later(&standing.unreported, scene.days_ago(to_report));
+            let stuck = later(&standing.ordered, scene.days_ago(to_act));
             Ok(if !late.is_empty() {
                 Finding::not_met(
                     format!(
-                        "{DAYS_TO_REPORT} 日を過ぎても報告されていない脆弱性がある: {}",
+                        "{to_report} 日を過ぎても報告されていない脆弱性がある: {}",
                         late.join("、")
                     ),
                     format!(
-                        "cases were not reported within {DAYS_TO_REPORT} days: {}",
+                        "cases were not reported within {to_report} days: {}",
                         late.join(", ")
                     ),
                 )
             } else if !stuck.is_empty() {
                 Finding::not_met(
                     format!(
-                        "指示から {DAYS_TO_ACT} 日を過ぎても実施されていない対策がある: {}",
+                        "指示から {to_act} 日を過ぎても実施されていない対策がある: {}",
                         stuck.join("、")
                     ),
                     format!(
-                        "what was ordered was not done within {DAYS_TO_ACT} days: {}",
+                        "what was ordered was not done within {to_act} days: {}",
                         stuck.join(", ")
                     ),
                 )
@@ -112,16 +108,17 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "vulnerability-plan",
         look: |scene| {
+            let to_act = scene.facts.terms.case_acted;
             let standing = standing(scene)?;
-            let late = later(&standing.undecided, scene.days_ago(DAYS_TO_ACT));
+            let late = later(&standing.undecided, scene.days_ago(to_act));
             Ok(match late.is_empty() {
                 true => Finding::met(
                     "対策計画の作成、承認、指示に遅れはない",
                     "no plan, approval or order is late",
                 ),
                 false => Finding::not_met(
-                    format!("{DAYS_TO_ACT} 日を過ぎても計画・承認・指示がない脆弱性がある: {}", late.join("、")),
-                    format!("cases have waited for a plan, an approval or an order for more than {DAYS_TO_ACT} days: {}", late.join(", ")),
+                    format!("{to_act} 日を過ぎても計画・承認・指示がない脆弱性がある: {}", late.join("、")),
+                    format!("cases have waited for a plan, an approval or an order for more than {to_act} days: {}", late.join(", ")),
                 ),
             }
             .fact("undecided", standing.undecided.len()))
@@ -130,8 +127,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "vulnerability-sharing",
         look: |scene| {
+            let to_share = scene.facts.terms.case_shared;
             let standing = standing(scene)?;
-            let late = later(&standing.unshared, scene.days_ago(DAYS_TO_SHARE));
+            let late = later(&standing.unshared, scene.days_ago(to_share));
             let numbers: Vec<String> = standing
                 .unshared
                 .iter()
@@ -140,11 +138,11 @@ pub(super) const CHECKS: &[Check] = &[
             Ok(if !late.is_empty() {
                 Finding::not_met(
                     format!(
-                        "悪用が確認されている脆弱性で、{DAYS_TO_SHARE} 日を過ぎても共有の要否が決められていないものがある: {}",
+                        "悪用が確認されている脆弱性で、{to_share} 日を過ぎても共有の要否が決められていないものがある: {}",
                         late.join("、")
                     ),
                     format!(
-                        "of what is known to be exploited, it was not decided within {DAYS_TO_SHARE} days whether officers elsewhere are told: {}",
+                        "of what is known to be exploited, it was not decided within {to_share} days whether officers elsewhere are told: {}",
                         late.join(", ")
                     ),
                 )
@@ -182,8 +180,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn standing(scene: &mut Scene<'_, '_>) -> Result<Standing, Error> {
-    let facts = &scene.facts.feeds;
-    vuln::standing(scene.snapshot, &facts.names, facts.most_age, scene.now)
+    vuln::standing(scene.snapshot, &scene.facts.feeds, scene.now)
 }
 
 /// Numbers of the cases that stand still since before.

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use regulation::Clause;
 use store::{
     Error, Store,
     event::{self, Filter},
 };
 use trail::Kind;
-
-use super::Wanted;
 
 /// Events read from the store at a time.
 const PAGE: usize = 1000;
@@ -33,42 +32,64 @@ pub struct Behind {
     pub left_out: u64,
 }
 
-/// The events that a clause's evidence is made of: those of its kinds, those that told how what it rests on stands, and those of its
-/// tasks and reports. None matches two of the filters, so each event counts once.
-pub(super) fn filters(
-    clause: &Clause,
-    ways: &[&str],
-    wanted: &Wanted,
-    tasks: &[i64],
-    reports: &[i64],
-) -> Vec<Filter> {
+/// What becomes of an incident; each is evidence where the clause names it.
+const OF_INCIDENTS: &[Kind] = &[
+    Kind::IncidentOpened,
+    Kind::IncidentStep,
+    Kind::IncidentActed,
+    Kind::IncidentClosed,
+];
+
+/// What of a period is a clause's own.
+pub(crate) struct Own<'a> {
+    /// Not before this.
+    pub(crate) from: Timestamp,
+    /// Before this; `None`: to the last.
+    pub(crate) to: Option<Timestamp>,
+    /// What it rests on.
+    pub(crate) ways: &'a [&'a str],
+    /// The numbers of its tasks.
+    pub(crate) tasks: &'a [i64],
+    /// Of the reports that came of them, or of its incidents.
+    pub(crate) reports: &'a [i64],
+    /// Of its incidents; `None`: it rests on no kind of incident, so that all that it names are its evidence.
+    pub(crate) incidents: Option<&'a [i64]>,
+}
+
+/// The events that a clause's evidence is made of: those of its kinds, those that told how what it rests on stands, and those of its own
+/// tasks, reports and incidents: what became of others is the evidence of other clauses. None matches two of the filters, so each event
+/// counts once.
+pub(crate) fn filters(clause: &Clause, own: &Own<'_>) -> Vec<Filter> {
     let named = |kind: &Kind| clause.evidence.iter().any(|name| name == kind.as_str());
-    let kinds: Vec<Kind> = Kind::ALL
-        .iter()
-        .copied()
-        .filter(|kind| named(kind))
-        .collect();
-    let about = |kinds: &[Kind], subject: String| Filter {
-        from: Some(wanted.from),
-        to: Some(wanted.to),
-        kinds: kinds.iter().copied().filter(|kind| !named(kind)).collect(),
-        subject: Some(subject),
+    let is_own = |kind: &Kind| {
+        let of_works = *kind == Kind::TaskBegins || OF_TASKS.contains(kind);
+        let of_incidents = own.incidents.is_some() && OF_INCIDENTS.contains(kind);
+        of_works || of_incidents || OF_REPORTS.contains(kind) || *kind == Kind::ClauseStanding
+    };
+    let of = |kinds: Vec<Kind>, subject: Option<String>| Filter {
+        from: Some(own.from),
+        to: own.to,
+        kinds,
+        subject,
         ..Filter::default()
     };
-    let mut filters = vec![Filter {
-        from: Some(wanted.from),
-        to: Some(wanted.to),
-        kinds,
-        ..Filter::default()
-    }];
-    let standing = ways.iter();
-    filters.extend(standing.map(|way| about(&[Kind::ClauseStanding], (*way).to_owned())));
-    filters.extend(tasks.iter().map(|task| about(OF_TASKS, task.to_string())));
-    filters.extend(
-        reports
-            .iter()
-            .map(|report| about(OF_REPORTS, report.to_string())),
-    );
+    let kinds = Kind::ALL.iter().copied();
+    let kinds = kinds.filter(|kind| named(kind) && !is_own(kind));
+    let mut filters = vec![of(kinds.collect(), None)];
+    for way in own.ways {
+        let kinds = vec![Kind::ClauseStanding, Kind::TaskBegins];
+        filters.push(of(kinds, Some((*way).to_owned())));
+    }
+    for task in own.tasks {
+        filters.push(of(OF_TASKS.to_vec(), Some(task.to_string())));
+    }
+    for report in own.reports {
+        filters.push(of(OF_REPORTS.to_vec(), Some(report.to_string())));
+    }
+    for incident in own.incidents.unwrap_or_default() {
+        let kinds = OF_INCIDENTS.iter().copied().filter(|kind| named(kind));
+        filters.push(of(kinds.collect(), Some(incident.to_string())));
+    }
     // Without a kind it would mean every event.
     filters.retain(|filter| !filter.kinds.is_empty());
     filters

@@ -1,21 +1,25 @@
 //! What an auditor is given: how each clause stands, and the tasks, reports, incidents and events behind it, as data and as [`page`]s that people
 //! read. Who writes it into files, with proofs, is the caller.
 
-mod behind;
+pub(crate) mod behind;
 pub mod page;
 
-use directory::command::{CommandError, incident, incident::IncidentView};
+use directory::command::{
+    CommandError, incident,
+    incident::{IncidentKind, IncidentView},
+};
 use jiff::Timestamp;
 use regulation::{Clause, Kind as ClauseKind};
 use serde::Serialize;
-use store::{Snapshot, event::Filter};
+use store::{Error, Snapshot, event::Filter, sql::Sql};
 
 use crate::{
+    check,
     clause::{ClauseDetails, Scene, known, ways},
     facts::Facts,
     report::{ReportText, view as report_view},
     rules::Rules,
-    tables::{report as reports, task as tasks},
+    tables::{incident as incident_reports, report as reports, task as tasks},
     task::{TaskDetails, details},
 };
 
@@ -93,30 +97,69 @@ pub fn gather(
         let ways = ways(rules, clause);
         let mine = |workflow: &str| ways.contains(&workflow);
         let of_it = dossier.tasks.iter();
-        let of_it = of_it.filter(|one| mine(&one.task.workflow));
+        let of_it = of_it.filter(|one| {
+            let review = one.facts.get("review").and_then(|name| name.as_str());
+            mine(&one.task.workflow) || review.is_some_and(mine)
+        });
         let numbers: Vec<i64> = of_it.map(|one| one.task.number).collect();
+        let incidents = incidents_of(snapshot, &ways)?;
+        let of_incidents = reports_of(snapshot, incidents.as_deref())?;
         let came = dossier.reports.iter().filter(|one| {
             let task = one.report.task;
             task.is_some_and(|task| numbers.contains(&task))
+                || of_incidents.contains(&one.report.number)
         });
         let came: Vec<i64> = came.map(|one| one.report.number).collect();
+        let own = behind::Own {
+            from: wanted.from,
+            to: Some(wanted.to),
+            ways: &ways,
+            tasks: &numbers,
+            reports: &came,
+            incidents: incidents.as_deref(),
+        };
         named.extend(numbers.iter().copied());
         dossier.clauses.push(Clauses {
             clause: scene.details(clause),
             looked_at: now,
-            events: behind::filters(clause, &ways, wanted, &numbers, &came),
+            events: behind::filters(clause, &own),
             tasks: numbers,
             reports: came,
         });
     }
     if wanted.clause.is_some() {
         dossier.tasks.retain(|one| named.contains(&one.task.number));
-        dossier.reports.retain(|one| {
-            let task = one.report.task;
-            task.is_some_and(|task| named.contains(&task))
-        });
+        let mine: Vec<i64> = dossier
+            .clauses
+            .iter()
+            .flat_map(|clause| clause.reports.iter().copied())
+            .collect();
+        dossier
+            .reports
+            .retain(|one| mine.contains(&one.report.number));
     }
     Ok(dossier)
+}
+
+/// The numbers of the incidents of the kinds that a clause rests on; `None`: it rests on none.
+pub(crate) fn incidents_of(sql: &mut dyn Sql, ways: &[&str]) -> Result<Option<Vec<i64>>, Error> {
+    let kinds: Vec<IncidentKind> = ways
+        .iter()
+        .flat_map(|way| check::incident_kinds(way))
+        .collect();
+    match kinds.is_empty() {
+        true => Ok(None),
+        false => Ok(Some(incident_reports::numbers_of(sql, &kinds)?)),
+    }
+}
+
+/// The numbers of the reports that were made of incidents.
+pub(crate) fn reports_of(sql: &mut dyn Sql, incidents: Option<&[i64]>) -> Result<Vec<i64>, Error> {
+    let mut found = Vec::new();
+    for incident in incidents.unwrap_or_default() {
+        found.extend(incident_reports::of(sql, *incident)?);
+    }
+    Ok(found)
 }
 
 /// The documents of the period, of whatever clause.

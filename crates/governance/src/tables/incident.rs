@@ -1,5 +1,6 @@
 //! The reports that were made of incidents, and when people were told of steps that are late.
 
+use directory::command::incident::IncidentKind;
 use jiff::Timestamp;
 use store::{
     Error, Tx, params,
@@ -18,6 +19,24 @@ pub(crate) fn link(tx: &mut Tx<'_>, report: i64, incident: i64, what: &str) -> R
         params![report, incident, what],
     )?;
     Ok(())
+}
+
+/// The numbers of the incidents of some kinds, ascending.
+pub(crate) fn numbers_of(sql: &mut dyn Sql, kinds: &[IncidentKind]) -> Result<Vec<i64>, Error> {
+    let mut found = Vec::new();
+    for kind in kinds {
+        let list = "SELECT number FROM incident WHERE kind = ?1";
+        found.extend(rows(sql, list, params![kind.as_str()], |row| row.int(0))?);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// The numbers of the reports that are of an incident.
+pub(crate) fn of(sql: &mut dyn Sql, incident: i64) -> Result<Vec<i64>, Error> {
+    let list = "SELECT report FROM incident_report WHERE incident = ?1 ORDER BY report";
+    rows(sql, list, params![incident], |row| row.int(0))
 }
 
 /// The incident whose opening a report is of.

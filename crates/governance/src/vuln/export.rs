@@ -2,15 +2,18 @@
 
 use advisory::{
     csaf::{self, Justification, Product, Profile, Sharing, Standing},
+    inventory::Item,
     matching::Certainty,
 };
 use directory::command::{Caller, CommandError};
 use jiff::Timestamp;
 use serde_json::Value;
+use store::{Error, sql::Sql};
 
 use super::{
     READERS,
-    case::{Step, Whole},
+    case::{Step, View, Whole},
+    table,
 };
 
 /// Who shares.
@@ -44,6 +47,50 @@ pub async fn document(
             sharing(&whole, publisher, now).map(|sharing| csaf::document(&sharing, profile))
         })
         .await
+}
+
+/// A case as an auditor is given it.
+#[derive(Clone, Debug)]
+pub struct Paper {
+    /// The case.
+    pub case: View,
+    /// The same as an advisory of CSAF 2.0; `None`: it touches nothing here that could be told of.
+    pub csaf: Option<Value>,
+}
+
+/// The cases that were open at any time of a period, ascending, at most `most` of the newest; and whether there were more.
+///
+/// # Errors
+/// When the store fails.
+pub fn papers(
+    sql: &mut dyn Sql,
+    publisher: &Publisher,
+    (from, to): (Timestamp, Timestamp),
+    most: usize,
+    now: Timestamp,
+) -> Result<(Vec<Paper>, bool), Error> {
+    let mut cases = table::cases(sql)?;
+    cases.retain(|case| case.opened_at < to && case.closed_at.is_none_or(|closed| closed >= from));
+    let more = cases.len().saturating_sub(most);
+    cases.drain(..more);
+    let software = table::software(sql, true)?;
+    let items: Vec<Item> = software.into_iter().map(|one| one.item).collect();
+    let mut papers = Vec::with_capacity(cases.len());
+    for case in cases {
+        let Some(whole) = Whole::read(sql, case.number, &items, now)? else {
+            continue;
+        };
+        let csaf = match sharing(&whole, publisher.clone(), now) {
+            Ok(sharing) => Some(csaf::document(&sharing, Profile::Advisory)),
+            Err(CommandError::Store(error)) => return Err(error),
+            Err(_) => None,
+        };
+        papers.push(Paper {
+            case: whole.view(),
+            csaf,
+        });
+    }
+    Ok((papers, more > 0))
 }
 
 fn sharing(whole: &Whole, publisher: Publisher, now: Timestamp) -> Result<Sharing, CommandError> {

@@ -5,6 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use store::{Error, sql::Sql};
 
+use crate::facts::Feeds;
+
 use super::{
     case::{Step, Whole},
     table,
@@ -51,16 +53,24 @@ pub struct Standing {
     pub closed: u64,
 }
 
-/// How it stands at `now`. `feeds` are the names of those that the settings have; each is red that was not read within `most`.
+/// When a feed says that it was made, or its newest record: a date or a time, as its format has it. `None`: it does not say.
+fn made(published: &str) -> Option<Timestamp> {
+    if let Ok(at) = published.parse::<Timestamp>() {
+        return Some(at);
+    }
+    // Some have no zone: that of UTC is at most half a day wrong.
+    let at = published.parse::<jiff::civil::DateTime>().ok()?;
+    at.to_zoned(jiff::tz::TimeZone::UTC)
+        .ok()
+        .map(|at| at.timestamp())
+}
+
+/// How it stands at `now`. `feeds` are those that the settings have; each is red that was not read in time, or that was read, but had
+/// nothing new for too long: a mirror that is not fed any more.
 ///
 /// # Errors
 /// When the store fails.
-pub fn standing(
-    sql: &mut dyn Sql,
-    feeds: &[String],
-    most: SignedDuration,
-    now: Timestamp,
-) -> Result<Standing, Error> {
+pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Standing, Error> {
     let mut standing = Standing::default();
     for look in table::looks(sql)? {
         standing.listed_at = standing.listed_at.max(Some(look.looked_at));
@@ -76,17 +86,22 @@ pub fn standing(
         .collect();
     standing.software = u64::try_from(items.len()).unwrap_or(u64::MAX);
     let known = table::feeds(sql)?;
-    for name in feeds {
+    for name in &feeds.names {
         let feed = known.iter().find(|feed| feed.name == *name);
         let good_at = feed.and_then(|feed| feed.good_at);
-        let is_old = good_at.is_none_or(|at| now.duration_since(at) > most);
+        let is_old = good_at.is_none_or(|at| now.duration_since(at) > feeds.most_age);
         let trouble = match feed {
             None => Some("it was never read".to_owned()),
             Some(feed) if is_old => Some(match feed.failed.as_str() {
                 "" => "it was not read for too long".to_owned(),
                 failed => failed.to_owned(),
             }),
-            Some(_) => None,
+            Some(feed) => {
+                let made = made(&feed.published);
+                let stale = made.zip(feeds.most_published);
+                let stale = stale.is_some_and(|(at, most)| now.duration_since(at) > most);
+                stale.then(|| format!("the newest in it is of {}", feed.published))
+            }
         };
         standing.feeds.push(FeedStanding {
             name: name.clone(),

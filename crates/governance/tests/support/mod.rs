@@ -81,6 +81,7 @@ pub fn good(site: &Site) -> Facts {
         feeds: Feeds {
             names: vec!["rustsec".to_owned()],
             most_age: SignedDuration::from_hours(48),
+            most_published: None,
         },
         ..Facts::default()
     }

@@ -206,7 +206,8 @@ mod tests {
             directory: "https://authority.example/directory".to_owned(),
             contact: Vec::new(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
-            http_port: 80,
+            challenge: crate::settings::Challenge::Http,
+            port: 80,
             ca_file: None,
         }
     }

@@ -1,4 +1,4 @@
-//! One order: the account, the proofs (http-01), and the certificate.
+//! One order: the account, the proofs (http-01 or tls-alpn-01), and the certificate.
 
 use std::{fs, time::Duration};
 
@@ -12,7 +12,10 @@ use store::{AccountId, Recorded, acme};
 use trail::{Actor, Event, Kind};
 
 use super::answer::Answers;
-use crate::{settings::AcmeRules, site::Site};
+use crate::{
+    settings::{AcmeRules, Challenge},
+    site::Site,
+};
 
 /// How long it is asked whether the authority is done.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -31,8 +34,8 @@ pub(super) async fn certificate(site: &Site, rules: &AcmeRules) -> Result<String
         .new_order(&NewOrder::new(&names))
         .await
         .map_err(|e| format!("the order was not taken: {e}"))?;
-    let answers = Answers::listen(settings.listen.addresses.get_ref(), rules.http_port)?;
-    prove(&mut order, &answers).await?;
+    let answers = Answers::listen(site, rules)?;
+    prove(&mut order, rules.challenge, &answers).await?;
     let patience = RetryPolicy::new().timeout(PATIENCE);
     let status = order.poll_ready(&patience).await;
     let status = status.map_err(|e| format!("asking how the proof stands: {e}"))?;
@@ -133,7 +136,7 @@ async fn keep(
 }
 
 /// Has the answers to the authority's questions ready, and asks it to come.
-async fn prove(order: &mut Order, answers: &Answers) -> Result<(), String> {
+async fn prove(order: &mut Order, by: Challenge, answers: &Answers) -> Result<(), String> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization =
@@ -143,10 +146,19 @@ async fn prove(order: &mut Order, answers: &Answers) -> Result<(), String> {
             AuthorizationStatus::Pending => {}
             status => return Err(format!("a name cannot be proven: its proof is {status:?}")),
         }
+        let name = authorization.identifier().to_string();
+        let kind = match by {
+            Challenge::Http => ChallengeType::Http01,
+            Challenge::TlsAlpn => ChallengeType::TlsAlpn01,
+        };
         let mut challenge = authorization
-            .challenge(ChallengeType::Http01)
-            .ok_or("the authority does not offer http-01")?;
-        answers.put(&challenge.token, challenge.key_authorization().as_str());
+            .challenge(kind)
+            .ok_or_else(|| format!("the authority does not offer {}", by.name()))?;
+        let answer = challenge.key_authorization();
+        match by {
+            Challenge::Http => answers.put(&challenge.token, answer.as_str()),
+            Challenge::TlsAlpn => answers.show(&name, answer.digest().as_ref())?,
+        }
         challenge
             .set_ready()
             .await

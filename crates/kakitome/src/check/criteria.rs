@@ -41,7 +41,7 @@ pub(super) async fn check(settings: &Settings, found: &mut Findings) {
         Err(error) => return found.add(Level::Error, "screening", error.to_string()),
     };
     let always = Evidence::of_peer(ALWAYS_LISTED.into(), "");
-    let said = screener.lists(&lists, &always, TIME).await;
+    let said = screener.lists(&lists, (&always, &[]), TIME).await;
     for list in &lists {
         let zone = list.zone.as_str();
         let (level, text) = match said.iter().find(|said| said.zone == zone) {

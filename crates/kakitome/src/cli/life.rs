@@ -52,7 +52,8 @@ pub(crate) enum IncidentCommand {
         note: String,
     },
     /// Use a lever that the incident's runbook offers: suspend or resume an identifier, block or unblock a network, hold or release
-    /// queued mail; it is done at once, and told with the incident
+    /// queued mail, limit or unlimit how much mail one may have, drain or undrain a listener; it is done at once, and told with the
+    /// incident. What is limited or drained is so until the incident is closed at the latest
     Act(ActArgs),
     /// Close an incident; refused while a step is missing
     Close {
@@ -69,18 +70,21 @@ pub(crate) struct ActArgs {
     /// The lever
     #[arg(value_enum)]
     pub(crate) lever: LeverWord,
-    /// The identifier (suspend, resume) or the network (block, unblock)
+    /// The identifier (suspend, resume), the network (block, unblock, limit, unlimit), or exchange or submission (drain, undrain)
     #[arg(conflicts_with_all = ["identifier", "domain"])]
     pub(crate) target: Option<String>,
-    /// Of hold and release: mail of this identifier
+    /// Of hold, release, limit and unlimit: mail of this identifier
     #[arg(long, conflicts_with = "domain")]
     pub(crate) identifier: Option<String>,
-    /// Of hold and release: mail for this domain
+    /// Of hold, release, limit and unlimit: mail for this domain
     #[arg(long)]
     pub(crate) domain: Option<String>,
     /// Of block: for so long, for example 7d [default: until it is unblocked]
     #[arg(long = "for", value_name = "TIME", value_parser = super::block::time)]
     pub(crate) time: Option<crate::settings::Time>,
+    /// Of limit: so many recipients in a minute or an hour, for example 20/minute; of an identifier in an hour
+    #[arg(long, value_name = "RATE")]
+    pub(crate) rate: Option<directory::restraint::Rate>,
     /// Why [default: what the incident was opened for]
     #[arg(long, default_value = "")]
     pub(crate) note: String,
@@ -101,6 +105,14 @@ pub(crate) enum LeverWord {
     Hold,
     /// Let it go
     Release,
+    /// Let an identifier, a network or a domain have only so much mail in a time
+    Limit,
+    /// As much as before
+    Unlimit,
+    /// Take no new mail (451) from elsewhere (exchange) or from staff (submission), and try all at once that waits in the queue
+    Drain,
+    /// Take new mail again
+    Undrain,
 }
 
 /// Kinds of incidents.

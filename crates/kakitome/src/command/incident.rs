@@ -8,6 +8,7 @@ use directory::{
         lever::{self, Target},
         surge,
     },
+    restraint::{Door, Of},
     runbook::Lever,
 };
 use jiff::tz::TimeZone;
@@ -116,20 +117,42 @@ async fn act(caller: &Caller, args: ActArgs) -> Result<IncidentView, Failure> {
         LeverWord::Unblock => Lever::Unblock,
         LeverWord::Hold => Lever::Hold,
         LeverWord::Release => Lever::Release,
+        LeverWord::Limit => Lever::Limit,
+        LeverWord::Unlimit => Lever::Unlimit,
+        LeverWord::Drain => Lever::Drain,
+        LeverWord::Undrain => Lever::Undrain,
     };
+    if args.rate.is_some() && lever != Lever::Limit {
+        let words = "--rate belongs to the lever limit".to_owned();
+        return Err(Failure::Words(words));
+    }
     if args.time.is_some() && lever != Lever::Block {
         let words = "--for belongs to the lever block".to_owned();
         return Err(Failure::Words(words));
     }
     let wrong =
         |what: &str, error: &dyn std::fmt::Display| Failure::Words(format!("{what}: {error}"));
+    let limits = matches!(lever, Lever::Limit | Lever::Unlimit);
     let target = match (args.identifier, args.domain, args.target) {
+        (Some(name), _, _) if limits => Target::Limited(Of::Identifier(name), args.rate),
         (Some(name), _, _) => Target::MailOf(name),
         (None, Some(name), _) => {
             let host = Host::parse(&name).map_err(|error| wrong(&name, &error))?;
-            Target::MailFor(host)
+            match limits {
+                true => Target::Limited(Of::Domain(host), args.rate),
+                false => Target::MailFor(host),
+            }
         }
         (None, None, Some(name)) => match lever {
+            Lever::Limit | Lever::Unlimit => {
+                let network = name.parse().map_err(|error| wrong(&name, &error))?;
+                Target::Limited(Of::Network(network), args.rate)
+            }
+            Lever::Drain | Lever::Undrain => {
+                let door = Door::ALL.into_iter().find(|door| door.as_str() == name);
+                let no_door = || wrong(&name, &"it is exchange or submission");
+                Target::Door(door.ok_or_else(no_door)?)
+            }
             Lever::Block | Lever::Unblock => {
                 let network = name.parse().map_err(|error| wrong(&name, &error))?;
                 Target::Network(network, args.time.map(|time| time.0))
@@ -137,7 +160,8 @@ async fn act(caller: &Caller, args: ActArgs) -> Result<IncidentView, Failure> {
             _ => Target::Identifier(name),
         },
         (None, None, None) => {
-            let words = "say on what: an identifier, a network, or --identifier or --domain";
+            let words =
+                "say on what: an identifier, a network, a listener, or --identifier or --domain";
             return Err(Failure::Words(words.to_owned()));
         }
     };

@@ -296,6 +296,16 @@ async fn document(
     number: i64,
     format: ExportFormat,
 ) -> Result<Value, Failure> {
+    let publisher = publisher(site);
+    let profile = match format {
+        ExportFormat::Csaf => Profile::Advisory,
+        ExportFormat::Vex => Profile::Vex,
+    };
+    Ok(export::document(caller, number, profile, publisher, site.world.now()).await?)
+}
+
+/// Who shares documents about cases.
+pub(super) fn publisher(site: &Site) -> Publisher {
     let settings = site.settings();
     let keys = &settings.vulnerabilities;
     let domain = settings
@@ -304,15 +314,10 @@ async fn document(
         .map(|domain| domain.name.get_ref().clone())
         .unwrap_or_default();
     let url = keys.publisher_url.as_ref().map(|url| url.get_ref().clone());
-    let publisher = Publisher {
+    Publisher {
         name: keys.publisher.clone().unwrap_or_else(|| domain.clone()),
         namespace: url.unwrap_or_else(|| format!("https://{domain}")),
-    };
-    let profile = match format {
-        ExportFormat::Csaf => Profile::Advisory,
-        ExportFormat::Vex => Profile::Vex,
-    };
-    Ok(export::document(caller, number, profile, publisher, site.world.now()).await?)
+    }
 }
 
 async fn share(

@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::MetadataExt as _, path::Path};
 
-use governance::facts::{Canary, Disk, Facts, Feeds, Probe, Scanning};
+use governance::facts::{Canary, Disk, Facts, Probe, Scanning};
 use malware::Scanners;
 
 use crate::{
@@ -23,7 +23,6 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         let names = list.iter().map(|one| one.get_ref().clone());
         names.collect::<Vec<String>>()
     };
-    let (feeds, most_age) = vulnerabilities::watched(site);
     let path = site.path.clone();
     let readable = tokio::task::spawn_blocking(move || readable_by_others(&path)).await;
     Facts {
@@ -55,10 +54,8 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         disk: disk(&site.path, &settings),
         readable_by_others: readable.unwrap_or_default(),
         traffic: Some(traffic::options(site)),
-        feeds: Feeds {
-            names: feeds,
-            most_age,
-        },
+        feeds: vulnerabilities::watched(site),
+        terms: settings.checks.terms(),
         clock_behind: u64::try_from(site.store.clock_behind().as_secs()).unwrap_or_default(),
     }
 }

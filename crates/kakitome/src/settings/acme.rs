@@ -26,9 +26,37 @@ pub(crate) struct AcmeKeys {
     /// The port at which the authority's questions (http-01) come in. Default 80.
     #[serde(default)]
     pub(crate) http_port: Option<u16>,
+    /// How names are proven. Default `http-01`.
+    #[serde(default)]
+    pub(crate) challenge: Challenge,
+    /// The port at which the authority's questions (tls-alpn-01) come in. Default 443. The site's own pages may be there.
+    #[serde(default)]
+    pub(crate) tls_port: Option<u16>,
     /// The root that vouches for the authority's own server. Default: those of the system.
     #[serde(default)]
     pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// How names are proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) enum Challenge {
+    /// By an answer over HTTP (RFC 8555, section 8.3).
+    #[default]
+    #[serde(rename = "http-01")]
+    Http,
+    /// By a certificate within TLS (RFC 8737).
+    #[serde(rename = "tls-alpn-01")]
+    TlsAlpn,
+}
+
+impl Challenge {
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http-01",
+            Self::TlsAlpn => "tls-alpn-01",
+        }
+    }
 }
 
 /// How the certificate is had.
@@ -40,8 +68,10 @@ pub(crate) struct AcmeRules {
     pub(crate) contact: Vec<String>,
     /// The names that the certificate is for.
     pub(crate) names: Vec<String>,
+    /// How they are proven.
+    pub(crate) challenge: Challenge,
     /// The port at which the authority's questions come in.
-    pub(crate) http_port: u16,
+    pub(crate) port: u16,
     /// The root that vouches for the authority's own server.
     pub(crate) ca_file: Option<PathBuf>,
 }
@@ -56,12 +86,21 @@ impl AcmeKeys {
             let reason = "an authority gives nothing to who does not agree to its terms: terms_agreed = true, once they were read";
             return Err(at(self.directory.span(), reason.into()));
         }
+        let other = match self.challenge {
+            Challenge::Http => self.tls_port.is_some().then_some("tls_port"),
+            Challenge::TlsAlpn => self.http_port.is_some().then_some("http_port"),
+        };
+        if let Some(other) = other {
+            let challenge = self.challenge.name();
+            let reason = format!("{other} is the port of another challenge than {challenge}");
+            return Err(at(self.directory.span(), reason));
+        }
         for name in &self.names {
             Domain::parse(name.get_ref()).map_err(|error| {
                 let shown = name.get_ref();
                 at(
                     name.span(),
-                    format!("{shown:?} is no name that can be proven by http-01: {error}"),
+                    format!("{shown:?} is no name that can be proven: {error}"),
                 )
             })?;
         }
@@ -91,7 +130,11 @@ impl Settings {
             directory: keys.directory.get_ref().clone(),
             contact: keys.contact.clone(),
             names,
-            http_port: keys.http_port.unwrap_or(80),
+            challenge: keys.challenge,
+            port: match keys.challenge {
+                Challenge::Http => keys.http_port.unwrap_or(80),
+                Challenge::TlsAlpn => keys.tls_port.unwrap_or(443),
+            },
             ca_file: keys.ca_file.as_ref().map(|path| directory.join(path)),
         })
     }

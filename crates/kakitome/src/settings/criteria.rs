@@ -58,6 +58,7 @@ enum ByKeys {
     Hello,
     Sender,
     Author,
+    Text,
 }
 
 /// What is done, in words.
@@ -292,6 +293,7 @@ fn list(keys: &DnsListKeys) -> Result<DnsList, Wrong> {
             ByKeys::Hello => ListedBy::Hello,
             ByKeys::Sender => ListedBy::Sender,
             ByKeys::Author => ListedBy::Author,
+            ByKeys::Text => ListedBy::Text,
         },
         answers,
         then: keys.then.into(),

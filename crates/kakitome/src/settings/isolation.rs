@@ -1,8 +1,8 @@
-//! `[isolation]`: who sends malware from inside is shut out (clause 5.2(5)).
+//! `[isolation]`: who sends malware from inside is shut out (clause 5.2(5)), and malware from outside opens an incident (clause 5.2(6)).
 
 use std::time::Duration;
 
-use directory::isolation::Isolation;
+use directory::{isolation::Isolation, outside::Outside};
 use serde::Deserialize;
 use toml::Spanned;
 use wire::ExplicitNetwork;
@@ -22,11 +22,18 @@ pub(crate) struct IsolationKeys {
     pub(crate) except: Vec<Spanned<String>>,
     /// How long an address is blocked, unless somebody ends it before.
     pub(crate) block_time: Spanned<Time>,
+    /// Whether malware from outside opens an incident.
+    outside_incidents: bool,
+    /// How long after one about a source no other is opened about it.
+    outside_again_after: Spanned<Time>,
+    /// Incidents about malware from outside that the server has open at once at most.
+    outside_most_open: Spanned<u64>,
 }
 
 impl Default for IsolationKeys {
     fn default() -> Self {
         let usual = Isolation::default();
+        let outside = Outside::default();
         let except = usual.except.iter();
         Self {
             enabled: true,
@@ -34,6 +41,9 @@ impl Default for IsolationKeys {
                 .map(|network| Spanned::new(0..0, network.to_string()))
                 .collect(),
             block_time: Spanned::new(0..0, Time(usual.block_time)),
+            outside_incidents: true,
+            outside_again_after: Spanned::new(0..0, Time(outside.again_after)),
+            outside_most_open: Spanned::new(0..0, outside.most_open),
         }
     }
 }
@@ -48,7 +58,23 @@ impl IsolationKeys {
             let reason = "block_time lies between 1m and 3650d";
             return Err(at(self.block_time.span(), reason.into()));
         }
+        if !(SHORTEST..=LONGEST).contains(&self.outside_again_after.get_ref().0) {
+            let reason = "outside_again_after lies between 1m and 3650d";
+            return Err(at(self.outside_again_after.span(), reason.into()));
+        }
+        if !(1..=1000).contains(self.outside_most_open.get_ref()) {
+            let reason = "outside_most_open lies between 1 and 1000";
+            return Err(at(self.outside_most_open.span(), reason.into()));
+        }
         Ok(())
+    }
+
+    /// When malware from outside opens an incident.
+    pub(super) fn outside(&self) -> Option<Outside> {
+        self.outside_incidents.then(|| Outside {
+            again_after: self.outside_again_after.get_ref().0,
+            most_open: *self.outside_most_open.get_ref(),
+        })
     }
 
     /// For the directory. The exchange servers that own mail comes by are never blocked either.

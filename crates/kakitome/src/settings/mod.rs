@@ -8,6 +8,7 @@ mod analysis;
 mod audit;
 mod bounds;
 mod capacity;
+mod checks;
 mod criteria;
 mod engines;
 mod error;
@@ -43,7 +44,7 @@ use bounds::Places;
 
 pub(crate) use self::regulation::RegulationKeys;
 pub(crate) use self::traffic::TrafficKeys;
-pub(crate) use acme::{AcmeKeys, AcmeRules};
+pub(crate) use acme::{AcmeKeys, AcmeRules, Challenge};
 pub(crate) use audit::{AuditKeys, ForwardTo};
 pub(crate) use capacity::CapacityKeys;
 pub(crate) use error::SettingsError;
@@ -109,6 +110,8 @@ pub(crate) struct Settings {
     pub(crate) isolation: IsolationKeys,
     #[serde(default)]
     pub(crate) capacity: CapacityKeys,
+    #[serde(default)]
+    pub(crate) checks: checks::CheckKeys,
     #[serde(default)]
     pub(crate) traffic: TrafficKeys,
     #[serde(default)]
@@ -357,6 +360,7 @@ impl Settings {
         }
         self.isolation.check(at)?;
         self.capacity.check(at)?;
+        self.checks.check(at)?;
         self.regulation.check(at)?;
         self.traffic.check(at)?;
         self.signing.check(at)?;

@@ -90,6 +90,7 @@ impl Settings {
             idle_grace: keys.idle_grace.0,
             roster_grace: keys.roster_grace.0,
             isolation: self.isolation.made(&self.mailbox.exchange_servers),
+            outside: self.isolation.outside(),
             submission: self.submission.rule(),
             order_lifetime: keys.order_lifetime.0,
         }

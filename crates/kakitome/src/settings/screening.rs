@@ -23,6 +23,8 @@ const MOST_TIME: Duration = Duration::from_secs(300);
 const MOST_GREETING_WAIT: Duration = Duration::from_secs(30);
 /// Signatures of one message: each costs a question, and the work of public-key cryptography.
 const MOST_SIGNATURES: usize = 20;
+/// Domains of one message that lists may be asked about: each is up to three questions to each list.
+const MOST_TEXT_DOMAINS: usize = 100;
 
 /// `[screening]`
 #[derive(Debug, Deserialize)]
@@ -35,6 +37,8 @@ pub(crate) struct ScreeningKeys {
     pub(crate) time: Spanned<Time>,
     /// DKIM signatures of one message that are verified.
     pub(crate) signatures: Spanned<usize>,
+    /// Domains that links in the text lead to that lists are asked about.
+    pub(crate) text_domains: Spanned<usize>,
     /// Mail that fails DMARC and whose author's domain says `p=reject`.
     pub(crate) dmarc_reject: ChoiceKeys,
     /// Mail that fails DMARC and whose author's domain says `p=quarantine`.
@@ -76,6 +80,7 @@ impl Default for ScreeningKeys {
             enabled: None,
             time: Spanned::new(0..0, Time(limits.time)),
             signatures: Spanned::new(0..0, limits.signatures),
+            text_domains: Spanned::new(0..0, limits.text_domains),
             dmarc_reject: policy.dmarc_reject.into(),
             dmarc_quarantine: policy.dmarc_quarantine.into(),
             dmarc_exceptions: Vec::new(),
@@ -171,6 +176,10 @@ impl ScreeningKeys {
             let reason = format!("signatures lies between 1 and {MOST_SIGNATURES}");
             return Err(at(self.signatures.span(), reason));
         }
+        if !(1..=MOST_TEXT_DOMAINS).contains(self.text_domains.get_ref()) {
+            let reason = format!("text_domains lies between 1 and {MOST_TEXT_DOMAINS}");
+            return Err(at(self.text_domains.span(), reason));
+        }
         for text in &self.dmarc_exceptions {
             Exception::parse(text.get_ref()).map_err(|reason| at(text.span(), reason))?;
         }
@@ -242,6 +251,7 @@ impl ScreeningKeys {
         let limits = screening::Limits {
             time: self.time.get_ref().0,
             signatures: *self.signatures.get_ref(),
+            text_domains: *self.text_domains.get_ref(),
         };
         let greeting_wait = self.greeting_wait.get_ref().0;
         Ok(Some(transfer::Screening {

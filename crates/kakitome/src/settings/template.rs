@@ -159,7 +159,8 @@ certificate = \"keys/tls.crt\"
 key = \"keys/tls.key\"
 # An authority that gives certificates (ACME, RFC 8555), and renews them. It asks back by HTTP at port 80 of this server; read its terms first.
 # acme = { directory = \"https://acme-v02.api.letsencrypt.org/directory\", terms_agreed = true, contact = [\"mailto:postmaster@example.org\"] }
-# Further keys: names = [\"mail.example.org\"], http_port = 80, ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
+# Further keys: names = [\"mail.example.org\"], http_port = 80, challenge = \"tls-alpn-01\" (default http-01) with tls_port = 443 (where the
+# site's own pages may be), ca_file = \"acme-ca.pem\" (what vouches for the authority's own server)
 
 [submission]
 # Networks that may submit without authentication (clause 6.1(1)b); explicit ones only.
@@ -239,6 +240,21 @@ unauthenticated_networks = []
 # enabled = true
 # except = [\"127.0.0.0/8\", \"::1/128\"]  # networks that are never blocked; name proxies and relays that bring many people's mail
 # block_time = \"30d\"             # unless somebody ends it before
+# Malware from outside opens an incident with its report of abuse (clause 5.2(6)): one about a source.
+# outside_incidents = true
+# outside_again_after = \"7d\"     # so long no other is opened about the same source
+# outside_most_open = 10          # of the server's own at once, however many sources there are
+
+[checks]                          # within how many days things have to be done before the clause that demands them turns red
+# conspicuous = 100               # refusals of relaying, or failed logins, of a day from which on somebody has to look closer (8.2(3))
+# analysed_days = 7               # that somebody did: `audit analyse` (8.2(3))
+# analysis_holds_days = 1         # how long that holds
+# abuse_decided_days = 14         # that a report of abuse is sent or dropped (5.2(6))
+# outbreak_told_days = 1          # that staff are told of an outbreak (5.2(2))
+# outbreak_pulled_days = 3        # that what was found of it in mailboxes is pulled
+# case_reported_days = 3          # that a vulnerability is reported (4.3(3))
+# case_acted_days = 30            # that it is planned, approved and ordered, and that what was ordered is done (4.3(4), 8.3(4), 8.3(5))
+# case_shared_days = 30           # that it is decided whether officers elsewhere are told of what is exploited (8.3(6))
 
 [traffic]
 # Mail is counted by the hour and held against what is usual in that hour of the week (clause 4.4): `traffic list | normal | deviations`.
@@ -367,6 +383,11 @@ unauthenticated_networks = []
 # limit = \"3d\"                    # a feed that was not read within this time is red
 # feed_size = \"512MiB\"            # of one feed
 # feed_time = \"10m\"               # for fetching one feed
+# feed_unpacked = \"2GiB\"          # of all records of an archive together
+# feed_document = \"32MiB\"         # of a feed that is no archive
+# feed_record = \"4MiB\"            # of one record; a longer one is passed over
+# feed_records = 1000000           # of one feed
+# stale_after = \"45d\"             # a feed whose newest record is older is red, though it was read: its mirror is not fed any more
 # ca_file = \"feeds-ca.pem\"        # roots that vouch for the feeds' hosts; default: the system's
 # dpkg_status = \"/var/lib/dpkg/status\"
 # os_release = \"/etc/os-release\"
@@ -446,8 +467,10 @@ const SCREENING: &str = "
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 # greeting_wait = \"0s\"            # how long strangers wait for the greeting, to see whether they talk before; 30s at most
-# DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author. answers that count; then, and where
+# DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author, or text (the domains that links
+# in the text lead to, as SURBL, URIBL and DBL have them; text_domains of one message). answers that count; then, and where
 # the list does not answer, trouble = accept or defer. A list that lists everything, or refuses this resolver, counts for nothing.
+# text_domains = 20               # domains of one message that lists by text are asked about, each with what it is in
 # dns_list = [{ zone = \"bl.example\", answers = [\"127.0.0.2-11\"], then = \"refuse\" }]
 # What rules ask for by name; in = subject, text, file-name, header:NAME. Case, width and spaces do not count in texts; expressions are
 # regular expressions, which take time in proportion to the text, whatever they are.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use advisory::{feed::Format, inventory::Item};
+use advisory::{Limits, feed::Format, inventory::Item};
 use rustls::RootCertStore;
 use serde::Deserialize;
 use toml::Spanned;
@@ -29,6 +29,17 @@ pub(crate) struct VulnerabilityKeys {
     pub(crate) feed_size: Size,
     /// For fetching one feed.
     pub(crate) feed_time: Time,
+    /// Octets of all records of an archive together, unpacked.
+    feed_unpacked: Size,
+    /// Octets of a feed that is no archive, unpacked.
+    feed_document: Size,
+    /// Octets of one record.
+    feed_record: Size,
+    /// Records of one feed.
+    feed_records: u64,
+    /// A feed is red whose newest record, or whose making, was so long ago by its own word, though it was read in time: a mirror that is
+    /// not fed any more.
+    pub(crate) stale_after: Time,
     /// PEM file of the roots that vouch for the feeds' hosts; relative to the site's directory. Default: the system's.
     pub(crate) ca_file: Option<PathBuf>,
     /// Where dpkg keeps what is installed.
@@ -81,11 +92,17 @@ pub(crate) struct SoftwareKeys {
 
 impl Default for VulnerabilityKeys {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
             daily: None,
             limit: Time::seconds(3 * 86_400),
             feed_size: Size::mebibytes(512),
             feed_time: Time::seconds(600),
+            feed_unpacked: Size(limits.unpacked),
+            feed_document: Size(limits.document),
+            feed_record: Size(limits.record),
+            feed_records: limits.records,
+            stale_after: Time::seconds(45 * 86_400),
             ca_file: None,
             dpkg_status: "/var/lib/dpkg/status".into(),
             os_release: "/etc/os-release".into(),
@@ -176,6 +193,16 @@ impl VulnerabilityKeys {
             ));
         }
         Ok(())
+    }
+
+    /// What of a feed is read.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            unpacked: self.feed_unpacked.0,
+            document: self.feed_document.0,
+            record: self.feed_record.0,
+            records: self.feed_records,
+        }
     }
 
     /// The roots, from their file.

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use advisory::{Limits, feed::Format};
+use advisory::feed::Format;
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use governance::vuln::import::{self, Gatherer, Imported, Origin};
@@ -58,11 +58,11 @@ pub(crate) async fn import(
         Ok((mut file, found)) => {
             origin.digest = found;
             let mut heard = Gatherer::new(&site.store).await?;
+            let limits = site.settings().vulnerabilities.limits();
             let reading = tokio::task::spawn_blocking(move || {
-                let reading =
-                    advisory::feed::read(format, &mut file, &Limits::default(), &mut |entry| {
-                        heard.hear(entry);
-                    });
+                let reading = advisory::feed::read(format, &mut file, &limits, &mut |entry| {
+                    heard.hear(entry);
+                });
                 (reading, heard)
             });
             match reading.await {

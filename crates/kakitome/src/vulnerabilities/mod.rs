@@ -6,7 +6,10 @@ mod tell;
 
 use std::{sync::Arc, time::Duration};
 
-use governance::vuln::{self, Standing, import::Imported, inventory::Listed};
+use governance::{
+    facts::Feeds,
+    vuln::{self, Standing, import::Imported, inventory::Listed},
+};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use wire::Shutdown;
 
@@ -131,8 +134,8 @@ pub(crate) async fn tell_of_new(site: &Site) -> Result<(), store::Error> {
     tell::cases(site).await
 }
 
-/// The names of the feeds that are read every day, and how old what was read may be.
-pub(crate) fn watched(site: &Site) -> (Vec<String>, SignedDuration) {
+/// The feeds that are read every day, and how old what was read, and what they say of themselves, may be.
+pub(crate) fn watched(site: &Site) -> Feeds {
     let settings = site.settings();
     let names = match settings.vulnerabilities_daily() {
         Some(_) => settings
@@ -143,9 +146,15 @@ pub(crate) fn watched(site: &Site) -> (Vec<String>, SignedDuration) {
             .collect(),
         None => Vec::new(),
     };
-    let most =
-        SignedDuration::try_from(settings.vulnerabilities.limit.0).unwrap_or(SignedDuration::MAX);
-    (names, most)
+    let keys = &settings.vulnerabilities;
+    let time = |time: crate::settings::Time| {
+        SignedDuration::try_from(time.0).unwrap_or(SignedDuration::MAX)
+    };
+    Feeds {
+        names,
+        most_age: time(keys.limit),
+        most_published: Some(time(keys.stale_after)),
+    }
 }
 
 /// How it stands.
@@ -153,10 +162,10 @@ pub(crate) fn watched(site: &Site) -> (Vec<String>, SignedDuration) {
 /// # Errors
 /// The store's.
 pub(crate) async fn standing(site: &Site) -> Result<Standing, store::Error> {
-    let (names, most) = watched(site);
+    let feeds = watched(site);
     let now = site.world.now();
     site.store
-        .read(move |snapshot| vuln::standing(snapshot, &names, most, now))
+        .read(move |snapshot| vuln::standing(snapshot, &feeds, now))
         .await
 }
 

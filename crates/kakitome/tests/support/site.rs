@@ -60,6 +60,7 @@ pub(crate) struct Site {
     directory: PathBuf,
     place: TempDir,
     roots: Option<PathBuf>,
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Site {
@@ -98,6 +99,7 @@ impl Site {
             directory,
             place,
             roots: None,
+            environment: Vec::new(),
         };
         // A story's domains are in no DNS, and each message would wait for it. Who has one says `screened`.
         site.set("screening", NOT_SCREENED);
@@ -124,6 +126,7 @@ impl Site {
             directory: place.path().join("site"),
             place,
             roots: None,
+            environment: Vec::new(),
         };
         let mut all = vec!["restore", backup.to_str().unwrap()];
         all.extend(words);
@@ -160,6 +163,11 @@ impl Site {
     /// When it is served from now on, the system's root certificates are those of the file.
     pub(crate) fn trusts(&mut self, roots: PathBuf) {
         self.roots = Some(roots);
+    }
+
+    /// When it is served from now on, its environment has this variable.
+    pub(crate) fn with_variable(&mut self, name: &'static str, value: String) {
+        self.environment.push((name, value));
     }
 
     /// The settings as they stand.
@@ -216,6 +224,7 @@ impl Site {
         if let Some(roots) = &self.roots {
             command.env("SSL_CERT_FILE", roots);
         }
+        command.envs(self.environment.iter().cloned());
         let process = Process::start(&format!("kakitome at {}", self.address), &mut command, &log);
         let server = self.server.insert(process);
         let (address, socket) = (self.address, self.directory.join("run/control.sock"));

@@ -8,8 +8,12 @@ use std::{
 use hickory_resolver::{net::NetError, proto::rr::RData};
 use tokio::time::{Instant, timeout_at};
 
+use message::Domain;
+
 use super::Screener;
-use crate::{DnsList, Evidence, Finding, ListedBy, Listing, evidence, lists::is_listing};
+use crate::{
+    DnsList, Evidence, Finding, ListedBy, Listing, evidence, links::asked, lists::is_listing,
+};
 
 /// How long it is believed that a list answers as a list does.
 const TRIED_EVERY: Duration = Duration::from_secs(3600);
@@ -19,25 +23,40 @@ const MOST_ANSWERS: usize = 8;
 const MOST_NAME: usize = 253;
 
 impl Screener {
-    /// What those of `lists` say that list something, or do not answer as lists do, within `time`.
-    pub async fn lists(&self, lists: &[DnsList], found: &Evidence, time: Duration) -> Vec<Listing> {
+    /// What those of `lists` say that list something, or do not answer as lists do, within `time`: one word of each list. `linked` is
+    /// where links in the text lead.
+    pub async fn lists(
+        &self,
+        lists: &[DnsList],
+        (found, linked): (&Evidence, &[Domain]),
+        time: Duration,
+    ) -> Vec<Listing> {
         let by = Instant::now() + time;
         let mut asked = tokio::task::JoinSet::new();
         for (number, list) in lists.iter().enumerate() {
-            let Some((name, question)) = question(list, found) else {
-                continue;
-            };
-            let (screener, zone, kind) = (self.clone(), list.zone.as_str().to_owned(), list.by);
-            asked.spawn(async move {
-                let said = screener.list(&zone, kind, &question, by).await;
-                (number, said.map(|said| (zone, kind, name, said)))
-            });
+            for (place, (name, question)) in questions(list, found, linked).into_iter().enumerate()
+            {
+                let (screener, list) = (self.clone(), list.clone());
+                asked.spawn(async move {
+                    let (zone, kind) = (list.zone.as_str().to_owned(), list.by);
+                    let said = screener.list(&zone, kind, &question, by).await;
+                    let rank = said.as_ref().map(|said| match said {
+                        Ok(answers) if answers.iter().any(|answer| list.counts(*answer)) => 0,
+                        // That it could not be asked tells more than an answer that does not count.
+                        Err(_) => 1,
+                        Ok(_) => 2,
+                    });
+                    let order = (number, rank.unwrap_or(u8::MAX), place);
+                    (order, said.map(|said| (zone, kind, name, said)))
+                });
+            }
         }
         let mut told = Vec::new();
-        while let Some(Ok((number, said))) = asked.join_next().await {
-            told.extend(said.map(|said| (number, said)));
+        while let Some(Ok((order, said))) = asked.join_next().await {
+            told.extend(said.map(|said| (order, said)));
         }
-        told.sort_by_key(|(number, _)| *number);
+        told.sort_by_key(|(order, _)| *order);
+        told.dedup_by_key(|((number, ..), _)| *number);
         let listing =
             |(zone, by, name, said): (String, ListedBy, String, Result<Vec<Ipv4Addr>, String>)| {
                 let (answers, reason) = match said {
@@ -129,6 +148,27 @@ fn is_nothing(error: &NetError) -> bool {
     error.is_no_records_found()
 }
 
+/// What a list is asked: of one thing, or of all domains that the text leads to.
+fn questions(list: &DnsList, found: &Evidence, linked: &[Domain]) -> Vec<(String, String)> {
+    if list.by != ListedBy::Text {
+        return question(list, found).into_iter().collect();
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in linked.iter().flat_map(asked) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let zone = list.zone.as_str();
+    let questions = names.into_iter().map(|name| {
+        let question = format!("{name}.{zone}");
+        (name, question)
+    });
+    questions
+        .filter(|(_, question)| question.len() <= MOST_NAME)
+        .collect()
+}
+
 /// What is looked for, and the name that the list is asked for; `None`: the message has no such thing, or nothing that fits.
 fn question(list: &DnsList, found: &Evidence) -> Option<(String, String)> {
     let zone = list.zone.as_str();
@@ -147,6 +187,7 @@ fn question(list: &DnsList, found: &Evidence) -> Option<(String, String)> {
         ListedBy::Hello => &found.spf_helo.domain,
         ListedBy::Sender => found.sender.as_deref()?.rsplit_once('@')?.1,
         ListedBy::Author => &found.dmarc.domain,
+        ListedBy::Text => return None,
     };
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let is_name = name.contains('.')
@@ -180,8 +221,6 @@ fn reversed(peer: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use message::Domain;
-
     use super::*;
     use crate::{Treatment, Trouble};
 

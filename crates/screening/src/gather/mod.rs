@@ -65,6 +65,8 @@ pub struct Limits {
     pub time: Duration,
     /// DKIM signatures of one message that are verified. Default 10.
     pub signatures: usize,
+    /// Domains that links in the text lead to that lists are asked about. Default 20.
+    pub text_domains: usize,
 }
 
 impl Default for Limits {
@@ -72,6 +74,7 @@ impl Default for Limits {
         Self {
             time: Duration::from_secs(20),
             signatures: 10,
+            text_domains: 20,
         }
     }
 }

@@ -15,8 +15,37 @@ use super::{Due, Queued, State, row};
 /// destinations stand before the others.
 const LOOK: usize = 4096;
 
-/// Messages with due waiting recipients, oldest due first, at most `limit`, leaving out `busy` destinations
-/// and messages in `in_hand`. A row that cannot be read is reported through `damaged` and passed over: it
+/// What is due and left out nevertheless.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Skip<'a> {
+    /// Destinations that have as many deliveries under way as they may.
+    pub busy: &'a [String],
+    /// Messages that are under way, each to a destination.
+    pub in_hand: &'a [(QueueId, String)],
+    /// Domains of recipients that may have no mail now.
+    pub domains: &'a [String],
+}
+
+impl Skip<'_> {
+    /// A condition that rows meet which are not for one of the domains, with its parameters numbered from `first`.
+    fn condition(&self, first: usize) -> (String, Vec<Value<'_>>) {
+        if self.domains.is_empty() {
+            return (String::new(), Vec::new());
+        }
+        let numbers = (first..).take(self.domains.len());
+        let marks: Vec<String> = numbers.map(|number| format!("?{number}")).collect();
+        let values = self
+            .domains
+            .iter()
+            .map(|domain| Value::from(domain.as_str()));
+        (
+            format!(" AND domain NOT IN ({})", marks.join(", ")),
+            values.collect(),
+        )
+    }
+}
+
+/// Messages with due waiting recipients, oldest due first, at most `limit`, without what is to be skipped. A row that cannot be read is reported through `damaged` and passed over: it
 /// never stops the rest.
 ///
 /// # Errors
@@ -25,13 +54,13 @@ pub fn due(
     sql: &mut dyn Sql,
     now: Timestamp,
     limit: usize,
-    busy: &[String],
-    in_hand: &[(QueueId, String)],
+    skip: Skip<'_>,
     damaged: &mut dyn FnMut(QueueId, Error),
 ) -> Result<Vec<Due>, Error> {
     report_out_of_range(sql, damaged)?;
-    let busy: HashSet<&str> = busy.iter().map(String::as_str).collect();
-    let in_hand: HashSet<(QueueId, &str)> = in_hand
+    let busy: HashSet<&str> = skip.busy.iter().map(String::as_str).collect();
+    let in_hand: HashSet<(QueueId, &str)> = skip
+        .in_hand
         .iter()
         .map(|(id, destination)| (*id, destination.as_str()))
         .collect();
@@ -41,9 +70,9 @@ pub fn due(
         order: Vec::new(),
         recipients: HashMap::new(),
     };
-    let read = by_time(sql, now, &mut gathered, damaged)?;
+    let read = by_time(sql, (now, skip), &mut gathered, damaged)?;
     if read >= LOOK && gathered.order.len() < limit {
-        by_destination(sql, now, &busy, &mut gathered, damaged)?;
+        by_destination(sql, (now, skip), &busy, &mut gathered, damaged)?;
     }
     gathered.checked(sql, damaged)
 }
@@ -148,20 +177,25 @@ fn readable_recipients(
 /// Reads at most [`LOOK`] due rows in order of time; returns how many it read.
 fn by_time(
     sql: &mut dyn Sql,
-    now: Timestamp,
+    (now, skip): (Timestamp, Skip<'_>),
     gathered: &mut Gathered<'_>,
     damaged: &mut dyn FnMut(QueueId, Error),
 ) -> Result<usize, Error> {
     let look = LOOK.max(gathered.limit.saturating_mul(4));
     let mut read = 0;
+    let (others, domains) = skip.condition(4);
+    let mut values = vec![
+        Value::Int(State::Waiting.column()),
+        Value::from(now),
+        Value::Int(i64::try_from(look).unwrap_or(i64::MAX)),
+    ];
+    values.extend(domains);
     sql.query(
-        "SELECT message, number, destination FROM queue_recipient WHERE state = ?1 AND next_attempt <= ?2 \
-         ORDER BY next_attempt, message, number LIMIT ?3",
-        &[
-            Value::Int(State::Waiting.column()),
-            Value::from(now),
-            Value::Int(i64::try_from(look).unwrap_or(i64::MAX)),
-        ],
+        &format!(
+            "SELECT message, number, destination FROM queue_recipient WHERE state = ?1 AND next_attempt <= ?2{others} \
+             ORDER BY next_attempt, message, number LIMIT ?3"
+        ),
+        &values,
         &mut |row| {
             read += 1;
             take_row(row, gathered, damaged);
@@ -174,7 +208,7 @@ fn by_time(
 /// Walks the destinations that have due recipients and are not busy, and takes from those that waited longest.
 fn by_destination(
     sql: &mut dyn Sql,
-    now: Timestamp,
+    (now, skip): (Timestamp, Skip<'_>),
     busy: &HashSet<&str>,
     gathered: &mut Gathered<'_>,
     damaged: &mut dyn FnMut(QueueId, Error),
@@ -209,10 +243,16 @@ fn by_destination(
         if gathered.order.len() >= gathered.limit {
             break;
         }
+        let (others, domains) = skip.condition(4);
+        let mut values =
+            params![&destination, now, i64::try_from(LOOK).unwrap_or(i64::MAX)].to_vec();
+        values.extend(domains);
         sql.query(
-            "SELECT message, number, destination FROM queue_recipient \
-             WHERE state = 0 AND destination = ?1 AND next_attempt <= ?2 ORDER BY next_attempt LIMIT ?3",
-            params![&destination, now, i64::try_from(LOOK).unwrap_or(i64::MAX)],
+            &format!(
+                "SELECT message, number, destination FROM queue_recipient \
+                 WHERE state = 0 AND destination = ?1 AND next_attempt <= ?2{others} ORDER BY next_attempt LIMIT ?3"
+            ),
+            &values,
             &mut |row| {
                 take_row(row, gathered, damaged);
                 Ok(())

@@ -15,7 +15,7 @@ use message::address::Address;
 use crate::{BodyId, QueueId};
 
 pub use change::{defer, delay_notified, discard, enqueue, finish, purge, retry, set_state};
-pub use due::{due, next_due};
+pub use due::{Skip, due, next_due};
 pub use select::{ids, load, named, select, select_all, totals};
 
 /// A message for the queue. Its body was sealed for [`AccountId::QUEUE`](crate::AccountId::QUEUE).

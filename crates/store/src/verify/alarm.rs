@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::Error;
+use trail::Kind;
+
+use crate::{Error, event::recorded_at};
 
 use super::{Check, Finding, Look};
 
@@ -47,6 +49,7 @@ impl Check for Alarms {
         }
         held_for_nothing(look)?;
         runbooks(look)?;
+        restraints(look)?;
         Ok(false)
     }
 }
@@ -92,6 +95,58 @@ fn runbooks(look: &mut Look<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What an incident limits and drains is what the rows of its levers say: each can be read, and an event tells of it.
+fn restraints(look: &mut Look<'_, '_>) -> Result<(), Error> {
+    let list = "SELECT incident, number, lever, target, used_at FROM incident_lever
+                WHERE lever IN ('limit', 'unlimit', 'drain', 'undrain') ORDER BY incident, number";
+    let rows = look.rows(list, &[], |row| {
+        let lever = (row.text(2)?, row.text(3)?);
+        Ok((row.int(0)?, row.int(1)?, lever, row.time(4)?))
+    })?;
+    for (incident, number, (lever, target), at) in rows {
+        let fits = match lever.as_str() {
+            "limit" => is_limit(&target),
+            "unlimit" => is_limited(&target),
+            _ => target == "exchange" || target == "submission",
+        };
+        let name = format!("lever {number} of incident {incident} ({lever} {target})");
+        if !fits {
+            look.tell(Finding::AlarmUnreadable {
+                name: name.clone(),
+                why: "what it is used on cannot be read: it does not hold".to_owned(),
+            });
+        }
+        let subject = incident.to_string();
+        if recorded_at(look.sql, at, Kind::IncidentActed, &subject)?.is_none() {
+            look.tell(Finding::WorkAltered {
+                name,
+                why: "no event tells that it was used".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whose mail is limited, and to so many recipients in a minute or an hour.
+fn is_limit(text: &str) -> bool {
+    let Some((of, rate)) = text.rsplit_once(' ') else {
+        return false;
+    };
+    let rate = rate
+        .strip_suffix("/minute")
+        .or_else(|| rate.strip_suffix("/hour"));
+    let recipients = rate.and_then(|count| count.parse::<u32>().ok());
+    is_limited(of) && recipients.is_some_and(|count| count > 0)
+}
+
+fn is_limited(of: &str) -> bool {
+    match of.split_once(':') {
+        Some(("network", network)) => is_network(network),
+        Some(("identifier" | "domain", name)) => !name.is_empty(),
+        _ => false,
+    }
+}
+
 /// An address and the length of its prefix.
 fn is_network(text: &str) -> bool {
     let Some((address, prefix)) = text.split_once('/') else {
@@ -120,6 +175,22 @@ mod tests {
         }
         for bad in ["192.0.2.1", "192.0.2.1/33", "x/8", "2001:db8::/129", "/8"] {
             assert!(!is_network(bad), "{bad}");
+        }
+        for good in [
+            "identifier:a@b.example 5/hour",
+            "network:2001:db8::/32 20/minute",
+            "domain:far.example 1/hour",
+        ] {
+            assert!(is_limit(good), "{good}");
+        }
+        for bad in [
+            "domain:far.example",
+            "domain: 1/hour",
+            "network:x 1/hour",
+            "domain:a 0/hour",
+            "domain:a 1/day",
+        ] {
+            assert!(!is_limit(bad), "{bad}");
         }
         assert!(is_object("{}") && !is_object("[]") && !is_object("{"));
     }

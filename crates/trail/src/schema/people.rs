@@ -152,7 +152,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
             Always "identifier" Text: "The identifier that it is about; empty if it is about none.";
             Always "reason" Text: "What it was opened for: as it was typed, or what the server found.";
             Always "since" Text: "From when on the trail is analysed (RFC 3339): of a password, when its owner last used it for sure.";
-            Sometimes "facts" Object: "Of `backscatter`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number. Of `relay`: the `failed` and `unreached` of `probe.done`. Of `trail-gap`: how many `findings`, the first of them (`samples`), and their `digest`. Of `clock-jump`: the facts of `server.clock-jumped`. Of one that a person opened: how many events of the kinds that its runbook names there were in the day before (`events`, an object). Of `credential`: what was added to the identifier since `since` (`left_behind`: `app_passwords` and `second_factors`, lists of objects, and how many more there were, `left_out`).";
+            Sometimes "facts" Object: "Of `backscatter`: how many bounces (`bounces`) within how many seconds (`within_seconds`), and the last of them (`samples`, each with `at`, `peer`, `hello`, `recipient`). Of `submission-surge`: `messages` and `recipients` of the hour, what is usual (`usual_messages`, `usual_recipients`), and some of what is held (`samples`, each with `at`, `id`, `message_id`, `recipients`). Of `dos`: `deviations` and `harms` as `traffic.state` has them, and the `sources` and `destinations` that most went from and to in the hour, each a name and a number. Of `relay`: the `failed` and `unreached` of `probe.done`. Of `trail-gap`: how many `findings`, the first of them (`samples`), and their `digest`. Of `malware-outside` that the server opened: what a scanner calls it (`malware`), the refused `message`, its `source` (an address; of IPv6 the network), and the `domain` that is shown to have sent it, may be empty. Of `clock-jump`: the facts of `server.clock-jumped`. Of one that a person opened: how many events of the kinds that its runbook names there were in the day before (`events`, an object). Of `credential`: what was added to the identifier since `since` (`left_behind`: `app_passwords` and `second_factors`, lists of objects, and how many more there were, `left_out`).";
             Sometimes "runbook" Number: "The version of the runbook that it goes by to its end; absent if none was in force yet.";
             Sometimes "found" Text: "Of `malware-inside`: what the scanner calls it.";
             Sometimes "found_in" Text: "Of `malware-inside`: the id of the message that was refused, or the mailbox that it was to be put into.";
@@ -178,10 +178,42 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         subject: "the incident's number";
         outcome: Success;
         facts:
-            Always "lever" Text: "The lever: `suspend`, `resume`, `block`, `unblock`, `hold`, `release`.";
-            Always "target" Text: "What it was used on: an identifier, a network, or mail of an identifier (`identifier:`) or for a domain (`domain:`).";
+            Always "lever" Text: "The lever: `suspend`, `resume`, `block`, `unblock`, `hold`, `release`, `limit`, `unlimit`, `drain`, `undrain`.";
+            Always "target" Text: "What it was used on: an identifier, a network, or mail of an identifier (`identifier:`) or for a domain (`domain:`); of `limit` and `unlimit`, `identifier:`, `network:` or `domain:`, and after a space the rate; of `drain` and `undrain`, `exchange` or `submission`.";
             Always "in_force" Boolean: "Whether what it does lasts: false of what undoes another.";
             Sometimes "note" Text: "Why, if that was said.";
+    }
+    LimitPlaced {
+        subject: "whose mail: `identifier:`, `network:` or `domain:` and its name";
+        outcome: Success;
+        facts:
+            Always "rate" Text: "How many recipients in what time: `20/minute`, `100/hour`.";
+            Always "incident" Number: "The incident that it belongs to, with which it ends at the latest.";
+            Always "reason" Text: "Why.";
+            Sometimes "before" Text: "The rate that the incident had set before, if it had.";
+    }
+    LimitLifted {
+        subject: "whose mail: `identifier:`, `network:` or `domain:` and its name";
+        outcome: Success;
+        facts:
+            Always "rate" Text: "How many recipients in what time it was limited to.";
+            Always "incident" Number: "The incident that it belonged to.";
+            Always "reason" Text: "Why it ends: as it was said, or `the incident is closed`.";
+    }
+    DrainBegun {
+        subject: "where no new mail is taken: `exchange` or `submission`";
+        outcome: Success;
+        facts:
+            Always "incident" Number: "The incident that it belongs to, with which it ends at the latest.";
+            Always "reason" Text: "Why.";
+            Always "due" Number: "Recipients that waited in the queue and are tried at once.";
+    }
+    DrainEnded {
+        subject: "where new mail is taken again: `exchange` or `submission`";
+        outcome: Success;
+        facts:
+            Always "incident" Number: "The incident that it belonged to.";
+            Always "reason" Text: "Why it ends: as it was said, or `the incident is closed`.";
     }
     IncidentReminded {
         subject: "the incident's number";

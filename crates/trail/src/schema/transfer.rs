@@ -25,6 +25,8 @@ pub(super) const MAIL: &[Schema] = schemas! {
             Always "unknown_recipients" Number: "Recipients who are not here that were refused without an event of their own; each ended its session.";
             Always "null_senders" Number: "Transactions without a sender that were refused so.";
             Always "sessions" Number: "Sessions that were turned away before they were greeted.";
+            Sometimes "limited" Number: "Recipients that were put off since a network is limited for an incident; absent if there were none.";
+            Sometimes "drained" Number: "Transactions that were put off since no new mail is taken for an incident; absent if there were none.";
             Always "networks" List: "The client networks that most of it came from, at most 20, each with how many.";
             Always "network_count" Number: "How many client networks it came from, up to 10,000.";
     }

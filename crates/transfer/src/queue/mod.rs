@@ -32,7 +32,7 @@ use crate::{
 /// The part of all slots that is kept for destinations with nothing under way: some destinations that hold every
 /// connection for an hour must not hold everybody's mail.
 const KEPT_PART: usize = 4;
-/// While deliveries are under way, their rows are due and hide when the next other row will be.
+/// While deliveries are under way, or a domain may have no more mail for now, rows are due and hide when the next other one will be.
 const BUSY_TICK: Duration = Duration::from_secs(2);
 /// The first rest of a message whose attempt came to no result; each further one doubles it.
 const FIRST_REST: Duration = Duration::from_secs(60);
@@ -160,7 +160,8 @@ async fn start_due(
         if passed_over && running.len() > before {
             continue;
         }
-        if !running.is_empty() || hands.at_rest().next().is_some() {
+        let is_limited = !transfer.waiting_domains().is_empty();
+        if !running.is_empty() || is_limited || hands.at_rest().next().is_some() {
             return Ok(BUSY_TICK);
         }
         return Ok(next.map_or(Duration::MAX, |next| until(next, transfer.world().now())));
@@ -235,6 +236,7 @@ async fn look(
         .filter(|(_, count)| **count >= limit)
         .map(|(destination, _)| destination.clone())
         .collect();
+    let domains = transfer.waiting_domains();
     let in_hand: Vec<(QueueId, String)> = hands
         .in_hand
         .iter()
@@ -245,7 +247,12 @@ async fn look(
         .store()
         .read(move |snapshot| {
             let mut damaged = Vec::new();
-            let due = queue::due(snapshot, now, room, &busy, &in_hand, &mut |id, error| {
+            let skip = queue::Skip {
+                busy: &busy,
+                in_hand: &in_hand,
+                domains: &domains,
+            };
+            let due = queue::due(snapshot, now, room, skip, &mut |id, error| {
                 damaged.push((id, error));
             })?;
             let next = queue::next_due(snapshot)?;
@@ -390,6 +397,7 @@ async fn work(transfer: &Transfer, settings: &Arc<Settings>, due: Due) -> Ended 
         })
         .cloned()
         .collect();
+    let recipients = transfer.within_domains(recipients);
     for (hop, recipients) in by_hop(transfer, settings, recipients) {
         let job = Job {
             message: &queued.message,

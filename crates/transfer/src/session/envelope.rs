@@ -167,6 +167,9 @@ impl Open {
 impl Conversation<'_> {
     pub(super) async fn mail(&mut self, mail: Mail, answer: MailAnswer) {
         self.open.clear();
+        if let Err(later) = self.takes_mail().await {
+            return answer.refuse(&mut self.machine, later);
+        }
         let sender = mail.reverse_path.address().cloned();
         let verdict = self.judge_sender(sender.as_ref()).await;
         if verdict.is_ok()
@@ -267,6 +270,9 @@ impl Conversation<'_> {
             }
         };
         if let Err(limited) = self.may_add().await {
+            return answer.refuse(&mut self.machine, limited);
+        }
+        if let Err(limited) = self.within_limits().await {
             return answer.refuse(&mut self.machine, limited);
         }
         match self.place(&address).await {

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use directory::LocalRecipient;
+use message::Domain;
 use screening::{
-    Arrival, Conduct, Evidence, HelloForm, Policy, Screened, Screener, Words,
+    Arrival, Conduct, Evidence, HelloForm, ListedBy, Policy, Screened, Screener, Words,
     outbreak::{self, Blocked, Rule, RuleHandling},
 };
 use store::AccountId;
@@ -45,7 +46,9 @@ impl Conversation<'_> {
             match &authentication {
                 Some((keys, screener)) => {
                     let found = screener.gather(self.arrival(), &shared, keys.limits).await;
-                    self.of_the_client(screener, &policy, found).await
+                    let most = keys.limits.text_domains;
+                    let linked = self.linked(&policy, &shared, most).await;
+                    self.of_the_client(screener, &policy, (found, linked)).await
                 }
                 None => Evidence::unasked(self.peer.ip()),
             }
@@ -100,7 +103,7 @@ impl Conversation<'_> {
         &self,
         screener: &Screener,
         policy: &Policy,
-        mut found: Evidence,
+        (mut found, linked): (Evidence, Vec<Domain>),
     ) -> Evidence {
         found.sender = self.open.sender().map(ToString::to_string);
         let hello = self.arrival().hello;
@@ -111,7 +114,8 @@ impl Conversation<'_> {
             refused: self.refusals.guessed(),
         });
         if !policy.lists.is_empty() {
-            found.lists = screener.lists(&policy.lists, &found, LISTS_TIME).await;
+            let asked = (&found, linked.as_slice());
+            found.lists = screener.lists(&policy.lists, asked, LISTS_TIME).await;
         }
         match acquaintance::history(self.transfer, &found).await {
             Ok(history) => found.history = Some(history),
@@ -120,6 +124,16 @@ impl Conversation<'_> {
             }
         }
         found
+    }
+
+    /// Where links in the text lead, if a list is asked about that. What cannot be read leads nowhere: its mail is judged by the rest.
+    async fn linked(&self, policy: &Policy, raw: &Arc<Vec<u8>>, most: usize) -> Vec<Domain> {
+        if policy.lists.iter().all(|list| list.by != ListedBy::Text) {
+            return Vec::new();
+        }
+        let shared = Arc::clone(raw);
+        let look = move || screening::linked_domains(&shared, most);
+        self.read_in(raw.len(), look).await.unwrap_or_default()
     }
 
     /// The rule against an outbreak that means the message. Looked for where blocking is allowed: digests take their time.

@@ -6,7 +6,7 @@ use screening::Handling;
 use tokio::time::Instant;
 
 use super::Conversation;
-use crate::{flood::What, metrics};
+use crate::{flood::What, metrics, restraint};
 
 impl Conversation<'_> {
     /// Turns the client away before it is greeted, if its network is over a budget, after a pause while few wait. `true`: it was.
@@ -51,6 +51,24 @@ impl Conversation<'_> {
             self.flooded(What::NullSender).await;
         }
         has_room
+    }
+
+    /// One more recipient is named: whether open incidents limit the client's network to less.
+    pub(super) async fn within_limits(&mut self) -> Result<(), Refusal> {
+        if self.transfer.within_network(self.peer.ip()) {
+            return Ok(());
+        }
+        self.flooded(What::Limited).await;
+        Err(restraint::limited())
+    }
+
+    /// A transaction begins: whether new mail is taken at all.
+    pub(super) async fn takes_mail(&mut self) -> Result<(), Refusal> {
+        if self.transfer.drained(self.listener).is_none() {
+            return Ok(());
+        }
+        self.flooded(What::Drained).await;
+        Err(restraint::not_now())
     }
 
     /// A message was accepted: if it has a sender and screening found nothing against it, its network is one that sends wanted mail.

@@ -97,7 +97,8 @@ impl Conversation<'_> {
         }
         let screened = self.open.screened.as_ref();
         let note = screened.map_or_else(Note::default, |(_, screened)| Note::of(screened));
-        note.with_abuse(self.open.abuse.clone())
+        let rule = self.transfer.directory().outside_rule();
+        note.with_abuse(self.open.abuse.clone(), rule)
     }
 
     /// A whole message was refused: at the end of its data or in it, or because its session was ended. `stage` is the

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::{
     chance::Chance,
     happenings::{Happened, Machine, Step, flood, must_begin},
+    infection::Infection,
     office::{DOMAIN, OFFICERS, Office, Person},
     outside,
     plan::{Deed, Plan, Post, SLOT_MINUTES, SLOTS},
@@ -233,7 +234,9 @@ impl Course {
     async fn happens(&mut self, step: Step) -> Result<()> {
         match step {
             Step::Flood => return self.flood().await,
-            Step::PasswordReported | Step::PasswordRenewed => self.shut_out = None,
+            Step::PasswordReported | Step::PasswordRenewed | Step::Infected(Infection::Renewed) => {
+                self.shut_out = None
+            }
             _ => {}
         }
         self.happened
@@ -245,6 +248,9 @@ impl Course {
                 .last_stolen()
                 .ok()
                 .map(|(_, name)| name.to_owned());
+        }
+        if step == Step::Infected(Infection::Sent) {
+            self.shut_out = self.happened.infection.suspended();
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What happens in the year: two passwords that others use, an outbreak, a flood, a vulnerable component. Each is a course of
+//! What happens in the year: two passwords that others use, an outbreak, malware from inside and from outside, a flood, a vulnerable component. Each is a course of
 //! appointments; who has to act acts, by the same commands as at any site.
 
 use std::{fs, net::IpAddr, path::PathBuf};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{
     super::people::field,
+    infection::{Infected, Infection},
     office::{DOMAIN, OFFICERS, Office},
     post::{Letter, Wire},
     work::text,
@@ -48,6 +49,7 @@ pub(super) enum Step {
     OutbreakBlocked,
     OutbreakPulled,
     OutbreakOver,
+    Infected(Infection),
     Flood,
     FloodMet,
     FloodClosed,
@@ -85,6 +87,7 @@ pub(super) fn appointments(
         ]);
     }
     let outbreak = day(first, 95);
+    let (inside, outside) = (day(first, 120), day(first, 180));
     let case = day(first, 150);
     let (executed, verified) = (day(case, 1), day(case, 2));
     // What is usual has to be known by then.
@@ -96,6 +99,28 @@ pub(super) fn appointments(
         (outbreak, time(9, 40, 0, 0), Step::OutbreakBlocked),
         (outbreak, time(11, 0, 0, 0), Step::OutbreakPulled),
         (day(outbreak, 7), time(9, 30, 0, 0), Step::OutbreakOver),
+        (inside, time(10, 45, 0, 0), Step::Infected(Infection::Sent)),
+        (
+            inside,
+            time(11, 30, 0, 0),
+            Step::Infected(Infection::Cleaned),
+        ),
+        (
+            inside,
+            time(14, 30, 0, 0),
+            Step::Infected(Infection::Renewed),
+        ),
+        (
+            day(inside, 1),
+            time(11, 10, 0, 0),
+            Step::Infected(Infection::Closed),
+        ),
+        (outside, time(9, 10, 0, 0), Step::Infected(Infection::Came)),
+        (
+            outside,
+            time(10, 20, 0, 0),
+            Step::Infected(Infection::SenderTold),
+        ),
         (flood, time(13, 20, 0, 0), Step::Flood),
         (flood, time(13, 40, 0, 0), Step::FloodMet),
         (day(flood, 1), time(10, 40, 0, 0), Step::FloodClosed),
@@ -140,6 +165,8 @@ pub(super) struct Happened {
     /// The rule against the outbreak.
     rule: String,
     case: String,
+    /// Malware from inside and from outside.
+    pub(super) infection: Infected,
     /// Mail that the rule refused.
     pub(super) refused: usize,
 }
@@ -201,6 +228,7 @@ impl Happened {
                 let words = ["outbreak", "end", &self.rule, "--reason", reason];
                 office.as_role(Role::Administrator, &words).await.map(drop)
             }
+            Step::Infected(step) => self.infection.step(step, office, wire).await,
             Step::Flood => Ok(()),
             Step::FloodMet => flood_met(office).await,
             Step::FloodClosed => {
@@ -480,6 +508,9 @@ async fn flood_met(office: &Office) -> Result<()> {
         "報告を確認した",
     ];
     office.as_role(Role::SystemOfficer, &words).await?;
+    let limit = ["limit", "203.0.113.0/24", "--rate", "30/minute"];
+    let words = [&["incident", "act", &number][..], &limit].concat();
+    office.as_role(Role::Administrator, &words).await?;
     let words = [
         "block",
         "add",
@@ -496,7 +527,7 @@ async fn flood_met(office: &Office) -> Result<()> {
 }
 
 /// The number of the open incident of a kind.
-async fn open_incident(office: &Office, kind: &str) -> Result<String> {
+pub(super) async fn open_incident(office: &Office, kind: &str) -> Result<String> {
     let words = ["incident", "list"];
     let all = office.as_role(Role::SystemOfficer, &words).await?;
     let open = all.iter().find(|incident| {

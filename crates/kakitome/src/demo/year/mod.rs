@@ -8,6 +8,7 @@
 mod chance;
 mod course;
 mod happenings;
+mod infection;
 mod names;
 mod office;
 mod outside;

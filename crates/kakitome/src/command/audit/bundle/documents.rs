@@ -1,7 +1,10 @@
 //! The documents of a bundle: the regulation, how clauses stand, tasks, reports and incidents, and what its reader has to know.
 
 use ::regulation::{Document, Language, oscal};
-use governance::dossier::{MOST_DOCUMENTS, page};
+use governance::{
+    dossier::{MOST_DOCUMENTS, page},
+    vuln::case::View,
+};
 use serde::Serialize;
 use trail::bundle::{self, Erased, Evidence};
 
@@ -61,6 +64,7 @@ impl Making<'_> {
                 let name = format!("incidents/{}.md", incident.number);
                 files.push((name, page::incident(incident).into_bytes()));
             }
+            files.extend(self.vulnerabilities()?);
             files.extend(self.regulation().await?);
         }
         self.write(move |folder| {
@@ -70,6 +74,20 @@ impl Making<'_> {
             Ok(())
         })
         .await
+    }
+
+    /// The cases of vulnerabilities: as data with every step, and as the documents that are shared (clauses 4.3, 8.3).
+    fn vulnerabilities(&self) -> Result<Vec<Whole>, Failure> {
+        let cases: Vec<&View> = self.papers.iter().map(|paper| &paper.case).collect();
+        let mut files = vec![("vulnerabilities.json".to_owned(), pretty(&cases)?)];
+        for paper in &self.papers {
+            let name = format!("vulnerabilities/{}", paper.case.number);
+            files.push((format!("{name}.json"), pretty(&paper.case)?));
+            if let Some(csaf) = &paper.csaf {
+                files.push((format!("{name}.csaf.json"), pretty(csaf)?));
+            }
+        }
+        Ok(files)
     }
 
     /// The site's own regulation in both languages, and as OSCAL.
@@ -135,8 +153,8 @@ impl Making<'_> {
         }
         if self.dossier.more {
             limits.push(match english {
-                true => format!("- Only the newest {MOST_DOCUMENTS} of tasks, of reports and of incidents were looked through: older ones may be missing."),
-                false => format!("- タスク、報告書、事案はそれぞれ新しい {MOST_DOCUMENTS} 件だけを調べた。それより古いものは含まれていないことがある。"),
+                true => format!("- Only the newest {MOST_DOCUMENTS} of tasks, of reports, of incidents and of cases were looked through: older ones may be missing."),
+                false => format!("- タスク、報告書、事案、脆弱性の案件はそれぞれ新しい {MOST_DOCUMENTS} 件だけを調べた。それより古いものは含まれていないことがある。"),
             });
         }
         for Erased {

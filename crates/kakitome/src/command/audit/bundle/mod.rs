@@ -8,7 +8,10 @@ mod proofs;
 use std::{io, path::PathBuf, sync::Arc};
 
 use directory::{Person, command::CommandError};
-use governance::dossier::{self, Dossier, Wanted};
+use governance::{
+    dossier::{self, Dossier, Wanted},
+    vuln::export::{self, Paper},
+};
 use jiff::{ToSpan as _, tz::TimeZone};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ use trail::{
 };
 use world::Timestamp;
 
-use super::super::{Answer, Failure};
+use super::super::{Answer, Failure, vuln};
 use super::{search::time, verify::must_be_absolute};
 use crate::{
     cli::{BundleArgs, BundleSpan},
@@ -114,6 +117,8 @@ struct Making<'a> {
     /// The one checkpoint that all proofs lead to.
     signed: Signed,
     dossier: Dossier,
+    /// Cases of vulnerabilities, of a bundle about all clauses.
+    papers: Vec<Paper>,
     /// Locked only by who writes just now; between two pieces it is free.
     folder: Arc<Mutex<Folder>>,
 }
@@ -140,10 +145,20 @@ impl<'a> Making<'a> {
             site.world.now(),
         );
         let asked = wanted.clone();
+        let publisher = vuln::publisher(site);
         let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
-            dossier::gather(snapshot, &rules, &facts, &asked, now)
+            let mut dossier = dossier::gather(snapshot, &rules, &facts, &asked, now)?;
+            let mut papers = Vec::new();
+            if asked.clause.is_none() {
+                let most = usize::try_from(dossier::MOST_DOCUMENTS).unwrap_or(usize::MAX);
+                let span = (asked.from, asked.to);
+                let (found, more) = export::papers(snapshot, &publisher, span, most, now)?;
+                papers = found;
+                dossier.more |= more;
+            }
+            Ok((dossier, papers))
         };
-        let dossier = site.store.read(read).await?;
+        let (dossier, papers) = site.store.read(read).await?;
         let (to, mark) = (
             order.to.clone(),
             trail::volume::hex(&site.world.bytes::<4>()),
@@ -156,6 +171,7 @@ impl<'a> Making<'a> {
             most,
             signed,
             dossier,
+            papers,
             folder: Arc::new(Mutex::new(folder)),
         })
     }
@@ -278,7 +294,7 @@ impl<'a> Making<'a> {
         }
         if self.dossier.more {
             notes.push(format!(
-                "Of tasks, reports or incidents the newest {} were looked through: older ones of the period may be missing.",
+                "Of tasks, reports, incidents or cases the newest {} were looked through: older ones of the period may be missing.",
                 dossier::MOST_DOCUMENTS
             ));
         }
