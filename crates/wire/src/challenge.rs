@@ -8,6 +8,7 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer},
     server::ClientHello,
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 /// The protocol by which an authority asks (RFC 8737, section 6.2).
@@ -21,7 +22,7 @@ impl Challenges {
     /// From now on who asks for `name` is shown this certificate.
     ///
     /// # Errors
-    /// When certificate and key do not belong together.
+    /// When the key cannot be used.
     pub fn put(
         &self,
         name: &str,
@@ -29,10 +30,13 @@ impl Challenges {
         key: PrivateKeyDer<'static>,
     ) -> Result<(), rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        // Not by the usual way, which looks into the certificate, and does not know what an answer has in it (section 3).
+        let key = provider.key_provider.load_private_key(key)?;
+        let shown = CertifiedKey::new(vec![certificate], key);
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         let mut known = self.0.write();
         known.insert(name.to_ascii_lowercase(), Arc::new(config));

@@ -327,6 +327,8 @@ mod tests {
         (Kind::PersonLanguage, "before"),
         // `until` is after.
         (Kind::ExpertRenewed, "before"),
+        // `rate` is after.
+        (Kind::LimitPlaced, "before"),
         // The instant of the event is after.
         (Kind::NoticeAcknowledged, "before"),
         // `settings` are after.
