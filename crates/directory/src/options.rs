@@ -21,7 +21,7 @@ impl Default for Options {
             scram_iterations: 10_000,
             default_quota: None,
             allow_single_person: false,
-            acknowledgement_required: true,
+            acknowledgement_required: false,
             initial_only_to_change: false,
             forwards_keep_copy: true,
             outside_forwards: false,

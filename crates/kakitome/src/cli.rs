@@ -470,14 +470,14 @@ pub(crate) enum OrderCommand {
 /// `account`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
-    /// Issue the account that an approved order permits; its password comes by `account letter`
+    /// Issue the account that an approved order permits; shows its initial password once
     Issue {
         /// The order's number
         #[arg(long)]
         order: i64,
-        /// Show an initial password, this once, to be told in person; that it was shown is put on record
+        /// Show no password: `account letter` makes one in a sealed letter. Whether it was shown is on record
         #[arg(long)]
-        show_password: bool,
+        hide_password: bool,
     },
     /// Delete the account that an approved order names, and erase its mail
     Delete(DeleteArgs),
@@ -520,16 +520,13 @@ pub(crate) enum AccountCommand {
         /// Its address
         address: String,
     },
-    /// Set a new password: read from standard input, or generated and shown
+    /// Set a new password: generated and shown once, or read from standard input
     Password {
         /// Its address
         address: String,
         /// Read the password from standard input (one line)
-        #[arg(long, conflicts_with = "show_password")]
+        #[arg(long)]
         stdin: bool,
-        /// Generate one, and show it this once; for another's account, `account letter` shows it to nobody else
-        #[arg(long, required_unless_present = "stdin")]
-        show_password: bool,
     },
     /// Let those whom an approved order names share an identifier, each with app passwords of their own
     Share {

@@ -53,7 +53,7 @@ fn no_account_without_an_approved_order() {
     ]);
     site.refused(&["account", "issue", "--order", "1"]);
     site.give(&["order", "approve", "1"]);
-    let issued = site.give(&["account", "issue", "--order", "1", "--show-password"]);
+    let issued = site.give(&["account", "issue", "--order", "1"]);
     let tanaka = somebody("tanaka@city.example", text(&issued[0], "password"));
     assert!(login(&site, &tanaka).starts_with("OK "));
     let again = site.refused(&["account", "issue", "--order", "1"]);
@@ -133,7 +133,7 @@ fn a_suspended_account_is_out_at_once_and_keeps_its_mail() {
         250
     );
     site.refused(&["account", "resume", &tanaka.address]);
-    let made = site.give(&["account", "password", &tanaka.address, "--show-password"]);
+    let made = site.give(&["account", "password", &tanaka.address]);
     site.give(&["account", "resume", &tanaka.address]);
     assert!(
         login(&site, &tanaka).starts_with("NO "),

@@ -34,7 +34,7 @@ fn officer(site: &Site) -> Person {
     let order = ["order", "issue", "--for", &me(), "--address", address];
     let number = site.give(&order)[0]["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issue = ["account", "issue", "--order", &number, "--show-password"];
+    let issue = ["account", "issue", "--order", &number];
     let issued = site.give(&issue);
     Person {
         name: me(),
@@ -46,6 +46,8 @@ fn officer(site: &Site) -> Person {
 #[test]
 fn whoever_comes_hears_of_the_records_by_mail_and_of_the_password_by_letter() {
     let mut site = Site::served("city.example");
+    site.set("directory", "acknowledgement_required = true");
+    site.reload();
     let tanaka = site.person("tanaka");
     site.give(&["person", "add", "suzuki", "--full-name", "鈴木 一郎"]);
     let order = ["order", "issue", "--for", "suzuki"];
@@ -93,7 +95,7 @@ fn whoever_comes_hears_of_the_records_by_mail_and_of_the_password_by_letter() {
     assert_eq!(role, "administrator");
 
     assert!(!attention(&site).contains("acknowledgement_required"));
-    site.set("directory", "acknowledgement_required = false");
+    site.unset("acknowledgement_required = true");
     site.reload();
     assert!(attention(&site).contains("acknowledgement_required is off"));
 }

@@ -73,7 +73,7 @@ const BY_ROLE: &str = "\
 
 /// Those that a holder may give about what is the holder's own, here about tanaka's.
 const OF_THE_HOLDER: &str = "\
-    account show tanaka@city.example|account password tanaka@city.example --show-password|account logins tanaka@city.example|\
+    account show tanaka@city.example|account password tanaka@city.example|account logins tanaka@city.example|\
     account app-password add tanaka@city.example --name x|account app-password list tanaka@city.example|\
     account app-password revoke tanaka@city.example 1|account second-factor list tanaka@city.example|\
     account second-factor remove tanaka@city.example 1|account forward add tanaka@city.example suzuki@city.example|\

@@ -29,7 +29,7 @@ fn officer(site: &Site) -> Person {
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
     Person {
         name: me(),
         address: address.to_owned(),
@@ -431,7 +431,7 @@ fn who_comes_is_told_of_the_records_and_who_goes_is_deleted_on_the_day() {
     assert!(known[0]["acknowledged_at"].is_string(), "{known:?}");
     site.give(&ordering);
     site.give(&["order", "approve", "1"]);
-    site.give(&["account", "issue", "--order", "1", "--show-password"]);
+    site.give(&["account", "issue", "--order", "1"]);
 
     site.give(&["person", "depart", "suzuki", "--on", "2099-04-01"]);
     site.give(&["order", "delete", "--for", "suzuki"]);

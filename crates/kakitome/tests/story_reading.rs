@@ -22,7 +22,7 @@ fn officer(site: &Site) -> Person {
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
     Person {
         name: me(),
         address: address.to_owned(),
@@ -165,7 +165,7 @@ fn a_shared_identifier_is_used_by_name() {
     let mut inbox = site.imap(&officer);
     inbox.holds("INBOX", 1, SOON);
     assert!(decoded(inbox.fetch(1)).contains(address));
-    let refused = site.refused(&["account", "password", address, "--show-password"]);
+    let refused = site.refused(&["account", "password", address]);
     assert!(refused.contains("is shared"), "{refused}");
     let mine = app_password(&site, address);
     let mut session = smtp::Session::submission(&site, &mine);

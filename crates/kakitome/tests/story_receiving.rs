@@ -132,7 +132,7 @@ fn a_full_mailbox_refuses_at_rcpt_and_takes_again_when_there_is_room() {
     ];
     site.give(&words);
     site.give(&["order", "approve", "1"]);
-    let issued = site.give(&["account", "issue", "--order", "1", "--show-password"]);
+    let issued = site.give(&["account", "issue", "--order", "1"]);
     let tanaka = Person {
         name: "tanaka".to_owned(),
         address: "tanaka@city.example".to_owned(),

@@ -36,7 +36,7 @@ fn officer(site: &Site) -> Person {
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    let issued = site.give(&["account", "issue", "--order", &number, "--show-password"]);
+    let issued = site.give(&["account", "issue", "--order", &number]);
     Person {
         name: me(),
         address: address.to_owned(),

@@ -171,7 +171,7 @@ fn officer(site: &Site) {
     site.give(&["order", "issue", "--for", &me(), "--address", address]);
     let number = site.give(&["order", "list"]).last().unwrap()["number"].to_string();
     site.give(&["order", "approve", &number]);
-    site.give(&["account", "issue", "--order", &number, "--show-password"]);
+    site.give(&["account", "issue", "--order", &number]);
 }
 
 #[test]

@@ -302,7 +302,7 @@ async fn what_a_caller_asked_for_is_done_though_it_went_away() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let gone = tokio::time::timeout(
-        std::time::Duration::ZERO,
+        Duration::ZERO,
         store.commit(Vec::new(), |tx| {
             item(tx, "gone")?;
             done(tx, "gone", ())

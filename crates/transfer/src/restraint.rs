@@ -134,7 +134,11 @@ mod tests {
         let count =
             |limits: &[(String, Rate)], now| (0..10).filter(|_| meters.take(limits, now)).count();
         assert_eq!(count(&both, now), 2, "the narrower one");
-        assert_eq!(count(&[wide.clone()], now), 3, "what it left of the other");
+        assert_eq!(
+            count(std::slice::from_ref(&wide), now),
+            3,
+            "what it left of the other"
+        );
         let later = now + Duration::from_secs(60);
         assert_eq!(count(&both, later), 0, "an hour is not over");
         assert!(!meters.has_room((&narrow.0, narrow.1), later));

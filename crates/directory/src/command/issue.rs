@@ -61,8 +61,8 @@ pub struct Issued {
 /// # Errors
 /// [`CommandError`]; nothing is made unless the order is approved, in time, unused and for this address.
 pub async fn issue(caller: &Caller, args: Issue) -> Result<Issued, CommandError> {
-    let shown = if args.shown { " --show-password" } else { "" };
-    let words = format!("account issue --order {}{shown}", args.order);
+    let hidden = if args.shown { "" } else { " --hide-password" };
+    let words = format!("account issue --order {}{hidden}", args.order);
     let directory = &caller.directory;
     let options = directory.options();
     let work = async {

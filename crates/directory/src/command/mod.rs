@@ -15,7 +15,7 @@
 //! | `person list`, `person show` | any officer's role (all but staff) |
 //! | `person language` | the person; system-officer, security-officer, personnel-clerk |
 //! | `person roster` | any officer's role |
-//! | `order issue`, `order delete`, `order import` | system-officer; of `issue` not the one who announced the person |
+//! | `order issue`, `order delete`, `order import` | system-officer |
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |

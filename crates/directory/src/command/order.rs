@@ -116,14 +116,6 @@ pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandErro
                     return Err(not_acknowledged(&person.name));
                 }
                 let announced_by = life::announced_by(tx, person.id)?;
-                let own = announced_by.as_ref().is_some_and(|(by, _)| *by == me.id);
-                if own && !single_permitted(tx, &options)? {
-                    return Err(CommandError::State(format!(
-                        "{} announced {}, and cannot order for them too (clause 9.1(1)): another system officer orders, or somebody else \
-                         announces: `person announce {}`",
-                        me.name, person.name, person.name
-                    )));
-                }
                 free(tx, &options, &args.address)?;
                 let details = OrderDetails {
                     address: Some(args.address.canonical()),
@@ -132,14 +124,10 @@ pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandErro
                     ..OrderDetails::default()
                 };
                 let concerned = Some((person.id, person.name.as_str()));
-                let (number, events) =
-                    enter(tx, me, OrderKind::Issue, concerned, &details, None)?;
-                let told = |event: Event| {
-                    let event = mark_single(event, own);
-                    match &announced_by {
-                        Some((_, name)) => event.detail("announced_by", name.as_str()),
-                        None => event,
-                    }
+                let (number, events) = enter(tx, me, OrderKind::Issue, concerned, &details, None)?;
+                let told = |event: Event| match &announced_by {
+                    Some((_, name)) => event.detail("announced_by", name.as_str()),
+                    None => event,
                 };
                 Ok((number, events.into_iter().map(told).collect()))
             })

@@ -24,8 +24,8 @@ pub(super) async fn run(
     match command {
         AccountCommand::Issue {
             order,
-            show_password,
-        } => issue(caller, (order, show_password), answer).await,
+            hide_password,
+        } => issue(caller, (order, !hide_password), answer).await,
         AccountCommand::Delete(DeleteArgs { order, queue }) => {
             let queued = match queue {
                 Queued::Keep => account::Queued::Keep,
@@ -75,7 +75,7 @@ pub(super) async fn run(
         AccountCommand::Show { address } => {
             answer.row(&account::show(caller, &address).await?).await
         }
-        AccountCommand::Password { address, stdin, .. } => {
+        AccountCommand::Password { address, stdin } => {
             let chosen = match (stdin, &request.line) {
                 (false, _) => None,
                 (true, Some(line)) => Some(Secret::from(line.clone())),

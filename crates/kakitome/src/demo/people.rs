@@ -50,11 +50,7 @@ pub(super) async fn enter(
         .await?;
         let number = field(&issued, "number")?;
         give(site, &["order", "approve", &number]).await?;
-        let account = give(
-            site,
-            &["account", "issue", "--order", &number, "--show-password"],
-        )
-        .await?;
+        let account = give(site, &["account", "issue", "--order", &number]).await?;
         entered.push(Person {
             full_name,
             password: field(&account, "password")?,

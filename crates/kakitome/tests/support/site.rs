@@ -334,7 +334,7 @@ impl Site {
         let order = self.give(&["order", "issue", "--for", name, "--address", &address]);
         let number = order[0]["number"].to_string();
         self.give(&["order", "approve", &number]);
-        let issued = self.give(&["account", "issue", "--order", &number, "--show-password"]);
+        let issued = self.give(&["account", "issue", "--order", &number]);
         Person {
             name: name.to_owned(),
             address,

@@ -235,7 +235,7 @@ impl Course {
         match step {
             Step::Flood => return self.flood().await,
             Step::PasswordReported | Step::PasswordRenewed | Step::Infected(Infection::Renewed) => {
-                self.shut_out = None
+                self.shut_out = None;
             }
             _ => {}
         }
