@@ -89,6 +89,16 @@ async fn main_tag_alias_role_catch_all() {
         matches!(tagged, Err(CommandError::Argument(_))),
         "{tagged:?}"
     );
+    // The same with the separator that the site has chosen.
+    let mut options = site.options.clone();
+    options.tag_separator = Some('-');
+    site.directory.reload(options);
+    let tagged = alias::add_alias(&manager, &address("taro-vip@example.jp"), JIRO).await;
+    assert!(
+        matches!(tagged, Err(CommandError::Argument(_))),
+        "{tagged:?}"
+    );
+    site.directory.reload(site.options.clone());
     // One from before its other half was anybody's.
     for (name, of) in [("news+vip@example.jp", JIRO), ("news@example.jp", TARO)] {
         alias::add_alias(&manager, &address(name), of)

@@ -70,8 +70,8 @@ fn whoever_comes_hears_of_the_records_by_mail_and_of_the_password_by_letter() {
     assert_eq!(issued["detail"]["announced_by"], me());
     site.give(&["order", "approve", &number]);
 
-    // No terminal shows the password, unless it is asked to.
-    let issued = site.give(&["account", "issue", "--order", &number]);
+    // No terminal shows the password where it goes by letter.
+    let issued = site.give(&["account", "issue", "--order", &number, "--hide-password"]);
     assert_eq!(issued[0].get("password"), None, "{issued:?}");
     let event = site.events(&["--kind", "account.issued"]).pop().unwrap();
     assert_eq!(event["detail"]["password_shown"], false);
@@ -190,4 +190,21 @@ fn what_a_deleted_account_had_queued_is_kept_released_or_discarded_by_choice() {
             assert_eq!(event["detail"]["recipients"][0], letter.to);
         }
     }
+}
+
+/// Who sets the password of another can log in with it: neither the trail nor the security officers miss that.
+#[test]
+fn officers_hear_of_a_password_that_another_set() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let officer = officer(&site);
+    site.give(&["account", "password", &tanaka.address]);
+    let mail = newest(&site, &officer, 1);
+    assert!(mail.contains(&tanaka.address), "{mail}");
+    let event = site.events(&["--kind", "account.password"]).pop().unwrap();
+    assert_eq!(event["detail"]["by"], "account-manager");
+    let given = site.events(&["--kind", "command.given"]);
+    let words = format!("account password {}", tanaka.address);
+    let given = given.iter().find(|one| one["subject"] == words.as_str());
+    assert_eq!(given.unwrap()["detail"]["told"][0], officer.address);
 }

@@ -488,6 +488,39 @@ async fn a_clock_that_is_set_ahead_makes_no_volume_due() {
     assert_eq!(store.verify(|_| {}).await.unwrap(), []);
 }
 
+/// An officer who extends while another erases, or after that was cut short, comes before it or is refused: never between.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_began_is_not_decided_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    happen(&store, 3000).await;
+    let sealed = store.seal_volume(by(0)).await.unwrap().unwrap();
+    happen(&store, 5).await;
+    let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+    decided.unwrap();
+    let before = store.facts().unwrap().commits;
+    let erasing = tokio::spawn({
+        let store = store.clone();
+        async move { store.erase_volume(1, "suzuki").await }
+    });
+    // Cut off as soon as something of it is committed.
+    while store.facts().unwrap().commits < before + 2 && !erasing.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    erasing.abort();
+    let ended = erasing.await;
+    let later = Decision::Extend(sealed.retain_until + jiff::SignedDuration::from_hours(24));
+    let extended = store.decide_volume(1, later, "sato", "a lawsuit").await;
+    match (&ended, &extended) {
+        (Ok(_), Err(EraseError::Erased(1))) | (Err(_), Err(EraseError::Begun(1))) => {}
+        other => panic!("{other:?}"),
+    }
+    if ended.is_err() {
+        store.erase_volume(1, "suzuki").await.unwrap();
+    }
+    assert_eq!(store.verify(|_| {}).await.unwrap(), []);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
     let directory = tempfile::tempdir().unwrap();

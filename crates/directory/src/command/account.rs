@@ -7,7 +7,7 @@ use serde::Serialize;
 use store::{Topic, Tx, mailbox, sql::Sql};
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, incident, plain_text};
+use super::{Alone, Caller, CommandError, Commit, Executor, incident, plain_text};
 use crate::{
     Options, Role, password as rule,
     tables::{
@@ -264,9 +264,29 @@ pub async fn password(
     name: &str,
     chosen: Option<Secret>,
 ) -> Result<Option<Secret>, CommandError> {
+    password_by(
+        caller,
+        name,
+        chosen,
+        Alone(caller.directory.inner.store.clone()),
+    )
+    .await
+}
+
+/// The same; what another than the holder does is committed together with the mail that tells of it: who sets a password
+/// can log in with it.
+///
+/// # Errors
+/// As [`password`].
+pub async fn password_by(
+    caller: &Caller,
+    name: &str,
+    chosen: Option<Secret>,
+    by: impl Commit,
+) -> Result<Option<Secret>, CommandError> {
     let words = format!("account password {name}");
     caller
-        .run(&words, set_password(caller, &words, name, chosen))
+        .run(&words, set_password(caller, &words, name, (chosen, by)))
         .await
 }
 
@@ -274,19 +294,20 @@ async fn set_password(
     caller: &Caller,
     words: &str,
     name: &str,
-    chosen: Option<Secret>,
+    (chosen, by): (Option<Secret>, impl Commit),
 ) -> Result<Option<Secret>, CommandError> {
     let directory = &caller.directory;
     let options = directory.options();
     let (name, settings) = (name.to_owned(), options.clone());
-    let (account, full_name, held, base) = caller
+    let (account, full_name, held, base, own) = caller
         .peek(&[], move |snapshot, me| {
             let account = settable(snapshot, &settings, &name, me)?;
             let holder = person::by_name(snapshot, &account.person.1)?;
             let full_name = holder.map_or_else(String::new, |holder| holder.full_name);
             let held = credential::of(snapshot, account.id)?;
             let base = app_password::base(snapshot, account.id)?;
-            Ok((account, full_name, held, base))
+            let own = account.person.0 == me.id;
+            Ok((account, full_name, held, base, own))
         })
         .await?;
     let made = chosen.is_none();
@@ -309,24 +330,25 @@ async fn set_password(
         .await
         .map_err(failed)?;
     let (name, generation) = (account.identifier, account.generation);
-    caller
-        .change(words, &[], move |tx, me| {
-            let account = settable(tx, &options, &name, me)?;
-            let fits = credential::fits(tx, account.id, &secrets)?;
-            if account.generation != generation || !fits {
-                return Err(CommandError::Changed);
-            }
-            let own = account.person.0 == me.id;
-            credential::set(tx, account.id, &secrets)?;
-            account::renew(tx, account.id, !own)?;
-            tx.touch(Topic::Account(account.id));
-            let event = me
-                .event(Kind::PasswordChanged, account.identifier)
-                .detail("by", if own { "holder" } else { "account-manager" })
-                .detail("made", made);
-            Ok(((), vec![event]))
-        })
-        .await?;
+    let set = move |tx: &mut Tx<'_>, me: &Executor| {
+        let account = settable(tx, &options, &name, me)?;
+        let fits = credential::fits(tx, account.id, &secrets)?;
+        if account.generation != generation || !fits || own != (account.person.0 == me.id) {
+            return Err(CommandError::Changed);
+        }
+        credential::set(tx, account.id, &secrets)?;
+        account::renew(tx, account.id, !own)?;
+        tx.touch(Topic::Account(account.id));
+        let event = me
+            .event(Kind::PasswordChanged, account.identifier)
+            .detail("by", if own { "holder" } else { "account-manager" })
+            .detail("made", made);
+        Ok(((), vec![event]))
+    };
+    match own {
+        true => caller.change(words, &[], set).await?,
+        false => caller.change_by(by, words, &[], set).await?,
+    }
     Ok(made.then_some(password))
 }
 

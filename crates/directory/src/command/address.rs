@@ -46,7 +46,7 @@ pub async fn add_alias(
             return Err(CommandError::Retired(alias));
         }
         if targets.is_empty() {
-            nobody_elses(tx, &alias, Some(account.id))?;
+            nobody_elses(tx, &options, &alias, Some(account.id))?;
         }
         if targets.len() >= usize::try_from(MOST_TARGETS).unwrap_or(usize::MAX) {
             return Err(CommandError::State(format!(

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::tables::life;
 
-/// Announces a person who is entered already (clause 9.1(1)): whoever enters a person announces them by that, and does not order for
-/// them too.
+/// Announces a person who is entered already (clause 9.1(1)): whoever enters a person announces them by that, and another may do so
+/// after them. Orders for the person name who did.
 ///
 /// # Errors
 /// [`CommandError`].

@@ -61,25 +61,29 @@ pub(super) fn free(
     if retired {
         return Err(CommandError::Retired(canonical));
     }
-    nobody_elses(sql, &canonical, None)
+    nobody_elses(sql, options, &canonical, None)
 }
 
 /// Refuses what passes for an address that another than `but` has or had: a tagged form of it (RFC 5233), or one that differs in
 /// case, width or form alone.
 pub(super) fn nobody_elses(
     sql: &mut dyn Sql,
+    options: &Options,
     wanted: &Address,
     but: Option<store::AccountId>,
 ) -> Result<(), CommandError> {
-    let base = wanted.without_tag().canonical();
-    if base != wanted.canonical()
-        && (address::had_by_other(sql, &base, but)?
-            || account::by_identifier(sql, &base.to_string())?
-                .is_some_and(|account| Some(account.id) != but))
-    {
-        return Err(CommandError::Argument(format!(
-            "{wanted} is what the holder of {base}, past or present, gives out with a tag: it is never another's (clause 7.1(6))"
-        )));
+    // By the usual separator as well as the site's own: the setting may have been another, or become one.
+    let own = options.split_tag(wanted).map(|(base, _)| base.canonical());
+    for base in own.into_iter().chain([wanted.without_tag().canonical()]) {
+        if base != wanted.canonical()
+            && (address::had_by_other(sql, &base, but)?
+                || account::by_identifier(sql, &base.to_string())?
+                    .is_some_and(|account| Some(account.id) != but))
+        {
+            return Err(CommandError::Argument(format!(
+                "{wanted} is what the holder of {base}, past or present, gives out with a tag: it is never another's (clause 7.1(6))"
+            )));
+        }
     }
     let folded = fold(wanted.local());
     for (local, account) in address::alike(sql, wanted, &folded)? {

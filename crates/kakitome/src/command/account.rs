@@ -1,11 +1,13 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::command::{
-    Caller, account, address as addresses, hold, idle, import, shared, writers,
+use directory::{
+    Role,
+    command::{Caller, account, address as addresses, hold, idle, import, shared, writers},
 };
 use message::address::Address;
 use protocol::sasl::Secret;
 use serde_json::{Value, json};
+use transfer::notice::Notice;
 
 use super::{Answer, Failure, access, address, backups, letter, order::file};
 use crate::{
@@ -85,7 +87,7 @@ pub(super) async fn run(
                     ));
                 }
             };
-            password(caller, &address, chosen, answer).await
+            password(site, caller, (&address, chosen), answer).await
         }
         AccountCommand::Share { order } => access::share(site, caller, order, answer).await,
         AccountCommand::Reading(command) => access::reading(site, caller, command, answer).await,
@@ -196,12 +198,23 @@ async fn issue(
 }
 
 async fn password(
+    site: &Site,
     caller: &Caller,
-    address: &str,
-    chosen: Option<Secret>,
+    (address, chosen): (&str, Option<Secret>),
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    if let Some(made) = account::password(caller, address, chosen).await? {
+    // Goes out where it is not the holder who does it.
+    let message = Notice {
+        to: site.directory.addresses_of(Role::SecurityOfficer).await?,
+        subject: format!(
+            "[Kakitome] 本人以外によるパスワードの設定 / a password was set by another: {address}"
+        ),
+        text: format!(
+            "{address} のパスワードが、本人以外の者により設定されました。初期パスワードで受信箱を開くことができる場合があります             （[directory] initial_only_to_change で禁止できます）。誰が行ったかは次で確認できます。\n\n             The password of {address} was set by another than its holder, and may open the mailbox until the holder changes it              ([directory] initial_only_to_change forbids that). Who did it:\n\n             kakitome audit search --kind account.password\n"
+        ),
+    };
+    let by = access::Telling::new(site, message);
+    if let Some(made) = account::password_by(caller, address, chosen, by).await? {
         let row = json!({"identifier": address, "password": shown(&made)?});
         answer.row(&row).await?;
         answer.note(ONCE).await;

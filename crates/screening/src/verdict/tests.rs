@@ -209,6 +209,25 @@ fn the_strictest_decides() {
 }
 
 #[test]
+fn an_outbreak_stands_where_a_criterion_sets_apart_as_well() {
+    let apart = policy(|policy| policy.dmarc_quarantine = Choice::Quarantine);
+    let failed = dmarc(Finding::Fail, Some(Published::Quarantine));
+    judged(
+        &apart,
+        &failed,
+        Handling::Quarantine,
+        Cause::DmarcQuarantine,
+    );
+    // Else staff could release it.
+    let both = failed.with_blocked(crate::outbreak::Blocked {
+        rule: 7,
+        handling: crate::outbreak::RuleHandling::Quarantine,
+        what: "a.iso".into(),
+    });
+    judged(&apart, &both, Handling::Quarantine, Cause::OutbreakRule);
+}
+
+#[test]
 fn mail_that_names_no_one_domain_as_its_author() {
     for author in [Author::Several, Author::Unreadable] {
         let mut evidence = dmarc(Finding::None, None);

@@ -64,6 +64,11 @@ pub enum EraseError {
     /// It is gone already.
     #[error("volume {0} was erased already")]
     Erased(u64),
+    /// Some of it is gone already.
+    #[error(
+        "volume {0} is being erased, as was decided: what is left of it is erased when that is gone on with"
+    )]
+    Begun(u64),
     /// An extension makes it shorter.
     #[error("an extension must be later than {0}")]
     Shorter(Timestamp),
@@ -86,6 +91,9 @@ impl Store {
     ) -> Result<Volume, EraseError> {
         let (person, reason) = (person.to_owned(), reason.to_owned());
         let shared = Arc::clone(&self.inner.shared);
+        // Nothing is decided anew while it is carried out.
+        let held = Arc::clone(&shared);
+        let _alone = held.tree.sealing.lock().await;
         let decided = self.commit(Vec::new(), move |tx| {
             decide(tx, &shared, number, &decision, (&person, &reason))
         });
@@ -162,6 +170,9 @@ fn decide(
             if *until <= volume.retain_until {
                 return Err(EraseError::Shorter(volume.retain_until));
             }
+            if is_begun(tx, &volume)? {
+                return Err(EraseError::Begun(number));
+            }
             let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL, certificate = NULL WHERE number = ?1";
             tx.execute(statement, params![key, *until])?;
             volume.retain_until = *until;
@@ -172,6 +183,16 @@ fn decide(
         }
     };
     Ok(tx.record(&event, volume)?)
+}
+
+/// Whether an erasure that was cut short has taken its first events: then only going on leaves a stub that verifies.
+fn is_begun(tx: &mut Tx<'_>, volume: &Volume) -> Result<bool, Error> {
+    let tiles = tile::read(tx, volume.first / super::LEAVES, 1)?;
+    let first = tiles
+        .iter()
+        .flat_map(|tile| (tile.first()..).zip(&tile.leaves));
+    let mut first = first.filter(|(place, _)| *place == volume.first);
+    Ok(first.any(|(_, leaf)| leaf.is_erased()))
 }
 
 fn must_be_due(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
