@@ -378,7 +378,8 @@ pub(super) fn must_be_one_persons(
     match shared::of(sql, account.id)? {
         None => Ok(()),
         Some(_) => Err(CommandError::State(format!(
-            "{} is shared and has no password: each of those who use it makes their own, `account app-password add`",
+            "{} is shared and has no password: each of those who use it makes their own, `account app-password add`. In an incident \
+             `account unshare` makes it its holder's alone again, and another order lets it be shared anew",
             account.identifier
         ))),
     }

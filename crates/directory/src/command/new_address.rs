@@ -23,7 +23,10 @@ pub(super) fn usual(wanted: &Address) -> Result<(), CommandError> {
             local.len()
         )));
     }
-    if local.chars().any(super::is_hidden) {
+    if local
+        .chars()
+        .any(|c| super::is_hidden(c) || is_shapeless(c))
+    {
         return Err(CommandError::Argument(format!(
             "{local:?} has characters that nobody sees"
         )));
@@ -36,6 +39,22 @@ pub(super) fn usual(wanted: &Address) -> Result<(), CommandError> {
         "{wanted} is written in letters of another width or form; write it as {usual}@{}",
         wanted.domain()
     )))
+}
+
+/// What has no shape of its own and may stand in names of people, which it tells apart (variants of characters), but not in an
+/// address: selectors of variants, fillers, tags, and the joiner that joins nothing.
+fn is_shapeless(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// Refuses an address that is not ours, is taken, was another's, or would pass for one that is or was.
@@ -138,5 +157,14 @@ mod tests {
         let refused = usual(&address("a".repeat(65))).unwrap_err().to_string();
         assert!(refused.contains("65 octets"), "{refused}");
         assert!(usual(&address("あ".repeat(22))).is_err());
+        for hidden in [
+            "ta\u{fe0f}ro",
+            "taro\u{3164}",
+            "taro\u{e0101}",
+            "ta\u{200b}ro",
+        ] {
+            let refused = usual(&address(hidden.to_owned())).unwrap_err().to_string();
+            assert!(refused.contains("nobody sees"), "{refused}");
+        }
     }
 }

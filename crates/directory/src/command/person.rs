@@ -6,7 +6,7 @@ use store::{Topic, sql::Sql};
 use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Caller, CommandError, leaving, plain_text};
+use super::{Caller, CommandError, is_hidden, leaving, plain_text};
 use crate::{
     Language, Role,
     tables::{self, language, life},
@@ -285,7 +285,7 @@ pub(super) fn short_name(text: &str) -> Result<String, CommandError> {
 pub(super) fn user_name(text: &str) -> Result<String, CommandError> {
     if text.is_empty()
         || text.len() > MOST_USER
-        || text.chars().any(|c| c.is_control() || c.is_whitespace())
+        || text.chars().any(|c| is_hidden(c) || c.is_whitespace())
     {
         return Err(CommandError::Argument(format!(
             "{text:?} is no operating-system user"
