@@ -5,7 +5,7 @@
 mod site;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use directory::command::{arrival, letter};
 use governance::{
@@ -43,11 +43,11 @@ macro_rules! lies {
     };
 }
 
-/// What breaks each check, and how it stands then.
-fn breaks() -> BTreeMap<&'static str, (Break, State)> {
+/// What breaks each check, and how it stands then; a check that can be broken in several ways stands here once for each.
+fn breaks() -> Vec<(&'static str, (Break, State))> {
     let red = State::NotMet;
     let relay: fn(&mut Facts) = |facts| fail(facts, "smtp relay.percent-hack");
-    BTreeMap::from([
+    Vec::from([
         ("own-domains-only", (Told(relay), red)),
         (
             "probe-relay",
@@ -675,7 +675,8 @@ async fn events_of(site: &Site, name: &str) {
 #[test]
 fn no_check_is_left_out() {
     let broken: BTreeSet<&str> = breaks()
-        .into_keys()
+        .into_iter()
+        .map(|(name, _)| name)
         .chain(BY_DESIGN.iter().copied())
         .collect();
     let mut missing: Vec<&str> = check::all()
