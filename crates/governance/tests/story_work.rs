@@ -11,7 +11,7 @@ use directory::{
     Role,
     command::{CommandError, role},
 };
-use governance::{State, clause, remind, report, task};
+use governance::{State, clause, fault, remind, report, task};
 use site::Site;
 use store::Tx;
 use support::{answers, good, look, rules, state};
@@ -208,6 +208,75 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
         all.extend(reports);
     }
     assert!(!all.is_empty());
+}
+
+/// The yearly review is about all that is demanded and about what other reviews found; that of the measures against malware is about 5.2.
+#[tokio::test]
+async fn a_review_is_prepared_with_all_that_it_is_about() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(92);
+    look(&site, &rules, &good(&site)).await;
+    let chief = site.caller("chief").await;
+    let of_quarter = open_task(&site, &rules, REVIEW).await;
+    let today = rules.calendar.date(site.store.now());
+    let fault = fault::Named {
+        fault: "failed logins are not looked at".to_owned(),
+        due: today.checked_add(jiff::Span::new().days(20)).unwrap(),
+        role: None,
+    };
+    let all = answers(&rules, REVIEW);
+    task::done(&chief, &rules, of_quarter, all, vec![fault])
+        .await
+        .unwrap();
+    site.days(274);
+    look(&site, &rules, &good(&site)).await;
+
+    let yearly = open_task(&site, &rules, "configuration-review").await;
+    let yearly = task::show(&chief, &rules, yearly).await.unwrap();
+    let standings = yearly.facts["standings"].as_object().unwrap();
+    // Of 4.3, 5.1, 6.1 and of what lies beyond.
+    for name in [
+        "open-vulnerabilities",
+        "own-domains-only",
+        "submission-authenticated",
+        "malware-definitions",
+        "trail-review",
+    ] {
+        assert!(standings.contains_key(name), "{name}: {standings:?}");
+    }
+    assert!(!standings.contains_key("configuration-review"));
+    // What the site has not adopted is nobody's to review.
+    assert!(!rules.choices.is_on("plaintext-login"));
+    assert!(!standings.contains_key("plaintext-warning"));
+    let corrections = yearly.facts["corrections"].as_array().unwrap();
+    assert_eq!(corrections.len(), 1, "{corrections:?}");
+    assert_eq!(corrections[0]["review"], REVIEW);
+
+    let malware = open_task(&site, &rules, "malware-review").await;
+    let malware = task::show(&chief, &rules, malware).await.unwrap();
+    let standings = malware.facts["standings"].as_object().unwrap();
+    for name in [
+        "every-path-scanned",
+        "malware-canary",
+        "malware-definitions",
+        "isolation",
+        "outbreak-notice",
+    ] {
+        assert!(standings.contains_key(name), "{name}: {standings:?}");
+    }
+    assert!(!standings.contains_key("own-domains-only"));
+}
+
+/// The number of the task of that workflow that is open.
+async fn open_task(site: &Site, rules: &governance::Rules, workflow: &str) -> i64 {
+    let chief = site.caller("chief").await;
+    let open = task::list(&chief, rules, task::Which::default())
+        .await
+        .unwrap();
+    let found = open.iter().find(|task| task.workflow == workflow);
+    found.unwrap().number
 }
 
 #[tokio::test]
