@@ -5,13 +5,13 @@
 mod site;
 mod support;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use directory::{
     Role,
     command::{CommandError, role},
 };
-use governance::{State, clause, fault, remind, report, task};
+use governance::{State, clause, facts::Facts, fault, remind, report, task};
 use site::Site;
 use store::Tx;
 use support::{answers, good, look, rules, state};
@@ -267,6 +267,53 @@ async fn a_review_is_prepared_with_all_that_it_is_about() {
         assert!(standings.contains_key(name), "{name}: {standings:?}");
     }
     assert!(!standings.contains_key("own-domains-only"));
+}
+
+/// A clause that has ways of its own and items is not met while an item is not; what is not adopted does not count.
+#[tokio::test]
+async fn a_clause_stands_as_the_worst_of_its_own_ways_and_of_its_items() {
+    let site = Site::open().await;
+    let mut rules = rules();
+    let chief = site.caller("chief").await;
+    let stands = async |rules: &governance::Rules, facts: &Facts, id: &str| {
+        let shown = clause::show(&chief, rules, facts, id).await.unwrap();
+        shown.clause
+    };
+    let well = good(&site);
+    let issue = ["7.1-1", "7.1-1-a", "7.1-1-a-i"];
+    for id in issue {
+        assert_eq!(stands(&rules, &well, id).await.state, State::Met, "{id}");
+    }
+    let short = Facts {
+        shortest_password: 6,
+        ..good(&site)
+    };
+    let reason = stands(&rules, &short, "7.1-1-a-i").await.why;
+    for id in issue {
+        let view = stands(&rules, &short, id).await;
+        assert_eq!(
+            (view.state, view.why),
+            (State::NotMet, reason.clone()),
+            "{id}"
+        );
+    }
+
+    let review = "4.3-6";
+    let before = stands(&rules, &well, review).await.state;
+    assert_ne!(before, State::NotMet);
+    let open = Facts {
+        screening: false,
+        ..good(&site)
+    };
+    assert_eq!(stands(&rules, &open, review).await.state, State::NotMet);
+    let regulation = Arc::clone(&rules.regulation);
+    let choices = Arc::make_mut(&mut rules.choices);
+    choices
+        .set_option(&regulation, "spam-measures", false)
+        .unwrap();
+    let item = stands(&rules, &open, "4.3-6-e").await.state;
+    assert_eq!(item, State::NotAdopted);
+    assert_eq!(stands(&rules, &open, review).await.state, before);
 }
 
 /// The number of the task of that workflow that is open.
