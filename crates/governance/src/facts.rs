@@ -73,6 +73,8 @@ pub struct Feeds {
 /// Within which times things have to be done before the clause that demands them turns red; all in days, but for counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// That all of the trail was verified (clause 4.2). Default 7.
+    pub trail_verified: i64,
     /// Refusals of relaying, or failed logins, within a day from which on somebody has to look closer (clause 8.2(3)). Default 100.
     pub conspicuous: u64,
     /// That somebody has looked closer (clause 8.2(3)). Default 7.
@@ -96,6 +98,7 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            trail_verified: 7,
             conspicuous: 100,
             analysed: 7,
             analysis_holds: 1,

@@ -15,7 +15,7 @@ use governance::{
 use jiff::SignedDuration;
 use site::Site;
 use store::{Tx, params};
-use support::{good, look, rules, state};
+use support::{good, look, rules, state, verification, verified};
 use trail::{Actor, Event, Kind, Outcome};
 
 /// How a check is broken.
@@ -95,6 +95,7 @@ fn breaks() -> Vec<(&'static str, (Break, State))> {
             "trail-unbroken",
             (Days(1, "DELETE FROM checkpoint"), State::Unknown),
         ),
+        ("trail-unbroken", (Rows(""), red)),
         (
             "trail-volumes-monthly",
             (Told(|facts| facts.rotate_months = 3), red),
@@ -461,6 +462,7 @@ async fn peopled() -> Site {
         .unwrap();
         letter::hand(&manager, &account, "in person").await.unwrap();
     }
+    verified(&site, 0).await;
     // As accounts are that were never suspended.
     around(&site, "UPDATE account SET renewed = 0").await;
     let policy = "INSERT INTO screening_policy (digest, since, settings) VALUES ('d', 1, '')";
@@ -648,6 +650,7 @@ async fn events_of(site: &Site, name: &str) {
             .flat_map(|_| [Kind::QuarantineKept, Kind::QuarantineReleased])
             .map(|kind| Event::new(kind, Actor::System))
             .collect(),
+        "trail-unbroken" => vec![verification(2)],
         "analysis-relay-refusals" => many(|| {
             Event::new(Kind::TransactionRefused, Actor::System)
                 .detail("reply", "550 5.7.1 relaying is refused")
