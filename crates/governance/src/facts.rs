@@ -127,6 +127,8 @@ pub struct Scanning {
     pub definitions_old: bool,
     /// Whether mail that could not be scanned, or only by old definitions, is put off.
     pub puts_off: bool,
+    /// Whether what mail programs put into mailboxes (IMAP APPEND) is scanned, too.
+    pub append: bool,
     /// Whether a canary is sent every day.
     pub canary_daily: bool,
     /// How the last one fared.

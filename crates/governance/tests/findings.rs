@@ -1,4 +1,4 @@
-//! The trail is whole as far as it was verified (clauses 4.2(1), 4.2(2)).
+//! A finding claims no more than what was looked at: how far the trail was verified (clause 4.2), what is scanned (clause 5.2(4)).
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../../directory/tests/site/mod.rs"]
@@ -40,4 +40,19 @@ async fn the_trail_is_whole_as_far_as_it_was_verified() {
     assert_eq!(stands(9).await.state, State::NotMet);
     verified(&site, 0).await;
     assert_eq!(stands(9).await.state, State::Met);
+}
+
+/// What MTA and MSA take is always scanned; of what mail programs put into mailboxes themselves the finding tells what the settings say.
+#[tokio::test]
+async fn what_is_scanned_is_told_as_the_settings_have_it() {
+    let site = Site::open().await;
+    for (append, words) in [(true, "IMAP APPEND is scanned"), (false, "is not scanned")] {
+        let mut facts = good(&site);
+        facts.scanning.append = append;
+        let seen = look(&site, &rules(), &facts).await;
+        let finding = &seen["every-path-scanned"].finding;
+        assert_eq!(finding.state, State::Met);
+        assert_eq!(finding.facts["append"], append);
+        assert!(finding.why.en.contains(words), "{finding:?}");
+    }
 }
