@@ -290,7 +290,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// A clause without ways of its own stands as the worst of its items.
+    /// A clause stands as the worst of its own ways and of its items: it is not met while one of them is not.
     fn view(&self, clause: &Clause) -> ClauseView {
         let ways = ways(self.rules, clause).into_iter();
         let mut worst: Option<WayView> = None;
@@ -391,19 +391,14 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// What a clause rests on: its own ways, or those of its items if it has none.
+/// What a clause rests on: its own ways, and those of its items that are demanded, and of theirs.
 pub(crate) fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
-    let own = clause.ways.iter().map(|way| way.by.as_str());
-    let mut names: Vec<&str> = own.collect();
-    if names.is_empty() {
-        let items = rules
-            .regulation
-            .clauses()
-            .filter(|item| item.parent() == Some(clause.id.as_str()) && rules.demands(item));
-        names = items
-            .flat_map(|item| &item.ways)
-            .map(|way| way.by.as_str())
-            .collect();
+    let mut names: Vec<&str> = Vec::new();
+    let mut left = vec![clause];
+    while let Some(one) = left.pop() {
+        names.extend(one.ways.iter().map(|way| way.by.as_str()));
+        let items = rules.regulation.items(&one.id);
+        left.extend(items.filter(|item| rules.demands(item)));
     }
     names.sort_unstable();
     names.dedup();

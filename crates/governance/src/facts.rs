@@ -73,6 +73,8 @@ pub struct Feeds {
 /// Within which times things have to be done before the clause that demands them turns red; all in days, but for counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// That all of the trail was verified (clause 4.2). Default 7.
+    pub trail_verified: i64,
     /// Refusals of relaying, or failed logins, within a day from which on somebody has to look closer (clause 8.2(3)). Default 100.
     pub conspicuous: u64,
     /// That somebody has looked closer (clause 8.2(3)). Default 7.
@@ -96,6 +98,7 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         Self {
+            trail_verified: 7,
             conspicuous: 100,
             analysed: 7,
             analysis_holds: 1,
@@ -124,6 +127,8 @@ pub struct Scanning {
     pub definitions_old: bool,
     /// Whether mail that could not be scanned, or only by old definitions, is put off.
     pub puts_off: bool,
+    /// Whether what mail programs put into mailboxes (IMAP APPEND) is scanned, too.
+    pub append: bool,
     /// Whether a canary is sent every day.
     pub canary_daily: bool,
     /// How the last one fared.

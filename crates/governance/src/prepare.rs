@@ -18,6 +18,11 @@ const PAGE: u32 = 100_000;
 const MOST_CHANGES: usize = 200;
 /// Corrections that are named at most.
 const MOST_CORRECTIONS: usize = 200;
+/// The review of the whole (clause 4.3(6)): it is about everything, and about what all other reviews found.
+const WHOLE: &str = "configuration-review";
+/// Sections that work is about besides those of its own clauses: who reviews the measures against malware (clause 10.1(1)) judges
+/// what section 5.2 demands.
+const BESIDES: &[(&str, &str)] = &[("malware-review", "5.2")];
 
 /// The facts for one task: how all that its clauses rest on stands now, what changed in its span, and what other work of the span
 /// is not done.
@@ -52,8 +57,7 @@ pub(crate) fn facts(
         let forecast = capacity::forecast(scene.snapshot, scene.facts, scene.now)?;
         facts.insert("capacity".to_owned(), capacity::prepared(&forecast));
     }
-    let whole = workflow.name == "yearly-review";
-    let only = (!whole).then_some(workflow.name.as_str());
+    let only = (workflow.name != WHOLE).then_some(workflow.name.as_str());
     // What is still open, and what was closed since the last review of this kind began.
     let corrections: Vec<Value> = fault::corrections(scene.snapshot, scene.rules, only)?
         .into_iter()
@@ -73,19 +77,20 @@ pub(crate) fn facts(
     Ok(facts)
 }
 
-/// What a piece of work is about: everything else that its own clauses, and the clauses of their sections, rest on. A review of the
-/// whole (`yearly-review`) is about all of it.
+/// What a piece of work is about: everything else that its own clauses, and the clauses of their sections and of those [`BESIDES`], rest
+/// on. The review of the [`WHOLE`] is about all that is demanded.
 fn looked_at<'a>(scene: &Scene<'a, '_>, workflow: &Workflow) -> Vec<&'a str> {
     let rules = scene.rules;
-    let own: Vec<&str> = rules
+    let mut sections: Vec<&str> = rules
         .resting_on(&workflow.name)
         .into_iter()
         .filter_map(|id| id.split('-').next())
         .collect();
-    let whole = workflow.name == "yearly-review";
+    let besides = BESIDES.iter().filter(|(name, _)| *name == workflow.name);
+    sections.extend(besides.map(|(_, section)| *section));
     let clauses = rules.regulation.clauses().filter(|clause| {
         let section = clause.id.split('-').next().unwrap_or_default();
-        whole || own.contains(&section)
+        rules.demands(clause) && (workflow.name == WHOLE || sections.contains(&section))
     });
     let names = clauses
         .flat_map(|clause| &clause.ways)

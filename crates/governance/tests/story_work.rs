@@ -5,13 +5,13 @@
 mod site;
 mod support;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use directory::{
     Role,
     command::{CommandError, role},
 };
-use governance::{State, clause, remind, report, task};
+use governance::{State, clause, facts::Facts, fault, remind, report, task};
 use site::Site;
 use store::Tx;
 use support::{answers, good, look, rules, state};
@@ -208,6 +208,122 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
         all.extend(reports);
     }
     assert!(!all.is_empty());
+}
+
+/// The yearly review is about all that is demanded and about what other reviews found; that of the measures against malware is about 5.2.
+#[tokio::test]
+async fn a_review_is_prepared_with_all_that_it_is_about() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(92);
+    look(&site, &rules, &good(&site)).await;
+    let chief = site.caller("chief").await;
+    let of_quarter = open_task(&site, &rules, REVIEW).await;
+    let today = rules.calendar.date(site.store.now());
+    let fault = fault::Named {
+        fault: "failed logins are not looked at".to_owned(),
+        due: today.checked_add(jiff::Span::new().days(20)).unwrap(),
+        role: None,
+    };
+    let all = answers(&rules, REVIEW);
+    task::done(&chief, &rules, of_quarter, all, vec![fault])
+        .await
+        .unwrap();
+    site.days(274);
+    look(&site, &rules, &good(&site)).await;
+
+    let yearly = open_task(&site, &rules, "configuration-review").await;
+    let yearly = task::show(&chief, &rules, yearly).await.unwrap();
+    let standings = yearly.facts["standings"].as_object().unwrap();
+    // Of 4.3, 5.1, 6.1 and of what lies beyond.
+    for name in [
+        "open-vulnerabilities",
+        "own-domains-only",
+        "submission-authenticated",
+        "malware-definitions",
+        "trail-review",
+    ] {
+        assert!(standings.contains_key(name), "{name}: {standings:?}");
+    }
+    assert!(!standings.contains_key("configuration-review"));
+    // What the site has not adopted is nobody's to review.
+    assert!(!rules.choices.is_on("plaintext-login"));
+    assert!(!standings.contains_key("plaintext-warning"));
+    let corrections = yearly.facts["corrections"].as_array().unwrap();
+    assert_eq!(corrections.len(), 1, "{corrections:?}");
+    assert_eq!(corrections[0]["review"], REVIEW);
+
+    let malware = open_task(&site, &rules, "malware-review").await;
+    let malware = task::show(&chief, &rules, malware).await.unwrap();
+    let standings = malware.facts["standings"].as_object().unwrap();
+    for name in [
+        "every-path-scanned",
+        "malware-canary",
+        "malware-definitions",
+        "isolation",
+        "outbreak-notice",
+    ] {
+        assert!(standings.contains_key(name), "{name}: {standings:?}");
+    }
+    assert!(!standings.contains_key("own-domains-only"));
+}
+
+/// A clause that has ways of its own and items is not met while an item is not; what is not adopted does not count.
+#[tokio::test]
+async fn a_clause_stands_as_the_worst_of_its_own_ways_and_of_its_items() {
+    let site = Site::open().await;
+    let mut rules = rules();
+    let chief = site.caller("chief").await;
+    let stands = async |rules: &governance::Rules, facts: &Facts, id: &str| {
+        let shown = clause::show(&chief, rules, facts, id).await.unwrap();
+        shown.clause
+    };
+    let well = good(&site);
+    let issue = ["7.1-1", "7.1-1-a", "7.1-1-a-i"];
+    for id in issue {
+        assert_eq!(stands(&rules, &well, id).await.state, State::Met, "{id}");
+    }
+    let short = Facts {
+        shortest_password: 6,
+        ..good(&site)
+    };
+    let reason = stands(&rules, &short, "7.1-1-a-i").await.why;
+    for id in issue {
+        let view = stands(&rules, &short, id).await;
+        assert_eq!(
+            (view.state, view.why),
+            (State::NotMet, reason.clone()),
+            "{id}"
+        );
+    }
+
+    let review = "4.3-6";
+    let before = stands(&rules, &well, review).await.state;
+    assert_ne!(before, State::NotMet);
+    let open = Facts {
+        screening: false,
+        ..good(&site)
+    };
+    assert_eq!(stands(&rules, &open, review).await.state, State::NotMet);
+    let regulation = Arc::clone(&rules.regulation);
+    let choices = Arc::make_mut(&mut rules.choices);
+    choices
+        .set_option(&regulation, "spam-measures", false)
+        .unwrap();
+    let item = stands(&rules, &open, "4.3-6-e").await.state;
+    assert_eq!(item, State::NotAdopted);
+    assert_eq!(stands(&rules, &open, review).await.state, before);
+}
+
+/// The number of the task of that workflow that is open.
+async fn open_task(site: &Site, rules: &governance::Rules, workflow: &str) -> i64 {
+    let chief = site.caller("chief").await;
+    let open = task::list(&chief, rules, task::Which::default())
+        .await
+        .unwrap();
+    let found = open.iter().find(|task| task.workflow == workflow);
+    found.unwrap().number
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ mod tls;
 mod tls_reports;
 mod traffic;
 mod usage;
+mod verifying;
 mod vulnerabilities;
 mod witness;
 mod yara_rules;

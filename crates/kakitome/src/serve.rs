@@ -17,7 +17,7 @@ use crate::{
     settings::Service,
     signing,
     site::{Site, SiteError},
-    tls_reports, traffic, vulnerabilities, witness, yara_rules,
+    tls_reports, traffic, verifying, vulnerabilities, witness, yara_rules,
 };
 
 /// Why a site cannot be served.
@@ -206,6 +206,7 @@ async fn begin(path: &Path, site: &Arc<Site>) -> Result<Running, ServeError> {
     tasks.spawn(clock::run(Arc::clone(site), watch.clone()));
     tasks.spawn(traffic::run(Arc::clone(site), watch.clone()));
     tasks.spawn(rotation::run(Arc::clone(site), watch.clone()));
+    tasks.spawn(verifying::run(Arc::clone(site), watch.clone()));
     signing::load(site).await;
     tasks.spawn(signing::run(Arc::clone(site), watch.clone()));
     tasks.spawn(acme::run(Arc::clone(site), watch.clone()));

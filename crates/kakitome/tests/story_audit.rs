@@ -4,10 +4,13 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
-use support::{Letter, Program, Site, imap, site};
+use support::{Letter, Program, Site, imap, site, until};
+
+/// What the first run waits for, and takes.
+const DAILY: Duration = Duration::from_secs(90);
 
 /// A site whose trail has events of mail.
 fn busy_site() -> Site {
@@ -278,6 +281,24 @@ fn what_is_done_to_the_trail_of_a_site_is_named() {
     assert_eq!(told.status.code(), Some(1));
     let rows = String::from_utf8(told.stdout).unwrap();
     assert!(rows.contains("\"fault\":\"witness\""), "{rows}");
+}
+
+#[test]
+fn the_trail_is_verified_every_day_by_itself() {
+    let mut site = Site::new("example.jp");
+    site.unset("verify = false");
+    site.serve();
+    let told = until("the trail is verified", DAILY, || {
+        let told = site.events(&["--kind", "audit.verified"]);
+        (!told.is_empty()).then_some(told)
+    });
+    assert_eq!(told[0]["actor"], "system", "{told:?}");
+    assert_eq!(told[0]["result"], "success", "{told:?}");
+    assert_eq!(told[0]["detail"]["findings"], 0, "{told:?}");
+    let clause = site.give(&["clause", "show", "4.2-1-a"]).remove(0);
+    let ways = clause["ways"].as_array().unwrap();
+    let way = ways.iter().find(|way| way["by"] == "trail-unbroken");
+    assert_eq!(way.unwrap()["state"], "met", "{clause}");
 }
 
 #[test]

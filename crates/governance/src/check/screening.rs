@@ -39,13 +39,20 @@ pub(super) const CHECKS: &[Check] = &[
                     "検査できなかったメールを保留しない設定である",
                     "mail that could not be scanned is not put off, by the settings",
                 )
+            } else if scanning.append {
+                Finding::met(
+                    "SMTPで受け取るもの、送信されるもの及びIMAP APPENDで入れられるものはすべて検査され、検査できないものは保留される",
+                    "all that comes by SMTP, is submitted or is put into mailboxes by IMAP APPEND is scanned, and what cannot be scanned is put off",
+                )
             } else {
                 Finding::met(
-                    "検査を経ない経路はなく、検査できないメールは保留される",
-                    "no path avoids the scanners, and what cannot be scanned is put off",
+                    "SMTPで受け取るもの及び送信されるものはすべて検査され、検査できないものは保留される。IMAP APPENDで入れられるものは検査されない([screening.malware] append)",
+                    "all that comes by SMTP or is submitted is scanned, and what cannot be scanned is put off; what is put into mailboxes by IMAP APPEND is not scanned ([screening.malware] append)",
                 )
             };
-            Ok(finding.fact("scanners", texts(&scanning.scanners)))
+            Ok(finding
+                .fact("scanners", texts(&scanning.scanners))
+                .fact("append", scanning.append))
         },
     },
     Check {

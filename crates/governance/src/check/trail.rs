@@ -1,7 +1,8 @@
 //! The audit trail (clauses 4.2, 8.2).
 
-use ::trail::Kind;
+use ::trail::{Kind, Outcome, Recorded};
 use jiff::SignedDuration;
+use serde_json::Value;
 use store::{Error, tree};
 
 use super::{Check, Scene, texts, unbroken};
@@ -9,6 +10,8 @@ use crate::state::Finding;
 
 /// A checkpoint that is older means that none is made any more.
 const CHECKPOINT_LASTS: SignedDuration = SignedDuration::from_mins(15);
+/// Days back to which the trail is asked for its last verification, at least.
+const VERIFIED_BACK: i64 = 92;
 /// Days within which a sealed volume has to be on a medium, and a due one to be decided on.
 const DAYS_TO_ACT: i64 = 31;
 
@@ -91,7 +94,44 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// That it is whole is known by a verification of all of it, of which a checkpoint since tells that nothing is left unsigned.
 fn unbroken_trail(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let within = scene.facts.terms.trail_verified;
+    let from = scene.days_ago(within.max(VERIFIED_BACK));
+    let mut last: Option<Recorded> = None;
+    let mut newest = |one: &Recorded| last = Some(one.clone());
+    scene.each_event(&[Kind::TrailVerified], from, &mut newest)?;
+    let finding = match &last {
+        Some(told) if told.event.outcome == Outcome::Failure => {
+            let findings = told.event.detail.get("findings").and_then(Value::as_u64);
+            let (findings, day) = (findings.unwrap_or_default(), scene.day(told.at));
+            Finding::not_met(
+                format!("{day} の検証で証跡に {findings} 件の異常が見つかり、その後の検証で解消が確かめられていない"),
+                format!("the verification on {day} found {findings} faults in the trail, and none since found it whole"),
+            )
+            .fact("findings", findings)
+        }
+        Some(told) if told.at >= scene.days_ago(within) => signed(scene)?,
+        Some(told) => {
+            let day = scene.day(told.at);
+            Finding::unknown(
+                format!("証跡の全件の検証が最後に行われたのは {day} である([audit] verify)"),
+                format!("all of the trail was last verified on {day} ([audit] verify)"),
+            )
+        }
+        None => Finding::unknown(
+            "証跡の全件の検証がまだ行われていない([audit] verify)",
+            "all of the trail was not verified yet ([audit] verify)",
+        ),
+    };
+    Ok(match last {
+        Some(told) => finding.fact("verified_at", told.at.to_string()),
+        None => finding,
+    })
+}
+
+/// Whether a signed checkpoint tells of what has come in.
+fn signed(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     let length = tree::length(scene.snapshot, scene.now)?;
     let Some(signed) = length.checkpoint else {
         return Ok(Finding::unknown(
@@ -109,8 +149,14 @@ fn unbroken_trail(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
             format!("the last checkpoint is {} minutes old", age.as_mins()),
         ),
         false => Finding::met(
-            format!("{} 件までの証跡が署名で保護されている", signed.size),
-            format!("{} events are protected by a signature", signed.size),
+            format!(
+                "証跡の全件が検証され、{} 件までが署名で保護されている",
+                signed.size
+            ),
+            format!(
+                "all of the trail was verified, and {} events are protected by a signature",
+                signed.size
+            ),
         ),
     };
     Ok(finding

@@ -12,6 +12,8 @@ use governance::{
 };
 use jiff::{SignedDuration, tz::TimeZone};
 use regulation::{Choices, Regulation};
+use store::Tx;
+use trail::{Actor, Event, Kind, Outcome};
 
 use crate::site::Site;
 
@@ -102,4 +104,26 @@ pub fn answers(rules: &Rules, workflow: &str) -> BTreeMap<String, String> {
     points
         .map(|point| (point.key.clone(), format!("answer to {}", point.key)))
         .collect()
+}
+
+/// The trail was verified, and so many faults were found.
+pub async fn verified(site: &Site, findings: u64) {
+    let work = move |tx: &mut Tx<'_>| tx.record(&verification(findings), ());
+    site.store
+        .commit::<(), store::Error>(Vec::new(), work)
+        .await
+        .unwrap();
+}
+
+/// What a verification of the trail is told as that found so many faults.
+pub fn verification(findings: u64) -> Event {
+    let outcome = match findings {
+        0 => Outcome::Success,
+        _ => Outcome::Failure,
+    };
+    Event::new(Kind::TrailVerified, Actor::System)
+        .outcome(outcome)
+        .detail("events", 9)
+        .detail("findings", findings)
+        .detail("witness", false)
 }

@@ -76,6 +76,7 @@ fn scanning(site: &Site, settings: &Settings) -> Scanning {
         definitions_age: age.flatten(),
         definitions_old: age.is_some_and(|age| policy.is_old(age)),
         puts_off: keys.puts_off(),
+        append: keys.append,
         canary_daily: keys.canary().is_some(),
         canary: state.canary.as_ref().map(|outcome| Canary {
             at: outcome.at(),

@@ -16,6 +16,7 @@ use super::{
     Settings, SettingsError, Time,
     analysis::AnalysisKeys,
     policy::{At, roots},
+    probe::Daily,
 };
 
 /// `[audit]`
@@ -24,6 +25,8 @@ use super::{
 pub(crate) struct AuditKeys {
     /// How long events wait at most until a signed checkpoint tells of them.
     pub(crate) checkpoint_interval: Time,
+    /// When, each day, all of the trail is verified, by the machine's time zone; `false`: never.
+    pub(crate) verify: Daily,
     /// A volume is sealed whenever so many months have ended (clause 4.2(2)).
     pub(crate) rotate_months: u16,
     /// How many years a volume is kept after its last event (clause 4.2(3)). It holds for volumes that are sealed from then on.
@@ -132,6 +135,7 @@ impl Default for AuditKeys {
     fn default() -> Self {
         Self {
             checkpoint_interval: Time::seconds(60),
+            verify: Daily(Some(jiff::civil::time(2, 20, 0, 0))),
             clock_jump: Time::seconds(60),
             rotate_months: 1,
             retain_years: 10,

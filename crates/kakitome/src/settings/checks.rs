@@ -13,6 +13,8 @@ const MOST_DAYS: i64 = 3650;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CheckKeys {
+    /// That all of the trail was verified; else it is unknown whether it is whole (clause 4.2).
+    trail_verified_days: Spanned<i64>,
     /// Refusals of relaying, or failed logins, of a day from which on somebody has to look closer (clause 8.2(3)).
     conspicuous: Spanned<u64>,
     /// That somebody did (clause 8.2(3)).
@@ -38,6 +40,7 @@ impl Default for CheckKeys {
         let usual = Terms::default();
         let days = |days: i64| Spanned::new(0..0, days);
         Self {
+            trail_verified_days: days(usual.trail_verified),
             conspicuous: Spanned::new(0..0, usual.conspicuous),
             analysed_days: days(usual.analysed),
             analysis_holds_days: days(usual.analysis_holds),
@@ -58,6 +61,7 @@ impl CheckKeys {
             return Err(at(self.conspicuous.span(), reason.into()));
         }
         for (name, days) in [
+            ("trail_verified_days", &self.trail_verified_days),
             ("analysed_days", &self.analysed_days),
             ("analysis_holds_days", &self.analysis_holds_days),
             ("abuse_decided_days", &self.abuse_decided_days),
@@ -78,6 +82,7 @@ impl CheckKeys {
     /// For the checks.
     pub(crate) fn terms(&self) -> Terms {
         Terms {
+            trail_verified: *self.trail_verified_days.get_ref(),
             conspicuous: *self.conspicuous.get_ref(),
             analysed: *self.analysed_days.get_ref(),
             analysis_holds: *self.analysis_holds_days.get_ref(),

@@ -246,6 +246,7 @@ unauthenticated_networks = []
 # outside_most_open = 10          # of the server's own at once, however many sources there are
 
 [checks]                          # within how many days things have to be done before the clause that demands them turns red
+# trail_verified_days = 7         # that all of the trail was verified: else it is unknown whether it is whole (4.2)
 # conspicuous = 100               # refusals of relaying, or failed logins, of a day from which on somebody has to look closer (8.2(3))
 # analysed_days = 7               # that somebody did: `audit analyse` (8.2(3))
 # analysis_holds_days = 1         # how long that holds
@@ -352,6 +353,7 @@ unauthenticated_networks = []
 
 [audit]                           # clauses 4.2, 8.2
 # checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
+# verify = \"02:20\"                # when, each day, all of the trail is verified (4.2); false: never
 # rotate_months = 1                # clause 4.2(2): a volume is sealed whenever so many months have ended
 # witnesses = [\"trail@elsewhere.example\"]  # who is sent a checkpoint, to keep it where nobody here can change it
 # witness_interval = \"1d\"         # how often

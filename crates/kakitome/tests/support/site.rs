@@ -105,6 +105,7 @@ impl Site {
         site.set("screening", NOT_SCREENED);
         // It would be in the story's trail. Who wants it unsets it.
         site.set("probe", "daily = false");
+        site.set("audit", "verify = false");
         site
     }
 

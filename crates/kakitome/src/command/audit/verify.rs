@@ -8,24 +8,16 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use directory::{Person, alarm::Alarm, command::incident::IncidentKind};
+use directory::Person;
 use serde_json::json;
 use store::{
     tree::{Signed, Witness},
     verify::Step,
 };
-use trail::{Actor, Event, Kind, Outcome, checkpoint::Checkpoint};
+use trail::{Actor, Event, Kind, checkpoint::Checkpoint};
 
 use super::super::{Answer, Failure};
-use crate::{
-    incidents::{self, When},
-    site::Site,
-};
-
-/// Findings that an incident shows.
-const MOST_SAMPLES: usize = 10;
-/// Characters of one.
-const MOST_FINDING: usize = 300;
+use crate::{site::Site, verifying::Faults};
 
 /// Verifies every event, the tree and all checkpoints, and compares with a checkpoint that was kept elsewhere.
 pub(super) async fn run(
@@ -35,14 +27,12 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let signed = site.store.checkpoint().await?;
-    let mut found = 0_u64;
     let mut faults = Faults::default();
     let mut verification = site.store.trail_verification();
     while let Some(step) = verification.next().await? {
         match step {
             Step::Progress(so_far) => answer.progress(so_far.what, so_far.checked, so_far.total),
             Step::Found(finding) => {
-                found += 1;
                 faults.take(&finding.to_string());
                 let row = json!({
                     "fault": finding.name(),
@@ -56,27 +46,17 @@ pub(super) async fn run(
     if let Some(note) = witness
         && let Some(finding) = compare(site, note).await?
     {
-        found += 1;
         faults.take(&finding);
         let row = json!({ "fault": "witness", "subject": "the audit trail", "finding": finding });
         answer.item(&row).await?;
     }
     let size = signed.as_ref().map_or(0, |signed| signed.size);
-    let outcome = match found {
-        0 => Outcome::Success,
-        _ => Outcome::Failure,
-    };
-    let event = Event::new(Kind::TrailVerified, Actor::Person(caller.name.clone()))
-        .outcome(outcome)
-        .detail("events", size)
-        .detail("findings", found)
-        .detail("witness", witness.is_some());
-    // What stays as it was is not told of at each look.
-    let alarm = (found > 0).then(|| (faults.alarm(site, found), When::Unknown("digest")));
-    incidents::record(site, event, alarm).await?;
-    if found > 0 {
+    let actor = Actor::Person(caller.name.clone());
+    faults.record(site, actor, size, witness.is_some()).await?;
+    if faults.found > 0 {
         return Err(Failure::Failed(format!(
-            "{found} findings: the audit trail is not what was written"
+            "{} findings: the audit trail is not what was written",
+            faults.found
         )));
     }
     answer
@@ -85,38 +65,6 @@ pub(super) async fn run(
         ))
         .await;
     Ok(())
-}
-
-/// What was found, for an incident.
-#[derive(Default)]
-struct Faults {
-    samples: Vec<String>,
-    digest: blake3::Hasher,
-}
-
-impl Faults {
-    fn take(&mut self, finding: &str) {
-        self.digest.update(finding.as_bytes());
-        self.digest.update(b"\n");
-        if self.samples.len() < MOST_SAMPLES {
-            self.samples
-                .push(finding.chars().take(MOST_FINDING).collect());
-        }
-    }
-
-    fn alarm(&self, site: &Site, found: u64) -> Alarm {
-        let first = self.samples.first().map_or("", String::as_str);
-        Alarm {
-            kind: IncidentKind::TrailGap,
-            reason: format!("{found} findings in the audit trail, the first is: {first}"),
-            facts: json!({
-                "findings": found,
-                "samples": self.samples,
-                "digest": self.digest.finalize().to_hex().to_string(),
-            }),
-            since: site.store.now(),
-        }
-    }
 }
 
 /// What is wrong by a checkpoint that was kept elsewhere.

@@ -37,7 +37,7 @@ use crate::{
     cli::{DemoArgs, InitArgs},
     files, init,
     serve::{self, Running},
-    settings, tell,
+    settings, tell, verifying,
 };
 use chance::Chance;
 use course::{Counts, Course};
@@ -236,6 +236,11 @@ async fn live(
         office,
     };
     course.run().await?;
+    // Each day would take most of the time, and the last is what tells how the trail stands.
+    let findings = verifying::once(&running.site).await.into_diagnostic()?;
+    if findings > 0 {
+        return Err(miette!("{findings} findings in the trail of the year"));
+    }
     let mut lines = summary::lines(&course).await?;
     lines.extend(for_auditor(&course, &directory.join("bundle")).await?);
     Ok(lines)
