@@ -293,6 +293,7 @@ async fn found(site: &Path, ports: Ports, machine: &Machine, world: World) -> Re
         ("limits", "flood_pause = \"10ms\"".to_owned()),
         ("dns", format!("servers = [\"{names}\"]")),
         ("probe", "daily = false".to_owned()),
+        ("audit", "verify = false".to_owned()),
         ("probe", "ca_file = \"keys/tls.crt\"".to_owned()),
         ("vulnerabilities", "daily = \"05:10\"".to_owned()),
         (
