@@ -419,7 +419,7 @@ fn checkpoints_are_mailed_to_a_witness() {
     site.set("audit", "witnesses = [\"keeper@city.example\"]");
     site.serve();
     let mut inbox = site.imap(&keeper);
-    inbox.holds("INBOX", 1, std::time::Duration::from_secs(30));
+    inbox.holds("INBOX", 1, Duration::from_secs(30));
     // Saved as a mail program saves it, with the mail's line ends.
     let saved = site.beside("saved.txt");
     let text = Program::python("text_of.py")
@@ -450,14 +450,10 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     site.set("audit", "retain_years = 3");
     site.serve();
     // The doors are open before it is told.
-    let loaded = support::until(
-        "the change to be told",
-        std::time::Duration::from_secs(30),
-        || {
-            let loaded = site.events(&["--kind", "settings.loaded"]);
-            (loaded.len() >= 2).then_some(loaded)
-        },
-    );
+    let loaded = until("the change to be told", Duration::from_secs(30), || {
+        let loaded = site.events(&["--kind", "settings.loaded"]);
+        (loaded.len() >= 2).then_some(loaded)
+    });
     let [first, second] = loaded.as_slice() else {
         panic!("{loaded:?}");
     };
