@@ -46,9 +46,9 @@ fn officer(site: &Site) -> Person {
 #[test]
 fn whoever_comes_hears_of_the_records_by_mail_and_of_the_password_by_letter() {
     let mut site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
     site.set("directory", "acknowledgement_required = true");
     site.reload();
-    let tanaka = site.person("tanaka");
     site.give(&["person", "add", "suzuki", "--full-name", "鈴木 一郎"]);
     let order = ["order", "issue", "--for", "suzuki"];
     let order = [&order[..], &["--address", "suzuki@city.example"]].concat();

@@ -331,7 +331,6 @@ impl Site {
     pub(crate) fn person(&self, name: &str) -> Person {
         let address = format!("{name}@{}", self.domain);
         self.give(&["person", "add", name, "--full-name", name]);
-        self.give(&["person", "acknowledge", name, "--on-paper"]);
         let order = self.give(&["order", "issue", "--for", name, "--address", &address]);
         let number = order[0]["number"].to_string();
         self.give(&["order", "approve", &number]);
