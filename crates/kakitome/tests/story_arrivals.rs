@@ -205,6 +205,8 @@ fn officers_hear_of_a_password_that_another_set() {
     assert_eq!(event["detail"]["by"], "account-manager");
     let given = site.events(&["--kind", "command.given"]);
     let words = format!("account password {}", tanaka.address);
-    let given = given.iter().find(|one| one["subject"] == words.as_str());
+    let given = given
+        .iter()
+        .find(|one| one["detail"]["words"] == words.as_str());
     assert_eq!(given.unwrap()["detail"]["told"][0], officer.address);
 }
