@@ -219,9 +219,9 @@ fn an_outbreak_stands_where_a_criterion_sets_apart_as_well() {
         Cause::DmarcQuarantine,
     );
     // Else staff could release it.
-    let both = failed.with_blocked(crate::outbreak::Blocked {
+    let both = failed.with_blocked(outbreak::Blocked {
         rule: 7,
-        handling: crate::outbreak::RuleHandling::Quarantine,
+        handling: outbreak::RuleHandling::Quarantine,
         what: "a.iso".into(),
     });
     judged(&apart, &both, Handling::Quarantine, Cause::OutbreakRule);
