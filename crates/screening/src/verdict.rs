@@ -223,12 +223,14 @@ impl Policy {
         let rule = evidence.blocked.as_ref().map(outbreak::vote);
         let others = [malware, rule, milters].into_iter().flatten();
         let vote = match strictest(others.map(|vote| Vote::from(vote).told(evidence.own))) {
-            // At the same handling the cause that staff may not overrule stands: what is set apart for malware and for a rule
+            // Of what is set apart for two causes, the one that staff may not overrule stands: what is malware and matches a rule, too,
             // is released by administrators alone.
             Some(vote)
                 if vote.handling > decided.handling
                     || decided.cause == Cause::NothingAgainst
-                    || (vote.handling == decided.handling && vote.cause.is_strict()) =>
+                    || (vote.handling == decided.handling
+                        && vote.handling == Handling::Quarantine
+                        && vote.cause.is_strict()) =>
             {
                 vote
             }
