@@ -198,7 +198,14 @@ fn officers_hear_of_a_password_that_another_set() {
     let site = Site::served("city.example");
     let tanaka = site.person("tanaka");
     let officer = officer(&site);
+    let file = site.beside("tanaka.pdf").display().to_string();
+    site.give(&["account", "letter", &tanaka.address, "--to", &file]);
     site.give(&["account", "password", &tanaka.address]);
+    // The letter opens nothing any more, and is not handed over.
+    let letter = ["account", "letter", &tanaka.address];
+    let handed = ["--handed-over", "in person, staff card seen"];
+    let refused = site.refused(&[&letter[..], &handed[..]].concat());
+    assert!(refused.contains("was replaced"), "{refused}");
     let mail = newest(&site, &officer, 1);
     assert!(mail.contains(&tanaka.address), "{mail}");
     let event = site.events(&["--kind", "account.password"]).pop().unwrap();

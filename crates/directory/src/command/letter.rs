@@ -185,6 +185,14 @@ pub async fn hand(caller: &Caller, name: &str, receipt: &str) -> Result<String, 
                         letter.number
                     )));
                 }
+                // By its holder it may have been changed before the receipt was noted; by another, the letter opens nothing.
+                let changed = credential::of(tx, account.id)?.map(|held| held.changed_at);
+                if account.must_change_password && changed.is_some_and(|at| at > letter.made_at) {
+                    return Err(CommandError::State(format!(
+                        "the password of letter {} was replaced by another: `account letter {} --to FILE` makes a letter with one that holds",
+                        letter.number, account.identifier
+                    )));
+                }
                 life::hand_letter(tx, letter.number, me.id, &receipt)?;
                 let event = me
                     .event(Kind::LetterHanded, &account.identifier)
