@@ -33,7 +33,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How long the compactor rests at least between two steps.
 const REST: Duration = Duration::from_millis(20);
 /// Bytes of the log that are not worth emptying it.
-const SHORT_LOG: u64 = 1 << 20;
+const SHORT_LOG: u64 = 4 << 20;
 
 /// What housekeeping can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -149,6 +149,15 @@ pub(crate) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn
     }
 }
 
+/// Writes zeros from `start` to `end`.
+pub(crate) fn write_zeros(file: &dyn File, start: u64, end: u64) -> io::Result<()> {
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let missing = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+    let mut zeros: Vec<&[u8]> = vec![&ZEROS; missing / ZEROS.len()];
+    zeros.push(&ZEROS[..missing % ZEROS.len()]);
+    file.write_at(&zeros, start)
+}
+
 /// The machine's own file system.
 pub(crate) struct RealDisk;
 

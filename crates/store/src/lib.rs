@@ -42,6 +42,7 @@ mod forward;
 pub mod id;
 pub mod index;
 mod keys;
+mod log_ahead;
 pub mod mailbox;
 mod mark;
 mod open;

@@ -21,6 +21,7 @@ use crate::{
     event::{self, index::TrailIndex},
     id::{self, Generator},
     keys::Keyring,
+    log_ahead::LogAhead,
     mark::Mark,
     params,
     recover::{self, Recovered},
@@ -110,7 +111,8 @@ pub(crate) fn open(
 
     let Recovered { mark, tail } = recover::recover(&mut writer, &segments, options)?;
     let appender = Appender::new(Arc::clone(&segments), options.segment_size, tail)?;
-    let applier = resume(&mut writer, &world, mark)?;
+    let log_ahead = LogAhead::new(log_of(&database), options.log_bytes);
+    let applier = resume(&mut writer, &world, mark, log_ahead)?;
     let shared = Arc::new(Shared {
         directory: directory.to_owned(),
         options: options.clone(),
@@ -240,7 +242,12 @@ fn check_key(writer: &mut Connection, directory: &Path, keys: &Keyring) -> Resul
 }
 
 /// Where the last batch and its ids stood.
-fn resume(writer: &mut Connection, world: &World, mark: Mark) -> Result<Applier, Error> {
+fn resume(
+    writer: &mut Connection,
+    world: &World,
+    mark: Mark,
+    log_ahead: LogAhead,
+) -> Result<Applier, Error> {
     let marked: i64 = match get(writer, "ids")? {
         Some(text) => text
             .parse()
@@ -260,6 +267,7 @@ fn resume(writer: &mut Connection, world: &World, mark: Mark) -> Result<Applier,
         noted: mark,
         lost: Vec::new(),
         log_asked: 0,
+        log_ahead,
         behind: commit::Behind::default(),
     })
 }

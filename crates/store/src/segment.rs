@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     BodyId, Error,
-    disk::{Disk, File},
+    disk::{self, Disk, File},
 };
 
 /// Bytes of a record's header.
@@ -335,16 +335,12 @@ impl Current {
     /// Writes zeros ahead, to be synced with what was just written. A sync of bytes that were written over is one write
     /// to the disk; when the file grows, the file system must write its journal as well.
     fn make_ready(&mut self, size: u64) {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let batch = self.length.saturating_sub(self.synced);
         let end = self.length.saturating_add(AHEAD).min(size);
         if self.length <= self.ready || end <= self.length || batch > SMALL {
             return;
         }
-        let missing = usize::try_from(end - self.length).unwrap_or(0);
-        let mut zeros: Vec<&[u8]> = vec![&ZEROS; missing / ZEROS.len()];
-        zeros.push(&ZEROS[..missing % ZEROS.len()]);
-        match self.file.write_at(&zeros, self.length) {
+        match disk::write_zeros(self.file.as_ref(), self.length, end) {
             Ok(()) => self.ready = end,
             // Records need no zeros: the next ones find out by themselves whether there is room.
             Err(error) => tracing::debug!(segment = self.number, %error, "no zeros ahead"),

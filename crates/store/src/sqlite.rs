@@ -35,6 +35,8 @@ use crate::{
 
 /// Bytes of a page, which are SQLite's own choice.
 const PAGE: u64 = 4096;
+/// Bytes of the log before its first page, and before each page.
+const LOG_HEADERS: (u64, u64) = (32, 24);
 /// Prepared statements kept by each connection.
 const STATEMENTS: usize = 256;
 /// How long the writer waits for a checkpoint to let go.
@@ -121,6 +123,15 @@ impl Connection {
     /// Bytes of the log, as of this writer's last commit.
     pub(crate) fn log_bytes(&self) -> u64 {
         self.log_pages.load(Ordering::Relaxed) * PAGE
+    }
+
+    /// Where the log ended in its file after this writer's last commit; 0 before the first.
+    pub(crate) fn log_end(&self) -> u64 {
+        let (first, each) = LOG_HEADERS;
+        match self.log_pages.load(Ordering::Relaxed) {
+            0 => 0,
+            pages => first + pages * (each + PAGE),
+        }
     }
 
     /// Moves the whole log into the database and empties it, so that nothing deleted survives there.

@@ -11,6 +11,7 @@ use crate::{
     AccountId, EmailId, Error, Topic, Tx,
     collect::{Chore, Chores},
     event,
+    log_ahead::LogAhead,
     mark::Mark,
     params,
     segment::Extent,
@@ -39,6 +40,7 @@ pub(crate) struct Applier {
     pub(crate) lost: Vec<Extent>,
     /// Bytes of the log when it was last to be moved.
     pub(crate) log_asked: u64,
+    pub(crate) log_ahead: LogAhead,
     pub(crate) behind: Behind,
 }
 
@@ -111,6 +113,7 @@ impl Applier {
         shared.trail.behind.notify_one();
         shared.tree.behind.notify_one();
         self.move_log(shared, writer, chores);
+        self.log_ahead.make_ready(shared.disk.as_ref(), writer);
     }
 
     /// Runs the commits of a batch.
