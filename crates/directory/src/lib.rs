@@ -146,6 +146,9 @@ pub struct Options {
     pub acknowledgement_required: bool,
     /// Whether an initial password opens nothing but the page where it is changed (clause 7.1(1)c). Default false.
     pub initial_only_to_change: bool,
+    /// Whether what would let another read a mailbox (a new password, the end of a second factor, an operating-system user) needs an
+    /// approved order, or an incident that demands it (clause 7.1(4)). Default false.
+    pub password_needs_order: bool,
     /// Whether mail that goes on elsewhere stays in the mailbox too. Default true.
     pub forwards_keep_copy: bool,
     /// Whether holders may let their mail go on to addresses outside without an order. Default false.
@@ -371,6 +374,15 @@ impl Person {
     #[must_use]
     pub fn acting(&self) -> Option<Role> {
         self.acting.get().copied()
+    }
+
+    /// The person, for the events of what is under way: once it was asked for the roles that permit it.
+    #[must_use]
+    pub fn by(&self) -> trail::By {
+        trail::By {
+            role: self.acting().map(Role::as_str),
+            ..trail::By::from(self.name.as_str())
+        }
     }
 }
 

@@ -19,6 +19,15 @@ impl Directory {
         self.inner.store.read(read).await
     }
 
+    /// How many people hold an officer's role.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn officers(&self) -> Result<u64, store::Error> {
+        let read = |snapshot: &mut store::Snapshot<'_>| tables::person::officers(snapshot);
+        self.inner.store.read(read).await
+    }
+
     /// Main addresses of all accounts that are not deleted: whoever has a mailbox here.
     ///
     /// # Errors
@@ -37,6 +46,19 @@ impl Directory {
             let entry = tables::account::by_id(snapshot, account)?;
             let entry = entry.filter(|entry| entry.state != tables::account::AccountState::Deleted);
             Ok(entry.map(|entry| entry.address))
+        };
+        self.inner.store.read(read).await
+    }
+
+    /// Short name of the holder of an identifier, given as people type it; `None`: there is no such account.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn holder_of(&self, name: &str) -> Result<Option<String>, store::Error> {
+        let identifier = self.options().canonical_identifier(name);
+        let read = move |snapshot: &mut store::Snapshot<'_>| {
+            let entry = tables::account::by_identifier(snapshot, &identifier)?;
+            Ok(entry.map(|entry| entry.person.1))
         };
         self.inner.store.read(read).await
     }

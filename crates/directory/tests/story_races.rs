@@ -8,7 +8,9 @@ use std::fmt::Debug;
 use directory::{
     Role,
     command::{
-        Alone, Caller, CommandError, account, order, person, reading, register, role, shared,
+        Alone, Caller, CommandError, account,
+        on_behalf::{self, Whose},
+        order, person, reading, register, role, shared,
     },
 };
 use site::Site;
@@ -119,6 +121,27 @@ async fn a_mailbox_is_opened_to_a_reader_once_on_an_order() {
         reading::open(&two, number, alone())
     );
     let refused = one_of(&site, Kind::ReadingOpened, results).await;
+    assert!(refused.contains("used"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_set_once_on_an_order() {
+    let (site, [one, two], _) = site().await;
+    let whose = Whose {
+        person: "taro".to_owned(),
+        address: None,
+    };
+    let number = on_behalf::order_password(&site.caller("chief").await, whose)
+        .await
+        .unwrap();
+    site.approve(number).await;
+    let alone = || Alone(site.store.clone());
+    let on = (TARO, Some(number));
+    let results = tokio::join!(
+        account::password_by(&one, on, None, alone()),
+        account::password_by(&two, on, None, alone())
+    );
+    let refused = one_of(&site, Kind::PasswordChanged, results).await;
     assert!(refused.contains("used"), "{refused}");
 }
 

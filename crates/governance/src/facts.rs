@@ -27,6 +27,8 @@ pub struct Facts {
     pub shortest_password: u32,
     /// Whether an initial password only opens the page on which it is changed.
     pub initial_only_to_change: bool,
+    /// Whether another's password, second factor or operating-system user needs an order of its own.
+    pub password_needs_order: bool,
     /// Whether it has to be on record that a person knows of the records before an account is issued.
     pub acknowledgement_required: bool,
     /// How the capacity of mailboxes is judged.

@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use directory::command::{arrival, letter};
+use directory::command::{Alone, arrival, letter};
 use governance::{
     State, check,
     facts::{Facts, Scanning},
@@ -454,9 +454,9 @@ async fn peopled() -> Site {
         letter::make(
             &manager,
             (&account, "/x.pdf"),
-            None,
-            |_, _| Vec::new(),
-            |_| Ok(()),
+            (None, None),
+            (|_: &letter::Facts, _: &str| Vec::new(), |_: &[u8]| Ok(())),
+            Alone(site.store.clone()),
         )
         .await
         .unwrap();

@@ -13,7 +13,7 @@ use store::{
     Error, Store,
     event::{self, Filter},
 };
-use trail::{Actor, Event, Kind, Recorded};
+use trail::{Actor, By, Kind, Recorded};
 use world::Timestamp;
 use zeroize::Zeroizing;
 
@@ -167,7 +167,7 @@ pub(crate) fn note(backup: &Path, deletions: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// [`Left`]; what was done until then stays.
-pub(crate) async fn purge(site: &Site, backup: &Path, by: Actor) -> Result<Repeated, Left> {
+pub(crate) async fn purge(site: &Site, backup: &Path, by: By) -> Result<Repeated, Left> {
     let _alone = site.purging.lock().await;
     let Look::Ours(noted) = look(&site.path, backup) else {
         return Err(Left::Foreign);
@@ -187,7 +187,8 @@ pub(crate) async fn purge(site: &Site, backup: &Path, by: Actor) -> Result<Repea
         _ => {}
     }
     let over = done.waiting == 0;
-    let mut event = Event::new(Kind::BackupPurged, by)
+    let mut event = by
+        .event(Kind::BackupPurged)
         .subject(backup.display().to_string())
         .detail("accounts", done.accounts)
         .detail("addresses", done.addresses)
@@ -226,7 +227,7 @@ pub(crate) async fn purge_all(site: &Site) -> Result<Vec<(Known, Result<Repeated
         let ended = match known.state {
             State::Clean => continue,
             State::Missing | State::Foreign => Err(Left::Foreign),
-            State::Due => purge(site, &known.backup, Actor::System).await,
+            State::Due => purge(site, &known.backup, Actor::System.into()).await,
         };
         tried.push((known, ended));
     }

@@ -12,6 +12,7 @@ mod dmarc;
 mod expert;
 mod governance;
 mod life;
+mod order;
 mod outbreak;
 mod probe;
 mod quarantine;
@@ -47,6 +48,7 @@ pub(crate) use life::{
     ActArgs, DeleteArgs, IncidentCommand, IncidentKind, LetterArgs, LeverWord, Queued,
     RegisterCommand, WritersArgs,
 };
+pub(crate) use order::OrderCommand;
 pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
@@ -306,6 +308,9 @@ pub(crate) enum PersonCommand {
         /// The operating-system user
         #[arg(long, value_name = "USER")]
         os_user: String,
+        /// The order that permits it (`order user`); needed where [directory] password_needs_order is on and the person has a mailbox
+        #[arg(long)]
+        order: Option<i64>,
     },
     /// Say in which language mail of the server's own to a person is written
     Language {
@@ -379,94 +384,6 @@ pub(crate) enum RoleCommand {
     },
 }
 
-/// `order`
-#[derive(Debug, Subcommand)]
-pub(crate) enum OrderCommand {
-    /// Order an address for a person; prints the order's number
-    Issue {
-        /// Whom it is for
-        #[arg(long = "for", value_name = "PERSON")]
-        person: String,
-        /// The address to issue
-        #[arg(long)]
-        address: String,
-        /// The name as shown [default: the person's full name]
-        #[arg(long)]
-        name: Option<String>,
-        /// Quota, for example 2GiB
-        #[arg(long)]
-        quota: Option<String>,
-    },
-    /// Order the deletion of an address
-    Delete {
-        /// Whose it is
-        #[arg(long = "for", value_name = "PERSON")]
-        person: String,
-        /// The address to delete [default: the person's only one]
-        #[arg(long)]
-        address: Option<String>,
-        /// Not to be carried out before [default: the day on which the person leaves, if that was noted]
-        #[arg(long, value_name = "DATE")]
-        not_before: Option<String>,
-    },
-    /// Order that mail of an account may go on to an address outside
-    Forward {
-        /// The account's address
-        #[arg(long)]
-        address: String,
-        /// Where its mail may go on to
-        #[arg(long)]
-        to: String,
-        /// Until when [default: until it is taken away]
-        #[arg(long, value_name = "DATE")]
-        until: Option<String>,
-    },
-    /// Order that somebody reads another's mailbox, for one purpose and one period (clause 7.1(4))
-    Read {
-        /// The account's address
-        #[arg(long)]
-        address: String,
-        /// Who reads it
-        #[arg(long = "for", value_name = "PERSON")]
-        person: String,
-        /// What for
-        #[arg(long)]
-        purpose: String,
-        /// Until when
-        #[arg(long, value_name = "DATE")]
-        until: String,
-    },
-    /// Order that an identifier is shared by some people, until the decision is reviewed (clause 8.1)
-    Shared {
-        /// The account's address
-        #[arg(long)]
-        address: String,
-        /// Who uses it; may be repeated
-        #[arg(long = "for", value_name = "PERSON", required = true)]
-        users: Vec<String>,
-        /// When the decision is to be reviewed
-        #[arg(long, value_name = "DATE")]
-        review: String,
-    },
-    /// Order the import of exactly this file
-    Import {
-        /// CSV with the header address,name,password_hash,quota
-        file: PathBuf,
-    },
-    /// Approve an order of somebody else
-    Approve {
-        /// Its number
-        number: i64,
-    },
-    /// List orders
-    List,
-    /// Show one order
-    Show {
-        /// Its number
-        number: i64,
-    },
-}
-
 /// `account`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
@@ -520,10 +437,13 @@ pub(crate) enum AccountCommand {
         /// Its address
         address: String,
     },
-    /// Set a new password: generated and shown once, or read from standard input
+    /// Set a new password: generated and shown once, or read from standard input. Of another's, the security officers are told
     Password {
         /// Its address
         address: String,
+        /// Of another's: the order that permits it (`order password`); needed where [directory] password_needs_order is on
+        #[arg(long)]
+        order: Option<i64>,
         /// Read the password from standard input (one line)
         #[arg(long)]
         stdin: bool,

@@ -49,7 +49,7 @@ async fn seal(site: &Site, before: Option<Timestamp>) -> Result<(), store::Error
     let how = Seal {
         before,
         retain_years: site.settings().audit.retain_years,
-        actor: Actor::System,
+        by: Actor::System.into(),
     };
     if let Some(volume) = site.store.seal_volume(how).await? {
         tracing::info!(

@@ -9,7 +9,7 @@ use store::{
     event::{self, Filter},
     verify::Step,
 };
-use trail::{Actor, Event, Kind, Outcome};
+use trail::{Actor, By, Kind, Outcome};
 use wire::Shutdown;
 use world::Timestamp;
 
@@ -86,7 +86,9 @@ pub(crate) async fn once(site: &Site) -> Result<u64, store::Error> {
         }
     }
     let events = signed.map_or(0, |signed| signed.size);
-    faults.record(site, Actor::System, events, false).await?;
+    faults
+        .record(site, &Actor::System.into(), events, false)
+        .await?;
     Ok(faults.found)
 }
 
@@ -126,7 +128,7 @@ impl Faults {
         }
     }
 
-    /// Records that the trail was verified by `actor`, up to a checkpoint over so many `events`, and whether by a `witness` too; faults
+    /// Records that the trail was verified by `by`, up to a checkpoint over so many `events`, and whether by a `witness` too; faults
     /// open an incident.
     ///
     /// # Errors
@@ -134,7 +136,7 @@ impl Faults {
     pub(crate) async fn record(
         &self,
         site: &Site,
-        actor: Actor,
+        by: &By,
         events: u64,
         witness: bool,
     ) -> Result<(), store::Error> {
@@ -142,7 +144,8 @@ impl Faults {
             0 => Outcome::Success,
             _ => Outcome::Failure,
         };
-        let event = Event::new(Kind::TrailVerified, actor)
+        let event = by
+            .event(Kind::TrailVerified)
             .outcome(outcome)
             .detail("events", events)
             .detail("findings", self.found)

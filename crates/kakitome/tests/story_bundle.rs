@@ -146,6 +146,12 @@ fn a_bundle_has_what_an_auditor_needs_and_one_octet_that_is_changed_is_found() {
     ]);
     site.give(&["audit", "erase-due"]);
     letters(&site, 3);
+    // One person did both, as a site of one may; each event says so, and by which role.
+    for kind in ["audit.erasing", "audit.erased"] {
+        let event = site.events(&["--kind", kind]).remove(0);
+        assert_eq!(event["detail"]["single_person"], true, "{event}");
+        assert!(event["detail"]["acting_role"].is_string(), "{event}");
+    }
     site.give(&["clause", "check", "4.2-3"]);
     let holder = site.person("hanako");
     site.give(&["incident", "open", "--kind", "credential", &holder.address]);

@@ -41,6 +41,7 @@ const BY_ROLE: &str = "\
     order delete --for tanaka|order forward --address suzuki@city.example --to x@nowhere.example|\
     order read --address tanaka@city.example --for suzuki --purpose x --until 2030-01-01|\
     order shared --address tanaka@city.example --for suzuki --review 2030-01-01|order import ACCOUNTS.csv|\
+    order password --for tanaka|order second-factor --for tanaka 1|order user --for tanaka --os-user nobody|\
     order approve 1|order list|order show 1|account issue --order 1|account delete --order 1|\
     account letter tanaka@city.example --to /nonexistent/x|account hold --reason x tanaka@city.example|\
     account suspend tanaka@city.example --reason x|account resume tanaka@city.example|account list|account idle|\

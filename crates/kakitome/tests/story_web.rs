@@ -281,6 +281,17 @@ fn forms_of_others_and_cookies_of_old_do_nothing() {
     let words = ["--header", hostname.as_str()];
     let shown = browser.send_with("/app-password", &app(&key), &words);
     assert_eq!(shown.status, 200);
+    // With an own key, too, nobody makes one for another, or removes what is another's.
+    let own_key = [
+        ("key", theirs.as_str()),
+        ("identifier", tanaka.address.as_str()),
+        ("name", "x"),
+        ("scope", "both"),
+        ("expires", ""),
+    ];
+    assert_eq!(other.send("/app-password", &own_key).status, 422);
+    let factor = [("key", theirs.as_str()), ("number", "1")];
+    assert_eq!(other.send("/second-factor/remove", &factor).status, 422);
     // Another's app password is not theirs to give up.
     let number = browser.open("/").after("name=\"number\" value=\"");
     for whose in [&tanaka.address, &suzuki.address] {

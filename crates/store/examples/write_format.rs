@@ -112,7 +112,7 @@ async fn trail(store: &Store) {
     let how = Seal {
         before: None,
         retain_years: 10,
-        actor: Actor::System,
+        by: Actor::System.into(),
     };
     store.seal_volume(how).await.unwrap().unwrap();
     let entry = NewCustody {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Kind};
 
 use crate::{
     Error, Store,
@@ -63,7 +63,9 @@ impl Store {
             threads.chores.ask(Chore::Collect);
         }
         let bytes = copied?;
-        let event = Event::new(Kind::StoreBackedUp, how.actor.unwrap_or(Actor::System))
+        let by = how.by.unwrap_or_else(|| Actor::System.into());
+        let event = by
+            .event(Kind::StoreBackedUp)
             .subject(to.display().to_string())
             .detail("bytes", bytes)
             .detail("deletions", how.deletions);
@@ -77,7 +79,7 @@ impl Store {
 #[derive(Clone, Debug, Default)]
 pub struct Backup {
     /// Who does it, for the event; `None` is the server itself.
-    pub actor: Option<Actor>,
+    pub by: Option<By>,
     /// Files of the site that are copied too, relative to the store's directory.
     pub beside: Vec<PathBuf>,
     /// Deletions of accounts that were carried out before, for the event.

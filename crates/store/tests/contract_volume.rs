@@ -17,7 +17,6 @@ use store::{
     tree::{self, Decision, EraseError, Export, NewCustody, Seal, Volume},
 };
 use trail::{
-    Actor,
     note::VerifierKey,
     volume::{self, Fault, Report, verify},
 };
@@ -38,7 +37,7 @@ fn by(retain_years: u16) -> Seal {
     Seal {
         before: None,
         retain_years,
-        actor: Actor::Person("sato".to_owned()),
+        by: "sato".into(),
     }
 }
 
@@ -46,7 +45,7 @@ async fn export(store: &Store, number: u64, to: &Path) -> Result<Report, Error> 
     let how = Export {
         number,
         to: to.to_owned(),
-        actor: Actor::Person("sato".to_owned()),
+        by: "sato".into(),
     };
     store.export_volume(how, |_, _| {}).await
 }

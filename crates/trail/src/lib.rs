@@ -15,6 +15,7 @@
 
 pub mod analysis;
 pub mod bundle;
+mod by;
 pub mod checkpoint;
 pub mod entry;
 pub mod forward;
@@ -32,6 +33,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use by::By;
 pub use kind::{Kind, UnknownKind};
 
 /// The version of the event [`schema`] that this build writes.

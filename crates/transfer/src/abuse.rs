@@ -252,7 +252,9 @@ pub async fn forget(transfer: &Transfer) -> Result<u64, Error> {
 }
 
 fn event(kind: Kind, caller: &Person, report: &Prepared, reason: &str) -> Event {
-    Event::new(kind, Actor::Person(caller.name.clone()))
+    caller
+        .by()
+        .event(kind)
         .subject(report.message.to_string())
         .detail("source", report.source.as_str())
         .detail("malware", report.malware.as_str())

@@ -182,7 +182,7 @@ pub async fn bounce(
         return Err(CommandError::ReasonRequired);
     }
     let selection = which.selection()?;
-    let actor = Actor::Person(caller.name.clone());
+    let by = caller.by();
     let (mut count, mut damaged) = (0_u64, Vec::new());
     for ids in batches(store, &selection).await? {
         let part = Selection {
@@ -193,7 +193,7 @@ pub async fn bounce(
             .read(move |snapshot| queue::select(snapshot, &part, BATCH))
             .await?;
         for queued in &found {
-            match notify::bounce(transfer, queued, &actor, reason).await {
+            match notify::bounce(transfer, queued, &by, reason).await {
                 Err(CommandError::Damaged { damaged: ids, .. }) => damaged.extend(ids),
                 result => count = count.saturating_add(result?),
             }

@@ -9,7 +9,7 @@ use store::{
     sql::Sql,
     words::{self, Counts, Lesson, SITE},
 };
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Event, Kind};
 
 use crate::{Transfer, acquaintance::Note};
 
@@ -133,7 +133,7 @@ pub async fn learn_from(
     transfer: &Transfer,
     messages: Vec<Vec<u8>>,
     junk: bool,
-    who: Actor,
+    who: By,
 ) -> Result<(), Error> {
     let store = transfer.store();
     let key = store.words_key();
@@ -146,7 +146,8 @@ pub async fn learn_from(
         for words in &all {
             words::learn_for_site(tx, words, junk)?;
         }
-        let event = Event::new(Kind::WordsLearned, who)
+        let event = who
+            .event(Kind::WordsLearned)
             .detail("junk", junk)
             .detail("messages", all.len());
         tx.record(&event, ())

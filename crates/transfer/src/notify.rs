@@ -10,7 +10,7 @@ use store::{
     event::DETAIL_LIMIT,
     queue::{self, NewQueued, NewRecipient, Queued},
 };
-use trail::{Actor, Event, Kind, Outcome};
+use trail::{Actor, By, Event, Kind, Outcome};
 
 use crate::{
     Settings, Transfer,
@@ -205,13 +205,13 @@ fn returned_by_command(reason: &str) -> String {
 pub(crate) async fn bounce(
     transfer: &Transfer,
     queued: &Queued,
-    actor: &Actor,
+    by: &By,
     reason: &str,
 ) -> Result<u64, CommandError> {
     let id = queued.message.id;
     let mut queued = queued.clone();
     loop {
-        match try_bounce(transfer, &queued, actor.clone(), reason).await {
+        match try_bounce(transfer, &queued, by, reason).await {
             Err(CommandError::Store(Error::NotFound(_))) => {}
             result => return result,
         }
@@ -235,7 +235,7 @@ pub(crate) async fn bounce(
 async fn try_bounce(
     transfer: &Transfer,
     queued: &Queued,
-    actor: Actor,
+    by: &By,
     reason: &str,
 ) -> Result<u64, CommandError> {
     let store = transfer.store();
@@ -281,7 +281,7 @@ async fn try_bounce(
         .map(|waiting| waiting.recipient.address.to_string())
         .collect();
     events.extend(
-        Event::new(Kind::QueueBounced, actor)
+        by.event(Kind::QueueBounced)
             .outcome(Outcome::Success)
             .subject(id.to_string())
             .detail("sender", text::path(queued.message.sender.as_ref()))

@@ -100,6 +100,7 @@ async fn what_was_done_to_a_message_is_found_by_its_id_and_its_addresses() {
         for event in &about {
             let event = &event.event;
             assert_eq!(event.actor, Actor::Person("admin".to_owned()));
+            assert_eq!(event.detail["acting_role"], "administrator");
             assert_eq!(event.detail["sender"], "taro@example.jp");
             assert_eq!(event.detail["recipients"].as_array().unwrap().len(), 2);
         }

@@ -491,7 +491,11 @@ async fn commands_need_a_role_and_leave_events() {
         (Kind::QueueBounced, 1),
         (Kind::NotificationMade, 1),
     ] {
-        assert_eq!(site.events(kind).await.len(), count, "{}", kind.as_str());
+        let events = site.events(kind).await;
+        assert_eq!(events.len(), count, "{}", kind.as_str());
+        if kind != Kind::NotificationMade {
+            assert_eq!(events[0].event.detail["acting_role"], "administrator");
+        }
     }
 }
 

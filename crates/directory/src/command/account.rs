@@ -7,7 +7,11 @@ use serde::Serialize;
 use store::{Topic, Tx, mailbox, sql::Sql};
 use trail::{Event, Kind};
 
-use super::{Alone, Caller, CommandError, Commit, Executor, incident, plain_text};
+use super::{
+    Alone, Caller, CommandError, Commit, Executor, incident,
+    on_behalf::{Act, Ground},
+    plain_text, renewed,
+};
 use crate::{
     Options, Role, password as rule,
     tables::{
@@ -27,6 +31,8 @@ pub const MAY_SUSPEND: &[Role] = &[
     Role::AccountManager,
     Role::SecurityOfficer,
 ];
+/// Who may set another's password.
+const MAY_SET: &[Role] = &[Role::AccountManager];
 const MAY_SWITCH: &[Role] = &[Role::Administrator, Role::AccountManager];
 /// Longest reason, in characters.
 pub(super) const MOST_REASON: usize = 500;
@@ -195,6 +201,9 @@ pub(super) fn resume_in(
             account.identifier, account.person.1
         )));
     }
+    if let Some(refused) = renewed::refusal(tx, &account, now)? {
+        return Err(refused);
+    }
     if !account.renewed {
         return Err(CommandError::NotRenewed(account.identifier));
     }
@@ -264,44 +273,58 @@ pub async fn password(
     name: &str,
     chosen: Option<Secret>,
 ) -> Result<Option<Secret>, CommandError> {
-    password_by(
-        caller,
-        name,
-        chosen,
-        Alone(caller.directory.inner.store.clone()),
-    )
-    .await
+    let alone = Alone(caller.directory.inner.store.clone());
+    password_by(caller, (name, None), chosen, alone).await
 }
 
-/// The same; what another than the holder does is committed together with the mail that tells of it: who sets a password
-/// can log in with it.
+/// The same, on the `order` of that number; what another than the holder does is committed together with the mail that tells of it: who
+/// sets a password can log in with it.
 ///
 /// # Errors
-/// As [`password`].
+/// As [`password`]; [`CommandError::NeedsOrder`] where the settings demand one.
 pub async fn password_by(
     caller: &Caller,
-    name: &str,
+    (name, order): (&str, Option<i64>),
     chosen: Option<Secret>,
     by: impl Commit,
 ) -> Result<Option<Secret>, CommandError> {
-    let words = format!("account password {name}");
-    caller
-        .run(&words, set_password(caller, &words, name, (chosen, by)))
-        .await
+    let words = on_order(format!("account password {name}"), order);
+    let work = set_password(caller, &words, (name, order), (chosen, by));
+    caller.run(&words, work).await
+}
+
+/// A command's words with the order that it is given on.
+pub(super) fn on_order(words: String, order: Option<i64>) -> String {
+    match order {
+        Some(number) => format!("{words} --order {number}"),
+        None => words,
+    }
+}
+
+/// Refuses an order for what nobody needs one for.
+pub(super) fn needs_none(order: Option<i64>) -> Result<(), CommandError> {
+    match order {
+        None => Ok(()),
+        Some(number) => Err(CommandError::Argument(format!(
+            "for the own account no order is needed: order {number} is left unused; leave --order out"
+        ))),
+    }
 }
 
 async fn set_password(
     caller: &Caller,
     words: &str,
-    name: &str,
+    (name, order): (&str, Option<i64>),
     (chosen, by): (Option<Secret>, impl Commit),
 ) -> Result<Option<Secret>, CommandError> {
     let directory = &caller.directory;
     let options = directory.options();
     let (name, settings) = (name.to_owned(), options.clone());
+    let now = directory.inner.store.now();
     let (account, full_name, held, base, own) = caller
         .peek(&[], move |snapshot, me| {
             let account = settable(snapshot, &settings, &name, me)?;
+            ground(snapshot, (&settings, now), me, &account, order)?;
             let holder = person::by_name(snapshot, &account.person.1)?;
             let full_name = holder.map_or_else(String::new, |holder| holder.full_name);
             let held = credential::of(snapshot, account.id)?;
@@ -332,24 +355,42 @@ async fn set_password(
     let (name, generation) = (account.identifier, account.generation);
     let set = move |tx: &mut Tx<'_>, me: &Executor| {
         let account = settable(tx, &options, &name, me)?;
+        let now = tx.now();
+        let ground = ground(tx, (&options, now), me, &account, order)?;
         let fits = credential::fits(tx, account.id, &secrets)?;
         if account.generation != generation || !fits || own != (account.person.0 == me.id) {
             return Err(CommandError::Changed);
         }
         credential::set(tx, account.id, &secrets)?;
         account::renew(tx, account.id, !own)?;
+        ground.spend(tx, me, &account.identifier)?;
         tx.touch(Topic::Account(account.id));
         let event = me
             .event(Kind::PasswordChanged, account.identifier)
             .detail("by", if own { "holder" } else { "account-manager" })
             .detail("made", made);
-        Ok(((), vec![event]))
+        Ok(((), vec![ground.told(event)]))
     };
     match own {
         true => caller.change(words, &[], set).await?,
-        false => caller.change_by(by, words, &[], set).await?,
+        false => caller.change_by(by, words, MAY_SET, set).await?,
     }
     Ok(made.then_some(password))
+}
+
+/// What permits that the executor sets the password: who holds the account needs nothing.
+fn ground(
+    sql: &mut dyn Sql,
+    site: (&Options, Timestamp),
+    me: &Executor,
+    account: &account::Entry,
+    order: Option<i64>,
+) -> Result<Ground, CommandError> {
+    if account.person.0 == me.id {
+        needs_none(order)?;
+        return Ok(Ground::Role);
+    }
+    Ground::of(sql, site, me, (account, Act::Password), order)
 }
 
 /// The account, if the executor may set its password.
@@ -378,8 +419,8 @@ pub(super) fn must_be_one_persons(
     match shared::of(sql, account.id)? {
         None => Ok(()),
         Some(_) => Err(CommandError::State(format!(
-            "{} is shared and has no password: each of those who use it makes their own, `account app-password add`. In an incident \
-             `account unshare` makes it its holder's alone again, and another order lets it be shared anew",
+            "{} is shared and has no password: each of those who use it makes their own, `account app-password add`, in an incident \
+             too, before it is resumed",
             account.identifier
         ))),
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use store::{Error, Recorded, Topic, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
-use super::{Caller, CommandError, Executor, account::present, plain_text};
+use super::{Caller, CommandError, Executor, account::present, plain_text, renewed};
 use crate::{
     Directory, Options, Role, password as rule,
     tables::{
@@ -137,13 +137,15 @@ async fn make(
             };
             let number = app_password::insert(tx, &new)?;
             let event = me
-                .event(Kind::AppPasswordMade, account.identifier)
+                .event(Kind::AppPasswordMade, &account.identifier)
                 .detail("app_password", number)
                 .detail("app_password_name", label)
                 .detail("msa", wish.msa)
                 .detail("mra", wish.mra)
                 .detail("expires_at", wish.expires_at.map(|at| at.to_string()));
-            Ok((number, vec![event]))
+            let mut events = vec![event];
+            events.extend(renewed::by_all(tx, &account)?);
+            Ok((number, events))
         })
         .await?;
     Ok(Made { number, password })
@@ -158,7 +160,8 @@ fn may_have_another(
 ) -> Result<account::Entry, CommandError> {
     let account = used_by(sql, (options, now), name, me)?;
     let reads = reading::open(sql, account.id, me.id, now)?.is_some();
-    if !reads && account.state != super::AccountState::Active {
+    let renews = renewed::may_renew(sql, &account, now)?;
+    if !reads && !renews && account.state != super::AccountState::Active {
         return Err(CommandError::State(format!(
             "{} is suspended",
             account.identifier
@@ -303,7 +306,12 @@ pub async fn revoke(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
         let entry = entry.ok_or_else(no_such)?;
         app_password::revoke(tx, number)?;
         tx.touch(Topic::Account(account.id));
-        let event = me.event(Kind::AppPasswordRevoked, account.identifier);
+        let by: &[Role] = if entry.made_by == me.id {
+            &[]
+        } else {
+            MAY_REVOKE
+        };
+        let event = me.event_by(by, Kind::AppPasswordRevoked, account.identifier);
         Ok(((), vec![told(event, &entry, "command")]))
     });
     caller.run(&words, work).await

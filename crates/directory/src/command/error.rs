@@ -59,6 +59,18 @@ pub enum CommandError {
         /// Why not.
         problem: OrderProblem,
     },
+    /// It would let whoever does it read another's mail, and nothing permits it (clause 7.1(4)).
+    #[error(
+        "{what} needs an approved order where [directory] password_needs_order is on: `order {}`, then the same with --order N{}",
+        .kind.as_str(),
+        or_incident(.kind)
+    )]
+    NeedsOrder {
+        /// What was asked for, and whose it is.
+        what: String,
+        /// The kind of order that permits it.
+        kind: OrderKind,
+    },
     /// The password breaks the rule (clause 7.1(1)a).
     #[error(transparent)]
     Password(#[from] Weakness),
@@ -129,6 +141,15 @@ pub enum OrderProblem {
     /// For another address.
     #[error("is for {0}")]
     Address(String),
+    /// For another second factor.
+    #[error("is for the second factor {0}")]
+    SecondFactor(i64),
+    /// For another person.
+    #[error("is for {0}")]
+    Person(String),
+    /// For another operating-system user.
+    #[error("is for the operating-system user {0}")]
+    User(String),
     /// Not before the day it names.
     #[error("may not be carried out before {0}")]
     TooEarly(jiff::Timestamp),
@@ -165,6 +186,16 @@ pub struct LineProblem {
     pub line: u64,
     /// What is wrong.
     pub problem: String,
+}
+
+/// What permits it besides an order.
+fn or_incident(kind: &OrderKind) -> &'static str {
+    match kind {
+        OrderKind::Password | OrderKind::SecondFactor => {
+            ", or an open incident that demands a new password"
+        }
+        _ => "",
+    }
 }
 
 fn names(roles: &[Role]) -> String {

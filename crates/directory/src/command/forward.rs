@@ -209,8 +209,10 @@ pub async fn remove(caller: &Caller, name: &str, target: &Address) -> Result<(),
                 name: target.to_string(),
             });
         }
+        let mine = account.person.0 == me.id;
+        let by: &[Role] = if mine { &[] } else { MAY_REMOVE };
         let event = me
-            .event(Kind::ForwardRemoved, account.identifier)
+            .event_by(by, Kind::ForwardRemoved, account.identifier)
             .detail("target", target.to_string())
             .detail("why", "command");
         Ok(((), vec![event]))

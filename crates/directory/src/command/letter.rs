@@ -8,12 +8,14 @@ use store::{Topic, Tx, sql::Sql};
 use trail::Kind;
 
 use super::{
-    Caller, CommandError, Executor,
-    account::{MOST_REASON, must_be_one_persons, present},
-    incident, plain_text,
+    Caller, CommandError, Commit, Executor,
+    account::{MOST_REASON, must_be_one_persons, on_order, present},
+    incident,
+    on_behalf::{Act, Ground, is_as_issued},
+    plain_text,
 };
 use crate::{
-    Options, Role, password as rule,
+    Directory, Options, Role, password as rule,
     tables::{account, app_password, credential, life, person},
 };
 
@@ -46,22 +48,23 @@ pub struct Made {
 }
 
 /// Gives an account a new initial password and has `print` put it on paper: the bytes of the letter, which `keep` then has to
-/// put where they are to be, before the password takes effect: into `file`, as the event tells.
+/// put where they are to be, before the password takes effect: into `file`, as the event tells. It is committed together with the mail
+/// that tells of it.
 ///
 /// # Errors
 /// [`CommandError`]; refused while there is a letter whose password is still the account's, unless `again` tells why.
 pub async fn make<P, K>(
     caller: &Caller,
     (name, file): (&str, &str),
-    again: Option<&str>,
-    print: P,
-    keep: K,
+    (again, order): (Option<&str>, Option<i64>),
+    (print, keep): (P, K),
+    by: impl Commit,
 ) -> Result<Made, CommandError>
 where
     P: FnOnce(&Facts, &str) -> Vec<u8> + Send,
     K: FnOnce(&[u8]) -> Result<(), CommandError> + Send,
 {
-    let words = format!("account letter {name}");
+    let words = on_order(format!("account letter {name}"), order);
     let directory = &caller.directory;
     let options = directory.options();
     let work = async {
@@ -73,8 +76,10 @@ where
         let (asked, settings) = (name.to_owned(), options.clone());
         let (repeat, look) = (again.clone(), options.clone());
         let (facts, account, base) = caller
-            .peek(MAY, move |snapshot, _| {
+            .peek(MAY, move |snapshot, me| {
                 let account = may_be_made(snapshot, &look, &asked, repeat.is_some())?;
+                let on = (&account, Act::Letter);
+                Ground::of(snapshot, (&look, made_at), me, on, order)?;
                 let number = life::next_letter(snapshot)?;
                 let holder = person::by_name(snapshot, &account.person.1)?;
                 let facts = Facts {
@@ -106,9 +111,11 @@ where
         let file = file.to_owned();
         let (number, generation, digest) = (facts.number, account.generation, sha256.clone());
         caller
-            .change(&words, MAY, move |tx: &mut Tx<'_>, me: &Executor| {
-                let repeat = again.is_some();
+            .change_by(by, &words, MAY, move |tx: &mut Tx<'_>, me: &Executor| {
+                let (repeat, now) = (again.is_some(), tx.now());
                 let account = may_be_made(tx, &settings, &facts.identifier, repeat)?;
+                let on = (&account, Act::Letter);
+                let ground = Ground::of(tx, (&settings, now), me, on, order)?;
                 let fits = credential::fits(tx, account.id, &secrets)?;
                 if account.generation != generation || !fits || life::next_letter(tx)? != number {
                     return Err(CommandError::Changed);
@@ -116,12 +123,14 @@ where
                 credential::set(tx, account.id, &secrets)?;
                 account::renew(tx, account.id, true)?;
                 life::insert_letter(tx, account.id, &digest, me.id)?;
+                ground.spend(tx, me, &account.identifier)?;
                 tx.touch(Topic::Account(account.id));
                 let renewed = me
                     .event(Kind::PasswordChanged, &account.identifier)
                     .detail("by", "account-manager")
                     .detail("made", true)
                     .detail("letter", number);
+                let renewed = ground.told(renewed);
                 let event = me
                     .event(Kind::LetterMade, &account.identifier)
                     .detail("letter", number)
@@ -138,6 +147,19 @@ where
             })
     };
     caller.run(&words, work).await
+}
+
+/// Whether a letter would be the first of an account that has the password it was issued with: it replaces nothing that its holder has.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn is_first(directory: &Directory, name: &str) -> Result<bool, store::Error> {
+    let identifier = directory.options().canonical_identifier(name);
+    let read = move |snapshot: &mut store::Snapshot<'_>| {
+        let account = account::by_identifier(snapshot, &identifier)?;
+        account.map_or(Ok(false), |account| is_as_issued(snapshot, &account))
+    };
+    directory.inner.store.read(read).await
 }
 
 /// The account, unless its letter was made before and is still good.

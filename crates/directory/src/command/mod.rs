@@ -11,7 +11,8 @@
 //! | `person announce` | system-officer, security-officer, personnel-clerk |
 //! | `person notice NAME` | system-officer, security-officer, personnel-clerk |
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
-//! | `person role grant`, `person role revoke`, `person map` | system-officer, security-officer |
+//! | `person role grant`, `person role revoke` | system-officer, security-officer |
+//! | `person map` | system-officer, security-officer, on an order where that is demanded ([`on_behalf`]) |
 //! | `person list`, `person show` | any officer's role (all but staff) |
 //! | `person language` | the person; system-officer, security-officer, personnel-clerk |
 //! | `person roster` | any officer's role |
@@ -19,12 +20,12 @@
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
 //! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
-//! | `account letter` | account-manager |
+//! | `account letter` | account-manager, on an order where that is demanded ([`on_behalf`]) |
 //! | `account hold` | security-officer, system-officer |
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
-//! | `account password` | the holder for the own account; account-manager for any |
-//! | `order forward`, `order shared`, `order read` | system-officer |
+//! | `account password` | the holder for the own account; account-manager for any, on an order where that is demanded ([`on_behalf`]) |
+//! | `order forward`, `order shared`, `order read`, `order password`, `order second-factor`, `order user` | system-officer |
 //! | `account reading open` | account-manager, and neither issuer nor approver of the order |
 //! | `account reading end` | administrator, account-manager, system-officer, security-officer |
 //! | `account reading list` | any officer's role |
@@ -39,7 +40,7 @@
 //! | `account app-password revoke` | the holder; administrator, account-manager, security-officer |
 //! | `account app-password list`, `account second-factor list` | the holder; any officer's role |
 //! | `account second-factor add` (pages only) | the holder |
-//! | `account second-factor remove` | the holder; account-manager |
+//! | `account second-factor remove` | the holder; account-manager, on an order where that is demanded ([`on_behalf`]) |
 //! | `account logins` | the holder; administrator, security-officer |
 //! | `account list`, `account idle` | any officer's role |
 //! | `account show` | any officer's role; the holder for the own account |
@@ -78,6 +79,7 @@ pub mod leaving;
 pub mod letter;
 pub mod lever;
 mod new_address;
+pub mod on_behalf;
 pub mod on_record;
 mod opening;
 pub mod order;
@@ -86,6 +88,7 @@ pub mod passkey;
 pub mod person;
 pub mod reading;
 pub mod register;
+mod renewed;
 mod restrain;
 pub mod role;
 pub mod roster;
@@ -375,6 +378,15 @@ impl Caller {
         }
     }
 
+    /// The caller, for the events of what is under way in another room ([`Caller::permit`]).
+    #[must_use]
+    pub fn by(&self) -> trail::By {
+        trail::By {
+            role: self.acting.map(Role::as_str),
+            ..trail::By::from(self.person.as_deref().unwrap_or_default())
+        }
+    }
+
     /// The same caller, who does what is under way by `role`.
     #[must_use]
     pub fn acting(self, role: Option<Role>) -> Self {
@@ -443,6 +455,16 @@ impl Executor {
         let mut event = Event::new(kind, Actor::Person(self.name.clone())).subject(subject);
         event.address = self.address;
         self.acts(event)
+    }
+
+    /// An event of what the person did to what is another's, by one of `roles`, which is not asked of who does it to the own.
+    #[must_use]
+    pub fn event_by(&self, roles: &[Role], kind: Kind, subject: impl Into<String>) -> Event {
+        let event = self.event(kind, subject);
+        match roles.iter().find(|role| self.has(**role)) {
+            Some(role) if self.acting.is_none() => event.detail("acting_role", role.as_str()),
+            _ => event,
+        }
     }
 
     /// Says in an event of what the person did by which role that was.

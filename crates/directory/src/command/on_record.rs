@@ -24,6 +24,9 @@ const USES: &[Kind] = &[
     Kind::ForwardAdded,
     Kind::IdentifierShared,
     Kind::ReadingOpened,
+    Kind::PasswordChanged,
+    Kind::SecondFactorRemoved,
+    Kind::PersonAdded,
 ];
 
 /// Where an order's row and the trail differ.

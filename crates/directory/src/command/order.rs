@@ -145,23 +145,7 @@ pub async fn delete(caller: &Caller, args: DeleteOrder) -> Result<i64, CommandEr
     let work = caller.change(&words, MAY, move |tx, me| {
         // One who has left is the usual case.
         let person = person::any(tx, &args.for_person)?;
-        let accounts = account::of_person(tx, person.id)?;
-        let wanted = args.address.as_ref().map(Address::canonical);
-        let account = match (&wanted, accounts.as_slice()) {
-            (None, [only]) => Some(only),
-            (None, []) => None,
-            (None, _) => {
-                return Err(CommandError::Argument(format!(
-                    "{} has several accounts; name one with --address",
-                    person.name
-                )));
-            }
-            (Some(address), all) => all.iter().find(|account| account.address == *address),
-        };
-        let account = account.ok_or_else(|| CommandError::NoSuch {
-            what: "an account of",
-            name: person.name.clone(),
-        })?;
+        let account = account_of(tx, &person, args.address.as_ref())?;
         let leaves_at = life::leaves_at(tx, person.id)?;
         if let (Some(wanted), Some(leaves)) = (args.not_before, leaves_at)
             && wanted < leaves
@@ -187,6 +171,28 @@ pub async fn delete(caller: &Caller, args: DeleteOrder) -> Result<i64, CommandEr
         )
     });
     caller.run(&words, work).await
+}
+
+/// The account of a person that an order is about: the one of that address, or the only one.
+pub(super) fn account_of(
+    sql: &mut dyn Sql,
+    person: &person_table::Entry,
+    address: Option<&Address>,
+) -> Result<account::Entry, CommandError> {
+    let mut accounts = account::of_person(sql, person.id)?;
+    if address.is_none() && accounts.len() > 1 {
+        return Err(CommandError::Argument(format!(
+            "{} has several accounts; name one with --address",
+            person.name
+        )));
+    }
+    if let Some(address) = address.map(Address::canonical) {
+        accounts.retain(|account| account.address == address);
+    }
+    accounts.pop().ok_or_else(|| CommandError::NoSuch {
+        what: "an account of",
+        name: person.name.clone(),
+    })
 }
 
 /// Issues an order to import exactly this file of accounts; returns its number. The file is checked first.
@@ -352,8 +358,20 @@ pub(super) fn usable(
     me: &Executor,
     options: &Options,
 ) -> Result<(Entry, bool), CommandError> {
+    let now = tx.now();
+    usable_at(tx, now, (number, kind), me, options)
+}
+
+/// The same at an instant, also in a snapshot: before work that is not to be done for nothing.
+pub(super) fn usable_at(
+    sql: &mut dyn Sql,
+    now: Timestamp,
+    (number, kind): (i64, OrderKind),
+    me: &Executor,
+    options: &Options,
+) -> Result<(Entry, bool), CommandError> {
     let refused = |problem| CommandError::Order { number, problem };
-    let order = by_number(tx, number)?;
+    let order = by_number(sql, number)?;
     if order.kind != kind {
         return Err(refused(OrderProblem::Kind {
             found: order.kind,
@@ -365,13 +383,13 @@ pub(super) fn usable(
         OrderState::Used => return Err(refused(OrderProblem::Used)),
         // What has begun may be ended whatever the day.
         OrderState::Executing => {}
-        OrderState::Approved if order.expires_at.is_none_or(|at| at <= tx.now()) => {
+        OrderState::Approved if order.expires_at.is_none_or(|at| at <= now) => {
             return Err(refused(OrderProblem::Expired));
         }
         OrderState::Approved => {}
     }
-    must_be_on_record(tx, &order)?;
-    if let Some(day) = order.details.not_before.filter(|day| *day > tx.now()) {
+    must_be_on_record(sql, &order)?;
+    if let Some(day) = order.details.not_before.filter(|day| *day > now) {
         return Err(refused(OrderProblem::TooEarly(day)));
     }
     let approver = order.approved_by.as_ref().map(|(id, _)| *id);
@@ -379,7 +397,7 @@ pub(super) fn usable(
         || approver == Some(me.id)
         || approver == Some(order.issued_by.0);
     let mine = order.issued_by.0 == me.id || approver == Some(me.id);
-    if mine && !single_permitted(tx, options)? {
+    if mine && !single_permitted(sql, options)? {
         return Err(refused(OrderProblem::SecondPerson));
     }
     Ok((order, single))

@@ -6,7 +6,10 @@ use store::{Topic, sql::Sql};
 use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{Caller, CommandError, is_hidden, leaving, plain_text};
+use super::{
+    Alone, Caller, CommandError, Commit, account::on_order, is_hidden, leaving, on_behalf,
+    plain_text,
+};
 use crate::{
     Language, Role,
     tables::{self, language, life},
@@ -121,13 +124,29 @@ pub async fn add(caller: &Caller, person: Add) -> Result<PersonView, CommandErro
 /// # Errors
 /// [`CommandError`].
 pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), CommandError> {
-    let words = format!("person map {name} --user {os_user}");
+    let alone = Alone(caller.directory.inner.store.clone());
+    map_by(caller, (name, os_user), None, alone).await
+}
+
+/// The same, on the `order` of that number, committed together with the mail that tells of it: that user can do what the person can.
+///
+/// # Errors
+/// As [`map`]; [`CommandError::NeedsOrder`] where the settings demand one and the person has a mailbox.
+pub async fn map_by(
+    caller: &Caller,
+    (name, os_user): (&str, &str),
+    order: Option<i64>,
+    by: impl Commit,
+) -> Result<(), CommandError> {
+    let words = on_order(format!("person map {name} --user {os_user}"), order);
+    let options = caller.directory.options();
     let name = name.to_owned();
     let work = async {
         let user = user_name(os_user)?;
         caller
-            .change(&words, MAY_MAP, move |tx, me| {
+            .change_by(by, &words, MAY_MAP, move |tx, me| {
                 let person = find(tx, &name)?;
+                let ground = on_behalf::to_map(tx, &options, me, (&person, &user), order)?;
                 let before = tables::person::users(tx, person.id)?;
                 if !tables::person::map_user(tx, person.id, &user)? {
                     return Err(CommandError::Exists {
@@ -140,7 +159,8 @@ pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), Comma
                     .detail("user", user)
                     .detail("users_before", before)
                     .detail("users_after", tables::person::users(tx, person.id)?);
-                Ok(((), vec![event]))
+                ground.spend(tx, me, &name)?;
+                Ok(((), vec![ground.told(event)]))
             })
             .await
     };

@@ -8,12 +8,14 @@ use store::{Error, Topic, Tx, sql::Sql};
 use trail::{Event, Kind};
 
 use super::{
-    Caller, CommandError, Executor,
+    Alone, Caller, CommandError, Commit, Executor,
+    account::{needs_none, on_order},
     app_password::{own, own_or},
+    on_behalf::{Act, Ground},
     plain_text,
 };
 use crate::{
-    Directory, Role, SecondFactor,
+    Directory, Options, Role, SecondFactor,
     tables::{account, person, second_factor},
     totp,
 };
@@ -186,39 +188,106 @@ pub(super) fn views(sql: &mut dyn Sql, account: &account::Entry) -> Result<Vec<V
 /// # Errors
 /// [`CommandError`]; the last one stays where the holder has to have one, unless an account manager removes it.
 pub async fn remove(caller: &Caller, name: &str, number: i64) -> Result<(), CommandError> {
-    let words = format!("account second-factor remove {name} {number}");
+    let alone = Alone(caller.directory.inner.store.clone());
+    remove_by(caller, (name, number), None, alone).await
+}
+
+/// The same, on the `order` of that number; what another than the holder does is committed together with the mail that tells of it: without
+/// a second factor the password opens the mailbox for mail programs.
+///
+/// # Errors
+/// As [`remove`]; [`CommandError::NeedsOrder`] where the settings demand one.
+pub async fn remove_by(
+    caller: &Caller,
+    (name, number): (&str, i64),
+    order: Option<i64>,
+    by: impl Commit,
+) -> Result<(), CommandError> {
+    let words = on_order(
+        format!("account second-factor remove {name} {number}"),
+        order,
+    );
     let (options, name) = (caller.directory.options(), name.to_owned());
-    let work = caller.change(&words, &[], move |tx, me| {
-        let account = own_or(tx, &options, &name, me, MAY_REMOVE)?;
-        let left = second_factor::of(tx, account.id)?.len();
-        let manager = me.has(Role::AccountManager);
-        if left == 1 && !manager && is_needed(tx, &account, options.second_factor)? {
-            return Err(CommandError::State(format!(
-                "{} has to have a second factor: add another before this one goes",
-                account.identifier
-            )));
+    let work = async {
+        let (asked, settings) = (name.clone(), options.clone());
+        let mine = caller
+            .peek(&[], move |snapshot, me| {
+                let account = own_or(snapshot, &settings, &asked, me, MAY_REMOVE)?;
+                Ok(account.person.0 == me.id)
+            })
+            .await?;
+        let remove = move |tx: &mut Tx<'_>, me: &Executor| {
+            let account = own_or(tx, &options, &name, me, MAY_REMOVE)?;
+            if mine != (account.person.0 == me.id) {
+                return Err(CommandError::Changed);
+            }
+            Ok((
+                (),
+                vec![remove_in(tx, me, &options, &account, (number, order))?],
+            ))
+        };
+        match mine {
+            true => caller.change(&words, &[], remove).await,
+            false => caller.change_by(by, &words, MAY_REMOVE, remove).await,
         }
-        let Some(label) = second_factor::remove(tx, account.id, number)? else {
-            return Err(CommandError::NoSuch {
-                what: "second factor",
-                name: number.to_string(),
-            });
-        };
-        account::prove_anew(tx, account.id)?;
-        tx.touch(Topic::Account(account.id));
-        let by = if account.person.0 == me.id {
-            "holder"
-        } else {
-            "account-manager"
-        };
-        let event = me
-            .event(Kind::SecondFactorRemoved, account.identifier)
-            .detail("second_factor", number)
-            .detail("name", label)
-            .detail("by", by);
-        Ok(((), vec![event]))
-    });
+    };
     caller.run(&words, work).await
+}
+
+fn remove_in(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    options: &Options,
+    account: &account::Entry,
+    (number, order): (i64, Option<i64>),
+) -> Result<Event, CommandError> {
+    let left = second_factor::of(tx, account.id)?.len();
+    let manager = me.has(Role::AccountManager);
+    if left == 1 && !manager && is_needed(tx, account, options.second_factor)? {
+        return Err(CommandError::State(format!(
+            "{} has to have a second factor: add another before this one goes",
+            account.identifier
+        )));
+    }
+    must_be_there(tx, account, number)?;
+    let mine = account.person.0 == me.id;
+    let now = tx.now();
+    let ground = match mine {
+        true => needs_none(order).map(|()| Ground::Role)?,
+        false => Ground::of(
+            tx,
+            (options, now),
+            me,
+            (account, Act::Removal(number)),
+            order,
+        )?,
+    };
+    let label = second_factor::remove(tx, account.id, number)?.unwrap_or_default();
+    account::prove_anew(tx, account.id)?;
+    ground.spend(tx, me, &account.identifier)?;
+    tx.touch(Topic::Account(account.id));
+    let event = me
+        .event(Kind::SecondFactorRemoved, account.identifier.clone())
+        .detail("second_factor", number)
+        .detail("name", label)
+        .detail("by", if mine { "holder" } else { "account-manager" });
+    Ok(ground.told(event))
+}
+
+/// Refuses a number that none of the account's has.
+pub(super) fn must_be_there(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+    number: i64,
+) -> Result<(), CommandError> {
+    let all = second_factor::of(sql, account.id)?;
+    match all.iter().any(|one| one.number == number) {
+        true => Ok(()),
+        false => Err(CommandError::NoSuch {
+            what: "second factor",
+            name: number.to_string(),
+        }),
+    }
 }
 
 /// Whether the holder of the account has to have a second factor.

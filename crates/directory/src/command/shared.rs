@@ -14,7 +14,7 @@ use super::{
     account::present,
     incident,
     order::{self, mark_single},
-    person,
+    person, renewed,
 };
 use crate::{
     Directory, Options, Role,
@@ -93,7 +93,8 @@ pub async fn order(caller: &Caller, args: ShareOrder) -> Result<i64, CommandErro
 }
 
 /// Shares an identifier, or goes on sharing it, as an approved order says. Its password and the secrets of those who do not
-/// use it any more are gone; if it is suspended, those of all, and it can be resumed.
+/// use it any more are gone; if it is suspended, those of all, and it can be resumed. In an incident that demands a new password this is
+/// what one would be.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -124,7 +125,11 @@ fn carry_out(
         )));
     }
     let account = present(tx, options, &address.to_string())?;
-    incident::must_be_over(tx, &account)?;
+    // In an incident another decision is what a new password would be.
+    let awaiting = incident::awaiting_password(tx, &account)?;
+    if awaiting.is_empty() {
+        incident::must_be_over(tx, &account)?;
+    }
     let before = shared::users(tx, account.id)?;
     let mut users: Vec<PersonId> = Vec::with_capacity(order.details.users.len());
     for name in &order.details.users {
@@ -154,7 +159,10 @@ fn carry_out(
         .detail("review_at", review_at.to_string())
         .detail("app_passwords_revoked", revoked);
     let entry = shared::of(tx, account.id)?.ok_or(CommandError::Changed)?;
-    Ok((view(tx, entry)?, vec![mark_single(event, single)]))
+    let mut events = vec![mark_single(event, single)];
+    let note = format!("it is shared anew, on order {number}");
+    events.extend(renewed::settled(tx, &awaiting, &note)?);
+    Ok((view(tx, entry)?, events))
 }
 
 /// An identifier is its holder's alone again: the secrets of all are gone, and the holder needs a new password.

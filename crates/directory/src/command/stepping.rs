@@ -11,7 +11,7 @@ use super::{
     Caller, CommandError, Executor,
     account::MOST_REASON,
     incident::{Case, IncidentKind, IncidentView, Step, may_take, still_open, view_of},
-    plain_text,
+    plain_text, renewed,
 };
 use crate::{
     Role,
@@ -104,7 +104,18 @@ pub(super) fn handed_over(
         Some((id, _)) => account::by_id(tx, *id)?,
         None => None,
     };
-    if !account.is_some_and(|account| account.renewed) {
+    // Of those who share an identifier, the last that was waited for may have left.
+    let is_renewed = match &account {
+        Some(account) => account.renewed || renewed::now_by_all(tx, account)?,
+        None => false,
+    };
+    let now = tx.now();
+    if let Some(account) = account.as_ref().filter(|_| !is_renewed)
+        && let Some(refused) = renewed::refusal(tx, account, now)?
+    {
+        return Err(refused);
+    }
+    if !is_renewed {
         return Err(CommandError::State(format!(
             "{} has no new password since it was suspended",
             incident.identifier()

@@ -196,6 +196,12 @@ pub(crate) fn note_use(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error>
     Ok(())
 }
 
+/// Whether an identifier ever proved itself, or was warned of that it did not.
+pub(crate) fn is_used(sql: &mut dyn Sql, account: AccountId) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM account_use WHERE account = ?1";
+    Ok(first(sql, find, params![account], |row| row.int(0))?.is_some())
+}
+
 /// Notes that the holder of an idle identifier was warned; `false` when it was used or warned of since `used_at`.
 pub(crate) fn note_warning(
     tx: &mut Tx<'_>,

@@ -24,17 +24,26 @@ pub enum OrderKind {
     Shared,
     /// To let one person read one mailbox.
     Read,
+    /// To set one new password of somebody else.
+    Password,
+    /// To remove one second factor of somebody else.
+    SecondFactor,
+    /// To say once which operating-system user somebody is who has a mailbox.
+    User,
 }
 
 impl OrderKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Issue,
         Self::Delete,
         Self::Import,
         Self::Forward,
         Self::Shared,
         Self::Read,
+        Self::Password,
+        Self::SecondFactor,
+        Self::User,
     ];
 
     /// Its name in storage and on the command line.
@@ -47,6 +56,9 @@ impl OrderKind {
             Self::Forward => "forward",
             Self::Shared => "shared",
             Self::Read => "read",
+            Self::Password => "password",
+            Self::SecondFactor => "second-factor",
+            Self::User => "user",
         }
     }
 }
@@ -104,6 +116,12 @@ pub struct OrderDetails {
     /// Not before this instant (the day of departure).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
+    /// The number of the second factor to remove.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<i64>,
+    /// The operating-system user that the person is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Rows of the file to import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
@@ -243,6 +261,7 @@ pub(crate) fn forget_person(tx: &mut Tx<'_>, number: i64, nobody: PersonId) -> R
     order.details.to = None;
     order.details.users = Vec::new();
     order.details.purpose = None;
+    order.details.user = None;
     let details = serde_json::to_string(&order.details)
         .map_err(|problem| Error::Corrupt(problem.to_string()))?;
     let forget = "UPDATE orders SET for_person = ?2, details = ?3, used_for = CASE WHEN kind IN ('issue', 'delete', 'import')

@@ -166,7 +166,8 @@ pub(super) const CHECKS: &[Check] = &[
                 "他人のメールボックスは、目的と期限のある指示によらなければ読めない",
                 "another's mailbox is read only on an order with a purpose and an end",
             )
-            .fact("readings", readings))
+            .fact("readings", readings)
+            .fact("password_needs_order", scene.facts.password_needs_order))
         },
     },
     Check {

@@ -44,12 +44,15 @@ pub(crate) enum SecondFactorCommand {
         /// The account's address
         address: String,
     },
-    /// Remove one, for example of a device that is lost
+    /// Remove one, for example of a device that is lost. Of another's, the security officers are told
     Remove {
         /// The account's address
         address: String,
         /// Its number
         number: i64,
+        /// Of another's: the order that permits it (`order second-factor`); needed where [directory] password_needs_order is on
+        #[arg(long)]
+        order: Option<i64>,
     },
 }
 
@@ -86,7 +89,7 @@ pub(crate) enum ForwardCommand {
 /// `account reading`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReadingCommand {
-    /// Let somebody read another's mailbox, and nothing else, as an approved order says; security officers are told
+    /// Let somebody read another's mailbox, and nothing else, as an approved order says; refused unless a security officer can be told by mail
     Open {
         /// The order's number
         #[arg(long)]

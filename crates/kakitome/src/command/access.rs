@@ -21,6 +21,7 @@ use super::{
     account::{ONCE, shown},
     address,
     audit::search::time,
+    on_behalf,
 };
 use crate::{
     cli::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand},
@@ -67,6 +68,7 @@ pub(super) async fn app_password(
 }
 
 pub(super) async fn second_factor(
+    site: &Site,
     caller: &Caller,
     command: SecondFactorCommand,
     answer: &mut Answer,
@@ -78,8 +80,21 @@ pub(super) async fn second_factor(
             }
             Ok(())
         }
-        SecondFactorCommand::Remove { address, number } => {
-            Ok(second_factor::remove(caller, &address, number).await?)
+        SecondFactorCommand::Remove {
+            address,
+            number,
+            order,
+        } => {
+            // Goes out where it is not the holder who does it.
+            let message = on_behalf::notice(site, on_behalf::Act::Removal, &address).await?;
+            let told = !message.to.is_empty();
+            let by = Telling::new(site, message);
+            second_factor::remove_by(caller, (&address, number), order, by).await?;
+            let holder = site.directory.holder_of(&address).await?;
+            if !told && holder.as_deref() != caller.person() {
+                on_behalf::untold(answer).await;
+            }
+            Ok(())
         }
     }
 }
@@ -154,8 +169,8 @@ fn day(ordered: &OrderDetails, form: &str) -> String {
 pub(super) struct Telling {
     transfer: Transfer,
     message: Notice,
-    /// Whether nothing is done where the mail reaches nobody.
-    must_reach: bool,
+    /// Why nothing is done where the mail reaches nobody; `None`: it is done all the same.
+    unreached: Option<String>,
 }
 
 impl Telling {
@@ -164,14 +179,14 @@ impl Telling {
         Self {
             transfer,
             message,
-            must_reach: false,
+            unreached: None,
         }
     }
 
-    /// The same; the command is refused where the mail reaches nobody.
-    pub(super) fn reaching(site: &Site, message: Notice) -> Self {
+    /// The same; the command is refused with the words `unreached` where the mail reaches nobody.
+    pub(super) fn reaching(site: &Site, message: Notice, unreached: String) -> Self {
         Self {
-            must_reach: true,
+            unreached: Some(unreached),
             ..Self::new(site, message)
         }
     }
@@ -183,16 +198,14 @@ impl Commit for Telling {
         work: impl FnOnce(&mut Tx<'_>, &[Address]) -> Result<Recorded<T>, CommandError> + Send + 'static,
     ) -> Committing<T> {
         Box::pin(async move {
-            let must_reach = self.must_reach;
-            let to: Vec<String> = self.message.to.iter().map(Address::to_string).collect();
+            let unreached = self.unreached;
             let work = move |tx: &mut Tx<'_>, told: &[Address]| {
-                if must_reach && told.is_empty() {
-                    return Err(CommandError::State(format!(
-                        "{} has no mailbox here: nothing was sent",
-                        to.join(", ")
-                    )));
+                // What else refuses it comes first: who may not do it hears that. An error undoes what was done.
+                let done = work(tx, told)?;
+                match unreached {
+                    Some(why) if told.is_empty() => Err(CommandError::State(why)),
+                    _ => Ok(done),
                 }
-                work(tx, told)
             };
             let sent = notice::send(&self.transfer, self.message, work).await?;
             Ok(sent.0)
@@ -220,7 +233,11 @@ pub(super) async fn reading(
     }
 }
 
-/// Opens another's mailbox for reading, and tells the security officers (clause 7.1(4)).
+/// A reading is announced or does not take place.
+const UNTOLD: &str = "no security officer has a mailbox here whom this could be announced to, so nothing was opened: \
+                      give one an account first (clause 7.1(4))";
+
+/// Opens another's mailbox for reading, and tells the security officers (clause 7.1(4)); refused where none can be told.
 async fn open_reading(
     site: &Site,
     caller: &Caller,
@@ -241,7 +258,8 @@ async fn open_reading(
              Purpose: {purpose}\nUntil: {until}\n"
         ),
     };
-    let opened = reading::open(caller, order, Telling::new(site, message)).await?;
+    let by = Telling::reaching(site, message, UNTOLD.to_owned());
+    let opened = reading::open(caller, order, by).await?;
     answer.row(&opened).await?;
     answer
         .note(format!(

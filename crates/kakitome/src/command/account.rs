@@ -1,15 +1,13 @@
 //! `account`: clauses 4.1, 7.1.
 
-use directory::{
-    Role,
-    command::{Caller, account, address as addresses, hold, idle, import, shared, writers},
+use directory::command::{
+    Caller, account, address as addresses, hold, idle, import, shared, writers,
 };
 use message::address::Address;
 use protocol::sasl::Secret;
 use serde_json::{Value, json};
-use transfer::notice::Notice;
 
-use super::{Answer, Failure, access, address, backups, letter, order::file};
+use super::{Answer, Failure, access, address, backups, letter, on_behalf, order::file};
 use crate::{
     cli::{AccountCommand, DeleteArgs, Queued},
     control::Request,
@@ -77,7 +75,11 @@ pub(super) async fn run(
         AccountCommand::Show { address } => {
             answer.row(&account::show(caller, &address).await?).await
         }
-        AccountCommand::Password { address, stdin } => {
+        AccountCommand::Password {
+            address,
+            stdin,
+            order,
+        } => {
             let chosen = match (stdin, &request.line) {
                 (false, _) => None,
                 (true, Some(line)) => Some(Secret::from(line.clone())),
@@ -87,7 +89,7 @@ pub(super) async fn run(
                     ));
                 }
             };
-            password(site, caller, (&address, chosen), answer).await
+            password(site, caller, (&address, order, chosen), answer).await
         }
         AccountCommand::Share { order } => access::share(site, caller, order, answer).await,
         AccountCommand::Reading(command) => access::reading(site, caller, command, answer).await,
@@ -109,7 +111,7 @@ pub(super) async fn run(
         }
         AccountCommand::AppPassword(command) => access::app_password(caller, command, answer).await,
         AccountCommand::SecondFactor(command) => {
-            access::second_factor(caller, command, answer).await
+            access::second_factor(site, caller, command, answer).await
         }
         AccountCommand::Logins {
             address,
@@ -200,26 +202,28 @@ async fn issue(
 async fn password(
     site: &Site,
     caller: &Caller,
-    (address, chosen): (&str, Option<Secret>),
+    (address, order, chosen): (&str, Option<i64>, Option<Secret>),
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     // Goes out where it is not the holder who does it.
-    let message = Notice {
-        to: site.directory.addresses_of(Role::SecurityOfficer).await?,
-        subject: format!(
-            "[Kakitome] 本人以外によるパスワードの設定 / a password was set by another: {address}"
-        ),
-        text: format!(
-            "{address} のパスワードが、本人以外の者により設定されました。初期パスワードで受信箱を開くことができる場合があります             （[directory] initial_only_to_change で禁止できます）。誰が行ったかは次で確認できます。\n\n             The password of {address} was set by another than its holder, and may open the mailbox until the holder changes it              ([directory] initial_only_to_change forbids that). Who did it:\n\n             kakitome audit search --kind account.password\n"
-        ),
-    };
+    let message = on_behalf::notice(site, on_behalf::Act::Password, address).await?;
+    let told = !message.to.is_empty();
     let by = access::Telling::new(site, message);
-    if let Some(made) = account::password_by(caller, address, chosen, by).await? {
+    if let Some(made) = account::password_by(caller, (address, order), chosen, by).await? {
         let row = json!({"identifier": address, "password": shown(&made)?});
         answer.row(&row).await?;
         answer.note(ONCE).await;
     }
+    if !told && !is_own(caller, site, address).await? {
+        on_behalf::untold(answer).await;
+    }
     Ok(())
+}
+
+/// Whether the caller holds the account.
+async fn is_own(caller: &Caller, site: &Site, address: &str) -> Result<bool, Failure> {
+    let holder = site.directory.holder_of(address).await?;
+    Ok(holder.as_deref() == caller.person())
 }
 
 pub(super) const ONCE: &str = "The password is shown this once and stored nowhere.";

@@ -6,7 +6,6 @@ use directory::{Role, repeat};
 use serde_json::json;
 use store::Backup;
 use tokio::sync::watch;
-use trail::Actor;
 
 use super::{Answer, Failure, need};
 use crate::{backups, files, settings, site::Site};
@@ -41,7 +40,7 @@ pub(super) async fn run(
     }
     let (own, outside) = site.settings().own_files(&site.path);
     let how = Backup {
-        actor: Some(Actor::Person(caller.name.clone())),
+        by: Some(caller.by()),
         beside: own,
         // What is deleted from now on may be in the copy: it is to be deleted there too.
         deletions: repeat::count(&site.store).await?,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use directory::{Role, repeat::Repeated};
 use serde_json::json;
-use trail::{Actor, Event, Kind};
+use trail::Kind;
 
 use super::{Answer, Failure, need, words};
 use crate::{
@@ -65,8 +65,7 @@ async fn purge(
     let mut failed = 0_usize;
     for backup in named {
         absolute(&backup)?;
-        let actor = Actor::Person(caller.name.clone());
-        match backups::purge(site, &backup, actor).await {
+        match backups::purge(site, &backup, caller.by()).await {
             Ok(done) => answer.item(&row(&backup, done)).await?,
             Err(why) => {
                 failed = failed.saturating_add(1);
@@ -128,7 +127,9 @@ async fn gone(
         return Err(Failure::Refused("no backup is meant".to_owned()));
     }
     for backup in chosen {
-        let event = Event::new(Kind::BackupGone, Actor::Person(caller.name.clone()))
+        let event = caller
+            .by()
+            .event(Kind::BackupGone)
             .subject(backup.display().to_string())
             .detail("reason", reason.as_str());
         site.record(event).await?;

@@ -4,7 +4,6 @@ use directory::{Person, Role};
 use message::Domain;
 use screening::sign::Algorithm;
 use serde_json::json;
-use trail::Actor;
 use transfer::signing as keys;
 
 use super::{Answer, Failure, need};
@@ -17,7 +16,7 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     need(caller, &[Role::Administrator])?;
-    let actor = Actor::Person(caller.name.clone());
+    let by = caller.by();
     let transfer = &site.transfer;
     match command {
         DkimCommand::List => {
@@ -54,17 +53,17 @@ pub(super) async fn run(
             }
             let algorithm = Algorithm::from_word(&algorithm)
                 .ok_or_else(|| Failure::Words(format!("{algorithm:?} is no algorithm")))?;
-            let made = keys::make(transfer, &name, algorithm, &actor).await?;
+            let made = keys::make(transfer, &name, algorithm, &by).await?;
             answer.row(&made).await
         }
         DkimCommand::Start { number } => {
-            done(keys::start(transfer, number, &actor).await)?;
+            done(keys::start(transfer, number, &by).await)?;
             answer
                 .row(&json!({ "number": number, "standing": "signing" }))
                 .await
         }
         DkimCommand::Stop { number } => {
-            done(keys::stop(transfer, number, &actor).await)?;
+            done(keys::stop(transfer, number, &by).await)?;
             answer
                 .note("publish the key's record with an empty p=, or remove it: mail that it signed counts as unsigned then")
                 .await;

@@ -126,7 +126,7 @@ async fn bundled(
     let order = bundle::Order {
         clause: Some(id),
         to,
-        person: caller.person().unwrap_or_default().to_owned(),
+        by: caller.by(),
         given: Some(caller.given(&words)),
     };
     let made = bundle::make(site, order, span, answer).await;

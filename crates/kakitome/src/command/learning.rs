@@ -8,7 +8,6 @@ use std::{
 
 use directory::Person;
 use serde_json::json;
-use trail::Actor;
 use transfer::learning;
 
 use super::{Answer, Failure};
@@ -31,7 +30,7 @@ pub(super) async fn learn(
 ) -> Result<(), Failure> {
     super::audit::verify::must_be_absolute(&words.path)?;
     let files = files_of(&words.path)?;
-    let who = Actor::Person(caller.name.clone());
+    let who = caller.by();
     let (mut batch, mut octets, mut learned) = (Vec::new(), 0, 0_u64);
     for file in &files {
         let mut messages = Messages::open(file)?;

@@ -12,7 +12,7 @@ use serde_json::json;
 use store::event::Filter;
 use trail::{Kind, analysis::Language};
 
-use super::{Answer, Failure, audit::verify::must_be_absolute};
+use super::{Answer, Failure, access::Telling, audit::verify::must_be_absolute, on_behalf};
 use crate::{cli::LetterArgs, site::Site, usage};
 
 pub(super) async fn run(
@@ -76,9 +76,15 @@ pub(crate) async fn make(
         written = kept.is_ok();
         kept.map_err(|error| CommandError::Argument(format!("{}: {error}", file.display())))
     };
-    let again = words.again.as_deref();
+    let again = (words.again.as_deref(), words.order);
     let name = file.display().to_string();
-    let made = letter::make(caller, (&words.address, &name), again, print, keep).await;
+    let message = match letter::is_first(&site.directory, &words.address).await? {
+        true => on_behalf::nobody(),
+        false => on_behalf::notice(site, on_behalf::Act::Letter, &words.address).await?,
+    };
+    let by = Telling::new(site, message);
+    let making = letter::make(caller, (&words.address, &name), again, (print, keep), by);
+    let made = making.await;
     if made.is_err() && written {
         // It tells a password that nothing opens.
         fs::remove_file(file).map_err(|error| {

@@ -1,6 +1,10 @@
 //! `order`: clauses 7.1(1), 9.
 
-use directory::command::{Caller, order, reading, shared};
+use directory::command::{
+    Caller,
+    on_behalf::{self, Whose},
+    order, reading, shared,
+};
 use serde_json::json;
 
 use super::{Answer, Failure, address, audit::search::time};
@@ -83,6 +87,24 @@ pub(super) async fn run(
                 until: time(&until)?,
             };
             reading::order(caller, ordered).await?
+        }
+        OrderCommand::Password {
+            person,
+            address: text,
+        } => {
+            let address = text.as_deref().map(address).transpose()?;
+            on_behalf::order_password(caller, Whose { person, address }).await?
+        }
+        OrderCommand::SecondFactor {
+            person,
+            address: text,
+            number,
+        } => {
+            let address = text.as_deref().map(address).transpose()?;
+            on_behalf::order_removal(caller, Whose { person, address }, number).await?
+        }
+        OrderCommand::User { person, os_user } => {
+            on_behalf::order_user(caller, &person, &os_user).await?
         }
         OrderCommand::Import { .. } => order::import(caller, file(request)?.as_bytes()).await?,
         OrderCommand::Approve { number } => {

@@ -11,7 +11,9 @@ use message::address::Address;
 use serde_json::json;
 use transfer::notice::Notice;
 
-use super::{Answer, Failure, access::Telling, address, audit::search::time, order::file};
+use super::{
+    Answer, Failure, access::Telling, address, audit::search::time, on_behalf, order::file,
+};
 use crate::{
     cli::{PersonCommand, RoleCommand},
     control::Request,
@@ -73,7 +75,24 @@ pub(super) async fn run(
             Ok(())
         }
         PersonCommand::Show { name } => answer.row(&person::show(caller, &name).await?).await,
-        PersonCommand::Map { name, os_user } => Ok(person::map(caller, &name, &os_user).await?),
+        PersonCommand::Map {
+            name,
+            os_user,
+            order,
+        } => {
+            let opens = !site.directory.accounts_of(&name).await?.is_empty();
+            let message = match opens {
+                true => on_behalf::notice(site, on_behalf::Act::User, &name).await?,
+                false => on_behalf::nobody(),
+            };
+            let told = !message.to.is_empty();
+            let by = Telling::new(site, message);
+            person::map_by(caller, (&name, &os_user), order, by).await?;
+            if opens && !told {
+                on_behalf::untold(answer).await;
+            }
+            Ok(())
+        }
         PersonCommand::Language {
             name,
             language: chosen,
@@ -158,7 +177,8 @@ async fn mail_notice(
         },
         text: format!("{}{known}", given.2),
     };
-    let by = Telling::reaching(site, message);
+    let unreached = format!("{to} has no mailbox here: nothing was sent");
+    let by = Telling::reaching(site, message, unreached);
     Ok(arrival::notify_by_mail(caller, (name, &to), given, by).await?)
 }
 

@@ -3,7 +3,6 @@
 use directory::{Person, Role};
 use probe::{Finding, Verdict};
 use serde_json::{Value, json};
-use trail::Actor;
 
 use super::{Answer, Failure, need};
 use crate::{
@@ -30,11 +29,10 @@ pub(super) async fn run(
             Role::SecurityOfficer,
         ],
     )?;
-    let actor = Actor::Person(caller.name.clone());
     let ran = {
         let telling: &Answer = answer;
         let tell = |what: &str, done: u64, total: u64| telling.progress(what, done, Some(total));
-        own::run(site, actor, &words.only, &tell).await
+        own::run(site, caller.by(), &words.only, &tell).await
     };
     let all = ran.map_err(|error| match error {
         OwnError::Busy => Failure::Refused(error.to_string()),

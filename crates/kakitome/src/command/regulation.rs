@@ -9,7 +9,7 @@ use directory::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use trail::{Actor, Event, Kind};
+use trail::{By, Event, Kind};
 
 use super::{Answer, Failure, audit::verify::must_be_absolute};
 use crate::{cli::RegulationCommand, files, governing, own_regulation, site::Site};
@@ -145,7 +145,7 @@ async fn render(
     };
     caller
         .permit(words, &Role::OFFICERS, |me| async move {
-            let name = me.person().unwrap_or_default().to_owned();
+            let by = me.by();
             let (regulation, facts) = gathered(site).await?;
             let document = Document::regulation(&regulation, &facts, language);
             let bytes = match format {
@@ -157,7 +157,7 @@ async fn render(
             if let Some(to) = to {
                 files::write_new(to, &bytes, MODE).map_err(|error| at(to, &error))?;
             }
-            let event = event(Kind::RegulationRendered, name, to, &regulation, &facts)
+            let event = event(Kind::RegulationRendered, &by, to, &regulation, &facts)
                 .detail("language", lang)
                 .detail("format", format)
                 .detail("bytes", bytes.len())
@@ -188,7 +188,7 @@ async fn export(
     let words = words.as_str();
     caller
         .permit(words, &Role::OFFICERS, |me| async move {
-            let name = me.person().unwrap_or_default().to_owned();
+            let by = me.by();
             let (regulation, facts) = gathered(site).await?;
             let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
             if let Some(to) = to {
@@ -213,7 +213,7 @@ async fn export(
                     None => rows.push(document.json),
                 }
             }
-            let event = event(Kind::RegulationExported, name, to, &regulation, &facts)
+            let event = event(Kind::RegulationExported, &by, to, &regulation, &facts)
                 .detail("format", format)
                 .detail("files", told);
             commit(site, &me, words, event).await?;
@@ -229,7 +229,7 @@ fn said(to: Option<&Path>) -> String {
 
 fn event(
     kind: Kind,
-    name: String,
+    by: &By,
     to: Option<&Path>,
     regulation: &Regulation,
     facts: &SiteFacts,
@@ -238,7 +238,7 @@ fn event(
     let catalogues: Vec<Value> = catalogues
         .map(|one: &Catalogue| json!({ "id": one.id, "version": one.version }))
         .collect();
-    Event::new(kind, Actor::Person(name))
+    by.event(kind)
         .subject(to.map_or_else(String::new, |to| to.display().to_string()))
         .detail("edition", facts.edition)
         .detail("catalogues", catalogues)

@@ -8,7 +8,7 @@ use store::{
     QueueId,
     event::{self, Filter},
 };
-use trail::{Actor, Event, Kind, Recorded};
+use trail::{Kind, Recorded};
 
 use super::{Answer, Failure, audit, learning, need, trying};
 use crate::{canary, cli::ScreeningCommand, control::Request, site::Site};
@@ -68,7 +68,7 @@ async fn explain(
         .map_err(|error| Failure::Words(format!("{id:?} is {error}")))?;
     let subject = id.to_string();
     // Before anything is shown, the trail knows that it was read.
-    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+    let reading = caller.by().event(Kind::TrailRead).detail(
         "filter",
         json!({ "subject": subject, "kinds": SCREENED.map(Kind::as_str) }),
     );

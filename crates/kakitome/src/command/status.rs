@@ -116,6 +116,13 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
                 .to_owned(),
         );
     }
+    if !settings.directory.password_needs_order && site.directory.officers().await? >= 2 {
+        attention.push(
+            "password_needs_order is off: an account manager may set anybody's password, or remove a second factor, alone; security officers \
+             are told by mail (clause 7.1(4))"
+                .to_owned(),
+        );
+    }
     attention.extend(super::letter::left_lying(site).await?);
     for keys in &settings.domains {
         let Ok(domain) = Domain::parse(keys.name.get_ref()) else {

@@ -10,7 +10,7 @@ use store::{
     event::{self, Filter},
     policy,
 };
-use trail::{Actor, Event, Kind, Recorded};
+use trail::{Kind, Recorded};
 
 use super::{Answer, Failure, screening::SCREENED};
 use crate::{cli::TryArgs, control::Request, settings, site::Site};
@@ -44,7 +44,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let policy = wanted(site, words, request).await?;
     let from = site.world.now() - SignedDuration::from_hours(i64::from(words.days) * 24);
-    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+    let reading = caller.by().event(Kind::TrailRead).detail(
         "filter",
         json!({ "from": from, "kinds": SCREENED.map(Kind::as_str) }),
     );

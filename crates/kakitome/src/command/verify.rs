@@ -3,7 +3,7 @@
 use directory::{Role, command::on_record};
 use serde_json::json;
 use store::{Finding, Repaired, verify::Step};
-use trail::Actor;
+use trail::By;
 
 use super::{Answer, Failure, need};
 use crate::site::Site;
@@ -29,7 +29,7 @@ pub(super) async fn run(
             Role::SecurityOfficer,
         ],
     )?;
-    let actor = repair.then(|| Actor::Person(caller.name.clone()));
+    let by = repair.then(|| caller.by());
     let mut tally = Tally::default();
     let mut verification = site.store.verification();
     while let Some(step) = verification.next().await? {
@@ -37,19 +37,19 @@ pub(super) async fn run(
             Step::Progress(so_far) => {
                 answer.progress(so_far.what, so_far.checked, so_far.total);
             }
-            Step::Found(finding) => tally.tell(site, &finding, actor.as_ref(), answer).await?,
+            Step::Found(finding) => tally.tell(site, &finding, by.as_ref(), answer).await?,
         }
     }
     for (number, why) in on_record::off_record(&site.directory).await? {
         let why = why.to_owned();
         let finding = Finding::OrderAltered { number, why };
-        tally.tell(site, &finding, actor.as_ref(), answer).await?;
+        tally.tell(site, &finding, by.as_ref(), answer).await?;
     }
     let accounts = site.index.accounts().await?;
     for (checked, account) in (1..).zip(&accounts) {
         answer.progress("search index", checked, Some(accounts.len() as u64));
         if let Some(finding) = site.index.verify(*account).await? {
-            tally.tell(site, &finding, actor.as_ref(), answer).await?;
+            tally.tell(site, &finding, by.as_ref(), answer).await?;
         }
     }
     tally.end(repair, answer).await
@@ -60,14 +60,14 @@ impl Tally {
         &mut self,
         site: &Site,
         finding: &Finding,
-        actor: Option<&Actor>,
+        by: Option<&By>,
         answer: &mut Answer,
     ) -> Result<(), Failure> {
         let remedy = finding.remedy();
-        let (repaired, words) = match actor {
+        let (repaired, words) = match by {
             None if remedy.is_repair() => (None, format!("--repair {}", remedy.words())),
             None => (None, remedy.words().to_owned()),
-            Some(actor) => match mend(site, finding, actor).await? {
+            Some(by) => match mend(site, finding, by).await? {
                 // It changed between the look and the repair, and is right.
                 Repaired::NoLonger => return Ok(()),
                 Repaired::Done => (Some(true), "repaired".to_owned()),
@@ -112,11 +112,11 @@ impl Tally {
     }
 }
 
-async fn mend(site: &Site, finding: &Finding, actor: &Actor) -> Result<Repaired, store::Error> {
+async fn mend(site: &Site, finding: &Finding, by: &By) -> Result<Repaired, store::Error> {
     match finding {
         Finding::Index { .. } | Finding::IndexOfNobody { .. } => {
-            site.index.repair(finding, actor.clone()).await
+            site.index.repair(finding, by.clone()).await
         }
-        _ => site.store.repair(finding, actor.clone()).await,
+        _ => site.store.repair(finding, by.clone()).await,
     }
 }

@@ -38,6 +38,7 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         rotate_months: u32::from(settings.audit.rotate_months),
         shortest_password: settings.directory.shortest_password,
         initial_only_to_change: settings.directory.initial_only_to_change,
+        password_needs_order: settings.directory.password_needs_order,
         acknowledgement_required: settings.directory.acknowledgement_required,
         capacity: settings.capacity.options(),
         default_quota: settings.directory.default_quota.map(|size| size.0),

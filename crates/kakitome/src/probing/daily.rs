@@ -43,7 +43,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         }
         let ended = tokio::select! {
             () = shutdown.begun() => return,
-            ended = own::run(&site, Actor::System, &[], &|_, _, _| {}) => ended,
+            ended = own::run(&site, Actor::System.into(), &[], &|_, _, _| {}) => ended,
         };
         match ended {
             Ok(_) => tell(&site),

@@ -11,7 +11,7 @@ use directory::{
 use message::address::{Address, Domain};
 use probe::{Family, Plan, Protocol, Report, Tls, Verdict};
 use serde_json::json;
-use trail::{Actor, Event, Kind, Outcome};
+use trail::{By, Kind, Outcome};
 use world::Timestamp;
 
 use crate::{
@@ -62,7 +62,7 @@ pub(crate) type Tell<'t> = &'t (dyn Fn(&str, u64, u64) + Sync);
 /// Probes every listener that is for mail, and records what was found.
 pub(crate) async fn run(
     site: &Site,
-    actor: Actor,
+    by: By,
     only: &[Family],
     tell: Tell<'_>,
 ) -> Result<Vec<Probed>, OwnError> {
@@ -74,7 +74,7 @@ pub(crate) async fn run(
         u64::from_le_bytes(site.world.bytes())
     );
     let plans = plans(site, only, &mark).await?;
-    let begun = Event::new(Kind::ProbeBegun, actor.clone()).detail("mark", mark);
+    let begun = by.event(Kind::ProbeBegun).detail("mark", mark);
     site.record(begun).await?;
     for (service, plan) in plans {
         let name = service.name();
@@ -87,7 +87,7 @@ pub(crate) async fn run(
             report,
         });
     }
-    record(site, actor, only, &all).await?;
+    record(site, by, only, &all).await?;
     Ok(all)
 }
 
@@ -181,12 +181,7 @@ fn alarm(site: &Site, failed: &[String], unreached: &[String]) -> Option<Alarm> 
 }
 
 /// Writes the run down, and keeps its end for `status` and for the metrics.
-async fn record(
-    site: &Site,
-    actor: Actor,
-    only: &[Family],
-    all: &[Probed],
-) -> Result<(), store::Error> {
+async fn record(site: &Site, by: By, only: &[Family], all: &[Probed]) -> Result<(), store::Error> {
     let with = |wanted: Verdict| -> Vec<String> {
         let reports = all
             .iter()
@@ -213,7 +208,8 @@ async fn record(
         .collect();
     let listeners: Vec<&str> = all.iter().map(|probed| probed.service).collect();
     let failed = with(Verdict::Fail);
-    let mut event = Event::new(Kind::ProbeDone, actor)
+    let mut event = by
+        .event(Kind::ProbeDone)
         .outcome(match failed.is_empty() && unreached.is_empty() {
             true => Outcome::Success,
             false => Outcome::Failure,

@@ -333,6 +333,8 @@ pub(crate) struct DirectoryKeys {
     pub(crate) acknowledgement_required: bool,
     /// An initial password opens only the page where it is changed (clause 7.1(1)c).
     pub(crate) initial_only_to_change: bool,
+    /// What would let another read a mailbox needs an order (clause 7.1(4)).
+    pub(crate) password_needs_order: bool,
     /// What goes on elsewhere stays in the mailbox too.
     pub(crate) forwards_keep_copy: bool,
     /// Holders may forward to outside without an order.
@@ -388,6 +390,7 @@ impl Default for DirectoryKeys {
             allow_single_person: false,
             acknowledgement_required: false,
             initial_only_to_change: false,
+            password_needs_order: false,
             forwards_keep_copy: true,
             outside_forwards: false,
             shortest_password: 8,

@@ -79,6 +79,7 @@ impl Settings {
             allow_single_person: keys.allow_single_person,
             acknowledgement_required: keys.acknowledgement_required,
             initial_only_to_change: keys.initial_only_to_change,
+            password_needs_order: keys.password_needs_order,
             forwards_keep_copy: keys.forwards_keep_copy,
             outside_forwards: keys.outside_forwards,
             password_rule: directory::password::Rule {

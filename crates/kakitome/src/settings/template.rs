@@ -143,6 +143,7 @@ const TAIL: &str = "
 # shortest_password = 8            # characters of a chosen password; NIST SP 800-63B-4 wants 15 without a second factor
 # strict_2006 = false              # also of 20 characters or more: letters and others, to the letter of clause 7.1(1)a
 # initial_only_to_change = false   # an initial password opens only the web page where it is changed (clause 7.1(1)c)
+# password_needs_order = true      # another's password, second factor or operating-system user: on an order, or in an incident (clause 7.1(4))
 # second_factor = \"officers\"     # who must have one (passkey or codes) to use the web pages: optional, officers, everyone
 # forwards_keep_copy = true        # what goes on elsewhere stays in the mailbox too
 # outside_forwards = false         # holders forward to outside without an order (clause 7.1(4))

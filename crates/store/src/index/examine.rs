@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use trail::Actor;
+use trail::By;
 
 use crate::{
     AccountId, EmailId, Error, Repaired, params, repair, sql,
@@ -82,7 +82,8 @@ impl Index {
     ///
     /// # Errors
     /// When the store or the index cannot be read or written.
-    pub async fn repair(&self, finding: &Finding, actor: Actor) -> Result<Repaired, Error> {
+    pub async fn repair(&self, finding: &Finding, by: impl Into<By>) -> Result<Repaired, Error> {
+        let by = by.into();
         let after = match finding {
             Finding::Index { account, why } => {
                 let account = *account;
@@ -101,7 +102,7 @@ impl Index {
             }
             other => return Ok(Repaired::Left(other.remedy().words().to_owned())),
         };
-        let event = repair::told(finding, actor, after);
+        let event = repair::told(finding, &by, after);
         let noted = self
             .shared
             .store

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
-use trail::{Actor, Event, Kind};
+use trail::{By, Event, Kind};
 
 use crate::{
     AccountId, BodyId, Error, Store, Tx, params, sql,
@@ -60,19 +60,20 @@ struct Material {
 }
 
 impl Store {
-    /// Repairs what `finding` names, for `actor`, in one commit with its event ([`Kind::StoreRepaired`]).
+    /// Repairs what `finding` names, for `by`, in one commit with its event ([`Kind::StoreRepaired`]).
     ///
     /// Mail is never deleted. A finding of the search index is repaired by
     /// [`Index::repair`](crate::index::Index::repair). The trail's index is made anew before that is recorded.
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub async fn repair(&self, finding: &Finding, actor: Actor) -> Result<Repaired, Error> {
+    pub async fn repair(&self, finding: &Finding, by: impl Into<By>) -> Result<Repaired, Error> {
+        let by = by.into();
         if let Remedy::Leave(why) = finding.remedy() {
             return Ok(Repaired::Left(why.to_owned()));
         }
         if let Finding::TrailIndex { .. } = finding {
-            return self.renew_trail_index(finding, actor).await;
+            return self.renew_trail_index(finding, &by).await;
         }
         let material = match self.material(finding).await {
             Ok(material) => material,
@@ -86,7 +87,7 @@ impl Store {
         let found = finding.clone();
         let done = self.commit(Vec::new(), move |tx| {
             let change = change(tx, &found, &material)?;
-            let event = event(&found, actor, change);
+            let event = event(&found, &by, change);
             Ok::<_, Stop>(tx.record(&event, ())?)
         });
         match done.await {
@@ -108,11 +109,11 @@ impl Store {
         }
     }
 
-    async fn renew_trail_index(&self, finding: &Finding, actor: Actor) -> Result<Repaired, Error> {
+    async fn renew_trail_index(&self, finding: &Finding, by: &By) -> Result<Repaired, Error> {
         let shared = Arc::clone(&self.inner.shared);
         self.blocking(move || shared.trail.renew()).await?;
         self.index_trail().await?;
-        let event = told(finding, actor, "made anew from the events");
+        let event = told(finding, by, "made anew from the events");
         let noted: Result<_, Error> = self
             .commit(Vec::new(), move |tx| tx.record(&event, ()))
             .await;
@@ -196,8 +197,8 @@ fn change(tx: &mut Tx<'_>, finding: &Finding, material: &Material) -> Result<Cha
 }
 
 /// The event of a repair: what was found, and what was changed to what.
-fn event(finding: &Finding, actor: Actor, change: Change) -> Event {
-    Event::new(Kind::StoreRepaired, actor)
+fn event(finding: &Finding, by: &By, change: Change) -> Event {
+    by.event(Kind::StoreRepaired)
         .subject(finding.subject())
         .detail("fault", finding.name())
         .detail("found", finding.to_string())
@@ -206,12 +207,12 @@ fn event(finding: &Finding, actor: Actor, change: Change) -> Event {
 }
 
 /// The event of a repair outside the store's own tables.
-pub(crate) fn told(finding: &Finding, actor: Actor, after: &str) -> Event {
+pub(crate) fn told(finding: &Finding, by: &By, after: &str) -> Event {
     let change = Change {
         before: Value::from(finding.to_string()),
         after: Value::from(after),
     };
-    event(finding, actor, change)
+    event(finding, by, change)
 }
 
 /// When a body was made, by its id.

@@ -1,7 +1,7 @@
 //! The register of custody: where the media with volumes are, and who has the keys (clause 8.2(1)b). Entries are only added.
 
 use jiff::Timestamp;
-use trail::{Actor, Event, Kind};
+use trail::{By, Kind};
 
 use super::volume;
 use crate::{
@@ -64,7 +64,7 @@ fn entry(row: &dyn Row) -> Result<Custody, Error> {
 }
 
 impl Store {
-    /// Notes where a medium with a volume is. `person` is who notes it.
+    /// Notes where a medium with a volume is. `by` is who notes it.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such volume; when the disk is full or fails.
@@ -72,16 +72,16 @@ impl Store {
         &self,
         volume: u64,
         entry: NewCustody,
-        person: &str,
+        by: impl Into<By>,
     ) -> Result<Custody, Error> {
-        let person = person.to_owned();
+        let by = by.into();
         let noted = self.commit(Vec::new(), move |tx| {
             volume::find(tx, volume)?;
             let custody = Custody {
                 id: tx.next_id(),
                 volume,
                 at: tx.now(),
-                person,
+                person: by.name(),
                 entry,
             };
             let statement =
@@ -107,7 +107,8 @@ impl Store {
                     remark
                 ],
             )?;
-            let event = Event::new(Kind::CustodyNoted, Actor::Person(custody.person.clone()))
+            let event = by
+                .event(Kind::CustodyNoted)
                 .subject(format!("volume {volume}"))
                 .detail("medium", medium.as_str())
                 .detail("place", place.as_str())

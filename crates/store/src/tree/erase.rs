@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use trail::{Actor, Event, Kind, merkle};
+use trail::{By, Kind, merkle};
 
 use super::{
     retain,
@@ -78,7 +78,7 @@ pub enum EraseError {
 }
 
 impl Store {
-    /// Records what an officer decided on a volume. To erase it, it must be due; an extension only makes it longer.
+    /// Records what an officer decided on a volume; `by` is who. To erase it, it must be due; an extension only makes it longer.
     ///
     /// # Errors
     /// As [`EraseError`].
@@ -86,16 +86,16 @@ impl Store {
         &self,
         number: u64,
         decision: Decision,
-        person: &str,
+        by: impl Into<By>,
         reason: &str,
     ) -> Result<Volume, EraseError> {
-        let (person, reason) = (person.to_owned(), reason.to_owned());
+        let (by, reason) = (by.into(), reason.to_owned());
         let shared = Arc::clone(&self.inner.shared);
         // Nothing is decided anew while it is carried out.
         let held = Arc::clone(&shared);
         let _alone = held.tree.sealing.lock().await;
         let decided = self.commit(Vec::new(), move |tx| {
-            decide(tx, &shared, number, &decision, (&person, &reason))
+            decide(tx, &shared, number, &decision, (&by, &reason))
         });
         Ok(decided.await?.value)
     }
@@ -105,14 +105,15 @@ impl Store {
     ///
     /// # Errors
     /// As [`EraseError`].
-    pub async fn erase_volume(&self, number: u64, person: &str) -> Result<String, EraseError> {
+    pub async fn erase_volume(&self, number: u64, by: impl Into<By>) -> Result<String, EraseError> {
+        let by = by.into();
         let shared = Arc::clone(&self.inner.shared);
         // The tree stands still meanwhile, and forgets the salts that it remembers.
         let _alone = shared.tree.sealing.lock().await;
         let mut edge = shared.tree.edge.lock().await;
         *edge = None;
-        let actor = Actor::Person(person.to_owned());
-        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, actor));
+        let eraser = by.clone();
+        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, &eraser));
         let volume = begun.await?.value;
         let mut next = volume.first / super::LEAVES;
         while next * super::LEAVES < volume.last {
@@ -124,8 +125,8 @@ impl Store {
         // What they were found by.
         let at = Arc::clone(&shared);
         self.blocking(move || at.trail.renew()).await?;
-        let (at, actor) = (Arc::clone(&shared), Actor::Person(person.to_owned()));
-        let ended = self.commit(Vec::new(), move |tx| end(tx, &at, number, actor));
+        let at = Arc::clone(&shared);
+        let ended = self.commit(Vec::new(), move |tx| end(tx, &at, number, &by));
         let certificate = ended.await?.value;
         if let Some(threads) = &*self.inner.threads.lock() {
             // The database's log still has what was erased.
@@ -140,13 +141,15 @@ fn decide(
     shared: &Shared,
     number: u64,
     decision: &Decision,
-    (person, reason): (&str, &str),
+    (by, reason): (&By, &str),
 ) -> Result<Recorded<Volume>, EraseError> {
     let mut volume = volume::find(tx, number)?;
     if volume.erased.is_some() {
         return Err(EraseError::Erased(number));
     }
-    let event = Event::new(Kind::VolumeDecided, Actor::Person(person.to_owned()))
+    let person = by.name();
+    let event = by
+        .event(Kind::VolumeDecided)
         .subject(format!("volume {number}"))
         .detail("reason", reason)
         .detail("before", volume.retain_until.to_string());
@@ -162,8 +165,8 @@ fn decide(
                 .key
                 .sign(&format!("{head}decided {now} {person}\n"));
             let statement = "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3, certificate = ?4 WHERE number = ?1";
-            tx.execute(statement, params![key, now, person, &note])?;
-            volume.decided = Some((now, person.to_owned()));
+            tx.execute(statement, params![key, now, &person, &note])?;
+            volume.decided = Some((now, person));
             event.detail("decision", "erase")
         }
         Decision::Extend(until) => {
@@ -206,7 +209,7 @@ fn must_be_due(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
     }
 }
 
-fn begin(tx: &mut Tx<'_>, number: u64, actor: Actor) -> Result<Recorded<Volume>, EraseError> {
+fn begin(tx: &mut Tx<'_>, number: u64, by: &By) -> Result<Recorded<Volume>, EraseError> {
     let volume = volume::find(tx, number)?;
     if volume.erased.is_some() {
         return Err(EraseError::Erased(number));
@@ -215,7 +218,8 @@ fn begin(tx: &mut Tx<'_>, number: u64, actor: Actor) -> Result<Recorded<Volume>,
     if volume.decided.is_none() {
         return Err(EraseError::Undecided(number));
     }
-    let event = Event::new(Kind::VolumeErasing, actor)
+    let event = by
+        .event_of_two(Kind::VolumeErasing)
         .subject(format!("volume {number}"))
         .detail("first", volume.first)
         .detail("last", volume.last);
@@ -267,7 +271,7 @@ fn end(
     tx: &mut Tx<'_>,
     shared: &Shared,
     number: u64,
-    actor: Actor,
+    eraser: &By,
 ) -> Result<Recorded<String>, EraseError> {
     let volume = volume::find(tx, number)?;
     let Some((decided, by)) = &volume.decided else {
@@ -285,14 +289,15 @@ fn end(
         volume.from,
         volume.to,
         volume.retain_until,
-        actor.to_text(),
+        eraser.actor.to_text(),
         trail::volume::hex(&root),
     );
     let certificate = shared.tree.key.sign(&text);
     let key = i64::try_from(number).unwrap_or(i64::MAX);
     let statement = "UPDATE trail_volume SET erased_at = ?2, certificate = ?3 WHERE number = ?1";
     tx.execute(statement, params![key, now, &certificate])?;
-    let event = Event::new(Kind::VolumeErased, actor)
+    let event = eraser
+        .event_of_two(Kind::VolumeErased)
         .subject(format!("volume {number}"))
         .detail("certificate", certificate.as_str());
     Ok(tx.record(&event, certificate)?)

@@ -11,7 +11,7 @@ use std::{
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 use trail::{
-    Actor, Event, Kind,
+    By, Kind,
     volume::{self, FileOf, Manifest, Report, VolumeError},
 };
 
@@ -37,7 +37,7 @@ pub struct Export {
     /// The directory that is made for it.
     pub to: PathBuf,
     /// Who does it.
-    pub actor: Actor,
+    pub by: By,
 }
 
 impl Store {
@@ -64,7 +64,9 @@ impl Store {
         let report = writing
             .await
             .unwrap_or_else(|panic| Err(Error::Panicked(panic.to_string())))?;
-        let event = Event::new(Kind::VolumeExported, how.actor)
+        let event = how
+            .by
+            .event(Kind::VolumeExported)
             .subject(format!("volume {number}"))
             .detail("to", how.to.display().to_string())
             .detail("events", report.events)

@@ -1,7 +1,7 @@
 //! Volumes: the trail in parts, sealed one after the other (clause 4.2(2)).
 
 use jiff::{Timestamp, ToSpan as _};
-use trail::{Actor, Event, Kind, checkpoint::Checkpoint, merkle};
+use trail::{By, Kind, checkpoint::Checkpoint, merkle};
 
 use super::{grow, retain, tile};
 use crate::{
@@ -41,7 +41,7 @@ pub struct Seal {
     /// ([`note_retention`](super::note_retention)).
     pub retain_years: u16,
     /// Who does it.
-    pub actor: Actor,
+    pub by: By,
 }
 
 /// All volumes, ascending.
@@ -191,7 +191,9 @@ fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: Seal) -> Result<Recorded<
     let statement =
         "INSERT INTO checkpoint (size, at, note) VALUES (?1, ?2, ?3) ON CONFLICT (size) DO NOTHING";
     tx.execute(statement, params![last, volume.sealed, note])?;
-    let event = Event::new(Kind::VolumeSealed, how.actor)
+    let event = how
+        .by
+        .event(Kind::VolumeSealed)
         .subject(format!("volume {}", volume.number))
         .detail("first", volume.first)
         .detail("last", volume.last)

@@ -176,7 +176,10 @@ pub(super) const SECRETS: &[Schema] = schemas! {
     PasswordChanged {
         subject: "the identifier";
         outcome: Success;
+        order: "the order that permitted another than the holder to set it; of the first letter, the order that the account was issued on";
+        shared: SINGLE_PERSON;
         facts:
+            Sometimes "incident" Number: "The open incident that stands for an order, since it demands a new password, if another than the holder set it.";
             Always "by" Text: "`holder` or `account-manager`.";
             Always "made" Boolean: "Whether the server made it; else it was chosen.";
             Sometimes "letter" Number: "Number of the sealed letter that it is in, if it is in one.";
@@ -234,11 +237,13 @@ pub(super) const SECRETS: &[Schema] = schemas! {
     SecondFactorRemoved {
         subject: "the identifier";
         outcome: Success;
+        order: "the order that permitted another than the holder to remove it, if one did";
+        shared: SINGLE_PERSON;
         facts:
             Always "second_factor" Number: "The second factor's number.";
             Always "name" Text: "The name that the holder gave it.";
             Sometimes "second_factor_kind" Text: "What it was, `totp` or `passkey`, if an incident removed it.";
             Always "by" Text: "`holder`, `account-manager`, or `incident`: it was added since the owner's last sure use.";
-            Sometimes "incident" Number: "The incident that it was removed by, if one did.";
+            Sometimes "incident" Number: "The incident that it was removed by; or the open incident that stands for an order, if another than the holder removed it.";
     }
 };

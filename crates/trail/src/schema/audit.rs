@@ -74,6 +74,7 @@ pub(super) const TRAIL: &[Schema] = schemas! {
     VolumeErasing {
         subject: "`volume` and its number";
         outcome: Success;
+        shared: SINGLE_PERSON;
         facts:
             Always "first" Number: "How many events of the trail there are before it.";
             Always "last" Number: "How many events of the trail there are with it.";
@@ -81,6 +82,7 @@ pub(super) const TRAIL: &[Schema] = schemas! {
     VolumeErased {
         subject: "`volume` and its number";
         outcome: Success;
+        shared: SINGLE_PERSON;
         facts:
             Always "certificate" Text: "The signed note that says what was erased, on whose decision, by whom.";
     }

@@ -6,7 +6,8 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
     PersonAdded {
         subject: "the person's short name";
         outcome: Success;
-        order: "the order of the import that entered the person, if one did";
+        order: "the order of the import that entered the person, or on which the person got an operating-system user, if there is one";
+        shared: SINGLE_PERSON;
         facts:
             Sometimes "full_name" Text: "The name as people read it; absent if a person who was there got an operating-system user.";
             Sometimes "user" Text: "The operating-system user that the person is from now on, if one was named.";
@@ -70,10 +71,10 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
         order: "the order itself";
         shared: SINGLE_PERSON;
         facts:
-            Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared` or `read`.";
+            Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared`, `read`, `password` (one new password of somebody), `second-factor` (its removal) or `user` (an operating-system user of somebody).";
             OrNull "for" Text: "Short name of the person whom it concerns; null if it concerns none.";
             Sometimes "announced_by" Text: "Of `issue`: short name of who announced the person (clause 9.1(1)); absent if that is not on record.";
-            Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `rows`.";
+            Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `second_factor` (its number), `user`, `rows`.";
             OrNull "digest" Text: "SHA-256 of the file to be imported, in hexadecimal digits; null if there is none.";
     }
     OrderApproved {
@@ -162,7 +163,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "step" Text: "The step, as the incident's runbook has it. Those that the server takes part in are `analysed`, `reported`, `acknowledged`, `terminal-cleaned`, `queue-settled`, `rejected`, `measure-taken`, `owner-told`, `password-renewed`, `handed-over` and `resumed`; what an opening does by itself (suspend the identifier, block the address, hold the mail) is told by events of its own.";
-            Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step, but of `queue-settled`.";
+            Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step, but of `queue-settled`, and of `password-renewed` and `handed-over` of a shared identifier.";
             Sometimes "excused_until" Text: "Of `queue-settled`, if held submissions were found in order: until when the identifier's submissions are not compared with what is usual (RFC 3339).";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
             Sometimes "recipients" List: "Addresses that the report or notice was sent to, of the steps `reported` and `owner-told` if the server took them.";

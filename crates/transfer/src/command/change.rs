@@ -8,7 +8,7 @@ use store::{
     event::DETAIL_LIMIT,
     queue::{self, Named, Selection, State},
 };
-use trail::{Actor, Event, Kind};
+use trail::{By, Event, Kind};
 
 use super::{CommandError, batches, damage};
 use crate::parcel;
@@ -104,8 +104,8 @@ pub(super) async fn all(
             ids,
             ..selection.clone()
         };
-        let (deed, actor) = (deed.clone(), Actor::Person(caller.name.clone()));
-        let work = move |tx: &mut Tx<'_>| batch(tx, &part, &deed, &actor);
+        let (deed, by) = (deed.clone(), caller.by());
+        let work = move |tx: &mut Tx<'_>| batch(tx, &part, &deed, &by);
         match store.commit(Vec::new(), work).await {
             Ok(done) => count = count.saturating_add(done.value),
             Err(Unchanged::Gone) => {}
@@ -119,16 +119,16 @@ fn batch(
     tx: &mut Tx<'_>,
     selection: &Selection,
     deed: &Deed,
-    actor: &Actor,
+    by: &By,
 ) -> Result<Recorded<u64>, Unchanged> {
     let named = queue::named(tx, selection)?;
     let (named, mut count) = deed.carry_out(tx, selection, named)?;
     let mut events: Vec<Event> = named
         .into_iter()
-        .flat_map(|one| told(deed, actor, one))
+        .flat_map(|one| told(deed, by, one))
         .collect();
     if let Deed::Discard { reason } = deed {
-        let (purged, more) = damage::purge(tx, selection, actor, reason)?;
+        let (purged, more) = damage::purge(tx, selection, by, reason)?;
         events.extend(purged);
         count = count.saturating_add(more);
     }
@@ -139,8 +139,9 @@ fn batch(
 }
 
 /// What was done to one message, in as many parts as its recipients need.
-fn told(deed: &Deed, actor: &Actor, one: Named) -> Vec<Event> {
-    let mut event = Event::new(deed.kind(), actor.clone())
+fn told(deed: &Deed, by: &By, one: Named) -> Vec<Event> {
+    let mut event = by
+        .event(deed.kind())
         .subject(one.id.to_string())
         .detail("sender", one.sender.unwrap_or_else(|| "<>".to_owned()));
     if let Deed::Discard { reason } = deed {

@@ -5,7 +5,7 @@ use store::{
     event::DETAIL_LIMIT,
     queue::{self, Selection},
 };
-use trail::{Actor, Event, Kind};
+use trail::{By, Event, Kind};
 
 use super::{Listed, ListedRecipient};
 
@@ -41,7 +41,7 @@ pub(super) fn list(list: &mut Vec<Listed>, damaged: Vec<(QueueId, String)>) {
 pub(super) fn purge(
     tx: &mut Tx<'_>,
     selection: &Selection,
-    actor: &Actor,
+    by: &By,
     reason: &str,
 ) -> Result<(Vec<Event>, u64), Error> {
     let but_ids = Selection {
@@ -58,7 +58,8 @@ pub(super) fn purge(
         if !is_left && addresses.is_empty() {
             continue;
         }
-        let event = Event::new(Kind::QueueDiscarded, actor.clone())
+        let event = by
+            .event(Kind::QueueDiscarded)
             .subject(id.to_string())
             .detail("reason", reason)
             .detail("note", "its record could not be read");

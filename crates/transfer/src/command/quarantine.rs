@@ -11,7 +11,7 @@ use store::{
     event::Filter,
     quarantine::{self, Held, Selection},
 };
-use trail::{Actor, Kind};
+use trail::{By, Kind};
 
 use super::CommandError;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// Who gives a command, and how far it reaches.
 #[derive(Clone, Debug)]
 pub struct Reach {
-    actor: Actor,
+    by: By,
     /// `None`: all of it.
     owners: Option<Vec<AccountId>>,
 }
@@ -38,7 +38,7 @@ impl Reach {
             false => Some(transfer.directory().accounts_of(&person.name).await?),
         };
         Ok(Self {
-            actor: Actor::Person(person.name.clone()),
+            by: person.by(),
             owners,
         })
     }
@@ -47,7 +47,7 @@ impl Reach {
     #[must_use]
     pub fn own(person: &str, accounts: Vec<AccountId>) -> Self {
         Self {
-            actor: Actor::Person(person.to_owned()),
+            by: By::from(person),
             owners: Some(accounts),
         }
     }
@@ -206,7 +206,7 @@ pub async fn release(
                 done.kept = done.kept.saturating_add(1);
                 continue;
             }
-            match release_one(transfer, held, &reach.actor).await {
+            match release_one(transfer, held, &reach.by).await {
                 Ok(released) => done.recipients = done.recipients.saturating_add(released),
                 // The others are released all the same.
                 Err(error @ (Error::Corrupt(_) | Error::NotFound(_) | Error::NoKey(_))) => {
@@ -241,11 +241,11 @@ pub async fn delete(
     loop {
         let page = read(transfer, &selection, after).await?;
         for held in &page.held {
-            let deleted = delete_one(transfer, held, &reach.actor).await?;
+            let deleted = delete_one(transfer, held, &reach.by).await?;
             done.recipients = done.recipients.saturating_add(deleted);
         }
         for (id, _) in page.damaged.iter().filter(|(id, _)| named.contains(id)) {
-            let deleted = purge(transfer, *id, &reach.actor).await?;
+            let deleted = purge(transfer, *id, &reach.by).await?;
             done.recipients = done.recipients.saturating_add(deleted);
         }
         match page.next {

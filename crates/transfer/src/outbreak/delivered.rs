@@ -16,7 +16,7 @@ use store::{
     outbreak::{self as mail, Delivered, Found, Search, State},
     quarantine::{For, NewHeld, Place},
 };
-use trail::{Actor, Event, Kind};
+use trail::{By, Kind};
 
 use super::{LONGEST, MOST_REASON, OutbreakError, RuleView, permit, table, text};
 use crate::{Transfer, content, text::path, trace};
@@ -142,18 +142,19 @@ async fn note(
     tally: &Tally,
     found: Vec<Found>,
 ) -> Result<(), Error> {
-    let (name, tally) = (caller.name.clone(), tally.clone());
+    let (by, tally) = (caller.by(), tally.clone());
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
         let search = Search {
             rule,
-            searched_by: name.clone(),
+            searched_by: by.name(),
             searched_at: tx.now(),
             since,
             looked: tally.looked,
             unreadable: tally.unreadable,
         };
         mail::note_search(tx, &search, &found)?;
-        let event = Event::new(Kind::OutbreakSearched, Actor::Person(name.clone()))
+        let event = by
+            .event(Kind::OutbreakSearched)
             .subject(rule.to_string())
             .detail("since", since.to_string())
             .detail("looked", tally.looked)
@@ -282,7 +283,7 @@ pub async fn pull(
     }
     let approval = Approval {
         rule: number,
-        name: caller.name.clone(),
+        by: caller.by(),
         reason,
         single,
     };
@@ -315,7 +316,7 @@ pub async fn pull(
 #[derive(Clone)]
 struct Approval {
     rule: i64,
-    name: String,
+    by: By,
     reason: String,
     single: bool,
 }
@@ -339,7 +340,9 @@ async fn pull_one(
     let approval = approval.clone();
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<bool>, Error> {
         let is_pulled = mail::pull(tx, approval.rule, &delivered, held.as_ref())?;
-        let mut event = Event::new(Kind::OutbreakPulled, Actor::Person(approval.name.clone()))
+        let mut event = approval
+            .by
+            .event(Kind::OutbreakPulled)
             .subject(approval.rule.to_string())
             .detail("email", delivered.email.to_string())
             .detail("account", address.to_string())

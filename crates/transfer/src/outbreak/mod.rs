@@ -156,7 +156,7 @@ pub async fn begin(
             letter(&marks, begin.handling, &words, ends_at)
         }),
     };
-    let (handling, name) = (begin.handling, caller.name.clone());
+    let (handling, name, by) = (begin.handling, caller.name.clone(), caller.by());
     let json = serde_json::to_value(&marks).unwrap_or_default();
     let work = move |tx: &mut Tx<'_>,
                      told: &[message::Address],
@@ -176,7 +176,8 @@ pub async fn begin(
             told,
         };
         let number = table::insert(tx, &new)?;
-        let event = Event::new(Kind::OutbreakBegun, Actor::Person(name.clone()))
+        let event = by
+            .event(Kind::OutbreakBegun)
             .subject(number.to_string())
             .detail("marks", json.clone())
             .detail("handling", handling.as_str())
@@ -208,12 +209,13 @@ pub async fn end(
 ) -> Result<(), OutbreakError> {
     permit(caller)?;
     let reason = text("the reason", reason, MOST_REASON)?;
-    let name = caller.name.clone();
+    let (name, by) = (caller.name.clone(), caller.by());
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, OutbreakError> {
         if !table::end(tx, number, Some(&name))? {
             return Err(OutbreakError::NoSuch(number));
         }
-        let event = Event::new(Kind::OutbreakEnded, Actor::Person(name.clone()))
+        let event = by
+            .event(Kind::OutbreakEnded)
             .subject(number.to_string())
             .detail("reason", reason.as_str());
         Ok(tx.record(&event, ())?)

@@ -12,7 +12,7 @@ use store::{
     quarantine::{self, Held, Place, Selection, Waiting},
     queue::{self, NewQueued, NewRecipient, Notify},
 };
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Event, Kind};
 
 use crate::{Transfer, content::Digest, metrics, parcel, text};
 
@@ -39,11 +39,7 @@ impl From<Error> for Unchanged {
 ///
 /// # Errors
 /// The store's: then it stays set apart.
-pub(crate) async fn release(
-    transfer: &Transfer,
-    held: &Held,
-    actor: &Actor,
-) -> Result<usize, Error> {
+pub(crate) async fn release(transfer: &Transfer, held: &Held, by: &By) -> Result<usize, Error> {
     let store = transfer.store();
     let here = held
         .recipients
@@ -62,7 +58,7 @@ pub(crate) async fn release(
         None => Digest::default(),
     };
     let queue_id = QueueId(store.next_id());
-    let (held, actor) = (held.clone(), actor.clone());
+    let (held, by) = (held.clone(), by.clone());
     let work = move |tx: &mut Tx<'_>| {
         let waiting = still_waiting(tx, &held)?;
         let away = onward(&held, &waiting, queue_id);
@@ -74,7 +70,7 @@ pub(crate) async fn release(
         if let Some(queued) = &away {
             queue::enqueue(tx, queued)?;
         }
-        let mut event = told(Kind::QuarantineReleased, &held, &actor);
+        let mut event = told(Kind::QuarantineReleased, &held, &by);
         if away.is_some() {
             event = event.detail("queued_as", queue_id.to_string());
         }
@@ -85,16 +81,12 @@ pub(crate) async fn release(
     Ok(done)
 }
 
-/// Deletes a message for those of its recipients that `held` names, by command of `actor`. Returns how many.
+/// Deletes a message for those of its recipients that `held` names, by command of `by`. Returns how many.
 ///
 /// # Errors
 /// The store's: then it stays.
-pub(crate) async fn delete(
-    transfer: &Transfer,
-    held: &Held,
-    actor: &Actor,
-) -> Result<usize, Error> {
-    let done = drop_for(transfer, held, Kind::QuarantineDeleted, actor).await?;
+pub(crate) async fn delete(transfer: &Transfer, held: &Held, by: &By) -> Result<usize, Error> {
+    let done = drop_for(transfer, held, Kind::QuarantineDeleted, by).await?;
     metrics::count_many(metrics::QUARANTINE_DELETED, done);
     Ok(done)
 }
@@ -103,12 +95,13 @@ pub(crate) async fn delete(
 ///
 /// # Errors
 /// The store's.
-pub(crate) async fn purge(transfer: &Transfer, id: QueueId, actor: &Actor) -> Result<usize, Error> {
-    let actor = actor.clone();
+pub(crate) async fn purge(transfer: &Transfer, id: QueueId, by: &By) -> Result<usize, Error> {
+    let by = by.clone();
     let work = move |tx: &mut Tx<'_>| {
         let addresses = quarantine::purge(tx, id)?;
         let count = addresses.len();
-        let event = Event::new(Kind::QuarantineDeleted, actor)
+        let event = by
+            .event(Kind::QuarantineDeleted)
             .subject(id.to_string())
             .detail("note", "its record could not be read");
         let events = event.in_parts(DETAIL_LIMIT, vec![("recipients", addresses)]);
@@ -137,7 +130,13 @@ pub async fn expire(transfer: &Transfer) -> Result<usize, Error> {
             tracing::error!(%id, %error, "mail that is set apart cannot be read, and stays");
         }
         for held in &page.held {
-            let done = drop_for(transfer, held, Kind::QuarantineExpired, &Actor::System).await?;
+            let done = drop_for(
+                transfer,
+                held,
+                Kind::QuarantineExpired,
+                &Actor::System.into(),
+            )
+            .await?;
             metrics::count_many(metrics::QUARANTINE_EXPIRED, done);
             count = count.saturating_add(usize::from(done > 0));
         }
@@ -148,16 +147,11 @@ pub async fn expire(transfer: &Transfer) -> Result<usize, Error> {
     }
 }
 
-async fn drop_for(
-    transfer: &Transfer,
-    held: &Held,
-    kind: Kind,
-    actor: &Actor,
-) -> Result<usize, Error> {
-    let (held, actor) = (held.clone(), actor.clone());
+async fn drop_for(transfer: &Transfer, held: &Held, kind: Kind, by: &By) -> Result<usize, Error> {
+    let (held, by) = (held.clone(), by.clone());
     let work = move |tx: &mut Tx<'_>| {
         let waiting = still_waiting(tx, &held)?;
-        let event = told(kind, &held, &actor);
+        let event = told(kind, &held, &by);
         take(tx, &held, &waiting, event)
     };
     settle(transfer.store().commit(Vec::new(), work).await)
@@ -207,8 +201,8 @@ fn take(
     Ok(parcel::record_all(tx, &events)?.map(|()| waiting.len()))
 }
 
-fn told(kind: Kind, held: &Held, actor: &Actor) -> Event {
-    Event::new(kind, actor.clone())
+fn told(kind: Kind, held: &Held, by: &By) -> Event {
+    by.event(kind)
         .subject(held.message.id.to_string())
         .detail("sender", text::path(held.message.sender.as_ref()))
         .detail("cause", held.message.cause.as_str())

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use message::Domain;
 use screening::sign::{Algorithm, make_key, shows};
 use store::{Error, Recorded, Refusal, Tx};
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Event, Kind};
 
 use super::table::{self, Record, Standing, records};
 use crate::{Answer, Transfer, parcel};
@@ -54,7 +54,7 @@ pub async fn care(transfer: &Transfer, rules: &Rules) -> Result<Cared, Error> {
     for domain in &rules.domains {
         for algorithm in &rules.algorithms {
             if is_due(transfer, rules, domain, *algorithm).await? {
-                let made = make(transfer, domain, *algorithm, &Actor::System).await?;
+                let made = make(transfer, domain, *algorithm, &Actor::System.into()).await?;
                 cared.made.push(made);
             }
         }
@@ -62,7 +62,7 @@ pub async fn care(transfer: &Transfer, rules: &Rules) -> Result<Cared, Error> {
     for key in all(transfer).await? {
         match key.standing {
             Standing::Waiting if is_shown(transfer, &key).await => {
-                start(transfer, key.number, &Actor::System).await?;
+                start(transfer, key.number, &Actor::System.into()).await?;
                 cared.started.push(key);
             }
             Standing::Stopped if is_over(transfer, rules, &key) => {
@@ -122,17 +122,18 @@ pub async fn make(
     transfer: &Transfer,
     domain: &Domain,
     algorithm: Algorithm,
-    actor: &Actor,
+    by: &By,
 ) -> Result<Record, Error> {
     let key = transfer
         .store()
         .blocking(move || make_key(algorithm).map_err(|error| Error::Database(error.to_string())))
         .await?;
     let selector = selector(transfer, algorithm);
-    let (domain, actor) = (domain.clone(), actor.clone());
+    let (domain, by) = (domain.clone(), by.clone());
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<i64>, Error> {
         let number = table::insert(tx, &domain, &selector, algorithm, &key)?;
-        let event = Event::new(Kind::SigningKeyMade, actor)
+        let event = by
+            .event(Kind::SigningKeyMade)
             .subject(domain.as_str())
             .detail("selector", selector.as_str())
             .detail("algorithm", algorithm.as_str());
@@ -162,8 +163,8 @@ fn selector(transfer: &Transfer, algorithm: Algorithm) -> String {
 ///
 /// # Errors
 /// A refusal when it does not wait; the store's.
-pub async fn start(transfer: &Transfer, number: i64, actor: &Actor) -> Result<(), Error> {
-    let actor = actor.clone();
+pub async fn start(transfer: &Transfer, number: i64, by: &By) -> Result<(), Error> {
+    let by = by.clone();
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
         let keys = records(tx)?;
         let key = keys.iter().find(|key| key.number == number);
@@ -177,10 +178,10 @@ pub async fn start(transfer: &Transfer, number: i64, actor: &Actor) -> Result<()
                 Refusal::Limit("a key signs once: this one does already, or has stopped").into(),
             );
         }
-        let mut events = vec![told(Kind::SigningKeyStarted, key, &actor)];
+        let mut events = vec![told(Kind::SigningKeyStarted, key, &by)];
         for other in others {
             table::stop(tx, other.number)?;
-            events.push(told(Kind::SigningKeyStopped, other, &actor));
+            events.push(told(Kind::SigningKeyStopped, other, &by));
         }
         parcel::record_all(tx, &events)
     };
@@ -193,8 +194,8 @@ pub async fn start(transfer: &Transfer, number: i64, actor: &Actor) -> Result<()
 ///
 /// # Errors
 /// A refusal when it has stopped; the store's.
-pub async fn stop(transfer: &Transfer, number: i64, actor: &Actor) -> Result<(), Error> {
-    let actor = actor.clone();
+pub async fn stop(transfer: &Transfer, number: i64, by: &By) -> Result<(), Error> {
+    let by = by.clone();
     let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
         let keys = records(tx)?;
         let key = keys.iter().find(|key| key.number == number);
@@ -202,7 +203,7 @@ pub async fn stop(transfer: &Transfer, number: i64, actor: &Actor) -> Result<(),
         if !table::stop(tx, number)? {
             return Err(Refusal::Limit("this key has stopped already").into());
         }
-        tx.record(&told(Kind::SigningKeyStopped, key, &actor), ())
+        tx.record(&told(Kind::SigningKeyStopped, key, &by), ())
     };
     transfer.store().commit(Vec::new(), work).await?;
     transfer.load_keys().await
@@ -214,13 +215,13 @@ async fn end(transfer: &Transfer, key: &Record) -> Result<(), Error> {
         if !table::end(tx, key.number)? {
             return Err(Refusal::Limit("this key is gone already").into());
         }
-        tx.record(&told(Kind::SigningKeyGone, &key, &Actor::System), ())
+        tx.record(&told(Kind::SigningKeyGone, &key, &Actor::System.into()), ())
     };
     transfer.store().commit(Vec::new(), work).await.map(drop)
 }
 
-fn told(kind: Kind, key: &Record, actor: &Actor) -> Event {
-    Event::new(kind, actor.clone())
+fn told(kind: Kind, key: &Record, by: &By) -> Event {
+    by.event(kind)
         .subject(key.domain.as_str())
         .detail("selector", key.selector.as_str())
         .detail("algorithm", key.algorithm.as_str())

@@ -10,7 +10,7 @@ use jiff::{ToSpan as _, tz::TimeZone};
 use serde_json::{Value, json};
 use store::event::{self, Filter};
 use trail::{
-    Actor, Event, Kind,
+    Kind,
     analysis::{Analysis, Beyond, Find, Findings, KINDS, Language, Permitted, Review},
 };
 use world::Timestamp;
@@ -90,7 +90,9 @@ pub(super) async fn report(
     };
     keep(&words.file, &document)?;
     let digest = trail::volume::hex(&trail::merkle::sha256(&[document.as_bytes()]));
-    let event = Event::new(Kind::TrailReviewed, Actor::Person(caller.name.clone()))
+    let event = caller
+        .by()
+        .event(Kind::TrailReviewed)
         .detail("from", from.to_string())
         .detail("to", to.to_string())
         .detail("finds", review.findings.finds.len())
@@ -173,7 +175,7 @@ async fn findings(
     (from, to): Period,
     answer: &Answer,
 ) -> Result<Findings, Failure> {
-    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+    let reading = caller.by().event(Kind::TrailRead).detail(
         "analysis",
         json!({ "from": from.to_string(), "to": to.to_string() }),
     );

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use store::event::{self, Filter};
-use trail::{Actor, Event, Kind, Outcome, Recorded};
+use trail::{Kind, Outcome, Recorded};
 use world::Timestamp;
 
 use super::super::{Answer, Failure};
@@ -25,7 +25,9 @@ pub(super) async fn run(
     let mut after = filter.after;
     let mut found = 0_u64;
     // Before the first row leaves, the trail knows that it was read.
-    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone()))
+    let reading = caller
+        .by()
+        .event(Kind::TrailRead)
         .detail("filter", described(words));
     site.record(reading).await?;
     while left > 0 {

@@ -14,7 +14,7 @@ use store::{
     tree::{Signed, Witness},
     verify::Step,
 };
-use trail::{Actor, Event, Kind, checkpoint::Checkpoint};
+use trail::{Kind, checkpoint::Checkpoint};
 
 use super::super::{Answer, Failure};
 use crate::{site::Site, verifying::Faults};
@@ -51,8 +51,9 @@ pub(super) async fn run(
         answer.item(&row).await?;
     }
     let size = signed.as_ref().map_or(0, |signed| signed.size);
-    let actor = Actor::Person(caller.name.clone());
-    faults.record(site, actor, size, witness.is_some()).await?;
+    faults
+        .record(site, &caller.by(), size, witness.is_some())
+        .await?;
     if faults.found > 0 {
         return Err(Failure::Failed(format!(
             "{} findings: the audit trail is not what was written",
@@ -98,7 +99,9 @@ pub(super) async fn checkpoint(
         write_new(to, &note)
             .map_err(|error| Failure::Failed(format!("{}: {error}", to.display())))?;
     }
-    let event = Event::new(Kind::TrailWitnessed, Actor::Person(caller.name.clone()))
+    let event = caller
+        .by()
+        .event(Kind::TrailWitnessed)
         .detail("events", size)
         .detail("checkpoint", note.as_str())
         .detail("to", to.map(|to| to.display().to_string()));
@@ -122,7 +125,9 @@ pub(super) async fn prove(
         }
         other => other?,
     };
-    let told = Event::new(Kind::TrailProved, Actor::Person(caller.name.clone()))
+    let told = caller
+        .by()
+        .event(Kind::TrailProved)
         .subject(event.to_string());
     site.record(told).await?;
     let path: Vec<String> = proof
@@ -163,7 +168,9 @@ pub(super) async fn prove_growth(
         }
         other => other?,
     };
-    let told = Event::new(Kind::TrailProved, Actor::Person(caller.name.clone()))
+    let told = caller
+        .by()
+        .event(Kind::TrailProved)
         .detail("since", old.size)
         .detail("events", now.size);
     site.record(told).await?;

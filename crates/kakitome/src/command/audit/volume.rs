@@ -4,7 +4,7 @@ use directory::Person;
 use serde_json::{Value, json};
 use store::tree::{self, Custody, Decision, EraseError, Export, NewCustody, Seal, Volume};
 use tokio::sync::watch;
-use trail::Actor;
+use trail::By;
 
 use super::{
     super::{Answer, Failure},
@@ -53,7 +53,7 @@ pub(super) async fn seal(site: &Site, caller: &Person, answer: &mut Answer) -> R
     let how = Seal {
         before: None,
         retain_years: site.settings().audit.retain_years,
-        actor: Actor::Person(caller.name.clone()),
+        by: caller.by(),
     };
     match site.store.seal_volume(how).await? {
         Some(volume) => answer.row(&shown(&volume, 0, false)).await,
@@ -80,7 +80,7 @@ pub(super) async fn export(
     let how = Export {
         number: words.volume,
         to: words.to.clone(),
-        actor: Actor::Person(caller.name.clone()),
+        by: caller.by(),
     };
     let (teller, mut told) = watch::channel((0, 0));
     let exporting = site.store.export_volume(how, move |done, total| {
@@ -134,7 +134,7 @@ pub(super) async fn decide(
     let erase = matches!(decision, Decision::Erase);
     let decided = site
         .store
-        .decide_volume(number, decision, &caller.name, reason);
+        .decide_volume(number, decision, caller.by(), reason);
     let volume = decided.await.map_err(refused)?;
     // What is not due is not decided to be erased, and what is extended is not due.
     answer.row(&shown(&volume, 0, erase)).await
@@ -160,7 +160,11 @@ pub(super) async fn erase_due(
                 volume.number
             )));
         }
-        let erasing = site.store.erase_volume(volume.number, &caller.name);
+        let eraser = By {
+            single_person: *by == caller.name,
+            ..caller.by()
+        };
+        let erasing = site.store.erase_volume(volume.number, eraser);
         let certificate = erasing.await.map_err(refused)?;
         erased += 1;
         let row = json!({ "volume": volume.number, "certificate": certificate });
@@ -221,7 +225,7 @@ async fn note(
             None => String::new(),
         },
     };
-    let noted = site.store.note_custody(volume, new, &caller.name).await;
+    let noted = site.store.note_custody(volume, new, caller.by()).await;
     noted.map_err(missing)
 }
 

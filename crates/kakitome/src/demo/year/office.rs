@@ -232,6 +232,7 @@ impl Office {
             to: Some(file.clone()),
             lang: "ja".to_owned(),
             again: None,
+            order: None,
             handed_over: None,
         };
         let mut read = String::new();

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::tree::Signed;
 use trail::{
-    Actor, Event, Kind,
+    Event, Kind,
     bundle::{self, Evidence, Manifest},
     checkpoint::Checkpoint,
 };
@@ -39,7 +39,7 @@ pub(in crate::command) struct Order {
     /// Where it is to lie.
     pub(in crate::command) to: PathBuf,
     /// Who asked for it.
-    pub(in crate::command) person: String,
+    pub(in crate::command) by: trail::By,
     /// The command's own event, if nobody else records it.
     pub(in crate::command) given: Option<Event>,
 }
@@ -53,7 +53,7 @@ pub(super) async fn run(
     let order = Order {
         clause: None,
         to: words.to.clone(),
-        person: caller.name.clone(),
+        by: caller.by(),
         given: None,
     };
     make(site, order, &words.span, answer).await
@@ -260,7 +260,10 @@ impl<'a> Making<'a> {
 
     /// Before anybody can read it, the trail knows of it.
     async fn tell(&self, manifest: &Manifest, digest: &str) -> Result<(), Failure> {
-        let event = Event::new(Kind::TrailBundled, Actor::Person(self.order.person.clone()))
+        let event = self
+            .order
+            .by
+            .event(Kind::TrailBundled)
             .subject(manifest.about.as_str())
             .detail("to", self.order.to.display().to_string())
             .detail("from", manifest.from.to_string())

@@ -1,0 +1,336 @@
+//! `order password | second-factor | user`: what would let whoever does it read somebody else's mail (clause 7.1(4)), and what permits it.
+//!
+//! A new password opens the mailbox until its holder changes it. Without a second factor the password opens it for mail programs. Who is
+//! an operating-system user of somebody's is that person, to every command. App passwords and passkeys are made by holders alone, and
+//! nothing that is removed of them opens anything.
+
+use jiff::Timestamp;
+use message::address::Address;
+use store::{Tx, sql::Sql};
+use trail::Event;
+
+use super::{
+    Caller, CommandError, Executor, OrderProblem, incident,
+    order::{self, account_of, mark_single},
+    person,
+};
+use crate::{
+    Options,
+    tables::{
+        account, credential, incident as incidents, life,
+        order::{Entry, OrderDetails, OrderKind, OrderState, mark},
+        shared,
+    },
+};
+
+/// Whom an order is about, and which of their accounts: may be left out if there is one only.
+#[derive(Clone, Debug)]
+pub struct Whose {
+    /// The holder.
+    pub person: String,
+    /// The account's address.
+    pub address: Option<Address>,
+}
+
+/// Orders one new password for an account; returns the order's number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn order_password(caller: &Caller, whose: Whose) -> Result<i64, CommandError> {
+    let words = format!("order password --for {}", whose.person);
+    enter(caller, &words, whose, OrderKind::Password, None).await
+}
+
+/// Orders that a second factor is removed; returns the order's number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn order_removal(
+    caller: &Caller,
+    whose: Whose,
+    number: i64,
+) -> Result<i64, CommandError> {
+    let words = format!("order second-factor --for {} {number}", whose.person);
+    enter(caller, &words, whose, OrderKind::SecondFactor, Some(number)).await
+}
+
+async fn enter(
+    caller: &Caller,
+    words: &str,
+    whose: Whose,
+    kind: OrderKind,
+    second_factor: Option<i64>,
+) -> Result<i64, CommandError> {
+    let work = caller.change(words, order::MAY, move |tx, me| {
+        let person = person::find(tx, &whose.person)?;
+        let account = account_of(tx, &person, whose.address.as_ref())?;
+        super::account::must_be_one_persons(tx, &account)?;
+        if let Some(number) = second_factor {
+            super::second_factor::must_be_there(tx, &account, number)?;
+        }
+        let details = OrderDetails {
+            address: Some(account.address),
+            second_factor,
+            ..OrderDetails::default()
+        };
+        order::enter(
+            tx,
+            me,
+            kind,
+            Some((person.id, &person.name)),
+            &details,
+            None,
+        )
+    });
+    caller.run(words, work).await
+}
+
+/// Orders that a person is an operating-system user from now on; returns the order's number.
+///
+/// # Errors
+/// [`CommandError`].
+pub async fn order_user(caller: &Caller, name: &str, user: &str) -> Result<i64, CommandError> {
+    let words = format!("order user --for {name} --user {user}");
+    let name = name.to_owned();
+    let work = async {
+        let user = person::user_name(user)?;
+        caller
+            .change(&words, order::MAY, move |tx, me| {
+                let person = person::find(tx, &name)?;
+                let details = OrderDetails {
+                    user: Some(user),
+                    ..OrderDetails::default()
+                };
+                let concerned = Some((person.id, person.name.as_str()));
+                order::enter(tx, me, OrderKind::User, concerned, &details, None)
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// What somebody asks to do to another's account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Set a password.
+    Password,
+    /// Make a letter with a new one.
+    Letter,
+    /// Remove the second factor of that number.
+    Removal(i64),
+}
+
+impl Act {
+    const fn kind(self) -> OrderKind {
+        match self {
+            Self::Password | Self::Letter => OrderKind::Password,
+            Self::Removal(_) => OrderKind::SecondFactor,
+        }
+    }
+
+    fn words(self, identifier: &str) -> String {
+        match self {
+            Self::Password => format!("a password that another sets for {identifier}"),
+            Self::Letter => format!("a letter with another password of {identifier}"),
+            Self::Removal(_) => format!("a second factor of {identifier} that another removes"),
+        }
+    }
+}
+
+/// What permits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ground {
+    /// An order of its own, and whether one person plays two parts in it.
+    Order { number: i64, single: bool },
+    /// The order that the account was issued on: its password was never its holder's.
+    Issue(i64),
+    /// An open incident that demands a new password, and whether one person plays two parts in it.
+    Incident { number: i64, single: bool },
+    /// The role alone, as the settings have it.
+    Role,
+}
+
+impl Ground {
+    /// Looks for it; `number` is that of the order that was named, if one was.
+    ///
+    /// # Errors
+    /// [`CommandError::NeedsOrder`]; what is wrong with the order.
+    pub(super) fn of(
+        sql: &mut dyn Sql,
+        (options, now): (&Options, Timestamp),
+        me: &Executor,
+        (account, act): (&account::Entry, Act),
+        number: Option<i64>,
+    ) -> Result<Self, CommandError> {
+        if let Some(number) = number {
+            let (order, single) = order::usable_at(sql, now, (number, act.kind()), me, options)?;
+            must_be_of(&order, account, act)?;
+            return Ok(Self::Order { number, single });
+        }
+        if act == Act::Letter && is_as_issued(sql, account)? {
+            return Ok(Self::Issue(account.order));
+        }
+        match in_incident(sql, me, account, options)? {
+            Some(Standing::Stands { number, single }) => {
+                return Ok(Self::Incident { number, single });
+            }
+            Some(Standing::OwnAlone(number)) if options.password_needs_order => {
+                return Err(CommandError::State(format!(
+                    "incident {number} of {} was opened by {} as well: it stands for an order once somebody else has acknowledged its report \
+                     (`incident step {number} acknowledged`)",
+                    account.identifier, me.name
+                )));
+            }
+            _ => {}
+        }
+        match options.password_needs_order {
+            false => Ok(Self::Role),
+            true => Err(CommandError::NeedsOrder {
+                what: act.words(&account.identifier),
+                kind: act.kind(),
+            }),
+        }
+    }
+
+    /// The event of what was done, with what permits it.
+    pub(super) fn told(self, event: Event) -> Event {
+        match self {
+            Self::Order { number, single } => mark_single(event.order(number), single),
+            Self::Issue(number) => event.order(number),
+            Self::Incident { number, single } => {
+                mark_single(event.detail("incident", number), single)
+            }
+            Self::Role => event,
+        }
+    }
+
+    /// An order is used up by it.
+    pub(super) fn spend(
+        self,
+        tx: &mut Tx<'_>,
+        me: &Executor,
+        what: &str,
+    ) -> Result<(), store::Error> {
+        match self {
+            Self::Order { number, .. } => mark(tx, number, OrderState::Used, me.id, what),
+            Self::Issue(_) | Self::Incident { .. } | Self::Role => Ok(()),
+        }
+    }
+}
+
+fn must_be_of(order: &Entry, account: &account::Entry, act: Act) -> Result<(), CommandError> {
+    let refused = |problem| CommandError::Order {
+        number: order.number,
+        problem,
+    };
+    match &order.details.address {
+        Some(address) if *address == account.address => {}
+        address => {
+            let named = address.as_ref().map(ToString::to_string);
+            return Err(refused(OrderProblem::Address(named.unwrap_or_default())));
+        }
+    }
+    match (act, order.details.second_factor) {
+        (Act::Removal(number), Some(named)) if named != number => {
+            Err(refused(OrderProblem::SecondFactor(named)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the account has the password that it was issued with, and nobody used it or has a letter with it: the order to issue it
+/// covers the first letter.
+pub(super) fn is_as_issued(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+) -> Result<bool, store::Error> {
+    if !account.must_change_password
+        || life::letter(sql, account.id)?.is_some()
+        || life::is_used(sql, account.id)?
+    {
+        return Ok(false);
+    }
+    let held = credential::of(sql, account.id)?;
+    Ok(held.is_some_and(|held| held.changed_at <= account.issued_at))
+}
+
+enum Standing {
+    Stands {
+        number: i64,
+        single: bool,
+    },
+    /// It is open, and nobody but the one who asks has had a part in it.
+    OwnAlone(i64),
+}
+
+/// An open incident of the account that demands a new password. That somebody else opened it, or acknowledged its report, is what the
+/// approval of an order would be.
+fn in_incident(
+    sql: &mut dyn Sql,
+    me: &Executor,
+    account: &account::Entry,
+    options: &Options,
+) -> Result<Option<Standing>, CommandError> {
+    let mut own = None;
+    for open in incident::awaiting_password(sql, account)? {
+        let number = open.number;
+        let others = |name: &Option<String>| name.as_ref() != Some(&me.name);
+        let steps = incidents::steps(sql, number)?;
+        let acknowledged = steps
+            .iter()
+            .any(|step| step.name == incident::Step::Acknowledged.as_str() && others(&step.by));
+        if others(&open.opened_by) || acknowledged {
+            let single = false;
+            return Ok(Some(Standing::Stands { number, single }));
+        }
+        own = Some(number);
+    }
+    let Some(number) = own else { return Ok(None) };
+    Ok(Some(match order::single_permitted(sql, options)? {
+        true => Standing::Stands {
+            number,
+            single: true,
+        },
+        false => Standing::OwnAlone(number),
+    }))
+}
+
+/// What permits that a person is an operating-system user from now on: `None`, if they have no mailbox that it would open.
+///
+/// # Errors
+/// As [`Ground::of`].
+pub(super) fn to_map(
+    tx: &mut Tx<'_>,
+    options: &Options,
+    me: &Executor,
+    (whom, user): (&crate::tables::person::Entry, &str),
+    number: Option<i64>,
+) -> Result<Ground, CommandError> {
+    let Some(number) = number else {
+        let has = !account::of_person(tx, whom.id)?.is_empty()
+            || !shared::of_person(tx, whom.id)?.is_empty();
+        return match has && options.password_needs_order {
+            false => Ok(Ground::Role),
+            true => Err(CommandError::NeedsOrder {
+                what: format!(
+                    "an operating-system user for {}, who has a mailbox,",
+                    whom.name
+                ),
+                kind: OrderKind::User,
+            }),
+        };
+    };
+    let (order, single) = order::usable(tx, number, OrderKind::User, me, options)?;
+    let refused = |problem| CommandError::Order { number, problem };
+    match &order.for_person {
+        Some((id, _)) if *id == whom.id => {}
+        other => {
+            let name = other.as_ref().map(|(_, name)| name.clone());
+            return Err(refused(OrderProblem::Person(name.unwrap_or_default())));
+        }
+    }
+    match order.details.user {
+        Some(ordered) if ordered == user => Ok(Ground::Order { number, single }),
+        other => Err(refused(OrderProblem::User(other.unwrap_or_default()))),
+    }
+}
