@@ -90,13 +90,13 @@ fn a_decision_on_a_shared_identifier_is_mailed_to_administrators_and_users() {
     site.give(&["account", "share", "--order", &number]);
     assert_eq!(sharing(&site), "pending");
     site.reload();
-    let told = |count: usize| {
+    let told = |site: &Site, count: usize| {
         until("the decision is told", SOON, || {
             let all = site.events(&["--kind", "account.sharing-told"]);
             (all.len() == count).then_some(all)
         })
     };
-    let event = told(1).remove(0);
+    let event = told(&site, 1).remove(0);
     let decided = site.events(&["--kind", "account.shared"]).remove(0);
     assert_eq!(event["detail"]["decision"], decided["id"].to_string());
     assert_eq!(event["result"], "success");
@@ -121,7 +121,7 @@ fn a_decision_on_a_shared_identifier_is_mailed_to_administrators_and_users() {
     site.reload();
     site.give(&["account", "unshare", &desk.address]);
     site.reload();
-    let events = told(2);
+    let events = told(&site, 2);
     let users = events.last().unwrap()["detail"]["users"].to_string();
     assert!(users.contains("suzuki@"), "{users}");
     let mut inbox = site.imap(&suzuki);
