@@ -85,7 +85,7 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
         let event = Event::new(kind, Actor::System).detail("cause", cause);
         vec![event; count]
     };
-    site.days(360);
+    site.days(100);
     let events = [
         of(Kind::QuarantineKept, "words", 1000),
         of(Kind::QuarantineExpired, "words", 900),
@@ -110,7 +110,7 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
     assert_eq!(rate(&rates[1]), ("words".into(), 0.0.into()));
 
     // The review has the same of its whole year, with the trials in it.
-    site.days(9);
+    site.days(120);
     look(&site, &rules, &good(&site)).await;
     let chief = site.caller("chief").await;
     role::grant(&chief, "deputy", Role::Administrator)
