@@ -21,10 +21,15 @@ pub enum XmlError {
     /// Elements within elements, without an end.
     #[error("elements are nested deeper than {MOST_DEPTH} at octet {0}")]
     Depth(usize),
+    /// So many elements that what they take would be many times the document.
+    #[error("there are more than {MOST_ELEMENTS} elements, of which one begins at octet {0}")]
+    Elements(usize),
 }
 
 /// Elements within elements.
 const MOST_DEPTH: usize = 64;
+/// Elements of a document: a hundred times what a year of JVN has.
+const MOST_ELEMENTS: usize = 1_000_000;
 /// Attributes of one element.
 const MOST_ATTRIBUTES: usize = 64;
 
@@ -70,7 +75,7 @@ impl<'a> Element<'a> {
 /// Reads a document: its one element.
 pub(crate) fn read(text: &str) -> Result<Element<'_>, XmlError> {
     let mut open: Vec<Element<'_>> = Vec::new();
-    let mut at = 0_usize;
+    let (mut at, mut elements) = (0_usize, 0_usize);
     loop {
         let rest = text.get(at..).unwrap_or_default();
         let Some(begin) = rest.find('<') else {
@@ -102,6 +107,11 @@ pub(crate) fn read(text: &str) -> Result<Element<'_>, XmlError> {
         } else if rest.starts_with("<!") {
             return Err(XmlError::DocumentType(at));
         } else {
+            let is_end = rest.starts_with("</");
+            elements = elements.saturating_add(usize::from(!is_end));
+            if elements > MOST_ELEMENTS {
+                return Err(XmlError::Elements(at));
+            }
             let end = end_of_tag(rest).ok_or(XmlError::Cut(at))?;
             let inside = rest.get(1..end).unwrap_or_default();
             let done = match inside.strip_prefix('/') {
@@ -253,6 +263,15 @@ mod tests {
         assert!(matches!(
             read(&"<a>".repeat(100_000)).unwrap_err(),
             XmlError::Depth(_)
+        ));
+        let wide = format!("<l>{}</l>", "<a/>".repeat(MOST_ELEMENTS + 1));
+        assert!(matches!(read(&wide).unwrap_err(), XmlError::Elements(_)));
+        let within = format!("<l>{}</l>", "<a></a>".repeat(1000));
+        assert_eq!(read(&within).unwrap().children.len(), 1000);
+        let attributes: String = (0..100).map(|n| format!(" a{n}=\"\"")).collect();
+        assert!(matches!(
+            read(&format!("<l{attributes}/>")).unwrap_err(),
+            XmlError::Element(_)
         ));
         for (text, error) in [
             ("", XmlError::Cut(0)),

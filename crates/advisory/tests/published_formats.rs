@@ -275,6 +275,24 @@ fn what_is_no_feed_is_refused_whole() {
         let said = refused(format, octets);
         assert!(said.contains(words), "{format}: {said}");
     }
+    // XML that would be many times itself: by entities, by what they fetch, by depth, by mere number.
+    let laughs = "<?xml version=\"1.0\"?><!DOCTYPE lolz [<!ENTITY lol \"lol\"><!ENTITY lol1 \"&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;&lol;\">\
+        <!ENTITY lol2 \"&lol1;&lol1;&lol1;&lol1;&lol1;&lol1;&lol1;&lol1;&lol1;&lol1;\">]><rdf:RDF>&lol2;</rdf:RDF>";
+    let fetched =
+        "<!DOCTYPE x [<!ENTITY file SYSTEM \"file:///etc/passwd\">]><rdf:RDF>&file;</rdf:RDF>";
+    let undeclared = "<rdf:RDF><channel><title>&lol9;</title></channel></rdf:RDF>";
+    let deep = "<rdf:RDF>".repeat(100_000);
+    let wide = format!("<rdf:RDF>{}</rdf:RDF>", "<x/>".repeat(1_100_000));
+    for (document, words) in [
+        (laughs, "document type"),
+        (fetched, "document type"),
+        (undeclared, "entity"),
+        (deep.as_str(), "nested deeper"),
+        (wide.as_str(), "more than 1000000 elements"),
+    ] {
+        let said = refused(Format::Jvn, document.as_bytes());
+        assert!(said.contains(words), "{said}");
+    }
     // Deeper than anybody nests.
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(matches!(

@@ -12,7 +12,7 @@ use directory::{
     command::{Caller, CommandError},
 };
 use jiff::{SignedDuration, Timestamp};
-use regulation::{Clause, Kind as ClauseKind, Language, Schedule};
+use regulation::{Clause, Decided, Kind as ClauseKind, Language, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use store::{Error, Snapshot, event};
@@ -292,7 +292,12 @@ impl<'a> Scene<'a> {
 
     /// A clause stands as the worst of its own ways and of its items: it is not met while one of them is not.
     fn view(&self, clause: &Clause) -> ClauseView {
-        let ways = ways(self.rules, clause).into_iter();
+        let came_true = self.came_true(clause);
+        let ways = match came_true {
+            true => all_ways(self.rules, clause),
+            false => ways(self.rules, clause),
+        };
+        let ways = ways.into_iter();
         let mut worst: Option<WayView> = None;
         let (mut last, mut since) = (None, None);
         for by in ways {
@@ -304,7 +309,7 @@ impl<'a> Scene<'a> {
                 worst = Some(way);
             }
         }
-        let demanded = self.rules.demands(clause);
+        let demanded = came_true || self.rules.demands(clause);
         let (state, why_ja, why) = match worst {
             _ if !demanded => (
                 State::NotAdopted,
@@ -329,6 +334,22 @@ impl<'a> Scene<'a> {
             last_evidence: last.filter(|_| demanded),
             next_due: self.next_due(clause).filter(|_| demanded),
         }
+    }
+
+    /// What the server's design rules out, so that the clause is not demanded, is so all the same: then it is.
+    fn came_true(&self, clause: &Clause) -> bool {
+        let regulation = &self.rules.regulation;
+        let key = clause.option.as_deref();
+        let by_design = key
+            .and_then(|key| regulation.option(key))
+            .is_some_and(|option| option.decided == Decided::Design);
+        let is_broken = |by: &&str| {
+            let standing = self.standings.get(*by);
+            standing.is_some_and(|standing| standing.finding.state == State::NotMet)
+        };
+        by_design
+            && !self.rules.demands(clause)
+            && all_ways(self.rules, clause).iter().any(is_broken)
     }
 
     fn next_due(&self, clause: &Clause) -> Option<Timestamp> {
@@ -399,6 +420,19 @@ pub(crate) fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
         names.extend(one.ways.iter().map(|way| way.by.as_str()));
         let items = rules.regulation.items(&one.id);
         left.extend(items.filter(|item| rules.demands(item)));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The same, whether its items are demanded or not.
+fn all_ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut left = vec![clause];
+    while let Some(one) = left.pop() {
+        names.extend(one.ways.iter().map(|way| way.by.as_str()));
+        left.extend(rules.regulation.items(&one.id));
     }
     names.sort_unstable();
     names.dedup();

@@ -43,6 +43,12 @@ pub struct Facts {
     pub isolation: bool,
     /// Whether return paths of mail that leaves are signed.
     pub return_paths: bool,
+    /// Transactions without a sender that may be open at once (clause 5.5(3)).
+    pub null_sender_transactions: usize,
+    /// SMTP connections that may be open at once.
+    pub smtp_connections: usize,
+    /// How long mail waits in the queue before it is returned.
+    pub expire_after: SignedDuration,
     /// The last probe of the own listeners.
     pub probe: Option<Probe>,
     /// Whether they are probed every day.
@@ -79,10 +85,16 @@ pub struct Terms {
     pub trail_verified: i64,
     /// Refusals of relaying, or failed logins, within a day from which on somebody has to look closer (clause 8.2(3)). Default 100.
     pub conspicuous: u64,
-    /// That somebody has looked closer (clause 8.2(3)). Default 7.
+    /// Bounces within a day from which on somebody has to look into them (clause 5.5(1)). Default 100.
+    pub conspicuous_bounces: u64,
+    /// That somebody has looked closer (clauses 5.5(1), 8.2(3)). Default 7.
     pub analysed: i64,
-    /// For how long it holds that somebody has (clause 8.2(3)). Default 1.
+    /// For how long it holds that somebody has (clauses 5.5(1), 8.2(3)). Default 1.
     pub analysis_holds: i64,
+    /// That the trail was analysed for an incident about a password (clause 4.1(1)c). Default 1.
+    pub credential_analysed: i64,
+    /// That those whom it concerns are told of a decision on a shared identifier (clauses 7.1(2)a, 8.1(2)). Default 1.
+    pub sharing_told: i64,
     /// That it is decided what becomes of a report of abuse (clause 5.2(6)). Default 14.
     pub abuse_decided: i64,
     /// That staff are told of what a rule against an outbreak is in force against (clause 5.2(2)). Default 1.
@@ -102,8 +114,11 @@ impl Default for Terms {
         Self {
             trail_verified: 7,
             conspicuous: 100,
+            conspicuous_bounces: 100,
             analysed: 7,
             analysis_holds: 1,
+            credential_analysed: 1,
+            sharing_told: 1,
             abuse_decided: 14,
             outbreak_told: 1,
             outbreak_pulled: 3,

@@ -356,6 +356,7 @@ fn changed_event(rules: &Rules, name: &str, before: Option<State>, finding: &Fin
         false => Outcome::Success,
     };
     let clauses = rules.resting_on(name).into_iter().map(str::to_owned);
+    let above = rules.resting_by_items(name).into_iter().map(str::to_owned);
     Event::new(Kind::ClauseStanding, Actor::System)
         .subject(name)
         .outcome(outcome)
@@ -364,6 +365,7 @@ fn changed_event(rules: &Rules, name: &str, before: Option<State>, finding: &Fin
         .detail("why", finding.why.en.as_str())
         .detail("why_ja", finding.why.ja.as_str())
         .detail("clauses", clauses.collect::<Vec<String>>())
+        .detail("by_items", above.collect::<Vec<String>>())
         .detail("facts", Value::Object(finding.facts.clone()))
 }
 

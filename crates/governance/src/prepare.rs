@@ -9,7 +9,13 @@ use store::{
 use trail::Kind;
 
 use crate::{
-    capacity, check::Scene, fault, look::Standings, schedule::Span, tables, workflow::Workflow,
+    capacity,
+    check::{Scene, screening},
+    fault,
+    look::Standings,
+    schedule::Span,
+    tables,
+    workflow::Workflow,
 };
 
 /// Events that are counted in one go.
@@ -20,6 +26,12 @@ const MOST_CHANGES: usize = 200;
 const MOST_CORRECTIONS: usize = 200;
 /// The review of the whole (clause 4.3(6)): it is about everything, and about what all other reviews found.
 const WHOLE: &str = "configuration-review";
+/// The review of shared identifiers (clause 8.1).
+const SHARED: &str = "shared-identifier-review";
+/// The review of the policy against unwanted mail (clause 5.3).
+const SCREENING: &str = "screening-review";
+/// Trials of another policy that are named at most, the newest.
+const MOST_TRIALS: usize = 50;
 /// Sections that work is about besides those of its own clauses: who reviews the measures against malware (clause 10.1(1)) judges
 /// what section 5.2 demands.
 const BESIDES: &[(&str, &str)] = &[("malware-review", "5.2")];
@@ -56,6 +68,14 @@ pub(crate) fn facts(
     if workflow.name == "mailbox-cleanup" {
         let forecast = capacity::forecast(scene.snapshot, scene.facts, scene.now)?;
         facts.insert("capacity".to_owned(), capacity::prepared(&forecast));
+    }
+    if workflow.name == SHARED {
+        facts.insert("shared".to_owned(), shared(scene)?);
+    }
+    if workflow.name == SCREENING {
+        let counted = screening::set_apart(scene, about.start, Some(about.end))?;
+        facts.insert("false_positives".to_owned(), screening::rates(&counted));
+        facts.insert("trials".to_owned(), trials(scene.snapshot, about)?);
     }
     let only = (workflow.name != WHOLE).then_some(workflow.name.as_str());
     // What is still open, and what was closed since the last review of this kind began.
@@ -99,6 +119,43 @@ fn looked_at<'a>(scene: &Scene<'a, '_>, workflow: &Workflow) -> Vec<&'a str> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// Each shared identifier, with what it is to be decided on.
+fn shared(scene: &mut Scene<'_, '_>) -> Result<Value, Error> {
+    let all = directory::command::shared::listed(scene.snapshot)?;
+    Ok(all
+        .iter()
+        .map(|one| json!(one))
+        .collect::<Vec<Value>>()
+        .into())
+}
+
+/// Trials of other policies within the span, the newest, with what each showed.
+fn trials(snapshot: &mut Snapshot<'_>, about: &Span) -> Result<Value, Error> {
+    let mut filter = within(about.start, about.end, &[Kind::ScreeningTried]);
+    let mut newest = Vec::new();
+    loop {
+        let page = event::search(snapshot, &filter, MOST_CHANGES)?;
+        let full = page.len() == MOST_CHANGES;
+        filter.after = page.last().map(|last| last.id);
+        newest.extend(page);
+        newest.drain(..newest.len().saturating_sub(MOST_TRIALS));
+        if !full {
+            break;
+        }
+    }
+    let trials = newest.into_iter().map(|one| {
+        json!({
+            "at": one.at,
+            "by": one.event.actor.to_text(),
+            "policy": one.event.subject,
+            "judged": one.event.detail.get("judged"),
+            "otherwise": one.event.detail.get("otherwise"),
+            "changes": one.event.detail.get("changes"),
+        })
+    });
+    Ok(trials.collect::<Vec<Value>>().into())
 }
 
 /// What came to stand otherwise within the span.

@@ -223,6 +223,8 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
     if let Some(prepared) = entry.facts.get("capacity") {
         lines.extend(capacity::lines(prepared));
     }
+    lines.extend(shared(entry));
+    lines.extend(criteria(entry));
     lines.extend(faults(entry));
     lines.push(String::new());
     lines.push("点検結果 / Standings".to_owned());
@@ -240,6 +242,61 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// The shared identifiers that were decided on (clause 8.1).
+fn shared(entry: &task::Entry) -> Vec<String> {
+    let Some(all) = entry.facts.get("shared").and_then(Value::as_array) else {
+        return Vec::new();
+    };
+    let mut lines = vec![
+        String::new(),
+        "共有識別コード / Shared identifiers".to_owned(),
+    ];
+    if all.is_empty() {
+        lines.push("- なし / none".to_owned());
+    }
+    for one in all {
+        let part = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+        let users = one.get("users").and_then(Value::as_array);
+        let users: Vec<&str> = users
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let order = one.get("order").and_then(Value::as_i64).unwrap_or_default();
+        lines.push(format!(
+            "- {} (指示 / order {order}, 見直し / review: {})",
+            part("identifier"),
+            part("review_at")
+        ));
+        lines.push(format!("  利用者 / users: {}", users.join(", ")));
+    }
+    lines
+}
+
+/// What each criterion against unwanted mail set apart, and how much of it wrongly (clause 5.3).
+fn criteria(entry: &task::Entry) -> Vec<String> {
+    let Some(all) = entry.facts.get("false_positives").and_then(Value::as_array) else {
+        return Vec::new();
+    };
+    let heading = "基準ごとの隔離と誤り / Set apart by each criterion, and wrongly so";
+    let mut lines = vec![String::new(), heading.to_owned()];
+    if all.is_empty() {
+        lines.push("- なし / none".to_owned());
+    }
+    for one in all {
+        let count = |key: &str| one.get(key).and_then(Value::as_u64).unwrap_or_default();
+        let cause = one.get("cause").and_then(Value::as_str).unwrap_or_default();
+        let wrong = one.get("wrong_percent").and_then(Value::as_f64);
+        let wrong = wrong.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %"));
+        lines.push(format!(
+            "- {cause}: {} (救出 / released {}, 誤り / wrong {wrong})",
+            count("set_apart"),
+            count("released")
+        ));
+    }
+    lines
 }
 
 /// The faults that were found, and what became of those that earlier reviews had found.

@@ -27,6 +27,26 @@ impl Rules {
         clauses.map(|clause| clause.id.as_str()).collect()
     }
 
+    /// The ids of the clauses that rest on it by their items alone: they stand no better than those.
+    #[must_use]
+    pub fn resting_by_items(&self, by: &str) -> Vec<&str> {
+        let rests = |clause: &Clause| rests_on(clause, by);
+        let has_item = |clause: &Clause| {
+            let mut left: Vec<&Clause> = self.regulation.items(&clause.id).collect();
+            while let Some(item) = left.pop() {
+                if self.demands(item) && rests(item) {
+                    return true;
+                }
+                left.extend(self.regulation.items(&item.id));
+            }
+            false
+        };
+        let clauses = self
+            .demanded()
+            .filter(|clause| !rests(clause) && has_item(clause));
+        clauses.map(|clause| clause.id.as_str()).collect()
+    }
+
     /// Whether a clause is demanded of this site.
     #[must_use]
     pub fn demands(&self, clause: &Clause) -> bool {

@@ -29,6 +29,12 @@ async fn what_is_seen_is_told_once_and_a_look_is_told_once_a_day() {
     assert_eq!(site.events(Kind::ClausesReviewed).await.len(), 1);
     look(&site, &rules, &good(&site)).await;
     assert_eq!(site.events(Kind::ClauseStanding).await.len(), told);
+    // A clause stands as its items do, and the event names it too.
+    let all = site.events(Kind::ClauseStanding).await;
+    let probe = all.iter().find(|one| one.event.subject == "probe-commands");
+    let detail = &probe.unwrap().event.detail;
+    assert_eq!(detail["clauses"], serde_json::json!(["4.3-6-c"]));
+    assert_eq!(detail["by_items"], serde_json::json!(["4.3-6"]));
     // Nobody looked for two days.
     site.days(3);
     look(&site, &rules, &good(&site)).await;

@@ -110,7 +110,7 @@ struct Admissions {
 }
 
 /// Connections in all and from one address, by default.
-const SMTP_CONNECTIONS: (usize, usize) = (1000, 50);
+pub(crate) const SMTP_CONNECTIONS: (usize, usize) = (1000, 50);
 const SUBMISSION_CONNECTIONS: (usize, usize) = (1000, 100);
 const RETRIEVAL_CONNECTIONS: (usize, usize) = (20_000, 500);
 const WEB_CONNECTIONS: (usize, usize) = (1000, 100);
@@ -428,6 +428,10 @@ impl Site {
                 "allow_single_person",
                 settings.directory.allow_single_person,
             );
+        let event = match &settings.regulation.ordered_by {
+            Some(by) => event.detail("ordered_by", by.get_ref().as_str()),
+            None => event,
+        };
         let years = settings.audit.retain_years;
         let noting = move |tx: &mut store::Tx<'_>| -> Result<Recorded<()>, store::Error> {
             // What is written until a shorter time is in force is kept as long as before (clause 4.2(3)).

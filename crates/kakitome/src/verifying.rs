@@ -9,6 +9,7 @@ use store::{
     event::{self, Filter},
     verify::Step,
 };
+use tokio::time::Instant;
 use trail::{Actor, By, Kind, Outcome};
 use wire::Shutdown;
 use world::Timestamp;
@@ -21,6 +22,8 @@ use crate::{
 
 /// How often it is looked whether the time has come.
 const LOOK: Duration = Duration::from_secs(10);
+/// A rest between two steps, at most: a step that had to wait for the disk is not paid for with minutes.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 /// How far back the trail is asked for the last verification, in days.
 const BACK: i64 = 3;
 /// Verifications within that time that are looked through.
@@ -54,7 +57,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         }
         let ended = tokio::select! {
             () = shutdown.begun() => return,
-            ended = once(&site) => ended,
+            ended = once(&site, Some(site.settings().audit.verify_share())) => ended,
         };
         match ended {
             Ok(0) => tracing::info!("the audit trail was verified: it is what was written"),
@@ -72,17 +75,24 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 }
 
 /// Verifies the trail once and records what came of it; how many faults were found. Each step reads a part in a view of its own, so
-/// normal work goes on.
+/// normal work goes on. With a `share`, it takes so many hundredths of a processor at most: each step is followed by a rest.
 ///
 /// # Errors
 /// The store's: then nothing is recorded.
-pub(crate) async fn once(site: &Site) -> Result<u64, store::Error> {
+pub(crate) async fn once(site: &Site, share: Option<u32>) -> Result<u64, store::Error> {
     let signed = site.store.checkpoint().await?;
     let mut faults = Faults::default();
     let mut verification = site.store.trail_verification();
-    while let Some(step) = verification.next().await? {
+    loop {
+        let begun = Instant::now();
+        let Some(step) = verification.next().await? else {
+            break;
+        };
         if let Step::Found(finding) = step {
             faults.take(&finding.to_string());
+        }
+        if let Some(rest) = share.map(|share| rest(begun.elapsed(), share)) {
+            tokio::time::sleep(rest).await;
         }
     }
     let events = signed.map_or(0, |signed| signed.size);
@@ -90,6 +100,13 @@ pub(crate) async fn once(site: &Site) -> Result<u64, store::Error> {
         .record(site, &Actor::System.into(), events, false)
         .await?;
     Ok(faults.found)
+}
+
+/// How long to rest after work that took `took`, so that it takes `share` hundredths of the time.
+fn rest(took: Duration, share: u32) -> Duration {
+    let share = share.clamp(1, 100);
+    let rest = took.saturating_mul(100_u32.saturating_sub(share)) / share;
+    rest.min(LONGEST_REST)
 }
 
 /// When the trail was last verified, by whomever, if that was lately.
@@ -169,5 +186,24 @@ impl Faults {
             }),
             since: site.store.now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_and_rest_are_in_the_proportion_that_is_set() {
+        let second = Duration::from_secs(1);
+        assert_eq!(rest(second, 100), Duration::ZERO);
+        assert_eq!(rest(second, 50), second);
+        assert_eq!(rest(second, 25), second * 3);
+        assert_eq!(
+            rest(Duration::from_millis(4), 20),
+            Duration::from_millis(16)
+        );
+        assert_eq!(rest(Duration::from_secs(60), 1), LONGEST_REST);
+        assert_eq!(rest(second, 0), rest(second, 1));
     }
 }

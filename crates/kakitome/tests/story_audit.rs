@@ -461,6 +461,24 @@ fn a_change_of_settings_is_told_with_what_was_before() {
     assert_eq!(hostname["before"], Value::Null);
     let expected = serde_json::json!({ "audit.retain_years": { "before": null, "after": 3 } });
     assert_eq!(second["detail"]["changes"], expected);
+    // What the regulation's own parameters are, somebody ordered.
+    site.stop();
+    site.set("regulation", "parameters = { trail-review = 1 }");
+    site.set(
+        "regulation",
+        "ordered_by = \"system officer chief, 2026-11-28\"",
+    );
+    site.serve();
+    let loaded = until("the order to be told", Duration::from_secs(30), || {
+        let loaded = site.events(&["--kind", "settings.loaded"]);
+        (loaded.len() >= 3).then_some(loaded)
+    });
+    let detail = &loaded[2]["detail"];
+    assert_eq!(detail["ordered_by"], "system officer chief, 2026-11-28");
+    assert_eq!(
+        detail["changes"]["regulation.parameters.trail-review"]["after"], 1,
+        "{detail}"
+    );
 }
 
 /// What cannot be meant is refused, says why, changes nothing, and is on record; and no text brings in what nobody sees.

@@ -118,6 +118,12 @@ fn bounces_come_back_and_are_counted() {
     assert_eq!(told[1]["about"], "for-nobody@story.example");
     let counted = city.give(&["bounces"]);
     assert_eq!(counted.len(), 1, "{counted:?}");
+    // That somebody looked is on record.
+    let read = city.events(&["--kind", "audit.read"]);
+    let looked = read
+        .iter()
+        .any(|one| one["detail"]["bounces"]["from"].is_string());
+    assert!(looked, "{read:?}");
     assert_eq!(
         (&counted[0]["domain"], &counted[0]["bounces"]),
         (&"far.example".into(), &2.into())

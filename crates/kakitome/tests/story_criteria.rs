@@ -268,6 +268,19 @@ fn rules_decide_first_and_can_be_tried_before_they_do() {
         (1, 1),
         "{figures:?}"
     );
+    // The review of the policy is told of it.
+    let tried = story.site.events(&["--kind", "screening.tried"]);
+    assert_eq!(tried.len(), 2, "{tried:?}");
+    let detail = &tried[1]["detail"];
+    assert_eq!(
+        (&detail["judged"], &detail["otherwise"]),
+        (&2.into(), &2.into()),
+        "{detail}"
+    );
+    assert_eq!(
+        detail["changes"]["quarantine instead of accept"], 1,
+        "{detail}"
+    );
     // What is wrong in it is told with its place.
     fs::write(file, rules.replace("[\"bill\"]", "[\"bell\"]")).unwrap();
     let wrong = story.site.command(&["screening", "try", file]);

@@ -60,6 +60,83 @@ fn whoever_may_log_in_without_tls_is_warned_in_their_own_language_once() {
     site.refused(&["person", "language", "nobody", "en"]);
 }
 
+/// What is decided on a shared identifier between two reviews is known to the administrators and to those who use it (clauses 7.1(2)a,
+/// 8.1(2)).
+#[test]
+fn a_decision_on_a_shared_identifier_is_mailed_to_administrators_and_users() {
+    let mut site = Site::new("city.example");
+    site.serve();
+    let [desk, tanaka, suzuki] = ["madoguchi", "tanaka", "suzuki"].map(|name| site.person(name));
+    site.give(&["person", "role", "grant", "tanaka", "administrator"]);
+    let review = Zoned::now()
+        .date()
+        .checked_add(1.year())
+        .unwrap()
+        .to_string();
+    let order = [
+        "order",
+        "shared",
+        "--address",
+        &desk.address,
+        "--for",
+        "suzuki",
+        "--for",
+        "madoguchi",
+        "--review",
+        &review,
+    ];
+    let number = site.give(&order)[0]["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    site.give(&["account", "share", "--order", &number]);
+    assert_eq!(sharing(&site), "pending");
+    site.reload();
+    let told = |site: &Site, count: usize| {
+        until("the decision is told", SOON, || {
+            let all = site.events(&["--kind", "account.sharing-told"]);
+            (all.len() == count).then_some(all)
+        })
+    };
+    let event = told(&site, 1).remove(0);
+    let decided = site.events(&["--kind", "account.shared"]).remove(0);
+    assert_eq!(event["detail"]["decision"], decided["id"].to_string());
+    assert_eq!(event["result"], "success");
+    let administrators = event["detail"]["administrators"].to_string();
+    assert!(administrators.contains("tanaka@"), "{event}");
+    for person in [&tanaka, &suzuki] {
+        let mut inbox = site.imap(person);
+        assert_eq!(inbox.select("INBOX"), 1);
+        let text = decoded(&mut inbox, 1);
+        for words in [
+            &desk.address,
+            &review,
+            "suzuki",
+            "アプリパスワード",
+            "app password",
+        ] {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+    assert_eq!(sharing(&site), "met");
+    // Nobody is told twice, and the end is told too.
+    site.reload();
+    site.give(&["account", "unshare", &desk.address]);
+    site.reload();
+    let events = told(&site, 2);
+    let users = events.last().unwrap()["detail"]["users"].to_string();
+    assert!(users.contains("suzuki@"), "{users}");
+    let mut inbox = site.imap(&suzuki);
+    assert_eq!(inbox.select("INBOX"), 2);
+    assert!(decoded(&mut inbox, 2).contains("shared no more"));
+}
+
+/// How the check of decisions on shared identifiers stands.
+fn sharing(site: &Site) -> String {
+    let clause = site.give(&["clause", "show", "8.1-2"]).remove(0);
+    let ways = clause["ways"].as_array().unwrap();
+    let way = ways.iter().find(|way| way["by"] == "sharing-told");
+    way.unwrap()["state"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn an_expert_is_at_hand_by_a_contract_that_the_regulation_names() {
     let mut site = Site::new("city.example");

@@ -350,6 +350,8 @@ fn a_letter_is_made_once_and_says_what_the_holder_needs() {
         "tanaka@city.example",
         &site.hostname(),
         "直ちに変更",
+        // Clause 7.1(2)a.
+        "共用ではありません",
     ] {
         assert!(words.contains(told), "{told} in {words}");
     }
@@ -384,7 +386,8 @@ fn a_letter_is_made_once_and_says_what_the_holder_needs() {
         ]
         .concat(),
     );
-    assert!(words_of(&second).contains("Initial password"));
+    let words = words_of(&second);
+    assert!(words.contains("Initial password") && words.contains("yours alone"));
     site.give(&[
         "account",
         "letter",

@@ -5,6 +5,8 @@
 //! one suffices for its share. A recipient leaves in the commit of the event that says how; the message leaves with its last
 //! recipient.
 
+mod figures;
+
 use jiff::Timestamp;
 use message::address::Address;
 
@@ -12,6 +14,8 @@ use crate::{
     AccountId, BodyId, Error, QueueId, Refusal, Tx, params, sql,
     sql::{Row, Sql, Value},
 };
+
+pub use figures::{ByCause, Figures};
 
 /// Octets of the cause that are kept.
 const MAX_CAUSE: usize = 200;

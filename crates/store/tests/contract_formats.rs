@@ -95,7 +95,7 @@ async fn what_every_format_wrote_is_read_and_goes_on() {
         store.index_trail().await.unwrap();
         check_events_are_found(&store, &manifest).await;
         assert_eq!(
-            store.verify(|_| {}).await.unwrap(),
+            faults(&store).await,
             Vec::<Finding>::new(),
             "format {format}"
         );
@@ -104,7 +104,7 @@ async fn what_every_format_wrote_is_read_and_goes_on() {
         let store = open(place.path());
         check_bodies(&store, &manifest).await;
         assert_eq!(
-            store.verify(|_| {}).await.unwrap(),
+            faults(&store).await,
             Vec::<Finding>::new(),
             "format {format}"
         );
@@ -140,6 +140,14 @@ async fn addresses_that_details_had_no_room_for_are_still_found() {
         assert_eq!(ids, [newest + 1]);
         store.index_trail().await.unwrap();
     }
+}
+
+/// What is wrong with it, but for what a fixture cannot have: its tasks, contracts and measures are rows that no command made, so that no
+/// event tells of them.
+async fn faults(store: &Store) -> Vec<Finding> {
+    let mut found = store.verify(|_| {}).await.unwrap();
+    found.retain(|one| !matches!(one, Finding::WorkAltered { .. }));
+    found
 }
 
 /// Every body opens for each of its owners as what was written.

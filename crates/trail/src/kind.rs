@@ -142,6 +142,8 @@ kinds! {
     // What screening remembers, and by what it decides (clause 5.3).
     /// Another screening policy is in force.
     ScreeningPolicy = "screening.policy",
+    /// Another policy was tried on mail of the last days; nothing was changed (clause 5.3(1)).
+    ScreeningTried = "screening.tried",
     /// Words were learned from a message that somebody moved into Junk or out of it, or that was brought for that.
     WordsLearned = "screening.learned",
     /// Those were forgotten that did not send mail here for a long time.
@@ -301,6 +303,8 @@ kinds! {
     IdentifierShared = "account.shared",
     /// An identifier is its holder's alone again.
     IdentifierUnshared = "account.unshared",
+    /// Administrators and users were told of a decision on a shared identifier (clauses 7.1(2)a, 8.1(2)).
+    SharingTold = "account.sharing-told",
     /// Those who share an identifier were warned that the decision is to be reviewed.
     ReviewWarned = "account.review-warned",
     /// Somebody may read another's mailbox, on an order (clause 7.1(4)).

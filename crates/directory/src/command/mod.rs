@@ -95,6 +95,7 @@ pub mod roster;
 pub mod runbook;
 pub mod second_factor;
 pub mod shared;
+pub mod sharing;
 pub mod step;
 mod stepping;
 pub mod surge;

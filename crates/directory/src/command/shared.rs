@@ -177,12 +177,15 @@ pub async fn unshare(caller: &Caller, name: &str) -> Result<(), CommandError> {
         let entry = shared::of(tx, account.id)?
             .ok_or_else(|| CommandError::State(format!("{} is not shared", account.identifier)))?;
         let revoked = app_password::revoke_all(tx, account.id)?;
+        let before = shared::users(tx, account.id)?.into_iter();
+        let before: Vec<String> = before.map(|(_, name)| name).collect();
         shared::forget(tx, account.id)?;
         account::prove_anew(tx, account.id)?;
         tx.touch(Topic::Account(account.id));
         let event = me
             .event(Kind::IdentifierUnshared, account.identifier)
             .detail("shared_on", entry.order)
+            .detail("users_before", before)
             .detail("app_passwords_revoked", revoked);
         Ok(((), vec![event]))
     });
@@ -196,9 +199,7 @@ pub async fn unshare(caller: &Caller, name: &str) -> Result<(), CommandError> {
 pub async fn list(caller: &Caller) -> Result<Vec<View>, CommandError> {
     caller
         .look("account shared", &Role::OFFICERS, |snapshot, _| {
-            let all = shared::all(snapshot)?;
-            let views = all.into_iter().map(|entry| view(snapshot, entry));
-            Ok(views.collect::<Result<_, _>>()?)
+            Ok(listed(snapshot)?)
         })
         .await
 }
@@ -208,12 +209,18 @@ pub async fn list(caller: &Caller) -> Result<Vec<View>, CommandError> {
 /// # Errors
 /// The store's.
 pub async fn found(directory: &Directory) -> Result<Vec<View>, Error> {
-    let read = |snapshot: &mut store::Snapshot<'_>| {
-        let all = shared::all(snapshot)?;
-        let views = all.into_iter().map(|entry| view(snapshot, entry));
-        views.collect()
-    };
+    let read = |snapshot: &mut store::Snapshot<'_>| listed(snapshot);
     directory.inner.store.read(read).await
+}
+
+/// The same, as a snapshot has them. For rooms that build upon this one.
+///
+/// # Errors
+/// The store's.
+pub fn listed(sql: &mut dyn store::sql::Sql) -> Result<Vec<View>, Error> {
+    let all = shared::all(sql)?;
+    let views = all.into_iter().map(|entry| view(sql, entry));
+    views.collect()
 }
 
 fn view(sql: &mut dyn store::sql::Sql, entry: shared::Entry) -> Result<View, Error> {

@@ -13,7 +13,12 @@ pub(super) const CHECKS: &[Check] = &[
             let query = format!(
                 "SELECT DISTINCT scheme FROM credential WHERE LOWER(scheme) NOT IN ({ONE_WAY}) ORDER BY scheme LIMIT ?1"
             );
-            let strange = scene.names(&query)?;
+            let mut strange = scene.names(&query)?;
+            // A digest of an app password has a length of its own, and no other secret of it is kept.
+            strange.extend(scene.names(
+                "SELECT 'app-password ' || CAST(number AS TEXT) FROM app_password
+                 WHERE revoked_at IS NULL AND LENGTH(digest) <> 64 ORDER BY number LIMIT ?1",
+            )?);
             Ok(unbroken(
                 strange,
                 "パスワードは一方向に変換した値だけが保存されている",
@@ -147,11 +152,29 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| {
             let separate = scene
                 .count("SELECT COUNT(*) FROM account WHERE state <> 'deleted' AND msa <> mra")?;
-            Ok(Finding::met(
-                "送信と受信は同じ識別コードで行われ、送信だけを止めることができる",
-                "sending and fetching have one identifier, and sending can be switched off by itself",
-            )
-            .fact("with_one_service_only", separate))
+            // Who is about to get a letter has no secret yet, and those who share one have app passwords of their own.
+            let without = scene.names(
+                "SELECT a.identifier FROM account a WHERE a.state = 'active' AND a.msa = 1 AND a.must_change_password = 0
+                 AND NOT EXISTS (SELECT 1 FROM credential c WHERE c.account = a.id)
+                 AND NOT EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = a.id) ORDER BY a.identifier LIMIT ?1",
+            )?;
+            let finding = match without.is_empty() {
+                true => Finding::met(
+                    "送信と受信は同じ識別コードと秘密で行われ、送信だけを止めることができる",
+                    "sending and fetching have one identifier and one secret, and sending can be switched off by itself",
+                ),
+                false => Finding::not_met(
+                    format!(
+                        "送信できるのにパスワードの設定されていない識別コードがある: {}",
+                        without.join("、")
+                    ),
+                    format!(
+                        "identifiers may send, and no password is set for them: {}",
+                        without.join(", ")
+                    ),
+                ),
+            };
+            Ok(finding.fact("with_one_service_only", separate))
         },
     },
     Check {

@@ -1,4 +1,5 @@
-//! What a review of the trail looks at above all: refused relaying, and attempts to crack passwords (clause 8.2(3)).
+//! What a review of the trail looks at above all: refused relaying, and attempts to crack passwords (clause 8.2(3)); and error mail that
+//! comes in (clause 5.5(1)).
 //!
 //! A day that is unusual is no fault of the site; that nobody looks closer is. So a day with many refusals or failures makes the check
 //! `pending` until somebody analyses the trail, also when the next day is quiet, and `not-met` when nobody did within the site's time ([`Terms`](crate::facts::Terms)).
@@ -19,6 +20,16 @@ const SINCE: &str = "conspicuous_since";
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
+        name: "bounces-classified",
+        look: |scene| {
+            let day = scene.last_day()?;
+            let (seen, causes) = (day.bounces.clone(), day.bounce_causes.named());
+            let words = ("エラーメール", "bounces");
+            let finding = conspicuous(scene, "bounces-classified", &seen, Look::Bounces, words)?;
+            Ok(finding.fact("causes", texts(causes)))
+        },
+    },
+    Check {
         name: "analysis-relay-refusals",
         look: |scene| {
             let seen = scene.last_day()?.relaying.clone();
@@ -26,6 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
                 scene,
                 "analysis-relay-refusals",
                 &seen,
+                Look::Trail,
                 ("中継の拒否", "refusals of relaying"),
             )
         },
@@ -35,7 +47,13 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| {
             let seen = scene.last_day()?.retrieval.clone();
             let words = ("MRAの主体認証の失敗", "failed logins at the MRA");
-            conspicuous(scene, "analysis-cracking-retrieval", &seen, words)
+            conspicuous(
+                scene,
+                "analysis-cracking-retrieval",
+                &seen,
+                Look::Trail,
+                words,
+            )
         },
     },
     Check {
@@ -43,28 +61,66 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| {
             let seen = scene.last_day()?.submission.clone();
             let words = ("MSAの主体認証の失敗", "failed logins at the MSA");
-            conspicuous(scene, "analysis-cracking-submission", &seen, words)
+            conspicuous(
+                scene,
+                "analysis-cracking-submission",
+                &seen,
+                Look::Trail,
+                words,
+            )
         },
     },
 ];
+
+/// By which command somebody looks closer.
+#[derive(Clone, Copy)]
+enum Look {
+    /// `audit analyse`
+    Trail,
+    /// `bounces`
+    Bounces,
+}
+
+impl Look {
+    /// The fact by which the event of reading the trail tells of it.
+    const fn fact(self) -> &'static str {
+        match self {
+            Self::Trail => "analysis",
+            Self::Bounces => "bounces",
+        }
+    }
+
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Trail => "audit analyse",
+            Self::Bounces => "bounces",
+        }
+    }
+}
 
 fn conspicuous(
     scene: &mut Scene<'_, '_>,
     name: &str,
     seen: &Sources,
+    look: Look,
     (ja, en): (&str, &str),
 ) -> Result<Finding, Error> {
     let count = seen.count;
     let terms = scene.facts.terms.clone();
+    let least = match look {
+        Look::Trail => terms.conspicuous,
+        Look::Bounces => terms.conspicuous_bounces,
+    };
     let since = open_since(scene, name)?;
-    let since = since.or((count >= terms.conspicuous).then_some(scene.now));
+    let since = since.or((count >= least).then_some(scene.now));
     let looked = match since {
         None => None,
         Some(since) => {
             let recent = scene.days_ago(terms.analysis_holds);
-            analysed(scene, since.min(recent))?
+            analysed(scene, look, since.min(recent))?
         }
     };
+    let command = look.command();
     let finding = match (since, looked) {
         (None, _) => Finding::met(
             format!("この1日の{ja}は {count} 件で、目立つものはない"),
@@ -73,8 +129,8 @@ fn conspicuous(
         (Some(_), Some(at)) => {
             let day = scene.day(at);
             Finding::met(
-                format!("{ja}が多かったため、{day} に分析されている(この1日は {count} 件)"),
-                format!("there were many {en}, and the trail was analysed on {day} ({count} within a day)"),
+                format!("{ja}が多かったため、{day} に調べられている(この1日は {count} 件)"),
+                format!("there were many {en}, and somebody looked into them on {day} ({count} within a day)"),
             )
             .fact("analysed_at", at.to_string())
         }
@@ -86,8 +142,8 @@ fn conspicuous(
             };
             Finding::new(
                 state,
-                format!("{day} から{ja}が多く、まだ分析されていない(`audit analyse`、この1日は {count} 件)"),
-                format!("there were many {en} on {day}, and nobody has looked closer (`audit analyse`; {count} within a day)"),
+                format!("{day} から{ja}が多く、まだ調べられていない(`{command}`、この1日は {count} 件)"),
+                format!("there were many {en} on {day}, and nobody has looked closer (`{command}`; {count} within a day)"),
             )
             .fact(SINCE, since.to_string())
         }
@@ -112,11 +168,15 @@ fn open_since(scene: &mut Scene<'_, '_>, name: &str) -> Result<Option<Timestamp>
     }))
 }
 
-/// When somebody last had the trail analysed, not before `from`.
-fn analysed(scene: &mut Scene<'_, '_>, from: Timestamp) -> Result<Option<Timestamp>, Error> {
+/// When somebody last looked closer, not before `from`.
+fn analysed(
+    scene: &mut Scene<'_, '_>,
+    look: Look,
+    from: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     let mut last = None;
     scene.each_event(&[Kind::TrailRead], from, &mut |one| {
-        if one.event.detail.contains_key("analysis") {
+        if one.event.detail.contains_key(look.fact()) {
             last = Some(one.at);
         }
     })?;

@@ -259,25 +259,45 @@ fn outbreaks(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
 
 /// Each incident about a password has its analysis (clause 4.1(1)c).
 fn analysed(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
-    let query = "SELECT CAST(i.number AS TEXT) FROM incident i WHERE i.kind = 'credential'
-        AND NOT EXISTS (SELECT 1 FROM incident_step s WHERE s.incident = i.number AND s.step = 'analysed')
-        ORDER BY i.number LIMIT ?1";
-    let without = scene.names(query)?;
+    let days = scene.facts.terms.credential_analysed;
+    let before = scene.days_ago(days).as_microsecond();
+    let without = |before: i64| {
+        format!(
+            "SELECT CAST(i.number AS TEXT) FROM incident i WHERE i.kind = 'credential' AND i.opened_at <= {before}
+             AND NOT EXISTS (SELECT 1 FROM incident_step s WHERE s.incident = i.number AND s.step = 'analysed')
+             ORDER BY i.number LIMIT ?1"
+        )
+    };
+    let late = scene.names(&without(before))?;
+    let waiting = scene.names(&without(i64::MAX))?;
     let incidents = scene.count_events(&[Kind::IncidentOpened], scene.days_ago(365))?;
-    Ok(match without.is_empty() {
-        true => Finding::met(
-            "パスワードに関するインシデントはすべて分析されている",
-            "every incident about a password was analysed",
-        ),
-        false => Finding::new(
+    let finding = if !late.is_empty() {
+        Finding::not_met(
+            format!(
+                "{days} 日を過ぎても分析が終わっていないインシデントがある: {}",
+                late.join("、")
+            ),
+            format!(
+                "incidents were not analysed within {days} days: {}",
+                late.join(", ")
+            ),
+        )
+    } else if !waiting.is_empty() {
+        Finding::new(
             State::Pending,
             format!(
                 "分析が終わっていないインシデントがある: {}",
-                without.join("、")
+                waiting.join("、")
             ),
-            format!("incidents wait for their analysis: {}", without.join(", ")),
+            format!("incidents wait for their analysis: {}", waiting.join(", ")),
         )
-        .fact("waiting", texts(without)),
-    }
-    .fact("incidents_of_a_year", incidents))
+    } else {
+        Finding::met(
+            "パスワードに関するインシデントはすべて分析されている",
+            "every incident about a password was analysed",
+        )
+    };
+    Ok(finding
+        .fact("waiting", texts(waiting))
+        .fact("incidents_of_a_year", incidents))
 }

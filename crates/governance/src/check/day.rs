@@ -19,7 +19,8 @@ const MOST_SOURCES: usize = 10_000;
 /// Addresses that are named.
 const MOST_NAMED: usize = 5;
 /// Kinds of which more than their number is asked.
-const LOOKED_INTO: [Kind; 3] = [
+const LOOKED_INTO: [Kind; 4] = [
+    Kind::BounceReceived,
     Kind::TransactionRefused,
     Kind::SubmissionRefused,
     Kind::AuthenticationFailed,
@@ -35,6 +36,10 @@ pub struct Day {
     pub(super) retrieval: Sources,
     /// Failed logins at the MSA (clause 8.2(3)c).
     pub(super) submission: Sources,
+    /// Bounces, by the domain that something was not delivered to (clause 5.5(1)).
+    pub(super) bounces: Sources,
+    /// The same, by cause.
+    pub(super) bounce_causes: Sources,
     /// Mail without a sender that was refused at its recipient (clause 5.5(2)).
     pub(super) forged: u64,
 }
@@ -43,6 +48,7 @@ pub struct Day {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sources {
     pub(super) count: u64,
+    /// Addresses, domains or causes.
     addresses: BTreeMap<String, u64>,
 }
 
@@ -79,6 +85,10 @@ struct Told {
     #[serde(default)]
     protocol: Option<String>,
     #[serde(default)]
+    domain: Option<String>,
+    #[serde(default)]
+    cause: Option<String>,
+    #[serde(default)]
     further_refusals: Option<u64>,
 }
 
@@ -113,6 +123,11 @@ impl Day {
     fn take(&mut self, seen: &Seen) {
         let told: Told = serde_json::from_str(&seen.detail).unwrap_or_default();
         let is = |fact: &Option<String>, text: &str| fact.as_deref() == Some(text);
+        if seen.kind == Kind::BounceReceived.as_str() {
+            self.bounces.add(told.domain.as_ref(), 1);
+            self.bounce_causes.add(told.cause.as_ref(), 1);
+            return;
+        }
         // What came further in the same session was only counted.
         let times = told.further_refusals.unwrap_or(0).max(1);
         if seen.kind == Kind::AuthenticationFailed.as_str() {
@@ -175,6 +190,12 @@ mod tests {
             r#"{"reply":"550 5.7.1 no","command":"RCPT","sender":"<>","further_refusals":9}"#;
         day.take(&seen(refused, "192.0.2.3", reply));
         day.take(&seen(refused, "192.0.2.3", "damaged"));
+        let bounce = r#"{"cause":"no-mailbox","domain":"far.example"}"#;
+        day.take(&seen(Kind::BounceReceived, "192.0.2.4", bounce));
+        day.take(&seen(Kind::BounceReceived, "192.0.2.4", "{}"));
+        assert_eq!(day.bounces.count, 2);
+        assert_eq!(day.bounces.named(), ["far.example: 1"]);
+        assert_eq!(day.bounce_causes.named(), ["no-mailbox: 1"]);
         assert_eq!(day.retrieval.count, 3);
         assert_eq!(day.submission.count, 1);
         assert_eq!(day.relaying.count, 9);

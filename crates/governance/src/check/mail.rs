@@ -15,6 +15,8 @@ use crate::{
 
 /// Mail that waits longer than this has piled up.
 const OLD: SignedDuration = SignedDuration::from_hours(72);
+/// How long after its time mail may lie in the queue, until the queue has come to it.
+const TO_RETURN: SignedDuration = SignedDuration::from_hours(24);
 /// Messages that wait for one destination, from which on it counts as a backlog.
 const BACKLOG: u64 = 500;
 
@@ -43,25 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "bounce-by-default",
-        look: |scene| {
-            let made = scene.last_day()?.of(&[Kind::NotificationMade]);
-            Ok(Finding::met(
-                "配送不能は既定でエラーメールとなり、送信者のないメールには作られない",
-                "what fails is bounced by default, and never what has no sender",
-            )
-            .fact("notifications_of_a_day", made))
-        },
-    },
-    Check {
-        name: "bounces-classified",
-        look: |scene| {
-            let bounces = scene.last_day()?.of(&[Kind::BounceReceived]);
-            Ok(Finding::met(
-                format!("この1日のエラーメールは {bounces} 件で、原因別に集計されている"),
-                format!("{bounces} bounces came within a day, and are counted by cause"),
-            )
-            .fact("of_a_day", bounces))
-        },
+        look: unreturned,
     },
     Check {
         name: "backscatter-recognised",
@@ -71,11 +55,23 @@ pub(super) const CHECKS: &[Check] = &[
         name: "bounce-budget",
         look: |scene| {
             let refused = scene.last_day()?.of(&[Kind::FloodRefused]);
-            Ok(Finding::met(
-                "送信者のないメールには独自の上限があり、通常のメールの処理は保たれる",
-                "mail without a sender has budgets of its own, so that other mail goes on",
-            )
-            .fact("minutes_with_refusals", refused))
+            let (own, all) = (
+                scene.facts.null_sender_transactions,
+                scene.facts.smtp_connections,
+            );
+            Ok(match own < all {
+                true => Finding::met(
+                    format!("送信者のないメールは同時に {own} 件までであり、{all} の接続のうち残りは通常のメールに保たれる"),
+                    format!("of {all} connections at most {own} are at mail without a sender at once, so that other mail goes on"),
+                ),
+                false => Finding::not_met(
+                    format!("送信者のないメールが {all} の接続をすべて占められる設定である([limits] null_sender_transactions = {own})"),
+                    format!("mail without a sender may take all of {all} connections, by the settings ([limits] null_sender_transactions = {own})"),
+                ),
+            }
+            .fact("minutes_with_refusals", refused)
+            .fact("null_sender_transactions", own)
+            .fact("smtp_connections", all))
         },
     },
     Check {
@@ -98,6 +94,39 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
 ];
+
+/// What waits past its time was neither returned nor discarded: mail that is held, or a queue that does not move (clause 5.4(2)).
+fn unreturned(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let made = scene.last_day()?.of(&[Kind::NotificationMade]);
+    let most = scene.facts.expire_after.saturating_add(TO_RETURN);
+    let before = scene.now.checked_sub(most).unwrap_or(Timestamp::MIN);
+    let late = scene.names(&format!(
+        "SELECT CAST(m.id AS TEXT) FROM queue_message m WHERE m.sender IS NOT NULL AND m.queued_at < {}
+         AND EXISTS (SELECT 1 FROM queue_recipient r WHERE r.message = m.id) ORDER BY m.id LIMIT ?1",
+        before.as_microsecond()
+    ))?;
+    // As the queue's commands name them.
+    let late: Vec<String> = late
+        .iter()
+        .filter_map(|id| id.parse().ok())
+        .map(|id| store::QueueId(id).to_string())
+        .collect();
+    Ok(match late.is_empty() {
+        true => Finding::met(
+            "配送不能は既定でエラーメールとなり、期限を過ぎて返送も破棄もされないメールはない",
+            "what fails is bounced by default, and nothing waits past its time that was neither returned nor discarded",
+        ),
+        false => Finding::not_met(
+            format!("期限を過ぎても返送も破棄もされていないメールがある: {}", late.join("、")),
+            format!(
+                "mail waits past its time, and was neither returned nor discarded: {}",
+                late.join(", ")
+            ),
+        ),
+    }
+    .fact("late", texts(late))
+    .fact("notifications_of_a_day", made))
+}
 
 /// What waits in the queue, by destination and age (clause 5.4(1)).
 fn backlog(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {

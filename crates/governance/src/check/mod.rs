@@ -11,8 +11,9 @@ mod day;
 mod expert;
 mod mail;
 mod people;
-mod screening;
+pub(crate) mod screening;
 mod server;
+mod sharing;
 mod traffic;
 mod trail;
 mod vuln;
@@ -70,6 +71,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         traffic::CHECKS,
         case::CHECKS,
         expert::CHECKS,
+        sharing::CHECKS,
     ]
     .into_iter()
     .flatten()

@@ -1,15 +1,19 @@
 //! Malware and unwanted mail (clauses 5.2, 5.3).
 
 use ::trail::Kind;
-use jiff::SignedDuration;
-use store::Error;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use store::{
+    Error,
+    quarantine::{ByCause, Figures},
+};
 
 use super::{Check, Scene, days, texts};
 use crate::state::Finding;
 
 /// A canary that is older tells nothing any more.
 const CANARY_LASTS: SignedDuration = SignedDuration::from_hours(50);
-/// Released of what was set apart, in percent, from which on the rules are too harsh.
+/// Released of what one criterion set apart, in percent, from which on it is too harsh.
 const FALSE_PERCENT: u64 = 10;
 /// Below so many, a share says nothing.
 const FEW: u64 = 20;
@@ -184,22 +188,73 @@ fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     Ok(finding.fact("sent_at", canary.at.to_string()))
 }
 
-/// How much of what was set apart people released again (clause 5.3(2)).
+/// How much of what was set apart people released again, for each criterion (clause 5.3(2)).
 fn false_positives(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
-    let month = scene.days_ago(30);
-    let apart = scene.count_events(&[Kind::QuarantineKept], month)?;
-    let released = scene.count_events(&[Kind::QuarantineReleased], month)?;
-    let harsh = apart >= FEW && released.saturating_mul(100) > apart.saturating_mul(FALSE_PERCENT);
-    Ok(match harsh {
-        true => Finding::not_met(
+    let counted = set_apart(scene, scene.days_ago(30), None)?;
+    let is_harsh = |one: &Figures| {
+        one.kept >= FEW && one.released.saturating_mul(100) > one.kept.saturating_mul(FALSE_PERCENT)
+    };
+    let harsh: Vec<String> = counted
+        .iter()
+        .filter(|(_, one)| is_harsh(one))
+        .map(|(cause, one)| format!("{cause} ({}/{})", one.released, one.kept))
+        .collect();
+    let total = counted.total();
+    let (apart, released) = (total.kept, total.released);
+    let finding = if !harsh.is_empty() {
+        Finding::not_met(
+            format!(
+                "必要なメールを隔離し過ぎている基準がある(この30日に救い出された数/隔離した数): {}",
+                harsh.join("、")
+            ),
+            format!(
+                "criteria set apart too much that was wanted (released/set apart within 30 days): {}",
+                harsh.join(", ")
+            ),
+        )
+    } else if is_harsh(&total) {
+        Finding::not_met(
             format!("この30日に隔離した {apart} 通のうち {released} 通が必要なメールであった"),
             format!("of {apart} messages set apart within 30 days {released} were wanted"),
-        ),
-        false => Finding::met(
+        )
+    } else {
+        Finding::met(
             format!("この30日に隔離した {apart} 通のうち、必要とされたのは {released} 通である"),
             format!("of {apart} messages set apart within 30 days {released} were released"),
-        ),
-    }
-    .fact("set_apart", apart)
-    .fact("released", released))
+        )
+    };
+    Ok(finding
+        .fact("set_apart", apart)
+        .fact("released", released)
+        .fact("by_cause", rates(&counted)))
+}
+
+/// What was set apart in a time, by cause, and what became of it.
+pub(crate) fn set_apart(
+    scene: &mut Scene<'_, '_>,
+    from: Timestamp,
+    to: Option<Timestamp>,
+) -> Result<ByCause, Error> {
+    let mut counted = ByCause::default();
+    scene.each_event(&ByCause::KINDS, from, &mut |one| {
+        if to.is_none_or(|to| one.at < to) {
+            counted.take(&one.event);
+        }
+    })?;
+    Ok(counted)
+}
+
+/// The same for people and documents: of each cause how many, and how many of what was decided were set apart wrongly, in percent.
+pub(crate) fn rates(counted: &ByCause) -> Value {
+    let all = counted.iter().map(|(cause, one)| {
+        json!({
+            "cause": cause,
+            "set_apart": one.kept,
+            "released": one.released,
+            "deleted": one.deleted,
+            "expired": one.expired,
+            "wrong_percent": one.wrong().map(|tenths| f64::from(tenths) / 10.0),
+        })
+    });
+    all.collect::<Vec<Value>>().into()
 }

@@ -96,11 +96,23 @@ pub(super) const CHECKS: &[Check] = &[
         name: "login-by-password",
         look: |scene| {
             let logins = scene.last_day()?.of(&[Kind::AuthenticationSucceeded]);
-            Ok(Finding::met(
-                "主体認証を経ずにメールボックスへ至る経路はない",
-                "there is no way into a mailbox without authentication",
-            )
-            .fact("logins_of_a_day", logins))
+            let finding = probed(
+                scene,
+                &["login.anonymous", "login.mechanisms", "login.required"],
+                &[
+                    "imap",
+                    "imaps",
+                    "pop3",
+                    "pop3s",
+                    "submission",
+                    "submissions",
+                ],
+                (
+                    "主体認証を経ずにメールボックスへ至る経路はなく、直近の検査でも見つからなかった",
+                    "there is no way into a mailbox without authentication, and the last probe found none",
+                ),
+            );
+            Ok(finding.fact("logins_of_a_day", logins))
         },
     },
     Check {

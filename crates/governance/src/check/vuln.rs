@@ -11,6 +11,9 @@ use crate::{
 
 /// Hours after which a list of software tells nothing any more.
 const LIST_LASTS: SignedDuration = SignedDuration::from_hours(50);
+/// After which it is not kept up to date any more.
+const NOT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
+
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "software-inventory",
@@ -44,6 +47,21 @@ pub(super) const CHECKS: &[Check] = &[
                     format!(
                         "cases are open of what is known to be exploited: {}",
                         exploited.join(", ")
+                    ),
+                )
+            } else if !standing.lapsed.is_empty() {
+                let lapsed = standing.lapsed.iter();
+                let lapsed: Vec<String> = lapsed
+                    .map(|(number, until)| format!("{number} ({})", scene.day(*until)))
+                    .collect();
+                Finding::not_met(
+                    format!(
+                        "猶予の期限を過ぎ、その後の措置が決められていない脆弱性がある: {}",
+                        lapsed.join("、")
+                    ),
+                    format!(
+                        "exceptions of cases have ended, and nothing was decided since: {}",
+                        lapsed.join(", ")
                     ),
                 )
             } else if open.is_empty() {
@@ -197,7 +215,18 @@ fn inventory(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
             "no list of software was made yet",
         ));
     };
-    let finding = if scene.since(at) > LIST_LASTS {
+    let finding = if scene.since(at) > NOT_KEPT {
+        Finding::not_met(
+            format!(
+                "ソフトウェアの一覧は {} から更新されていない",
+                scene.day(at)
+            ),
+            format!(
+                "the list of software was not brought up to date since {}",
+                scene.day(at)
+            ),
+        )
+    } else if scene.since(at) > LIST_LASTS {
         Finding::unknown(
             format!("ソフトウェアの一覧は {} のものである", scene.day(at)),
             format!("the list of software is of {}", scene.day(at)),

@@ -294,6 +294,23 @@ impl Whole {
         (until > self.now).then_some(until)
     }
 
+    /// When the exception ended, if nothing was decided since.
+    pub(super) fn lapsed_at(&self) -> Option<Timestamp> {
+        let course = self.course();
+        let place = course
+            .iter()
+            .rposition(|taken| taken.step == Step::Excepted)?;
+        let goes_on = course.iter().skip(place).any(|taken| taken.step.moves());
+        let until = course
+            .get(place)?
+            .facts
+            .get("until")?
+            .as_str()?
+            .parse()
+            .ok()?;
+        (until <= self.now && !goes_on).then_some(until)
+    }
+
     pub(super) fn title(&self) -> &str {
         let mut titles = self
             .advisories

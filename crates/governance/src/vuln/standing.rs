@@ -42,6 +42,8 @@ pub struct Standing {
     pub ordered: Vec<(i64, Timestamp)>,
     /// Open cases that are excepted until a day.
     pub excepted: Vec<(i64, Timestamp)>,
+    /// Open cases whose exception has ended, and nothing was decided since: number and when it ended.
+    pub lapsed: Vec<(i64, Timestamp)>,
     /// Open cases, not excepted, that are known to be exploited.
     pub exploited: Vec<i64>,
     /// Cases of what is known to be exploited, opened within a year, of which nobody decided whether officers elsewhere are told: number
@@ -131,6 +133,9 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
         if let Some(until) = whole.excepted_until() {
             standing.excepted.push((case.number, until));
             continue;
+        }
+        if let Some(until) = whole.lapsed_at() {
+            standing.lapsed.push((case.number, until));
         }
         if whole.exploited.is_some() {
             standing.exploited.push(case.number);

@@ -69,6 +69,9 @@ pub fn good(site: &Site) -> Facts {
         },
         isolation: true,
         return_paths: true,
+        null_sender_transactions: 20,
+        smtp_connections: 1000,
+        expire_after: SignedDuration::from_hours(5 * 24),
         probe: Some(Probe {
             at: now,
             failed: Vec::new(),

@@ -7,7 +7,7 @@ use directory::{Person, Role};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 use store::event::{self, Filter};
-use trail::{Kind, Recorded};
+use trail::{Actor, Event, Kind, Recorded};
 
 use super::{Answer, Failure, need};
 use crate::{
@@ -36,7 +36,14 @@ pub(super) async fn run(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     need(caller, READERS)?;
-    let from = site.world.now() - SignedDuration::from_hours(i64::from(words.days) * 24);
+    let now = site.world.now();
+    let from = now - SignedDuration::from_hours(i64::from(words.days) * 24);
+    // That somebody looked is what the check on bounces asks for (clause 5.5(1)).
+    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+        "bounces",
+        json!({ "from": from.to_string(), "to": now.to_string() }),
+    );
+    site.record(reading).await?;
     let mut filter = Filter {
         from: Some(from),
         kinds: vec![Kind::BounceReceived, Kind::TransactionRefused],

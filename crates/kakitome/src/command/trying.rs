@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ::screening::{Policy, Screened};
 use directory::Person;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::{
     event::{self, Filter},
@@ -88,6 +88,7 @@ pub(super) async fn run(
     if words.figures {
         tally.figures(answer).await?;
     }
+    site.record(tally.event(&policy, caller, from)).await?;
     tally.tell(&policy, answer).await;
     Ok(())
 }
@@ -159,6 +160,21 @@ impl Tally {
             "then_because": now.because,
             "what": if now.what.is_empty() { now.domain } else { now.what },
         }))
+    }
+
+    /// What the review of the policy is told of it.
+    fn event(&self, policy: &Policy, caller: &Person, from: Timestamp) -> Event {
+        let changes = self.changes.iter().map(|((was, would_be), count)| {
+            (format!("{would_be} instead of {was}"), (*count).into())
+        });
+        let changes: serde_json::Map<String, serde_json::Value> = changes.collect();
+        Event::new(Kind::ScreeningTried, Actor::Person(caller.name.clone()))
+            .subject(policy.digest().to_string())
+            .detail("from", from.to_string())
+            .detail("judged", self.looked)
+            .detail("otherwise", self.looked.saturating_sub(self.same))
+            .detail("changes", serde_json::Value::Object(changes))
+            .detail("unreadable", self.unreadable)
     }
 
     async fn figures(&self, answer: &mut Answer) -> Result<(), Failure> {

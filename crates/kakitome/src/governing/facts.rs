@@ -46,6 +46,9 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         scanning: scanning(site, &settings),
         isolation: settings.isolation.enabled,
         return_paths: site.signs_return_paths(),
+        null_sender_transactions: settings.null_sender_transactions(),
+        smtp_connections: settings.smtp_connections(),
+        expire_after: settings.expire_after(),
         probe: site.probed.lock().clone().map(|last| Probe {
             at: last.at,
             failed: last.failed,

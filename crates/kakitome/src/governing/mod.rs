@@ -45,6 +45,7 @@ pub(crate) async fn once(site: &Site) -> Result<(), store::Error> {
     let rules = site.rules();
     let facts = gather(site).await;
     post::warn(site, &facts).await?;
+    post::sharing(site).await?;
     let seen = look::look(&site.store, &rules, &facts).await?;
     for state in governance::State::ALL {
         let count = seen

@@ -1,7 +1,11 @@
 //! Mail about clauses at work, to each in their own language.
 
-use directory::{Language, Role};
+use directory::{
+    Language, Role,
+    command::sharing::{self, ToTell},
+};
 use governance::plaintext::{self, ToWarn};
+use jiff::tz::TimeZone;
 use message::Address;
 use regulation::Text;
 use store::{Error, Tx};
@@ -88,4 +92,84 @@ async fn one(site: &Site, facts: &governance::facts::Facts, warned: ToWarn) -> R
     notice::send_versions(&site.transfer, versions, work)
         .await
         .map(drop)
+}
+
+/// Tells administrators and users of decisions on shared identifiers (clauses 7.1(2)a, 8.1(2)).
+pub(super) async fn sharing(site: &Site) -> Result<(), Error> {
+    for to_tell in sharing::untold(&site.directory).await? {
+        tell_decision(site, to_tell).await?;
+    }
+    Ok(())
+}
+
+async fn tell_decision(site: &Site, to_tell: ToTell) -> Result<(), Error> {
+    let mut to = to_tell.administrators.clone();
+    for user in &to_tell.users {
+        if !to.contains(user) {
+            to.push(user.clone());
+        }
+    }
+    let (subject, text) = decided(&to_tell.decision);
+    let versions = versions(site, to, &subject, &text).await?;
+    let identifier = to_tell.decision.identifier.clone();
+    let has_administrators = !to_tell.administrators.is_empty();
+    let work = move |tx: &mut Tx<'_>, told: &[Address]| sharing::note_told(tx, &to_tell, told);
+    notice::send_versions(&site.transfer, versions, work).await?;
+    if !has_administrators {
+        tracing::warn!(
+            identifier,
+            "it was decided on a shared identifier, and no administrator has a mailbox here to be told"
+        );
+    }
+    Ok(())
+}
+
+/// What was decided, in words.
+fn decided(decision: &sharing::Decision) -> (Text, Text) {
+    let identifier = &decision.identifier;
+    let order = decision
+        .order
+        .map_or_else(|| "-".to_owned(), |order| order.to_string());
+    let day = decision.review_at.map_or_else(String::new, |at| {
+        let day = at.to_zoned(TimeZone::system());
+        day.strftime("%Y-%m-%d").to_string()
+    });
+    let users = decision.users.join(", ");
+    if decision.is_shared() {
+        return (
+            Text::new(
+                format!("[Kakitome] {identifier} は共有識別コードです"),
+                format!("[Kakitome] {identifier} is a shared identifier"),
+            ),
+            Text::new(
+                format!(
+                    "識別コード {identifier} は、指示 {order} により次の者が共有します: {users}\n\
+                     見直しの期限: {day}\n\n\
+                     利用者は、それぞれ自らのアプリパスワードで利用し、他の者に知らせないでください。\n"
+                ),
+                format!(
+                    "By order {order} the identifier {identifier} is shared by: {users}\n\
+                     To be reviewed by: {day}\n\n\
+                     Each of them uses it with an app password of their own, which nobody else is told.\n"
+                ),
+            ),
+        );
+    }
+    let before = decision.before.join(", ");
+    (
+        Text::new(
+            format!("[Kakitome] {identifier} の共有は終わりました"),
+            format!("[Kakitome] {identifier} is shared no more"),
+        ),
+        Text::new(
+            format!(
+                "識別コード {identifier}(指示 {order})の共有は終わりました。これまでの利用者: {before}\n\
+                 利用者のアプリパスワードは使えなくなりました。\n"
+            ),
+            format!(
+                "The identifier {identifier} (order {order}) is shared no more. It was used by: {before}\n\
+                 Their app passwords have ended.\n"
+            ),
+        ),
+    )
 }

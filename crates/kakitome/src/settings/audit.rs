@@ -27,6 +27,8 @@ pub(crate) struct AuditKeys {
     pub(crate) checkpoint_interval: Time,
     /// When, each day, all of the trail is verified, by the machine's time zone; `false`: never.
     pub(crate) verify: Daily,
+    /// Hundredths of one processor that this takes at most.
+    pub(crate) verify_share: Spanned<u32>,
     /// A volume is sealed whenever so many months have ended (clause 4.2(2)).
     pub(crate) rotate_months: u16,
     /// How many years a volume is kept after its last event (clause 4.2(3)). It holds for volumes that are sealed from then on.
@@ -136,6 +138,7 @@ impl Default for AuditKeys {
         Self {
             checkpoint_interval: Time::seconds(60),
             verify: Daily(Some(jiff::civil::time(2, 20, 0, 0))),
+            verify_share: Spanned::new(0..0, 25),
             clock_jump: Time::seconds(60),
             rotate_months: 1,
             retain_years: 10,
@@ -150,6 +153,10 @@ impl Default for AuditKeys {
 impl AuditKeys {
     /// Checks the addresses.
     pub(super) fn check(&self, at: At<'_>) -> Result<(), SettingsError> {
+        if !(1..=100).contains(self.verify_share.get_ref()) {
+            let reason = "verify_share lies between 1 and 100";
+            return Err(at(self.verify_share.span(), reason.into()));
+        }
         for witness in &self.witnesses {
             Address::parse(witness.get_ref())
                 .map_err(|e| at(witness.span(), format!("this is not an address: {e}")))?;
@@ -186,6 +193,11 @@ impl AuditKeys {
                 .collect()
         };
         plain(self) == plain(other)
+    }
+
+    /// Hundredths of one processor that the daily verification takes at most.
+    pub(crate) fn verify_share(&self) -> u32 {
+        *self.verify_share.get_ref()
     }
 
     /// Those who are sent checkpoints.

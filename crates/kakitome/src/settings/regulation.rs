@@ -36,6 +36,8 @@ pub(crate) struct RegulationKeys {
     pub(crate) language: Spanned<String>,
     /// Its edition, from 1: the site raises it when the regulation is put into force anew.
     pub(crate) edition: Spanned<u32>,
+    /// Who ordered its parameters and options as they stand, and when: the event of the settings says so.
+    pub(crate) ordered_by: Option<Spanned<String>>,
     /// Whom to turn to, as its annex tells.
     pub(crate) contacts: Vec<Spanned<ContactKeys>>,
     /// Parameters that nothing else in the settings decides.
@@ -71,6 +73,7 @@ impl Default for RegulationKeys {
             due_on_working_days: true,
             language: Spanned::new(0..0, "both".to_owned()),
             edition: Spanned::new(0..0, 1),
+            ordered_by: None,
             contacts: Vec::new(),
             parameters: BTreeMap::new(),
             options: BTreeMap::new(),
@@ -97,11 +100,15 @@ impl RegulationKeys {
         if let Err(error) = self.language.get_ref().parse::<Language>() {
             return Err(at(self.language.span(), error.to_string()));
         }
-        if let Some(name) = &self.organisation {
-            let long = name.get_ref().chars().count() > MOST_NAME;
-            if long || name.get_ref().trim().is_empty() {
-                let message = format!("organisation must have 1 to {MOST_NAME} characters");
-                return Err(at(name.span(), message));
+        for (key, words) in [
+            ("organisation", &self.organisation),
+            ("ordered_by", &self.ordered_by),
+        ] {
+            let Some(words) = words else { continue };
+            let long = words.get_ref().chars().count() > MOST_NAME;
+            if long || words.get_ref().trim().is_empty() {
+                let message = format!("{key} must have 1 to {MOST_NAME} characters");
+                return Err(at(words.span(), message));
             }
         }
         if let Some(one) = self.contacts.get(MOST_CONTACTS) {

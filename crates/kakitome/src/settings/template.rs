@@ -249,8 +249,11 @@ unauthenticated_networks = []
 [checks]                          # within how many days things have to be done before the clause that demands them turns red
 # trail_verified_days = 7         # that all of the trail was verified: else it is unknown whether it is whole (4.2)
 # conspicuous = 100               # refusals of relaying, or failed logins, of a day from which on somebody has to look closer (8.2(3))
-# analysed_days = 7               # that somebody did: `audit analyse` (8.2(3))
+# conspicuous_bounces = 100       # bounces of a day from which on somebody has to look into them (5.5(1))
+# analysed_days = 7               # that somebody did: `audit analyse` (8.2(3)), `bounces` (5.5(1))
 # analysis_holds_days = 1         # how long that holds
+# credential_analysed_days = 1    # that the trail was analysed for an incident about a password (4.1(1)c)
+# sharing_told_days = 1           # that administrators and users are told of a decision on a shared identifier (7.1(2), 8.1(2))
 # abuse_decided_days = 14         # that a report of abuse is sent or dropped (5.2(6))
 # outbreak_told_days = 1          # that staff are told of an outbreak (5.2(2))
 # outbreak_pulled_days = 3        # that what was found of it in mailboxes is pulled
@@ -355,6 +358,7 @@ unauthenticated_networks = []
 [audit]                           # clauses 4.2, 8.2
 # checkpoint_interval = \"1m\"      # how long events wait at most for a signed checkpoint over them; at most 1m
 # verify = \"02:20\"                # when, each day, all of the trail is verified (4.2); false: never
+# verify_share = 25                # how much of one processor that takes at most, in hundredths: mail goes before
 # rotate_months = 1                # clause 4.2(2): a volume is sealed whenever so many months have ended
 # witnesses = [\"trail@elsewhere.example\"]  # who is sent a checkpoint, to keep it where nobody here can change it
 # witness_interval = \"1d\"         # how often
@@ -409,6 +413,7 @@ unauthenticated_networks = []
 # due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day
 # language = \"both\"               # of tasks, reminders and warnings by mail: ja, en, both; `person language` sets another for one person
 # edition = 1                      # raise it when the regulation is put into force anew
+# ordered_by = \"system officer Sato, 2026-04-01\"  # who ordered parameters and options as they stand; it goes into the trail with them
 # contacts = [{ about = { ja = \"パスワードの漏えい等の届出\", en = \"Leaked passwords\" }, value = \"security@DOMAIN\" }]
 # Values and options that no other setting decides; `regulation show` has them all. Own clauses: catalogues in DIR/regulation/*.toml.
 # parameters = { trail-review = 3, personnel-contact = { ja = \"人事課\", en = \"the personnel section\" } }

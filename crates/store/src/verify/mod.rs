@@ -7,6 +7,7 @@
 
 mod alarm;
 mod body;
+mod duty;
 mod engine;
 mod finding;
 mod mail;
@@ -27,8 +28,12 @@ mod work;
 
 use std::{collections::VecDeque, sync::Arc};
 
+use ::trail::Kind;
+use jiff::Timestamp;
+
 use crate::{
     Error, Snapshot, Store,
+    event::recorded_at,
     shared::Shared,
     sql::{self, Row, Sql, Value},
 };
@@ -216,6 +221,24 @@ impl Look<'_, '_> {
     }
 }
 
+/// Whether an event of one of `kinds` about `subject` was recorded at exactly that instant. Of what is older than the first event that is
+/// left, nothing is told any more: its volume was erased when its time was over.
+fn is_told(
+    look: &mut Look<'_, '_>,
+    at: Timestamp,
+    kinds: &[Kind],
+    subject: &str,
+) -> Result<bool, Error> {
+    for kind in kinds {
+        if recorded_at(look.sql, at, *kind, subject)?.is_some() {
+            return Ok(true);
+        }
+    }
+    let first = "SELECT at FROM event ORDER BY id LIMIT 1";
+    let first = look.first(first, &[], |row| row.time(0))?;
+    Ok(first.is_none_or(|first| at < first))
+}
+
 /// Whether a query has a row.
 pub(crate) fn exists(
     sql: &mut dyn Sql,
@@ -264,6 +287,8 @@ fn checks() -> VecDeque<Box<dyn Check>> {
     checks.push_back(Box::new(vuln::Cases::default()));
     checks.push_back(Box::new(work::Tasks::default()));
     checks.push_back(Box::new(work::Reports::default()));
+    checks.push_back(Box::new(duty::Capacity::default()));
+    checks.push_back(Box::new(duty::Duties));
     checks.push_back(Box::new(reference::References::new()));
     checks.push_back(Box::new(body::Owners::default()));
     checks.push_back(Box::new(body::Bodies::default()));

@@ -1,11 +1,10 @@
 //! Tasks and reports: each is as the events of its opening and closing tell.
 
-use jiff::Timestamp;
 use trail::Kind;
 
 use crate::{Error, event::recorded_at};
 
-use super::{Check, Finding, Look};
+use super::{Check, Finding, Look, is_told};
 
 /// Rows looked at in one step.
 const AT_ONCE: i64 = 200;
@@ -31,7 +30,8 @@ impl Check for Tasks {
             Ok((row.int(0)?, row.time(1)?, closed))
         })?;
         for (number, opened, closed) in &rows {
-            if !told(look, *opened, &[Kind::TaskOpened], *number)? {
+            let subject = number.to_string();
+            if !is_told(look, *opened, &[Kind::TaskOpened], &subject)? {
                 tell(
                     look,
                     format!("task {number}"),
@@ -40,7 +40,7 @@ impl Check for Tasks {
             }
             let ends = [Kind::TaskApproved, Kind::TaskDone];
             if let Some(closed) = closed
-                && !told(look, *closed, &ends, *number)?
+                && !is_told(look, *closed, &ends, &subject)?
             {
                 tell(
                     look,
@@ -90,20 +90,6 @@ impl Check for Reports {
         self.after = rows.last().map_or(self.after, |(number, ..)| *number);
         Ok(!rows.is_empty())
     }
-}
-
-fn told(
-    look: &mut Look<'_, '_>,
-    at: Timestamp,
-    kinds: &[Kind],
-    number: i64,
-) -> Result<bool, Error> {
-    for kind in kinds {
-        if recorded_at(look.sql, at, *kind, &number.to_string())?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 fn tell(look: &mut Look<'_, '_>, name: String, why: &str) {

@@ -93,7 +93,16 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "shared_on" Number: "The order that it was shared on.";
+            Sometimes "users_before" List: "Short names of those who used it; absent in events of older programs.";
             Always "app_passwords_revoked" Number: "How many app passwords ended with it.";
+    }
+    SharingTold {
+        subject: "the identifier";
+        outcome: Success, Failure;
+        facts:
+            Always "decision" Text: "Number of the event that tells of the decision.";
+            Always "administrators" List: "Addresses of administrators that it was sent to; empty: none of them has a mailbox here, and the outcome is failure.";
+            Always "users" List: "Addresses of those who use it, or used it until then, that it was sent to.";
     }
     ReviewWarned {
         subject: "the identifier";

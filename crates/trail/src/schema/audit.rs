@@ -9,6 +9,7 @@ pub(super) const TRAIL: &[Schema] = schemas! {
         facts:
             Sometimes "filter" Object: "What was searched for, as it was typed: `from`, `to`, `actor`, `address`, `kinds`, `result`, `subject`, `message_id`, `id`, `limit`; null: not asked for.";
             Sometimes "analysis" Object: "The period that was looked through for attacks, if it was no search: `from` and `to` (RFC 3339).";
+            Sometimes "bounces" Object: "The period of which bounces were looked through, if it was no search: `from` and `to` (RFC 3339).";
     }
     TrailForwarded {
         subject: "the destination's name in the settings";

@@ -12,6 +12,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
             Always "why" Text: "Why, in English.";
             Always "why_ja" Text: "Why, in Japanese.";
             Always "clauses" List: "The ids of the clauses that rest on it.";
+            Sometimes "by_items" List: "The ids of the clauses that rest on it by their items alone, and stand no better than those; absent in events of older programs.";
             Always "facts" Object: "What led to it.";
     }
     ClausesReviewed {

@@ -323,6 +323,8 @@ mod tests {
         (Kind::ClauseStanding, "before"),
         // `version` is after.
         (Kind::RunbookInForce, "before"),
+        // After it, nobody shares it.
+        (Kind::IdentifierUnshared, "users_before"),
         // `language` is after.
         (Kind::PersonLanguage, "before"),
         // `until` is after.

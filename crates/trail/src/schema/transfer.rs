@@ -157,6 +157,16 @@ pub(super) const SCREENING: &[Schema] = schemas! {
             Always "settings" Text: "BLAKE3 of the settings that it was read from, in hexadecimal; the store keeps them (`screening policy show`).";
             Sometimes "before" Text: "The digest of the policy that was in force before, if there was one.";
     }
+    ScreeningTried {
+        subject: "the digest of the policy that was tried";
+        outcome: Success;
+        facts:
+            Always "from" Text: "Since when the mail came that was judged again (RFC 3339).";
+            Always "judged" Number: "How many messages.";
+            Always "otherwise" Number: "How many of them would have been treated otherwise, or for another reason.";
+            Always "changes" Object: "How many would have been treated how instead of how, as `refuse instead of deliver`.";
+            Always "unreadable" Number: "How many could not be judged, since their evidence is not whole.";
+    }
     WordsLearned {
         subject: "the number of the account whose holder moved the message; empty where messages were brought";
         outcome: Success;

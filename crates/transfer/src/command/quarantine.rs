@@ -1,15 +1,13 @@
 //! The `quarantine` commands, which the CLI and the pages share: an administrator's reach all mail that is set apart; everybody
 //! else's reach what is for their own accounts, and release nothing that is dangerous to whoever opens it.
 
-use std::collections::BTreeMap;
-
 use directory::{Person, Role};
 use jiff::Timestamp;
 use serde::Serialize;
 use store::{
     AccountId, Error, QueueId, event,
     event::Filter,
-    quarantine::{self, Held, Selection},
+    quarantine::{self, ByCause, Held, Selection},
 };
 use trail::{By, Kind};
 
@@ -267,15 +265,10 @@ pub async fn figures(
     super::permit(transfer.store(), caller, "quarantine figures").await?;
     let mut filter = Filter {
         from: Some(from),
-        kinds: vec![
-            Kind::QuarantineKept,
-            Kind::QuarantineReleased,
-            Kind::QuarantineDeleted,
-            Kind::QuarantineExpired,
-        ],
+        kinds: ByCause::KINDS.to_vec(),
         ..Filter::default()
     };
-    let mut all: BTreeMap<String, Figures> = BTreeMap::new();
+    let mut counted = ByCause::default();
     loop {
         let wanted = filter.clone();
         let events = transfer
@@ -283,52 +276,22 @@ pub async fn figures(
             .read(move |snapshot| event::search(snapshot, &wanted, PAGE))
             .await?;
         for recorded in &events {
-            count(&mut all, &recorded.event);
+            counted.take(&recorded.event);
         }
         match events.last() {
             Some(last) if events.len() == PAGE => filter.after = Some(last.id),
             _ => break,
         }
     }
-    let mut figures: Vec<Figures> = all.into_values().collect();
-    for one in &mut figures {
-        let decided = one
-            .released
-            .saturating_add(one.deleted)
-            .saturating_add(one.expired);
-        one.wrong_percent = (decided > 0).then(|| percent(one.released, decided));
-    }
-    Ok(figures)
-}
-
-fn count(all: &mut BTreeMap<String, Figures>, event: &trail::Event) {
-    // The further parts of a long list of recipients are the same message.
-    let part = event.detail.get("part").and_then(|part| part.as_str());
-    if part.is_some_and(|part| !part.starts_with("1 ")) {
-        return;
-    }
-    let cause = event.detail.get("cause").and_then(|cause| cause.as_str());
-    let cause = cause.unwrap_or_default().to_owned();
-    let figures = all.entry(cause.clone()).or_insert_with(|| Figures {
-        cause,
-        ..Figures::default()
+    let figures = counted.iter().map(|(cause, one)| Figures {
+        cause: cause.to_owned(),
+        kept: one.kept,
+        released: one.released,
+        deleted: one.deleted,
+        expired: one.expired,
+        wrong_percent: one.wrong().map(|tenths| f64::from(tenths) / 10.0),
     });
-    let counter = match event.kind {
-        Kind::QuarantineKept => &mut figures.kept,
-        Kind::QuarantineReleased => &mut figures.released,
-        Kind::QuarantineDeleted => &mut figures.deleted,
-        _ => &mut figures.expired,
-    };
-    *counter = counter.saturating_add(1);
-}
-
-/// To a tenth.
-fn percent(part: u64, whole: u64) -> f64 {
-    let tenths = part
-        .saturating_mul(1000)
-        .checked_div(whole)
-        .unwrap_or_default();
-    f64::from(u32::try_from(tenths).unwrap_or(u32::MAX)) / 10.0
+    Ok(figures.collect())
 }
 
 async fn read(

@@ -14,6 +14,7 @@ use super::{
     infection::{Infected, Infection},
     office::{DOMAIN, OFFICERS, Office},
     post::{Letter, Wire},
+    sharing::{Shared, Sharing},
     work::text,
 };
 
@@ -50,6 +51,7 @@ pub(super) enum Step {
     OutbreakPulled,
     OutbreakOver,
     Infected(Infection),
+    Shared(Sharing),
     Flood,
     FloodMet,
     FloodClosed,
@@ -86,6 +88,22 @@ pub(super) fn appointments(
             (next, time(11, 0, 0, 0), Step::PasswordClosed),
         ]);
     }
+    all.push((
+        day(first, 8),
+        time(11, 15, 0, 0),
+        Step::Shared(Sharing::Decided),
+    ));
+    for after in [9, 60, 120, 180, 240, 300, 350] {
+        let used = day(first, after);
+        all.push((used, time(16, 20, 0, 0), Step::Shared(Sharing::Used)));
+    }
+    // The server warns of it two weeks before.
+    let reviewed = day(first, 297);
+    all.push((
+        reviewed,
+        time(11, 15, 0, 0),
+        Step::Shared(Sharing::Reviewed),
+    ));
     let outbreak = day(first, 95);
     let (inside, outside) = (day(first, 120), day(first, 180));
     let case = day(first, 150);
@@ -167,6 +185,8 @@ pub(super) struct Happened {
     case: String,
     /// Malware from inside and from outside.
     pub(super) infection: Infected,
+    /// The identifier that several use.
+    shared: Shared,
     /// Mail that the rule refused.
     pub(super) refused: usize,
 }
@@ -229,6 +249,7 @@ impl Happened {
                 office.as_role(Role::Administrator, &words).await.map(drop)
             }
             Step::Infected(step) => self.infection.step(step, office, wire).await,
+            Step::Shared(step) => self.shared.step(step, office, wire).await,
             Step::Flood => Ok(()),
             Step::FloodMet => flood_met(office).await,
             Step::FloodClosed => {

@@ -7,6 +7,7 @@
 
 mod chance;
 mod course;
+mod definitions;
 mod happenings;
 mod infection;
 mod names;
@@ -14,6 +15,7 @@ mod office;
 mod outside;
 mod plan;
 mod post;
+mod sharing;
 mod summary;
 mod work;
 
@@ -73,12 +75,13 @@ pub(super) async fn play(
         "Kakitome is letting a year pass at an office of {} people, from {} to {} (seed {}) …",
         arguments.people, span.first, span.last, arguments.seed
     )])?;
-    let _outside = Outside::begin(ports.names(), ports.mail())
+    let clock = ManualClock::at(span.begin);
+    let _outside = Outside::begin((ports.names(), ports.mail(), ports.scanner()), &clock)
         .await
         .into_diagnostic()?;
     let mut stopped = std::pin::pin!(stopped);
     let done = tokio::select! {
-        done = pass(place, arguments, &span, ports) => done?,
+        done = pass(place, arguments, &span, (ports, clock)) => done?,
         () = &mut stopped => return tell(&["Stopped before the year was over.".to_owned()]),
     };
     tell(&done)?;
@@ -147,6 +150,10 @@ impl Ports {
     fn mail(self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.base.saturating_add(26)).into()
     }
+
+    fn scanner(self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.base.saturating_add(310)).into()
+    }
 }
 
 /// Lets the year pass; what it came to. However it ends, no part of the site is open any more.
@@ -154,9 +161,8 @@ async fn pass(
     place: &Place,
     arguments: &DemoArgs,
     span: &Span,
-    ports: Ports,
+    (ports, clock): (Ports, ManualClock),
 ) -> Result<Vec<String>> {
-    let clock = ManualClock::at(span.begin);
     let world = World::new(clock.clone(), Unforeseen(World::system()));
     let machine = Machine {
         place: place.directory.join("machine"),
@@ -237,7 +243,9 @@ async fn live(
     };
     course.run().await?;
     // Each day would take most of the time, and the last is what tells how the trail stands.
-    let findings = verifying::once(&running.site).await.into_diagnostic()?;
+    let findings = verifying::once(&running.site, None)
+        .await
+        .into_diagnostic()?;
     if findings > 0 {
         return Err(miette!("{findings} findings in the trail of the year"));
     }
@@ -331,6 +339,10 @@ async fn found(site: &Path, ports: Ports, machine: &Machine, world: World) -> Re
         ("tls_reports", "send = false".to_owned()),
         ("screening", "enabled = true".to_owned()),
         ("screening.malware", format!("inspect = {inspects}")),
+        (
+            "screening.malware",
+            format!("clamd = \"{}\"", ports.scanner()),
+        ),
     ] {
         set(site, section, &line)?;
     }

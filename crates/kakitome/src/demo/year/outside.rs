@@ -1,5 +1,5 @@
-//! The world outside of the year's site: a name server that knows a few domains, and a mail server that takes what is for them. Both on
-//! loopback; nothing leaves the machine.
+//! The world outside of the year's site: a name server that knows a few domains, a mail server that takes what is for them, and a scanner
+//! that is fed with definitions. All on loopback; nothing leaves the machine.
 
 use std::{io, net::SocketAddr};
 
@@ -8,6 +8,9 @@ use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     task::JoinSet,
 };
+use world::ManualClock;
+
+use super::definitions;
 
 /// Domains that the site has to do with.
 pub(super) const DOMAINS: &[&str] = &[
@@ -32,11 +35,14 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    /// Begins: the name server at `names`, the mail server at `mail`.
+    /// Begins: the name server, the mail server, and a scanner that goes by `clock`.
     ///
     /// # Errors
     /// When one of the ports is taken.
-    pub(super) async fn begin(names: SocketAddr, mail: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn begin(
+        (names, mail, scanner): (SocketAddr, SocketAddr, SocketAddr),
+        clock: &ManualClock,
+    ) -> io::Result<Self> {
         let named = |what: &str, at: SocketAddr, error: &io::Error| {
             io::Error::new(error.kind(), format!("{what} at {at}: {error}"))
         };
@@ -46,7 +52,9 @@ impl Outside {
         let listener = TcpListener::bind(mail)
             .await
             .map_err(|error| named("the demo's outside mail server", mail, &error))?;
+        let scanner = definitions::listen(scanner).await?;
         let mut tasks = JoinSet::new();
+        tasks.spawn(definitions::accept(scanner, clock.clone()));
         tasks.spawn(answer(socket));
         tasks.spawn(accept(listener));
         Ok(Self { _tasks: tasks })

@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(brought, same.day(day));
         assert_ne!(brought, other.day(day));
         let steps: usize = one.happens.values().map(Vec::len).sum();
-        assert_eq!(steps, 32);
+        assert_eq!(steps, 41);
         let within = one
             .happens
             .keys()

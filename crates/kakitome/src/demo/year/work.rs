@@ -65,12 +65,17 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     (
         "malware-review",
         "changes",
-        "定義ファイルを用いる検査の導入を次年度に検討する",
+        "改める点はない。定義ファイルの更新も滞りがない",
     ),
     (
         "screening-review",
         "false-positives",
         "必要なメールの隔離は報告されていない",
+    ),
+    (
+        "screening-review",
+        "trial",
+        "基準を改めないため、試行を要しない",
     ),
     (
         "screening-review",
@@ -80,7 +85,7 @@ const ANSWERS: &[(&str, &str, &str)] = &[
     (
         "shared-identifier-review",
         "decision",
-        "共有識別コードは用いておらず、今後も発行しない",
+        "窓口の共有識別コードは交替勤務に必要であり、継続する。管理者に周知する",
     ),
     (
         "malware-notices",
