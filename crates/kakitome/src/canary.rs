@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan as _, tz::TimeZone};
 use malware::{Concern, ScanResult, test_virus};
 use message::address::{Address, Domain};
 use screening::Screened;
@@ -32,6 +32,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(20);
 /// For all of one: what scanners and name servers may take lies below.
 const TIME: Duration = Duration::from_secs(600);
+/// One that is sent so much later than it was due is late, and told to be.
+const LATE: SignedDuration = SignedDuration::from_mins(5);
 /// How far back the trail is asked for the last one.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(8 * 24);
 /// Octets of a reply's line.
@@ -46,6 +48,8 @@ pub(crate) struct Outcome {
     missed: Vec<String>,
     reply: Option<String>,
     reason: Option<String>,
+    /// When it should have been sent, if the server was not there then.
+    due: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -76,6 +80,7 @@ impl Outcome {
             "reply": self.reply,
             "reason": self.reason,
             "is_caught": self.is_caught(),
+            "due": self.due,
         })
     }
 
@@ -87,6 +92,7 @@ impl Outcome {
             missed: Vec::new(),
             reply: None,
             reason: None,
+            due: None,
         };
         match said {
             Ok(reply) => outcome.reply = Some(reply),
@@ -130,6 +136,9 @@ impl Outcome {
         if let Some(reason) = &self.reason {
             event = event.detail("reason", reason.as_str());
         }
+        if let Some(due) = self.due {
+            event = event.detail("due", due.to_string());
+        }
         event
     }
 
@@ -148,6 +157,7 @@ impl Outcome {
             missed: list("missed"),
             reply: text("reply"),
             reason: text("reason"),
+            due: text("due").and_then(|due| due.parse().ok()),
         }
     }
 }
@@ -155,23 +165,26 @@ impl Outcome {
 /// Sends them when they are due, until the server stops.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     let after = site.world.now().checked_sub(REMEMBERED);
+    // One whose time came while the server was down is made up for.
+    let mut last = site.started;
     match scanners::last(&site, Kind::ScannerCanary, after.unwrap_or(Timestamp::MIN)).await {
         Ok(Some((at, detail))) => {
             site.scanning.lock().canary = Some(Outcome::recorded(at, &detail));
+            last = at;
         }
         Ok(None) => {}
         Err(error) => tracing::error!(%error, "the last canary is not known"),
     }
-    let mut last = site.world.now();
     loop {
         tokio::select! {
             () = shutdown.begun() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
         let now = site.world.now();
-        if is_due(&site, last, now) {
+        if let Some(due) = due(&site, last, now) {
             last = now;
-            match send(&site).await {
+            let late = now.duration_since(due) > LATE;
+            match send_at(&site, late.then_some(due)).await {
                 Ok(outcome) if outcome.is_caught() => {}
                 Ok(outcome) => tracing::error!("{}", outcome.words()),
                 Err(error) => tracing::error!(%error, "the canary's outcome is not recorded"),
@@ -180,22 +193,26 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
     }
 }
 
-/// Whether its time of day has come since `last`.
-fn is_due(site: &Site, last: Timestamp, now: Timestamp) -> bool {
+/// When its time of day came last, if that was since `last`.
+fn due(site: &Site, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let settings = site.settings();
-    let Some(daily) = settings.screening.malware.canary() else {
-        return false;
-    };
-    if !settings.has(Role::Exchange) || !site.scanners().any() {
-        return false;
+    let daily = settings.screening.malware.canary()?;
+    if !site.scanners().any() {
+        return None;
     }
-    has_come(daily, last, now, TimeZone::system())
+    has_come(daily, last, now, &TimeZone::system())
 }
 
-fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: TimeZone) -> bool {
-    let today = now.to_zoned(zone.clone()).date().to_datetime(daily.0);
-    let at = today.to_zoned(zone).map(|at| at.timestamp());
-    at.is_ok_and(|at| last < at && at <= now)
+/// The last time of the day `daily` up to `now`, if it lies behind `last`.
+fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let today = now.to_zoned(zone.clone()).date();
+    let days = [Some(today), today.checked_sub(1.day()).ok()];
+    let times = days.into_iter().flatten().filter_map(|day| {
+        let at = day.to_datetime(daily.0).to_zoned(zone.clone()).ok()?;
+        Some(at.timestamp())
+    });
+    let came = times.filter(|at| *at <= now).max()?;
+    (last < came).then_some(came)
 }
 
 /// Sends one, and records how it fared.
@@ -203,6 +220,11 @@ fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: TimeZone) -> bo
 /// # Errors
 /// When that cannot be recorded.
 pub(crate) async fn send(site: &Site) -> Result<Outcome, Failure> {
+    send_at(site, None).await
+}
+
+/// The same, of one that was due earlier.
+async fn send_at(site: &Site, due: Option<Timestamp>) -> Result<Outcome, Failure> {
     let at = site.world.now();
     let (said, found) = match recipient(site) {
         Ok(recipient) => {
@@ -214,7 +236,10 @@ pub(crate) async fn send(site: &Site) -> Result<Outcome, Failure> {
         }
         Err(reason) => (Err(reason), None),
     };
-    let outcome = Outcome::of(at, said, found);
+    let outcome = Outcome {
+        due,
+        ..Outcome::of(at, said, found)
+    };
     site.record(outcome.event()).await?;
     site.scanning.lock().canary = Some(outcome.clone());
     Ok(outcome)
@@ -223,12 +248,6 @@ pub(crate) async fn send(site: &Site) -> Result<Outcome, Failure> {
 /// An address of this site that nobody has and nobody could guess.
 fn recipient(site: &Site) -> Result<Address, String> {
     let settings = site.settings();
-    if !settings.has(Role::Exchange) {
-        return Err(
-            "this site has no exchange role, and takes mail from its exchange servers only"
-                .to_owned(),
-        );
-    }
     let own = settings.domains.first().map(|keys| keys.name.get_ref());
     let domain = own.and_then(|name| Domain::parse(name).ok());
     let domain = domain.ok_or("this site has no domain")?;
@@ -257,10 +276,15 @@ async fn converse(site: &Site, recipient: &Address) -> Result<String, String> {
     let hostname = site.settings().server.hostname.get_ref().clone();
     let stream = TcpStream::connect(listener(site)?).await.map_err(failed)?;
     let mut stream = BufReader::new(stream);
+    // A site with mailboxes alone hears strangers only who show so that they know of it; what they bring is scanned as a submission is.
+    let sender = match site.settings().has(Role::Exchange) {
+        true => String::new(),
+        false => recipient.to_string(),
+    };
     let commands = [
         (None, '2'),
         (Some(format!("EHLO {hostname}")), '2'),
-        (Some("MAIL FROM:<>".to_owned()), '2'),
+        (Some(format!("MAIL FROM:<{sender}>")), '2'),
         (Some(format!("RCPT TO:<{recipient}>")), '2'),
         (Some("DATA".to_owned()), '3'),
     ];
@@ -320,10 +344,26 @@ mod tests {
         let tokyo = || TimeZone::fixed(jiff::tz::offset(9));
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let (before, after) = (at("2026-11-26T20:09:00Z"), at("2026-11-26T20:10:20Z"));
-        assert!(has_come(daily, before, after, tokyo()));
-        assert!(!has_come(daily, after, at("2026-11-27T20:09:00Z"), tokyo()));
-        assert!(has_come(daily, after, at("2026-11-27T20:10:00Z"), tokyo()));
-        assert!(!has_come(daily, before, before, tokyo()));
+        let came = |last, now: &str| has_come(daily, last, at(now), &tokyo());
+        assert_eq!(
+            came(before, "2026-11-26T20:10:20Z"),
+            Some(at("2026-11-26T20:10:00Z"))
+        );
+        assert_eq!(came(after, "2026-11-27T20:09:00Z"), None);
+        assert_eq!(
+            came(after, "2026-11-27T20:10:00Z"),
+            Some(at("2026-11-27T20:10:00Z"))
+        );
+        assert_eq!(came(before, "2026-11-26T20:09:00Z"), None);
+        // Missed while the server was down, once for however many days, and before the time of the day that it comes back.
+        assert_eq!(
+            came(before, "2026-11-29T03:00:00Z"),
+            Some(at("2026-11-28T20:10:00Z"))
+        );
+        assert_eq!(
+            came(after, "2026-11-28T20:09:00Z"),
+            Some(at("2026-11-27T20:10:00Z"))
+        );
     }
 
     #[test]

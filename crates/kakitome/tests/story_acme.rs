@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::{Process, Program, Site, loopback, site, until};
 
@@ -26,9 +27,10 @@ const LIFE: u64 = 60;
 
 /// An authority of the story's own, and the names that it knows.
 struct Authority {
-    _pebble: Process,
+    pebble: Process,
     _names: Process,
     address: Ipv4Addr,
+    place: PathBuf,
     root: PathBuf,
 }
 
@@ -83,22 +85,23 @@ impl Authority {
             .args(["-defaultIPv6", "", "-defaultIPv4", &at.to_string()])
             .args(["-management", &format!("{address}:8055")]);
         let names = Process::start("challtestsrv", &mut command, &place.join("names.log"));
-        let mut command = Command::new("/usr/bin/pebble");
-        command
-            .arg("-config")
-            .arg(&file)
-            .args(["-dnsserver", &format!("{address}:8053")])
-            .env("PEBBLE_VA_NOSLEEP", "1");
-        let pebble = Process::start("pebble", &mut command, &place.join("pebble.log"));
-        until("the authority answers", SOON, || {
-            std::net::TcpStream::connect((address, DIRECTORY_PORT)).ok()
-        });
         Self {
-            _pebble: pebble,
+            pebble: pebble(&place, address),
             _names: names,
             address,
+            place,
             root,
         }
+    }
+
+    /// `kill -9`, in the middle of whatever it does.
+    fn kill_hard(&mut self) {
+        self.pebble.kill_hard();
+    }
+
+    /// It comes back, and has forgotten all that it knew: accounts, orders, and its own root.
+    fn restart(&mut self) {
+        self.pebble = pebble(&self.place, self.address);
     }
 
     /// `[tls] acme`
@@ -126,6 +129,20 @@ impl Authority {
         fs::write(&file, pem).unwrap();
         file
     }
+}
+
+fn pebble(place: &Path, address: Ipv4Addr) -> Process {
+    let mut command = Command::new("/usr/bin/pebble");
+    command
+        .arg("-config")
+        .arg(place.join("pebble.json"))
+        .args(["-dnsserver", &format!("{address}:8053")])
+        .env("PEBBLE_VA_NOSLEEP", "1");
+    let pebble = Process::start("pebble", &mut command, &place.join("pebble.log"));
+    until("the authority answers", SOON, || {
+        std::net::TcpStream::connect((address, DIRECTORY_PORT)).ok()
+    });
+    pebble
 }
 
 /// What openssl sees at the port for IMAP: the certificate's serial number, and whether all is well with it.
@@ -241,4 +258,41 @@ fn a_proof_that_fails_is_told_and_the_old_certificate_stays() {
     );
     assert_eq!(fs::read(site.certificate()).unwrap(), before);
     assert!(obtained(&site).is_empty());
+}
+
+#[test]
+fn an_authority_that_dies_within_an_order_costs_nothing_and_one_that_forgets_is_met_anew() {
+    let mut site = Site::new("city.example");
+    let mut authority = Authority::start(&site, site.address);
+    site.set("tls", &authority.setting());
+    site.serve();
+    until("a certificate", SOON, || obtained(&site).pop());
+    let (serial, well) = shown(&site, &authority.issuer(&site));
+    assert!(well, "{serial}");
+    // Asleep, it takes the next order and says nothing; then it is killed.
+    authority.pebble.signal(Signal::STOP);
+    let waits = format!("{}:{DIRECTORY_PORT}", authority.address);
+    until("the next order waits for an answer", SOON, || {
+        let open = Program::new("ss").words(["-Htn", "state", "established", "dst", &waits]);
+        (!open.succeeds().trim().is_empty()).then_some(())
+    });
+    authority.kill_hard();
+    let failed = until("the failure is told", SOON, || {
+        site.events(&["--kind", "certificate.failed"]).pop()
+    });
+    assert_eq!(failed["result"], "failure", "{failed}");
+    // What was there is there, and mail goes on.
+    site.smtp().expect("NOOP", 250);
+    authority.restart();
+    let before = obtained(&site).len();
+    site.stop();
+    site.serve();
+    until("a certificate from who knows nobody", SOON, || {
+        (obtained(&site).len() > before).then_some(())
+    });
+    let (next, well) = shown(&site, &authority.issuer(&site));
+    assert!(well, "{next}");
+    assert_ne!(next, serial);
+    let made = site.events(&["--kind", "certificate.account-made"]);
+    assert_eq!(made.len(), 2, "{made:?}");
 }

@@ -105,3 +105,37 @@ fn a_clock_that_is_set_opens_an_incident_that_ends_when_it_is_true_again() {
     assert_eq!(events.len(), 2);
     site.give(&["audit", "verify"]);
 }
+
+/// The time of the day an hour ago.
+fn an_hour_ago() -> String {
+    let told = Program::new("date").words(["-d", "1 hour ago", "+%H:%M"]);
+    told.succeeds().trim().to_owned()
+}
+
+#[test]
+fn a_canary_whose_time_came_while_the_server_was_down_is_made_up_for() {
+    let mut site = Site::new("city.example");
+    let clock = Clock::true_for(&site);
+    site.with_variable("LD_PRELOAD", clock.library.display().to_string());
+    site.with_variable("STORY_CLOCK", clock.file.display().to_string());
+    let canary = format!("canary = \"daily {}\"", an_hour_ago());
+    site.set("screening.malware", &canary);
+    site.serve();
+    let sent = site.give(&["screening", "canary"]).remove(0);
+    assert_eq!(
+        (&sent["is_caught"], &sent["due"]),
+        (&Value::Bool(true), &Value::Null)
+    );
+    site.stop();
+    // Three days without a server: it is due since an hour.
+    clock.set(3 * 86_400);
+    site.serve();
+    let events = until("it is made up for", SOON, || {
+        let events = site.events(&["--kind", "scanner.canary"]);
+        (events.len() == 2).then_some(events)
+    });
+    assert_eq!(events[1]["result"], "success", "{events:?}");
+    assert!(events[0]["detail"].get("due").is_none(), "{events:?}");
+    let due = events[1]["detail"]["due"].as_str().unwrap();
+    assert!(!due.is_empty(), "{events:?}");
+}

@@ -449,16 +449,22 @@ fn words_are_learned_from_what_people_move() {
     let events = story.site.events(&["--kind", "screening.learned"]);
     assert_eq!(events.len(), 18, "each move is a lesson");
 
-    // Of a domain that is shown to send it is remembered, too, that its mail was moved into Junk.
-    let reply = story.hand("x@shown.example", &story.letter("shown"));
+    // Of a domain that is shown to send, and of its author, it is remembered, too, that its mail was moved into Junk.
+    let written = |subject| Letter::new(subject, "x@shown.example", &story.tanaka.address);
+    let reply = story.hand("x@shown.example", &written("shown"));
     assert_eq!(reply.code, 250, "{reply:?}");
     let place = imap.select("INBOX");
     imap.ok(&format!("MOVE {place} Junk"));
-    until("its domain is remembered for it", SOON, || {
-        let reply = story.hand("x@shown.example", &story.letter("again"));
-        let history = story.explain(&reply)["evidence"]["history"].clone();
-        (history["domain"]["bad"] == 5).then_some(())
-    });
+    until(
+        "its domain and its author are remembered for it",
+        SOON,
+        || {
+            let reply = story.hand("x@shown.example", &written("again"));
+            let history = story.explain(&reply)["evidence"]["history"].clone();
+            let bad = [&history["domain"]["bad"], &history["address"]["bad"]];
+            bad.iter().all(|weight| **weight == 5).then_some(())
+        },
+    );
     let junk_before = learned()["junk"].as_u64().unwrap();
 
     // What was collected elsewhere.

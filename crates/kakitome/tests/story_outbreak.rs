@@ -275,3 +275,81 @@ fn a_surge_of_forged_bounces_reaches_the_officer_once() {
         (incidents().len() == 2).then_some(())
     });
 }
+
+/// A zip file with one file.
+fn zipped(name: &str, data: &[u8]) -> Vec<u8> {
+    let script = "import sys, zipfile, io, base64\n\
+                  out = io.BytesIO()\n\
+                  zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED).writestr(sys.argv[1], base64.b64decode(sys.stdin.read()))\n\
+                  print(base64.b64encode(out.getvalue()).decode())";
+    let made = Program::new("/usr/bin/python3")
+        .words(["-I", "-c", script, name])
+        .input(BASE64_STANDARD.encode(data))
+        .succeeds();
+    BASE64_STANDARD.decode(made.trim()).unwrap()
+}
+
+#[test]
+fn a_rule_reaches_files_within_archives() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let inner = zipped("plan-7.dat", HARM);
+    let outer = zipped("inner.zip", &inner);
+    assert_eq!(hand(&site, &tanaka, "before", "all.zip", &outer).code, 250);
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(HARM));
+    let begin = ["outbreak", "begin", "--reason", "x", "--no-notice"];
+    site.give(&[&begin[..], &["--sha256", &digest]].concat());
+    let refused = hand(&site, &tanaka, "after", "other.zip", &outer);
+    assert_blocked(&refused, "rule 1, plan-7.dat");
+    site.give(&[&begin[..], &["--name", "plan-?.dat"]].concat());
+    let other = zipped("PLAN-9.dat", b"something else");
+    assert_blocked(&hand(&site, &tanaka, "after", "x.zip", &other), "rule 2");
+    assert_eq!(
+        hand(&site, &tanaka, "after", "x.zip", &zipped("plan.dat", b"y")).code,
+        250
+    );
+    // What came before is found as deep.
+    let looked = site.give(&["outbreak", "search", "1"]).remove(0);
+    assert_eq!(
+        (&looked["found"], &looked["unreadable"]),
+        (&json!(1), &json!(0)),
+        "{looked}"
+    );
+    let found = site.give(&["outbreak", "found", "1"]);
+    assert_eq!(found[0]["what"], "plan-7.dat", "{found:?}");
+}
+
+#[test]
+fn what_comes_in_several_parts_is_refused_and_what_lies_elsewhere_is_noted() {
+    let site = Site::served("city.example");
+    let tanaka = site.person("tanaka");
+    let letter = |kind: &str| {
+        format!(
+            "From: <x@else.example>\r\nTo: <{}>\r\nSubject: s\r\nMIME-Version: 1.0\r\n\
+             Content-Type: {kind}\r\n\r\nSubject: inner\r\n\r\ntext\r\n",
+            tanaka.address
+        )
+    };
+    let send = |kind: &str| {
+        let mut smtp = site.smtp();
+        let to = [tanaka.address.as_str()];
+        smtp.send("x@else.example", &to, letter(kind).as_bytes())
+            .unwrap()
+    };
+    let explained = |reply: &Reply| {
+        let text = reply.text.join(" ");
+        let id = text.split_whitespace().last().unwrap();
+        site.give(&["screening", "explain", id.trim_matches(['(', ')'])])
+            .remove(0)
+    };
+    let reply = send("message/partial; id=\"a@b\"; number=2; total=3");
+    assert_eq!(reply.code, 554, "{reply:?}");
+    let told = explained(&reply);
+    assert_eq!(told["verdict"]["because"], "partial", "{told}");
+    let note = &told["evidence"]["malware"]["inspection"]["notes"];
+    assert!(told.to_string().contains("2 of 3"), "{note} {told}");
+    let reply = send("message/external-body; access-type=URL; URL=\"http://x.example/\"");
+    assert_eq!(reply.code, 250, "{reply:?}");
+    let told = explained(&reply);
+    assert!(told.to_string().contains("\"external-body\""), "{told}");
+}

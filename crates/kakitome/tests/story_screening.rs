@@ -490,6 +490,56 @@ fn results_that_others_forge_in_our_name_go() {
     );
 }
 
+/// The fields of that name, unfolded.
+fn fields(message: &str, name: &str) -> Vec<String> {
+    let (header, _) = message.split_once("\r\n\r\n").unwrap();
+    let unfolded = header.replace("\r\n\t", " ").replace("\r\n ", " ");
+    let begin = format!("{name}: ");
+    let values = unfolded
+        .split("\r\n")
+        .filter_map(|line| line.strip_prefix(&begin));
+    values.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_verdict_stands_in_a_field_that_nobody_forges() {
+    let mut story = Story::new(&[]);
+    let forged = |from: &str, field: &str| {
+        let content = story.letter("sorted", from).content();
+        [format!("{field}: No, it is fine\r\n").as_bytes(), &content].concat()
+    };
+    let status = "X-Spam-Status";
+    story.explained(
+        "x@plain.example",
+        &forged("writer@plain.example", status),
+        250,
+    );
+    let told = fields(&story.newest("INBOX"), status);
+    assert_eq!(told, ["No, handling=accept because=nothing-against"]);
+    let two = "writer@plain.example, other@else.example";
+    story.explained("x@plain.example", &forged(two, "x-spam-STATUS"), 250);
+    let message = story.newest("Junk");
+    assert_eq!(
+        fields(&message, status),
+        ["Yes, handling=mark because=unclear-author"]
+    );
+    assert!(!message.contains("it is fine"), "{message}");
+
+    // By another name, and by none: then others' words stay, since nobody here vouches for the field.
+    let other = forged("writer@plain.example", "X-Verdict");
+    let theirs = forged("writer@plain.example", status);
+    story.site.set("screening", "status_field = \"X-Verdict\"");
+    story.site.reload();
+    story.hand("x@plain.example", &other);
+    let told = fields(&story.newest("INBOX"), "X-Verdict");
+    assert_eq!(told, ["No, handling=accept because=nothing-against"]);
+    story.site.unset("status_field = \"X-Verdict\"");
+    story.site.set("screening", "status_field = \"\"");
+    story.site.reload();
+    story.hand("x@plain.example", &theirs);
+    assert_eq!(fields(&story.newest("INBOX"), status), ["No, it is fine"]);
+}
+
 #[test]
 fn what_was_decided_can_be_asked_again() {
     let mut story = Story::new(&[]);
@@ -616,4 +666,13 @@ fn an_exchange_server_screens_and_the_mailbox_server_believes_it() {
             .all(|event| event["detail"].get("screening").is_none()),
         "{taken:?}"
     );
+    // Each has its canary, the mailbox server by its own listener, which hears no stranger.
+    for site in [&exchange, &mailbox] {
+        let caught = site.give(&["screening", "canary"]).remove(0);
+        assert_eq!(caught["caught"].to_string(), "[\"inspection\"]", "{caught}");
+        assert_eq!(caught["is_caught"], true, "{caught}");
+        assert_eq!(site.events(&["--kind", "scanner.canary"]).len(), 1);
+    }
+    let mut stranger = mailbox.smtp();
+    stranger.expect("MAIL FROM:<canary-0@city.example>", 550);
 }

@@ -159,8 +159,10 @@ pub struct Plan {
     pub from: String,
     /// An address for which the server should take no mail.
     pub outside: String,
-    /// Whether messages may be sent to `recipient`; without it nothing is delivered.
+    /// Whether messages may be sent to `recipient`, or `deliver_to`; without it nothing is delivered.
     pub deliver: bool,
+    /// An address that takes messages and throws them away, for those that are sent; `None`: they go to `recipient`.
+    pub deliver_to: Option<String>,
     /// Whether logins may fail in the name of `recipient`, which can lock an account out for a while.
     pub logins: bool,
     /// How long one step may take.
@@ -189,6 +191,7 @@ impl Plan {
             from: "probe@example.net".to_owned(),
             outside: "relay-probe@example.com".to_owned(),
             deliver: false,
+            deliver_to: None,
             logins: false,
             step_time: STEP_TIME,
             total_time: TOTAL_TIME,
@@ -206,6 +209,7 @@ impl Plan {
             Some(&self.from),
             Some(&self.outside),
             self.recipient.as_ref(),
+            self.deliver_to.as_ref(),
         ];
         for address in addresses.into_iter().flatten() {
             let plain = |part: &str| !part.is_empty() && part.bytes().all(is_plain);
@@ -235,7 +239,8 @@ impl Plan {
                 self.outside
             ));
         }
-        if (self.deliver || self.logins) && self.recipient.is_none() {
+        let delivers = self.deliver && self.deliver_to.is_none();
+        if (delivers || self.logins) && self.recipient.is_none() {
             return Err(
                 "sending mail and trying logins needs an address that exists: --recipient"
                     .to_owned(),

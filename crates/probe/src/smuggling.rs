@@ -103,7 +103,10 @@ async fn envelope(context: &Context<'_>) -> Result<Smtp, Trouble> {
     if !context.plan.deliver {
         return Err(Trouble::NotAllowed(CONSENT));
     }
-    let recipient = context.recipient()?;
+    let recipient = match &context.plan.deliver_to {
+        Some(address) => address,
+        None => context.recipient()?,
+    };
     let mut session = context.smtp(Secure::AsUsual).await?;
     session
         .need(&format!("MAIL FROM:<{}>", context.plan.from))
@@ -114,7 +117,9 @@ async fn envelope(context: &Context<'_>) -> Result<Smtp, Trouble> {
 
 fn header(context: &Context<'_>, id: &str) -> String {
     let from = &context.plan.from;
-    let to = context.plan.recipient.as_deref().unwrap_or_default();
+    let to = context.plan.deliver_to.as_ref();
+    let to = to.or(context.plan.recipient.as_ref());
+    let to = to.map_or("", String::as_str);
     format!("From: <{from}>\r\nTo: <{to}>\r\nSubject: Kakitome probe: {id}\r\n\r\n")
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
-use malware::{Facts, Leaf, Limits, Note, What, test_virus};
+use malware::{Facts, FileMark, Leaf, Limits, MarkRoom, Note, What, test_virus};
 use sha2::{Digest, Sha256};
 
 use crate::{archive, form, form::Container, mail, name, office, page};
@@ -46,6 +46,8 @@ pub(crate) struct Inspector<'e> {
     ends: Option<Instant>,
     /// Nothing more is opened, for one of these reasons.
     over: Option<What>,
+    /// For what rules may know files by.
+    marks: MarkRoom,
     each: &'e mut Each<'e>,
 }
 
@@ -72,6 +74,7 @@ impl<'e> Inspector<'e> {
             left: limits.total_octets.min(dense),
             ends: Instant::now().checked_add(limits.time),
             over: None,
+            marks: MarkRoom::default(),
             each,
         }
     }
@@ -188,6 +191,8 @@ impl<'e> Inspector<'e> {
             // A text without a name is what the message says, and no file.
             if !(file.name.is_empty() && matches!(kind, "" | "text/html")) {
                 let digest = HEXLOWER.encode(&Sha256::digest(data));
+                let mark = FileMark::new(file.name, kind, digest.clone());
+                self.facts.mark(mark, file.path, &mut self.marks);
                 self.facts.leaf(Leaf::new(file.path, kind, octets, digest));
             }
             self.look_at_name(file);

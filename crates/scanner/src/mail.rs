@@ -71,6 +71,7 @@ impl Walk<'_, '_> {
     }
 
     fn leaf(&mut self, part: &Part, number: &str) {
+        self.absent(part, number);
         let names = names(part);
         let shown = names.first().map_or(number, String::as_str);
         let path = place(self.path, shown);
@@ -122,6 +123,22 @@ impl Walk<'_, '_> {
             };
             self.inspector.file(inner, &data);
         }
+    }
+
+    /// Notes a part whose content is not here, or not all of it.
+    fn absent(&mut self, part: &Part, number: &str) {
+        let what = match () {
+            () if part.content_type.is("message", "partial") => What::Partial,
+            () if part.content_type.is("message", "external-body") => What::ExternalBody,
+            () => return,
+        };
+        let shown = |name: &str| part.content_type.params.get(name).unwrap_or_default();
+        let detail = match what {
+            What::Partial => format!("{} of {}", shown("number"), shown("total")),
+            _ => shown("access-type"),
+        };
+        let path = place(self.path, number);
+        self.inspector.note(what, &path, &detail);
     }
 
     /// Whether the part's own header says that it is a message. One that is encoded is shown as something else (RFC 2046, section

@@ -12,6 +12,8 @@ use crate::{Conduct, History, Listing, Words, outbreak::Blocked};
 const MOST_OCTETS: usize = 6 << 10;
 /// Octets of a name that somebody else wrote (RFC 1035, section 2.3.4).
 const MOST_NAME: usize = 253;
+/// Octets of an address that somebody else wrote (RFC 5321, section 4.5.3.1).
+const MOST_ADDRESS: usize = 320;
 /// Octets of a reason.
 const MOST_REASON: usize = 120;
 /// Sealers of an ARC chain that are named.
@@ -95,6 +97,9 @@ pub struct Evidence {
     /// MAIL FROM; empty is the null sender, `None` was not noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<String>,
+    /// The address in From; `None` where it is not one alone, or was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// Octets; 0 was not noted.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub size: u64,
@@ -176,6 +181,9 @@ pub struct ArcChain {
     /// What the first set says of DMARC; empty when it says nothing. Worth as much as the first sealer is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub first_dmarc: String,
+    /// A sealer said that it does not hold (`cv=fail`): nobody adds a set to it any more (RFC 8617, section 5.1.2).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ended: bool,
     /// Why it is not a pass; empty when it is, or there is no chain.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -262,6 +270,7 @@ impl Evidence {
             dmarc: Dmarc::default(),
             malware: None,
             sender: None,
+            author: None,
             size: 0,
             conduct: None,
             lists: Vec::new(),
@@ -287,7 +296,10 @@ impl Evidence {
     /// The same with what the scanners said, in bounds.
     #[must_use]
     pub fn with_malware(mut self, said: Malware) -> Self {
-        self.malware = Some(said);
+        self.malware = Some(Malware {
+            files: Vec::new(),
+            ..said
+        });
         self.in_bounds()
     }
 
@@ -328,6 +340,12 @@ pub(crate) fn name(text: &str) -> String {
         .take(MOST_NAME)
         .collect::<String>()
         .to_ascii_lowercase()
+}
+
+/// An address that somebody else wrote, in bounds. It was parsed, so it has no characters that end a line.
+pub(crate) fn address(text: &str) -> String {
+    let cut = text.floor_char_boundary(MOST_ADDRESS);
+    text.get(..cut).unwrap_or_default().to_owned()
 }
 
 /// A reason in bounds, in one line.

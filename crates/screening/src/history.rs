@@ -16,6 +16,9 @@ pub struct History {
     /// Of the domain that was shown to have sent it, by SPF or DKIM; `None`: none was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Standing>,
+    /// Of the address that such a domain says it is from; `None`: no domain stands behind an address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Standing>,
     /// Seconds since mail with this MAIL FROM was first tried from that network; `None`: never before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried_for: Option<u64>,
@@ -46,6 +49,8 @@ pub struct HistoryPolicy {
     pub bad_share: u32,
     /// Percent of all up to which it is good: such mail is not greylisted, nor judged by its words. Default 10.
     pub good_share: u32,
+    /// Whether an address of which enough is known answers for itself, before its domain does. Default true.
+    pub addresses: bool,
     /// Greylisting; `None`: nobody is told to come again for being unknown. Default `None`.
     pub greylisting: Option<Greylisting>,
 }
@@ -57,6 +62,7 @@ impl Default for HistoryPolicy {
             least: 20,
             bad_share: 80,
             good_share: 10,
+            addresses: true,
             greylisting: None,
         }
     }
@@ -87,8 +93,7 @@ impl HistoryPolicy {
             return Vec::new();
         };
         let mut votes = Vec::new();
-        // A domain that was shown to send answers for itself, whatever network it uses.
-        let standing = history.domain.as_ref().unwrap_or(&history.network);
+        let standing = self.answering(history);
         if self.is_bad(standing) && self.bad != Choice::Accept {
             let what = format!(
                 "{} of {} of what came from {} was not wanted",
@@ -100,6 +105,19 @@ impl HistoryPolicy {
         }
         votes.extend(self.greylisted(evidence, history));
         votes
+    }
+
+    /// Who answers for it: an address of which enough is known; else a domain that was shown to send, whatever network it uses.
+    fn answering<'h>(&self, history: &'h History) -> &'h Standing {
+        let address = self.known_address(history);
+        address
+            .or(history.domain.as_ref())
+            .unwrap_or(&history.network)
+    }
+
+    fn known_address<'h>(&self, history: &'h History) -> Option<&'h Standing> {
+        let address = history.address.as_ref().filter(|_| self.addresses);
+        address.filter(|address| self.share(address).is_some())
     }
 
     fn greylisted(&self, evidence: &Evidence, history: &History) -> Option<Vote> {
@@ -122,11 +140,11 @@ impl HistoryPolicy {
 
     /// Whether whoever answers for the message has sent what was wanted.
     pub(crate) fn knows_well(&self, evidence: &Evidence) -> bool {
-        let domain = evidence
-            .history
-            .as_ref()
-            .and_then(|history| history.domain.as_ref());
-        domain.is_some_and(|standing| self.is_good(standing))
+        let shown = evidence.history.as_ref().and_then(|history| {
+            let address = self.known_address(history);
+            address.or(history.domain.as_ref())
+        });
+        shown.is_some_and(|standing| self.is_good(standing))
     }
 
     fn is_bad(&self, standing: &Standing) -> bool {
@@ -177,6 +195,19 @@ impl Evidence {
         };
         shown.filter(|domain| !domain.is_empty())
     }
+
+    /// The address that the responsible domain stands behind: the author's if it is of that domain, else MAIL FROM if that is. Of
+    /// another domain's address it says nothing.
+    #[must_use]
+    pub fn responsible_address(&self) -> Option<&str> {
+        let domain = self.responsible()?;
+        let is_of = |address: &&str| {
+            let of = address.rsplit_once('@');
+            of.is_some_and(|(_, of)| of.eq_ignore_ascii_case(domain))
+        };
+        let sender = || self.sender.as_deref().filter(is_of);
+        self.author.as_deref().filter(is_of).or_else(sender)
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +257,7 @@ mod tests {
         let history = History {
             network: standing(0, 1000),
             domain: Some(standing(30, 0)),
-            tried_for: None,
+            ..History::default()
         };
         assert_eq!(judged(false, history, true).0, Handling::Accept);
         let history = History {
@@ -234,6 +265,54 @@ mod tests {
             ..History::default()
         };
         assert_eq!(judged(false, history, false).0, Handling::Mark);
+    }
+
+    #[test]
+    fn an_address_that_is_known_answers_before_its_domain() {
+        let of = |address: (u32, u32), domain: (u32, u32)| History {
+            address: Some(Standing {
+                name: "a@x.example".into(),
+                ..standing(address.0, address.1)
+            }),
+            domain: Some(standing(domain.0, domain.1)),
+            ..History::default()
+        };
+        // One of a good domain that sends what nobody wants, and one good person at a bad provider.
+        assert_eq!(
+            judged(false, of((1, 30), (900, 30)), true),
+            (Handling::Mark, Cause::BadHistory)
+        );
+        assert_eq!(
+            judged(false, of((30, 0), (30, 900)), true).0,
+            Handling::Accept
+        );
+        // Of whom too little is known the domain says more.
+        assert_eq!(
+            judged(false, of((0, 19), (900, 19)), true).0,
+            Handling::Accept
+        );
+        assert_eq!(judged(false, of((5, 0), (30, 900)), true).0, Handling::Mark);
+        let mut policy = Policy::default();
+        policy.history.addresses = false;
+        let mut evidence = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
+        evidence.history = Some(of((1, 30), (900, 30)));
+        assert_eq!(policy.judge(&evidence).handling, Handling::Accept);
+    }
+
+    #[test]
+    fn a_domain_stands_behind_its_own_addresses_alone() {
+        let mut evidence = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
+        evidence.author = Some("boss@bank.example".into());
+        evidence.sender = Some("x@shown.example".into());
+        assert_eq!(evidence.responsible_address(), None, "nobody was shown");
+        evidence.spf.result = Finding::Pass;
+        evidence.spf.domain = "shown.example".into();
+        assert_eq!(evidence.responsible_address(), Some("x@shown.example"));
+        evidence.dmarc.result = Finding::Pass;
+        evidence.dmarc.domain = "bank.example".into();
+        assert_eq!(evidence.responsible_address(), Some("boss@bank.example"));
+        evidence.author = None;
+        assert_eq!(evidence.responsible_address(), None);
     }
 
     #[test]

@@ -62,7 +62,9 @@ pub use self::{
 pub use conduct::{Conduct, ConductPolicy, HelloForm};
 pub use dmarc_record::{DmarcRecord, ReportPlace};
 pub use evidence::{ArcChain, Author, Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
-pub use gather::{Arrival, DnsTrouble, Limits, ReportRequest, Screener, ScreenerError};
+pub use gather::{
+    Arrival, DnsTrouble, Limits, ReportRequest, Screener, ScreenerError, author_address,
+};
 pub use history::{Greylisting, History, HistoryPolicy, Standing};
 pub use links::linked_domains;
 pub use lists::{Answers, DnsList, ListedBy, Listing};

@@ -1,6 +1,7 @@
 //! Rules against an outbreak (clause 5.2(2)): what malware is known by before any scanner knows it. They hold from the moment that
 //! somebody makes one until it ends, for mail from outside and for submissions.
 
+use ::malware::FileMark;
 use message::{
     Address, Domain, Limits,
     header::{AddressItem, Header, decode_words, parse_addresses},
@@ -136,7 +137,9 @@ impl Marks {
         }
     }
 
-    fn of_parts(&self) -> bool {
+    /// Whether it names something that a part, or a file in one, has.
+    #[must_use]
+    pub fn of_parts(&self) -> bool {
         self.sha256.is_some() || self.name.is_some() || self.media_type.is_some()
     }
 
@@ -214,8 +217,28 @@ pub fn blocked(rules: &[Rule], sender: Option<&Address>, raw: &[u8]) -> Option<B
         raw,
         rules.iter().any(|rule| rule.marks.sha256.is_some()),
     );
+    strictest(&rules.iter().collect::<Vec<_>>(), &traits)
+}
+
+/// The strictest of `rules` that means the message for a file in it that `files` tells of, however deep that lies.
+#[must_use]
+pub fn blocked_inside(
+    rules: &[Rule],
+    sender: Option<&Address>,
+    raw: &[u8],
+    files: &[FileMark],
+) -> Option<Blocked> {
+    let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.marks.of_parts()).collect();
+    if rules.is_empty() || files.is_empty() {
+        return None;
+    }
+    let traits = Traits::of(sender, raw, false).with_files(files);
+    strictest(&rules, &traits)
+}
+
+fn strictest(rules: &[&Rule], traits: &Traits) -> Option<Blocked> {
     let meeting = rules.iter().filter_map(|rule| {
-        let what = rule.marks.meets(&traits)?;
+        let what = rule.marks.meets(traits)?;
         Some(Blocked {
             rule: rule.number,
             handling: rule.handling,
@@ -224,6 +247,18 @@ pub fn blocked(rules: &[Rule], sender: Option<&Address>, raw: &[u8]) -> Option<B
     });
     // The first of those that are equally strict.
     meeting.min_by_key(|blocked| std::cmp::Reverse(Handling::from(blocked.handling)))
+}
+
+impl Blocked {
+    /// The stricter of both; of equally strict ones the one with the lower number.
+    #[must_use]
+    pub fn or_stricter(self, other: Self) -> Self {
+        let weight = |one: &Self| (std::cmp::Reverse(Handling::from(one.handling)), one.rule);
+        match weight(&other) < weight(&self) {
+            true => other,
+            false => self,
+        }
+    }
 }
 
 /// What the verdict is, of evidence alone; staff hear of what is done with theirs.
@@ -295,6 +330,19 @@ impl Traits {
                 false => String::new(),
             },
         }
+    }
+}
+
+impl Traits {
+    /// The same, of files in it too.
+    #[must_use]
+    pub fn with_files(mut self, files: &[FileMark]) -> Self {
+        self.parts.extend(files.iter().map(|file| PartTraits {
+            name: folded(&file.name),
+            media_type: folded(&file.kind),
+            sha256: file.sha256.clone(),
+        }));
+        self
     }
 }
 
@@ -473,6 +521,70 @@ mod tests {
         assert_eq!(blocked(&rules[..1], None, MAIL).unwrap().rule, 1);
         assert_eq!(blocked(&[], None, MAIL), None);
         assert_eq!(blocked(&rules, None, b"Subject: x\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn files_within_are_met_as_parts_are() {
+        let rule = |number, handling, marks| Rule {
+            number,
+            marks,
+            handling,
+        };
+        let inner =
+            |name: &str, kind: &str, digit: &str| FileMark::new(name, kind, digit.repeat(64));
+        let files = [
+            inner("a.txt", "", "1"),
+            inner("PLAN.exe", "application/x-msdownload", "2"),
+        ];
+        let rules = [
+            rule(
+                1,
+                RuleHandling::Quarantine,
+                marks(|m| m.name = some("plan.*")),
+            ),
+            rule(
+                2,
+                RuleHandling::Refuse,
+                marks(|m| m.sha256 = some(&"2".repeat(64))),
+            ),
+            rule(
+                3,
+                RuleHandling::Refuse,
+                marks(|m| m.subject = some("請求書*")),
+            ),
+            rule(
+                4,
+                RuleHandling::Refuse,
+                marks(|m| (m.name, m.sha256) = (some("a.txt"), some(&"2".repeat(64)))),
+            ),
+        ];
+        let found = blocked_inside(&rules, None, MAIL, &files).unwrap();
+        assert_eq!((found.rule, found.what.as_str()), (2, "plan.exe"));
+        assert_eq!(
+            blocked_inside(&rules[..1], None, MAIL, &files)
+                .unwrap()
+                .rule,
+            1
+        );
+        assert_eq!(blocked_inside(&rules[2..], None, MAIL, &files), None);
+        assert_eq!(blocked_inside(&rules, None, MAIL, &[]), None);
+        let kind = [rule(
+            5,
+            RuleHandling::Refuse,
+            marks(|m| m.media_type = some("application/x-msdownload")),
+        )];
+        assert_eq!(blocked_inside(&kind, None, MAIL, &files).unwrap().rule, 5);
+        // Sender and subject are the message's, however deep the file lies.
+        let both = |sender: &str| marks(|m| (m.sender, m.name) = (some(sender), some("plan.exe")));
+        let of = |sender: &str| [rule(6, RuleHandling::Refuse, both(sender))];
+        assert!(blocked_inside(&of("bad.example"), None, MAIL, &files).is_some());
+        assert_eq!(
+            blocked_inside(&of("good.example"), None, MAIL, &files),
+            None
+        );
+        let one = blocked_inside(&rules[..1], None, MAIL, &files).unwrap();
+        assert_eq!(one.clone().or_stricter(found.clone()), found);
+        assert_eq!(found.clone().or_stricter(one), found);
     }
 
     #[test]

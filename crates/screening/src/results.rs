@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{Dmarc, Evidence, Finding, Iprev, Published, Signature, Spf};
+use crate::{Dmarc, Evidence, Finding, Handling, Iprev, Published, Screened, Signature, Spf};
 
 /// Signatures that the field tells of; the trail has all.
 const MOST_TOLD: usize = 10;
@@ -34,6 +34,41 @@ impl Evidence {
             put(format!("arc={result}{}", property("arc.sealer", last)));
         }
         put(dmarc(&self.dmarc));
+        value
+    }
+}
+
+impl Screened {
+    /// The verdict, for programs that sort mail by a field such as `X-Spam-Status`: `Yes` or `No`, then words with `=`. `marked` is
+    /// whether it goes into Junk, which a mailbox may have taught otherwise. Nothing in it is the message's own words.
+    #[must_use]
+    pub fn status(&self, marked: bool) -> String {
+        let (verdict, evidence) = (&self.verdict, &self.evidence);
+        let unwanted = marked || verdict.handling != Handling::Accept;
+        let mut value = format!(
+            "{}, handling={} because={}",
+            if unwanted { "Yes" } else { "No" },
+            match (marked, verdict.handling) {
+                (true, Handling::Accept) => Handling::Mark,
+                (_, handling) => handling,
+            }
+            .as_str(),
+            verdict.because.as_str(),
+        );
+        let mut put = |name: &str, number: String| {
+            value.extend([" ", name, "=", &number]);
+        };
+        if let Some(guess) = evidence.words.as_ref().and_then(|words| words.site) {
+            put("words", guess.junk.to_string());
+        }
+        if let Some(said) = evidence
+            .rspamd
+            .as_ref()
+            .filter(|said| said.action.is_some())
+        {
+            put("score", format!("{:.2}", f64::from(said.score)));
+            put("required", format!("{:.2}", f64::from(said.required)));
+        }
         value
     }
 }
@@ -207,6 +242,39 @@ mod tests {
         assert!(
             value.ends_with("dkim=none; arc=pass arc.sealer=list.example; dmarc=none"),
             "{value}"
+        );
+    }
+
+    #[test]
+    fn the_verdict_is_told_in_words_that_programs_sort_by() {
+        let mut evidence = evidence();
+        evidence.dmarc.result = Finding::Fail;
+        evidence.dmarc.policy = Some(Published::Quarantine);
+        evidence.words = Some(crate::Words {
+            site: Some(crate::Guess {
+                junk: 995,
+                words: 30,
+            }),
+            accounts: Vec::new(),
+        });
+        let said = |evidence: &Evidence, marked| {
+            let verdict = crate::Policy::default().judge(evidence);
+            let evidence = evidence.clone();
+            Screened { evidence, verdict }.status(marked)
+        };
+        let status = said(&evidence, true);
+        assert_eq!(
+            status,
+            "Yes, handling=mark because=dmarc-quarantine words=995"
+        );
+        let plain = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
+        assert_eq!(
+            said(&plain, false),
+            "No, handling=accept because=nothing-against"
+        );
+        assert_eq!(
+            said(&plain, true),
+            "Yes, handling=mark because=nothing-against"
         );
     }
 }

@@ -82,6 +82,10 @@ pub enum Cause {
     Macros,
     /// It holds what opens with a password only.
     Encrypted,
+    /// It is a part of a message that comes in several.
+    Partial,
+    /// It only says where a part of it is.
+    ExternalBody,
     /// Something in it could not be looked at.
     Incomplete,
     /// A scanner did not answer.
@@ -135,6 +139,8 @@ impl Cause {
             Self::Smuggling => "smuggling",
             Self::Macros => "macros",
             Self::Encrypted => "encrypted",
+            Self::Partial => "partial",
+            Self::ExternalBody => "external-body",
             Self::Incomplete => "incomplete",
             Self::ScannerDown => "scanner-down",
             Self::OldDefinitions => "old-definitions",
@@ -163,6 +169,7 @@ impl Cause {
                 | Self::Executable
                 | Self::Deception
                 | Self::Smuggling
+                | Self::Partial
         )
     }
 }

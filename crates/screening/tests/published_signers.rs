@@ -1,7 +1,7 @@
 //! DKIM (RFC 6376, 8463) and ARC (RFC 8617) against another implementation: what dkimpy signs and seals, as it is and altered on the
 //! way, and messages that its source holds, through the code that screens mail.
 //!
-//! There is a suite for ARC (ValiMail's), which no package registry has; these cases take its place.
+//! These cases stand beside the published suite for ARC (`published_arc.rs`), which knows RSA keys alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -9,7 +9,8 @@ use crate::{Error, Tx, params, sql, sql::Sql};
 pub fn keep(tx: &mut Tx<'_>, directory: &str, secret: &str) -> Result<(), Error> {
     let now = tx.now();
     tx.execute(
-        "INSERT INTO acme_account (directory, secret, made_at) VALUES (?1, ?2, ?3)",
+        "INSERT INTO acme_account (directory, secret, made_at) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (directory) DO UPDATE SET secret = ?2, made_at = ?3",
         params![directory, secret, now],
     )?;
     Ok(())

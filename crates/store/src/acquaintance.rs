@@ -16,6 +16,9 @@ pub const ONE: i64 = 1000;
 /// No weight is larger, however much is sent.
 const MOST: i64 = 1_000_000_000;
 
+/// Addresses of one domain that are remembered: who has a domain can make up any number. Of the rest the domain is known.
+pub const MOST_ADDRESSES: u32 = 10_000;
+
 /// Who is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
@@ -25,6 +28,8 @@ pub enum Who {
     Domain,
     /// A network and a MAIL FROM, joined by a space.
     Pair,
+    /// An address of a domain that was shown to send: the domain and the local part, joined by a space, so that a domain's stand together.
+    Address,
 }
 
 impl Who {
@@ -33,6 +38,7 @@ impl Who {
             Self::Network => 1,
             Self::Domain => 2,
             Self::Pair => 3,
+            Self::Address => 4,
         }
     }
 }
@@ -73,13 +79,16 @@ pub fn find(
     })
 }
 
-/// Adds weights to `name`, which is known from now on if it was not.
+/// Adds weights to `name`, which is known from now on if it was not; an address only while [`MOST_ADDRESSES`] are not reached.
 ///
 /// # Errors
 /// When the database fails.
 pub fn add(tx: &mut Tx<'_>, who: Who, name: &str, good: i64, bad: i64) -> Result<(), Error> {
     let now = tx.now();
     let known = find(tx, who, name, now)?;
+    if who == Who::Address && known.is_none() && is_full(tx, name)? {
+        return Ok(());
+    }
     let first = known.map_or(now, |known| known.first);
     let sum =
         |before: Option<i64>, more: i64| before.unwrap_or(0).saturating_add(more).clamp(0, MOST);
@@ -96,6 +105,23 @@ pub fn add(tx: &mut Tx<'_>, who: Who, name: &str, good: i64, bad: i64) -> Result
         ],
     )?;
     Ok(())
+}
+
+/// Whether of the domain of this address there are as many as are remembered.
+fn is_full(tx: &mut Tx<'_>, name: &str) -> Result<bool, Error> {
+    let domain = name.split(' ').next().unwrap_or_default();
+    // A space is followed by an exclamation mark.
+    let (from, to) = (format!("{domain} "), format!("{domain}!"));
+    let last =
+        "SELECT 1 FROM acquaintance WHERE kind = ?1 AND name >= ?2 AND name < ?3 LIMIT 1 OFFSET ?4";
+    let most = MOST_ADDRESSES - 1;
+    let found = sql::first(
+        tx,
+        last,
+        params![Who::Address.number(), &*from, &*to, most],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
 }
 
 /// Forgets up to `most` of these that did not come since `before`; returns how many.

@@ -23,12 +23,17 @@ use crate::Transfer;
 const WRITTEN_TO: i64 = 5 * ONE;
 /// What it counts that a recipient moved a message into Junk, or out of it.
 const MOVED: i64 = 5 * ONE;
-/// Domains of one submission that become known by it.
+/// Domains, and addresses, of one submission that become known by it.
 const MOST_WRITTEN_TO: usize = 20;
 /// Octets of a sender that is remembered.
 const MOST_SENDER: usize = 320;
 /// How many days those are remembered that come no more. A flood of made-up senders is forgotten soon.
-const REMEMBERED_DAYS: [(Who, i64); 3] = [(Who::Network, 120), (Who::Domain, 120), (Who::Pair, 7)];
+const REMEMBERED_DAYS: [(Who, i64); 4] = [
+    (Who::Network, 120),
+    (Who::Domain, 120),
+    (Who::Address, 120),
+    (Who::Pair, 7),
+];
 /// Rows that one commit forgets.
 const FORGOTTEN_AT_ONCE: u32 = 2000;
 
@@ -49,6 +54,7 @@ pub(crate) struct Note {
 pub(crate) async fn history(transfer: &Transfer, evidence: &Evidence) -> Result<History, Error> {
     let (network, pair) = (network(evidence.peer), pair(evidence));
     let domain = evidence.responsible().map(str::to_owned);
+    let address = evidence.responsible_address().map(str::to_lowercase);
     let now = transfer.store().now();
     let look = move |sql: &mut dyn Sql| {
         let mut of = |who, name: &str| {
@@ -57,10 +63,15 @@ pub(crate) async fn history(transfer: &Transfer, evidence: &Evidence) -> Result<
         };
         let network = of(Who::Network, &network)?;
         let domain = domain.map(|domain| of(Who::Domain, &domain)).transpose()?;
+        let address = address.map(|address| {
+            let found = acquaintance::find(sql, Who::Address, &by_domain(&address), now)?;
+            Ok::<_, Error>(standing(&address, found, now))
+        });
         let tried = acquaintance::find(sql, Who::Pair, &pair, now)?;
         Ok::<_, Error>(History {
             network,
             domain,
+            address: address.transpose()?,
             tried_for: tried.map(|tried| seconds(tried.first, now)),
         })
     };
@@ -95,6 +106,12 @@ fn network(peer: IpAddr) -> String {
     }
 }
 
+/// An address in the order in which a domain's stand together.
+fn by_domain(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    format!("{domain} {local}").to_lowercase()
+}
+
 fn pair(evidence: &Evidence) -> String {
     let sender = evidence.sender.as_deref().unwrap_or_default();
     let cut = sender.floor_char_boundary(MOST_SENDER);
@@ -124,6 +141,8 @@ impl Note {
             // A domain answers only for what it is shown to have sent.
             let domain = evidence.responsible().map(str::to_owned);
             adds.extend(domain.map(|domain| (Who::Domain, domain, good, bad)));
+            let address = evidence.responsible_address().map(by_domain);
+            adds.extend(address.map(|address| (Who::Address, address, good, bad)));
         }
         if verdict.because == Cause::Greylisted {
             adds.push((Who::Pair, pair(evidence), 0, 0));
@@ -148,21 +167,35 @@ impl Note {
         let field = header.iter().next().map(Field::unfolded);
         let domain = field.and_then(|value| screening::responsible_in(value.trim(), host));
         let (good, bad) = if junk { (0, MOVED) } else { (MOVED, 0) };
+        let author = screening::author_address(raw);
+        let author = author.filter(|author| domain.as_deref() == Some(author.domain().as_str()));
+        let author = author.map(|author| by_domain(&author.to_string()));
+        let address = author.map(|author| (Who::Address, author, good, bad));
         let add = domain.map(|domain| (Who::Domain, domain, good, bad));
         Self {
-            adds: add.into_iter().collect(),
+            adds: add.into_iter().chain(address).collect(),
             ..Self::default()
         }
     }
 
     /// What it says of domains that somebody here writes to them.
     pub(crate) fn of_correspondents<'a>(recipients: impl Iterator<Item = &'a Address>) -> Self {
-        let mut domains: Vec<&Domain> = recipients.map(Address::domain).collect();
+        let recipients: Vec<&Address> = recipients.collect();
+        let mut addresses: Vec<String> = recipients
+            .iter()
+            .map(|address| by_domain(&address.to_string()))
+            .collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        let mut domains: Vec<&Domain> = recipients.iter().map(|it| it.domain()).collect();
         domains.sort_unstable();
         domains.dedup();
         let add = |domain: &&Domain| (Who::Domain, domain.as_str().to_owned(), WRITTEN_TO, 0);
+        let domains = domains.iter().take(MOST_WRITTEN_TO).map(add);
+        let addresses = addresses.into_iter().take(MOST_WRITTEN_TO);
+        let addresses = addresses.map(|address| (Who::Address, address, WRITTEN_TO, 0));
         Self {
-            adds: domains.iter().take(MOST_WRITTEN_TO).map(add).collect(),
+            adds: domains.chain(addresses).collect(),
             ..Self::default()
         }
     }
@@ -194,7 +227,7 @@ impl Note {
     }
 }
 
-/// Forgets networks and domains that did not come for 120 days, and who was put off once and did not come again for 7; returns how many.
+/// Forgets networks, domains and addresses that did not come for 120 days, and who was put off once and did not come again for 7; returns how many.
 ///
 /// # Errors
 /// The store's.
@@ -257,7 +290,8 @@ mod tests {
             taken,
             [
                 (Who::Network, "192.0.2.0/24".to_owned(), ONE, 0),
-                (Who::Domain, "x.example".to_owned(), ONE, 0)
+                (Who::Domain, "x.example".to_owned(), ONE, 0),
+                (Who::Address, "x.example a".to_owned(), ONE, 0)
             ]
         );
         let refused = noted(Handling::Refuse, Cause::Listed, &evidence);

@@ -12,6 +12,8 @@ use store::QueueId;
 #[derive(Debug, Default)]
 pub(crate) struct Nest {
     expected: Mutex<Option<Expected>>,
+    /// Where the own probe's messages go.
+    sink: Mutex<Option<Address>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,8 @@ impl Drop for Canary {
 
 impl crate::Transfer {
     /// Waits for a canary to `address`, which is nobody's, until what is returned is dropped: RCPT takes the address from anybody
-    /// on the exchange's listener, the message is screened like every other, and it goes nowhere. One at a time is waited for.
+    /// on the exchange's listener, the message is screened like every other, and it goes nowhere. A server that hears its exchange servers
+    /// only takes it from whoever names the same address as sender. One at a time is waited for.
     #[must_use]
     pub fn wait_for_canary(&self, address: Address) -> Canary {
         let screened = Arc::default();
@@ -68,7 +71,46 @@ impl crate::Transfer {
     }
 }
 
+/// An address at which the own probe's messages are taken and thrown away. Dropped, it is nobody's again.
+pub struct Sink {
+    transfer: crate::Transfer,
+    address: Address,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sink")
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let mut sink = self.transfer.canary().sink.lock();
+        if sink.as_ref() == Some(&self.address) {
+            *sink = None;
+        }
+    }
+}
+
+impl crate::Transfer {
+    /// Takes what comes to `address`, which is nobody's and which nobody could guess, from anybody on the exchange's listener, until what is
+    /// returned is dropped: it is told in the trail, and thrown away unlooked at. There is one such address at a time.
+    #[must_use]
+    pub fn throw_away_at(&self, address: Address) -> Sink {
+        *self.canary().sink.lock() = Some(address.clone());
+        Sink {
+            transfer: self.clone(),
+            address,
+        }
+    }
+}
+
 impl Nest {
+    /// Whether what comes to `address` is thrown away.
+    pub(crate) fn is_sink(&self, address: &Address) -> bool {
+        self.sink.lock().as_ref() == Some(address)
+    }
+
     /// Whether one is waited for at `address`.
     pub(crate) fn is_at(&self, address: &Address) -> bool {
         let expected = self.expected.lock();

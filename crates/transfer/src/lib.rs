@@ -70,7 +70,7 @@ use store::Store;
 use wire::{IdentityHandle, Shutdown};
 use world::World;
 
-pub use canary::Canary;
+pub use canary::{Canary, Sink};
 pub use connect::{ClientTls, ClientTlsError, Dialer, Dialing, TcpDialer, roots_from_pem};
 pub use dane::names_certificate;
 pub use resolver::{
@@ -80,7 +80,7 @@ pub use resolver::{
 pub use return_path::{ReturnPath, Unmarked};
 pub use settings::{
     Credentials, Dns, Dnssec, EightBit, InForce, Limits, Made, NextHop, Outbound, RecipientMemory,
-    Retry, Roles, Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
+    Retry, Roles, STATUS_FIELD, Screening, Settings, SettingsHandle, Times, TlsPolicy, Waits,
 };
 pub use surge::BounceSurge;
 pub use wire::{ExplicitNetwork, NetworkError};

@@ -38,18 +38,43 @@ pub(crate) fn without_return_path(raw: &[u8]) -> &[u8] {
 /// A message in a mailbox as it came: without what this server wrote on top, of which the Received field is the last.
 pub(crate) fn as_it_came(raw: &[u8]) -> &[u8] {
     let mut rest = without_return_path(raw);
-    for name in ["authentication-results", HANDLING_FIELD] {
-        rest = without_field(rest, name).unwrap_or(rest);
+    rest = without_field(rest, "authentication-results").unwrap_or(rest);
+    // The verdict's has the name that the settings gave it then.
+    let follows = |raw| {
+        [HANDLING_FIELD, "received"]
+            .iter()
+            .any(|name| begins_with(raw, name))
+    };
+    let is_ours = rest
+        .get(..2)
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(b"x-"));
+    if let Some(after) = without_any_field(rest)
+        && (is_ours && follows(after) && !follows(rest))
+    {
+        rest = after;
     }
+    rest = without_field(rest, HANDLING_FIELD).unwrap_or(rest);
     // Who puts a message into a mailbox by IMAP puts it as it is.
     without_field(rest, "received").unwrap_or(raw)
 }
 
 /// What follows a field, if the message begins with one of that name.
 fn without_field<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let start = raw.get(..name.len())?;
-    let is_it = start.eq_ignore_ascii_case(name.as_bytes()) && raw.get(name.len()) == Some(&b':');
-    let mut rest = is_it.then_some(raw)?;
+    begins_with(raw, name).then(|| without_any_field(raw))?
+}
+
+fn begins_with(raw: &[u8], name: &str) -> bool {
+    let start = raw.get(..name.len());
+    let is_it = start.is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
+    is_it && raw.get(name.len()) == Some(&b':')
+}
+
+/// What follows the first field; `None`: there is none.
+fn without_any_field(raw: &[u8]) -> Option<&[u8]> {
+    if raw.is_empty() {
+        return None;
+    }
+    let mut rest = raw;
     loop {
         let end = rest
             .iter()
@@ -65,6 +90,26 @@ fn without_field<'a>(raw: &'a [u8], name: &str) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_this_server_wrote_on_top_goes() {
+        let came = "From: <a@x.example>\r\n\r\ntext\r\n";
+        let received = "Received: from a\r\n\tby b; date\r\n";
+        for on_top in [
+            "",
+            "Return-Path: <a@x.example>\r\n",
+            "Return-Path: <>\r\nAuthentication-Results: b; spf=pass\r\n",
+            "Return-Path: <>\r\nAuthentication-Results: b;\r\n spf=pass\r\nX-Spam-Status: No,\r\n x\r\n",
+            "X-Our-Own: Yes\r\nX-Kakitome-Handling: mark\r\n",
+            "Authentication-Results: b; x\r\nX-Kakitome-Handling: mark\r\n",
+        ] {
+            let whole = format!("{on_top}{received}{came}");
+            assert_eq!(as_it_came(whole.as_bytes()), came.as_bytes(), "{on_top}");
+        }
+        for appended in [came, "Delivered-To: x\r\nReceived: z\r\n\r\n", ""] {
+            assert_eq!(as_it_came(appended.as_bytes()), appended.as_bytes());
+        }
+    }
 
     #[test]
     fn own_return_path_goes_and_the_rest_stays() {

@@ -223,4 +223,26 @@ mod tests {
             assert_eq!(unpacked(&packed, MOST), Err(why));
         }
     }
+
+    #[test]
+    fn bombs_cost_no_more_than_their_bounds() {
+        // Within each other: the outer one is small enough, and nothing that lies in it is opened.
+        let inner = gzip(&vec![0; 8 << 20]);
+        let nested = gzip(&inner);
+        assert_eq!(unpacked(&nested, MOST), Ok(inner));
+        // As deflate can at most, a thousand to one: no more than one octet beyond the bound is unpacked.
+        let zeros = vec![0; 64 << 20];
+        let bomb = gzip(&zeros);
+        assert!(bomb.len() * 900 < zeros.len(), "{}", bomb.len());
+        assert_eq!(unpacked(&bomb, MOST), Err(UnpackError::TooLarge(MOST)));
+        // Blocks that hold nothing, of which there are any number, give nothing in time that grows with what came.
+        let mut empty = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
+        for _ in 0..200_000 {
+            empty.extend([0, 0, 0, 0xff, 0xff]);
+        }
+        assert_eq!(unpacked(&empty, MOST), Err(UnpackError::Damaged));
+        // A second member, and a zip file's second file, are not looked at.
+        let two = [gzip(b"one"), gzip(b"two")].concat();
+        assert_eq!(unpacked(&two, MOST), Ok(b"one".to_vec()));
+    }
 }

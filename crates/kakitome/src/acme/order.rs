@@ -4,8 +4,8 @@ use std::{fs, time::Duration};
 
 use data_encoding::BASE64URL_NOPAD;
 use instant_acme::{
-    Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount,
-    NewOrder, Order, OrderStatus, RetryPolicy,
+    Account, AccountBuilder, AccountCredentials, AuthorizationStatus, ChallengeType,
+    Error as AcmeError, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 use rcgen::{CertificateParams, KeyPair};
 use store::{AccountId, Recorded, acme};
@@ -17,6 +17,8 @@ use crate::{
     site::Site,
 };
 
+/// The authority does not know the account (RFC 8555, section 6.7).
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 /// How long it is asked whether the authority is done.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -28,12 +30,21 @@ pub(super) async fn certificate(site: &Site, rules: &AcmeRules) -> Result<String
     let settings = site.settings();
     let key_file = site.path.join(&settings.tls.key);
     let request = request(&key_file, rules)?;
-    let account = account(site, rules).await?;
     let names: Vec<Identifier> = rules.names.iter().cloned().map(Identifier::Dns).collect();
-    let mut order = account
-        .new_order(&NewOrder::new(&names))
-        .await
-        .map_err(|e| format!("the order was not taken: {e}"))?;
+    let wanted = NewOrder::new(&names);
+    let account = account(site, rules).await?;
+    let ordered = match account.new_order(&wanted).await {
+        Err(AcmeError::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+            tracing::warn!(
+                directory = rules.directory,
+                "the authority does not know this site's account any more: another is made"
+            );
+            let account = new_account(builder(rules)?, site, rules).await?;
+            account.new_order(&wanted).await
+        }
+        ordered => ordered,
+    };
+    let mut order = ordered.map_err(|e| format!("the order was not taken: {e}"))?;
     let answers = Answers::listen(site, rules)?;
     prove(&mut order, rules.challenge, &answers).await?;
     let patience = RetryPolicy::new().timeout(PATIENCE);
@@ -65,17 +76,30 @@ fn request(key_file: &std::path::Path, rules: &AcmeRules) -> Result<Vec<u8>, Str
 
 /// The account of this site at the authority, made at the first time.
 async fn account(site: &Site, rules: &AcmeRules) -> Result<Account, String> {
-    let builder = match &rules.ca_file {
-        Some(file) => Account::builder_with_root(file),
-        None => Account::builder(),
-    };
-    let builder = builder.map_err(|e| format!("TLS to the authority cannot be set up: {e}"))?;
+    let builder = builder(rules)?;
     if let Some(known) = known(site, rules).await? {
         return builder
             .from_credentials(known)
             .await
             .map_err(|e| format!("the authority cannot be reached: {e}"));
     }
+    new_account(builder, site, rules).await
+}
+
+fn builder(rules: &AcmeRules) -> Result<AccountBuilder, String> {
+    let builder = match &rules.ca_file {
+        Some(file) => Account::builder_with_root(file),
+        None => Account::builder(),
+    };
+    builder.map_err(|e| format!("TLS to the authority cannot be set up: {e}"))
+}
+
+/// An account that takes the place of the one before, if there was one.
+async fn new_account(
+    builder: AccountBuilder,
+    site: &Site,
+    rules: &AcmeRules,
+) -> Result<Account, String> {
     let contact: Vec<&str> = rules.contact.iter().map(String::as_str).collect();
     let wish = NewAccount {
         contact: &contact,

@@ -1,5 +1,5 @@
-//! The site's own listeners, probed as a stranger would (clauses 4.3(6), 5.1(1), 6.1(1)): nothing is delivered and nobody's
-//! login fails. Each run is an event.
+//! The site's own listeners, probed as a stranger would (clauses 4.3(6), 5.1(1), 6.1(1)): nothing is delivered, since messages go to an
+//! address at which they are thrown away, and nobody's login fails. Each run is an event.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -16,7 +16,7 @@ use world::Timestamp;
 
 use crate::{
     incidents::{self, When},
-    settings::Service,
+    settings::{Role, Service},
     site::Site,
 };
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(
         "relay-probe-{:016x}",
         u64::from_le_bytes(site.world.bytes())
     );
-    let plans = plans(site, only, &mark).await?;
+    let (plans, _sink) = plans(site, only, &mark).await?;
     let begun = by.event(Kind::ProbeBegun).detail("mark", mark);
     site.record(begun).await?;
     for (service, plan) in plans {
@@ -91,8 +91,11 @@ pub(crate) async fn run(
     Ok(all)
 }
 
+/// Each service with its plan, and what takes the messages that are sent, until it is dropped.
+type Plans = (Vec<(Service, Plan)>, Option<transfer::Sink>);
+
 /// One plan for each service, at the first address that it listens on.
-async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Vec<(Service, Plan)>, OwnError> {
+async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Plans, OwnError> {
     let settings = site.settings();
     let roots = settings
         .probe
@@ -103,6 +106,7 @@ async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Vec<(Service,
         .first()
         .map(|keys| keys.name.get_ref().clone());
     let recipient = known_address(site, domain.as_deref()).await?;
+    let sink = sink(site, domain.as_deref());
     let mut plans: Vec<(Service, Plan)> = Vec::new();
     for (service, address) in site.listeners() {
         let Some((protocol, tls)) = spoken(service) else {
@@ -119,9 +123,26 @@ async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Vec<(Service,
         plan.recipient.clone_from(&recipient);
         plan.outside = format!("{mark}@{}", outside(domain.as_deref()));
         plan.only = only.to_vec();
+        if let Some((address, _)) = &sink {
+            plan.deliver = true;
+            plan.deliver_to = Some(address.to_string());
+        }
         plans.push((service, plan));
     }
-    Ok(plans)
+    Ok((plans, sink.map(|(_, sink)| sink)))
+}
+
+/// An address that messages of the probe are sent to and thrown away at; `None`: this site takes no mail from strangers.
+fn sink(site: &Site, domain: Option<&str>) -> Option<(Address, transfer::Sink)> {
+    if !site.settings().has(Role::Exchange) {
+        return None;
+    }
+    let domain = Domain::parse(domain?).ok()?;
+    let chance: [u8; 16] = site.world.bytes();
+    let name: String = chance.iter().map(|octet| format!("{octet:02x}")).collect();
+    let address = Address::new(&format!("probe-{name}"), domain).ok()?;
+    let sink = site.transfer.throw_away_at(address.clone());
+    Some((address, sink))
 }
 
 /// A domain that is not the site's (RFC 2606, section 3).

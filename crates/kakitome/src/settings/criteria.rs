@@ -162,6 +162,8 @@ pub(crate) struct HistoryKeys {
     /// How long mail is put off that nobody is shown to send.
     greylisting: Option<Spanned<Time>>,
     remembers_networks: bool,
+    /// Whether an address answers before its domain.
+    addresses: bool,
 }
 
 impl Default for HistoryKeys {
@@ -174,6 +176,7 @@ impl Default for HistoryKeys {
             good_percent: Spanned::new(0..0, policy.good_share),
             greylisting: None,
             remembers_networks: Greylisting::default().remembers_networks,
+            addresses: policy.addresses,
         }
     }
 }
@@ -467,6 +470,7 @@ impl HistoryKeys {
             least: self.least,
             bad_share: *self.bad_percent.get_ref(),
             good_share: *self.good_percent.get_ref(),
+            addresses: self.addresses,
             greylisting: self.greylisting.as_ref().map(|wait| Greylisting {
                 wait: wait.get_ref().0,
                 remembers_networks: self.remembers_networks,

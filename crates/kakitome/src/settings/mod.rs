@@ -530,6 +530,7 @@ mod tests {
                 9,
             ),
             ("[screening.history]\ngreylisting = \"0s\"\n", 9),
+            ("[screening]\nstatus_field = \"Subject\"\n", 9),
             ("[screening.history]\ngood_percent = 90\n", 9),
             ("[screening.words]\njunk_from = 400\n", 9),
             ("[return_path]\nsurge = 1000000\n", 9),

@@ -119,6 +119,7 @@ impl Settings {
         }
         self.put_delivery(&mut made, directory)?;
         made.screening = self.screening_settings()?;
+        made.status_field = self.screening.status_field();
         made.quarantine_time = self.quarantine.keep.get_ref().0;
         made.return_path = self.return_path.made(directory, self.marks_usually())?;
         made.bounce_surge = self.return_path.bounce_surge();

@@ -26,6 +26,19 @@ const MOST_SIGNATURES: usize = 20;
 /// Domains of one message that lists may be asked about: each is up to three questions to each list.
 const MOST_TEXT_DOMAINS: usize = 100;
 
+/// Characters of a field's name.
+const MOST_FIELD_NAME: usize = 60;
+
+/// Whether a field of that name can be this server's alone: none that a standard gives a meaning to, or that the server writes otherwise.
+fn is_own_field(name: &str) -> bool {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+    let begin = name.get(..2).unwrap_or_default();
+    begin.eq_ignore_ascii_case("X-")
+        && (3..=MOST_FIELD_NAME).contains(&name.len())
+        && name.bytes().all(plain)
+        && !name.to_ascii_lowercase().starts_with("x-kakitome-")
+}
+
 /// `[screening]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -51,6 +64,8 @@ pub(crate) struct ScreeningKeys {
     pub(crate) unclear_author: ChoiceKeys,
     /// Mail about which the DNS could not be asked, where the answer would have decided.
     pub(crate) dns_trouble: TroubleKeys,
+    /// The field that tells recipients' programs the verdict; empty: none does.
+    pub(crate) status_field: Spanned<String>,
     /// Who looks for malware, and what is done about it.
     pub(crate) malware: MalwareKeys,
     /// How long strangers wait for the greeting.
@@ -87,6 +102,7 @@ impl Default for ScreeningKeys {
             spf_fail: policy.spf_fail.into(),
             unclear_author: policy.unclear_author.into(),
             dns_trouble: TroubleKeys::Defer,
+            status_field: Spanned::new(0..0, transfer::STATUS_FIELD.to_owned()),
             malware: MalwareKeys::default(),
             greeting_wait: Spanned::new(0..0, Time(Duration::ZERO)),
             rule: Vec::new(),
@@ -189,12 +205,25 @@ impl ScreeningKeys {
                 "greeting_wait is at most 30s: the standard has clients wait for 5 minutes";
             return Err(at(self.greeting_wait.span(), reason.into()));
         }
+        let name = self.status_field.get_ref();
+        if !name.is_empty() && !is_own_field(name) {
+            let reason = format!(
+                "status_field is a name of {MOST_FIELD_NAME} characters at most that begins with X- and has letters, digits and -; \"\": no field"
+            );
+            return Err(at(self.status_field.span(), reason));
+        }
         self.criteria().check(at)?;
         self.history.check(at)?;
         self.words.check(at)?;
         self.malware.check(at)?;
         self.rspamd.check(at)?;
         engines::check_milters(&self.milter, at)
+    }
+
+    /// The field that tells the verdict, if one does.
+    pub(crate) fn status_field(&self) -> Option<String> {
+        let name = self.status_field.get_ref();
+        (!name.is_empty()).then(|| name.clone())
     }
 
     /// What is done about what rspamd and milters say.

@@ -474,6 +474,7 @@ const SCREENING: &str = "
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
 # unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
+# status_field = \"X-Spam-Status\"  # tells filters the verdict on mail from outside, Yes or No and why; others' of that name go; \"\": none
 # greeting_wait = \"0s\"            # how long strangers wait for the greeting, to see whether they talk before; 30s at most
 # DNS lists (RFC 5782), of the client's address, or of a name: by = address, name, hello, sender, author, or text (the domains that links
 # in the text lead to, as SURBL, URIBL and DBL have them; text_domains of one message). answers that count; then, and where
@@ -505,11 +506,13 @@ const SCREENING: &str = "
 # many_refused = 5
 
 [screening.history]
-# What became of mail that came from the same domain, if it is shown to send, or else the same network; weights halve in 30 days.
+# What became of mail that came from the same address, if its domain is shown to send and enough is known of the address, or else the
+# same domain, or else the same network; weights halve in 30 days.
 # bad = \"mark\"                   # mail from those whose mail was not wanted: accept, mark, quarantine, refuse
 # least = 20                       # weight below which nobody has a reputation: 1 a message, 5 where a person moved it or wrote there
 # bad_percent = 80                 # of it not wanted: bad
 # good_percent = 10                # at most: good; not greylisted, nor judged by words
+# addresses = true                 # an address of which enough is known answers before its domain does
 # greylisting = \"5m\"             # puts mail off for so long that nobody is shown to send, by SPF or DKIM; default: not at all
 # remembers_networks = true        # a client whose mail passed is not put off for other senders
 
@@ -553,6 +556,8 @@ const SCREENING: &str = "
 # smuggling = \"mark\"              # pages that bring a file in themselves
 # macros = \"mark\"                 # documents with code
 # encrypted_archive = \"mark\"      # what opens with a password only
+# partial = \"refuse\"             # parts of messages that come in several (message/partial), of which nobody sees the whole
+# external_body = \"accept\"       # what a message only says the place of (message/external-body)
 # incomplete = \"mark\"             # what lies behind a limit below, is broken, or of a kind that is not opened
 # depth = 8                        # archives and messages within each other; 20 at most
 # entries = 2000                   # files of one message

@@ -2,6 +2,7 @@
 //! conversations in SMTP and IMAP, and other people's programs.
 #![allow(dead_code, unused_imports, reason = "each story uses a part")]
 
+pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod chromium;
 pub(crate) mod clamd;

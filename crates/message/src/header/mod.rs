@@ -28,7 +28,7 @@ pub use date::{SentDate, format_date, parse_date};
 pub use fields::{Field, Header, select_fields};
 pub use ids::{parse_id, parse_ids};
 pub use params::Params;
-pub use results::remove_results_of;
+pub use results::{remove_fields, remove_results_of};
 pub use words::{decode_words, encode_words};
 
 pub(crate) use fields::{is_blank, line_end};

@@ -17,6 +17,12 @@ pub fn remove_results_of(message: &mut Vec<u8>, host: &Domain) -> usize {
     })
 }
 
+/// Removes the fields of that name (in any case) from `message`, whatever they say; returns how many there were. Of a name that this
+/// server alone writes, before it writes its own.
+pub fn remove_fields(message: &mut Vec<u8>, name: &str) -> usize {
+    remove_fields_if(message, name, |_| true)
+}
+
 /// Whether the field's authserv-id is `host`: a token or a quoted string, behind any comments (RFC 8601, section 2.2).
 fn claims(value: &str, host: &Domain) -> bool {
     let mut lexer = Lexer::new(value);

@@ -166,6 +166,46 @@ fn the_test_file_is_found_in_every_archive() {
 }
 
 #[test]
+fn each_file_is_told_by_its_own_name_and_digest_however_deep_it_lies() {
+    let inner = zip(&[("dir/plan.dat", b"what is in it")]);
+    let facts = seen("a.zip", &zip(&[("inner.zip", &inner), ("b.txt", b"b")]));
+    let names: Vec<&str> = facts.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["a.zip", "inner.zip", "plan.dat", "b.txt"]);
+    let leaves: Vec<&str> = facts
+        .leaves
+        .iter()
+        .map(|leaf| leaf.sha256.as_str())
+        .collect();
+    let digests: Vec<&str> = facts
+        .files
+        .iter()
+        .map(|file| file.sha256.as_str())
+        .collect();
+    assert_eq!(digests, leaves);
+}
+
+#[test]
+fn what_is_not_in_the_message_is_noted() {
+    let with = |kind: &str| {
+        let raw = format!(
+            "From: <a@x.example>\r\nMIME-Version: 1.0\r\nContent-Type: {kind}\r\n\r\ntext\r\n"
+        );
+        inspect(raw.as_bytes(), Limits::default())
+    };
+    let facts = with("message/partial; id=\"a@b\"; number=2; total=3");
+    let note = facts.first(Concern::Partial).unwrap();
+    assert_eq!((note.what, note.detail.as_str()), (What::Partial, "2 of 3"));
+    let facts = with("Message/External-Body; access-type=URL; URL=\"http://x.example/\"");
+    let note = facts.first(Concern::ExternalBody).unwrap();
+    assert_eq!(
+        (note.what, note.detail.as_str()),
+        (What::ExternalBody, "URL")
+    );
+    let facts = with("text/plain");
+    assert!(facts.concerns.is_empty(), "{facts:?}");
+}
+
+#[test]
 fn what_an_archive_is_called_hides_nothing() {
     let archive = zip(&[("bad.txt", &test_virus())]);
     for name in ["picture.jpg", "", "a.zip.", "a.7z"] {

@@ -1,9 +1,11 @@
 //! ARC (RFC 8617): who handed the message on, and what the first of them saw.
 
-use mail_auth::{AuthenticatedMessage, DkimResult, common::crypto::Algorithm};
+use mail_auth::{
+    AuthenticatedMessage, DkimResult, arc::ChainValidation, common::crypto::Algorithm,
+};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Screener, dkim::MOST_SIGNED_FIELDS};
+use super::{Screener, arc_form, dkim::MOST_SIGNED_FIELDS};
 use crate::{
     ArcChain, Finding,
     evidence::{self, MOST_SEALERS},
@@ -31,6 +33,10 @@ impl Screener {
                 .and_then(|field| dmarc_of(field.value))
                 .unwrap_or_default();
         }
+        let ended = message
+            .as_headers
+            .iter()
+            .any(|seal| seal.header.cv == ChainValidation::Fail);
         let (result, reason) = match unacceptable(message) {
             Some(reason) => (Finding::Fail, reason.to_owned()),
             None => match timeout_at(by, self.asking.verify_arc(message)).await {
@@ -43,6 +49,7 @@ impl Screener {
             sets: u32::try_from(sets).unwrap_or(u32::MAX),
             sealers,
             first_dmarc,
+            ended,
             reason,
         }
     }
@@ -80,7 +87,7 @@ fn unacceptable(message: &AuthenticatedMessage<'_>) -> Option<&'static str> {
     {
         Some("SHA-1 is not accepted (RFC 8301)")
     } else {
-        None
+        arc_form::fault(message)
     }
 }
 

@@ -5,6 +5,7 @@
 //! here, with the reason.
 
 mod arc;
+mod arc_form;
 mod author;
 mod body;
 mod dkim;
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+pub use author::author_address;
 pub use dmarc::{DnsTrouble, ReportRequest};
 use hickory_resolver::{
     TokioResolver,
@@ -177,7 +179,8 @@ impl Screener {
         );
         found.iprev = iprev;
         found.arc = arc;
-        let (author, domain) = author::of(raw);
+        let (author, domain, address) = author::read(raw);
+        found.author = address.map(|address| evidence::address(&address.to_string()));
         found.dmarc = self
             .dmarc(
                 author,

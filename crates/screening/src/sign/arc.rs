@@ -82,6 +82,9 @@ fn is_of(field: &Field<'_>, instance: u32) -> bool {
 
 /// The number of the next set, and what it says of those before it.
 fn next(chain: &ArcChain) -> Option<(u32, &'static str)> {
+    if chain.ended {
+        return None;
+    }
     let validation = match chain.result {
         Finding::None => "none",
         Finding::Pass => "pass",

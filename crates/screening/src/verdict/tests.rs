@@ -33,7 +33,7 @@ fn with_chain(result: Finding, sealers: &[&str], first_dmarc: &str) -> Evidence 
         sets: u32::try_from(sealers.len()).unwrap(),
         sealers: sealers.iter().map(|sealer| (*sealer).to_owned()).collect(),
         first_dmarc: first_dmarc.into(),
-        reason: String::new(),
+        ..ArcChain::default()
     };
     evidence
 }

@@ -129,6 +129,7 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "missed" List: "The scanners that did not.";
             Sometimes "reply" Text: "What the server said to it, if it said anything.";
             Sometimes "reason" Text: "Why it did not come as far as the scanners, if it did not.";
+            Sometimes "due" Text: "When it should have been sent, if the server was not there then: it is late.";
     }
 };
 

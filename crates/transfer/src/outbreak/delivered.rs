@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use directory::{Person, Role};
 use jiff::Timestamp;
+use malware::FileMark;
 use message::{
     Address, Limits,
     header::{Header, parse_addresses},
@@ -175,18 +176,37 @@ async fn look(
 ) -> Result<Option<String>, Error> {
     let store = transfer.store();
     let raw = store.body(delivered.account, delivered.body).await?;
+    let files = match marks.of_parts() {
+        true => inside(transfer, trace::as_it_came(&raw)).await?,
+        false => Vec::new(),
+    };
     let marks = Arc::clone(marks);
-    store.blocking(move || Ok(means(&marks, &raw))).await
+    store
+        .blocking(move || Ok(means(&marks, &raw, &files)))
+        .await
 }
 
-fn means(marks: &Marks, raw: &[u8]) -> Option<String> {
+/// What rules may know the files by that lie in a message, however deep; none where the site has nobody look into attachments.
+async fn inside(transfer: &Transfer, raw: &[u8]) -> Result<Vec<FileMark>, Error> {
+    let scanners = transfer.scanners();
+    let Some(workers) = scanners.as_ref().and_then(|all| all.workers.as_ref()) else {
+        return Ok(Vec::new());
+    };
+    let facts = workers.inspect(raw).await;
+    // Not known is not "not meant".
+    let facts =
+        facts.map_err(|error| Error::Corrupt(format!("it cannot be looked into: {error}")))?;
+    Ok(facts.files)
+}
+
+fn means(marks: &Marks, raw: &[u8], files: &[FileMark]) -> Option<String> {
     let sender = sender(raw);
     let traits = Traits::of(
         sender.as_ref(),
         trace::as_it_came(raw),
         marks.sha256.is_some(),
     );
-    let what = marks.meets(&traits)?;
+    let what = marks.meets(&traits.with_files(files))?;
     Some(what.chars().take(MOST_WHAT).collect())
 }
 
@@ -404,8 +424,22 @@ mod tests {
         };
         // Of what came, without what delivery wrote on top.
         let digest = "d3d2ae3954a1bccf972823e5acc24c5414055ab0926f73c6c7b3c8721cc73cbc".to_owned();
-        assert!(means(&marks(Some(digest), None), stored.as_bytes()).is_some());
-        assert!(means(&marks(None, Some("bounce@else.example")), stored.as_bytes()).is_some());
-        assert!(means(&marks(None, Some("another.example")), stored.as_bytes()).is_none());
+        assert!(means(&marks(Some(digest), None), stored.as_bytes(), &[]).is_some());
+        assert!(
+            means(
+                &marks(None, Some("bounce@else.example")),
+                stored.as_bytes(),
+                &[]
+            )
+            .is_some()
+        );
+        assert!(
+            means(
+                &marks(None, Some("another.example")),
+                stored.as_bytes(),
+                &[]
+            )
+            .is_none()
+        );
     }
 }

@@ -104,7 +104,7 @@ impl Accepted {
                 }
                 self.local.push(target.address.clone());
             }
-            Place::Nowhere => {}
+            Place::Nowhere | Place::Sink => {}
             Place::Queue(destination) => {
                 let again = self
                     .queued

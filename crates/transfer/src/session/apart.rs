@@ -102,7 +102,7 @@ impl Conversation<'_> {
                         add(&target.address, Waits::Here(recipient.account));
                     }
                 }
-                Place::Nowhere => {}
+                Place::Nowhere | Place::Sink => {}
                 Place::Queue(destination) => {
                     add(&target.address, Waits::Away(destination.clone()));
                 }

@@ -77,6 +77,8 @@ pub(super) enum Place {
     Queue(String),
     /// Nowhere: it is a canary.
     Nowhere,
+    /// Nowhere: the own probe sends it, to see how messages end.
+    Sink,
 }
 
 impl Open {
@@ -128,6 +130,12 @@ impl Open {
         self.targets
             .iter()
             .any(|target| matches!(target.place, Place::Nowhere))
+    }
+
+    /// Whether it is of the own probe alone, and is taken and thrown away.
+    pub(super) fn is_for_sink(&self) -> bool {
+        let sinks = |target: &Target| matches!(target.place, Place::Sink);
+        !self.targets.is_empty() && self.targets.iter().all(sinks)
     }
 
     /// When so many octets must have come: after `grace`, a message brings `rate` octets a second on average, or it
@@ -205,17 +213,24 @@ impl Conversation<'_> {
         }
     }
 
+    /// Clause 6.1(1)a: a mailbox server hears its exchange servers and nobody else.
+    fn is_shut_to_strangers(&self) -> bool {
+        let mailboxes_alone = self.settings.roles == Roles::Mailbox;
+        self.listener == Listener::Exchange && mailboxes_alone && !self.trusted
+    }
+
     async fn judge_sender(&self, sender: Option<&Address>) -> Result<(), Refusal> {
         let not_yours =
             || Refusal::new::<553>(Detail::NOT_AUTHORIZED, "This sender address is not yours");
         let directory = self.transfer.directory();
         match (self.listener, &self.login) {
-            (Listener::Exchange, _) if self.settings.roles == Roles::Mailbox && !self.trusted => {
-                // Clause 6.1(1)a: a mailbox server hears its exchange servers and nobody else.
-                Err(Refusal::new::<550>(
-                    Detail::NOT_AUTHORIZED,
-                    "This server takes mail from its exchange servers only",
-                ))
+            (Listener::Exchange, _) if self.is_shut_to_strangers() => {
+                // But its own canary, which names itself by an address that nobody else knows.
+                let is_canary = sender.is_some_and(|sender| self.transfer.canary().is_at(sender));
+                match is_canary {
+                    true => Ok(()),
+                    false => Err(exchange_servers_only()),
+                }
             }
             (Listener::Exchange, _) => Ok(()),
             (Listener::Submission | Listener::Submissions, Some(login)) => {
@@ -356,6 +371,12 @@ impl Conversation<'_> {
         if self.listener == Listener::Exchange && self.transfer.canary().is_at(address) {
             return Ok(Place::Nowhere);
         }
+        if self.is_shut_to_strangers() {
+            return Err(exchange_servers_only());
+        }
+        if self.listener == Listener::Exchange && self.transfer.canary().is_sink(address) {
+            return Ok(Place::Sink);
+        }
         let directory = self.transfer.directory();
         let is_own = directory.is_own(address.domain());
         if !is_own {
@@ -427,6 +448,13 @@ impl Conversation<'_> {
 pub(super) const ANSWERS_NOTHING: &str = "forged-sender";
 /// Local parts that take whatever comes.
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
+
+fn exchange_servers_only() -> Refusal {
+    Refusal::new::<550>(
+        Detail::NOT_AUTHORIZED,
+        "This server takes mail from its exchange servers only",
+    )
+}
 
 pub(super) fn login_ended() -> Refusal {
     Refusal::new::<535>(Detail::BAD_CREDENTIALS, "Your login has ended")

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use directory::LocalRecipient;
+use malware::FileMark;
 use message::Domain;
 use screening::{
     Arrival, Conduct, Evidence, HelloForm, ListedBy, Policy, Screened, Screener, Words,
@@ -36,6 +37,7 @@ impl Conversation<'_> {
         let has_rules =
             self.listener.is_submission() && policy.rules.iter().any(|rule| rule.submissions);
         let outbreak = self.transfer.outbreak_rules();
+        let rules = outbreak.clone();
         let anybody = authentication.is_some() || scanners.is_some() || has_rules;
         if !anybody && outbreak.is_empty() {
             return None;
@@ -78,7 +80,13 @@ impl Conversation<'_> {
             evidence.patterns_of = policy.patterns_digest().to_owned();
         }
         evidence.words = words;
+        let files = said.as_ref().map_or(&[][..], |said| said.files.as_slice());
+        let inside = self.blocked_inside(rules, &shared, files).await;
         *raw = Arc::unwrap_or_clone(shared);
+        let blocked = match (blocked, inside) {
+            (Some(one), Some(other)) => Some(one.or_stricter(other)),
+            (one, other) => one.or(other),
+        };
         if let Some(blocked) = blocked {
             evidence = evidence.with_blocked(blocked);
         }
@@ -145,13 +153,26 @@ impl Conversation<'_> {
         let look = move || outbreak::blocked(&rules, sender.as_ref(), &shared);
         match self.read_in(raw.len(), look).await {
             Some(blocked) => blocked,
-            // Never "not meant": the strictest there is, for now.
-            None => Some(Blocked {
-                rule: 0,
-                handling: RuleHandling::Defer,
-                what: String::new(),
-            }),
+            None => Some(not_known()),
         }
+    }
+
+    /// The rule that means the message for a file that the inspection saw in it.
+    async fn blocked_inside(
+        &self,
+        rules: Vec<Rule>,
+        raw: &Arc<Vec<u8>>,
+        files: &[FileMark],
+    ) -> Option<Blocked> {
+        if rules.is_empty() || files.is_empty() {
+            return None;
+        }
+        let (sender, shared) = (self.open.sender().cloned(), Arc::clone(raw));
+        let (size, files) = (raw.len(), files.to_vec());
+        let look = move || outbreak::blocked_inside(&rules, sender.as_ref(), &shared, &files);
+        self.read_in(size, look)
+            .await
+            .unwrap_or_else(|| Some(not_known()))
     }
 
     /// The names of those that were found; `None`: the reader failed, and the evidence does not say that anything was looked for.
@@ -212,12 +233,21 @@ impl Conversation<'_> {
             .iter()
             .flat_map(|target| match &target.place {
                 Place::Here(recipients) => recipients.as_slice(),
-                Place::Nowhere | Place::Queue(_) => &[],
+                Place::Nowhere | Place::Sink | Place::Queue(_) => &[],
             });
         let keeps = here.filter(|recipient: &&LocalRecipient| recipient.keeps);
         let mut accounts: Vec<AccountId> = keeps.map(|recipient| recipient.account).collect();
         accounts.sort_unstable();
         accounts.dedup();
         accounts
+    }
+}
+
+/// Where it could not be found out whether a rule means a message: never "not meant", the strictest there is, for now.
+fn not_known() -> Blocked {
+    Blocked {
+        rule: 0,
+        handling: RuleHandling::Defer,
+        what: String::new(),
     }
 }

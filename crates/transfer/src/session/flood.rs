@@ -77,7 +77,8 @@ impl Conversation<'_> {
         let is_wanted = screened
             .is_none_or(|(_, screened)| screened.verdict.handling == Handling::Accept)
             && self.open.sender().is_some()
-            && !self.open.is_canary();
+            && !self.open.is_canary()
+            && !self.open.is_for_sink();
         if is_wanted && self.is_from_outside() {
             let recipients = self.open.targets.len();
             let (floods, limits) = (self.transfer.floods(), &self.settings.limits);

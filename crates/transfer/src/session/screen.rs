@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use message::{
     build,
-    header::{Field, Header, remove_results_of},
+    header::{Field, Header, remove_fields, remove_results_of},
 };
 use protocol::smtp::{Detail, Refusal};
 use screening::{Cause, Choice, Handling, Screened};
@@ -23,8 +23,12 @@ impl Conversation<'_> {
         id: QueueId,
         mut raw: Vec<u8>,
     ) -> Result<Vec<u8>, Refusal> {
+        if self.open.is_for_sink() {
+            self.open.discarded = true;
+            return Ok(raw);
+        }
         // An exchange server of ours has screened it already.
-        if self.listener == Listener::Exchange && self.trusted {
+        if self.listener == Listener::Exchange && self.trusted && !self.open.is_canary() {
             if is_marked(&raw) {
                 self.open.folder = Folder::Junk;
             }
@@ -39,6 +43,10 @@ impl Conversation<'_> {
             if forged > 0 {
                 tracing::info!(peer = %self.peer, %id, forged, "results that were not ours were removed");
             }
+        }
+        if let Some(name) = &settings.status_field {
+            // Nobody's but ours, and submissions have none.
+            remove_fields(&mut raw, name);
         }
         let screened = self.ask_engines(id, &settings, screened, &mut raw).await?;
         let refusal = screened.as_ref().and_then(|screened| refusal(id, screened));
@@ -105,7 +113,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// The fields that tell the recipient's programs what was found; none when it was not asked who it is from.
+    /// The fields that tell the recipient's programs what was found, and what was decided of mail from outside.
     pub(super) fn results_fields(&self) -> String {
         let Some((_, screened)) = &self.open.screened else {
             return String::new();
@@ -115,6 +123,15 @@ impl Conversation<'_> {
         if screened.evidence.authentication {
             let value = screened.evidence.authentication_results(host);
             fields = build::field("Authentication-Results", &value);
+        }
+        if let Some(name) = self
+            .settings
+            .status_field
+            .as_ref()
+            .filter(|_| self.is_from_outside())
+        {
+            let marked = self.open.folder == Folder::Junk;
+            fields.push_str(&build::field(name, &screened.status(marked)));
         }
         // The mailboxes may be another server's.
         if self.open.folder == Folder::Junk && !self.settings.roles.has_mailboxes() {

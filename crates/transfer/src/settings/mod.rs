@@ -86,6 +86,8 @@ pub struct Settings {
     pub outbound: Outbound,
     /// How it is found out who mail from outside is from, and what is done about it. Default `None`: it is not.
     pub screening: Option<Screening>,
+    /// The field that tells recipients' programs the verdict on mail from outside; `None`: none does. Default `X-Spam-Status`.
+    pub status_field: Option<String>,
     /// How return paths of own mail are signed. Default `None`: they are not.
     pub return_path: Option<crate::ReturnPath>,
     /// When refused bounces to mail that was never sent from here are a surge (clause 5.5(2)); `None`: never. Default
@@ -107,6 +109,9 @@ pub struct Settings {
     /// What is done about what they say.
     pub engine_policy: EnginePolicy,
 }
+
+/// What programs know best that sort mail by it.
+pub const STATUS_FIELD: &str = "X-Spam-Status";
 
 /// How mail from outside is screened.
 #[derive(Clone, Debug, Default)]
@@ -188,6 +193,7 @@ impl Default for Settings {
             retry: Retry::default(),
             outbound: Outbound::default(),
             screening: None,
+            status_field: Some(STATUS_FIELD.to_owned()),
             return_path: None,
             bounce_surge: Some(crate::BounceSurge::default()),
             quarantine_time: Duration::from_secs(30 * 86_400),
