@@ -167,7 +167,7 @@ pub(crate) fn note(backup: &Path, deletions: u64) -> io::Result<()> {
 ///
 /// # Errors
 /// [`Left`]; what was done until then stays.
-pub(crate) async fn purge(site: &Site, backup: &Path, by: By) -> Result<Repeated, Left> {
+pub(crate) async fn purge(site: &Site, backup: &Path, by: &By) -> Result<Repeated, Left> {
     let _alone = site.purging.lock().await;
     let Look::Ours(noted) = look(&site.path, backup) else {
         return Err(Left::Foreign);
@@ -227,7 +227,7 @@ pub(crate) async fn purge_all(site: &Site) -> Result<Vec<(Known, Result<Repeated
         let ended = match known.state {
             State::Clean => continue,
             State::Missing | State::Foreign => Err(Left::Foreign),
-            State::Due => purge(site, &known.backup, Actor::System.into()).await,
+            State::Due => purge(site, &known.backup, &Actor::System.into()).await,
         };
         tried.push((known, ended));
     }

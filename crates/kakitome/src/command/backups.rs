@@ -65,7 +65,7 @@ async fn purge(
     let mut failed = 0_usize;
     for backup in named {
         absolute(&backup)?;
-        match backups::purge(site, &backup, caller.by()).await {
+        match backups::purge(site, &backup, &caller.by()).await {
             Ok(done) => answer.item(&row(&backup, done)).await?,
             Err(why) => {
                 failed = failed.saturating_add(1);

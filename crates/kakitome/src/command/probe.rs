@@ -32,7 +32,7 @@ pub(super) async fn run(
     let ran = {
         let telling: &Answer = answer;
         let tell = |what: &str, done: u64, total: u64| telling.progress(what, done, Some(total));
-        own::run(site, caller.by(), &words.only, &tell).await
+        own::run(site, &caller.by(), &words.only, &tell).await
     };
     let all = ran.map_err(|error| match error {
         OwnError::Busy => Failure::Refused(error.to_string()),

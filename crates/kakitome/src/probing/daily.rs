@@ -41,9 +41,10 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         if !due.is_some_and(|time| is_due(time, since, now, &TimeZone::system())) {
             continue;
         }
+        let server = Actor::System.into();
         let ended = tokio::select! {
             () = shutdown.begun() => return,
-            ended = own::run(&site, Actor::System.into(), &[], &|_, _, _| {}) => ended,
+            ended = own::run(&site, &server, &[], &|_, _, _| {}) => ended,
         };
         match ended {
             Ok(_) => tell(&site),

@@ -62,7 +62,7 @@ pub(crate) type Tell<'t> = &'t (dyn Fn(&str, u64, u64) + Sync);
 /// Probes every listener that is for mail, and records what was found.
 pub(crate) async fn run(
     site: &Site,
-    by: By,
+    by: &By,
     only: &[Family],
     tell: Tell<'_>,
 ) -> Result<Vec<Probed>, OwnError> {
@@ -202,7 +202,7 @@ fn alarm(site: &Site, failed: &[String], unreached: &[String]) -> Option<Alarm> 
 }
 
 /// Writes the run down, and keeps its end for `status` and for the metrics.
-async fn record(site: &Site, by: By, only: &[Family], all: &[Probed]) -> Result<(), store::Error> {
+async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result<(), store::Error> {
     let with = |wanted: Verdict| -> Vec<String> {
         let reports = all
             .iter()
