@@ -95,7 +95,7 @@ impl Store {
             root: plan.root,
         };
         let note = checkpoint.signed(&shared.tree.key);
-        let sealed = self.commit(Vec::new(), move |tx| seal(tx, &plan, &note, how));
+        let sealed = self.commit(Vec::new(), move |tx| seal(tx, &plan, &note, &how));
         let sealed: Result<_, Error> = sealed.await;
         Ok(Some(sealed?.value))
     }
@@ -153,7 +153,7 @@ fn plan(sql: &mut dyn Sql, before: Option<Timestamp>) -> Result<Option<Plan>, Er
     }))
 }
 
-fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: Seal) -> Result<Recorded<Volume>, Error> {
+fn seal(tx: &mut Tx<'_>, plan: &Plan, note: &str, how: &Seal) -> Result<Recorded<Volume>, Error> {
     // A time that was made shorter meanwhile holds for what was written since.
     let years = plan.longest.unwrap_or(0).max(how.retain_years);
     let zoned = plan.to.to_zoned(jiff::tz::TimeZone::UTC);
