@@ -197,7 +197,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 fn due(site: &Site, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let settings = site.settings();
     let daily = settings.screening.malware.canary()?;
-    if !site.scanners().any() {
+    if !settings.has(Role::Exchange) || !site.scanners().any() {
         return None;
     }
     has_come(daily, last, now, &TimeZone::system())
@@ -248,6 +248,12 @@ async fn send_at(site: &Site, due: Option<Timestamp>) -> Result<Outcome, Failure
 /// An address of this site that nobody has and nobody could guess.
 fn recipient(site: &Site) -> Result<Address, String> {
     let settings = site.settings();
+    if !settings.has(Role::Exchange) {
+        return Err(
+            "this site has no exchange role, and takes mail from its exchange servers only"
+                .to_owned(),
+        );
+    }
     let own = settings.domains.first().map(|keys| keys.name.get_ref());
     let domain = own.and_then(|name| Domain::parse(name).ok());
     let domain = domain.ok_or("this site has no domain")?;
@@ -276,15 +282,10 @@ async fn converse(site: &Site, recipient: &Address) -> Result<String, String> {
     let hostname = site.settings().server.hostname.get_ref().clone();
     let stream = TcpStream::connect(listener(site)?).await.map_err(failed)?;
     let mut stream = BufReader::new(stream);
-    // A site with mailboxes alone hears strangers only who show so that they know of it; what they bring is scanned as a submission is.
-    let sender = match site.settings().has(Role::Exchange) {
-        true => String::new(),
-        false => recipient.to_string(),
-    };
     let commands = [
         (None, '2'),
         (Some(format!("EHLO {hostname}")), '2'),
-        (Some(format!("MAIL FROM:<{sender}>")), '2'),
+        (Some("MAIL FROM:<>".to_owned()), '2'),
         (Some(format!("RCPT TO:<{recipient}>")), '2'),
         (Some("DATA".to_owned()), '3'),
     ];

@@ -527,6 +527,25 @@ fn the_site_probes_its_own_listeners_and_says_so() {
         rows.iter()
             .any(|row| row["dialogue"].to_string().contains("STARTTLS"))
     );
+    // Its messages were taken at an address of their own, and thrown away.
+    let told = |check: &str| {
+        let mut of = rows.iter().filter(|row| row["listener"] == "smtp");
+        of.find(|row| row["check"] == check).unwrap()["verdict"].clone()
+    };
+    for check in [
+        "smuggling.lf-dot-lf",
+        "smuggling.crlf-dot-cr",
+        "smuggling.bdat-dot",
+    ] {
+        assert_eq!(told(check), "pass", "{check}");
+    }
+    let thrown = site.events(&["--kind", "message.discarded"]);
+    assert!(!thrown.is_empty());
+    let all = format!("{thrown:?}");
+    assert!(
+        all.contains("probe-") && !all.contains("postmaster@"),
+        "{all}"
+    );
     assert!(!attention(&site).contains("tls.certificate-chain"));
     let metrics = Program::new("curl")
         .words([

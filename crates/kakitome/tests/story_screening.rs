@@ -516,12 +516,12 @@ fn the_verdict_stands_in_a_field_that_nobody_forges() {
     );
     let told = fields(&story.newest("INBOX"), status);
     assert_eq!(told, ["No, handling=accept because=nothing-against"]);
-    let two = "writer@plain.example, other@else.example";
-    story.explained("x@plain.example", &forged(two, "x-spam-STATUS"), 250);
+    let apart = forged("boss@apart.example", "x-spam-STATUS");
+    story.explained("x@fail.example", &apart, 250);
     let message = story.newest("Junk");
     assert_eq!(
         fields(&message, status),
-        ["Yes, handling=mark because=unclear-author"]
+        ["Yes, handling=mark because=dmarc-quarantine"]
     );
     assert!(!message.contains("it is fine"), "{message}");
 
@@ -666,13 +666,4 @@ fn an_exchange_server_screens_and_the_mailbox_server_believes_it() {
             .all(|event| event["detail"].get("screening").is_none()),
         "{taken:?}"
     );
-    // Each has its canary, the mailbox server by its own listener, which hears no stranger.
-    for site in [&exchange, &mailbox] {
-        let caught = site.give(&["screening", "canary"]).remove(0);
-        assert_eq!(caught["caught"].to_string(), "[\"inspection\"]", "{caught}");
-        assert_eq!(caught["is_caught"], true, "{caught}");
-        assert_eq!(site.events(&["--kind", "scanner.canary"]).len(), 1);
-    }
-    let mut stranger = mailbox.smtp();
-    stranger.expect("MAIL FROM:<canary-0@city.example>", 550);
 }

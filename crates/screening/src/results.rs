@@ -267,7 +267,8 @@ mod tests {
             status,
             "Yes, handling=mark because=dmarc-quarantine words=995"
         );
-        let plain = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
+        let mut plain = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
+        plain.dmarc.author = crate::Author::One;
         assert_eq!(
             said(&plain, false),
             "No, handling=accept because=nothing-against"

@@ -55,8 +55,7 @@ impl Drop for Canary {
 
 impl crate::Transfer {
     /// Waits for a canary to `address`, which is nobody's, until what is returned is dropped: RCPT takes the address from anybody
-    /// on the exchange's listener, the message is screened like every other, and it goes nowhere. A server that hears its exchange servers
-    /// only takes it from whoever names the same address as sender. One at a time is waited for.
+    /// on the exchange's listener, the message is screened like every other, and it goes nowhere. One at a time is waited for.
     #[must_use]
     pub fn wait_for_canary(&self, address: Address) -> Canary {
         let screened = Arc::default();

@@ -213,24 +213,17 @@ impl Conversation<'_> {
         }
     }
 
-    /// Clause 6.1(1)a: a mailbox server hears its exchange servers and nobody else.
-    fn is_shut_to_strangers(&self) -> bool {
-        let mailboxes_alone = self.settings.roles == Roles::Mailbox;
-        self.listener == Listener::Exchange && mailboxes_alone && !self.trusted
-    }
-
     async fn judge_sender(&self, sender: Option<&Address>) -> Result<(), Refusal> {
         let not_yours =
             || Refusal::new::<553>(Detail::NOT_AUTHORIZED, "This sender address is not yours");
         let directory = self.transfer.directory();
         match (self.listener, &self.login) {
-            (Listener::Exchange, _) if self.is_shut_to_strangers() => {
-                // But its own canary, which names itself by an address that nobody else knows.
-                let is_canary = sender.is_some_and(|sender| self.transfer.canary().is_at(sender));
-                match is_canary {
-                    true => Ok(()),
-                    false => Err(exchange_servers_only()),
-                }
+            (Listener::Exchange, _) if self.settings.roles == Roles::Mailbox && !self.trusted => {
+                // Clause 6.1(1)a: a mailbox server hears its exchange servers and nobody else.
+                Err(Refusal::new::<550>(
+                    Detail::NOT_AUTHORIZED,
+                    "This server takes mail from its exchange servers only",
+                ))
             }
             (Listener::Exchange, _) => Ok(()),
             (Listener::Submission | Listener::Submissions, Some(login)) => {
@@ -371,9 +364,6 @@ impl Conversation<'_> {
         if self.listener == Listener::Exchange && self.transfer.canary().is_at(address) {
             return Ok(Place::Nowhere);
         }
-        if self.is_shut_to_strangers() {
-            return Err(exchange_servers_only());
-        }
         if self.listener == Listener::Exchange && self.transfer.canary().is_sink(address) {
             return Ok(Place::Sink);
         }
@@ -448,13 +438,6 @@ impl Conversation<'_> {
 pub(super) const ANSWERS_NOTHING: &str = "forged-sender";
 /// Local parts that take whatever comes.
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
-
-fn exchange_servers_only() -> Refusal {
-    Refusal::new::<550>(
-        Detail::NOT_AUTHORIZED,
-        "This server takes mail from its exchange servers only",
-    )
-}
 
 pub(super) fn login_ended() -> Refusal {
     Refusal::new::<535>(Detail::BAD_CREDENTIALS, "Your login has ended")

@@ -28,7 +28,7 @@ impl Conversation<'_> {
             return Ok(raw);
         }
         // An exchange server of ours has screened it already.
-        if self.listener == Listener::Exchange && self.trusted && !self.open.is_canary() {
+        if self.listener == Listener::Exchange && self.trusted {
             if is_marked(&raw) {
                 self.open.folder = Folder::Junk;
             }
