@@ -1,7 +1,6 @@
 //! Each check is met when all is well, and each can be broken: it then turns red, or says that it cannot tell.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code, reason = "other stories use the rest")]
 mod scene;
 #[path = "../../directory/tests/site/mod.rs"]
 mod site;

@@ -2,7 +2,6 @@
 //! The breaks of checks are in `story_checks`; here are the year, and the work that nobody does.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code, reason = "other stories use the rest")]
 mod scene;
 #[path = "../../directory/tests/site/mod.rs"]
 mod site;

@@ -82,7 +82,7 @@ fn a_name_server_that_lies_is_late_or_dies_in_its_answer_decides_nothing() {
     }
     let mut names = Unbound::start(&zones);
     let between = Between::names(&names.at());
-    let mut site = Site::new("city.example");
+    let site = Site::new("city.example");
     site.screened(&between.at());
     site.set("screening", "time = \"5s\"");
     let story = Story::of(site);
@@ -126,7 +126,7 @@ fn a_name_server_that_lies_is_late_or_dies_in_its_answer_decides_nothing() {
 fn an_rspamd_that_dies_in_its_answer_is_late_or_talks_nonsense_lets_nothing_in() {
     let rspamd = Engine::rspamd();
     let between = Between::http(rspamd.at());
-    let mut site = Site::new("city.example");
+    let site = Site::new("city.example");
     site.set(
         "screening.rspamd",
         &format!("address = \"{}\"", between.at()),

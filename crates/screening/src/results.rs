@@ -268,7 +268,7 @@ mod tests {
             "Yes, handling=mark because=dmarc-quarantine words=995"
         );
         let mut plain = Evidence::of_peer("192.0.2.1".parse().unwrap(), "c.example");
-        plain.dmarc.author = crate::Author::One;
+        plain.dmarc.author = Author::One;
         assert_eq!(
             said(&plain, false),
             "No, handling=accept because=nothing-against"

@@ -58,7 +58,10 @@ impl Decision {
             all.map(str::to_owned).collect()
         };
         let review = event.detail.get("review_at").and_then(|at| at.as_str());
-        let shared_on = event.detail.get("shared_on").and_then(|on| on.as_i64());
+        let shared_on = event
+            .detail
+            .get("shared_on")
+            .and_then(serde_json::Value::as_i64);
         Self {
             event: recorded.id,
             at: recorded.at,

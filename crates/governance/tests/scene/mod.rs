@@ -1,5 +1,10 @@
 //! A site of two people on which all is well, and everything that makes it otherwise.
-#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "each story uses a part"
+)]
 
 mod breaks;
 pub mod clauses;

@@ -7,7 +7,7 @@ use directory::{Person, Role};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde_json::json;
 use store::event::{self, Filter};
-use trail::{Actor, Event, Kind, Recorded};
+use trail::{Kind, Recorded};
 
 use super::{Answer, Failure, need};
 use crate::{
@@ -39,7 +39,7 @@ pub(super) async fn run(
     let now = site.world.now();
     let from = now - SignedDuration::from_hours(i64::from(words.days) * 24);
     // That somebody looked is what the check on bounces asks for (clause 5.5(1)).
-    let reading = Event::new(Kind::TrailRead, Actor::Person(caller.name.clone())).detail(
+    let reading = caller.by().event(Kind::TrailRead).detail(
         "bounces",
         json!({ "from": from.to_string(), "to": now.to_string() }),
     );

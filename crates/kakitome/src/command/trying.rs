@@ -10,7 +10,7 @@ use store::{
     event::{self, Filter},
     policy,
 };
-use trail::{Kind, Recorded};
+use trail::{By, Event, Kind, Recorded};
 
 use super::{Answer, Failure, screening::SCREENED};
 use crate::{cli::TryArgs, control::Request, settings, site::Site};
@@ -88,7 +88,8 @@ pub(super) async fn run(
     if words.figures {
         tally.figures(answer).await?;
     }
-    site.record(tally.event(&policy, caller, from)).await?;
+    site.record(tally.event(&policy, &caller.by(), from))
+        .await?;
     tally.tell(&policy, answer).await;
     Ok(())
 }
@@ -163,12 +164,12 @@ impl Tally {
     }
 
     /// What the review of the policy is told of it.
-    fn event(&self, policy: &Policy, caller: &Person, from: Timestamp) -> Event {
+    fn event(&self, policy: &Policy, by: &By, from: Timestamp) -> Event {
         let changes = self.changes.iter().map(|((was, would_be), count)| {
             (format!("{would_be} instead of {was}"), (*count).into())
         });
         let changes: serde_json::Map<String, serde_json::Value> = changes.collect();
-        Event::new(Kind::ScreeningTried, Actor::Person(caller.name.clone()))
+        by.event(Kind::ScreeningTried)
             .subject(policy.digest().to_string())
             .detail("from", from.to_string())
             .detail("judged", self.looked)

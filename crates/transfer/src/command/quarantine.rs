@@ -9,7 +9,7 @@ use store::{
     event::Filter,
     quarantine::{self, ByCause, Held, Selection},
 };
-use trail::{By, Kind};
+use trail::By;
 
 use super::CommandError;
 use crate::{
