@@ -224,6 +224,8 @@ pub struct LocalRecipient {
     pub keeps: bool,
     /// Addresses outside that it goes on to.
     pub onward: Vec<Address>,
+    /// Whose forwards these are: the account's identifier; empty without any.
+    pub forwarder: String,
 }
 
 /// Where a proof is given.

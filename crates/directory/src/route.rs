@@ -175,6 +175,7 @@ fn take(
             tag: tag.clone(),
             keeps: true,
             onward: Vec::new(),
+            forwarder: String::new(),
         };
         let further = onward.follow(sql, &mut recipient)?;
         if recipient.keeps && !always && !onward.has_room(sql, account)? {
@@ -232,6 +233,7 @@ impl Onward<'_> {
                 // What was permitted once, and is not any more, stays.
                 if entry.order.is_some() || self.options.outside_forwards {
                     recipient.onward.push(entry.target);
+                    recipient.forwarder = entry.identifier;
                 } else {
                     recipient.keeps = true;
                 }
@@ -255,6 +257,7 @@ impl Onward<'_> {
                     tag: None,
                     keeps: true,
                     onward: Vec::new(),
+                    forwarder: String::new(),
                 };
                 let more = self.follow(sql, &mut next)?;
                 further.push(next);

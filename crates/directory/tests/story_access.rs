@@ -477,6 +477,9 @@ async fn a_shared_identifier_names_who_it_was_and_ends_without_review() {
     let site = patient_site().await;
     let initial = site.issue("taro", OFFICE).await;
     office(&site, Service::Mra, &initial).await.unwrap();
+    // What its holder alone has used is not opened to others behind the holder's back.
+    let behind = shared_by(&site, &["jiro", "clerk"], 30).await.unwrap_err();
+    assert!(behind.to_string().contains("name taro among"), "{behind}");
     shared_by(&site, &["taro", "jiro"], 30).await.unwrap();
     // It has no password any more, and gets none.
     let refused = office(&site, Service::Mra, &initial).await;

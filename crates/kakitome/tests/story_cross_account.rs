@@ -490,6 +490,17 @@ fn no_command_opens_anothers_mail() {
     let refused = site.events(&[&kind[..], &["--actor", "suzuki"]].concat());
     let given = forbidden().count();
     assert!(refused.len() >= given, "{refused:?}");
+    // Which orders there are cannot be found out without a trace, either.
+    for words in [
+        "account share --order 999",
+        "account reading open --order 999",
+    ] {
+        let told = as_suzuki(words).run();
+        assert!(told.text().contains("role"), "{}", told.text());
+        let refused = site.events(&[&kind[..], &["--actor", "suzuki"]].concat());
+        let last = refused.last().unwrap();
+        assert_eq!(last["detail"]["words"], words, "{last}");
+    }
     assert_eq!(standing(&site, &tanaka), before);
 }
 

@@ -20,12 +20,15 @@ const MARKER: &str = "kaidan-no-shirushi-7141";
 const WORD: &str = "桜吹雪";
 /// Stands in mail that the person sent and that waits for another server.
 const QUEUED: &str = "machibito-no-shirushi-7142";
+/// In mail that the account forwards to where nobody answers.
+const FORWARDED: &str = "tabibito-no-shirushi-2093";
 
 /// tanaka has five messages, one of them in Private, the alias info@ and one message in the queue.
 fn town() -> (Site, Person) {
     let mut site = Site::new("city.example");
     // A next hop that nobody listens at.
     site.route("nowhere.example", "host = \"[127.0.0.1]\", port = 9");
+    site.set("directory", "outside_forwards = true");
     // Many are refused here, and nobody is to wait for it.
     site.set("directory", "free_failures = 100");
     site.serve();
@@ -56,6 +59,17 @@ fn town() -> (Site, Person) {
     let reply = session.send(main, &[&letter.to], &letter.content());
     assert_eq!(reply.unwrap().code, 250);
     (site, tanaka)
+}
+
+/// Mail to tanaka that went on to elsewhere, and waits.
+fn forward(site: &Site, main: &str) {
+    let onward = [main, "tanaka@nowhere.example"];
+    site.give(&[&["account", "forward", "add"][..], &onward].concat());
+    let forwarded = mail("7bit", FORWARDED);
+    let mut exchange = site.smtp();
+    let reply = exchange.send("friend@elsewhere.example", &[main], forwarded.as_bytes());
+    assert_eq!(reply.unwrap().code, 250);
+    site.give(&[&["account", "forward", "remove"][..], &onward].concat());
 }
 
 fn mail(encoding: &str, body: &str) -> String {
@@ -152,7 +166,7 @@ fn traces(text: &str) -> Vec<Vec<u8>> {
 
 #[track_caller]
 fn shows_nothing(directory: &Path) {
-    for text in [MARKER, WORD, QUEUED] {
+    for text in [MARKER, WORD, QUEUED, FORWARDED] {
         for trace in traces(text) {
             let holding = holding(directory, &trace);
             assert!(holding.is_empty(), "{text} is in {holding:?}");
@@ -171,6 +185,7 @@ fn holds_nothing(directory: &Path, key: &[u8]) {
 #[test]
 fn deleted_mail_is_in_no_file_and_in_no_backup_made_since() {
     let (mut site, tanaka) = town();
+    forward(&site, &tanaka.address);
     let filter = ["--kind", "account.issued", "--subject", &tanaka.address];
     let issued = site.events(&filter);
     let account = issued[0]["detail"]["account"].as_str().unwrap();
@@ -196,10 +211,10 @@ fn deleted_mail_is_in_no_file_and_in_no_backup_made_since() {
     until("the room of the mail to be given back", SOON, || {
         site.events(&["--kind", "store.collected"]).pop()
     });
-    // What the person had sent is still on its way: the command says so, and who may discards it.
+    // What the person had sent, or had go on, is still on its way: the command says so, and who may discards it.
     let references = deleted["references"].to_string();
-    assert!(references.contains("queue: 1 messages"), "{references}");
-    assert_eq!(site.give(&["queue", "list"]).len(), 1);
+    assert!(references.contains("queue: 2 messages"), "{references}");
+    assert_eq!(site.give(&["queue", "list"]).len(), 2);
     let sender = ["--identifier", tanaka.address.as_str()];
     let reason = ["--reason", "its sender is gone"];
     site.give(&[&["queue", "discard"][..], &sender, &reason].concat());

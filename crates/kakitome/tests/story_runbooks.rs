@@ -243,8 +243,10 @@ const OWN_STEP: &str = "\n[[step]]\nkey = \"press-told\"\nroles = [\"system-offi
 #[test]
 fn a_site_edits_a_runbook_and_each_incident_goes_by_its_own_version() {
     let mut site = Site::served("city.example");
-    let kept = site.events(&["--kind", "runbook.in-force"]);
-    assert_eq!(kept.len(), 10, "{kept:?}");
+    until("the runbooks as they come into force", SOON, || {
+        let kept = site.events(&["--kind", "runbook.in-force"]);
+        (kept.len() == 10).then_some(())
+    });
     site.give(&["incident", "open", "--kind", "other", "--reason", "before"]);
     let file = site.path().join("runbooks/other.toml");
     fs::create_dir(site.path().join("runbooks")).unwrap();

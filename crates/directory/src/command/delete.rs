@@ -30,7 +30,7 @@ const MOST_COUNTED: usize = 1000;
 /// What becomes of what the account has queued.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Queued {
-    /// It is still to be delivered, and what is held stays held: it was submitted while that was permitted.
+    /// It is still to be delivered, and what is held stays held: it was submitted, or went on to elsewhere, while that was permitted.
     #[default]
     Keep,
     /// What is held goes out, too.

@@ -331,14 +331,15 @@ pub async fn show(caller: &Caller, number: i64) -> Result<OrderView, CommandErro
         .await
 }
 
-/// What an order says, for what is told of it when it is carried out; no event, since it is not shown to anybody.
+/// What an order says, for what is told of it when it is carried out; no event, since it is not shown to anybody. Nothing where there is
+/// no such order: what carries it out refuses that, on record.
 ///
 /// # Errors
 /// [`CommandError`].
 pub async fn details(caller: &Caller, number: i64) -> Result<OrderDetails, CommandError> {
-    let read = move |snapshot: &mut store::Snapshot<'_>| by_number(snapshot, number);
-    let store = &caller.directory.inner.store;
-    Ok(store.read(read).await?.details)
+    let read = move |snapshot: &mut store::Snapshot<'_>| order::by_number(snapshot, number);
+    let found = caller.directory.inner.store.read(read).await?;
+    Ok(found.map_or_else(OrderDetails::default, |found| found.details))
 }
 
 /// SHA-256 in hexadecimal.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Directory, Options, Role,
     tables::{
-        account, app_password, credential,
+        account, app_password, credential, life,
         order::{OrderDetails, OrderKind, OrderState, mark},
         shared,
     },
@@ -134,6 +134,13 @@ fn carry_out(
     let mut users: Vec<PersonId> = Vec::with_capacity(order.details.users.len());
     for name in &order.details.users {
         users.push(person::find(tx, name)?.id);
+    }
+    if before.is_empty() && !users.contains(&account.person.0) && life::is_used(tx, account.id)? {
+        return Err(CommandError::State(format!(
+            "{} has been used by {} alone, whose mail others would read then: name {} among those who share it, or have an \
+             identifier of its own issued for what is to be shared (clause 7.1(4))",
+            account.identifier, account.person.1, account.person.1
+        )));
     }
     let suspended = account.suspended_at.is_some();
     let mut revoked = 0_u64;

@@ -117,7 +117,7 @@ pub struct ToTell {
     pub decision: Decision,
     /// Main addresses of the administrators.
     pub administrators: Vec<Address>,
-    /// Those of the users, and of those who were until then.
+    /// Those of the users, of those who were until then, and of whom it was issued to.
     pub users: Vec<Address>,
 }
 
@@ -151,7 +151,8 @@ pub async fn untold(directory: &Directory) -> Result<Vec<ToTell>, Error> {
 
 fn addresses(sql: &mut dyn Sql, decision: &Decision) -> Result<Vec<Address>, Error> {
     let mut found: Vec<Address> = Vec::new();
-    for name in decision.users.iter().chain(&decision.before) {
+    let holder = account::by_identifier(sql, &decision.identifier)?.map(|entry| entry.person.1);
+    for name in decision.users.iter().chain(&decision.before).chain(&holder) {
         let Some(person) = person::by_name(sql, name)? else {
             continue;
         };

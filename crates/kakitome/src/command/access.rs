@@ -131,7 +131,7 @@ pub(super) async fn forward(
     }
 }
 
-/// Shares an identifier, and tells the administrators (clause 8.1(2)).
+/// Shares an identifier, and tells the administrators (clause 8.1(2)) and the security officers (clause 7.1(4)).
 pub(super) async fn share(
     site: &Site,
     caller: &Caller,
@@ -141,8 +141,15 @@ pub(super) async fn share(
     let ordered = order::details(caller, order).await?;
     let (identifier, day) = (named(&ordered), day(&ordered, "%Y-%m-%d"));
     let users = ordered.users.join(", ");
+    let mut to = site.directory.addresses_of(Role::Administrator).await?;
+    // A way into a mailbox: whoever answers for that hears of it.
+    for address in site.directory.addresses_of(Role::SecurityOfficer).await? {
+        if !to.contains(&address) {
+            to.push(address);
+        }
+    }
     let message = Notice {
-        to: site.directory.addresses_of(Role::Administrator).await?,
+        to,
         subject: format!("[Kakitome] 共有識別コード / shared identifier: {identifier}"),
         text: format!(
             "識別コード {identifier} は命令 {order} により共有されます。\n利用者: {users}\n見直し: {day}\n\n\
@@ -233,8 +240,8 @@ pub(super) async fn reading(
     }
 }
 
-/// A reading is announced or does not take place.
-const UNTOLD: &str = "no security officer has a mailbox here whom this could be announced to, so nothing was opened: \
+/// A reading is announced or does not take place, where there is anybody to announce it to.
+const UNTOLD: &str = "no security officer but the reader has a mailbox here whom this could be announced to, so nothing was opened: \
                       give one an account first (clause 7.1(4))";
 
 /// Opens another's mailbox for reading, and tells the security officers (clause 7.1(4)); refused where none can be told.
@@ -248,8 +255,17 @@ async fn open_reading(
     let (identifier, until) = (named(&ordered), day(&ordered, "%Y-%m-%d %H:%M"));
     let person = ordered.users.join(", ");
     let purpose = ordered.purpose.as_deref().unwrap_or_default();
+    // Where one person is all officers, there is nobody else to tell.
+    let single = site.directory.permits_single_person().await?;
+    let mut to = Vec::new();
+    for address in site.directory.addresses_of(Role::SecurityOfficer).await? {
+        let holder = site.directory.holder_of(&address.to_string()).await?;
+        if single || !holder.is_some_and(|holder| ordered.users.contains(&holder)) {
+            to.push(address);
+        }
+    }
     let message = Notice {
-        to: site.directory.addresses_of(Role::SecurityOfficer).await?,
+        to,
         subject: format!("[Kakitome] メールボックスの閲覧 / a mailbox is read: {identifier}"),
         text: format!(
             "命令 {order} により、{person} が {identifier} のメールボックスを閲覧できるようになりました。\n\
@@ -258,9 +274,17 @@ async fn open_reading(
              Purpose: {purpose}\nUntil: {until}\n"
         ),
     };
-    let by = Telling::reaching(site, message, UNTOLD.to_owned());
+    let untold = single && message.to.is_empty();
+    let by = match single {
+        true => Telling::new(site, message),
+        false => Telling::reaching(site, message, UNTOLD.to_owned()),
+    };
     let opened = reading::open(caller, order, by).await?;
     answer.row(&opened).await?;
+    if untold {
+        let nobody = "Nobody was told of it by mail: the one person who holds all offices has no mailbox here.";
+        answer.note(nobody.to_owned()).await;
+    }
     answer
         .note(format!(
             "{person} can make an app password for it now: `account app-password add {identifier} --name …`; IMAP only."

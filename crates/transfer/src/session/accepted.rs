@@ -23,7 +23,7 @@ pub(super) struct Accepted {
     /// Those for other servers.
     pub(super) queued: Vec<NewRecipient>,
     /// Where mail of which address here goes on to, elsewhere.
-    pub(super) onward: BTreeMap<Address, BTreeSet<Address>>,
+    pub(super) onward: BTreeMap<Address, Onward>,
     /// Accounts that do not keep what goes on.
     pub(super) let_go: BTreeSet<store::AccountId>,
     /// What it tells of mail that was not delivered, if it is a bounce.
@@ -34,6 +34,14 @@ pub(super) struct Accepted {
     pub(super) notify: Vec<(Address, Option<String>)>,
     /// `1` when an octet above 127 was seen.
     pub(super) body_type: u8,
+}
+
+/// Where an account's mail goes on to, elsewhere.
+#[derive(Default)]
+pub(super) struct Onward {
+    /// Whose it is: what waits in the queue is found by it, when it is held or the account is deleted.
+    pub(super) identifier: String,
+    pub(super) targets: BTreeSet<Address>,
 }
 
 impl Accepted {
@@ -95,8 +103,9 @@ impl Accepted {
                     };
                     accounts.insert(recipient.account);
                     if !recipient.onward.is_empty() {
-                        let targets = self.onward.entry(recipient.address.clone()).or_default();
-                        targets.extend(recipient.onward.iter().cloned());
+                        let onward = self.onward.entry(recipient.address.clone()).or_default();
+                        onward.identifier.clone_from(&recipient.forwarder);
+                        onward.targets.extend(recipient.onward.iter().cloned());
                     }
                 }
                 if notify.on_success() {

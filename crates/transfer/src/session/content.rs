@@ -382,7 +382,7 @@ impl Conversation<'_> {
         events: &mut Vec<Event>,
     ) -> Vec<NewQueued> {
         let mut queued = Vec::with_capacity(accepted.onward.len());
-        for (by, targets) in &accepted.onward {
+        for (by, onward) in &accepted.onward {
             let id = QueueId(self.transfer.store().next_id());
             // Nothing is ever told of what has no sender (RFC 5321, section 4.5.5).
             let sender = origin.sender.as_ref().map(|_| by.clone());
@@ -390,13 +390,13 @@ impl Conversation<'_> {
                 Some(_) => FORWARDED,
                 None => queue::Notify::NEVER,
             };
-            let recipients = targets.iter().map(|target| NewRecipient {
+            let recipients = onward.targets.iter().map(|target| NewRecipient {
                 address: target.clone(),
                 notify,
                 original: None,
                 destination: Hop::to(target.domain(), false, &self.settings).destination(),
             });
-            let names: Vec<String> = targets.iter().map(ToString::to_string).collect();
+            let names: Vec<String> = onward.targets.iter().map(ToString::to_string).collect();
             let event = Event::new(Kind::DeliveryForwarded, trail::Actor::System)
                 .subject(origin.id.to_string())
                 .detail("account", by.to_string())
@@ -408,7 +408,7 @@ impl Conversation<'_> {
                 body: BodyId(0),
                 size: 0,
                 sender,
-                identifier: None,
+                identifier: Some(onward.identifier.clone()),
                 envelope_id: None,
                 return_full: None,
                 smtputf8: origin.smtputf8,
