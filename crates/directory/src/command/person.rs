@@ -215,7 +215,7 @@ pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
     let work = caller.change(&words, MAY_ADD, move |tx, me| {
         let person = find(tx, &name)?;
         let roles = tables::person::roles(tx, person.id)?;
-        super::role::keep_one_officer(tx, &roles)?;
+        super::role::keep_one_officer(tx, person.id, &roles)?;
         tables::person::leave(tx, person.id)?;
         let theirs = tables::account::of_person(tx, person.id)?;
         let mut events = Vec::new();
@@ -252,6 +252,21 @@ pub(super) fn find(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entr
         Ok(person)
     } else {
         Err(CommandError::State(format!("{name} has left")))
+    }
+}
+
+/// Refuses one whose day to leave has come, whether anybody has noted that they left or not (clause 9.2(1)).
+pub(crate) fn must_not_be_gone(
+    sql: &mut dyn Sql,
+    person: &tables::person::Entry,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    match life::leaves_at(sql, person.id)?.filter(|day| *day <= now) {
+        None => Ok(()),
+        Some(leaves_at) => Err(CommandError::Departed {
+            name: person.name.clone(),
+            leaves_at,
+        }),
     }
 }
 

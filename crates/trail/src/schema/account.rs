@@ -232,7 +232,7 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         outcome: Success;
         shared: APP_PASSWORD, APP_PASSWORD_NAME;
         facts:
-            Always "why" Text: "`command`, `expired` or `incident`.";
+            Always "why" Text: "`command`, `expired`, `incident`, or `left`: the day that whoever made it was to leave on has come (clause 9.2(1)).";
             Sometimes "incident" Number: "The incident that it was revoked by, if one was.";
     }
     SecondFactorAdded {
