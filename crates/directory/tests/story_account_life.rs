@@ -390,11 +390,47 @@ async fn from_the_day_of_leaving_on_nobody_logs_in() {
     );
 }
 
+/// Whatever rule suspends an identifier, its app passwords go with it, as when somebody suspends it.
+#[tokio::test]
+async fn what_lies_idle_is_suspended_with_its_app_passwords() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let chosen = Secret::from("Nagai-Michi-9");
+    account::password(&taro, TARO, Some(chosen)).await.unwrap();
+    let phone = secret(&taro, TARO).await;
+    site.login(TARO, &phone).await.unwrap();
+    site.days(91);
+    let [warned] = &idle::sweep(&site.directory).await.unwrap()[..] else {
+        panic!("nobody is warned");
+    };
+    let warned = warned.clone();
+    let note = move |tx: &mut store::Tx<'_>| idle::note_warning(tx, &warned, true);
+    site.store.commit(Vec::new(), note).await.unwrap();
+    site.days(31);
+    assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert!(suspended.detail.contains_key("idle_since"), "{suspended:?}");
+    assert_eq!(suspended.detail["app_passwords_revoked"], 1);
+    // A new password brings none of them back.
+    let manager = site.caller("manager").await;
+    let made = account::password(&manager, TARO, None).await.unwrap();
+    account::resume(&manager, TARO).await.unwrap();
+    assert!(site.login(TARO, &phone).await.is_err());
+    site.login(TARO, &made.unwrap()).await.unwrap();
+}
+
 /// Who is not on the personnel's list is told of, and their identifiers are suspended after a time, unless a later list has them.
 #[tokio::test]
 async fn who_is_not_on_the_roster_is_suspended_by_rule() {
     let site = Site::open().await;
-    let password = site.issue("taro", TARO).await;
+    site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let password = Secret::from("Nagai-Michi-9");
+    account::password(&taro, TARO, Some(password.clone()))
+        .await
+        .unwrap();
+    let phone = secret(&taro, TARO).await;
     let clerk = site.caller("clerk").await;
     let compare = async |list: &str| {
         let alone = Alone(site.store.clone());
@@ -440,6 +476,8 @@ async fn who_is_not_on_the_roster_is_suspended_by_rule() {
         suspended.detail.contains_key("off_roster_since"),
         "{suspended:?}"
     );
+    assert_eq!(suspended.detail["app_passwords_revoked"], 1);
+    assert!(site.login(TARO, &phone).await.is_err());
     // Zero: never.
     let mut options = site.options.clone();
     options.roster_grace = std::time::Duration::ZERO;

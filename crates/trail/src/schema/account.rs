@@ -39,7 +39,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "reason" Text: "Why.";
-            Sometimes "app_passwords_revoked" Number: "How many app passwords went with it, if somebody suspended it.";
+            Sometimes "app_passwords_revoked" Number: "How many app passwords went with it; absent if its sharing was not reviewed, and in events of older programs where a rule suspended it.";
             Sometimes "before" Text: "`active` or `suspended`; absent in events of older programs where somebody suspended it by command.";
             Sometimes "after" Text: "`suspended`; there if `before` is.";
             Sometimes "incident" Number: "The incident that was opened with it (clause 4.1), if one was.";
