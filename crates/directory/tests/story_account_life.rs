@@ -390,6 +390,66 @@ async fn from_the_day_of_leaving_on_nobody_logs_in() {
     );
 }
 
+/// What a holder was given elsewhere ends with the last account of theirs, and not before (clauses 7.1(3), 8.1).
+#[tokio::test]
+async fn with_the_last_account_ends_what_its_holder_was_given_elsewhere() {
+    let site = Site::open().await;
+    let other = "taro-2@example.jp";
+    site.issue("taro", TARO).await;
+    site.issue("taro", other).await;
+    let (office, guards) = given_to_taro(&site).await;
+    let shares = site.login(OFFICE, &office).await.unwrap();
+    let reads = site.login(GUARD, &guards).await.unwrap();
+    let erase = async |what: &str, fate: &str| {
+        let args = order::DeleteOrder {
+            for_person: "taro".into(),
+            address: Some(address(what)),
+            not_before: None,
+        };
+        let number = order::delete(&site.caller("chief").await, args).await;
+        let number = number.unwrap();
+        site.approve(number).await;
+        let gone = account::delete(&site.caller("manager").await, number).await;
+        let told = gone.unwrap().references;
+        let of_those = told.iter().filter(|one| one.contains(fate)).count();
+        assert_eq!(of_those, 2, "{told:?}");
+        number
+    };
+    erase(other, "stays, since taro has another account").await;
+    assert!(site.directory.still_valid(&shares).await.unwrap());
+    assert!(site.directory.still_valid(&reads).await.unwrap());
+    assert!(site.events(Kind::ReadingEnded).await.is_empty());
+
+    let watched = [&shares, &reads].map(|login| site.store.watch(Topic::Account(login.account)));
+    let number = erase(TARO, "ended, since it is the last account of taro").await;
+    for (login, secret) in [(&shares, &office), (&reads, &guards)] {
+        assert!(!site.directory.still_valid(login).await.unwrap());
+        assert!(site.login(&login.identifier, secret).await.is_err());
+    }
+    assert!(watched.iter().all(|one| one.has_changed().unwrap()));
+    let changed = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(
+        (changed.subject.as_str(), changed.order),
+        (OFFICE, Some(number))
+    );
+    assert_eq!(changed.detail["users"], serde_json::json!(["jiro"]));
+    assert_eq!(
+        changed.detail["users_before"],
+        serde_json::json!(["jiro", "taro"])
+    );
+    assert_eq!(changed.detail["app_passwords_revoked"], 1);
+    let ended = site.last_event(Kind::ReadingEnded).await.event;
+    assert_eq!(ended.subject, GUARD);
+    assert_eq!(
+        (&ended.detail["why"], &ended.detail["person"]),
+        (&"deleted".into(), &"taro".into())
+    );
+    assert_eq!(ended.detail["delete_order"], number);
+    let chief = site.caller("chief").await;
+    assert!(reading::list(&chief).await.unwrap().is_empty());
+    assert_eq!(shared::list(&chief).await.unwrap()[0].users, ["jiro"]);
+}
+
 /// Whatever rule suspends an identifier, its app passwords go with it, as when somebody suspends it.
 #[tokio::test]
 async fn what_lies_idle_is_suspended_with_its_app_passwords() {

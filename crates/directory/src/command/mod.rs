@@ -69,6 +69,7 @@ mod bootstrap;
 pub(crate) mod delete;
 mod error;
 pub mod forward;
+pub(crate) mod given;
 pub mod hold;
 pub mod idle;
 pub mod import;

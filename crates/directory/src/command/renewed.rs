@@ -27,7 +27,8 @@ pub(super) fn may_renew(
     Ok(suspended && entry.is_some_and(|entry| entry.review_at > now))
 }
 
-/// Those who share the account and have made no secret since it was suspended. `None`: it is not shared.
+/// Those who share the account and have made no secret since it was suspended. `None`: it is not shared, or nobody is
+/// left who does.
 fn without_secret(
     sql: &mut dyn Sql,
     account: &account::Entry,
@@ -51,6 +52,7 @@ fn without_secret(
     }
     match used {
         true => Ok(Some(missing)),
+        false if users.is_empty() => Ok(None),
         false => Ok(Some(users.into_iter().map(|(_, name)| name).collect())),
     }
 }

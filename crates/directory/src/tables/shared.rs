@@ -114,6 +114,13 @@ pub(crate) fn set(
     Ok(())
 }
 
+/// A person uses it no more.
+pub(crate) fn leave(tx: &mut Tx<'_>, account: AccountId, person: PersonId) -> Result<(), Error> {
+    let leave = "DELETE FROM shared_user WHERE account = ?1 AND person = ?2";
+    tx.execute(leave, params![account, person])?;
+    Ok(())
+}
+
 /// Notes that its users were warned that the review is near; `false` when that was noted already.
 pub(crate) fn note_warning(tx: &mut Tx<'_>, account: AccountId) -> Result<bool, Error> {
     let now = tx.now();

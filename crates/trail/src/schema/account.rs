@@ -62,8 +62,12 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
     AccountChanged {
         subject: "the identifier; the alias, if it was said who may write to it";
         outcome: Success;
+        order: "the order that the last account of one who shared it was deleted on, if `users` became fewer by that";
         facts:
             Sometimes "alias_added" Text: "The alias that it got.";
+            Sometimes "users" List: "Short names of those who go on sharing it, when the last account of one who did was deleted.";
+            Sometimes "users_before" List: "Short names of those who shared it before; there if `users` is.";
+            Sometimes "app_passwords_revoked" Number: "How many app passwords ended with that; there if `users` is.";
             Sometimes "alias_removed" Text: "The alias that it lost.";
             Sometimes "role_address" Text: "The address, `postmaster@` or `abuse@`, whose mail it gets from now on.";
             Sometimes "msa" Boolean: "Whether it may submit mail from now on; there if a service was switched.";
@@ -146,7 +150,8 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         order: "the order that permitted it";
         facts:
             Always "person" Text: "Short name of who read.";
-            Always "why" Text: "`command`, or `over`: its time had come, or who read has left.";
+            Always "why" Text: "`command`; `over`: its time had come, or who read has left; or `deleted`: the last account of who read was.";
+            Sometimes "delete_order" Number: "The order that that account was deleted on, if `why` is `deleted`.";
     }
     ForwardAdded {
         subject: "the identifier";
