@@ -7,8 +7,8 @@ use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
-    Alone, Caller, CommandError, Commit, account::on_order, is_hidden, leaving, on_behalf,
-    plain_text,
+    Alone, Caller, CommandError, Commit, account::on_order, is_hidden, leaving, new_address::fold,
+    on_behalf, plain_text,
 };
 use crate::{
     Language, Role,
@@ -92,12 +92,7 @@ pub async fn add(caller: &Caller, person: Add) -> Result<PersonView, CommandErro
         let user = person.os_user.as_deref().map(user_name).transpose()?;
         caller
             .change(&words, MAY_ADD, move |tx, me| {
-                if tables::person::by_name(tx, &name)?.is_some() {
-                    return Err(CommandError::Exists {
-                        what: "person",
-                        name,
-                    });
-                }
+                must_be_nobody_elses(tx, &name)?;
                 let id = tables::person::insert(tx, &name, &full_name)?;
                 life::announce(tx, id, me.id)?;
                 let mut event = me
@@ -298,6 +293,20 @@ pub(super) fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandE
         language: language::of(sql, person.id)?,
         left_at: person.left_at,
     })
+}
+
+/// Refuses a short name that somebody has or had, or that differs from theirs in case, width or form alone: who reads the trail would
+/// take one for the other.
+fn must_be_nobody_elses(sql: &mut dyn Sql, name: &str) -> Result<(), CommandError> {
+    let folded = fold(name);
+    let mut all = tables::person::all(sql)?.into_iter();
+    match all.find(|other| fold(&other.name) == folded) {
+        None => Ok(()),
+        Some(other) => Err(CommandError::Exists {
+            what: "person",
+            name: other.name,
+        }),
+    }
 }
 
 /// A short name: letters and digits of any script, `.`, `_`, `-` and `@`.
