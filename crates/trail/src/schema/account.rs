@@ -63,8 +63,10 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         subject: "the identifier; the alias, if it was said who may write to it";
         outcome: Success;
         order: "the order that the last account of one who shared it was deleted on, if `users` became fewer by that";
+        shared: SINGLE_PERSON;
         facts:
             Sometimes "alias_added" Text: "The alias that it got.";
+            Sometimes "targets_before" List: "Identifiers of the accounts that the alias meant before; there if `alias_added` is, but for events of older programs.";
             Sometimes "users" List: "Short names of those who go on sharing it, when the last account of one who did was deleted.";
             Sometimes "users_before" List: "Short names of those who shared it before; there if `users` is.";
             Sometimes "app_passwords_revoked" Number: "How many app passwords ended with that; there if `users` is.";
