@@ -637,13 +637,17 @@ impl Directory {
     /// The person that an operating-system user is, if any.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub async fn person_of_user(&self, user: &str) -> Result<Option<Person>, store::Error> {
-        let user = user.to_owned();
+    /// [`CommandError::Departed`](command::CommandError::Departed) from the day on that the person was to leave; when the store cannot be read.
+    pub async fn person_of_user(
+        &self,
+        user: &str,
+    ) -> Result<Option<Person>, command::CommandError> {
+        let (user, now) = (user.to_owned(), self.inner.store.now());
         let read = move |snapshot: &mut store::Snapshot<'_>| {
             let Some(entry) = tables::person::of_user(snapshot, &user)? else {
                 return Ok(None);
             };
+            command::person::must_not_be_gone(snapshot, &entry, now)?;
             let roles = tables::person::roles(snapshot, entry.id)?;
             Ok(Some(Person::new(entry.name, roles)))
         };

@@ -152,7 +152,7 @@ fn maker(
     }
     let uses = match shared::of(sql, account.id)? {
         None => entry.made_by == account.person.0,
-        Some(_) => shared::is_user(sql, account.id, entry.made_by)?,
+        Some(_) => shared::is_user(sql, account.id, entry.made_by, now)?,
     };
     Ok(if uses { Maker::User } else { Maker::Nobody })
 }

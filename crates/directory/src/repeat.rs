@@ -15,7 +15,7 @@ use store::{
 use trail::{Actor, Event, Kind};
 
 use crate::{
-    command::delete,
+    command::{delete, given},
     tables::{
         account::{self, AccountState},
         copied, incident, life, register,
@@ -362,6 +362,12 @@ fn erase(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeat
     life::lift_hold(tx, entry.id)?;
     for open in incident::open_of(tx, entry.id)? {
         incident::close(tx, open.number, PersonId(order.issued_by))?;
+    }
+    let given = given::end(tx, &entry, order.number, |kind, whose| {
+        Event::new(kind, Actor::System).subject(whose)
+    })?;
+    for event in &given {
+        drop(tx.record(event, ())?);
     }
     let removed = delete::remove(tx, entry.id, order.number)?;
     account::date_deletion(tx, entry.id, deletion.deleted_at)?;

@@ -6,11 +6,11 @@ mod site;
 use std::time::Duration;
 
 use directory::{
-    Attempt, Refusal, SecondFactor, Service,
+    Attempt, Refusal, Role, SecondFactor, Service,
     command::{
         Alone, Caller, CommandError, account, app_password,
         app_password::{MOST, Wish},
-        incident, own, person, reading, second_factor, shared,
+        incident, own, person, reading, role, second_factor, shared,
     },
 };
 use protocol::sasl::{
@@ -373,6 +373,25 @@ async fn who_has_to_have_a_second_factor_is_told_and_keeps_it() {
             .unwrap()
             .is_empty()
     );
+    // Nor does one who may take it from others take the last of their own.
+    let (manager, own) = (site.caller("manager").await, "manager@example.jp");
+    site.issue("manager", own).await;
+    account::password(&manager, own, Some(CHOSEN.into()))
+        .await
+        .unwrap();
+    let offer = second_factor::offer(&site.directory, own, "h");
+    let shown = site.code(&offer.secret);
+    let added = second_factor::add(&manager, own, "phone", &offer.secret, &shown).await;
+    let number = added.unwrap().number;
+    let removed = second_factor::remove(&manager, own, number).await;
+    assert!(removed.unwrap_err().to_string().contains("add another"));
+    let chief = site.caller("chief").await;
+    role::grant(&chief, "jiro", Role::AccountManager)
+        .await
+        .unwrap();
+    let jiro = site.caller("jiro").await;
+    second_factor::remove(&jiro, own, number).await.unwrap();
+
     site.options.second_factor = SecondFactor::Optional;
     site.directory.reload(site.options.clone());
     let number = second_factor::list(&guard, name).await.unwrap()[0].number;

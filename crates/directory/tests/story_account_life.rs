@@ -7,8 +7,8 @@ mod site;
 use directory::{
     Refusal, Resolution, Role,
     command::{
-        AccountState, CommandError, account, address as alias, arrival, idle, leaving, order,
-        person, roster,
+        AccountState, Alone, Caller, CommandError, account, address as alias, app_password,
+        arrival, idle, leaving, order, person, reading, role, roster, shared,
     },
 };
 use protocol::sasl::Secret;
@@ -17,6 +17,48 @@ use store::{Snapshot, Topic, mailbox};
 use trail::{Actor, Kind, Outcome};
 
 const TARO: &str = "taro@example.jp";
+const OFFICE: &str = "office@example.jp";
+const GUARD: &str = "guard@example.jp";
+
+/// An app password that `caller` makes.
+async fn secret(caller: &Caller, of: &str) -> Secret {
+    let wish = app_password::Wish {
+        name: "phone".into(),
+        msa: true,
+        mra: true,
+        expires_at: None,
+    };
+    app_password::add(caller, of, wish).await.unwrap().password
+}
+
+/// jiro and taro share the office, and taro reads the guard's mail: with a secret for each.
+async fn given_to_taro(site: &Site) -> (Secret, Secret) {
+    site.issue("jiro", OFFICE).await;
+    site.issue("guard", GUARD).await;
+    let (chief, manager) = (site.caller("chief").await, site.caller("manager").await);
+    let month = jiff::SignedDuration::from_hours(24 * 30);
+    let month = site.store.now().checked_add(month).unwrap();
+    let wish = shared::ShareOrder {
+        address: address(OFFICE),
+        users: vec!["jiro".into(), "taro".into()],
+        review_at: month,
+    };
+    let number = shared::order(&chief, wish).await.unwrap();
+    site.approve(number).await;
+    let alone = || Alone(site.store.clone());
+    shared::share(&manager, number, alone()).await.unwrap();
+    let wish = reading::ReadOrder {
+        address: address(GUARD),
+        reader: "taro".into(),
+        purpose: "監査第3号".into(),
+        until: month,
+    };
+    let number = reading::order(&chief, wish).await.unwrap();
+    site.approve(number).await;
+    reading::open(&manager, number, alone()).await.unwrap();
+    let taro = site.caller("taro").await;
+    (secret(&taro, OFFICE).await, secret(&taro, GUARD).await)
+}
 
 #[tokio::test]
 async fn from_order_to_deletion() {
@@ -279,6 +321,12 @@ async fn who_has_left_is_shut_out_at_once() {
 async fn from_the_day_of_leaving_on_nobody_logs_in() {
     let site = Site::open().await;
     let password = site.issue("taro", TARO).await;
+    let (office, guards) = given_to_taro(&site).await;
+    let taro = site.caller("taro").await;
+    let chief = site.caller("chief").await;
+    role::grant(&chief, "taro", Role::Administrator)
+        .await
+        .unwrap();
     let (clerk, manager) = (site.caller("clerk").await, site.caller("manager").await);
     let day = |days: i64| {
         let span = jiff::SignedDuration::from_hours(24 * days);
@@ -287,35 +335,165 @@ async fn from_the_day_of_leaving_on_nobody_logs_in() {
     arrival::depart(&clerk, "taro", day(3)).await.unwrap();
     site.days(2);
     let login = site.login(TARO, &password).await.unwrap();
+    let shares = site.login(OFFICE, &office).await.unwrap();
+    let reads = site.login(GUARD, &guards).await.unwrap();
+    account::list(&taro).await.unwrap();
     assert_eq!(leaving::departed(&site.directory).await.unwrap(), 0);
     site.days(1);
     // Before the server has come to it, too.
     assert!(!site.directory.still_valid(&login).await.unwrap());
     assert!(site.login(TARO, &password).await.is_err());
     assert_eq!(site.last_reason().await, "its holder has left");
+    // What others share with them, and what they read, is closed too, and no role of theirs opens anything.
+    for (login, secret) in [(&shares, &office), (&reads, &guards)] {
+        assert!(!site.directory.still_valid(login).await.unwrap());
+        assert!(site.login(&login.identifier, secret).await.is_err());
+    }
+    let early = site.caller("taro").await;
+    for caller in [&taro, &early] {
+        let refused = account::list(caller).await.unwrap_err();
+        assert!(
+            matches!(refused, CommandError::Departed { .. }),
+            "{refused}"
+        );
+    }
+    let given = site.last_event(Kind::CommandGiven).await.event;
+    assert_eq!(given.actor, Actor::Person("taro".into()));
+    let refused = site.directory.person_of_user("taro").await.unwrap_err();
+    let today = site.store.now().to_string();
+    assert!(refused.to_string().contains(&today[..10]), "{refused}");
     // It was a mistake: they stay some days longer.
     arrival::depart(&clerk, "taro", day(5)).await.unwrap();
     site.login(TARO, &password).await.unwrap();
+    site.login(OFFICE, &office).await.unwrap();
+    site.login(GUARD, &guards).await.unwrap();
+    account::list(&taro).await.unwrap();
     site.days(5);
+    let watched = site.store.watch(Topic::Account(shares.account));
     assert_eq!(leaving::departed(&site.directory).await.unwrap(), 1);
     assert_eq!(leaving::departed(&site.directory).await.unwrap(), 0);
     let suspended = site.last_event(Kind::AccountSuspended).await.event;
     assert_eq!(suspended.actor, Actor::System);
     assert!(suspended.detail.contains_key("left_at"), "{suspended:?}");
+    assert!(watched.has_changed().unwrap());
+    let revoked = site.last_event(Kind::AppPasswordRevoked).await.event;
+    assert_eq!(
+        (revoked.subject.as_str(), revoked.actor),
+        (OFFICE, Actor::System)
+    );
+    assert_eq!(revoked.detail["why"], "left");
+    assert_eq!(site.events(Kind::AppPasswordRevoked).await.len(), 1);
+    assert_eq!(reading::expire(&site.directory).await.unwrap(), 1);
     assert_eq!(
         account::show(&manager, TARO).await.unwrap().identifier,
         TARO
     );
 }
 
+/// What a holder was given elsewhere ends with the last account of theirs, and not before (clauses 7.1(3), 8.1).
+#[tokio::test]
+async fn with_the_last_account_ends_what_its_holder_was_given_elsewhere() {
+    let site = Site::open().await;
+    let other = "taro-2@example.jp";
+    site.issue("taro", TARO).await;
+    site.issue("taro", other).await;
+    let (office, guards) = given_to_taro(&site).await;
+    let shares = site.login(OFFICE, &office).await.unwrap();
+    let reads = site.login(GUARD, &guards).await.unwrap();
+    let erase = async |what: &str, fate: &str| {
+        let args = order::DeleteOrder {
+            for_person: "taro".into(),
+            address: Some(address(what)),
+            not_before: None,
+        };
+        let number = order::delete(&site.caller("chief").await, args).await;
+        let number = number.unwrap();
+        site.approve(number).await;
+        let gone = account::delete(&site.caller("manager").await, number).await;
+        let told = gone.unwrap().references;
+        let of_those = told.iter().filter(|one| one.contains(fate)).count();
+        assert_eq!(of_those, 2, "{told:?}");
+        number
+    };
+    erase(other, "stays, since taro has another account").await;
+    assert!(site.directory.still_valid(&shares).await.unwrap());
+    assert!(site.directory.still_valid(&reads).await.unwrap());
+    assert!(site.events(Kind::ReadingEnded).await.is_empty());
+
+    let watched = [&shares, &reads].map(|login| site.store.watch(Topic::Account(login.account)));
+    let number = erase(TARO, "ended, since it is the last account of taro").await;
+    for (login, secret) in [(&shares, &office), (&reads, &guards)] {
+        assert!(!site.directory.still_valid(login).await.unwrap());
+        assert!(site.login(&login.identifier, secret).await.is_err());
+    }
+    assert!(watched.iter().all(|one| one.has_changed().unwrap()));
+    let changed = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(
+        (changed.subject.as_str(), changed.order),
+        (OFFICE, Some(number))
+    );
+    assert_eq!(changed.detail["users"], serde_json::json!(["jiro"]));
+    assert_eq!(
+        changed.detail["users_before"],
+        serde_json::json!(["jiro", "taro"])
+    );
+    assert_eq!(changed.detail["app_passwords_revoked"], 1);
+    let ended = site.last_event(Kind::ReadingEnded).await.event;
+    assert_eq!(ended.subject, GUARD);
+    assert_eq!(
+        (&ended.detail["why"], &ended.detail["person"]),
+        (&"deleted".into(), &"taro".into())
+    );
+    assert_eq!(ended.detail["delete_order"], number);
+    let chief = site.caller("chief").await;
+    assert!(reading::list(&chief).await.unwrap().is_empty());
+    assert_eq!(shared::list(&chief).await.unwrap()[0].users, ["jiro"]);
+}
+
+/// Whatever rule suspends an identifier, its app passwords go with it, as when somebody suspends it.
+#[tokio::test]
+async fn what_lies_idle_is_suspended_with_its_app_passwords() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let chosen = Secret::from("Nagai-Michi-9");
+    account::password(&taro, TARO, Some(chosen)).await.unwrap();
+    let phone = secret(&taro, TARO).await;
+    site.login(TARO, &phone).await.unwrap();
+    site.days(91);
+    let [warned] = &idle::sweep(&site.directory).await.unwrap()[..] else {
+        panic!("nobody is warned");
+    };
+    let warned = warned.clone();
+    let note = move |tx: &mut store::Tx<'_>| idle::note_warning(tx, &warned, true);
+    site.store.commit(Vec::new(), note).await.unwrap();
+    site.days(31);
+    assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
+    let suspended = site.last_event(Kind::AccountSuspended).await.event;
+    assert!(suspended.detail.contains_key("idle_since"), "{suspended:?}");
+    assert_eq!(suspended.detail["app_passwords_revoked"], 1);
+    // A new password brings none of them back.
+    let manager = site.caller("manager").await;
+    let made = account::password(&manager, TARO, None).await.unwrap();
+    account::resume(&manager, TARO).await.unwrap();
+    assert!(site.login(TARO, &phone).await.is_err());
+    site.login(TARO, &made.unwrap()).await.unwrap();
+}
+
 /// Who is not on the personnel's list is told of, and their identifiers are suspended after a time, unless a later list has them.
 #[tokio::test]
 async fn who_is_not_on_the_roster_is_suspended_by_rule() {
     let site = Site::open().await;
-    let password = site.issue("taro", TARO).await;
+    site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let password = Secret::from("Nagai-Michi-9");
+    account::password(&taro, TARO, Some(password.clone()))
+        .await
+        .unwrap();
+    let phone = secret(&taro, TARO).await;
     let clerk = site.caller("clerk").await;
     let compare = async |list: &str| {
-        let alone = directory::command::Alone(site.store.clone());
+        let alone = Alone(site.store.clone());
         roster::compare(&clerk, list.as_bytes(), |_| alone).await
     };
     let officers = "name\nchief\ndeputy\nmanager\nclerk\nguard\njiro\n";
@@ -358,6 +536,8 @@ async fn who_is_not_on_the_roster_is_suspended_by_rule() {
         suspended.detail.contains_key("off_roster_since"),
         "{suspended:?}"
     );
+    assert_eq!(suspended.detail["app_passwords_revoked"], 1);
+    assert!(site.login(TARO, &phone).await.is_err());
     // Zero: never.
     let mut options = site.options.clone();
     options.roster_grace = std::time::Duration::ZERO;
@@ -406,9 +586,22 @@ async fn an_order_names_who_announced_and_waits_for_who_is_to_know() {
 async fn the_last_system_officer_stays() {
     let site = Site::open().await;
     let guard = site.caller("guard").await;
+    // Nor is each put down to leave, one after the other; what was put down can be put off.
+    let day = |days: i64| {
+        let span = jiff::SignedDuration::from_hours(24 * days);
+        site.store.now().checked_add(span).unwrap()
+    };
+    arrival::depart(&guard, "deputy", day(3)).await.unwrap();
+    let refused = arrival::depart(&guard, "chief", day(9)).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("the last system officer"),
+        "{refused}"
+    );
+    assert!(person::leave(&guard, "chief").await.is_err());
+    arrival::depart(&guard, "deputy", day(5)).await.unwrap();
     person::leave(&guard, "deputy").await.unwrap();
     assert!(person::leave(&guard, "chief").await.is_err());
-    let revoke = directory::command::role::revoke(&guard, "chief", Role::SystemOfficer).await;
+    let revoke = role::revoke(&guard, "chief", Role::SystemOfficer).await;
     assert!(matches!(revoke, Err(CommandError::State(_))));
     assert!(
         directory::bootstrap(&site.store, "again", "again")

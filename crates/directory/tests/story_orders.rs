@@ -369,6 +369,19 @@ async fn what_nobody_sees_stands_in_no_name_and_no_address() {
     ] {
         add(name, full_name).await.unwrap();
     }
+    // What differs in case, width or form alone passes for another in the trail.
+    for (name, other) in [
+        ("Hanako", "hanako"),
+        ("ｈａｎａｋｏ", "hanako"),
+        ("MARIA", "maria"),
+        ("hanako", "hanako"),
+    ] {
+        let refused = add(name, "another").await.unwrap_err();
+        assert!(
+            matches!(&refused, CommandError::Exists { what: "person", name } if name == other),
+            "{refused}"
+        );
+    }
     for full_name in [
         "a\u{202e}b",
         "a\u{2066}b",

@@ -5,8 +5,10 @@
 mod site;
 
 use directory::{
-    OwnDomain, Resolution, Writers,
-    command::{CommandError, account, address as alias, forward as onward, order, writers},
+    OwnDomain, Resolution, Role, Writers,
+    command::{
+        CommandError, account, address as alias, forward as onward, order, person, role, writers,
+    },
 };
 use message::address::Domain;
 use site::{Site, address};
@@ -391,6 +393,76 @@ async fn some_aliases_are_for_some_writers() {
     alias::add_alias(&manager, &team, TARO).await.unwrap();
     let open = site.directory.resolve(&team, 1).await.unwrap();
     assert!(matches!(open, Resolution::Local(_)), "{open:?}");
+}
+
+/// Mail for others is given to oneself by another person (clause 7.1(4)).
+#[tokio::test]
+async fn nobody_alone_makes_anothers_address_their_own() {
+    const MANAGER: &str = "manager@example.jp";
+    const CHIEF: &str = "chief@example.jp";
+    let site = Site::open().await;
+    for (whom, what) in [
+        ("taro", TARO),
+        ("jiro", JIRO),
+        ("manager", MANAGER),
+        ("chief", CHIEF),
+    ] {
+        site.issue(whom, what).await;
+    }
+    let manager = site.caller("manager").await;
+    let (team, postmaster) = (address("team@example.jp"), address("postmaster@example.jp"));
+    alias::add_alias(&manager, &team, TARO).await.unwrap();
+    alias::role(&manager, &postmaster, TARO).await.unwrap();
+    let refused = [
+        alias::add_alias(&manager, &team, MANAGER).await,
+        alias::role(&manager, &postmaster, MANAGER).await,
+    ];
+    for refused in refused {
+        let refused = refused.unwrap_err();
+        assert!(refused.to_string().contains("another person"), "{refused}");
+    }
+    assert_eq!(reached(&site, "team@example.jp").await.0, [TARO]);
+    assert_eq!(only(&site, "postmaster@example.jp").await, TARO);
+    // One's own may be shared with others, and others may be given what is another's.
+    let news = address("news@example.jp");
+    alias::add_alias(&manager, &news, MANAGER).await.unwrap();
+    alias::add_alias(&manager, &news, TARO).await.unwrap();
+    alias::add_alias(&manager, &team, JIRO).await.unwrap();
+
+    let chief = site.caller("chief").await;
+    role::grant(&chief, "jiro", Role::AccountManager)
+        .await
+        .unwrap();
+    let jiro = site.caller("jiro").await;
+    alias::role(&jiro, &postmaster, MANAGER).await.unwrap();
+    alias::add_alias(&jiro, &team, MANAGER).await.unwrap();
+    let event = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(event.subject, MANAGER);
+    assert_eq!(
+        event.detail["targets_before"],
+        serde_json::json!([TARO, JIRO])
+    );
+    assert!(!event.detail.contains_key("single_person"));
+
+    // Where there is one person for it, and the site permits that, the event says so.
+    role::grant(&chief, "chief", Role::AccountManager)
+        .await
+        .unwrap();
+    role::revoke(&chief, "jiro", Role::AccountManager)
+        .await
+        .unwrap();
+    for name in ["deputy", "clerk", "guard", "manager"] {
+        person::leave(&chief, name).await.unwrap();
+    }
+    let chief = site.caller("chief").await;
+    let refused = alias::add_alias(&chief, &team, CHIEF).await.unwrap_err();
+    assert!(matches!(refused, CommandError::State(_)), "{refused}");
+    let mut options = site.options.clone();
+    options.allow_single_person = true;
+    site.directory.reload(options);
+    alias::add_alias(&chief, &team, CHIEF).await.unwrap();
+    let event = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(event.detail["single_person"], true);
 }
 
 #[tokio::test]

@@ -1,17 +1,19 @@
 //! `address alias add | remove`, `address role`
 
 use message::address::Address;
+use store::sql::Sql;
 use trail::Kind;
 
 use super::{
-    Caller, CommandError,
+    Caller, CommandError, Executor,
     account::present,
     new_address::{nobody_elses, usual},
+    order::{self, mark_single},
 };
 use crate::{
-    Role,
+    Options, Role,
     route::{MOST_TARGETS, ROLE_LOCALS},
-    tables::{account, address, forward},
+    tables::{account, address, forward, shared},
 };
 
 const MAY: &[Role] = &[Role::AccountManager];
@@ -20,7 +22,8 @@ const MAY_ROUTE: &[Role] = &[Role::Administrator, Role::AccountManager];
 /// Makes `alias` mean an account, beside those it means already.
 ///
 /// # Errors
-/// [`CommandError`]; main addresses and addresses that were another's cannot be aliases.
+/// [`CommandError`]; main addresses and addresses that were another's cannot be aliases, and nobody adds their own account to one that
+/// means another's.
 pub async fn add_alias(
     caller: &Caller,
     alias: &Address,
@@ -53,6 +56,11 @@ pub async fn add_alias(
                 "{alias} means {MOST_TARGETS} accounts already"
             )));
         }
+        let mut others = Vec::with_capacity(targets.len());
+        for (other, _) in targets {
+            others.extend(account::by_id(tx, other)?);
+        }
+        let single = takes_alone(tx, (&options, &alias), me, &account, &others)?;
         if !address::insert(tx, &alias, account.id, false)? {
             return Err(CommandError::Exists {
                 what: "alias",
@@ -61,8 +69,9 @@ pub async fn add_alias(
         }
         let event = me
             .event(Kind::AccountChanged, account.identifier)
-            .detail("alias_added", alias.to_string());
-        Ok(((), vec![event]))
+            .detail("alias_added", alias.to_string())
+            .detail("targets_before", identifiers(others));
+        Ok(((), vec![mark_single(event, single)]))
     });
     caller.run(&words, work).await
 }
@@ -106,7 +115,7 @@ pub async fn remove_alias(
 /// Routes `postmaster@` or `abuse@` of an own domain to an account.
 ///
 /// # Errors
-/// [`CommandError`].
+/// [`CommandError`]; nobody takes one that was routed to another's account for their own.
 pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), CommandError> {
     let words = format!("address role {role} {account}");
     let options = caller.directory.options();
@@ -122,15 +131,59 @@ pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), 
         }
         let account = present(tx, &options, &name)?;
         let before = match address::role_target(tx, &role)? {
-            Some((before, _)) => account::by_id(tx, before)?.map(|before| before.identifier),
+            Some((before, _)) => account::by_id(tx, before)?,
             None => None,
         };
+        let single = takes_alone(tx, (&options, &role), me, &account, before.as_slice())?;
+        let before = before.map(|before| before.identifier);
         address::set_role(tx, &role, account.id)?;
         let event = me
             .event(Kind::AccountChanged, account.identifier)
             .detail("role_address_before", before)
             .detail("role_address", role.to_string());
-        Ok(((), vec![event]))
+        Ok(((), vec![mark_single(event, single)]))
     });
     caller.run(&words, work).await
+}
+
+fn identifiers(accounts: Vec<account::Entry>) -> Vec<String> {
+    let all = accounts.into_iter();
+    all.map(|account| account.identifier).collect()
+}
+
+/// Whether the executor gives the mail of an address that means `others`, another's among them, to an account that they read
+/// themselves: that would be another's mail, by nobody's decision but their own (clause 7.1(4)).
+///
+/// # Errors
+/// [`CommandError::State`] if it is so, unless the site has only one person for it.
+fn takes_alone(
+    sql: &mut dyn Sql,
+    (options, address): (&Options, &Address),
+    me: &Executor,
+    account: &account::Entry,
+    others: &[account::Entry],
+) -> Result<bool, CommandError> {
+    let mut takes = false;
+    if is_read_by(sql, account, me)? {
+        for other in others {
+            takes |= !is_read_by(sql, other, me)?;
+        }
+    }
+    if takes && !order::single_permitted(sql, options)? {
+        return Err(CommandError::State(format!(
+            "{address} means another's account, and {} is read by you: another person with the role makes it mean that one, too",
+            account.identifier
+        )));
+    }
+    Ok(takes)
+}
+
+/// Whether the executor holds the account or shares it, whatever the day.
+fn is_read_by(
+    sql: &mut dyn Sql,
+    account: &account::Entry,
+    me: &Executor,
+) -> Result<bool, store::Error> {
+    let users = shared::users(sql, account.id)?;
+    Ok(account.person.0 == me.id || users.iter().any(|(user, _)| *user == me.id))
 }

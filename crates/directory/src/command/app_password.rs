@@ -213,7 +213,7 @@ fn used_by(
     }
     match shared::of(sql, entry.id)? {
         None => own(sql, options, name, me),
-        Some(_) if shared::is_user(sql, entry.id, me.id)? => present(sql, options, name),
+        Some(_) if shared::is_user(sql, entry.id, me.id, now)? => present(sql, options, name),
         Some(_) => Err(CommandError::OnlyHolder(identifier)),
     }
 }
@@ -317,7 +317,7 @@ pub async fn revoke(caller: &Caller, name: &str, number: i64) -> Result<(), Comm
     caller.run(&words, work).await
 }
 
-fn told(event: Event, entry: &app_password::Entry, why: &str) -> Event {
+pub(super) fn told(event: Event, entry: &app_password::Entry, why: &str) -> Event {
     event
         .detail("app_password", entry.number)
         .detail("app_password_name", entry.name.as_str())

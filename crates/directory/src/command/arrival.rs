@@ -8,8 +8,9 @@ use super::{
     Alone, Caller, CommandError, Commit,
     order::digest,
     person::{MAY_ADD, PersonView, any, find, view},
+    role::keep_one_officer,
 };
-use crate::tables::life;
+use crate::tables::{self, life};
 
 /// Announces a person who is entered already (clause 9.1(1)): whoever enters a person announces them by that, and another may do so
 /// after them. Orders for the person name who did.
@@ -132,7 +133,7 @@ pub async fn acknowledge(
 /// (clause 9.2(1)).
 ///
 /// # Errors
-/// [`CommandError`].
+/// [`CommandError`]; the last system officer who stays cannot be put down to leave, but what was put down may be put off.
 pub async fn depart(
     caller: &Caller,
     name: &str,
@@ -143,6 +144,10 @@ pub async fn depart(
     let work = caller.change(&words, MAY_ADD, move |tx, me| {
         let person = any(tx, &name)?;
         let before = life::leaves_at(tx, person.id)?;
+        if before.is_none_or(|before| leaves_at < before) {
+            let roles = tables::person::roles(tx, person.id)?;
+            keep_one_officer(tx, person.id, &roles)?;
+        }
         life::depart(tx, person.id, leaves_at, me.id)?;
         let event = me
             .event(Kind::DepartureNoted, &name)

@@ -13,7 +13,8 @@ use store::{
 use trail::{Event, Kind};
 
 use super::{
-    Caller, CommandError, Executor, OrderProblem, account::present, incident, issue::MAY, order,
+    Caller, CommandError, Executor, OrderProblem, account::present, given, incident, issue::MAY,
+    order,
 };
 use crate::{
     Options,
@@ -65,7 +66,8 @@ pub struct Deleted {
 
 /// Deletes the account that an order is for: login, mailboxes, addresses, and the key, so that nothing that is left of its
 /// mail here, or comes into a backup from now on, can be read. In backups from before it is to be repeated
-/// ([`repeat`](crate::repeat)). The identifier is never given again.
+/// ([`repeat`](crate::repeat)). The identifier is never given again. With the last account of its holder ends what they were given
+/// elsewhere: shared identifiers, and mailboxes that they read.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -127,7 +129,11 @@ fn carry_out(
         ));
     }
     references.extend(commitments(tx, number, &account)?);
+    references.extend(given::listed(tx, &account)?);
     references.extend(named(&account.address));
+    events.extend(given::end(tx, &account, number, |kind, whose| {
+        me.event(kind, whose)
+    })?);
     let removed = remove(tx, account.id, number)?;
     mark(tx, number, OrderState::Used, me.id, &account.identifier)?;
     tx.touch(Topic::Account(account.id));

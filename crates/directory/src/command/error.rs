@@ -14,6 +14,16 @@ pub enum CommandError {
         "the user {0:?} is no person of this directory; an officer adds one with `person add NAME --os-user {0}`"
     )]
     Nobody(String),
+    /// The person was to leave before now (clause 9.2(1)).
+    #[error(
+        "{name} was to leave on {leaves_at}, and gives no commands from then on; another person puts it on another day with `person depart`"
+    )]
+    Departed {
+        /// Short name.
+        name: String,
+        /// When that was.
+        leaves_at: jiff::Timestamp,
+    },
     /// The person holds none of the roles that the command needs.
     #[error("this needs the role {}", names(.0))]
     NotPermitted(&'static [Role]),

@@ -11,6 +11,7 @@ use crate::{
     Directory, Options, Role,
     tables::{
         account::{self, AccountState},
+        app_password,
         life::{self, Idle},
     },
 };
@@ -230,6 +231,7 @@ async fn suspend(directory: &Directory, idle: &Idle, why: Why) -> Result<(), Err
             return Err(Error::NotFound(format!("idle account {id}")));
         };
         account::suspend(tx, id)?;
+        let revoked = app_password::revoke_all(tx, id)?;
         tx.touch(Topic::Account(id));
         tx.touch(Topic::Directory);
         let mut event = Event::new(Kind::AccountSuspended, Actor::System)
@@ -243,6 +245,7 @@ async fn suspend(directory: &Directory, idle: &Idle, why: Why) -> Result<(), Err
                 .detail("warned_at", before.warned_at.map(|at| at.to_string()));
         }
         let event = event
+            .detail("app_passwords_revoked", revoked)
             .detail("before", "active")
             .detail("after", "suspended");
         tx.record(&event, ())

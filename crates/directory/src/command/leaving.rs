@@ -1,9 +1,10 @@
 //! Nobody logs in as one who has left (clause 9.2(1)): from the moment on that this is noted, and from the day on that was announced.
 
 use jiff::Timestamp;
-use store::{Error, Recorded, Snapshot, Topic, Tx, sql::Sql};
+use store::{AccountId, Error, Recorded, Snapshot, Topic, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
+use super::app_password::told;
 use crate::{
     Directory,
     tables::{
@@ -36,15 +37,21 @@ pub(super) fn suspend(
     ))
 }
 
-/// Suspends the accounts of those whose day to leave has come, though nobody has noted yet that they left; sessions end with that.
-/// Returns how many.
+/// Suspends the accounts of those whose day to leave has come, though nobody has noted yet that they left, and gives up their app
+/// passwords for shared identifiers; sessions end with that. Returns how many accounts it suspended.
 ///
 /// # Errors
 /// The store's.
 pub async fn departed(directory: &Directory) -> Result<usize, Error> {
     let now = directory.inner.store.now();
-    let read = move |snapshot: &mut Snapshot<'_>| life::departed(snapshot, now);
-    let due = directory.inner.store.read(read).await?;
+    let read = move |snapshot: &mut Snapshot<'_>| -> Result<_, Error> {
+        let due = life::departed(snapshot, now)?;
+        Ok((due, shared::of_departed(snapshot, now)?))
+    };
+    let (due, secrets) = directory.inner.store.read(read).await?;
+    for (account, number) in secrets {
+        give_up(directory, account, number).await?;
+    }
     let mut count = 0_usize;
     for id in due {
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
@@ -67,6 +74,28 @@ pub async fn departed(directory: &Directory) -> Result<usize, Error> {
         }
     }
     Ok(count)
+}
+
+/// Gives up an app password for a shared identifier whose maker was to leave before now.
+async fn give_up(directory: &Directory, id: AccountId, number: i64) -> Result<(), Error> {
+    let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {
+        let gone = || Error::NotFound(format!("app password {number}"));
+        let entry = app_password::one(tx, id, number)?.ok_or_else(gone)?;
+        let account = account::by_id(tx, id)?.ok_or_else(gone)?;
+        let now = tx.now();
+        if !life::gone(tx, entry.made_by, now)? {
+            return Err(gone());
+        }
+        app_password::revoke(tx, number)?;
+        tx.touch(Topic::Account(id));
+        let event = Event::new(Kind::AppPasswordRevoked, Actor::System).subject(account.identifier);
+        tx.record(&told(event, &entry, "left"), ())
+    };
+    match directory.inner.store.commit(Vec::new(), work).await {
+        // It was given up meanwhile, or the day put off.
+        Ok(_) | Err(Error::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether the holder of an account has left, or was to leave before now, and nobody else uses it.

@@ -69,6 +69,7 @@ mod bootstrap;
 pub(crate) mod delete;
 mod error;
 pub mod forward;
+pub(crate) mod given;
 pub mod hold;
 pub mod idle;
 pub mod import;
@@ -142,10 +143,11 @@ impl Caller {
         user: &str,
         via: &str,
     ) -> Result<Self, store::Error> {
-        let person = directory
-            .person_of_user(user)
-            .await?
-            .map(|person| person.name);
+        // One whose day to leave has come is told so, command by command, and is named by the refusals.
+        let name = user.to_owned();
+        let read = move |snapshot: &mut Snapshot<'_>| tables::person::of_user(snapshot, &name);
+        let person = directory.inner.store.read(read).await?;
+        let person = person.map(|person| person.name);
         Ok(Self {
             directory: directory.clone(),
             user: user.to_owned(),
@@ -498,6 +500,7 @@ fn executor(
     let entry = tables::person::by_name(sql, name)?
         .filter(|p| p.active)
         .ok_or_else(nobody)?;
+    person::must_not_be_gone(sql, &entry, caller.directory.inner.store.now())?;
     let roles = tables::person::roles(sql, entry.id)?;
     let acting = needs.iter().copied().find(|role| roles.contains(role));
     if !needs.is_empty() && acting.is_none() {

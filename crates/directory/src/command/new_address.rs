@@ -116,9 +116,9 @@ pub(super) fn nobody_elses(
     Ok(())
 }
 
-/// A local part without what differs in case, width or form alone: full case folding by way of upper case (`ß` and `SS`, `ς` and `Σ`),
+/// A local part, or a name, without what differs in case, width or form alone: full case folding by way of upper case (`ß` and `SS`, `ς` and `Σ`),
 /// and compatibility forms (UAX #15).
-fn fold(local: &str) -> String {
+pub(super) fn fold(local: &str) -> String {
     let once = |text: &str| -> String {
         text.nfkc()
             .flat_map(char::to_uppercase)

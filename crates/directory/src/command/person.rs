@@ -7,8 +7,8 @@ use trail::Kind;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{
-    Alone, Caller, CommandError, Commit, account::on_order, is_hidden, leaving, on_behalf,
-    plain_text,
+    Alone, Caller, CommandError, Commit, account::on_order, is_hidden, leaving, new_address::fold,
+    on_behalf, plain_text,
 };
 use crate::{
     Language, Role,
@@ -92,12 +92,7 @@ pub async fn add(caller: &Caller, person: Add) -> Result<PersonView, CommandErro
         let user = person.os_user.as_deref().map(user_name).transpose()?;
         caller
             .change(&words, MAY_ADD, move |tx, me| {
-                if tables::person::by_name(tx, &name)?.is_some() {
-                    return Err(CommandError::Exists {
-                        what: "person",
-                        name,
-                    });
-                }
+                must_be_nobody_elses(tx, &name)?;
                 let id = tables::person::insert(tx, &name, &full_name)?;
                 life::announce(tx, id, me.id)?;
                 let mut event = me
@@ -215,7 +210,7 @@ pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
     let work = caller.change(&words, MAY_ADD, move |tx, me| {
         let person = find(tx, &name)?;
         let roles = tables::person::roles(tx, person.id)?;
-        super::role::keep_one_officer(tx, &roles)?;
+        super::role::keep_one_officer(tx, person.id, &roles)?;
         tables::person::leave(tx, person.id)?;
         let theirs = tables::account::of_person(tx, person.id)?;
         let mut events = Vec::new();
@@ -255,6 +250,21 @@ pub(super) fn find(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entr
     }
 }
 
+/// Refuses one whose day to leave has come, whether anybody has noted that they left or not (clause 9.2(1)).
+pub(crate) fn must_not_be_gone(
+    sql: &mut dyn Sql,
+    person: &tables::person::Entry,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    match life::leaves_at(sql, person.id)?.filter(|day| *day <= now) {
+        None => Ok(()),
+        Some(leaves_at) => Err(CommandError::Departed {
+            name: person.name.clone(),
+            leaves_at,
+        }),
+    }
+}
+
 /// A person of that name, gone or not.
 pub(super) fn any(sql: &mut dyn Sql, name: &str) -> Result<tables::person::Entry, CommandError> {
     tables::person::by_name(sql, name)?.ok_or_else(|| CommandError::NoSuch {
@@ -283,6 +293,20 @@ pub(super) fn view(sql: &mut dyn Sql, name: &str) -> Result<PersonView, CommandE
         language: language::of(sql, person.id)?,
         left_at: person.left_at,
     })
+}
+
+/// Refuses a short name that somebody has or had, or that differs from theirs in case, width or form alone: who reads the trail would
+/// take one for the other.
+fn must_be_nobody_elses(sql: &mut dyn Sql, name: &str) -> Result<(), CommandError> {
+    let folded = fold(name);
+    let mut all = tables::person::all(sql)?.into_iter();
+    match all.find(|other| fold(&other.name) == folded) {
+        None => Ok(()),
+        Some(other) => Err(CommandError::Exists {
+            what: "person",
+            name: other.name,
+        }),
+    }
 }
 
 /// A short name: letters and digits of any script, `.`, `_`, `-` and `@`.

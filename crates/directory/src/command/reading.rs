@@ -188,13 +188,14 @@ pub async fn end(caller: &Caller, name: &str, reader: &str) -> Result<(), Comman
 }
 
 /// Ends an access, with the app passwords that it gave.
-fn close(tx: &mut Tx<'_>, entry: &reading::Entry, event: Event, why: &str) -> Result<Event, Error> {
+pub(super) fn close(
+    tx: &mut Tx<'_>,
+    entry: &reading::Entry,
+    event: Event,
+    why: &str,
+) -> Result<Event, Error> {
     reading::end(tx, entry.account, entry.person.0)?;
-    for app in app_password::of(tx, entry.account)? {
-        if app.made_by == entry.person.0 {
-            app_password::revoke(tx, app.number)?;
-        }
-    }
+    app_password::revoke_made_by(tx, entry.account, entry.person.0)?;
     tx.touch(Topic::Account(entry.account));
     Ok(event
         .order(entry.order)
@@ -244,7 +245,7 @@ pub async fn expire(directory: &Directory) -> Result<usize, Error> {
     let now = directory.inner.store.now();
     let read = |snapshot: &mut store::Snapshot<'_>| reading::all(snapshot);
     let mut due = directory.inner.store.read(read).await?;
-    due.retain(|entry| entry.until <= now || !entry.active);
+    due.retain(|entry| !entry.is_open(now));
     let count = due.len();
     for entry in due {
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, Error> {

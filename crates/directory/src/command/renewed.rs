@@ -27,10 +27,12 @@ pub(super) fn may_renew(
     Ok(suspended && entry.is_some_and(|entry| entry.review_at > now))
 }
 
-/// Those who share the account and have made no secret since it was suspended. `None`: it is not shared.
+/// Those who share the account and have made no secret since it was suspended. `None`: it is not shared, or nobody is
+/// left who does.
 fn without_secret(
     sql: &mut dyn Sql,
     account: &account::Entry,
+    now: Timestamp,
 ) -> Result<Option<Vec<String>>, Error> {
     if shared::of(sql, account.id)?.is_none() {
         return Ok(None);
@@ -42,7 +44,7 @@ fn without_secret(
     let (mut missing, mut used) = (Vec::new(), false);
     for (person, name) in &users {
         // One who has left uses it no more.
-        let uses = shared::is_user(sql, account.id, *person)?;
+        let uses = shared::is_user(sql, account.id, *person, now)?;
         used |= uses;
         if uses && !made.iter().any(|one| one.made_by == *person) {
             missing.push(name.clone());
@@ -50,6 +52,7 @@ fn without_secret(
     }
     match used {
         true => Ok(Some(missing)),
+        false if users.is_empty() => Ok(None),
         false => Ok(Some(users.into_iter().map(|(_, name)| name).collect())),
     }
 }
@@ -75,7 +78,7 @@ pub(super) fn refusal(
     if account.renewed {
         return Ok(None);
     }
-    let missing = without_secret(sql, account)?.unwrap_or_default();
+    let missing = without_secret(sql, account, now)?.unwrap_or_default();
     Ok(Some(CommandError::State(format!(
         "{identifier} is shared, and cannot be resumed before each of those who use it has made a secret since the suspension \
          (`account app-password add {identifier}`; still without one: {}): or {anew}",
@@ -102,7 +105,8 @@ pub(super) fn now_by_all(tx: &mut Tx<'_>, account: &account::Entry) -> Result<bo
     if account.state != AccountState::Suspended || account.renewed {
         return Ok(false);
     }
-    match without_secret(tx, account)? {
+    let now = tx.now();
+    match without_secret(tx, account, now)? {
         Some(missing) if missing.is_empty() => {
             account::renew(tx, account.id, false)?;
             Ok(true)

@@ -44,7 +44,7 @@ pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), Comma
         let person = find(tx, &name)?;
         let before = held(tx, person.id)?;
         if before.contains(&role.as_str()) {
-            keep_one_officer(tx, &[role])?;
+            keep_one_officer(tx, person.id, &[role])?;
         }
         if !tables::person::revoke(tx, person.id, role)? {
             return Err(CommandError::State(format!(
@@ -67,13 +67,18 @@ fn held(tx: &mut Tx<'_>, person: PersonId) -> Result<Vec<&'static str>, store::E
     Ok(roles.into_iter().map(Role::as_str).collect())
 }
 
-/// Refuses to let the last system officer go: nobody could order or grant anything any more.
-pub(super) fn keep_one_officer(tx: &mut Tx<'_>, losing: &[Role]) -> Result<(), CommandError> {
+/// Refuses to let the last system officer go who is not to leave: nobody could order or grant anything any more.
+pub(super) fn keep_one_officer(
+    tx: &mut Tx<'_>,
+    person: PersonId,
+    losing: &[Role],
+) -> Result<(), CommandError> {
     if losing.contains(&Role::SystemOfficer)
-        && tables::person::holders(tx, Role::SystemOfficer)? < 2
+        && !tables::person::another_stays(tx, Role::SystemOfficer, person)?
     {
         return Err(CommandError::State(
-            "this is the last system officer; grant the role to another person first".to_owned(),
+            "this is the last system officer who stays; grant the role to another person first"
+                .to_owned(),
         ));
     }
     Ok(())

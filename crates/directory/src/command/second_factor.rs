@@ -242,7 +242,9 @@ fn remove_in(
     (number, order): (i64, Option<i64>),
 ) -> Result<Event, CommandError> {
     let left = second_factor::of(tx, account.id)?.len();
-    let manager = me.has(Role::AccountManager);
+    let mine = account.person.0 == me.id;
+    // A manager takes another's last one away, on the grounds that hold for that; nobody takes their own.
+    let manager = !mine && me.has(Role::AccountManager);
     if left == 1 && !manager && is_needed(tx, account, options.second_factor)? {
         return Err(CommandError::State(format!(
             "{} has to have a second factor: add another before this one goes",
@@ -250,7 +252,6 @@ fn remove_in(
         )));
     }
     must_be_there(tx, account, number)?;
-    let mine = account.person.0 == me.id;
     let now = tx.now();
     let ground = match mine {
         true => needs_none(order).map(|()| Ground::Role)?,

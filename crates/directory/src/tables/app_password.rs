@@ -194,6 +194,20 @@ pub(crate) fn revoke_all(tx: &mut Tx<'_>, account: AccountId) -> Result<usize, E
     Ok(all.len())
 }
 
+/// Forgets the secrets of those of an account's that a person made; returns how many there were.
+pub(crate) fn revoke_made_by(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    person: PersonId,
+) -> Result<usize, Error> {
+    let mut theirs = of(tx, account)?;
+    theirs.retain(|entry| entry.made_by == person);
+    for entry in &theirs {
+        revoke(tx, entry.number)?;
+    }
+    Ok(theirs.len())
+}
+
 /// Forgets that an account had any; returns how many it had.
 pub(crate) fn delete_all(tx: &mut Tx<'_>, account: AccountId) -> Result<u64, Error> {
     tx.execute(

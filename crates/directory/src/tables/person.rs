@@ -89,16 +89,17 @@ pub(crate) fn users(sql: &mut dyn Sql, person: PersonId) -> Result<Vec<String>, 
     )
 }
 
-/// How many active people hold the role.
-pub(crate) fn holders(sql: &mut dyn Sql, role: Role) -> Result<u64, Error> {
-    let count = first(
-        sql,
-        "SELECT COUNT(*) FROM person_role r JOIN person p ON p.id = r.person
-         WHERE r.role = ?1 AND p.state = 'active'",
-        params![role.as_str()],
-        |row| row.count(0),
-    )?;
-    Ok(count.unwrap_or_default())
+/// Whether somebody other than `person` holds the role and stays: has not left, and is not to leave.
+pub(crate) fn another_stays(
+    sql: &mut dyn Sql,
+    role: Role,
+    person: PersonId,
+) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM person_role r JOIN person p ON p.id = r.person
+                WHERE r.role = ?1 AND r.person <> ?2 AND p.state = 'active'
+                AND NOT EXISTS (SELECT 1 FROM departure d WHERE d.person = p.id) LIMIT 1";
+    let found = first(sql, find, params![role.as_str(), person], |row| row.int(0))?;
+    Ok(found.is_some())
 }
 
 /// How many active people hold an officer's role.

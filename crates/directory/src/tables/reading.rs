@@ -6,22 +6,33 @@ use store::{
     sql::{Row, Sql, first, rows},
 };
 
+use super::maybe_time;
+
 /// An access' row.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) account: AccountId,
     pub(crate) identifier: String,
     pub(crate) person: (PersonId, String),
-    /// Whether the person has not left.
-    pub(crate) active: bool,
+    /// Whether the person has not left, as far as anybody has noted.
+    active: bool,
+    /// When the person is to leave.
+    leaves_at: Option<Timestamp>,
     pub(crate) order: i64,
     pub(crate) purpose: String,
     pub(crate) until: Timestamp,
     pub(crate) opened_at: Timestamp,
 }
 
-const SELECT: &str = "SELECT r.account, a.identifier, r.person, p.name, p.state, r.order_number, r.purpose, r.until, r.opened_at
-    FROM reading r JOIN account a ON a.id = r.account JOIN person p ON p.id = r.person";
+impl Entry {
+    /// Whether it is open at `now`: its time is not over, and the person is not gone.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        self.active && now < self.until && self.leaves_at.is_none_or(|day| now < day)
+    }
+}
+
+const SELECT: &str = "SELECT r.account, a.identifier, r.person, p.name, p.state, r.order_number, r.purpose, r.until, r.opened_at, d.leaves_at
+    FROM reading r JOIN account a ON a.id = r.account JOIN person p ON p.id = r.person LEFT JOIN departure d ON d.person = p.id";
 
 fn read(row: &dyn Row) -> Result<Entry, Error> {
     Ok(Entry {
@@ -33,6 +44,7 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
         purpose: row.text(6)?,
         until: row.time(7)?,
         opened_at: row.time(8)?,
+        leaves_at: maybe_time(row, 9)?,
     })
 }
 
@@ -55,7 +67,7 @@ pub(crate) fn open(
 ) -> Result<Option<Entry>, Error> {
     let find = format!("{SELECT} WHERE r.account = ?1 AND r.person = ?2");
     let found = first(sql, &find, params![account, person], read)?;
-    Ok(found.filter(|entry| entry.active && now < entry.until))
+    Ok(found.filter(|entry| entry.is_open(now)))
 }
 
 /// Opens an access, or one anew in place of another.

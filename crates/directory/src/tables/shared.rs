@@ -70,15 +70,29 @@ pub(crate) fn of_person(
     })
 }
 
-/// Whether a person uses it now: one who has left does not.
+/// Whether a person uses it at `now`: one who has left, or was to leave before, does not.
 pub(crate) fn is_user(
     sql: &mut dyn Sql,
     account: AccountId,
     person: PersonId,
+    now: Timestamp,
 ) -> Result<bool, Error> {
-    let find = "SELECT 1 FROM shared_user u JOIN person p ON p.id = u.person
-                WHERE u.account = ?1 AND u.person = ?2 AND p.state = 'active'";
-    Ok(first(sql, find, params![account, person], |row| row.int(0))?.is_some())
+    let find = "SELECT 1 FROM shared_user u JOIN person p ON p.id = u.person LEFT JOIN departure d ON d.person = p.id
+                WHERE u.account = ?1 AND u.person = ?2 AND p.state = 'active' AND (d.leaves_at IS NULL OR d.leaves_at > ?3)";
+    Ok(first(sql, find, params![account, person, now], |row| row.int(0))?.is_some())
+}
+
+/// App passwords for shared identifiers that are still good, though whoever made them was to leave before `now`: account, number.
+pub(crate) fn of_departed(
+    sql: &mut dyn Sql,
+    now: Timestamp,
+) -> Result<Vec<(AccountId, i64)>, Error> {
+    let list = "SELECT c.account, c.number FROM app_password c JOIN departure d ON d.person = c.made_by
+                WHERE d.leaves_at <= ?1 AND c.revoked_at IS NULL
+                AND EXISTS (SELECT 1 FROM shared_identifier s WHERE s.account = c.account) ORDER BY c.number";
+    rows(sql, list, params![now], |row| {
+        Ok((AccountId(row.int(0)?), row.int(1)?))
+    })
 }
 
 /// Shares an account on an order, by these people and no others.
@@ -97,6 +111,13 @@ pub(crate) fn set(
         let put = "INSERT INTO shared_user (account, person, added_at) VALUES (?1, ?2, ?3)";
         tx.execute(put, params![account, *user, now])?;
     }
+    Ok(())
+}
+
+/// A person uses it no more.
+pub(crate) fn leave(tx: &mut Tx<'_>, account: AccountId, person: PersonId) -> Result<(), Error> {
+    let leave = "DELETE FROM shared_user WHERE account = ?1 AND person = ?2";
+    tx.execute(leave, params![account, person])?;
     Ok(())
 }
 

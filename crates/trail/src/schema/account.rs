@@ -39,7 +39,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "reason" Text: "Why.";
-            Sometimes "app_passwords_revoked" Number: "How many app passwords went with it, if somebody suspended it.";
+            Sometimes "app_passwords_revoked" Number: "How many app passwords went with it; absent if its sharing was not reviewed, and in events of older programs where a rule suspended it.";
             Sometimes "before" Text: "`active` or `suspended`; absent in events of older programs where somebody suspended it by command.";
             Sometimes "after" Text: "`suspended`; there if `before` is.";
             Sometimes "incident" Number: "The incident that was opened with it (clause 4.1), if one was.";
@@ -62,8 +62,14 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
     AccountChanged {
         subject: "the identifier; the alias, if it was said who may write to it";
         outcome: Success;
+        order: "the order that the last account of one who shared it was deleted on, if `users` became fewer by that";
+        shared: SINGLE_PERSON;
         facts:
             Sometimes "alias_added" Text: "The alias that it got.";
+            Sometimes "targets_before" List: "Identifiers of the accounts that the alias meant before; there if `alias_added` is, but for events of older programs.";
+            Sometimes "users" List: "Short names of those who go on sharing it, when the last account of one who did was deleted.";
+            Sometimes "users_before" List: "Short names of those who shared it before; there if `users` is.";
+            Sometimes "app_passwords_revoked" Number: "How many app passwords ended with that; there if `users` is.";
             Sometimes "alias_removed" Text: "The alias that it lost.";
             Sometimes "role_address" Text: "The address, `postmaster@` or `abuse@`, whose mail it gets from now on.";
             Sometimes "msa" Boolean: "Whether it may submit mail from now on; there if a service was switched.";
@@ -146,7 +152,8 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
         order: "the order that permitted it";
         facts:
             Always "person" Text: "Short name of who read.";
-            Always "why" Text: "`command`, or `over`: its time had come, or who read has left.";
+            Always "why" Text: "`command`; `over`: its time had come, or who read has left; or `deleted`: the last account of who read was.";
+            Sometimes "delete_order" Number: "The order that that account was deleted on, if `why` is `deleted`.";
     }
     ForwardAdded {
         subject: "the identifier";
@@ -232,7 +239,7 @@ pub(super) const SECRETS: &[Schema] = schemas! {
         outcome: Success;
         shared: APP_PASSWORD, APP_PASSWORD_NAME;
         facts:
-            Always "why" Text: "`command`, `expired` or `incident`.";
+            Always "why" Text: "`command`, `expired`, `incident`, or `left`: the day that whoever made it was to leave on has come (clause 9.2(1)).";
             Sometimes "incident" Number: "The incident that it was revoked by, if one was.";
     }
     SecondFactorAdded {
