@@ -520,6 +520,36 @@ async fn an_erasure_that_began_is_not_decided_anew() {
     assert_eq!(store.verify(|_| {}).await.unwrap(), []);
 }
 
+/// Where one person may do both, the events say so of who did both alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_decides_and_erases_where_that_is_permitted() {
+    for (eraser, one) in [("sato", true), ("suzuki", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        happen(&store, 3).await;
+        store.seal_volume(by(0)).await.unwrap().unwrap();
+        happen(&store, 3).await;
+        let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+        decided.unwrap();
+        let eraser = trail::By {
+            single_person: true,
+            ..eraser.into()
+        };
+        store.erase_volume(1, eraser).await.unwrap();
+        let filter = store::event::Filter {
+            kinds: vec![trail::Kind::VolumeErasing, trail::Kind::VolumeErased],
+            ..store::event::Filter::default()
+        };
+        let told = store.read(move |sql| store::event::search(sql, &filter, 10));
+        let told: Result<_, Error> = told.await;
+        let told = told.unwrap();
+        assert_eq!(told.len(), 2);
+        for told in told {
+            assert_eq!(told.event.detail.contains_key("single_person"), one);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
     let directory = tempfile::tempdir().unwrap();
@@ -536,6 +566,12 @@ async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
         .decide_volume(1, Decision::Erase, "sato", "ten years")
         .await
         .unwrap();
+    // Also where another had decided when it was looked at.
+    let own = store.erase_volume(1, "sato").await;
+    assert!(
+        matches!(&own, Err(EraseError::SamePerson { number: 1, by }) if by == "sato"),
+        "{own:?}"
+    );
     let certificate = store.erase_volume(1, "suzuki").await.unwrap();
     let text = store.trail_key().open(&certificate).unwrap().to_owned();
     for said in [
