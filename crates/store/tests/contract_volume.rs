@@ -75,7 +75,7 @@ async fn volumes_follow_one_another_and_are_verified_by_key_alone() {
     let (key, volumes, notes) = exported(directory.path()).await;
     // Between the volumes lie the events of sealing and exporting.
     assert_eq!((volumes[0].first, volumes[0].last), (0, 300));
-    assert_eq!((volumes[1].first, volumes[1].last), (300, 372));
+    assert_eq!((volumes[1].first, volumes[1].last), (300, 373));
     let years = (volumes[0].retain_until.as_second() - volumes[0].to.as_second()) / 86_400 / 365;
     assert_eq!(years, 10);
     // The site is gone; key and directory are all that there is.
@@ -352,6 +352,19 @@ async fn custody_is_kept_of_volumes_that_there_are() {
     }
 }
 
+/// Where exports were begun to.
+async fn exporting(store: &Store) -> Vec<String> {
+    let filter = store::event::Filter {
+        kinds: vec![trail::Kind::VolumeExporting],
+        ..store::event::Filter::default()
+    };
+    let told = store.read(move |sql| store::event::search(sql, &filter, 10));
+    let told: Result<_, Error> = told.await;
+    let told = told.unwrap().into_iter();
+    told.map(|told| told.event.detail["to"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_disturbs_nothing_that_is_there() {
     let directory = tempfile::tempdir().unwrap();
@@ -367,6 +380,23 @@ async fn an_export_disturbs_nothing_that_is_there() {
     fs::write(to.join("mine"), "x").unwrap();
     assert!(export(&store, 1, &to).await.is_err());
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+    // Nothing left the store until now. What is cut short is told of all the same.
+    assert_eq!(exporting(&store).await, Vec::<String>::new());
+    let deep = directory.path().join("deep");
+    fs::create_dir(&deep).unwrap();
+    let exported = {
+        let deep = deep.clone();
+        let how = Export {
+            number: 1,
+            to: deep.clone(),
+            by: "sato".into(),
+        };
+        // It is gone as soon as events are written into it.
+        let vanish = move |_, _| drop(fs::remove_dir_all(&deep));
+        store.export_volume(how, vanish).await
+    };
+    assert!(exported.is_err(), "{exported:?}");
+    assert_eq!(exporting(&store).await, [deep.display().to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
