@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use parking_lot::RwLock;
 use store::{Error, Recorded, Topic, Tx};
 use tokio::sync::watch;
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Event, Kind};
 use wire::ExplicitNetwork;
 
 use crate::{Directory, restraint, tables::block};
@@ -80,7 +80,10 @@ impl Directory {
                     return Err(Error::NotFound(entry.network.clone()));
                 }
                 block::remove(tx, &entry.network)?;
-                tx.record(&unblocked(Actor::System, &entry, "its time is over"), ())
+                tx.record(
+                    &unblocked(&Actor::System.into(), &entry, "its time is over"),
+                    (),
+                )
             };
             match self.inner.store.commit(Vec::new(), work).await {
                 Ok(_) => ended = ended.saturating_add(1),
@@ -93,8 +96,9 @@ impl Directory {
 }
 
 /// The event of a block's end.
-pub(crate) fn unblocked(actor: Actor, entry: &block::Entry, reason: &str) -> Event {
-    let mut event = Event::new(Kind::AddressUnblocked, actor)
+pub(crate) fn unblocked(by: &By, entry: &block::Entry, reason: &str) -> Event {
+    let mut event = by
+        .event(Kind::AddressUnblocked)
         .subject(entry.network.as_str())
         .detail("reason", reason)
         .detail("blocked_for", entry.reason.as_str())

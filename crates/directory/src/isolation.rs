@@ -9,15 +9,18 @@ use std::{net::IpAddr, time::Duration};
 use jiff::Timestamp;
 use serde_json::json;
 use store::{
-    AccountId, Error, PersonId, Topic, Tx,
+    AccountId, Error, Topic, Tx,
     queue::{self, Selection, State},
 };
-use trail::{Actor, Event, Kind};
+use trail::{Actor, By, Event, Kind};
 use wire::ExplicitNetwork;
 
 use crate::{
     Directory, alarm,
-    command::incident::{IncidentKind, Step},
+    command::{
+        Executor,
+        incident::{IncidentKind, Step},
+    },
     tables::{
         account, app_password,
         block::{self, NewBlock},
@@ -69,14 +72,23 @@ pub struct Found {
 
 /// Why something is shut, for its events.
 pub(crate) struct Cause<'a> {
-    pub(crate) actor: Actor,
+    pub(crate) by: By,
     pub(crate) incident: i64,
     pub(crate) reason: &'a str,
 }
 
+impl From<&Executor> for By {
+    fn from(me: &Executor) -> Self {
+        Self {
+            role: me.acting.map(crate::Role::as_str),
+            ..Self::from(me.name.as_str())
+        }
+    }
+}
+
 impl Cause<'_> {
     fn event(&self, kind: Kind, subject: &str) -> Event {
-        Event::new(kind, self.actor.clone()).subject(subject)
+        self.by.event(kind).subject(subject)
     }
 }
 
@@ -94,12 +106,12 @@ impl Directory {
     }
 }
 
-/// The same, by the person `by` or by the server; returns the incident too.
+/// The same, by a person (who, and why) or by the server; returns the incident too.
 pub(crate) fn isolate(
     tx: &mut Tx<'_>,
     rule: &Isolation,
     found: &Found,
-    by: Option<(PersonId, &str, &str)>,
+    by: Option<(&Executor, &str)>,
 ) -> Result<(i64, Vec<Event>), Error> {
     let entry = match found.account {
         Some(id) => account::by_id(tx, id)?,
@@ -114,13 +126,10 @@ pub(crate) fn isolate(
     };
     let malware: String = found.malware.chars().take(MOST_FOUND).collect();
     let reason = match by {
-        Some((_, _, reason)) => reason.to_owned(),
+        Some((_, reason)) => reason.to_owned(),
         None => format!("malware: {malware}"),
     };
-    let actor = match by {
-        Some((_, name, _)) => Actor::Person(name.to_owned()),
-        None => Actor::System,
-    };
+    let who = by.map_or_else(|| Actor::System.into(), |(me, _)| By::from(me));
     let mut events = Vec::new();
     let is_new = known.is_none();
     let incident = match known {
@@ -136,11 +145,12 @@ pub(crate) fn isolate(
                 reason: &reason,
                 facts: &facts,
                 since,
-                opened_by: by.map(|(id, _, _)| id),
+                opened_by: by.map(|(me, _)| me.id),
             };
             let (number, book) = table::insert(tx, &new)?;
             let identifier = entry.as_ref().map_or("", |entry| entry.identifier.as_str());
-            let mut opened = Event::new(Kind::IncidentOpened, actor.clone())
+            let mut opened = who
+                .event(Kind::IncidentOpened)
                 .subject(number.to_string())
                 .detail("incident_kind", MALWARE_INSIDE)
                 .detail("identifier", identifier)
@@ -156,7 +166,7 @@ pub(crate) fn isolate(
         }
     };
     let cause = Cause {
-        actor,
+        by: who,
         incident,
         reason: &reason,
     };

@@ -26,6 +26,9 @@ use crate::{
 const BATCH: usize = 500;
 /// Messages of one identifier that are looked at in the queue at most.
 const MOST_QUEUED: usize = 100_000;
+/// Why a hold is lifted in a backup.
+const SETTLED: &str =
+    "its account was deleted after this backup, and the hold was lifted before that";
 
 /// What this site has given up for good: it is given up in its backups too.
 #[derive(Clone, Debug, Default)]
@@ -358,11 +361,7 @@ fn erase(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeat
     put_people(tx, &deletion.people)?;
     let order = &deletion.order;
     put_order(tx, order)?;
-    // What stood against it then was settled before it was deleted.
-    life::lift_hold(tx, entry.id)?;
-    for open in incident::open_of(tx, entry.id)? {
-        incident::close(tx, open.number, PersonId(order.issued_by))?;
-    }
+    settle(tx, &entry, order)?;
     let given = given::end(tx, &entry, order.number, |kind, whose| {
         Event::new(kind, Actor::System).subject(whose)
     })?;
@@ -380,6 +379,33 @@ fn erase(tx: &mut Tx<'_>, deletion: &Deletion) -> Result<Recorded<()>, NotRepeat
         .detail("repeated", true);
     let recorded = tx.record(&removed.told(event), ())?;
     Ok(recorded)
+}
+
+/// What stood against it then was settled before it was deleted.
+fn settle(
+    tx: &mut Tx<'_>,
+    entry: &account::Entry,
+    order: &copied::Order,
+) -> Result<(), NotRepeated> {
+    if let Some(hold) = life::hold(tx, entry.id)? {
+        life::lift_hold(tx, entry.id)?;
+        let event = Event::new(Kind::HoldLifted, Actor::System)
+            .subject(entry.identifier.as_str())
+            .detail("reason", SETTLED)
+            .detail("placed_for", hold.reason)
+            .detail("placed_by", hold.placed_by)
+            .detail("repeated", true);
+        drop(tx.record(&event, ())?);
+    }
+    for open in incident::open_of(tx, entry.id)? {
+        incident::close(tx, open.number, PersonId(order.issued_by))?;
+        let event = Event::new(Kind::IncidentClosed, Actor::System)
+            .subject(open.number.to_string())
+            .detail("identifier", entry.identifier.as_str())
+            .detail("repeated", true);
+        drop(tx.record(&event, ())?);
+    }
+    Ok(())
 }
 
 fn discard(tx: &mut Tx<'_>, ids: Vec<QueueId>) -> Result<Recorded<()>, Error> {

@@ -6,11 +6,18 @@ mod site;
 use std::{net::IpAddr, time::Duration};
 
 use directory::{
-    command::{CommandError, account, block, incident},
+    command::{
+        CommandError, account, block, incident,
+        lever::{self, Target},
+    },
     isolation::Found,
+    runbook::Lever,
 };
 use site::{PEER, Site};
-use store::{Error, Recorded, Tx};
+use store::{
+    Error, Recorded, Snapshot, Tx,
+    event::{self, Filter},
+};
 use trail::{Actor, Event, Kind};
 
 const TARO: &str = "taro@example.jp";
@@ -146,5 +153,59 @@ async fn both_incidents_of_an_identifier_end_with_its_resumption() {
             shown.steps.iter().any(|step| step.step == "resumed"),
             "{shown:?}"
         );
+    }
+}
+
+/// Whatever a person did by a role says by which, and what a lever did says of which incident it was.
+#[tokio::test]
+async fn what_a_person_does_about_an_incident_tells_the_role() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    let guard = site.caller("guard").await;
+    let open = |kind, peer| incident::Open {
+        kind,
+        name: Some(TARO.to_owned()),
+        reason: "reported".to_owned(),
+        since: None,
+        peer,
+    };
+    let inside = open(incident::IncidentKind::MalwareInside, Some(PEER));
+    incident::open(&guard, inside).await.unwrap();
+    let credential = open(incident::IncidentKind::Credential, None);
+    incident::open(&guard, credential).await.unwrap();
+    // Placed for the first one, ended by the second.
+    let network = Target::Network("192.0.2.9".parse().unwrap(), None);
+    lever::act(&guard, 2, Lever::Unblock, network, "clean")
+        .await
+        .unwrap();
+    let ended = site.last_event(Kind::AddressUnblocked).await.event;
+    assert_eq!(ended.detail["incident"], 1);
+    assert_eq!(ended.detail["by_incident"], 2);
+    block::add(&guard, "192.0.2.9".parse().unwrap(), "again", None)
+        .await
+        .unwrap();
+    block::remove(&guard, "192.0.2.9".parse().unwrap(), "over")
+        .await
+        .unwrap();
+    let ended = site.last_event(Kind::AddressUnblocked).await.event;
+    assert!(!ended.detail.contains_key("by_incident"), "{ended:?}");
+    let all = |snapshot: &mut Snapshot<'_>| event::search(snapshot, &Filter::default(), 10_000);
+    let all: Result<_, Error> = site.store.read(all).await;
+    let mut kinds = Vec::new();
+    for told in all.unwrap() {
+        if told.event.actor == Actor::Person("guard".to_owned()) {
+            let role = told.event.detail.get("acting_role");
+            assert_eq!(role.unwrap(), "security-officer", "{told:?}");
+            kinds.push(told.event.kind);
+        }
+    }
+    for kind in [
+        Kind::IncidentOpened,
+        Kind::AccountSuspended,
+        Kind::AddressBlocked,
+        Kind::AddressUnblocked,
+    ] {
+        let count = kinds.iter().filter(|found| **found == kind).count();
+        assert_eq!(count, 2, "{}", kind.as_str());
     }
 }

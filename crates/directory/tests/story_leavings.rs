@@ -74,6 +74,11 @@ async fn an_incident_takes_away_what_was_added_since_the_owners_last_sure_use() 
     assert_eq!(removed.len(), 1);
     assert_eq!(removed[0].event.detail["by"], "incident");
     assert_eq!(removed[0].event.detail["incident"], 1);
+    for kind in [Kind::SecondFactorRemoved, Kind::AppPasswordRevoked] {
+        for told in site.events(kind).await {
+            assert_eq!(told.event.detail["acting_role"], "security-officer");
+        }
+    }
     assert_eq!(site.events(Kind::AppPasswordRevoked).await.len(), 2);
     // Nothing was queued, so there is nothing to decide.
     assert!(!opened.missing.iter().any(|step| step == "queue-settled"));

@@ -165,6 +165,8 @@ async fn the_order_to_issue_covers_the_first_letter_alone() {
     assert!(!letter::is_first(&site.directory, TARO).await.unwrap());
     let event = site.last_event(Kind::PasswordChanged).await.event;
     assert_eq!(event.order, issued_on);
+    let made = site.last_event(Kind::LetterMade).await.event;
+    assert_eq!(made.order, issued_on);
     let lost = write(&site, TARO, Some("it was lost"), None).await;
     needs(lost.map(drop), OrderKind::Password);
     let number = approved(&site, "taro").await;
@@ -173,6 +175,8 @@ async fn the_order_to_issue_covers_the_first_letter_alone() {
         .unwrap();
     let event = site.last_event(Kind::PasswordChanged).await.event;
     assert_eq!(event.order, Some(number));
+    let made = site.last_event(Kind::LetterMade).await.event;
+    assert_eq!(made.order, Some(number));
 
     // Whose password was in use is no newcomer.
     let initial = site.issue("jiro", JIRO).await;

@@ -2,6 +2,7 @@
 //! its own; what a crash leaves in between is told of at the next start.
 
 mod other;
+mod password;
 mod submissions;
 mod traffic;
 
@@ -9,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use directory::command::incident::{self, IncidentKind, IncidentView, Step};
 use jiff::{Timestamp, tz::TimeZone};
+use message::address::Address;
 use store::{Topic, event::Filter};
 use trail::{
     Kind,
@@ -17,11 +19,14 @@ use trail::{
 use transfer::notice::{self, Notice};
 use wire::Shutdown;
 
+pub(crate) use password::analyse;
+
 use crate::{site::Site, usage};
 
 const BACKSCATTER: &str = IncidentKind::Backscatter.as_str();
 const MALWARE_INSIDE: &str = IncidentKind::MalwareInside.as_str();
 const SUBMISSION_SURGE: &str = IncidentKind::SubmissionSurge.as_str();
+const CREDENTIAL: &str = IncidentKind::Credential.as_str();
 const DOS: &str = IncidentKind::Dos.as_str();
 /// How often it is looked for incidents that nobody was told of, if nothing wakes it before.
 const LOOK: Duration = Duration::from_secs(60);
@@ -53,7 +58,9 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 /// # Errors
 /// The store's.
 pub(crate) async fn tell_all(site: &Site) -> Result<(), store::Error> {
-    for found in incident::unreported(&site.directory).await? {
+    // A command waits so long for the end of sessions before it reports.
+    let patience = LOOK.saturating_add(site.settings().audit.analysis.sessions_end.0);
+    for found in incident::unreported(&site.directory, patience).await? {
         tell(site, &found).await?;
     }
     Ok(())
@@ -61,6 +68,11 @@ pub(crate) async fn tell_all(site: &Site) -> Result<(), store::Error> {
 
 /// Analyses the trail and sends the officers what came of it, with the record of both in one commit.
 async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
+    if found.kind == CREDENTIAL {
+        let told = analyse(site, found).await?;
+        said(found, &told);
+        return Ok(());
+    }
     let owner_told = Step::OwnerTold.as_str();
     if found.missing.iter().any(|step| step == owner_told) {
         submissions::tell_owner(site, found).await?;
@@ -85,6 +97,13 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
         incident::note_report(tx, number, told, &digest)
     });
     let ((), told) = told.await?;
+    said(found, &told);
+    Ok(())
+}
+
+/// Says in the log what became of it.
+fn said(found: &IncidentView, told: &[Address]) {
+    let number = found.number;
     if told.is_empty() {
         tracing::warn!(
             incident = number,
@@ -97,11 +116,13 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
             "an incident was opened, and the officers were told"
         );
     }
-    Ok(())
 }
 
 /// The same text for `incident report`, in one language.
 pub(crate) fn report(found: &IncidentView, usage: &Usage, language: Language) -> String {
+    if found.kind == CREDENTIAL {
+        return password::report(found, usage, language);
+    }
     let zone = TimeZone::system();
     format!(
         "{}\n{}",

@@ -31,7 +31,7 @@ const PAGE: usize = 1000;
 pub(crate) struct Known {
     /// Where it was written to, or was found since.
     pub(crate) backup: PathBuf,
-    /// When it was made, if it was made there.
+    /// When it was made; `None`: it was not made there, or was cut short.
     pub(crate) made_at: Option<Timestamp>,
     /// What it holds of what was given up.
     pub(crate) state: State,
@@ -103,7 +103,12 @@ struct Told {
 async fn told(site: &Site) -> Result<BTreeMap<PathBuf, Told>, Error> {
     let mut told = BTreeMap::new();
     let mut filter = Filter {
-        kinds: vec![Kind::StoreBackedUp, Kind::BackupPurged, Kind::BackupGone],
+        kinds: vec![
+            Kind::StoreBackingUp,
+            Kind::StoreBackedUp,
+            Kind::BackupPurged,
+            Kind::BackupGone,
+        ],
         ..Filter::default()
     };
     loop {
@@ -120,8 +125,9 @@ async fn told(site: &Site) -> Result<BTreeMap<PathBuf, Told>, Error> {
             let deletions = count.and_then(serde_json::Value::as_u64).unwrap_or(0);
             match found.event.kind {
                 Kind::BackupGone => drop(told.remove(&path)),
-                Kind::StoreBackedUp => {
-                    let made_at = Some(found.at);
+                // What was at its place before is gone. One that was cut short may hold mail all the same.
+                kind @ (Kind::StoreBackingUp | Kind::StoreBackedUp) => {
+                    let made_at = (kind == Kind::StoreBackedUp).then_some(found.at);
                     told.insert(path, Told { made_at, deletions });
                 }
                 _ => told.entry(path).or_default().deletions = deletions,

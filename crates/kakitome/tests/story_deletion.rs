@@ -329,6 +329,42 @@ fn a_deletion_reaches_the_backups_from_before() {
     holds_nothing(&copied, &key);
 }
 
+/// What stood against a deletion was settled before it; in a backup that goes with the deletion, and is on record there.
+#[test]
+fn what_was_settled_before_a_deletion_is_settled_in_a_backup_too() {
+    let (mut site, tanaka) = town();
+    let main = tanaka.address.as_str();
+    site.give(&["account", "hold", main, "--reason", "court order 12"]);
+    let kind = ["--kind", "submission-surge", main, "--reason", "too much"];
+    site.give(&[&["incident", "open"][..], &kind].concat());
+    let before = backup(&site, "before");
+    until("the server takes its steps", SOON, || {
+        let shown = site.give(&["incident", "show", "1"]);
+        let missing = shown[0]["missing"].as_array().unwrap();
+        let waits = ["analysed", "owner-told"];
+        let is_taken = |step: &&str| missing.iter().all(|one| one != *step);
+        waits.iter().all(is_taken).then_some(())
+    });
+    site.give(&["incident", "step", "1", "mail-released", "--note", "x"]);
+    site.give(&["incident", "step", "1", "acknowledged"]);
+    site.give(&["incident", "close", "1"]);
+    let lift = ["account", "hold", main, "--lift", "--reason", "over"];
+    site.give(&lift);
+    delete(&site);
+    site.stop();
+
+    let mut restored = site.restored(&before, &[]);
+    restored.serve();
+    restored.give(&["verify"]);
+    assert_eq!(state(&restored, &tanaka), "deleted");
+    for kind in ["account.hold-lifted", "incident.closed"] {
+        let told = restored.events(&["--kind", kind]);
+        assert_eq!(told.len(), 1, "{kind}: {told:?}");
+        assert_eq!(told[0]["detail"]["repeated"], true, "{told:?}");
+        assert!(told[0]["actor"].to_string().contains("system"), "{told:?}");
+    }
+}
+
 /// Clause 7.1(6): also on a site that is made of a backup from before an identifier or alias came and went.
 #[test]
 fn what_came_and_went_after_a_backup_is_given_to_nobody_of_a_site_made_of_it() {
@@ -395,6 +431,19 @@ fn backups_that_are_not_at_their_place_are_told_until_somebody_answers_for_them(
         backup(&site, "other"),
     );
     fs::remove_dir_all(&lost).unwrap();
+    // One that is cut short holds mail, and is known.
+    let short = site.beside("short");
+    let named = site.path().join("keys/tls.crt");
+    let away = site.path().join("keys/tls.crt.away");
+    fs::rename(&named, &away).unwrap();
+    site.refused(&["backup", short.to_str().unwrap()]);
+    fs::rename(&away, &named).unwrap();
+    assert!(short.join("store.db").is_file());
+    let listed = site.give(&["backups", "list"]);
+    let told = listed
+        .iter()
+        .find(|one| one["backup"] == short.to_str().unwrap());
+    assert_eq!(told.unwrap()["made_at"], Value::Null, "{listed:?}");
     // Another site's backup is in the place of this one.
     let mut stranger = Site::new("village.example");
     stranger.serve();
@@ -404,6 +453,7 @@ fn backups_that_are_not_at_their_place_are_told_until_somebody_answers_for_them(
     let due = |state: &str| Some((state.to_owned(), 1));
     assert_eq!(standing(&site, &lost), due("missing"));
     assert_eq!(standing(&site, &other), due("foreign"));
+    assert_eq!(standing(&site, &short), due("foreign"));
     let why = site.refused(&["backups", "purge", other.to_str().unwrap()]);
     assert!(why.contains("left as they are"), "{why}");
     assert_eq!(stranger.give(&["backups", "list"])[0]["state"], "clean");
@@ -419,6 +469,8 @@ fn backups_that_are_not_at_their_place_are_told_until_somebody_answers_for_them(
     let gone = site.events(&["--kind", "store.backup-gone"]);
     assert_eq!(gone.len(), 1, "{gone:?}");
     assert_eq!(gone[0]["subject"], lost.to_str().unwrap());
+    site.give(&[&["backups", "gone", short.to_str().unwrap()][..], &reason].concat());
+    assert_eq!(standing(&site, &short), None);
     // One that is made at the same place later is another one, from after the deletion.
     site.give(&["backup", lost.to_str().unwrap()]);
     assert_eq!(standing(&site, &lost), Some(("clean".to_owned(), 0)));

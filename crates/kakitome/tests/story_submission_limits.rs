@@ -212,7 +212,10 @@ fn what_is_many_times_the_usual_is_held_and_goes_out_when_it_is_in_order() {
 
     site.give(&["incident", "step", "1", "mail-released", "--note", "案内状"]);
     assert_eq!(states(&site), vec![json!("waiting"); 10]);
-    assert_eq!(site.events(&["--kind", "queue.released"]).len(), 9);
+    let released = site.events(&["--kind", "queue.released"]);
+    assert_eq!(released.len(), 9);
+    let told = |one: &Value| one["detail"]["incident"] == 1;
+    assert!(released.iter().all(told), "{released:?}");
     let why = site.refused(&["incident", "step", "1", "rejected", "--note", "x"]);
     assert!(why.contains("is decided"), "{why}");
     // And nothing is compared for a while.

@@ -27,7 +27,7 @@ impl Store {
     /// short does not open). The copy is as secret as the store. When this returns, it is on stable storage.
     ///
     /// # Errors
-    /// When `to` holds something, or on I/O errors; what was copied until then stays.
+    /// When `to` holds something, or on I/O errors; what was copied until then stays, and the trail tells of it.
     pub async fn backup(&self, to: &Path) -> Result<(), Error> {
         self.backup_with(to, Backup::default(), |_, _| {})
             .await
@@ -47,6 +47,19 @@ impl Store {
     ) -> Result<u64, Error> {
         let shared = std::sync::Arc::clone(&self.inner.shared);
         let (target, beside) = (to.to_owned(), how.beside);
+        let place = target.clone();
+        self.blocking(move || make_room(&place)).await?;
+        let by = how.by.unwrap_or_else(|| Actor::System.into());
+        let deletions = how.deletions;
+        let event = |kind: Kind| {
+            let event = by.event(kind).subject(to.display().to_string());
+            event.detail("deletions", deletions)
+        };
+        // A copy that is cut short is on record too: it holds mail.
+        let begun = event(Kind::StoreBackingUp);
+        let begun = self.commit(Vec::new(), move |tx| tx.record(&begun, ()));
+        let begun: Result<_, Error> = begun.await;
+        begun?;
         let copying = tokio::task::spawn_blocking(move || {
             let mut told = Told {
                 done: 0,
@@ -63,12 +76,7 @@ impl Store {
             threads.chores.ask(Chore::Collect);
         }
         let bytes = copied?;
-        let by = how.by.unwrap_or_else(|| Actor::System.into());
-        let event = by
-            .event(Kind::StoreBackedUp)
-            .subject(to.display().to_string())
-            .detail("bytes", bytes)
-            .detail("deletions", how.deletions);
+        let event = event(Kind::StoreBackedUp).detail("bytes", bytes);
         let noted = self.commit(Vec::new(), move |tx| tx.record(&event, bytes));
         let noted: Result<_, Error> = noted.await;
         Ok(noted?.value)
@@ -100,7 +108,8 @@ impl Told {
     }
 }
 
-fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Result<(), Error> {
+/// Makes the directory, which must have nothing in it.
+fn make_room(to: &Path) -> Result<(), Error> {
     let io_error = |error| Error::io(to, error);
     RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
@@ -109,6 +118,11 @@ fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Resu
             "a backup goes into an empty directory",
         )));
     }
+    Ok(())
+}
+
+fn copy(shared: &Shared, to: &Path, beside: &[PathBuf], told: &mut Told) -> Result<(), Error> {
+    let io_error = |error| Error::io(to, error);
     for part in [open::SEGMENTS, open::KEYS] {
         RealDisk.make_directory(&to.join(part)).map_err(io_error)?;
     }

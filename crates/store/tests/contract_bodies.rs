@@ -336,6 +336,32 @@ async fn a_backup_opens_with_all_that_was_there_and_is_whole() {
     }
     put(&copy, b"it goes on", &[owner]).await;
     assert!(store.backup(target.path()).await.is_err(), "not empty");
+    // One that is cut short is on record, without its end.
+    let short = target.path().join("short");
+    let how = store::Backup {
+        beside: vec!["no-such-file".into()],
+        ..store::Backup::default()
+    };
+    let cut = store.backup_with(&short, how, |_, _| {}).await;
+    assert!(cut.is_err(), "{cut:?}");
+    for (kind, places) in [
+        (
+            trail::Kind::StoreBackingUp,
+            vec![target.path(), short.as_path()],
+        ),
+        (trail::Kind::StoreBackedUp, vec![target.path()]),
+    ] {
+        let filter = store::event::Filter {
+            kinds: vec![kind],
+            ..store::event::Filter::default()
+        };
+        let told = store.read(move |sql| store::event::search(sql, &filter, 10));
+        let told: Result<_, Error> = told.await;
+        let told = told.unwrap();
+        let told: Vec<_> = told.iter().map(|one| &one.event.subject).collect();
+        let places: Vec<_> = places.iter().map(|at| at.display().to_string()).collect();
+        assert_eq!(told, places.iter().collect::<Vec<_>>());
+    }
     let unread = |finding: &&store::Finding| finding.name() == "body-damaged";
     assert_eq!(copy.verify(|_| {}).await.unwrap().iter().find(unread), None);
 }

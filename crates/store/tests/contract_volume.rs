@@ -75,7 +75,7 @@ async fn volumes_follow_one_another_and_are_verified_by_key_alone() {
     let (key, volumes, notes) = exported(directory.path()).await;
     // Between the volumes lie the events of sealing and exporting.
     assert_eq!((volumes[0].first, volumes[0].last), (0, 300));
-    assert_eq!((volumes[1].first, volumes[1].last), (300, 372));
+    assert_eq!((volumes[1].first, volumes[1].last), (300, 373));
     let years = (volumes[0].retain_until.as_second() - volumes[0].to.as_second()) / 86_400 / 365;
     assert_eq!(years, 10);
     // The site is gone; key and directory are all that there is.
@@ -352,6 +352,19 @@ async fn custody_is_kept_of_volumes_that_there_are() {
     }
 }
 
+/// Where exports were begun to.
+async fn exporting(store: &Store) -> Vec<String> {
+    let filter = store::event::Filter {
+        kinds: vec![trail::Kind::VolumeExporting],
+        ..store::event::Filter::default()
+    };
+    let told = store.read(move |sql| store::event::search(sql, &filter, 10));
+    let told: Result<_, Error> = told.await;
+    let told = told.unwrap().into_iter();
+    told.map(|told| told.event.detail["to"].as_str().unwrap().to_owned())
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_disturbs_nothing_that_is_there() {
     let directory = tempfile::tempdir().unwrap();
@@ -367,6 +380,23 @@ async fn an_export_disturbs_nothing_that_is_there() {
     fs::write(to.join("mine"), "x").unwrap();
     assert!(export(&store, 1, &to).await.is_err());
     assert_eq!(fs::read_dir(&to).unwrap().count(), 1);
+    // Nothing left the store until now. What is cut short is told of all the same.
+    assert_eq!(exporting(&store).await, Vec::<String>::new());
+    let deep = directory.path().join("deep");
+    fs::create_dir(&deep).unwrap();
+    let exported = {
+        let deep = deep.clone();
+        let how = Export {
+            number: 1,
+            to: deep.clone(),
+            by: "sato".into(),
+        };
+        // It is gone as soon as events are written into it.
+        let vanish = move |_, _| drop(fs::remove_dir_all(&deep));
+        store.export_volume(how, vanish).await
+    };
+    assert!(exported.is_err(), "{exported:?}");
+    assert_eq!(exporting(&store).await, [deep.display().to_string()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -520,6 +550,36 @@ async fn an_erasure_that_began_is_not_decided_anew() {
     assert_eq!(store.verify(|_| {}).await.unwrap(), []);
 }
 
+/// Where one person may do both, the events say so of who did both alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_person_decides_and_erases_where_that_is_permitted() {
+    for (eraser, one) in [("sato", true), ("suzuki", false)] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        happen(&store, 3).await;
+        store.seal_volume(by(0)).await.unwrap().unwrap();
+        happen(&store, 3).await;
+        let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+        decided.unwrap();
+        let eraser = trail::By {
+            single_person: true,
+            ..eraser.into()
+        };
+        store.erase_volume(1, eraser).await.unwrap();
+        let filter = store::event::Filter {
+            kinds: vec![trail::Kind::VolumeErasing, trail::Kind::VolumeErased],
+            ..store::event::Filter::default()
+        };
+        let told = store.read(move |sql| store::event::search(sql, &filter, 10));
+        let told: Result<_, Error> = told.await;
+        let told = told.unwrap();
+        assert_eq!(told.len(), 2);
+        for told in told {
+            assert_eq!(told.event.detail.contains_key("single_person"), one);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
     let directory = tempfile::tempdir().unwrap();
@@ -536,6 +596,12 @@ async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
         .decide_volume(1, Decision::Erase, "sato", "ten years")
         .await
         .unwrap();
+    // Also where another had decided when it was looked at.
+    let own = store.erase_volume(1, "sato").await;
+    assert!(
+        matches!(&own, Err(EraseError::SamePerson { number: 1, by }) if by == "sato"),
+        "{own:?}"
+    );
     let certificate = store.erase_volume(1, "suzuki").await.unwrap();
     let text = store.trail_key().open(&certificate).unwrap().to_owned();
     for said in [

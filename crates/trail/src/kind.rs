@@ -399,6 +399,8 @@ kinds! {
     VolumeErasing = "audit.erasing",
     /// A volume was erased; the detail holds the certificate.
     VolumeErased = "audit.erased",
+    /// A volume of the trail is about to be written to a medium; `audit.exported` follows unless that was cut short.
+    VolumeExporting = "audit.exporting",
     /// A volume of the trail was written to a medium and read back.
     VolumeExported = "audit.exported",
     /// A bundle for an auditor, or the evidence of one clause with its proofs, was made; the detail holds the digest of its manifest.
@@ -413,6 +415,8 @@ kinds! {
     BodiesMoved = "store.moved",
     /// `verify --repair` put something right; the detail holds what was found, and what it was before and after.
     StoreRepaired = "store.repaired",
+    /// The store is about to be copied; `store.backed-up` follows unless that was cut short.
+    StoreBackingUp = "store.backing-up",
     /// The store was copied; the detail holds where to, and how much.
     StoreBackedUp = "store.backed-up",
     /// Deletions were carried out again in a backup from before them; the detail holds how many accounts and messages.

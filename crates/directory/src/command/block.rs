@@ -122,25 +122,29 @@ pub async fn remove(
         let reason = plain_text("the reason", reason, MOST_REASON)?;
         caller
             .change(&words, MAY_BLOCK, move |tx, me| {
-                Ok(((), remove_in(tx, me, &network, &reason)?))
+                Ok(((), remove_in(tx, me, (&network, &reason), None)?))
             })
             .await
     };
     caller.run(&words, work).await
 }
 
-/// The same within a transaction.
+/// The same within a transaction, perhaps by a lever of an incident.
 pub(super) fn remove_in(
     tx: &mut Tx<'_>,
     me: &Executor,
-    network: &ExplicitNetwork,
-    reason: &str,
+    (network, reason): (&ExplicitNetwork, &str),
+    incident: Option<i64>,
 ) -> Result<Vec<Event>, CommandError> {
     let network = network.to_string();
     let known = block::of(tx, &network)?.ok_or_else(|| no_such(&network))?;
     block::remove(tx, &network)?;
-    let actor = trail::Actor::Person(me.name.clone());
-    Ok(vec![unblocked(actor, &known, reason)])
+    let mut event = unblocked(&me.into(), &known, reason);
+    event.address = me.address;
+    if let Some(incident) = incident {
+        event = event.detail("by_incident", incident);
+    }
+    Ok(vec![event])
 }
 
 /// All blocks, the newest first.

@@ -2,7 +2,7 @@
 //! [`crate::isolation`]), goes by its runbook ([`crate::runbook`]), and is over when each step of that was taken
 //! ([`super::stepping`]) and what the server looks at by itself is so.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use message::address::Address;
@@ -222,16 +222,24 @@ impl Case {
 }
 
 /// Those that the server opens by itself or for a person, are open, and were not analysed and reported yet. For the server's own
-/// reports. Those about a password are analysed in the command that opens them.
+/// reports. Those about a password are analysed by the command that opens them: they are among these once that has had `patience` for
+/// it, since then it was cut short.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn unreported(directory: &Directory) -> Result<Vec<IncidentView>, Error> {
+pub async fn unreported(
+    directory: &Directory,
+    patience: Duration,
+) -> Result<Vec<IncidentView>, Error> {
     let mut open = open_now(directory).await?;
+    let now = directory.inner.store.now();
+    let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+    let cut_short = |found: &IncidentView| now.duration_since(found.opened_at) > patience;
     let credential = IncidentKind::Credential.as_str();
     let analysed = Step::Analysed.as_str();
     open.retain(|found| {
-        found.kind != credential && found.missing.iter().any(|step| step == analysed)
+        let waits = found.kind == credential && !cut_short(found);
+        !waits && found.missing.iter().any(|step| step == analysed)
     });
     Ok(open)
 }

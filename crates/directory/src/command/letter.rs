@@ -137,6 +137,7 @@ where
                     .detail("sha256", digest)
                     .detail("file", file)
                     .detail("again", again);
+                let event = ground.told(event);
                 Ok((account.identifier, vec![renewed, event]))
             })
             .await

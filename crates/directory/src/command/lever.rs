@@ -174,7 +174,7 @@ impl Use {
             }
             (Lever::Unblock, Target::Network(network, _)) => {
                 permitted(me, block::MAY_BLOCK)?;
-                block::remove_in(tx, me, network, reason)
+                block::remove_in(tx, me, (network, reason), incident)
             }
             (Lever::Hold, Target::MailOf(_) | Target::MailFor(_)) => {
                 permitted(me, MAY_HOLD)?;
@@ -250,6 +250,7 @@ impl Use {
         for one in queue::named(tx, &held)? {
             let event = me
                 .event(Kind::QueueReleased, one.id.to_string())
+                .detail("incident", self.number)
                 .detail("sender", one.sender.unwrap_or_else(|| "<>".to_owned()));
             events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", one.recipients)]));
         }

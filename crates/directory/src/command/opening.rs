@@ -170,7 +170,7 @@ fn opened(
                 place: String::new(),
             };
             let rule = options.isolation.clone().unwrap_or_default();
-            let by = Some((me.id, me.name.as_str(), args.reason.as_str()));
+            let by = Some((me, args.reason.as_str()));
             let (number, events) = isolation::isolate(tx, &rule, &found, by)?;
             Ok((view_of(tx, number)?, events))
         }
@@ -179,7 +179,7 @@ fn opened(
             let (number, opened) = enter(tx, me, args, Some(account), facts, since)?;
             let mut events = vec![opened];
             let cause = Cause {
-                actor: Actor::Person(me.name.clone()),
+                by: me.into(),
                 incident: number,
                 reason: &args.reason,
             };
@@ -266,7 +266,7 @@ pub(super) fn carry_out(
     let (number, opened) = enter(tx, me, &args, Some(account), &facts, since)?;
     let mut events = vec![opened];
     let cause = Cause {
-        actor: Actor::Person(me.name.clone()),
+        by: me.into(),
         incident: number,
         reason,
     };

@@ -58,6 +58,7 @@ pub async fn release(
         for one in queue::named(tx, &held)? {
             let event = me
                 .event(Kind::QueueReleased, one.id.to_string())
+                .detail("incident", number)
                 .detail("sender", one.sender.unwrap_or_else(|| "<>".to_owned()));
             events.extend(event.in_parts(DETAIL_LIMIT, vec![("recipients", one.recipients)]));
         }

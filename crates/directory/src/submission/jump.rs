@@ -110,7 +110,7 @@ fn open(
         .detail("facts", facts);
     let mut events = vec![alarm::by(opened, book)];
     let cause = Cause {
-        actor: Actor::System,
+        by: Actor::System.into(),
         incident: number,
         reason: &reason,
     };

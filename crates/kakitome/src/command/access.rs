@@ -240,8 +240,8 @@ pub(super) async fn reading(
     }
 }
 
-/// A reading is announced or does not take place, where there is anybody to announce it to.
-const UNTOLD: &str = "no security officer but the reader has a mailbox here whom this could be announced to, so nothing was opened: \
+/// A reading is announced or does not take place.
+const UNTOLD: &str = "no security officer, other than the reader, has a mailbox here whom this could be announced to, so nothing was opened: \
                       give one an account first (clause 7.1(4))";
 
 /// Opens another's mailbox for reading, and tells the security officers (clause 7.1(4)); refused where none can be told.
@@ -255,7 +255,7 @@ async fn open_reading(
     let (identifier, until) = (named(&ordered), day(&ordered, "%Y-%m-%d %H:%M"));
     let person = ordered.users.join(", ");
     let purpose = ordered.purpose.as_deref().unwrap_or_default();
-    // Where one person is all officers, there is nobody else to tell.
+    // Where one person holds all offices, there is nobody but the reader to tell.
     let single = site.directory.permits_single_person().await?;
     let mut to = Vec::new();
     for address in site.directory.addresses_of(Role::SecurityOfficer).await? {
@@ -274,17 +274,9 @@ async fn open_reading(
              Purpose: {purpose}\nUntil: {until}\n"
         ),
     };
-    let untold = single && message.to.is_empty();
-    let by = match single {
-        true => Telling::new(site, message),
-        false => Telling::reaching(site, message, UNTOLD.to_owned()),
-    };
+    let by = Telling::reaching(site, message, UNTOLD.to_owned());
     let opened = reading::open(caller, order, by).await?;
     answer.row(&opened).await?;
-    if untold {
-        let nobody = "Nobody was told of it by mail: the one person who holds all offices has no mailbox here.";
-        answer.note(nobody.to_owned()).await;
-    }
     answer
         .note(format!(
             "{person} can make an app password for it now: `account app-password add {identifier} --name …`; IMAP only."

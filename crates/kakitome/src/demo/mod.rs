@@ -4,6 +4,8 @@
 //! over real SMTP. Both run in this process, on ports of their own, and nothing leaves the machine.
 
 #[cfg(test)]
+mod cut_short;
+#[cfg(test)]
 mod erasing;
 mod mail;
 mod people;

@@ -61,6 +61,16 @@ pub enum EraseError {
     /// Nobody decided that.
     #[error("no officer has decided that volume {0} is to be erased")]
     Undecided(u64),
+    /// Who decided would erase too.
+    #[error(
+        "{by} decided that volume {number} is to be erased: another person erases it (clause 4.2(3))"
+    )]
+    SamePerson {
+        /// Which.
+        number: u64,
+        /// Who.
+        by: String,
+    },
     /// It is gone already.
     #[error("volume {0} was erased already")]
     Erased(u64),
@@ -101,20 +111,19 @@ impl Store {
     }
 
     /// Erases a volume that is due and that an officer has decided to erase; gives the signed certificate. What a crash cuts short
-    /// is gone on with when it is called again.
+    /// is gone on with when it is called again. Whoever decided does not erase too, unless `by` says that one person may do both.
     ///
     /// # Errors
     /// As [`EraseError`].
     pub async fn erase_volume(&self, number: u64, by: impl Into<By>) -> Result<String, EraseError> {
-        let by = by.into();
+        let eraser = by.into();
         let shared = Arc::clone(&self.inner.shared);
         // The tree stands still meanwhile, and forgets the salts that it remembers.
         let _alone = shared.tree.sealing.lock().await;
         let mut edge = shared.tree.edge.lock().await;
         *edge = None;
-        let eraser = by.clone();
-        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, &eraser));
-        let volume = begun.await?.value;
+        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, eraser));
+        let (volume, by) = begun.await?.value;
         let mut next = volume.first / super::LEAVES;
         while next * super::LEAVES < volume.last {
             let (first, last) = (volume.first, volume.last);
@@ -209,21 +218,32 @@ fn must_be_due(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
     }
 }
 
-fn begin(tx: &mut Tx<'_>, number: u64, by: &By) -> Result<Recorded<Volume>, EraseError> {
+/// The volume, and who erases it: `single_person` only where that is who decided.
+fn begin(tx: &mut Tx<'_>, number: u64, by: By) -> Result<Recorded<(Volume, By)>, EraseError> {
     let volume = volume::find(tx, number)?;
     if volume.erased.is_some() {
         return Err(EraseError::Erased(number));
     }
     must_be_due(tx, &volume)?;
-    if volume.decided.is_none() {
+    let Some((_, decided_by)) = &volume.decided else {
         return Err(EraseError::Undecided(number));
+    };
+    // As this commit sees it: what was read before may have been decided anew since.
+    let same = *decided_by == by.name();
+    if same && !by.single_person {
+        let by = by.name();
+        return Err(EraseError::SamePerson { number, by });
     }
+    let by = By {
+        single_person: same,
+        ..by
+    };
     let event = by
         .event_of_two(Kind::VolumeErasing)
         .subject(format!("volume {number}"))
         .detail("first", volume.first)
         .detail("last", volume.last);
-    Ok(tx.record(&event, volume)?)
+    Ok(tx.record(&event, (volume, by))?)
 }
 
 /// Erases the events of some tiles from `number` on that are among `places`; the tile to go on with.

@@ -54,10 +54,25 @@ impl Store {
     ) -> Result<Report, Error> {
         let shared = Arc::clone(&self.inner.shared);
         let (number, to) = (how.number, how.to.clone());
-        let writing = tokio::task::spawn_blocking(move || {
-            let volume = shared
+        let (looking, place) = (Arc::clone(&shared), to.clone());
+        let look = move || {
+            let volume = looking
                 .readers
                 .with(|sql| super::volume::find(sql, number))?;
+            make_room(&place)?;
+            Ok::<Volume, Error>(volume)
+        };
+        let volume = self.blocking(look).await?;
+        // What is cut short is on record too: the events are out there.
+        let event = how
+            .by
+            .event(Kind::VolumeExporting)
+            .subject(format!("volume {number}"))
+            .detail("to", how.to.display().to_string());
+        let begun = self.commit(Vec::new(), move |tx| tx.record(&event, ()));
+        let begun: Result<_, Error> = begun.await;
+        begun?;
+        let writing = tokio::task::spawn_blocking(move || {
             write(&shared, &volume, &to, progress)?;
             read_back(&shared, &to)
         });
@@ -79,12 +94,8 @@ impl Store {
     }
 }
 
-fn write(
-    shared: &Shared,
-    volume: &Volume,
-    to: &Path,
-    progress: impl FnMut(u64, u64),
-) -> Result<(), Error> {
+/// Makes the directory, which must have nothing in it.
+fn make_room(to: &Path) -> Result<(), Error> {
     let io_error = |error| Error::io(to, error);
     RealDisk.make_directory(to).map_err(io_error)?;
     if fs::read_dir(to).map_err(io_error)?.next().is_some() {
@@ -94,6 +105,16 @@ fn write(
         );
         return Err(io_error(source));
     }
+    Ok(())
+}
+
+fn write(
+    shared: &Shared,
+    volume: &Volume,
+    to: &Path,
+    progress: impl FnMut(u64, u64),
+) -> Result<(), Error> {
+    let io_error = |error| Error::io(to, error);
     let before = shared
         .readers
         .with(|sql| tile::frontier(sql, volume.first))?;

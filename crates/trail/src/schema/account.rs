@@ -185,6 +185,7 @@ pub(super) const ACCOUNTS: &[Schema] = schemas! {
             Always "reason" Text: "Why, as it was typed.";
             Always "placed_for" Text: "Why it was placed.";
             Always "placed_by" Text: "Short name of who placed it.";
+            Sometimes "repeated" Boolean: "True: its account was deleted after this backup, before which it was lifted; that was carried out again in it.";
     }
 };
 
@@ -212,7 +213,10 @@ pub(super) const SECRETS: &[Schema] = schemas! {
     LetterMade {
         subject: "the identifier";
         outcome: Success;
+        order: "the order that permitted it; of the first letter, the order that the account was issued on";
+        shared: SINGLE_PERSON;
         facts:
+            Sometimes "incident" Number: "The open incident that stands for an order, since it demands a new password.";
             Always "letter" Number: "The letter's number.";
             Always "sha256" Text: "SHA-256 of the letter's file, in hexadecimal digits.";
             Sometimes "file" Text: "The file that it was written to, to be printed and removed; absent in events of older programs.";

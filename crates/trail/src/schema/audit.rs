@@ -87,6 +87,12 @@ pub(super) const TRAIL: &[Schema] = schemas! {
         facts:
             Always "certificate" Text: "The signed note that says what was erased, on whose decision, by whom.";
     }
+    VolumeExporting {
+        subject: "`volume` and its number";
+        outcome: Success;
+        facts:
+            Always "to" Text: "The directory that it is written to.";
+    }
     VolumeExported {
         subject: "`volume` and its number";
         outcome: Success;

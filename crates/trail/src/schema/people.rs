@@ -144,6 +144,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
             Always "blocked_for" Text: "Why it was blocked.";
             Always "blocked_at" Text: "Since when it was blocked (RFC 3339, UTC).";
             Sometimes "incident" Number: "The incident that it belongs to, if it belongs to one.";
+            Sometimes "by_incident" Number: "The incident whose lever ended it, if one did.";
     }
     IncidentOpened {
         subject: "the incident's number";
@@ -174,6 +175,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
         facts:
             Always "identifier" Text: "The identifier that it was about; empty if it was about none.";
             Sometimes "in_force" List: "What was done by levers of it and is still in force, if anything is.";
+            Sometimes "repeated" Boolean: "True: its account was deleted after this backup, before which it was closed; that was carried out again in it.";
     }
     IncidentActed {
         subject: "the incident's number";

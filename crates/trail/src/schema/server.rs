@@ -159,6 +159,12 @@ pub(super) const STORE: &[Schema] = schemas! {
             Always "before" Any: "What it was before, as far as that can be told; its form depends on the fault.";
             Always "after" Any: "What it is now, in the same form or in words; null: removed.";
     }
+    StoreBackingUp {
+        subject: "the directory of the copy";
+        outcome: Success;
+        facts:
+            Always "deletions" Number: "How many deletions of accounts the site had carried out before.";
+    }
     StoreBackedUp {
         subject: "the directory of the copy";
         outcome: Success;

@@ -443,6 +443,7 @@ pub(super) const QUEUE: &[Schema] = schemas! {
         order: "the order that its sender's account was deleted on, if it was released by that";
         shared: SENDER, RECIPIENTS, PART;
         facts:
+            Sometimes "incident" Number: "The incident by whose lever or step it was released, if it was by one.";
     }
     QueueRetried {
         subject: "the message's queue id";
