@@ -28,7 +28,6 @@ fn town() -> (Site, Person) {
     let mut site = Site::new("city.example");
     // A next hop that nobody listens at.
     site.route("nowhere.example", "host = \"[127.0.0.1]\", port = 9");
-    site.set("directory", "outside_forwards = true");
     // Many are refused here, and nobody is to wait for it.
     site.set("directory", "free_failures = 100");
     site.serve();
@@ -63,13 +62,16 @@ fn town() -> (Site, Person) {
 
 /// Mail to tanaka that went on to elsewhere, and waits.
 fn forward(site: &Site, main: &str) {
-    let onward = [main, "tanaka@nowhere.example"];
-    site.give(&[&["account", "forward", "add"][..], &onward].concat());
+    let to = "tanaka@nowhere.example";
+    let order = site.give(&["order", "forward", "--address", main, "--to", to]);
+    let number = order[0]["number"].to_string();
+    site.give(&["order", "approve", &number]);
+    site.give(&["account", "forward", "add", main, to, "--order", &number]);
     let forwarded = mail("7bit", FORWARDED);
     let mut exchange = site.smtp();
     let reply = exchange.send("friend@elsewhere.example", &[main], forwarded.as_bytes());
     assert_eq!(reply.unwrap().code, 250);
-    site.give(&[&["account", "forward", "remove"][..], &onward].concat());
+    site.give(&["account", "forward", "remove", main, to]);
 }
 
 fn mail(encoding: &str, body: &str) -> String {

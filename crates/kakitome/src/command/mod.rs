@@ -200,14 +200,16 @@ pub(crate) async fn run_as(
         SiteCommand::Regulation(command) => regulation::run(site, &caller, command, answer).await,
         SiteCommand::Traffic(command) => traffic::run(site, &caller, command, answer).await,
         other => {
-            let person = site.directory.person_of_user(&user).await;
-            let acting = person.as_ref().ok().and_then(Option::as_ref);
-            let caller = caller.acting(acting.and_then(Person::acting));
-            let ended = match person {
-                Ok(Some(person)) => dispatch(site, &person, other, request, answer).await,
-                Ok(None) => Err(Failure::Nobody(user)),
-                Err(refused) => Err(refused.into()),
+            let (ended, acting) = match site.directory.person_of_user(&user).await {
+                Ok(Some(person)) => {
+                    let ended = dispatch(site, &person, other, request, answer).await;
+                    // Known once the role was asked for.
+                    (ended, person.acting())
+                }
+                Ok(None) => (Err(Failure::Nobody(user)), None),
+                Err(refused) => (Err(refused.into()), None),
             };
+            let caller = caller.acting(acting);
             note_command(site, &caller, request, &ended).await?;
             return ended;
         }
