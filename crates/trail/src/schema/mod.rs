@@ -323,6 +323,8 @@ mod tests {
         (Kind::ClauseStanding, "before"),
         // `version` is after.
         (Kind::RunbookInForce, "before"),
+        // After it, the account is one more.
+        (Kind::AccountChanged, "targets_before"),
         // After it, nobody shares it.
         (Kind::IdentifierUnshared, "users_before"),
         // `language` is after.
