@@ -147,7 +147,7 @@ pub struct Options {
     /// Whether an initial password opens nothing but the page where it is changed (clause 7.1(1)c). Default false.
     pub initial_only_to_change: bool,
     /// Whether what would let another read a mailbox (a new password, the end of a second factor, an operating-system user) needs an
-    /// approved order, or an incident that demands it (clause 7.1(4)). Default false.
+    /// approved order, or an incident that demands it (clause 7.1(4)); not while one person may do what is two people's. Default true.
     pub password_needs_order: bool,
     /// Whether mail that goes on elsewhere stays in the mailbox too. Default true.
     pub forwards_keep_copy: bool,

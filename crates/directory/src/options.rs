@@ -23,7 +23,7 @@ impl Default for Options {
             allow_single_person: false,
             acknowledgement_required: false,
             initial_only_to_change: false,
-            password_needs_order: false,
+            password_needs_order: true,
             forwards_keep_copy: true,
             outside_forwards: false,
             password_rule: crate::password::Rule::default(),

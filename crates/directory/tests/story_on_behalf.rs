@@ -9,7 +9,7 @@ use directory::{
     command::{
         Alone, Caller, CommandError, Executor, OrderKind, OrderProblem, account, incident, letter,
         on_behalf::{self, Whose},
-        order, person, role, second_factor,
+        order, person, reading, role, second_factor, shared,
     },
 };
 use site::{Site, address};
@@ -120,15 +120,20 @@ async fn another_sets_a_password_on_an_order_and_once() {
     site.approve(number).await;
     let other = set(&site, &manager, JIRO, Some(number)).await;
     assert_eq!(problem(other), OrderProblem::Address(TARO.to_owned()));
-    // Who issued or approved it does not carry it out, whatever else they are.
+    // Who approved it does not carry it out, whatever else they are; who asked for it may, since another agreed.
     let (chief, deputy) = (site.caller("chief").await, site.caller("deputy").await);
-    for (name, who) in [("chief", &chief), ("deputy", &deputy)] {
-        role::grant(&chief, name, Role::AccountManager)
-            .await
-            .unwrap();
-        let single = set(&site, who, TARO, Some(number)).await;
-        assert_eq!(problem(single), OrderProblem::SecondPerson);
+    for name in ["chief", "deputy"] {
+        let granted = role::grant(&chief, name, Role::AccountManager);
+        granted.await.unwrap();
     }
+    let single = set(&site, &deputy, TARO, Some(number)).await;
+    assert_eq!(problem(single), OrderProblem::SecondApprover);
+    let asked = on_behalf::order_password(&manager, whose("jiro", None));
+    let asked = asked.await.unwrap();
+    site.approve(asked).await;
+    set(&site, &manager, JIRO, Some(asked)).await.unwrap();
+    let event = site.last_event(Kind::PasswordChanged).await.event;
+    assert!(event.detail.get("single_person").is_none());
     // The holder needs none, and uses none up.
     let taro = site.caller("taro").await;
     let own = set(&site, &taro, TARO, Some(number)).await.unwrap_err();
@@ -183,6 +188,99 @@ async fn the_order_to_issue_covers_the_first_letter_alone() {
     site.login(JIRO, &initial).await.unwrap();
     let refused = write(&site, JIRO, None, None).await;
     needs(refused.map(drop), OrderKind::Password);
+}
+
+/// Whoever issued the account may have seen its password: another before anybody used it opens nothing more.
+#[tokio::test]
+async fn the_order_to_issue_covers_one_more_password_before_anybody_used_it() {
+    let site = strict().await;
+    site.issue("taro", TARO).await;
+    let issued_on = site.last_event(Kind::AccountIssued).await.event.order;
+    let manager = site.caller("manager").await;
+    set(&site, &manager, TARO, None).await.unwrap();
+    let event = site.last_event(Kind::PasswordChanged).await.event;
+    assert_eq!(event.order, issued_on);
+    needs(set(&site, &manager, TARO, None).await, OrderKind::Password);
+}
+
+/// Who is an operating-system user of somebody's has the mailbox that they are given: the approval has to know of it.
+#[tokio::test]
+async fn a_user_given_after_the_order_was_issued_gets_no_mailbox_by_it() {
+    let site = strict().await;
+    let (chief, manager) = (site.caller("chief").await, site.caller("manager").await);
+    person::map(&chief, "taro", "taro1").await.unwrap();
+    let number = site.order_issue("taro", TARO).await;
+    let shown = order::show(&chief, number).await.unwrap();
+    assert_eq!(shown.details.os_users, ["taro1"]);
+    site.approve(number).await;
+    person::map(&chief, "taro", "mallory").await.unwrap();
+    let issue = |order| {
+        let (address, shown) = (None, true);
+        account::issue(
+            &manager,
+            account::Issue {
+                order,
+                address,
+                shown,
+            },
+        )
+    };
+    let since = problem(issue(number).await.map(drop));
+    assert_eq!(since, OrderProblem::UserSince("mallory".to_owned()));
+    let anew = site.order_issue("taro", TARO).await;
+    site.approve(anew).await;
+    issue(anew).await.unwrap();
+
+    // Of those who share an identifier, and of who is to read a mailbox, it is the same.
+    let share = shared::ShareOrder {
+        address: address(TARO),
+        users: vec!["taro".to_owned(), "jiro".to_owned()],
+        review_at: site.store.now() + jiff::SignedDuration::from_hours(24),
+    };
+    let number = shared::order(&chief, share).await.unwrap();
+    site.approve(number).await;
+    person::map(&chief, "jiro", "mallory2").await.unwrap();
+    let by = Alone(site.store.clone());
+    let since = problem(shared::share(&manager, number, by).await.map(drop));
+    assert_eq!(since, OrderProblem::UserSince("mallory2".to_owned()));
+    let read = reading::ReadOrder {
+        address: address(TARO),
+        reader: "jiro".to_owned(),
+        purpose: "audit".to_owned(),
+        until: site.store.now() + jiff::SignedDuration::from_hours(24),
+    };
+    let number = reading::order(&chief, read).await.unwrap();
+    site.approve(number).await;
+    person::map(&chief, "jiro", "mallory3").await.unwrap();
+    let by = Alone(site.store.clone());
+    let since = problem(reading::open(&manager, number, by).await.map(drop));
+    assert_eq!(since, OrderProblem::UserSince("mallory3".to_owned()));
+}
+
+/// One person who holds every office has nobody to approve: it is done, and the event says that it was one person.
+#[tokio::test]
+async fn one_person_with_every_office_needs_no_order() {
+    let site = Site::open().await;
+    site.issue("taro", TARO).await;
+    own_password(&site, TARO).await;
+    let chief = site.caller("chief").await;
+    role::grant(&chief, "chief", Role::AccountManager)
+        .await
+        .unwrap();
+    site.directory.reload(Options {
+        password_needs_order: true,
+        allow_single_person: true,
+        ..site::options()
+    });
+    // There are others yet.
+    needs(set(&site, &chief, TARO, None).await, OrderKind::Password);
+    for officer in ["deputy", "manager", "clerk", "guard"] {
+        person::leave(&chief, officer).await.unwrap();
+    }
+    set(&site, &chief, TARO, None).await.unwrap();
+    let event = site.last_event(Kind::PasswordChanged).await.event;
+    assert_eq!(event.detail["single_person"], true);
+    assert_eq!(event.order, None);
 }
 
 async fn open(site: &Site, by: &str, name: &str) -> i64 {
@@ -296,10 +394,12 @@ async fn second_factors_and_users_of_others_need_orders_too() {
 async fn where_it_is_not_demanded_an_order_is_used_all_the_same() {
     let site = Site::open().await;
     site.issue("taro", TARO).await;
+    own_password(&site, TARO).await;
     let manager = site.caller("manager").await;
     set(&site, &manager, TARO, None).await.unwrap();
     let event = site.last_event(Kind::PasswordChanged).await.event;
     assert_eq!(event.order, None);
+    assert!(event.detail.get("single_person").is_none());
     let number = approved(&site, "taro").await;
     set(&site, &manager, TARO, Some(number)).await.unwrap();
     let event = site.last_event(Kind::PasswordChanged).await.event;

@@ -308,7 +308,8 @@ pub(crate) enum PersonCommand {
         /// The operating-system user
         #[arg(long, value_name = "USER")]
         os_user: String,
-        /// The order that permits it (`order user`); needed where [directory] password_needs_order is on and the person has a mailbox
+        /// The order that permits it (`order user`); needed if the person has a mailbox, once there are two officers,
+        /// unless [directory] password_needs_order is off
         #[arg(long)]
         order: Option<i64>,
     },
@@ -441,7 +442,7 @@ pub(crate) enum AccountCommand {
     Password {
         /// Its address
         address: String,
-        /// Of another's: the order that permits it (`order password`); needed where [directory] password_needs_order is on
+        /// Of another's: the order that permits it (`order password`); needed once there are two officers, unless [directory] password_needs_order is off
         #[arg(long)]
         order: Option<i64>,
         /// Read the password from standard input (one line)

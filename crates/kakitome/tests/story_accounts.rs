@@ -8,7 +8,7 @@ use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use sha2::{Digest, Sha512};
-use support::{Letter, Person, Program, Site, imap, site, site::me, smtp, until};
+use support::{Letter, Nobody, Person, Program, Site, imap, site, site::me, smtp, until};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -379,34 +379,16 @@ fn whoever_has_no_role_is_refused_and_the_refusal_is_in_the_trail() {
     );
 
     // Another user of the operating system, who reaches the socket, is nobody here.
-    assert!(
-        rustix::process::getuid().is_root(),
-        "this story needs to become another user"
-    );
-    // What is the site's own lets others through by itself, under the umask of a packaged server.
-    fs::set_permissions(site.beside(""), fs::Permissions::from_mode(0o711)).unwrap();
-    let binary = site.beside("kakitome");
-    fs::copy(env!("CARGO_BIN_EXE_kakitome"), &binary).unwrap();
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-    let as_nobody = |words: &[&str]| {
-        Program::new("setpriv")
-            .words(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
-            .word(&binary)
-            .word("-C")
-            .word(site.path())
-            .words(words)
-            .fails()
-    };
+    let nobody = Nobody::at(&site);
     for words in [["account", "list"], ["queue", "list"]] {
-        let told = as_nobody(&words);
+        let told = nobody.gives(&words).fails();
         assert!(told.contains("nobody"), "{told}");
     }
     // What somebody unknown says at length is not even read to its end.
     let long = "use IO::Socket::UNIX; $SIG{PIPE} = 'IGNORE'; alarm 10; \
                 my $s = IO::Socket::UNIX->new(Peer => shift) or die; \
                 syswrite $s, 'x' x (1 << 20); print scalar <$s>;";
-    let told = Program::new("setpriv")
-        .words(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+    let told = Nobody::runs()
         .words(["perl", "-e", long])
         .word(site.path().join("run/control.sock"))
         .succeeds();

@@ -4,10 +4,10 @@
 
 mod support;
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use support::{Letter, Person, Program, Site, imap, line::Lines, site, smtp};
+use support::{Letter, Nobody, Person, Program, Site, imap, line::Lines, site, smtp};
 
 const SOON: Duration = Duration::from_secs(30);
 /// Stands in tanaka's mail and nowhere else.
@@ -426,19 +426,6 @@ fn nobody_submits_in_anothers_name_and_mail_to_the_other_arrives() {
     site.imap(&suzuki).holds("INBOX", 3, SOON);
 }
 
-/// The program where another user of the operating system can run it, and reach the site's socket.
-fn for_everybody(site: &Site) -> PathBuf {
-    assert!(
-        rustix::process::getuid().is_root(),
-        "this story needs to become another user"
-    );
-    fs::set_permissions(site.beside(""), fs::Permissions::from_mode(0o711)).unwrap();
-    let binary = site.beside("kakitome");
-    fs::copy(env!("CARGO_BIN_EXE_kakitome"), &binary).unwrap();
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
-    binary
-}
-
 #[test]
 fn no_command_opens_anothers_mail() {
     let (site, tanaka, _) = office();
@@ -448,16 +435,8 @@ fn no_command_opens_anothers_mail() {
     assert!(told.contains("only for the holder of"), "{told}");
 
     site.give(&["person", "map", "suzuki", "--os-user", "nobody"]);
-    let binary = for_everybody(&site);
-    let as_suzuki = |words: &str| {
-        Program::new("setpriv")
-            .words(["--reuid=nobody", "--regid=nogroup", "--clear-groups"])
-            .word(&binary)
-            .word("-C")
-            .word(site.path())
-            .word("--json")
-            .words(words.split(' '))
-    };
+    let suzuki = Nobody::at(&site);
+    let as_suzuki = |words: &str| suzuki.gives(&words.split(' ').collect::<Vec<_>>());
     let own = as_suzuki("account show suzuki@city.example").succeeds();
     assert!(own.contains("suzuki@city.example"), "{own}");
     let accounts = site.beside("accounts.csv");

@@ -388,7 +388,7 @@ fn ground(
 ) -> Result<Ground, CommandError> {
     if account.person.0 == me.id {
         needs_none(order)?;
-        return Ok(Ground::Role);
+        return Ok(Ground::Role { single: false });
     }
     Ground::of(sql, site, me, (account, Act::Password), order)
 }

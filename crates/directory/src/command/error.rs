@@ -71,7 +71,7 @@ pub enum CommandError {
     },
     /// It would let whoever does it read another's mail, and nothing permits it (clause 7.1(4)).
     #[error(
-        "{what} needs an approved order where [directory] password_needs_order is on: `order {}`, then the same with --order N{}",
+        "{what} needs an approved order ([directory] password_needs_order): `order {}`, then the same with --order N{}",
         .kind.as_str(),
         or_incident(.kind)
     )]
@@ -160,6 +160,11 @@ pub enum OrderProblem {
     /// For another operating-system user.
     #[error("is for the operating-system user {0}")]
     User(String),
+    /// Who would get the mailbox is an operating-system user that the order does not name.
+    #[error(
+        "does not say that the operating-system user {0} gets the mailbox, who became that person's since; issue it anew"
+    )]
+    UserSince(String),
     /// Not before the day it names.
     #[error("may not be carried out before {0}")]
     TooEarly(jiff::Timestamp),
@@ -171,6 +176,11 @@ pub enum OrderProblem {
         "needs another person: whoever issued it cannot approve it, and neither can carry it out"
     )]
     SecondPerson,
+    /// Who ordered may not approve, and who approved may not carry out.
+    #[error(
+        "needs another person: whoever issued it cannot approve it, and whoever approved it cannot carry it out"
+    )]
+    SecondApprover,
     /// The row is not what was approved.
     #[error(
         "is not on record as it stands: somebody has changed the database; tell the security officer, and issue it anew"

@@ -9,7 +9,7 @@ use store::{
 };
 use trail::{Event, Kind};
 
-use super::{Caller, CommandError, Executor, OrderProblem, new_address::free, order};
+use super::{Caller, CommandError, Executor, OrderProblem, new_address::free, on_behalf, order};
 use crate::{
     Options, Role,
     hash::{NewSecrets, Stored},
@@ -114,6 +114,7 @@ fn carry_out(
     if !holder.active {
         return Err(refused(OrderProblem::PersonLeft));
     }
+    on_behalf::must_be_named(tx, options, (number, &order.details.os_users), &[holder.id])?;
     let acknowledged = life::acknowledged(tx, holder.id)?;
     if acknowledged.is_none() && options.acknowledgement_required {
         return Err(order::not_acknowledged(&name));

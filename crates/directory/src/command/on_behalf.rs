@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use message::address::Address;
-use store::{Tx, sql::Sql};
+use store::{PersonId, Tx, sql::Sql};
 use trail::Event;
 
 use super::{
@@ -15,11 +15,11 @@ use super::{
     person,
 };
 use crate::{
-    Options,
+    Options, Role,
     tables::{
         account, credential, incident as incidents, life,
         order::{Entry, OrderDetails, OrderKind, OrderState, mark},
-        shared,
+        person as person_table, shared,
     },
 };
 
@@ -31,6 +31,9 @@ pub struct Whose {
     /// The account's address.
     pub address: Option<Address>,
 }
+
+/// Who asks for it: another system officer approves.
+const MAY_ASK: &[Role] = &[Role::SystemOfficer, Role::AccountManager];
 
 /// Orders one new password for an account; returns the order's number.
 ///
@@ -61,7 +64,7 @@ async fn enter(
     kind: OrderKind,
     second_factor: Option<i64>,
 ) -> Result<i64, CommandError> {
-    let work = caller.change(words, order::MAY, move |tx, me| {
+    let work = caller.change(words, MAY_ASK, move |tx, me| {
         let person = person::find(tx, &whose.person)?;
         let account = account_of(tx, &person, whose.address.as_ref())?;
         super::account::must_be_one_persons(tx, &account)?;
@@ -128,6 +131,10 @@ impl Act {
         }
     }
 
+    const fn is_password(self) -> bool {
+        matches!(self, Self::Password | Self::Letter)
+    }
+
     fn words(self, identifier: &str) -> String {
         match self {
             Self::Password => format!("a password that another sets for {identifier}"),
@@ -135,6 +142,44 @@ impl Act {
             Self::Removal(_) => format!("a second factor of {identifier} that another removes"),
         }
     }
+}
+
+/// The operating-system users that these people are, to every command.
+pub(super) fn users_of(
+    sql: &mut dyn Sql,
+    people: &[PersonId],
+) -> Result<Vec<String>, store::Error> {
+    let mut users = Vec::new();
+    for person in people {
+        users.extend(person_table::users(sql, *person)?);
+    }
+    Ok(users)
+}
+
+/// Refuses an order that gives these people a mailbox, if one of them became an operating-system user after it was issued: whoever approved
+/// it did not know whose mailbox it would be.
+pub(super) fn must_be_named(
+    sql: &mut dyn Sql,
+    options: &Options,
+    (number, named): (i64, &[String]),
+    people: &[PersonId],
+) -> Result<(), CommandError> {
+    if !is_demanded(sql, options)? {
+        return Ok(());
+    }
+    let now = users_of(sql, people)?;
+    match now.into_iter().find(|user| !named.contains(user)) {
+        None => Ok(()),
+        Some(user) => Err(CommandError::Order {
+            number,
+            problem: OrderProblem::UserSince(user),
+        }),
+    }
+}
+
+/// Whether the settings demand an order, and there is a second person for it.
+fn is_demanded(sql: &mut dyn Sql, options: &Options) -> Result<bool, store::Error> {
+    Ok(options.password_needs_order && !order::single_permitted(sql, options)?)
 }
 
 /// What permits it.
@@ -146,8 +191,8 @@ pub(super) enum Ground {
     Issue(i64),
     /// An open incident that demands a new password, and whether one person plays two parts in it.
     Incident { number: i64, single: bool },
-    /// The role alone, as the settings have it.
-    Role,
+    /// The role alone: as the settings have it, or since one person holds every office.
+    Role { single: bool },
 }
 
 impl Ground {
@@ -167,14 +212,14 @@ impl Ground {
             must_be_of(&order, account, act)?;
             return Ok(Self::Order { number, single });
         }
-        if act == Act::Letter && is_as_issued(sql, account)? {
+        if act.is_password() && is_as_issued(sql, account)? {
             return Ok(Self::Issue(account.order));
         }
         match in_incident(sql, me, account, options)? {
             Some(Standing::Stands { number, single }) => {
                 return Ok(Self::Incident { number, single });
             }
-            Some(Standing::OwnAlone(number)) if options.password_needs_order => {
+            Some(Standing::OwnAlone(number)) if is_demanded(sql, options)? => {
                 return Err(CommandError::State(format!(
                     "incident {number} of {} was opened by {} as well: it stands for an order once somebody else has acknowledged its report \
                      (`incident step {number} acknowledged`)",
@@ -183,13 +228,19 @@ impl Ground {
             }
             _ => {}
         }
-        match options.password_needs_order {
-            false => Ok(Self::Role),
+        match is_demanded(sql, options)? {
+            false => Ok(Self::by_role(options)),
             true => Err(CommandError::NeedsOrder {
                 what: act.words(&account.identifier),
                 kind: act.kind(),
             }),
         }
+    }
+
+    /// Where no order is demanded: by the settings, or for want of a second person.
+    const fn by_role(options: &Options) -> Self {
+        let single = options.password_needs_order;
+        Self::Role { single }
     }
 
     /// The event of what was done, with what permits it.
@@ -200,7 +251,7 @@ impl Ground {
             Self::Incident { number, single } => {
                 mark_single(event.detail("incident", number), single)
             }
-            Self::Role => event,
+            Self::Role { single } => mark_single(event, single),
         }
     }
 
@@ -213,7 +264,7 @@ impl Ground {
     ) -> Result<(), store::Error> {
         match self {
             Self::Order { number, .. } => mark(tx, number, OrderState::Used, me.id, what),
-            Self::Issue(_) | Self::Incident { .. } | Self::Role => Ok(()),
+            Self::Issue(_) | Self::Incident { .. } | Self::Role { .. } => Ok(()),
         }
     }
 }
@@ -239,7 +290,7 @@ fn must_be_of(order: &Entry, account: &account::Entry, act: Act) -> Result<(), C
 }
 
 /// Whether the account has the password that it was issued with, and nobody used it or has a letter with it: the order to issue it
-/// covers the first letter.
+/// covers another password for it, or the first letter.
 pub(super) fn is_as_issued(
     sql: &mut dyn Sql,
     account: &account::Entry,
@@ -309,8 +360,9 @@ pub(super) fn to_map(
     let Some(number) = number else {
         let has = !account::of_person(tx, whom.id)?.is_empty()
             || !shared::of_person(tx, whom.id)?.is_empty();
-        return match has && options.password_needs_order {
-            false => Ok(Ground::Role),
+        return match has && is_demanded(tx, options)? {
+            false if has => Ok(Ground::by_role(options)),
+            false => Ok(Ground::Role { single: false }),
             true => Err(CommandError::NeedsOrder {
                 what: format!(
                     "an operating-system user for {}, who has a mailbox,",

@@ -10,6 +10,7 @@ use trail::{Event, Kind};
 use super::{
     Caller, CommandError, Executor, OrderProblem,
     new_address::free,
+    on_behalf,
     on_record::{self, PERMITS, permits},
     person, plain_text,
 };
@@ -121,6 +122,7 @@ pub async fn issue(caller: &Caller, args: IssueOrder) -> Result<i64, CommandErro
                     address: Some(args.address.canonical()),
                     name: Some(name.unwrap_or(person.full_name)),
                     quota: args.quota,
+                    os_users: on_behalf::users_of(tx, &[person.id])?,
                     ..OrderDetails::default()
                 };
                 let concerned = Some((person.id, person.name.as_str()));
@@ -394,13 +396,15 @@ pub(super) fn usable_at(
         return Err(refused(OrderProblem::TooEarly(day)));
     }
     let approver = order.approved_by.as_ref().map(|(id, _)| *id);
-    let single = order.issued_by.0 == me.id
-        || approver == Some(me.id)
-        || approver == Some(order.issued_by.0);
-    let mine = order.issued_by.0 == me.id || approver == Some(me.id);
+    let on_behalf = kind.is_on_behalf();
+    let mine = approver == Some(me.id) || (order.issued_by.0 == me.id && !on_behalf);
     if mine && !single_permitted(sql, options)? {
-        return Err(refused(OrderProblem::SecondPerson));
+        return Err(refused(match on_behalf {
+            true => OrderProblem::SecondApprover,
+            false => OrderProblem::SecondPerson,
+        }));
     }
+    let single = mine || approver == Some(order.issued_by.0);
     Ok((order, single))
 }
 

@@ -10,6 +10,7 @@ use trail::{Actor, Event, Kind};
 use super::{
     Caller, CommandError, Commit, Executor,
     account::{MOST_REASON, present},
+    on_behalf,
     order::{self, mark_single},
     person, plain_text,
 };
@@ -90,6 +91,7 @@ pub async fn order(caller: &Caller, args: ReadOrder) -> Result<i64, CommandError
                 let details = OrderDetails {
                     address: Some(account.address.clone()),
                     users: vec![reader.name.clone()],
+                    os_users: on_behalf::users_of(tx, &[reader.id])?,
                     purpose: Some(purpose),
                     until: Some(args.until),
                     ..OrderDetails::default()
@@ -142,6 +144,7 @@ fn carry_out(
     }
     let account = present(tx, options, &address.to_string())?;
     let reader = person::find(tx, reader)?;
+    on_behalf::must_be_named(tx, options, (number, &details.os_users), &[reader.id])?;
     let pair = (account.id, reader.id);
     reading::set(tx, pair, number, (&purpose, until), me.id)?;
     mark(tx, number, OrderState::Used, me.id, &account.identifier)?;

@@ -254,7 +254,7 @@ fn remove_in(
     must_be_there(tx, account, number)?;
     let now = tx.now();
     let ground = match mine {
-        true => needs_none(order).map(|()| Ground::Role)?,
+        true => needs_none(order).map(|()| Ground::Role { single: false })?,
         false => Ground::of(
             tx,
             (options, now),

@@ -12,7 +12,7 @@ use trail::{Actor, Event, Kind};
 use super::{
     Caller, CommandError, Commit, Executor,
     account::present,
-    incident,
+    incident, on_behalf,
     order::{self, mark_single},
     person, renewed,
 };
@@ -72,8 +72,9 @@ pub async fn order(caller: &Caller, args: ShareOrder) -> Result<i64, CommandErro
                 "an identifier is shared by 1 to {MOST_USERS} people"
             )));
         }
+        let mut people = Vec::with_capacity(users.len());
         for name in &users {
-            person::find(tx, name)?;
+            people.push(person::find(tx, name)?.id);
         }
         if args.review_at <= tx.now() {
             return Err(CommandError::Argument(
@@ -83,6 +84,7 @@ pub async fn order(caller: &Caller, args: ShareOrder) -> Result<i64, CommandErro
         let details = OrderDetails {
             address: Some(account.address.clone()),
             users: users.into_iter().collect(),
+            os_users: on_behalf::users_of(tx, &people)?,
             until: Some(args.review_at),
             ..OrderDetails::default()
         };
@@ -135,6 +137,7 @@ fn carry_out(
     for name in &order.details.users {
         users.push(person::find(tx, name)?.id);
     }
+    on_behalf::must_be_named(tx, options, (number, &order.details.os_users), &users)?;
     if before.is_empty() && !users.contains(&account.person.0) && life::is_used(tx, account.id)? {
         return Err(CommandError::State(format!(
             "{} has been used by {} alone, whose mail others would read then: name {} among those who share it, or have an \

@@ -61,6 +61,11 @@ impl OrderKind {
             Self::User => "user",
         }
     }
+
+    /// Whether it lets an officer act on somebody else's behalf: two people are enough, one who asks and carries out and one who approves.
+    pub(crate) const fn is_on_behalf(self) -> bool {
+        matches!(self, Self::Password | Self::SecondFactor | Self::User)
+    }
 }
 
 /// How far an order has come. Whether it is too late to use it is told by its `expires_at`.
@@ -122,6 +127,9 @@ pub struct OrderDetails {
     /// The operating-system user that the person is to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The operating-system users that those are who are to get a mailbox, when it was ordered: each is as good as named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub os_users: Vec<String>,
     /// Rows of the file to import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,

@@ -44,6 +44,8 @@ pub fn options() -> Options {
         argon2_passes: 1,
         scram_iterations: 4096,
         concurrent_checks: 2,
+        // What it demands is shown by the stories about it.
+        password_needs_order: false,
         ..Options::default()
     }
 }

@@ -50,7 +50,7 @@ pub(crate) enum SecondFactorCommand {
         address: String,
         /// Its number
         number: i64,
-        /// Of another's: the order that permits it (`order second-factor`); needed where [directory] password_needs_order is on
+        /// Of another's: the order that permits it (`order second-factor`); needed once there are two officers, unless [directory] password_needs_order is off
         #[arg(long)]
         order: Option<i64>,
     },

@@ -156,8 +156,8 @@ pub(crate) struct LetterArgs {
     /// Why another letter is needed although one was made; it gets another password
     #[arg(long, value_name = "REASON")]
     pub(crate) again: Option<String>,
-    /// The order that permits another password than the one of the first letter (`order password`); needed where [directory]
-    /// password_needs_order is on
+    /// The order that permits another password than the one of the first letter (`order password`); needed once there are two
+    /// officers, unless [directory] password_needs_order is off
     #[arg(long)]
     pub(crate) order: Option<i64>,
     /// Record that the letter was handed over: to whom and how

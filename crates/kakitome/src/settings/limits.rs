@@ -390,7 +390,7 @@ impl Default for DirectoryKeys {
             allow_single_person: false,
             acknowledgement_required: false,
             initial_only_to_change: false,
-            password_needs_order: false,
+            password_needs_order: true,
             forwards_keep_copy: true,
             outside_forwards: false,
             shortest_password: 8,

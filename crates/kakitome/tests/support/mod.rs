@@ -15,6 +15,7 @@ pub(crate) mod imap;
 pub(crate) mod line;
 pub(crate) mod load;
 pub(crate) mod message;
+pub(crate) mod nobody;
 pub(crate) mod parsedmarc;
 pub(crate) mod place;
 pub(crate) mod postfix;
@@ -25,6 +26,7 @@ pub(crate) mod smtp;
 pub(crate) mod unbound;
 
 pub(crate) use message::Letter;
+pub(crate) use nobody::Nobody;
 pub(crate) use parsedmarc::parsedmarc;
 pub(crate) use place::{loopback, place};
 pub(crate) use process::{Process, until};

@@ -74,7 +74,7 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Always "order_kind" Text: "What it is to permit: `issue`, `delete`, `import`, `forward`, `shared`, `read`, `password` (one new password of somebody), `second-factor` (its removal) or `user` (an operating-system user of somebody).";
             OrNull "for" Text: "Short name of the person whom it concerns; null if it concerns none.";
             Sometimes "announced_by" Text: "Of `issue`: short name of who announced the person (clause 9.1(1)); absent if that is not on record.";
-            Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `second_factor` (its number), `user`, `rows`.";
+            Always "details" Object: "What exactly is ordered, of these as far as they matter: `address`, `name`, `quota` (octets), `to`, `purpose`, `users` (short names), `until` and `not_before` (RFC 3339), `second_factor` (its number), `user`, `os_users` (of those who get a mailbox), `rows`.";
             OrNull "digest" Text: "SHA-256 of the file to be imported, in hexadecimal digits; null if there is none.";
     }
     OrderApproved {
