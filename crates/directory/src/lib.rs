@@ -583,14 +583,14 @@ impl Directory {
     }
 
     /// Whether one person may do now what the regulation splits between two: the setting, and nobody else with an
-    /// officer's role.
+    /// officer's role, now or for as long as an order lasts.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn permits_single_person(&self) -> Result<bool, store::Error> {
-        let options = self.options();
+        let (options, now) = (self.options(), self.inner.store.now());
         let read = move |snapshot: &mut store::Snapshot<'_>| {
-            command::order::single_permitted(snapshot, &options)
+            command::order::single_permitted(snapshot, now, &options)
         };
         self.inner.store.read(read).await
     }

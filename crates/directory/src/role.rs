@@ -24,6 +24,12 @@ impl Role {
         Self::PersonnelClerk,
     ];
 
+    /// Whether it carries out or decides something.
+    #[must_use]
+    pub const fn is_officers(self) -> bool {
+        !matches!(self, Self::Staff)
+    }
+
     /// The role as a list of its own: what a command needs that only it may give.
     #[must_use]
     pub const fn alone(self) -> &'static [Self] {

@@ -286,7 +286,7 @@ pub(crate) fn inside(
 }
 
 /// The mailbox of a role address: the one it was routed to by command, or the first account.
-fn role_mailbox(
+pub(crate) fn role_mailbox(
     sql: &mut dyn Sql,
     address: &Address,
 ) -> Result<Option<(AccountId, Address)>, Error> {

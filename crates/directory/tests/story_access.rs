@@ -537,6 +537,9 @@ async fn a_shared_identifier_names_who_it_was_and_ends_without_review() {
     let gone = shared_by(&site, &["jiro"], 30).await.unwrap_err();
     assert!(gone.to_string().contains("has left"), "{gone}");
     shared_by(&site, &["clerk"], 30).await.unwrap();
+    // It does not become its holder's, who does not share it, and would read what came to others.
+    let refused = shared::unshare(&manager, OFFICE).await.unwrap_err();
+    assert!(refused.to_string().contains("order shared"), "{refused}");
     let refused = office(&site, Service::Msa, &by_taro.password).await;
     assert_eq!(refused.unwrap_err(), Refusal::Credentials);
     let clerk = site.caller("clerk").await;

@@ -190,13 +190,29 @@ async fn the_order_to_issue_covers_the_first_letter_alone() {
     needs(refused.map(drop), OrderKind::Password);
 }
 
-/// Whoever issued the account may have seen its password: another before anybody used it opens nothing more.
+/// Whoever issued the account and was shown its password: another before anybody used it opens nothing more to them.
 #[tokio::test]
 async fn the_order_to_issue_covers_one_more_password_before_anybody_used_it() {
     let site = strict().await;
-    site.issue("taro", TARO).await;
+    let (chief, manager) = (site.caller("chief").await, site.caller("manager").await);
+    // Nobody has seen this one.
+    site.issue("jiro", JIRO).await;
+    needs(set(&site, &manager, JIRO, None).await, OrderKind::Password);
+    let number = site.order_issue("taro", TARO).await;
+    site.approve(number).await;
+    let issue = account::Issue {
+        order: number,
+        address: None,
+        shown: true,
+    };
+    account::issue(&manager, issue).await.unwrap();
     let issued_on = site.last_event(Kind::AccountIssued).await.event.order;
-    let manager = site.caller("manager").await;
+    // Nor has another account manager.
+    role::grant(&chief, "guard", Role::AccountManager)
+        .await
+        .unwrap();
+    let guard = site.caller("guard").await;
+    needs(set(&site, &guard, TARO, None).await, OrderKind::Password);
     set(&site, &manager, TARO, None).await.unwrap();
     let event = site.last_event(Kind::PasswordChanged).await.event;
     assert_eq!(event.order, issued_on);
@@ -277,6 +293,9 @@ async fn one_person_with_every_office_needs_no_order() {
     for officer in ["deputy", "manager", "clerk", "guard"] {
         person::leave(&chief, officer).await.unwrap();
     }
+    // They count on for as long as an order lasts.
+    needs(set(&site, &chief, TARO, None).await, OrderKind::Password);
+    site.days(31);
     set(&site, &chief, TARO, None).await.unwrap();
     let event = site.last_event(Kind::PasswordChanged).await.event;
     assert_eq!(event.detail["single_person"], true);
@@ -372,6 +391,19 @@ async fn second_factors_and_users_of_others_need_orders_too() {
     let map = |name, user, order| person::map_by(&chief, (name, user), order, alone());
     needs(map("taro", "mallory", None).await, OrderKind::User);
     map("jiro", "jiro2", None).await.unwrap();
+    // So is that of an officer without a mailbox: two such users are two people. And of one who reads a mailbox.
+    needs(map("manager", "mallory", None).await, OrderKind::User);
+    let read = reading::ReadOrder {
+        address: address(TARO),
+        reader: "jiro".to_owned(),
+        purpose: "audit".to_owned(),
+        until: site.store.now() + jiff::SignedDuration::from_hours(24),
+    };
+    let reads = reading::order(&chief, read).await.unwrap();
+    site.approve(reads).await;
+    reading::open(&manager, reads, alone()).await.unwrap();
+    needs(map("jiro", "mallory", None).await, OrderKind::User);
+    assert!(site.directory.opens_something("jiro").await.unwrap());
     let number = on_behalf::order_user(&site.caller("deputy").await, "taro", "taro2")
         .await
         .unwrap();

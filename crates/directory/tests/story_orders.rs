@@ -83,7 +83,7 @@ async fn an_order_is_used_once_after_approval_and_in_time() {
 }
 
 #[tokio::test]
-async fn it_takes_two_and_a_third_to_carry_out() {
+async fn it_takes_two_of_whom_one_orders_and_the_other_carries_out() {
     let site = Site::open().await;
     let chief = site.caller("chief").await;
     let number = site.order_issue("taro", "taro@example.jp").await;
@@ -96,18 +96,21 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         directory::command::role::grant(&chief, officer, directory::Role::AccountManager)
             .await
             .unwrap();
-        let caller = site.caller(officer).await;
-        let args = account::Issue {
-            order: number,
-            address: None,
-            shown: false,
-        };
-        assert_eq!(
-            problem(account::issue(&caller, args).await),
-            OrderProblem::SecondPerson
-        );
     }
+    let issue = |order| account::Issue {
+        order,
+        address: None,
+        shown: false,
+    };
+    assert_eq!(
+        problem(account::issue(&chief, issue(number)).await),
+        OrderProblem::SecondPerson
+    );
     assert!(site.events(Kind::AccountIssued).await.is_empty());
+    let deputy = site.caller("deputy").await;
+    account::issue(&deputy, issue(number)).await.unwrap();
+    let event = site.last_event(Kind::AccountIssued).await.event;
+    assert!(!event.detail.contains_key("single_person"));
 
     // A site may permit it, while nobody else is there to ask; then the events say that it happened.
     let lone = Options {
@@ -128,7 +131,7 @@ async fn it_takes_two_and_a_third_to_carry_out() {
         name: None,
         quota: Some(1 << 20),
     };
-    let number = order::issue(&chief, args).await.unwrap();
+    let number = order::issue(&chief, args.clone()).await.unwrap();
     assert!(!lone.permits_single_person().await.unwrap());
     assert_eq!(
         problem(order::approve(&chief, number).await),
@@ -137,34 +140,45 @@ async fn it_takes_two_and_a_third_to_carry_out() {
     for officer in ["deputy", "manager", "clerk", "guard"] {
         person::leave(&chief, officer).await.unwrap();
     }
+    // Whoever ceases to be an officer counts on for as long as an order lasts.
+    assert!(!lone.permits_single_person().await.unwrap());
+    assert_eq!(
+        problem(order::approve(&chief, number).await),
+        OrderProblem::SecondPerson
+    );
+    let month = std::time::Duration::from_secs(86_400 * 30);
+    let from = world::Clock::now(&site.clock).checked_add(month).unwrap();
+    let told = lone.alone_again_at().await.unwrap().unwrap();
+    assert!(told > world::Clock::now(&site.clock) && told <= from, "{told}");
+    site.days(31);
+    assert_eq!(lone.alone_again_at().await.unwrap(), None);
     assert!(lone.permits_single_person().await.unwrap());
+    // The order has lapsed meanwhile.
+    assert_eq!(
+        problem(order::approve(&chief, number).await),
+        OrderProblem::Expired
+    );
+    let number = order::issue(&chief, args.clone()).await.unwrap();
     order::approve(&chief, number).await.unwrap();
     // From the day on that a second person holds a role, what was begun alone needs two.
     directory::command::role::grant(&chief, "taro", directory::Role::Administrator)
         .await
         .unwrap();
-    let alone = account::Issue {
-        order: number,
-        address: None,
-        shown: false,
-    };
     assert_eq!(
-        problem(account::issue(&chief, alone).await),
+        problem(account::issue(&chief, issue(number)).await),
         OrderProblem::SecondPerson
     );
     directory::command::role::revoke(&chief, "taro", directory::Role::Administrator)
         .await
         .unwrap();
-    account::issue(
-        &chief,
-        account::Issue {
-            order: number,
-            address: None,
-            shown: false,
-        },
-    )
-    .await
-    .unwrap();
+    assert_eq!(
+        problem(account::issue(&chief, issue(number)).await),
+        OrderProblem::SecondPerson
+    );
+    site.days(31);
+    let number = order::issue(&chief, args).await.unwrap();
+    order::approve(&chief, number).await.unwrap();
+    account::issue(&chief, issue(number)).await.unwrap();
     for kind in [Kind::OrderApproved, Kind::AccountIssued] {
         let event = site.last_event(kind).await.event;
         assert_eq!(

@@ -193,4 +193,10 @@ async fn an_entry_of_the_register_is_erased_once() {
         register::approve_erasure(&two, TARO)
     );
     one_of(&site, Kind::EntryErased, results).await;
+    // Nor do the operating-system users on the order to issue it tell who that was.
+    let orders = order::list(&site.caller("chief").await).await.unwrap();
+    let left = serde_json::to_string(&orders).unwrap();
+    let issued = orders.iter().find(|order| order.number == 1).unwrap();
+    assert_eq!(issued.details.os_users, [""; 0], "{left}");
+    assert!(!left.contains("\"taro\""), "{left}");
 }

@@ -412,7 +412,14 @@ async fn nobody_alone_makes_anothers_address_their_own() {
     let manager = site.caller("manager").await;
     let (team, postmaster) = (address("team@example.jp"), address("postmaster@example.jp"));
     alias::add_alias(&manager, &team, TARO).await.unwrap();
+    // What nobody routed goes to the first account, which is another's too.
+    assert_eq!(only(&site, "postmaster@example.jp").await, CHIEF);
+    let refused = alias::role(&manager, &postmaster, MANAGER).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("another person"), "{refused}");
     alias::role(&manager, &postmaster, TARO).await.unwrap();
+    let event = site.last_event(Kind::AccountChanged).await.event;
+    assert_eq!(event.detail["role_address_before"], CHIEF);
     let refused = [
         alias::add_alias(&manager, &team, MANAGER).await,
         alias::role(&manager, &postmaster, MANAGER).await,
@@ -460,6 +467,9 @@ async fn nobody_alone_makes_anothers_address_their_own() {
     let mut options = site.options.clone();
     options.allow_single_person = true;
     site.directory.reload(options);
+    let refused = alias::add_alias(&chief, &team, CHIEF).await.unwrap_err();
+    assert!(matches!(refused, CommandError::State(_)), "{refused}");
+    site.days(31);
     alias::add_alias(&chief, &team, CHIEF).await.unwrap();
     let event = site.last_event(Kind::AccountChanged).await.event;
     assert_eq!(event.detail["single_person"], true);

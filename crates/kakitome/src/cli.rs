@@ -308,10 +308,18 @@ pub(crate) enum PersonCommand {
         /// The operating-system user
         #[arg(long, value_name = "USER")]
         os_user: String,
-        /// The order that permits it (`order user`); needed if the person has a mailbox, once there are two officers,
-        /// unless [directory] password_needs_order is off
+        /// The order that permits it (`order user`); needed if the person has or reads a mailbox or is an officer, once there are two
+        /// officers, unless [directory] password_needs_order is off
         #[arg(long)]
         order: Option<i64>,
+    },
+    /// Take an operating-system user from a person
+    Unmap {
+        /// Short name
+        name: String,
+        /// The operating-system user
+        #[arg(long, value_name = "USER")]
+        os_user: String,
     },
     /// Say in which language mail of the server's own to a person is written
     Language {

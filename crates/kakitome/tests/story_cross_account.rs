@@ -36,7 +36,7 @@ const BY_ROLE: &str = "\
     expert renew 1 --until 2028-03-31|expert end 1 --reason x|expert drill 1 --result x|audit bundle --to /nonexistent/x|\
     runbook list|runbook show dos|runbook export dos --to /nonexistent/x|incident act 1 suspend tanaka@city.example|\
     person add x|person list|person show tanaka|person role grant suzuki administrator|\
-    person role revoke tanaka staff|person map tanaka --os-user nobody|person roster /etc/hostname|\
+    person role revoke tanaka staff|person map tanaka --os-user nobody|person unmap tanaka --os-user nobody|person roster /etc/hostname|\
     person depart --on 2030-01-01 tanaka|person announce tanaka|person leave tanaka|order issue --for suzuki --address x@city.example|\
     order delete --for tanaka|order forward --address suzuki@city.example --to x@nowhere.example|\
     order read --address tanaka@city.example --for suzuki --purpose x --until 2030-01-01|\

@@ -263,6 +263,8 @@ kinds! {
     // People, orders, accounts (clauses 7.1, 9).
     /// A person was entered.
     PersonAdded = "person.added",
+    /// An operating-system user was taken from a person.
+    PersonUnmapped = "person.unmapped",
     /// A person left.
     PersonLeft = "person.left",
     /// The personnel clerk announced a person (clause 9.1(1)).

@@ -1,7 +1,7 @@
 //! `address alias add | remove`, `address role`
 
 use message::address::Address;
-use store::sql::Sql;
+use store::{Tx, sql::Sql};
 use trail::Kind;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Options, Role,
-    route::{MOST_TARGETS, ROLE_LOCALS},
+    route::{MOST_TARGETS, ROLE_LOCALS, role_mailbox},
     tables::{account, address, forward, shared},
 };
 
@@ -115,7 +115,7 @@ pub async fn remove_alias(
 /// Routes `postmaster@` or `abuse@` of an own domain to an account.
 ///
 /// # Errors
-/// [`CommandError`]; nobody takes one that was routed to another's account for their own.
+/// [`CommandError`]; nobody takes one whose mail was another's for their own, whether it was routed there or went there by itself.
 pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), CommandError> {
     let words = format!("address role {role} {account}");
     let options = caller.directory.options();
@@ -130,7 +130,7 @@ pub async fn role(caller: &Caller, role: &Address, account: &str) -> Result<(), 
             )));
         }
         let account = present(tx, &options, &name)?;
-        let before = match address::role_target(tx, &role)? {
+        let before = match role_mailbox(tx, &role)? {
             Some((before, _)) => account::by_id(tx, before)?,
             None => None,
         };
@@ -157,19 +157,20 @@ fn identifiers(accounts: Vec<account::Entry>) -> Vec<String> {
 /// # Errors
 /// [`CommandError::State`] if it is so, unless the site has only one person for it.
 fn takes_alone(
-    sql: &mut dyn Sql,
+    tx: &mut Tx<'_>,
     (options, address): (&Options, &Address),
     me: &Executor,
     account: &account::Entry,
     others: &[account::Entry],
 ) -> Result<bool, CommandError> {
     let mut takes = false;
-    if is_read_by(sql, account, me)? {
+    if is_read_by(tx, account, me)? {
         for other in others {
-            takes |= !is_read_by(sql, other, me)?;
+            takes |= !is_read_by(tx, other, me)?;
         }
     }
-    if takes && !order::single_permitted(sql, options)? {
+    let now = tx.now();
+    if takes && !order::single_permitted(tx, now, options)? {
         return Err(CommandError::State(format!(
             "{address} means another's account, and {} is read by you: another person with the role makes it mean that one, too",
             account.identifier

@@ -139,9 +139,22 @@ pub async fn depart(
     name: &str,
     leaves_at: Timestamp,
 ) -> Result<PersonView, CommandError> {
+    let alone = Alone(caller.store().clone());
+    depart_by(caller, (name, leaves_at), alone).await
+}
+
+/// The same, committed together with the mail that tells of it, where the person is an officer: from that day on they give no commands.
+///
+/// # Errors
+/// As [`depart`].
+pub async fn depart_by(
+    caller: &Caller,
+    (name, leaves_at): (&str, Timestamp),
+    by: impl Commit,
+) -> Result<PersonView, CommandError> {
     let words = format!("person depart {name}");
     let name = name.to_owned();
-    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY_ADD, move |tx, me| {
         let person = any(tx, &name)?;
         let before = life::leaves_at(tx, person.id)?;
         if before.is_none_or(|before| leaves_at < before) {

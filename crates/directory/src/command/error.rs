@@ -171,10 +171,8 @@ pub enum OrderProblem {
     /// For another file.
     #[error("is for a file with another digest ({0})")]
     File(String),
-    /// Who ordered may not approve; who ordered or approved may not carry out.
-    #[error(
-        "needs another person: whoever issued it cannot approve it, and neither can carry it out"
-    )]
+    /// Who ordered may neither approve nor carry out.
+    #[error("needs another person: whoever issued it can neither approve it nor carry it out")]
     SecondPerson,
     /// Who ordered may not approve, and who approved may not carry out.
     #[error(
@@ -194,6 +192,11 @@ pub enum OrderProblem {
         "may not be carried out: the person's departure is on {0} now; `person depart` puts it on another day"
     )]
     NotLeftYet(jiff::Timestamp),
+    /// Who issued or approved it is not there for it any more.
+    #[error(
+        "was issued or approved by {0}, who has left or does not hold the role for it any more; issue it anew"
+    )]
+    Unanswered(String),
     /// The person it is for has left.
     #[error("is for a person who has left")]
     PersonLeft,

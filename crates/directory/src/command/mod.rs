@@ -13,26 +13,27 @@
 //! | `person acknowledge` | the person; on paper: system-officer, security-officer, personnel-clerk |
 //! | `person role grant`, `person role revoke` | system-officer, security-officer |
 //! | `person map` | system-officer, security-officer, on an order where that is demanded ([`on_behalf`]) |
+//! | `person unmap` | system-officer, security-officer |
 //! | `person list`, `person show` | any officer's role (all but staff) |
 //! | `person language` | the person; system-officer, security-officer, personnel-clerk |
 //! | `person roster` | any officer's role |
 //! | `order issue`, `order delete`, `order import` | system-officer |
 //! | `order approve` | system-officer, and not the one who issued it |
 //! | `order list`, `order show` | any officer's role |
-//! | `account issue`, `account delete`, `account import` | account-manager, and neither issuer nor approver of the order |
+//! | `account issue`, `account delete`, `account import` | account-manager, and not the one who issued the order |
 //! | `account letter` | account-manager, on an order where that is demanded ([`on_behalf`]) |
 //! | `account hold` | security-officer, system-officer |
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any, on an order where that is demanded ([`on_behalf`]) |
 //! | `order forward`, `order shared`, `order read`, `order password`, `order second-factor`, `order user` | system-officer |
-//! | `account reading open` | account-manager, and neither issuer nor approver of the order |
+//! | `account reading open` | account-manager, and not the one who issued the order |
 //! | `account reading end` | administrator, account-manager, system-officer, security-officer |
 //! | `account reading list` | any officer's role |
-//! | `account share` | account-manager, and neither issuer nor approver of the order |
+//! | `account share` | account-manager, and not the one who issued the order |
 //! | `account unshare` | account-manager |
 //! | `account shared` | any officer's role |
-//! | `account forward add` | the holder; on an order: account-manager, and neither issuer nor approver |
+//! | `account forward add` | the holder; on an order: account-manager, and not the one who issued it |
 //! | `account forward remove` | the holder; administrator, account-manager, security-officer |
 //! | `account forward list` | the holder for the own account; any officer's role |
 //! | `account writers` | account-manager; to look: any officer's role |
@@ -58,7 +59,8 @@
 //! | `address role` | administrator, account-manager |
 //!
 //! Where a site permits one person to do what the regulation gives to two (`allow_single_person`), that holds while
-//! fewer than two people hold an officer's role, and the events say that it happened (`single_person`).
+//! fewer than two people hold an officer's role and nobody else did for as long as an order lasts, and the events say that it
+//! happened (`single_person`).
 
 pub mod account;
 pub mod address;
@@ -199,8 +201,8 @@ impl Caller {
     pub fn single_person(
         &self,
     ) -> impl Fn(&mut dyn store::sql::Sql) -> Result<bool, store::Error> + Send + 'static {
-        let options = self.directory.options();
-        move |sql: &mut dyn store::sql::Sql| order::single_permitted(sql, &options)
+        let (options, store) = (self.directory.options(), self.store().clone());
+        move |sql: &mut dyn store::sql::Sql| order::single_permitted(sql, store.now(), &options)
     }
 
     /// Runs a command of another room with the same rules: the caller needs one of `needs`, and every refusal

@@ -6,8 +6,8 @@
 
 use jiff::Timestamp;
 use message::address::Address;
-use store::{PersonId, Tx, sql::Sql};
-use trail::Event;
+use store::{PersonId, Tx, event, sql::Sql};
+use trail::{Actor, Event, Kind};
 
 use super::{
     Caller, CommandError, Executor, OrderProblem, incident,
@@ -19,7 +19,7 @@ use crate::{
     tables::{
         account, credential, incident as incidents, life,
         order::{Entry, OrderDetails, OrderKind, OrderState, mark},
-        person as person_table, shared,
+        person as person_table, reading, shared,
     },
 };
 
@@ -33,7 +33,7 @@ pub struct Whose {
 }
 
 /// Who asks for it: another system officer approves.
-const MAY_ASK: &[Role] = &[Role::SystemOfficer, Role::AccountManager];
+pub(super) const MAY_ASK: &[Role] = &[Role::SystemOfficer, Role::AccountManager];
 
 /// Orders one new password for an account; returns the order's number.
 ///
@@ -131,10 +131,6 @@ impl Act {
         }
     }
 
-    const fn is_password(self) -> bool {
-        matches!(self, Self::Password | Self::Letter)
-    }
-
     fn words(self, identifier: &str) -> String {
         match self {
             Self::Password => format!("a password that another sets for {identifier}"),
@@ -159,16 +155,17 @@ pub(super) fn users_of(
 /// Refuses an order that gives these people a mailbox, if one of them became an operating-system user after it was issued: whoever approved
 /// it did not know whose mailbox it would be.
 pub(super) fn must_be_named(
-    sql: &mut dyn Sql,
+    tx: &mut Tx<'_>,
     options: &Options,
     (number, named): (i64, &[String]),
     people: &[PersonId],
 ) -> Result<(), CommandError> {
-    if !is_demanded(sql, options)? {
+    let now = tx.now();
+    if !is_demanded(tx, now, options)? {
         return Ok(());
     }
-    let now = users_of(sql, people)?;
-    match now.into_iter().find(|user| !named.contains(user)) {
+    let users = users_of(tx, people)?;
+    match users.into_iter().find(|user| !named.contains(user)) {
         None => Ok(()),
         Some(user) => Err(CommandError::Order {
             number,
@@ -178,8 +175,12 @@ pub(super) fn must_be_named(
 }
 
 /// Whether the settings demand an order, and there is a second person for it.
-fn is_demanded(sql: &mut dyn Sql, options: &Options) -> Result<bool, store::Error> {
-    Ok(options.password_needs_order && !order::single_permitted(sql, options)?)
+fn is_demanded(
+    sql: &mut dyn Sql,
+    now: Timestamp,
+    options: &Options,
+) -> Result<bool, store::Error> {
+    Ok(options.password_needs_order && !order::single_permitted(sql, now, options)?)
 }
 
 /// What permits it.
@@ -212,14 +213,19 @@ impl Ground {
             must_be_of(&order, account, act)?;
             return Ok(Self::Order { number, single });
         }
-        if act.is_password() && is_as_issued(sql, account)? {
+        let covered = match act {
+            Act::Letter => is_as_issued(sql, account)?,
+            Act::Password => is_as_issued(sql, account)? && has_seen(sql, me, account)?,
+            Act::Removal(_) => false,
+        };
+        if covered {
             return Ok(Self::Issue(account.order));
         }
-        match in_incident(sql, me, account, options)? {
+        match in_incident(sql, me, account, (options, now))? {
             Some(Standing::Stands { number, single }) => {
                 return Ok(Self::Incident { number, single });
             }
-            Some(Standing::OwnAlone(number)) if is_demanded(sql, options)? => {
+            Some(Standing::OwnAlone(number)) if is_demanded(sql, now, options)? => {
                 return Err(CommandError::State(format!(
                     "incident {number} of {} was opened by {} as well: it stands for an order once somebody else has acknowledged its report \
                      (`incident step {number} acknowledged`)",
@@ -228,7 +234,7 @@ impl Ground {
             }
             _ => {}
         }
-        match is_demanded(sql, options)? {
+        match is_demanded(sql, now, options)? {
             false => Ok(Self::by_role(options)),
             true => Err(CommandError::NeedsOrder {
                 what: act.words(&account.identifier),
@@ -290,7 +296,7 @@ fn must_be_of(order: &Entry, account: &account::Entry, act: Act) -> Result<(), C
 }
 
 /// Whether the account has the password that it was issued with, and nobody used it or has a letter with it: the order to issue it
-/// covers another password for it, or the first letter.
+/// covers the first letter, and another password by whoever was shown that one.
 pub(super) fn is_as_issued(
     sql: &mut dyn Sql,
     account: &account::Entry,
@@ -303,6 +309,20 @@ pub(super) fn is_as_issued(
     }
     let held = credential::of(sql, account.id)?;
     Ok(held.is_some_and(|held| held.changed_at <= account.issued_at))
+}
+
+/// Whether the executor issued the account, and was shown its password: another one opens nothing more to them.
+fn has_seen(
+    sql: &mut dyn Sql,
+    me: &Executor,
+    account: &account::Entry,
+) -> Result<bool, store::Error> {
+    let (at, kind) = (account.issued_at, Kind::AccountIssued);
+    let issued = event::recorded_at(sql, at, kind, &account.identifier)?;
+    Ok(issued.is_some_and(|found| {
+        let shown = found.event.detail.get("password_shown") == Some(&true.into());
+        shown && found.event.actor == Actor::Person(me.name.clone())
+    }))
 }
 
 enum Standing {
@@ -320,7 +340,7 @@ fn in_incident(
     sql: &mut dyn Sql,
     me: &Executor,
     account: &account::Entry,
-    options: &Options,
+    (options, now): (&Options, Timestamp),
 ) -> Result<Option<Standing>, CommandError> {
     let mut own = None;
     for open in incident::awaiting_password(sql, account)? {
@@ -337,7 +357,7 @@ fn in_incident(
         own = Some(number);
     }
     let Some(number) = own else { return Ok(None) };
-    Ok(Some(match order::single_permitted(sql, options)? {
+    Ok(Some(match order::single_permitted(sql, now, options)? {
         true => Standing::Stands {
             number,
             single: true,
@@ -346,7 +366,29 @@ fn in_incident(
     }))
 }
 
-/// What permits that a person is an operating-system user from now on: `None`, if they have no mailbox that it would open.
+/// What whoever gives commands as a person can do that is to be done by nobody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// They have a mailbox before them: their own, whatever its state, a shared one, or one that they read.
+    Mailbox,
+    /// They hold an officer's role, and no mailbox: what takes two people, two such users do.
+    Office,
+}
+
+/// What being that person opens; `None`: nothing.
+pub(crate) fn opens(sql: &mut dyn Sql, person: PersonId) -> Result<Option<Opens>, store::Error> {
+    let mailbox = !account::of_person(sql, person)?.is_empty()
+        || !shared::of_person(sql, person)?.is_empty()
+        || reading::is_reader(sql, person)?;
+    if mailbox {
+        return Ok(Some(Opens::Mailbox));
+    }
+    let roles = person_table::roles(sql, person)?;
+    let office = roles.into_iter().any(Role::is_officers);
+    Ok(office.then_some(Opens::Office))
+}
+
+/// What permits that a person is an operating-system user from now on: the role alone, if that opens nothing.
 ///
 /// # Errors
 /// As [`Ground::of`].
@@ -358,19 +400,21 @@ pub(super) fn to_map(
     number: Option<i64>,
 ) -> Result<Ground, CommandError> {
     let Some(number) = number else {
-        let has = !account::of_person(tx, whom.id)?.is_empty()
-            || !shared::of_person(tx, whom.id)?.is_empty();
-        return match has && is_demanded(tx, options)? {
-            false if has => Ok(Ground::by_role(options)),
-            false => Ok(Ground::Role { single: false }),
-            true => Err(CommandError::NeedsOrder {
-                what: format!(
-                    "an operating-system user for {}, who has a mailbox,",
-                    whom.name
-                ),
-                kind: OrderKind::User,
-            }),
+        let now = tx.now();
+        let Some(opens) = opens(tx, whom.id)? else {
+            return Ok(Ground::Role { single: false });
         };
+        if !is_demanded(tx, now, options)? {
+            return Ok(Ground::by_role(options));
+        }
+        let has = match opens {
+            Opens::Mailbox => "has a mailbox",
+            Opens::Office => "holds an officer's role",
+        };
+        return Err(CommandError::NeedsOrder {
+            what: format!("an operating-system user for {}, who {has},", whom.name),
+            kind: OrderKind::User,
+        });
     };
     let (order, single) = order::usable(tx, number, OrderKind::User, me, options)?;
     let refused = |problem| CommandError::Order { number, problem };

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use store::{Error, event, sql::Sql};
 use trail::{Actor, Event, Kind};
 
-use super::order::digest;
+use super::order::{digest, lapses_at};
 use crate::{
     Directory,
     tables::{
@@ -140,6 +140,7 @@ pub(super) fn permits(order: &Entry) -> Result<String, Error> {
 /// When the store cannot be read.
 pub async fn off_record(directory: &Directory) -> Result<Vec<(i64, &'static str)>, Error> {
     let now = directory.inner.store.now();
+    let lifetime = directory.options().order_lifetime;
     let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, Error> {
         let erased = store::tree::volumes(snapshot)?.into_iter();
         let erased = erased.filter(|volume| volume.erased.is_some());
@@ -150,7 +151,8 @@ pub async fn off_record(directory: &Directory) -> Result<Vec<(i64, &'static str)
             let over = match order.state {
                 OrderState::Used => true,
                 OrderState::Approved => order.expires_at.is_none_or(|at| at <= now),
-                OrderState::Issued | OrderState::Executing => false,
+                OrderState::Issued => lapses_at(&order, lifetime) <= now,
+                OrderState::Executing => false,
             };
             if nobodys || over || kept_from.is_some_and(|from| order.issued_at <= from) {
                 continue;

@@ -1,5 +1,7 @@
 //! `order issue | delete | import | forward | approve | list | show`
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use message::address::Address;
 use serde::Serialize;
@@ -17,7 +19,7 @@ use super::{
 use crate::{
     Options, Role,
     tables::{
-        account, life,
+        account, life, officer,
         order::{self, Entry, New, OrderDetails, OrderKind, OrderState},
         person as person_table,
     },
@@ -36,7 +38,7 @@ pub struct OrderView {
     pub kind: OrderKind,
     /// How far it has come.
     pub state: OrderState,
-    /// Whether it is too late to use it.
+    /// Whether it is too late to use it, or to approve it.
     pub expired: bool,
     /// Whom it concerns; nobody in particular for an import.
     pub for_person: Option<String>,
@@ -273,20 +275,17 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
                 problem: OrderProblem::Approved,
             });
         }
-        let single = order.issued_by.0 == me.id;
-        if single && !single_permitted(tx, &options)? {
-            return Err(CommandError::Order {
-                number,
-                problem: OrderProblem::SecondPerson,
-            });
+        let (now, refused) = (tx.now(), |problem| CommandError::Order { number, problem });
+        if lapses_at(&order, options.order_lifetime) <= now {
+            return Err(refused(OrderProblem::Expired));
         }
+        let single = order.issued_by.0 == me.id;
+        if single && !single_permitted(tx, now, &options)? {
+            return Err(refused(second(order.kind)));
+        }
+        must_stand(tx, now, (&order, &order.issued_by), may_issue(order.kind))?;
         must_be_on_record(tx, &order)?;
-        // What may not be carried out before a day can be from that day on.
-        let usable_from = order.details.not_before.unwrap_or(Timestamp::MIN);
-        let expires_at = usable_from
-            .max(tx.now())
-            .checked_add(options.order_lifetime)
-            .unwrap_or(Timestamp::MAX);
+        let expires_at = usable_until(&order, now, options.order_lifetime);
         order::approve(tx, number, me.id, expires_at)?;
         let event = me
             .event(Kind::OrderApproved, number.to_string())
@@ -294,11 +293,8 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
             .detail("issued_by", order.issued_by.1.as_str())
             .detail("expires_at", expires_at.to_string())
             .detail(PERMITS, permits(&order)?);
-        let now = tx.now();
-        Ok((
-            view(by_number(tx, number)?, now),
-            vec![mark_single(event, single)],
-        ))
+        let shown = view(by_number(tx, number)?, now, options.order_lifetime);
+        Ok((shown, vec![mark_single(event, single)]))
     });
     caller.run(&words, work).await
 }
@@ -309,11 +305,12 @@ pub async fn approve(caller: &Caller, number: i64) -> Result<OrderView, CommandE
 /// [`CommandError`].
 pub async fn list(caller: &Caller) -> Result<Vec<OrderView>, CommandError> {
     let now = caller.directory.inner.store.now();
+    let lifetime = caller.directory.options().order_lifetime;
     caller
         .look("order list", &Role::OFFICERS, move |snapshot, _| {
             Ok(order::all(snapshot)?
                 .into_iter()
-                .map(|entry| view(entry, now))
+                .map(|entry| view(entry, now, lifetime))
                 .collect())
         })
         .await
@@ -325,10 +322,11 @@ pub async fn list(caller: &Caller) -> Result<Vec<OrderView>, CommandError> {
 /// [`CommandError`].
 pub async fn show(caller: &Caller, number: i64) -> Result<OrderView, CommandError> {
     let now = caller.directory.inner.store.now();
+    let lifetime = caller.directory.options().order_lifetime;
     let words = format!("order show {number}");
     caller
         .look(&words, &Role::OFFICERS, move |snapshot, _| {
-            Ok(view(by_number(snapshot, number)?, now))
+            Ok(view(by_number(snapshot, number)?, now, lifetime))
         })
         .await
 }
@@ -396,16 +394,68 @@ pub(super) fn usable_at(
         return Err(refused(OrderProblem::TooEarly(day)));
     }
     let approver = order.approved_by.as_ref().map(|(id, _)| *id);
-    let on_behalf = kind.is_on_behalf();
-    let mine = approver == Some(me.id) || (order.issued_by.0 == me.id && !on_behalf);
-    if mine && !single_permitted(sql, options)? {
-        return Err(refused(match on_behalf {
-            true => OrderProblem::SecondApprover,
-            false => OrderProblem::SecondPerson,
-        }));
+    // Two people do it: one issues, and the other approves and carries out; of what is done on another's behalf, one asks and carries
+    // out, and the other approves.
+    let mine = match kind.is_on_behalf() {
+        true => approver == Some(me.id),
+        false => order.issued_by.0 == me.id,
+    };
+    if mine && !single_permitted(sql, now, options)? {
+        return Err(refused(second(kind)));
+    }
+    if order.state == OrderState::Approved {
+        must_stand(sql, now, (&order, &order.issued_by), may_issue(kind))?;
+        if let Some(by) = &order.approved_by {
+            must_stand(sql, now, (&order, by), MAY)?;
+        }
     }
     let single = mine || approver == Some(order.issued_by.0);
     Ok((order, single))
+}
+
+/// Why the same person may not.
+const fn second(kind: OrderKind) -> OrderProblem {
+    match kind.is_on_behalf() {
+        true => OrderProblem::SecondApprover,
+        false => OrderProblem::SecondPerson,
+    }
+}
+
+/// Who issues an order of that kind.
+const fn may_issue(kind: OrderKind) -> &'static [Role] {
+    match kind {
+        OrderKind::Password | OrderKind::SecondFactor => on_behalf::MAY_ASK,
+        _ => MAY,
+    }
+}
+
+/// Refuses an order by one who is not here any more, or holds none of the roles `may`: nobody answers for it.
+fn must_stand(
+    sql: &mut dyn Sql,
+    now: Timestamp,
+    (order, (by, name)): (&Entry, &(store::PersonId, String)),
+    may: &[Role],
+) -> Result<(), CommandError> {
+    let roles = person_table::roles(sql, *by)?;
+    if roles.iter().any(|role| may.contains(role)) && !life::gone(sql, *by, now)? {
+        return Ok(());
+    }
+    Err(CommandError::Order {
+        number: order.number,
+        problem: OrderProblem::Unanswered(name.clone()),
+    })
+}
+
+/// Until when an order can be carried out that is approved at `approved`: what may not be before a day can be from that day on.
+fn usable_until(order: &Entry, approved: Timestamp, lifetime: Duration) -> Timestamp {
+    let from = order.details.not_before.unwrap_or(Timestamp::MIN);
+    let until = from.max(approved).checked_add(lifetime);
+    until.unwrap_or(Timestamp::MAX)
+}
+
+/// Until when an order can be approved: as long as if that had been done at once.
+pub(super) fn lapses_at(order: &Entry, lifetime: Duration) -> Timestamp {
+    usable_until(order, order.issued_at, lifetime)
 }
 
 /// Refuses an order that the trail does not tell of as it stands.
@@ -419,10 +469,30 @@ fn must_be_on_record(sql: &mut dyn Sql, order: &Entry) -> Result<(), CommandErro
     Err(CommandError::Order { number, problem })
 }
 
-/// Whether one person may do now what the regulation gives to two: where the site permits it, and only until there
-/// is a second person for it, whatever the settings say from then on.
-pub(crate) fn single_permitted(sql: &mut dyn Sql, options: &Options) -> Result<bool, store::Error> {
-    Ok(options.allow_single_person && person_table::officers(sql)? < 2)
+/// Whether one person may do now what the regulation gives to two: where the site permits it, and only while there is no second
+/// person for it, whatever the settings say from then on.
+pub(crate) fn single_permitted(
+    sql: &mut dyn Sql,
+    now: Timestamp,
+    options: &Options,
+) -> Result<bool, store::Error> {
+    Ok(alone_from(sql, options)?.is_some_and(|from| from <= now))
+}
+
+/// From when on one person may do what the regulation gives to two; `None`: not as things stand. One who ceases to be an officer counts on
+/// for as long as an order lasts: else whoever can take roles would be alone whenever they want, and give the roles back.
+pub(crate) fn alone_from(
+    sql: &mut dyn Sql,
+    options: &Options,
+) -> Result<Option<Timestamp>, store::Error> {
+    if !options.allow_single_person || person_table::officers(sql)? >= 2 {
+        return Ok(None);
+    }
+    let ceased = officer::ceased(sql)?;
+    Ok(Some(ceased.map_or(Timestamp::MIN, |at| {
+        let from = at.checked_add(options.order_lifetime);
+        from.unwrap_or(Timestamp::MAX)
+    })))
 }
 
 /// Says in the event that one person did what the regulation gives to two.
@@ -468,10 +538,14 @@ fn by_number(sql: &mut dyn Sql, number: i64) -> Result<Entry, CommandError> {
     })
 }
 
-fn view(entry: Entry, now: Timestamp) -> OrderView {
-    let waiting = matches!(entry.state, OrderState::Issued | OrderState::Approved);
+fn view(entry: Entry, now: Timestamp, lifetime: Duration) -> OrderView {
+    let expired = match entry.state {
+        OrderState::Issued => lapses_at(&entry, lifetime) <= now,
+        OrderState::Approved => entry.expires_at.is_some_and(|at| at <= now),
+        OrderState::Executing | OrderState::Used => false,
+    };
     OrderView {
-        expired: waiting && entry.expires_at.is_some_and(|at| at <= now),
+        expired,
         number: entry.number,
         kind: entry.kind,
         state: entry.state,

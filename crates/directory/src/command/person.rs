@@ -1,4 +1,4 @@
-//! `person add | list | show | leave | map`
+//! `person add | list | show | leave | map | unmap`
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -126,7 +126,7 @@ pub async fn map(caller: &Caller, name: &str, os_user: &str) -> Result<(), Comma
 /// The same, on the `order` of that number, committed together with the mail that tells of it: that user can do what the person can.
 ///
 /// # Errors
-/// As [`map`]; [`CommandError::NeedsOrder`] where the settings demand one and the person has a mailbox.
+/// As [`map`]; [`CommandError::NeedsOrder`] where the settings demand one and the person has a mailbox or an officer's role.
 pub async fn map_by(
     caller: &Caller,
     (name, os_user): (&str, &str),
@@ -156,6 +156,51 @@ pub async fn map_by(
                     .detail("users_after", tables::person::users(tx, person.id)?);
                 ground.spend(tx, me, &name)?;
                 Ok(((), vec![ground.told(event)]))
+            })
+            .await
+    };
+    caller.run(&words, work).await
+}
+
+/// Takes an operating-system user from a person, committed together with the mail that tells of it: that user gives no command as them
+/// any more.
+///
+/// # Errors
+/// [`CommandError`]; the last user by whom a system officer gives commands stays.
+pub async fn unmap(
+    caller: &Caller,
+    (name, os_user): (&str, &str),
+    by: impl Commit,
+) -> Result<(), CommandError> {
+    let words = format!("person unmap {name} --os-user {os_user}");
+    let name = name.to_owned();
+    let work = async {
+        let user = user_name(os_user)?;
+        caller
+            .change_by(by, &words, MAY_MAP, move |tx, me| {
+                let person = any(tx, &name)?;
+                let before = tables::person::users(tx, person.id)?;
+                if !tables::person::unmap_user(tx, person.id, &user)? {
+                    return Err(CommandError::State(format!(
+                        "{name} is not the operating-system user {user}"
+                    )));
+                }
+                let after = tables::person::users(tx, person.id)?;
+                let officer = Role::SystemOfficer;
+                if after.is_empty()
+                    && tables::person::roles(tx, person.id)?.contains(&officer)
+                    && !tables::person::another_commands(tx, officer, person.id)?
+                {
+                    return Err(CommandError::State(format!(
+                        "{user} is the last by whom a system officer gives commands: give {name} another with `person map` first"
+                    )));
+                }
+                let event = me
+                    .event(Kind::PersonUnmapped, &name)
+                    .detail("user", user)
+                    .detail("users_before", before)
+                    .detail("users_after", after);
+                Ok(((), vec![event]))
             })
             .await
     };
@@ -205,13 +250,24 @@ pub async fn show(caller: &Caller, name: &str) -> Result<PersonView, CommandErro
 /// # Errors
 /// [`CommandError`]; the last system officer cannot leave.
 pub async fn leave(caller: &Caller, name: &str) -> Result<Left, CommandError> {
+    let alone = Alone(caller.store().clone());
+    leave_by(caller, name, alone).await
+}
+
+/// The same, committed together with the mail that tells of it, where the person is an officer.
+///
+/// # Errors
+/// As [`leave`].
+pub async fn leave_by(caller: &Caller, name: &str, by: impl Commit) -> Result<Left, CommandError> {
     let words = format!("person leave {name}");
     let name = name.to_owned();
-    let work = caller.change(&words, MAY_ADD, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY_ADD, move |tx, me| {
         let person = find(tx, &name)?;
         let roles = tables::person::roles(tx, person.id)?;
         super::role::keep_one_officer(tx, person.id, &roles)?;
         tables::person::leave(tx, person.id)?;
+        let was_officer = roles.iter().any(|role| role.is_officers());
+        super::role::note_ceased(tx, person.id, was_officer)?;
         let theirs = tables::account::of_person(tx, person.id)?;
         let mut events = Vec::new();
         for account in &theirs {

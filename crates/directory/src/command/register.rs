@@ -147,7 +147,8 @@ pub async fn approve_erasure(caller: &Caller, name: &str) -> Result<(), CommandE
             ))
         })?;
         let single = wish.asked_by.0 == me.id;
-        if single && !order::single_permitted(tx, &options)? {
+        let now = tx.now();
+        if single && !order::single_permitted(tx, now, &options)? {
             return Err(CommandError::State(format!(
                 "{} asked for it: it needs another person",
                 wish.asked_by.1

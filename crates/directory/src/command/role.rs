@@ -3,7 +3,7 @@
 use store::{PersonId, Tx};
 use trail::Kind;
 
-use super::{Caller, CommandError, person::find};
+use super::{Alone, Caller, CommandError, Commit, person::find};
 use crate::{Role, tables};
 
 const MAY: &[Role] = &[Role::SystemOfficer, Role::SecurityOfficer];
@@ -13,9 +13,22 @@ const MAY: &[Role] = &[Role::SystemOfficer, Role::SecurityOfficer];
 /// # Errors
 /// [`CommandError`].
 pub async fn grant(caller: &Caller, name: &str, role: Role) -> Result<(), CommandError> {
+    let alone = Alone(caller.store().clone());
+    grant_by(caller, (name, role), alone).await
+}
+
+/// The same, committed together with the mail that tells of it: who gives roles could make the second person that the regulation wants.
+///
+/// # Errors
+/// As [`grant`].
+pub async fn grant_by(
+    caller: &Caller,
+    (name, role): (&str, Role),
+    by: impl Commit,
+) -> Result<(), CommandError> {
     let words = format!("person role grant {name} {role}");
     let name = name.to_owned();
-    let work = caller.change(&words, MAY, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY, move |tx, me| {
         let person = find(tx, &name)?;
         let before = held(tx, person.id)?;
         if !tables::person::grant(tx, person.id, role)? {
@@ -38,9 +51,22 @@ pub async fn grant(caller: &Caller, name: &str, role: Role) -> Result<(), Comman
 /// # Errors
 /// [`CommandError`]; the last system officer keeps the role.
 pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), CommandError> {
+    let alone = Alone(caller.store().clone());
+    revoke_by(caller, (name, role), alone).await
+}
+
+/// The same, committed together with the mail that tells of it.
+///
+/// # Errors
+/// As [`revoke`].
+pub async fn revoke_by(
+    caller: &Caller,
+    (name, role): (&str, Role),
+    by: impl Commit,
+) -> Result<(), CommandError> {
     let words = format!("person role revoke {name} {role}");
     let name = name.to_owned();
-    let work = caller.change(&words, MAY, move |tx, me| {
+    let work = caller.change_by(by, &words, MAY, move |tx, me| {
         let person = find(tx, &name)?;
         let before = held(tx, person.id)?;
         if before.contains(&role.as_str()) {
@@ -51,6 +77,7 @@ pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), Comma
                 "{name} does not hold the role {role}"
             )));
         }
+        note_ceased(tx, person.id, role.is_officers())?;
         let event = me
             .event(Kind::RoleRevoked, &name)
             .detail("role", role.as_str())
@@ -59,6 +86,19 @@ pub async fn revoke(caller: &Caller, name: &str, role: Role) -> Result<(), Comma
         Ok(((), vec![event]))
     });
     caller.run(&words, work).await
+}
+
+/// Notes that a person who held an officer's role holds none any more: they count on for a while (`order::alone_from`).
+pub(super) fn note_ceased(
+    tx: &mut Tx<'_>,
+    person: PersonId,
+    was_officer: bool,
+) -> Result<(), store::Error> {
+    let roles = tables::person::roles(tx, person)?;
+    match was_officer && !roles.into_iter().any(Role::is_officers) {
+        true => tables::officer::note_ceased(tx),
+        false => Ok(()),
+    }
 }
 
 /// The roles that a person holds, by name.

@@ -178,7 +178,7 @@ fn carry_out(
 /// An identifier is its holder's alone again: the secrets of all are gone, and the holder needs a new password.
 ///
 /// # Errors
-/// [`CommandError`].
+/// [`CommandError`]; nobody gets by it the mail that others used it for.
 pub async fn unshare(caller: &Caller, name: &str) -> Result<(), CommandError> {
     let words = format!("account unshare {name}");
     let (options, name) = (caller.directory.options(), name.to_owned());
@@ -186,9 +186,17 @@ pub async fn unshare(caller: &Caller, name: &str) -> Result<(), CommandError> {
         let account = present(tx, &options, &name)?;
         let entry = shared::of(tx, account.id)?
             .ok_or_else(|| CommandError::State(format!("{} is not shared", account.identifier)))?;
+        let before = shared::users(tx, account.id)?;
+        let (holder, holder_name) = &account.person;
+        if !before.iter().any(|(user, _)| user == holder) && life::is_used(tx, account.id)? {
+            return Err(CommandError::State(format!(
+                "{} has been used by others than {holder_name}, who holds it and would read their mail then: share it with {holder_name} first, on \
+                 an order (`order shared`), or have it deleted (clause 7.1(4))",
+                account.identifier
+            )));
+        }
         let revoked = app_password::revoke_all(tx, account.id)?;
-        let before = shared::users(tx, account.id)?.into_iter();
-        let before: Vec<String> = before.map(|(_, name)| name).collect();
+        let before: Vec<String> = before.into_iter().map(|(_, name)| name).collect();
         shared::forget(tx, account.id)?;
         account::prove_anew(tx, account.id)?;
         tx.touch(Topic::Account(account.id));

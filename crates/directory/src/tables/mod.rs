@@ -11,6 +11,7 @@ pub(crate) mod incident;
 pub(crate) mod language;
 pub(crate) mod lever;
 pub(crate) mod life;
+pub(crate) mod officer;
 pub(crate) mod order;
 pub(crate) mod person;
 pub(crate) mod plaintext;

@@ -270,6 +270,7 @@ pub(crate) fn forget_person(tx: &mut Tx<'_>, number: i64, nobody: PersonId) -> R
     order.details.users = Vec::new();
     order.details.purpose = None;
     order.details.user = None;
+    order.details.os_users = Vec::new();
     let details = serde_json::to_string(&order.details)
         .map_err(|problem| Error::Corrupt(problem.to_string()))?;
     let forget = "UPDATE orders SET for_person = ?2, details = ?3, used_for = CASE WHEN kind IN ('issue', 'delete', 'import')

@@ -102,6 +102,20 @@ pub(crate) fn another_stays(
     Ok(found.is_some())
 }
 
+/// Whether somebody other than `person` holds the role, stays, and is an operating-system user, so that they can give commands.
+pub(crate) fn another_commands(
+    sql: &mut dyn Sql,
+    role: Role,
+    person: PersonId,
+) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM person_role r JOIN person p ON p.id = r.person
+                WHERE r.role = ?1 AND r.person <> ?2 AND p.state = 'active'
+                AND EXISTS (SELECT 1 FROM person_user u WHERE u.person = p.id)
+                AND NOT EXISTS (SELECT 1 FROM departure d WHERE d.person = p.id) LIMIT 1";
+    let found = first(sql, find, params![role.as_str(), person], |row| row.int(0))?;
+    Ok(found.is_some())
+}
+
 /// How many active people hold an officer's role.
 pub(crate) fn officers(sql: &mut dyn Sql) -> Result<u64, Error> {
     let count = first(
@@ -131,6 +145,12 @@ pub(crate) fn map_user(tx: &mut Tx<'_>, person: PersonId, user: &str) -> Result<
         params![user, person],
     )?;
     Ok(changed == 1)
+}
+
+/// `false` when the person is not that user.
+pub(crate) fn unmap_user(tx: &mut Tx<'_>, person: PersonId, user: &str) -> Result<bool, Error> {
+    let forget = "DELETE FROM person_user WHERE os_user = ?1 AND person = ?2";
+    Ok(tx.execute(forget, params![user, person])? == 1)
 }
 
 /// `false` when it is held already.

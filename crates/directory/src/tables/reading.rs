@@ -58,6 +58,12 @@ pub(crate) fn all(sql: &mut dyn Sql) -> Result<Vec<Entry>, Error> {
     )
 }
 
+/// Whether there is an access of a person's, whatever the day.
+pub(crate) fn is_reader(sql: &mut dyn Sql, person: PersonId) -> Result<bool, Error> {
+    let find = "SELECT 1 FROM reading WHERE person = ?1 LIMIT 1";
+    Ok(first(sql, find, params![person], |row| row.int(0))?.is_some())
+}
+
 /// A person's access to an account, if it is open at `now`.
 pub(crate) fn open(
     sql: &mut dyn Sql,

@@ -16,6 +16,7 @@ mod governance;
 mod incident;
 mod learning;
 pub(crate) mod letter;
+mod office;
 mod on_behalf;
 mod order;
 mod outbreak;

@@ -15,6 +15,8 @@ pub(super) enum Act {
     Removal,
     /// The operating-system user that the person is from now on.
     User,
+    /// One that the person is not any more.
+    NoUser,
 }
 
 impl Act {
@@ -45,6 +47,12 @@ impl Act {
                 "この者に OS の利用者が割り当てられました。その利用者は本人としてすべての命令を与えることができます。",
                 "An operating-system user was given to this person, and can give every command as the person can.",
                 "person.added",
+            ),
+            Self::NoUser => (
+                "利用者の割当ての取消し / an operating-system user was taken from a person",
+                "この者に割り当てられていた OS の利用者が取り消されました。その利用者は本人として命令を与えることができません。",
+                "An operating-system user was taken from this person, and gives no command as them any more.",
+                "person.unmapped",
             ),
         }
     }

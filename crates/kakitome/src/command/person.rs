@@ -3,22 +3,15 @@
 use directory::{
     Role,
     command::{
-        Caller, arrival, language, person, role,
+        Caller, arrival, language, person,
         roster::{self, Difference, Mismatch},
     },
 };
 use message::address::Address;
-use serde_json::json;
 use transfer::notice::Notice;
 
-use super::{
-    Answer, Failure, access::Telling, address, audit::search::time, on_behalf, order::file,
-};
-use crate::{
-    cli::{PersonCommand, RoleCommand},
-    control::Request,
-    site::Site,
-};
+use super::{Answer, Failure, access::Telling, address, office, order::file};
+use crate::{cli::PersonCommand, control::Request, site::Site};
 
 /// What people are told before they get an account (clause 9.1(2)).
 const NOTICE_JA: &str = "電子メールの記録に関する通知
@@ -80,18 +73,10 @@ pub(super) async fn run(
             os_user,
             order,
         } => {
-            let opens = !site.directory.accounts_of(&name).await?.is_empty();
-            let message = match opens {
-                true => on_behalf::notice(site, on_behalf::Act::User, &name).await?,
-                false => on_behalf::nobody(),
-            };
-            let told = !message.to.is_empty();
-            let by = Telling::new(site, message);
-            person::map_by(caller, (&name, &os_user), order, by).await?;
-            if opens && !told {
-                on_behalf::untold(answer).await;
-            }
-            Ok(())
+            office::map(site, caller, (&name, &os_user), order, answer).await
+        }
+        PersonCommand::Unmap { name, os_user } => {
+            office::unmap(site, caller, (&name, &os_user), answer).await
         }
         PersonCommand::Language {
             name,
@@ -127,29 +112,10 @@ pub(super) async fn run(
         }
         PersonCommand::Roster { .. } => compare_roster(site, caller, file(request)?, answer).await,
         PersonCommand::Depart { name, on } => {
-            let person = arrival::depart(caller, &name, time(&on)?).await?;
-            answer.row(&person).await
+            office::depart(site, caller, (&name, &on), answer).await
         }
-        PersonCommand::Leave { name } => {
-            let left = person::leave(caller, &name).await?;
-            answer
-                .row(&json!({"person": name, "accounts": left.accounts}))
-                .await?;
-            if !left.accounts.is_empty() {
-                answer
-                    .note(
-                        "Each account needs an order to delete it: `order delete` (clause 9.2(1)).",
-                    )
-                    .await;
-            }
-            Ok(())
-        }
-        PersonCommand::Role(RoleCommand::Grant { person, role }) => {
-            Ok(role::grant(caller, &person, parse(&role)?).await?)
-        }
-        PersonCommand::Role(RoleCommand::Revoke { person, role }) => {
-            Ok(role::revoke(caller, &person, parse(&role)?).await?)
-        }
+        PersonCommand::Leave { name } => office::leave(site, caller, &name, answer).await,
+        PersonCommand::Role(command) => office::role(site, caller, command, answer).await,
     }
 }
 
@@ -254,9 +220,4 @@ fn roster_notice(to: Vec<Address>, off: &[&Mismatch]) -> Notice {
              Unless they are on a list by the last day shown, these are suspended (-: they are not). Mail that arrives is kept.\n\n{lines}"
         ),
     }
-}
-
-fn parse(role: &str) -> Result<Role, Failure> {
-    role.parse()
-        .map_err(|error| Failure::Words(format!("{error}")))
 }

@@ -109,6 +109,14 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
                 .to_owned(),
         );
     }
+    if let Some(from) = site.directory.alone_again_at().await? {
+        let day = from.to_zoned(jiff::tz::TimeZone::system());
+        attention.push(format!(
+            "one officer is left, and another was one within [directory] order_lifetime: one person may do what the regulation splits between two \
+             from {} on (allow_single_person)",
+            day.strftime("%Y-%m-%d %H:%M")
+        ));
+    }
     if !settings.directory.acknowledgement_required {
         attention.push(
             "acknowledgement_required is off: accounts are ordered for people of whom it is not on record that they know of the \

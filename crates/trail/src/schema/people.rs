@@ -17,6 +17,14 @@ pub(super) const PEOPLE: &[Schema] = schemas! {
             Sometimes "role" Text: "The role that an import gives: `staff`.";
             Sometimes "reason" Text: "Why nobody else entered the person: it is the first of the installation.";
     }
+    PersonUnmapped {
+        subject: "the person's short name";
+        outcome: Success;
+        facts:
+            Always "user" Text: "The operating-system user that the person is not any more.";
+            Always "users_before" List: "The operating-system users that the person was.";
+            Always "users_after" List: "Those that the person still is.";
+    }
     ArrivalNoted {
         subject: "the person's short name";
         outcome: Success;
