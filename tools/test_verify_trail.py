@@ -104,14 +104,21 @@ class Maker:
         with open(os.path.join(self.directory, "checkpoints.jsonl"), "w", encoding="utf-8") as file:
             file.writelines(json.dumps(told) + "\n" for told in self.notes)
 
-    def write_manifest(self, secret=SECRET):
+    def write_manifest(self, secret=SECRET, more=()):
         lines = self.head + [f"root {base(self.root)}"]
-        for name in ("events.gz", "checkpoints.jsonl"):
+        for name in ("events.gz", "checkpoints.jsonl", *more):
             with open(os.path.join(self.directory, name), "rb") as file:
                 octets = file.read()
             lines.append(f"file {name} {len(octets)} {hashlib.sha256(octets).hexdigest()}")
         with open(os.path.join(self.directory, "volume.txt"), "w", encoding="utf-8") as file:
             file.write(note("\n".join(lines) + "\n", secret))
+
+    def permit(self, what, volume=2, secret=SECRET):
+        """Puts a note into the volume which says that it was erased."""
+        text = f"{what}\norigin {NAME}\nvolume {volume}\nfirst {self.first}\nlast {self.last}\n"
+        with open(os.path.join(self.directory, "erased.txt"), "w", encoding="utf-8") as file:
+            file.write(note(text, secret))
+        self.write_manifest(more=["erased.txt"])
 
     def found(self, witnesses=()):
         return v.Volume(self.directory, v.Key(vkey()), witnesses).faults
@@ -317,9 +324,26 @@ class Volumes(unittest.TestCase):
         parts = self.maker.lines[2].split(b"\t")
         self.maker.lines[2] = b"\t".join([parts[0], b"-", parts[2], b"-\n"])
         self.maker.write()
+        for what in ("certificate", "decision"):
+            self.maker.permit(f"kakitome erasure {what} 1")
+            volume = v.Volume(self.maker.directory, v.Key(vkey()))
+            self.assertEqual((volume.faults, volume.erased, volume.events), ([], 1, 8))
+
+    def test_an_event_that_no_certificate_covers_is_not_erased(self):
+        parts = self.maker.lines[2].split(b"\t")
+        self.maker.lines[2] = b"\t".join([parts[0], b"-", parts[2], b"-\n"])
+        self.maker.write()
         self.maker.write_manifest()
-        volume = v.Volume(self.maker.directory, v.Key(vkey()))
-        self.assertEqual((volume.faults, volume.erased, volume.events), ([], 1, 8))
+        uncovered = "the event at place 5 is said to be erased, but no certificate says so"
+        self.assertEqual(self.maker.found(), [uncovered])
+        none = "the file erased.txt is no signed note that this volume was erased, or is to be"
+        # Another volume's, that of another key, and one that is none.
+        for said in ({"volume": 3}, {"secret": bytes(32)}, {"what": "kakitome audit volume 1"}):
+            self.maker.permit(**{"what": "kakitome erasure certificate 1", **said})
+            self.assertEqual(self.maker.found(), [none, uncovered])
+        self.maker.permit("kakitome erasure certificate 1")
+        os.remove(os.path.join(self.maker.directory, "erased.txt"))
+        self.assertEqual(self.maker.found(), ["the file erased.txt is missing", uncovered])
 
     def test_a_replaced_checkpoint_is_found(self):
         self.maker.notes[0]["note"] = self.maker.notes[1]["note"]

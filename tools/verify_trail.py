@@ -265,6 +265,7 @@ class Volume:
         self.checkpoints, self.witnesses = [], 0
         self.right, self.wrong = self.manifest["first"], None
         self.check_files()
+        self.may_be_erased = self.permits_erasure()
         self.read_checkpoints()
         for note in witnesses:
             size, root = key.checkpoint(note)
@@ -281,6 +282,9 @@ class Volume:
             if os.path.basename(name) != name:
                 raise Unreadable(f"{name!r} is no name of a file")
             found = hashlib.sha256()
+            if name == "erased.txt" and not os.path.exists(self.path(name)):
+                self.faults.append(f"the file {name} is missing")
+                continue
             with open(self.path(name), "rb") as file:
                 while piece := file.read(1 << 20):
                     found.update(piece)
@@ -289,6 +293,25 @@ class Volume:
         for name in ("events.gz", "checkpoints.jsonl"):
             if name not in self.manifest["files"]:
                 self.faults.append(f"the file {name} is not named in the manifest")
+
+    def permits_erasure(self):
+        """Whether a signed note says that this volume was erased, or is to be."""
+        name = "erased.txt"
+        if not os.path.exists(self.path(name)):
+            return False
+        if name not in self.manifest["files"]:
+            self.faults.append(f"the file {name} is not named in the manifest")
+        try:
+            with open(self.path(name), encoding="utf-8", newline="") as file:
+                lines = self.key.open(file.read(1 << 16)).split("\n")
+            told = [f"{line} {self.manifest[line]}" for line in ("origin", "volume", "first", "last")]
+            what = ("kakitome erasure certificate 1", "kakitome erasure decision 1")
+            if lines[0] in what and lines[1:5] == told:
+                return True
+        except (Unreadable, OSError, ValueError):
+            pass
+        self.faults.append(f"the file {name} is no signed note that this volume was erased, or is to be")
+        return False
 
     def read_checkpoints(self):
         with open(self.path("checkpoints.jsonl"), encoding="utf-8", errors="replace") as file:
@@ -338,6 +361,8 @@ class Volume:
             gone(index)
             if salt is None:
                 self.erased += 1
+                if not self.may_be_erased:
+                    self.faults.append(f"the event at place {index} is said to be erased, but no certificate says so")
             else:
                 self.events += 1
                 told = number_of(event)

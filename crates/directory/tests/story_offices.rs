@@ -122,15 +122,10 @@ async fn a_user_is_taken_away_and_the_last_by_whom_an_officer_commands_stays() {
     unmap("deputy", "deputy").await.unwrap();
     let last = unmap("chief", "chief").await.unwrap_err().to_string();
     assert!(last.contains("the last"), "{last}");
-    let staff = person::unmap(
-        &site.caller("taro").await,
-        ("taro", "taro"),
-        Alone(site.store.clone()),
-    );
-    assert!(matches!(
-        staff.await.unwrap_err(),
-        CommandError::NotPermitted(_)
-    ));
+    let taro = site.caller("taro").await;
+    let by = Alone(site.store.clone());
+    let staff = person::unmap(&taro, ("taro", "taro"), by).await;
+    assert!(matches!(staff.unwrap_err(), CommandError::NotPermitted(_)));
 }
 
 #[tokio::test]

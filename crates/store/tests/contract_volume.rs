@@ -218,12 +218,12 @@ async fn what_is_done_to_a_volume_is_found_and_named() {
             },
         ),
         (
-            "erased, which is allowed to those who may",
+            "erased by nobody who may",
             |lines| {
                 let parts: Vec<&str> = lines[4].split('\t').collect();
                 lines[4] = format!("4\t-\t{}\t-", parts[2]);
             },
-            |faults| faults.is_empty(),
+            |faults| matches!(faults, [Fault::Uncovered { index: 4 }]),
         ),
     ];
     let volume = whole.path().join("1");
@@ -629,6 +629,20 @@ async fn an_erased_volume_leaves_a_certificate_and_the_proofs_of_the_rest() {
         let to = directory.path().join(number.to_string());
         let report = export(&store, number, &to).await.unwrap();
         assert_eq!((report.erased, report.is_whole()), (erased, true));
+        assert_eq!(to.join(volume::ERASED).exists(), erased > 0);
+    }
+    // Without the certificate nothing says that the events may be gone; nor does that of another volume.
+    let (one, key) = (directory.path().join("1"), store.trail_key());
+    assert_eq!(
+        fs::read_to_string(one.join(volume::ERASED)).unwrap(),
+        certificate
+    );
+    fs::write(one.join(volume::ERASED), &kept.note).unwrap();
+    let others = faults(&one, &key, &[]);
+    fs::remove_file(one.join(volume::ERASED)).unwrap();
+    for found in [others, faults(&one, &key, &[])] {
+        assert_eq!(found.len(), 600);
+        assert_eq!(found[0], Fault::Uncovered { index: 0 });
     }
     store.index_trail().await.unwrap();
     store.close().await;

@@ -71,9 +71,9 @@ pub(super) const CHECKS: &[Check] = &[
         look: |scene| {
             let demanded = scene.parameter("trail-retention").unwrap_or_default();
             let years = scene.facts.retain_years;
-            let early = scene.names(
-                "SELECT CAST(number AS TEXT) FROM trail_volume WHERE erased_at IS NOT NULL AND erased_at < retain_until ORDER BY number LIMIT ?1",
-            )?;
+            // By what the trail tells: the row is what was erased by.
+            let early = tree::erased_early(scene.snapshot)?;
+            let early = early.iter().map(ToString::to_string).collect();
             let finding = match i64::from(years) < demanded {
                 false => unbroken(
                     early,

@@ -96,6 +96,16 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
             (Told(|facts| facts.retain_years = 5), red),
         ),
         (
+            // Due by its row, and nothing in the trail ever said so.
+            "trail-retention",
+            (
+                Rows(
+                    "INSERT INTO trail_volume (number, first, last, from_at, to_at, sealed_at, retain_until, erased_at) VALUES (1, 0, 1, 1, 2, 3, 4, 5)",
+                ),
+                red,
+            ),
+        ),
+        (
             "trail-custody",
             (
                 Days(

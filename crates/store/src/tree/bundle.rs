@@ -11,7 +11,7 @@ use trail::{
 };
 
 use super::{
-    COLUMNS, Signed, entry, erase,
+    COLUMNS, Signed, deed, entry,
     tile::{self, LEAVES, Leaf, Tile},
     volume::{self, Volume},
 };
@@ -248,7 +248,7 @@ pub fn erased_volumes(sql: &mut dyn Sql) -> Result<Vec<(Volume, String)>, Error>
     let mut found = Vec::new();
     for volume in volume::volumes(sql)? {
         if volume.erased.is_some() {
-            let certificate = erase::certificate(sql, volume.number)?;
+            let certificate = deed::certificate(sql, volume.number)?;
             found.push((volume, certificate));
         }
     }

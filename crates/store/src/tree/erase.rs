@@ -9,22 +9,21 @@ use jiff::Timestamp;
 use trail::{By, Kind, merkle};
 
 use super::{
+    deed::{CERTIFICATE, DECISION, EXTENSION, certificate, decision, head, is_decided},
+    grow,
+    record::{self, Told},
     retain,
     tile::{self, Leaf, Tile},
     volume::{self, Volume},
 };
 use crate::{
-    Error, Recorded, Store, Tx,
+    Error, Recorded, Snapshot, Store, Tx,
     collect::Chore,
     params,
     shared::Shared,
     sql::{self, Sql},
 };
 
-/// The first line of a decision to erase.
-const DECISION: &str = "kakitome erasure decision 1";
-/// The first line of a certificate.
-const CERTIFICATE: &str = "kakitome erasure certificate 1";
 /// Tiles whose events are erased by one commit.
 const TILES: i64 = 16;
 
@@ -79,6 +78,21 @@ pub enum EraseError {
         "volume {0} is being erased, as was decided: what is left of it is erased when that is gone on with"
     )]
     Begun(u64),
+    /// The row is not what the trail tells of the volume.
+    #[error(
+        "volume {number} is not on record as it stands: {why}; somebody has changed the database: tell the security officer (clause 4.2(3))"
+    )]
+    OffRecord {
+        /// Which.
+        number: u64,
+        /// What the trail tells otherwise.
+        why: &'static str,
+    },
+    /// The decision is not signed, or says something else.
+    #[error(
+        "the decision that volume {0} is to be erased is not signed as it stands: it is decided anew (`audit decide`)"
+    )]
+    Unsigned(u64),
     /// An extension makes it shorter.
     #[error("an extension must be later than {0}")]
     Shorter(Timestamp),
@@ -104,7 +118,9 @@ impl Store {
         // Nothing is decided anew while it is carried out.
         let held = Arc::clone(&shared);
         let _alone = held.tree.sealing.lock().await;
+        let told = self.on_record(number).await?;
         let decided = self.commit(Vec::new(), move |tx| {
+            must_be_kept_so(tx, &shared, number, &told)?;
             decide(tx, &shared, number, &decision, (&by, &reason))
         });
         Ok(decided.await?.value)
@@ -120,9 +136,11 @@ impl Store {
         let shared = Arc::clone(&self.inner.shared);
         // The tree stands still meanwhile, and forgets the salts that it remembers.
         let _alone = shared.tree.sealing.lock().await;
+        let told = self.on_record(number).await?;
         let mut edge = shared.tree.edge.lock().await;
         *edge = None;
-        let begun = self.commit(Vec::new(), move |tx| begin(tx, number, eraser));
+        let at = Arc::clone(&shared);
+        let begun = self.commit(Vec::new(), move |tx| begin(tx, &at, (number, &told), eraser));
         let (volume, by) = begun.await?.value;
         let mut next = volume.first / super::LEAVES;
         while next * super::LEAVES < volume.last {
@@ -135,13 +153,52 @@ impl Store {
         let at = Arc::clone(&shared);
         self.blocking(move || at.trail.renew()).await?;
         let at = Arc::clone(&shared);
-        let ended = self.commit(Vec::new(), move |tx| end(tx, &at, number, &by));
+        let ended = self.commit(Vec::new(), move |tx| end(tx, &at, &volume, &by));
         let certificate = ended.await?.value;
         if let Some(threads) = &*self.inner.threads.lock() {
             // The database's log still has what was erased.
             threads.chores.ask(Chore::Erase);
         }
         Ok(certificate)
+    }
+
+    /// What the signed tree tells of a volume. Nothing seals or decides meanwhile: who asks holds the lock.
+    async fn on_record(&self, number: u64) -> Result<Told, EraseError> {
+        let shared = Arc::clone(&self.inner.shared);
+        // Of what was written until now, too.
+        grow::grow(&shared, &self.inner.entrance).await?;
+        let look = move |snapshot: &mut Snapshot<'_>| {
+            let told = record::told(snapshot, number)?;
+            match told.is_proved(snapshot, &shared.tree)? {
+                true => Ok(told),
+                false => Err(EraseError::OffRecord {
+                    number,
+                    why: "the signed tree does not have what was written of it",
+                }),
+            }
+        };
+        self.read(look).await
+    }
+}
+
+/// Refuses to decide on, or erase, what is not what was sealed, or was to be kept until another time.
+fn must_be_kept_so(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    number: u64,
+    told: &Told,
+) -> Result<Volume, EraseError> {
+    let volume = volume::find(tx, number)?;
+    if volume.erased.is_some() {
+        return Err(EraseError::Erased(number));
+    }
+    let note = certificate(tx, number)?;
+    let key = shared.tree.verifier();
+    let note = key.open(&note).ok();
+    let note = note.filter(|text| is_decided(text, shared, &volume));
+    match told.fault(&volume, note) {
+        None => Ok(volume),
+        Some(why) => Err(EraseError::OffRecord { number, why }),
     }
 }
 
@@ -168,11 +225,8 @@ fn decide(
             must_be_due(tx, &volume)?;
             let now = tx.now();
             // Signed, so that who writes into the database cannot decide.
-            let head = head(shared, DECISION, &volume);
-            let note = shared
-                .tree
-                .key
-                .sign(&format!("{head}decided {now} {person}\n"));
+            let text = decision(shared, DECISION, &volume, (now, &person));
+            let note = shared.tree.key.sign(&text);
             let statement = "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3, certificate = ?4 WHERE number = ?1";
             tx.execute(statement, params![key, now, &person, &note])?;
             volume.decided = Some((now, person));
@@ -185,10 +239,13 @@ fn decide(
             if is_begun(tx, &volume)? {
                 return Err(EraseError::Begun(number));
             }
-            let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL, certificate = NULL WHERE number = ?1";
-            tx.execute(statement, params![key, *until])?;
             volume.retain_until = *until;
             volume.decided = None;
+            // What tells of it in the trail may be erased before the volume is.
+            let text = decision(shared, EXTENSION, &volume, (tx.now(), &person));
+            let note = shared.tree.key.sign(&text);
+            let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL, certificate = ?3 WHERE number = ?1";
+            tx.execute(statement, params![key, *until, &note])?;
             event
                 .detail("decision", "extend")
                 .detail("after", until.to_string())
@@ -219,15 +276,25 @@ fn must_be_due(tx: &mut Tx<'_>, volume: &Volume) -> Result<(), EraseError> {
 }
 
 /// The volume, and who erases it: `single_person` only where that is who decided.
-fn begin(tx: &mut Tx<'_>, number: u64, by: By) -> Result<Recorded<(Volume, By)>, EraseError> {
-    let volume = volume::find(tx, number)?;
-    if volume.erased.is_some() {
-        return Err(EraseError::Erased(number));
-    }
+fn begin(
+    tx: &mut Tx<'_>,
+    shared: &Shared,
+    (number, told): (u64, &Told),
+    by: By,
+) -> Result<Recorded<(Volume, By)>, EraseError> {
+    let volume = must_be_kept_so(tx, shared, number, told)?;
     must_be_due(tx, &volume)?;
-    let Some((_, decided_by)) = &volume.decided else {
+    if let Some(why) = told.decision_fault(&volume) {
+        return Err(EraseError::OffRecord { number, why });
+    }
+    let Some((decided_at, decided_by)) = &volume.decided else {
         return Err(EraseError::Undecided(number));
     };
+    let note = certificate(tx, number)?;
+    let signed = decision(shared, DECISION, &volume, (*decided_at, decided_by));
+    if shared.tree.verifier().open(&note).ok() != Some(&*signed) {
+        return Err(EraseError::Unsigned(number));
+    }
     // As this commit sees it: what was read before may have been decided anew since.
     let same = *decided_by == by.name();
     if same && !by.single_person {
@@ -290,10 +357,15 @@ fn erase(tx: &mut Tx<'_>, tile: &mut Tile, places: &std::ops::Range<u64>) -> Res
 fn end(
     tx: &mut Tx<'_>,
     shared: &Shared,
-    number: u64,
+    begun: &Volume,
     eraser: &By,
 ) -> Result<Recorded<String>, EraseError> {
+    let number = begun.number;
     let volume = volume::find(tx, number)?;
+    if volume != *begun {
+        let why = "it was changed while it was erased";
+        return Err(EraseError::OffRecord { number, why });
+    }
     let Some((decided, by)) = &volume.decided else {
         return Err(EraseError::Undecided(number));
     };
@@ -321,51 +393,4 @@ fn end(
         .subject(format!("volume {number}"))
         .detail("certificate", certificate.as_str());
     Ok(tx.record(&event, certificate)?)
-}
-
-/// What a decision and a certificate say first.
-fn head(shared: &Shared, what: &str, volume: &Volume) -> String {
-    let origin = shared.tree.verifier();
-    format!(
-        "{what}\norigin {}\nvolume {}\nfirst {}\nlast {}\n",
-        origin.name(),
-        volume.number,
-        volume.first,
-        volume.last
-    )
-}
-
-/// The places of the events that may be gone: those of volumes of which a signed note says that an officer decided to erase
-/// them, or that they were erased. And the numbers of those that claim it without such a note.
-pub(crate) fn erased(
-    sql: &mut dyn Sql,
-    shared: &Shared,
-) -> Result<(Vec<std::ops::Range<u64>>, Vec<u64>), Error> {
-    let (mut places, mut unsigned) = (Vec::new(), Vec::new());
-    let claims = "SELECT number, certificate FROM trail_volume WHERE decided_at IS NOT NULL OR erased_at IS NOT NULL";
-    let claims = sql::rows(sql, claims, &[], |row| {
-        Ok((row.count(0)?, row.maybe_text(1)?.unwrap_or_default()))
-    })?;
-    let key = shared.tree.verifier();
-    for (number, note) in claims {
-        let volume = volume::find(sql, number)?;
-        let what = match volume.erased {
-            Some(_) => CERTIFICATE,
-            None => DECISION,
-        };
-        let head = head(shared, what, &volume);
-        match key.open(&note) {
-            Ok(text) if text.starts_with(&head) => places.push(volume.first..volume.last),
-            _ => unsigned.push(number),
-        }
-    }
-    Ok((places, unsigned))
-}
-
-/// The signed certificate that a volume was erased; empty while there is none.
-pub(super) fn certificate(sql: &mut dyn Sql, number: u64) -> Result<String, Error> {
-    let find = "SELECT certificate FROM trail_volume WHERE number = ?1";
-    let number = i64::try_from(number).unwrap_or(i64::MAX);
-    let found = sql::first(sql, find, params![number], |row| row.maybe_text(0))?;
-    Ok(found.flatten().unwrap_or_default())
 }

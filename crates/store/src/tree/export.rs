@@ -15,13 +15,13 @@ use trail::{
     volume::{self, FileOf, Manifest, Report, VolumeError},
 };
 
-use super::{COLUMNS, Leaf, Tile, checkpoints, entry, tile, volume::Volume};
+use super::{COLUMNS, Leaf, Tile, checkpoints, deed, entry, tile, volume::Volume};
 use crate::{
     Error, Snapshot, Store,
     disk::{Disk as _, RealDisk},
     params,
     shared::Shared,
-    sql::Sql as _,
+    sql::Sql,
 };
 
 /// Tiles written in one view.
@@ -118,13 +118,23 @@ fn write(
     let before = shared
         .readers
         .with(|sql| tile::frontier(sql, volume.first))?;
-    write_events(shared, volume, &to.join(volume::EVENTS), progress)?;
+    let erased = write_events(shared, volume, &to.join(volume::EVENTS), progress)?;
     write_checkpoints(shared, volume, &to.join(volume::CHECKPOINTS))?;
     write_file(&to.join(volume::KEY), |out| {
         writeln!(out, "{}", shared.tree.verifier())
     })?;
-    let names = [volume::EVENTS, volume::CHECKPOINTS, volume::KEY];
-    let files: Result<_, Error> = names.map(|name| described(to, name)).into_iter().collect();
+    let mut names = vec![volume::EVENTS, volume::CHECKPOINTS, volume::KEY];
+    if erased {
+        // By whose decision they are not there: whoever verifies believes no line that says so.
+        let note = shared
+            .readers
+            .with(|sql| deed::certificate(sql, volume.number))?;
+        write_file(&to.join(volume::ERASED), |out| {
+            out.write_all(note.as_bytes())
+        })?;
+        names.push(volume::ERASED);
+    }
+    let files: Result<_, Error> = names.into_iter().map(|name| described(to, name)).collect();
     let manifest = Manifest {
         origin: shared.tree.verifier().name().to_owned(),
         volume: volume.number,
@@ -171,19 +181,29 @@ fn make(path: &Path) -> io::Result<fs::File> {
         .open(path)
 }
 
+/// Whether any of them were erased.
 fn write_events(
     shared: &Shared,
     volume: &Volume,
     path: &Path,
     mut progress: impl FnMut(u64, u64),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let io_error = |error| Error::io(path, error);
     let file = BufWriter::new(make(path).map_err(io_error)?);
     let mut out = GzEncoder::new(file, Compression::default());
     let (mut number, count) = (volume.first / super::LEAVES, volume.last - volume.first);
+    let mut erased = false;
     while number * super::LEAVES < volume.last {
         let lines = shared.readers.with(|sql| {
             let tiles = tile::read(sql, number, TILES)?;
+            let mut leaves = tiles.iter().flat_map(Tile::numbered);
+            let gone = leaves.find(|(index, leaf)| {
+                (volume.first..volume.last).contains(index) && leaf.is_erased()
+            });
+            if let Some((index, _)) = gone {
+                must_be_erased(sql, shared, volume, index)?;
+                erased = true;
+            }
             number += tiles.len() as u64;
             match tiles.is_empty() {
                 true => Err(Error::Corrupt("the trail's tree misses a tile".to_owned())),
@@ -195,14 +215,29 @@ fn write_events(
         progress(written.saturating_sub(volume.first), count);
     }
     let finish = || -> io::Result<()> { out.finish()?.into_inner()?.sync_all() };
-    finish().map_err(io_error)
+    finish().map_err(io_error)?;
+    Ok(erased)
+}
+
+/// Refuses a leaf that says that its event was erased where no officer decided that it is.
+fn must_be_erased(
+    sql: &mut dyn Sql,
+    shared: &Shared,
+    volume: &Volume,
+    index: u64,
+) -> Result<(), Error> {
+    let (erased, _) = deed::erased(sql, shared)?;
+    match erased.contains(&(volume.first..volume.last)) {
+        true => Ok(()),
+        false => Err(Error::Corrupt(format!(
+            "the event at place {index} of the audit trail was removed, and no officer decided that: `audit verify` tells more"
+        ))),
+    }
 }
 
 /// The lines of those events of `tiles` that are in the volume.
 fn lines(sql: &mut Snapshot<'_>, tiles: &[Tile], volume: &Volume) -> Result<String, Error> {
-    let leaves = tiles
-        .iter()
-        .flat_map(|tile| (tile.first()..).zip(&tile.leaves));
+    let leaves = tiles.iter().flat_map(Tile::numbered);
     let mut leaves = leaves
         .filter(|(index, _)| (volume.first..volume.last).contains(index))
         .peekable();

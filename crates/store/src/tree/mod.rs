@@ -9,10 +9,12 @@
 
 mod bundle;
 mod custody;
+mod deed;
 mod erase;
 mod export;
 mod grow;
 mod key;
+mod record;
 mod retain;
 mod room;
 mod tile;
@@ -38,7 +40,8 @@ pub(crate) use tile::{LEAVES, Leaf, Tile, after, count, read as read_tiles};
 
 pub use bundle::{Proved, Prover, erased_volumes, last_of, signed_between, written_before};
 pub use custody::{Custody, NewCustody, custody};
-pub(crate) use erase::erased;
+pub use deed::erased_early;
+pub(crate) use deed::{erased, off_record};
 pub use erase::{Decision, EraseError};
 pub use export::Export;
 pub use retain::{MOST_BETWEEN, is_due, note_retention};

@@ -54,6 +54,11 @@ impl Tile {
         self.leaves.len() as u64 >= LEAVES
     }
 
+    /// Its leaves, each with its place in the tree.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Leaf)> {
+        (self.first()..).zip(&self.leaves)
+    }
+
     /// The tree of its leaves alone.
     pub(crate) fn frontier(&self) -> Frontier {
         let mut frontier = Frontier::default();

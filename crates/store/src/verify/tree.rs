@@ -161,7 +161,7 @@ impl Tree {
     }
 }
 
-/// The end of the trail: what was taken in once must still be there.
+/// The end of the trail: what was taken in once must still be there, and its volumes be what was sealed and decided.
 #[derive(Default)]
 pub(super) struct End;
 
@@ -175,6 +175,13 @@ impl Check for End {
         for number in unsigned {
             let why = format!("volume {number} is said to be erased, but nothing signed says so");
             look.tell(Finding::Tree { why });
+        }
+        for volume in tree::volumes(look.sql)? {
+            look.rows += 1;
+            if let Some(why) = tree::off_record(look.sql, look.shared, &volume)? {
+                let why = format!("volume {} is not on record as it stands: {why}", volume.number);
+                look.tell(Finding::Tree { why });
+            }
         }
         let Some(last) = tree::latest(look.sql)? else {
             return Ok(false);

@@ -16,6 +16,9 @@ pub const MANIFEST: &str = "volume.txt";
 pub const EVENTS: &str = "events.gz";
 /// The name of the checkpoints' file: one JSON object a line, with `size`, `at` and `note`.
 pub const CHECKPOINTS: &str = "checkpoints.jsonl";
+/// The name of the file with the signed note that permits that events of the volume were erased: the certificate, or while the erasure is
+/// under way the decision. There if any was.
+pub const ERASED: &str = "erased.txt";
 /// The name of the file with the public key. It is there for comparison only: who verifies brings the key from elsewhere.
 pub const KEY: &str = "key.txt";
 

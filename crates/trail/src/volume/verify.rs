@@ -3,14 +3,14 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, BufReader},
+    io::{self, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
 use flate2::bufread::MultiGzDecoder;
 use serde_json::Value;
 
-use super::{CHECKPOINTS, EVENTS, MANIFEST, Manifest, ManifestError, from_hex};
+use super::{CHECKPOINTS, ERASED, EVENTS, MANIFEST, Manifest, ManifestError, from_hex};
 use crate::{
     checkpoint::Checkpoint,
     entry::{self, Salt},
@@ -21,6 +21,8 @@ use crate::{
 
 /// Octets of a manifest at most.
 const LONGEST_MANIFEST: u64 = 1 << 20;
+/// Octets of a note at most.
+const LONGEST_NOTE: u64 = 1 << 16;
 /// Faults that are named one by one.
 const MOST_FAULTS: usize = 1000;
 
@@ -67,6 +69,11 @@ pub enum Fault {
         /// Its place in the trail.
         index: u64,
     },
+    /// An event is said to be erased, and nothing signed says so.
+    Uncovered {
+        /// Its place in the trail.
+        index: u64,
+    },
     /// A line stands where no event can: twice, or out of order.
     Misplaced {
         /// The place that it says.
@@ -103,6 +110,10 @@ impl fmt::Display for Fault {
                 write!(f, "event {event}, at place {index}, was changed")
             }
             Self::Removed { index } => write!(f, "the event at place {index} was removed"),
+            Self::Uncovered { index } => write!(
+                f,
+                "the event at place {index} is said to be erased, but no certificate says so"
+            ),
             Self::Misplaced { index } => {
                 write!(
                     f,
@@ -192,12 +203,14 @@ pub fn verify(
         }
     }
     checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+    let may_be_erased = may_be_erased(directory, key, &mut report)?;
     let mut reading = Reading {
         tree: report.manifest.before.clone(),
         right: report.manifest.first,
         wrong: None,
         checkpoints: checkpoints.into_iter().peekable(),
         report,
+        may_be_erased,
         last_event: i64::MIN,
     };
     reading.events(directory, &mut progress)?;
@@ -257,6 +270,63 @@ fn checkpoints(
     Ok(found)
 }
 
+/// The first lines of notes that permit it: of a certificate, and of a decision that is being carried out.
+const PERMITTING: [&str; 2] = [
+    "kakitome erasure certificate 1",
+    "kakitome erasure decision 1",
+];
+
+/// Whether there is a note, signed by the key, which says that this volume was erased, or is to be.
+fn may_be_erased(
+    directory: &Path,
+    key: &VerifierKey,
+    report: &mut Report,
+) -> Result<bool, VolumeError> {
+    let told = report.manifest.files.iter().any(|file| file.name == ERASED);
+    let mut reader = match open(directory, ERASED) {
+        Ok(reader) => reader,
+        Err(VolumeError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            if told {
+                report.tell(Fault::File {
+                    name: ERASED.to_owned(),
+                    why: "is missing".to_owned(),
+                });
+            }
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut note = String::new();
+    let read = (&mut reader).take(LONGEST_NOTE).read_to_string(&mut note);
+    let permits = match read.ok().and_then(|_| key.open(&note).ok()) {
+        Some(text) => is_of(text, &report.manifest),
+        None => false,
+    };
+    if let Some(fault) = fault(reader.into_inner(), ERASED, &report.manifest) {
+        report.tell(fault);
+    } else if !permits {
+        report.tell(Fault::File {
+            name: ERASED.to_owned(),
+            why: "is no signed note that this volume was erased, or is to be".to_owned(),
+        });
+    }
+    Ok(permits)
+}
+
+fn is_of(text: &str, manifest: &Manifest) -> bool {
+    let Manifest {
+        origin,
+        volume,
+        first,
+        last,
+        ..
+    } = manifest;
+    PERMITTING.iter().any(|what| {
+        let head = format!("{what}\norigin {origin}\nvolume {volume}\nfirst {first}\nlast {last}\n");
+        text.starts_with(&head)
+    })
+}
+
 /// The events on their way through.
 struct Reading<C: Iterator<Item = Checkpoint>> {
     /// Over the leaves that were read.
@@ -267,6 +337,8 @@ struct Reading<C: Iterator<Item = Checkpoint>> {
     wrong: Option<u64>,
     checkpoints: std::iter::Peekable<C>,
     report: Report,
+    /// Whether a signed note permits that events of it are gone.
+    may_be_erased: bool,
     last_event: i64,
 }
 
@@ -324,7 +396,12 @@ impl<C: Iterator<Item = Checkpoint>> Reading<C> {
                 }
                 self.last_event = event.unwrap_or(self.last_event);
             }
-            None => self.report.erased += 1,
+            None => {
+                self.report.erased += 1;
+                if !self.may_be_erased {
+                    self.report.tell(Fault::Uncovered { index });
+                }
+            }
         }
         self.tree.push(line.leaf);
         self.compare();
