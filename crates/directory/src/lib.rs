@@ -169,7 +169,8 @@ pub struct Options {
     pub outside: Option<outside::Outside>,
     /// How much an identifier may submit (clause 4.4). Default: as much as it likes.
     pub submission: submission::Rule,
-    /// How long an order can be used after its approval. Default 30 days.
+    /// How long an order waits for its approval, how long it can be used after it, and how long an officer who ceased to be one counts on
+    /// (`allow_single_person`). Default 30 days.
     pub order_lifetime: std::time::Duration,
 }
 

@@ -353,7 +353,7 @@ pub(crate) struct DirectoryKeys {
     pub(crate) idle_grace: Time,
     /// How long a person may be off the personnel's list before their identifiers are suspended; 0: for ever.
     pub(crate) roster_grace: Time,
-    /// How long an approved order can be used.
+    /// How long an order waits for its approval, and how long it can be used then; how long an officer who ceased to be one counts on.
     pub(crate) order_lifetime: Time,
 }
 

@@ -152,7 +152,7 @@ const TAIL: &str = "
 # idle_grace = \"30d\"              # so long after the warning it is suspended, unless it is used; \"0s\": never
 # roster_grace = \"30d\"            # so long after `person roster` found somebody off the list their identifiers are suspended (clause 7.1(3)); \"0s\": never
 # acknowledgement_required = true   # an account only for who has acknowledged that records are kept and analysed (clause 9.1(2))
-# order_lifetime = \"30d\"          # how long an approved order can be used (clause 7.1(1))
+# order_lifetime = \"30d\"          # how long an order waits for approval, how long it can be used then, and how long an officer who ceased to be one counts (clause 7.1(1))
 
 [tls]
 # PEM files, relative to this directory. SIGHUP reads them again.
