@@ -173,3 +173,73 @@ fn a_mailbox_is_not_opened_where_no_security_officer_can_be_told() {
         .unwrap();
     assert_eq!(given["detail"]["told"][0], officer.address);
 }
+
+#[test]
+fn changes_among_the_officers_are_told_and_make_nobody_alone() {
+    let site = Site::served("city.example");
+    let add = ["person", "add", "kimura", "--os-user", "nobody"];
+    let grant = ["person", "role", "grant", "kimura", "system-officer"];
+    site.give(&add);
+    site.give(&["person", "acknowledge", "kimura", "--on-paper"]);
+    // Nobody can be told yet: that is said. What staff get is nobody's business.
+    let alone = said(
+        &site,
+        &["person", "role", "grant", "kimura", "administrator"],
+    );
+    assert!(alone.contains("none was told by mail"), "{alone}");
+    site.give(&["person", "role", "revoke", "kimura", "administrator"]);
+    // One person who was joined by another for a moment is not alone again at once.
+    let attention = site.give(&["status"])[0]["attention"].to_string();
+    assert!(attention.contains("one officer is left"), "{attention}");
+    let order = ["order", "issue", "--for", "kimura"];
+    let ordered = site.give(&[&order[..], &["--address", "kimura@city.example"]].concat());
+    let number = ordered[0]["number"].to_string();
+    let refused = site.refused(&["order", "approve", &number]);
+    assert!(refused.contains("needs another person"), "{refused}");
+
+    site.give(&grant);
+    let kimura = Nobody::at(&site);
+    kimura.gives(&["order", "approve", &number]).succeeds();
+    // Whoever approved it carries it out: two people are enough.
+    site.give(&["person", "role", "grant", "kimura", "account-manager"]);
+    let issue = ["account", "issue", "--order", &number];
+    let refused = site.refused(&issue);
+    assert!(refused.contains("nor carry it out"), "{refused}");
+    let issued = kimura.gives(&issue).succeeds();
+    let issued: Value = serde_json::from_str(issued.lines().next().unwrap()).unwrap();
+    let kimura_mail = Person {
+        name: "kimura".to_owned(),
+        address: "kimura@city.example".to_owned(),
+        password: text(&issued, "password").to_owned(),
+    };
+    // There is no security officer but the one who does it: the other officer hears of it.
+    site.give(&["person", "role", "grant", "kimura", "security-officer"]);
+    let mail = newest(&site, &kimura_mail, 1);
+    for word in ["kimura", "security-officer", "role.granted", "役割"] {
+        assert!(mail.contains(word), "{word} is missing:\n{mail}");
+    }
+    // Two users of an officer's would be two people.
+    let map = ["person", "map", "kimura", "--os-user", "mine2"];
+    let refused = site.refused(&map);
+    assert!(refused.contains("order user"), "{refused}");
+    site.give(&["person", "add", "gon"]);
+    site.give(&["person", "map", "gon", "--os-user", "mine3"]);
+    site.give(&["person", "unmap", "gon", "--os-user", "mine3"]);
+    site.give(&["person", "role", "grant", "gon", "personnel-clerk"]);
+    let refused = site.refused(&["person", "map", "gon", "--os-user", "mine3"]);
+    assert!(refused.contains("officer's role"), "{refused}");
+    site.give(&["person", "depart", "gon", "--on", "2099-04-01"]);
+    let mail = newest(&site, &kimura_mail, 3);
+    assert!(mail.contains("person.departs"), "{mail}");
+    site.give(&["person", "leave", "gon"]);
+    let mail = newest(&site, &kimura_mail, 4);
+    assert!(mail.contains("person.left"), "{mail}");
+    site.give(&["person", "unmap", "kimura", "--os-user", "nobody"]);
+    let mail = newest(&site, &kimura_mail, 5);
+    assert!(mail.contains("person.unmapped"), "{mail}");
+    let event = site.events(&["--kind", "person.unmapped"]).pop().unwrap();
+    assert_eq!(event["detail"]["users_after"], serde_json::json!([]));
+    kimura.gives(&["order", "list"]).fails();
+    let refused = site.refused(&["person", "unmap", &me(), "--os-user", &me()]);
+    assert!(refused.contains("the last"), "{refused}");
+}
