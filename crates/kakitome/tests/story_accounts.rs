@@ -85,8 +85,14 @@ fn one_person_may_act_for_two_until_there_is_a_second() {
     assert!(!status["attention"].to_string().contains("allow_single"));
     let why = site.refused(&["order", "approve", "2"]);
     assert!(why.contains("order 2"), "{why}");
+    // The first is not alone again as soon as the second holds no role any more.
     site.give(&["person", "role", "revoke", "tanaka", "administrator"]);
-    site.give(&["order", "approve", "2"]);
+    let why = site.refused(&["order", "approve", "2"]);
+    assert!(why.contains("order 2"), "{why}");
+    let status = &site.give(&["status"])[0];
+    assert_eq!(status["allow_single_person"], false);
+    let attention = status["attention"].to_string();
+    assert!(attention.contains("one officer is left"), "{attention}");
 }
 
 #[test]
