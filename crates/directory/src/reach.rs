@@ -94,8 +94,7 @@ impl Directory {
             let all = tables::officer::mailboxes(snapshot)?;
             let watch = Role::SecurityOfficer;
             let mut others = all.iter().filter(|(who, ..)| Some(*who) != me);
-            let is_watched =
-                !roles.contains(&watch) && others.any(|(_, role, _)| *role == watch);
+            let is_watched = !roles.contains(&watch) && others.any(|(_, role, _)| *role == watch);
             let mut told: Vec<Address> = Vec::new();
             for (_, role, address) in all {
                 if (role == watch || !is_watched) && !told.contains(&address) {

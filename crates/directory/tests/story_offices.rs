@@ -111,7 +111,10 @@ async fn a_user_is_taken_away_and_the_last_by_whom_an_officer_commands_stays() {
     unmap("taro", "wrong").await.unwrap();
     let event = site.last_event(Kind::PersonUnmapped).await.event;
     assert_eq!(event.subject, "taro");
-    assert_eq!(event.detail["users_before"], serde_json::json!(["taro", "wrong"]));
+    assert_eq!(
+        event.detail["users_before"],
+        serde_json::json!(["taro", "wrong"])
+    );
     assert_eq!(event.detail["users_after"], serde_json::json!(["taro"]));
     let nobody = site.directory.person_of_user("wrong").await.unwrap();
     assert!(nobody.is_none());

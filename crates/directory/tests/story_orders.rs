@@ -149,7 +149,10 @@ async fn it_takes_two_of_whom_one_orders_and_the_other_carries_out() {
     let month = std::time::Duration::from_secs(86_400 * 30);
     let from = world::Clock::now(&site.clock).checked_add(month).unwrap();
     let told = lone.alone_again_at().await.unwrap().unwrap();
-    assert!(told > world::Clock::now(&site.clock) && told <= from, "{told}");
+    assert!(
+        told > world::Clock::now(&site.clock) && told <= from,
+        "{told}"
+    );
     site.days(31);
     assert_eq!(lone.alone_again_at().await.unwrap(), None);
     assert!(lone.permits_single_person().await.unwrap());

@@ -31,6 +31,8 @@ pub struct Facts {
     pub password_needs_order: bool,
     /// Whether it has to be on record that a person knows of the records before an account is issued.
     pub acknowledgement_required: bool,
+    /// How long an order waits for its approval: one that was not approved by then cannot be carried out.
+    pub order_lifetime: SignedDuration,
     /// How the capacity of mailboxes is judged.
     pub capacity: capacity::Options,
     /// The quota of a new account, in octets.

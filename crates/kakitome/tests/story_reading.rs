@@ -157,7 +157,15 @@ fn a_shared_identifier_is_used_by_name() {
     let office = site.person("office");
     let address = office.address.as_str();
     let user = me();
-    let mut words = vec!["shared", "--address", address, "--for", &user, "--for", "office"];
+    let mut words = vec![
+        "shared",
+        "--address",
+        address,
+        "--for",
+        &user,
+        "--for",
+        "office",
+    ];
     words.extend(["--review", "2099-01-01"]);
     let number = approved(&site, &words);
     let shared = site.give(&["account", "share", "--order", &number]);

@@ -122,7 +122,11 @@ async fn a_decision_is_an_officers_and_signed() {
     store.erase_volume(1, "suzuki").await.unwrap();
     assert_eq!(found(&store).await, [""; 0]);
     // The certificate is not the row's to change.
-    forge(&store, &["UPDATE trail_volume SET retain_until = retain_until - 1"]).await;
+    forge(
+        &store,
+        &["UPDATE trail_volume SET retain_until = retain_until - 1"],
+    )
+    .await;
     let found = found(&store).await;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("its certificate"), "{found:?}");

@@ -175,11 +175,7 @@ pub(super) fn must_be_named(
 }
 
 /// Whether the settings demand an order, and there is a second person for it.
-fn is_demanded(
-    sql: &mut dyn Sql,
-    now: Timestamp,
-    options: &Options,
-) -> Result<bool, store::Error> {
+fn is_demanded(sql: &mut dyn Sql, now: Timestamp, options: &Options) -> Result<bool, store::Error> {
     Ok(options.password_needs_order && !order::single_permitted(sql, now, options)?)
 }
 

@@ -20,9 +20,13 @@ pub(super) const CHECKS: &[Check] = &[
         name: "arrival",
         look: |scene| {
             let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+            // What lapsed can be carried out no more.
+            let lapsed = scene.now.checked_sub(scene.facts.order_lifetime);
+            let lapsed = lapsed.unwrap_or(Timestamp::MIN).as_microsecond();
             let query = format!(
-                "SELECT CAST(number AS TEXT) FROM orders WHERE kind = 'issue' AND state IN ('issued', 'approved') AND issued_at < {since}
-                 AND (expires_at IS NULL OR expires_at > {}) ORDER BY number LIMIT ?1",
+                "SELECT CAST(number AS TEXT) FROM orders WHERE kind = 'issue' AND issued_at < {since}
+                 AND (state = 'issued' AND issued_at > {lapsed} OR state = 'approved' AND (expires_at IS NULL OR expires_at > {}))
+                 ORDER BY number LIMIT ?1",
                 scene.now.as_microsecond()
             );
             waiting(

@@ -52,6 +52,7 @@ pub fn good(site: &Site) -> Facts {
         shortest_password: 8,
         initial_only_to_change: true,
         acknowledgement_required: true,
+        order_lifetime: SignedDuration::from_hours(30 * 24),
         default_quota: Some(1 << 30),
         screening: true,
         scanning: Scanning {

@@ -101,7 +101,9 @@ pub(super) async fn depart(
     let leaves_at = time(on)?;
     let office = site.directory.is_officer(name).await?;
     let change = Change {
-        ja: format!("{name} は {on} に転出等をする予定であり、その日から命令を与えることができません。"),
+        ja: format!(
+            "{name} は {on} に転出等をする予定であり、その日から命令を与えることができません。"
+        ),
         en: format!("{name} is to leave on {on}, and gives no commands from then on."),
         kind: "person.departs",
     };

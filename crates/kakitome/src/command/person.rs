@@ -72,9 +72,7 @@ pub(super) async fn run(
             name,
             os_user,
             order,
-        } => {
-            office::map(site, caller, (&name, &os_user), order, answer).await
-        }
+        } => office::map(site, caller, (&name, &os_user), order, answer).await,
         PersonCommand::Unmap { name, os_user } => {
             office::unmap(site, caller, (&name, &os_user), answer).await
         }

@@ -40,6 +40,8 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         initial_only_to_change: settings.directory.initial_only_to_change,
         password_needs_order: settings.directory.password_needs_order,
         acknowledgement_required: settings.directory.acknowledgement_required,
+        order_lifetime: jiff::SignedDuration::try_from(settings.directory.order_lifetime.0)
+            .unwrap_or(SignedDuration::MAX),
         capacity: settings.capacity.options(),
         default_quota: settings.directory.default_quota.map(|size| size.0),
         screening: settings.screens(),

@@ -121,7 +121,9 @@ pub(crate) fn off_record(
 pub fn erased_early(snapshot: &mut Snapshot<'_>) -> Result<Vec<u64>, Error> {
     let mut early = Vec::new();
     for volume in volume::volumes(snapshot)? {
-        let Some(mut at) = volume.erased else { continue };
+        let Some(mut at) = volume.erased else {
+            continue;
+        };
         let told = record::told(snapshot, volume.number)?;
         let note = certificate(snapshot, volume.number)?;
         let said = |name: &str| {

@@ -140,7 +140,9 @@ impl Store {
         let mut edge = shared.tree.edge.lock().await;
         *edge = None;
         let at = Arc::clone(&shared);
-        let begun = self.commit(Vec::new(), move |tx| begin(tx, &at, (number, &told), eraser));
+        let begun = self.commit(Vec::new(), move |tx| {
+            begin(tx, &at, (number, &told), eraser)
+        });
         let (volume, by) = begun.await?.value;
         let mut next = volume.first / super::LEAVES;
         while next * super::LEAVES < volume.last {

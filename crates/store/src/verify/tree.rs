@@ -179,7 +179,10 @@ impl Check for End {
         for volume in tree::volumes(look.sql)? {
             look.rows += 1;
             if let Some(why) = tree::off_record(look.sql, look.shared, &volume)? {
-                let why = format!("volume {} is not on record as it stands: {why}", volume.number);
+                let why = format!(
+                    "volume {} is not on record as it stands: {why}",
+                    volume.number
+                );
                 look.tell(Finding::Tree { why });
             }
         }

@@ -322,7 +322,8 @@ fn is_of(text: &str, manifest: &Manifest) -> bool {
         ..
     } = manifest;
     PERMITTING.iter().any(|what| {
-        let head = format!("{what}\norigin {origin}\nvolume {volume}\nfirst {first}\nlast {last}\n");
+        let head =
+            format!("{what}\norigin {origin}\nvolume {volume}\nfirst {first}\nlast {last}\n");
         text.starts_with(&head)
     })
 }
