@@ -20,7 +20,7 @@ pub(super) const EXTENSION: &str = "kakitome retention decision 1";
 pub(super) const CERTIFICATE: &str = "kakitome erasure certificate 1";
 
 /// The text of a decision, as it is signed: until when the volume is to be kept, and who decided when.
-pub(super) fn decision(
+pub(super) fn deed_of(
     shared: &Shared,
     what: &str,
     volume: &Volume,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use trail::{By, Kind, merkle};
 
 use super::{
-    deed::{CERTIFICATE, DECISION, EXTENSION, certificate, decision, head, is_decided},
+    deed::{CERTIFICATE, DECISION, EXTENSION, certificate, deed_of, head, is_decided},
     grow,
     record::{self, Told},
     retain,
@@ -21,7 +21,7 @@ use crate::{
     collect::Chore,
     params,
     shared::Shared,
-    sql::{self, Sql},
+    sql::Sql,
 };
 
 /// Tiles whose events are erased by one commit.
@@ -227,7 +227,7 @@ fn decide(
             must_be_due(tx, &volume)?;
             let now = tx.now();
             // Signed, so that who writes into the database cannot decide.
-            let text = decision(shared, DECISION, &volume, (now, &person));
+            let text = deed_of(shared, DECISION, &volume, (now, &person));
             let note = shared.tree.key.sign(&text);
             let statement = "UPDATE trail_volume SET decided_at = ?2, decided_by = ?3, certificate = ?4 WHERE number = ?1";
             tx.execute(statement, params![key, now, &person, &note])?;
@@ -244,7 +244,7 @@ fn decide(
             volume.retain_until = *until;
             volume.decided = None;
             // What tells of it in the trail may be erased before the volume is.
-            let text = decision(shared, EXTENSION, &volume, (tx.now(), &person));
+            let text = deed_of(shared, EXTENSION, &volume, (tx.now(), &person));
             let note = shared.tree.key.sign(&text);
             let statement = "UPDATE trail_volume SET retain_until = ?2, decided_at = NULL, decided_by = NULL, certificate = ?3 WHERE number = ?1";
             tx.execute(statement, params![key, *until, &note])?;
@@ -293,7 +293,7 @@ fn begin(
         return Err(EraseError::Undecided(number));
     };
     let note = certificate(tx, number)?;
-    let signed = decision(shared, DECISION, &volume, (*decided_at, decided_by));
+    let signed = deed_of(shared, DECISION, &volume, (*decided_at, decided_by));
     if shared.tree.verifier().open(&note).ok() != Some(&*signed) {
         return Err(EraseError::Unsigned(number));
     }
