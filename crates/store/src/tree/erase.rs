@@ -17,11 +17,7 @@ use super::{
     volume::{self, Volume},
 };
 use crate::{
-    Error, Recorded, Snapshot, Store, Tx,
-    collect::Chore,
-    params,
-    shared::Shared,
-    sql::Sql,
+    Error, Recorded, Snapshot, Store, Tx, collect::Chore, params, shared::Shared, sql::Sql,
 };
 
 /// Tiles whose events are erased by one commit.
@@ -120,8 +116,8 @@ impl Store {
         let _alone = held.tree.sealing.lock().await;
         let told = self.on_record(number).await?;
         let decided = self.commit(Vec::new(), move |tx| {
-            must_be_kept_so(tx, &shared, number, &told)?;
-            decide(tx, &shared, number, &decision, (&by, &reason))
+            let volume = must_be_kept_so(tx, &shared, number, &told)?;
+            decide(tx, &shared, volume, &decision, (&by, &reason))
         });
         Ok(decided.await?.value)
     }
@@ -207,14 +203,11 @@ fn must_be_kept_so(
 fn decide(
     tx: &mut Tx<'_>,
     shared: &Shared,
-    number: u64,
+    mut volume: Volume,
     decision: &Decision,
     (by, reason): (&By, &str),
 ) -> Result<Recorded<Volume>, EraseError> {
-    let mut volume = volume::find(tx, number)?;
-    if volume.erased.is_some() {
-        return Err(EraseError::Erased(number));
-    }
+    let number = volume.number;
     let person = by.name();
     let event = by
         .event(Kind::VolumeDecided)
@@ -259,10 +252,10 @@ fn decide(
 /// Whether an erasure that was cut short has taken its first events: then only going on leaves a stub that verifies.
 fn is_begun(tx: &mut Tx<'_>, volume: &Volume) -> Result<bool, Error> {
     let tiles = tile::read(tx, volume.first / super::LEAVES, 1)?;
-    let first = tiles
+    let mut first = tiles
         .iter()
-        .flat_map(|tile| (tile.first()..).zip(&tile.leaves));
-    let mut first = first.filter(|(place, _)| *place == volume.first);
+        .flat_map(Tile::numbered)
+        .filter(|(place, _)| *place == volume.first);
     Ok(first.any(|(_, leaf)| leaf.is_erased()))
 }
 
