@@ -192,3 +192,45 @@ async fn what_was_removed_is_not_exported_as_erased() {
         "{refused}"
     );
 }
+
+/// A volume that is kept long outlives the events of its seal, which are in a later one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_decision_stands_for_events_that_were_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = sealed(directory.path(), 0).await;
+    let year = |years: i64| store.now() + jiff::SignedDuration::from_hours(24 * 365 * years);
+    let extend = async |until| {
+        store
+            .decide_volume(1, Decision::Extend(until), "sato", "a lawsuit")
+            .await
+    };
+    extend(year(1)).await.unwrap();
+    let seal = Seal {
+        before: None,
+        retain_years: 0,
+        by: "sato".into(),
+    };
+    store.seal_volume(seal).await.unwrap().unwrap();
+    happen(&store, 3).await;
+    store
+        .decide_volume(2, Decision::Erase, "sato", "due")
+        .await
+        .unwrap();
+    store.erase_volume(2, "suzuki").await.unwrap();
+    assert_eq!(found(&store).await, [""; 0]);
+    let early = store.read(|snapshot| store::tree::erased_early(snapshot));
+    let early: Result<_, Error> = early.await;
+    assert_eq!(early.unwrap(), [0; 0]);
+    extend(year(2)).await.unwrap();
+    assert_eq!(found(&store).await, [""; 0]);
+    forge(
+        &store,
+        &["UPDATE trail_volume SET retain_until = to_at WHERE number = 1"],
+    )
+    .await;
+    let decided = store.decide_volume(1, Decision::Erase, "sato", "due").await;
+    assert!(
+        matches!(decided, Err(EraseError::OffRecord { .. })),
+        "{decided:?}"
+    );
+}
