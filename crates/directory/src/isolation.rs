@@ -3,6 +3,7 @@
 //! that tells what was found, so that neither is ever without the other.
 
 mod leavings;
+mod terminal;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -11,6 +12,7 @@ use serde_json::json;
 use store::{
     AccountId, Error, Topic, Tx,
     queue::{self, Selection, State},
+    sql::Sql,
 };
 use trail::{Actor, By, Event, Kind};
 use wire::ExplicitNetwork;
@@ -30,6 +32,7 @@ use crate::{
 };
 
 pub(crate) use leavings::left_behind;
+pub use terminal::Waiting;
 
 /// Characters of what was found that are kept.
 const MOST_FOUND: usize = 200;
@@ -58,7 +61,7 @@ impl Default for Isolation {
 }
 
 /// Malware that came from inside.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     /// Whose it was; `None`: a network that may submit without a login.
     pub account: Option<AccountId>,
@@ -68,6 +71,8 @@ pub struct Found {
     pub malware: String,
     /// What it was in: the id of the message that was refused, or the mailbox that it was to be put into.
     pub place: String,
+    /// What its terminal has waiting in the queue, where it needs no login there ([`Directory::waiting_of`]).
+    pub waiting: Waiting,
 }
 
 /// Why something is shut, for its events.
@@ -118,12 +123,7 @@ pub(crate) fn isolate(
         None => None,
     };
     let address = found.peer.map(|peer| peer.to_canonical().to_string());
-    let known = match &entry {
-        Some(entry) => table::open_of(tx, entry.id)?
-            .into_iter()
-            .find(|open| open.kind == MALWARE_INSIDE),
-        None => table::open_at(tx, MALWARE_INSIDE, address.as_deref())?,
-    };
+    let known = known(tx, entry.as_ref(), address.as_deref())?;
     let malware: String = found.malware.chars().take(MOST_FOUND).collect();
     let reason = match by {
         Some((_, reason)) => reason.to_owned(),
@@ -170,11 +170,11 @@ pub(crate) fn isolate(
         incident,
         reason: &reason,
     };
-    let to_shut = entry
-        .as_ref()
-        .filter(|entry| is_new || entry.state == account::AccountState::Active);
-    if let Some(entry) = to_shut {
+    if let Some(entry) = entry.as_ref().filter(|_| is_new) {
         shut(tx, entry, &cause, None, &mut events)?;
+    }
+    if let (None, Some(peer)) = (&entry, found.peer) {
+        terminal::hold(tx, peer, &found.waiting, &cause, &mut events)?;
     }
     let note = block_address(tx, rule, found.peer, &cause, &mut events)?;
     table::take_step(tx, incident, Step::AddressBlocked.as_str(), None, &note)?;
@@ -182,6 +182,39 @@ pub(crate) fn isolate(
         tx.touch(Topic::Directory);
     }
     Ok((incident, events))
+}
+
+/// The open incident that the malware belongs to; `None`: another is to be opened.
+fn known(
+    sql: &mut dyn Sql,
+    account: Option<&account::Entry>,
+    address: Option<&str>,
+) -> Result<Option<table::Entry>, Error> {
+    let open = match account {
+        Some(account) => table::open_of(sql, account.id)?,
+        None => Vec::from_iter(table::open_at(sql, MALWARE_INSIDE, address)?),
+    };
+    for entry in open {
+        if entry.kind == MALWARE_INSIDE && !is_over(sql, &entry, account)? {
+            return Ok(Some(entry));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the infection that an open incident is about is over, though nobody has closed it yet: its identifier may send again, or its
+/// terminal was cleaned. Malware that comes after that needs each step again, and a step is taken once in an incident.
+pub(crate) fn is_over(
+    sql: &mut dyn Sql,
+    incident: &table::Entry,
+    account: Option<&account::Entry>,
+) -> Result<bool, Error> {
+    if account.is_some_and(|account| account.state == account::AccountState::Active) {
+        return Ok(true);
+    }
+    let steps = table::steps(sql, incident.number)?;
+    let ends = [Step::TerminalCleaned, Step::Resumed].map(|step| step.as_str());
+    Ok(steps.iter().any(|step| ends.contains(&step.name.as_str())))
 }
 
 /// How far back the trail is analysed for what else came from there.

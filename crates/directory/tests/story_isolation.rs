@@ -48,6 +48,7 @@ async fn it_is_done_once_and_a_new_address_is_blocked_too() {
         peer: Some(peer),
         malware: "Eicar".to_owned(),
         place: "1M".to_owned(),
+        ..Found::default()
     };
     assert!(find(&site, found(PEER)).await >= 3);
     assert_eq!(find(&site, found(PEER)).await, 0, "all of it was done");
@@ -111,7 +112,7 @@ async fn both_incidents_of_an_identifier_end_with_its_resumption() {
         account: Some(taro),
         peer: None,
         malware: "Eicar".to_owned(),
-        place: String::new(),
+        ..Found::default()
     };
     find(&site, found).await;
     let (guard, manager) = (site.caller("guard").await, site.caller("manager").await);

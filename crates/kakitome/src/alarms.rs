@@ -296,30 +296,35 @@ fn of_malware(found: &IncidentView, language: Language, zone: &TimeZone) -> Stri
     let missing: Vec<&str> = found.missing.iter().map(String::as_str).collect();
     let (blocked, held) = (note("address-blocked"), note("queue-held"));
     let (malware, place) = (fact("malware"), fact("found_in"));
-    let (at, identifier, address) = (
-        time(found.opened_at),
-        none(&found.identifier),
-        none(address),
-    );
+    let (at, address) = (time(found.opened_at), none(address));
+    let (identifier, held) = (&found.identifier, none(&held));
+    let (who_ja, who_en) = match identifier.is_empty() {
+        true => (
+            format!("なし(ログインしない端末です。送信待ちを保留しました: {held})"),
+            format!("none (a terminal that does not log in; what it had queued is held: {held})"),
+        ),
+        false => (
+            format!("{identifier}(利用を停止し、送信待ちを保留しました: {held})"),
+            format!("{identifier} (suspended, and what it had queued is held: {held})"),
+        ),
+    };
     match language {
         Language::Ja => format!(
             "内部からのマルウェアの送信について(規程 5.2(5))\n\n\
              インシデント番号: {number}\n検出: {malware}\nメッセージまたはメールボックス: {place}\n日時: {at}\n\
-             識別コード: {identifier}(利用を停止し、送信待ちを保留しました: {held})\n\
+             識別コード: {who_ja}\n\
              端末の IP アドレス: {address}(遮断: {blocked})\n\n\
              端末をネットワークから切り離し、駆除を確認してください。残っている手順: {missing}\n\
              詳細: kakitome incident show {number}、保留中のメール: kakitome queue list --state held、遮断: kakitome block list\n",
-            held = none(&held),
             missing = missing.join(", "),
         ),
         Language::En => format!(
             "On malware that was sent from inside (clause 5.2(5))\n\n\
              Incident: {number}\nFound: {malware}\nMessage or mailbox: {place}\nAt: {at}\n\
-             Identifier: {identifier} (suspended, and what it had queued is held: {held})\n\
+             Identifier: {who_en}\n\
              Network address of the terminal: {address} (blocked: {blocked})\n\n\
              Take the terminal off the network, and see that it is clean. Steps that are missing: {missing}\n\
              More: kakitome incident show {number}; held mail: kakitome queue list --state held; blocks: kakitome block list\n",
-            held = none(&held),
             missing = missing.join(", "),
         ),
     }

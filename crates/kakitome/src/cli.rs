@@ -49,7 +49,7 @@ pub(crate) use life::{
     RegisterCommand, WritersArgs,
 };
 pub(crate) use order::OrderCommand;
-pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand};
+pub(crate) use outbreak::{BeginArgs, HandlingWord, OutbreakCommand, OutbreakNoticeCommand};
 pub(crate) use probe::ProbeArgs;
 pub(crate) use quarantine::{ApartArgs, QuarantineCommand};
 pub(crate) use runbook::RunbookCommand;

@@ -155,6 +155,16 @@ fn bounces_for_what_was_never_sent_are_refused() {
         session.expect("MAIL FROM:<>", 250);
         session.expect(&format!("RCPT TO:<{forged}>"), 550);
     }
+    // People answer such an address long after, and no bounce is refused by who must take everything.
+    for (sender, to) in [
+        ("<x@far.example>", "prvs=0999ffffffff=tanaka@city.example"),
+        ("<>", "prvs=0999ffffffff=postmaster@city.example"),
+    ] {
+        let mut session = city.smtp();
+        session.expect("EHLO far.example", 250);
+        session.expect(&format!("MAIL FROM:{sender}"), 250);
+        session.expect(&format!("RCPT TO:<{to}>"), 250);
+    }
     // A receipt answers mail too, and its program does not know the return path.
     assert_eq!(bounce(&city, address, RECEIPT).code, 250);
     // What has a sender is nobody's bounce, whatever it says.

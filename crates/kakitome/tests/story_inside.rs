@@ -220,6 +220,89 @@ fn follow(site: &Site, tanaka: &Person) {
     });
 }
 
+/// From the officer's acknowledgement to the resumption; what is still to be done then is to close it.
+#[track_caller]
+fn recover(site: &Site, number: &str, tanaka: &mut Person) {
+    let step = |name: &str| {
+        site.give(&["incident", "step", number, name, "--note", "確認した"]);
+    };
+    step("acknowledged");
+    step("terminal-cleaned");
+    step("queue-settled");
+    let renewed = site.give(&["account", "password", &tanaka.address]);
+    let password = renewed[0]["password"].as_str().unwrap();
+    password.clone_into(&mut tanaka.password);
+    step("handed-over");
+    site.give(&["account", "resume", &tanaka.address]);
+    assert!(login(site, tanaka));
+}
+
+#[test]
+fn a_second_infection_has_an_incident_of_its_own() {
+    let (site, _, mut tanaka, _) = office(&[]);
+    let infect = |tanaka: &Person| {
+        let mut session = smtp::Session::submission(&site, tanaka);
+        let bad = infected(&tanaka.address, "friend@nowhere.example");
+        let refused = session.send(&tanaka.address, &["friend@nowhere.example"], &bad);
+        assert_eq!(refused.unwrap().code, 554);
+    };
+    infect(&tanaka);
+    recover(&site, "1", &mut tanaka);
+    // Nobody closed the first one.
+    infect(&tanaka);
+    assert!(!login(&site, &tanaka));
+    let show = |number: &str| site.give(&["incident", "show", number]).remove(0);
+    let second = show("2");
+    assert_eq!(second["kind"], "malware-inside", "{second}");
+    assert!(second["opened_by"].is_null(), "{second}");
+    assert!(
+        second["missing"].to_string().contains("resumed"),
+        "{second}"
+    );
+    // What the first has seen does not count for it.
+    let why = site.refused(&["account", "resume", &tanaka.address]);
+    assert!(why.contains("new password"), "{why}");
+    recover(&site, "2", &mut tanaka);
+    for number in ["1", "2"] {
+        let closed = site.give(&["incident", "close", number]);
+        assert_eq!(closed[0]["missing"], json!([]), "{closed:?}");
+    }
+    for (kind, count) in [
+        ("incident.opened", 2),
+        ("account.suspended", 2),
+        ("account.resumed", 2),
+        ("incident.closed", 2),
+    ] {
+        let events = site.events(&["--kind", kind]);
+        assert_eq!(events.len(), count, "{kind}: {events:?}");
+    }
+    let resumed = site.events(&["--kind", "account.resumed"]);
+    assert_eq!(resumed[1]["detail"]["incident"], 2, "{resumed:?}");
+    site.give(&["verify"]);
+}
+
+#[test]
+fn what_is_refused_after_malware_in_one_session_is_on_record_too() {
+    let (site, _, tanaka, _) = office(&[]);
+    let mut session = site.smtp();
+    let content = infected("x@else.example", &tanaka.address);
+    let to = [tanaka.address.as_str()];
+    let reply = session.send("x@else.example", &to, &content).unwrap();
+    assert_eq!(reply.code, 554, "{reply:?}");
+    // Refused before anybody screens it.
+    let bare = b"From: <x@else.example>\r\nSubject: bare\r\n\r\none\ntwo\r\n";
+    let reply = session.send("x@else.example", &to, bare).unwrap();
+    assert!((500..600).contains(&reply.code), "{reply:?}");
+    let refused = site.events(&["--kind", "smtp.refused"]);
+    assert_eq!(refused.len(), 2, "{refused:#?}");
+    assert!(
+        refused[0]["detail"]["screening"].is_object(),
+        "{refused:#?}"
+    );
+    assert!(refused[1]["detail"]["screening"].is_null(), "{refused:#?}");
+    assert_eq!(site.give(&["abuse", "list"]).len(), 1);
+}
+
 #[test]
 fn what_a_crash_leaves_is_told_of_after_it() {
     let (mut site, officer, tanaka, _) = office(&[]);
@@ -315,11 +398,20 @@ fn a_site_may_want_none_of_it_and_a_terminal_may_have_no_login() {
     let mut site = Site::new("city.example");
     site.unset("unauthenticated_networks");
     site.set("submission", networks);
+    site.route("nowhere.example", "host = \"[127.0.0.1]\", port = 9");
     site.set("isolation", "except = [\"127.0.0.1\"]");
     site.serve();
     let tanaka = site.person("tanaka");
-    let lines = terminal(&site, site::SUBMISSION).unwrap();
-    let mut session = smtp::Session::over(lines);
+    // What waits from another machine goes on waiting.
+    let others = Ipv4Addr::new(127, 77, 0, 9);
+    let from = |address| Lines::connect_from(address, site.address, site::SUBMISSION).unwrap();
+    for (address, name) in [(others, "another's"), (TERMINAL, "before")] {
+        let letter = Letter::new(name, &tanaka.address, "someone@nowhere.example");
+        let mut session = smtp::Session::over(from(address));
+        let sent = session.send(&letter.from, &[&letter.to], &letter.content());
+        assert_eq!(sent.unwrap().code, 250);
+    }
+    let mut session = smtp::Session::over(from(TERMINAL));
     let refused = session.send(&tanaka.address, &["friend@nowhere.example"], &bad);
     assert_eq!(refused.unwrap().code, 554);
     until("it is not let in", SOON, || {
@@ -335,6 +427,18 @@ fn a_site_may_want_none_of_it_and_a_terminal_may_have_no_login() {
     assert_eq!(
         (&open["identifier"], &open["address"]),
         (&json!(""), &json!("127.77.0.5"))
+    );
+    let queue = site.give(&["queue", "list"]);
+    let states: Vec<&Value> = queue.iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["waiting", "held"], "{queue:?}");
+    let held = site.events(&["--kind", "queue.held"]);
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!(held[0]["subject"], "127.77.0.5", "{held:?}");
+    assert!(
+        open["steps"]
+            .to_string()
+            .contains("1 recipients of 1 messages"),
+        "{open}"
     );
 }
 

@@ -9,7 +9,7 @@ use std::{fs, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::{Person, Program, Site, imap, site::me, smtp, smtp::Reply, until};
+use support::{Nobody, Person, Program, Site, imap, site::me, smtp, smtp::Reply, until};
 
 const SOON: Duration = Duration::from_secs(40);
 const HARM: &[u8] = b"what no scanner knows";
@@ -79,7 +79,7 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
     let begun = site.give(&[&begin[..], &["--notice", "内線 1234 へ"]].concat());
     assert_eq!(
         (&begun[0]["number"], &begun[0]["told"]),
-        (&json!(1), &json!(2))
+        (&json!(1), &json!(0))
     );
     // At once, whatever the file is called, and both ways.
     let refused = hand(&site, &tanaka, "after", "b.dat", HARM);
@@ -103,8 +103,28 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
     assert_eq!(told["evidence"]["blocked"]["rule"], 1, "{told}");
     assert_eq!(told["same_today"], true, "{told}");
 
-    // Staff were told, and who has read it is counted.
+    // Staff are told once somebody approves it; there is one officer here, and the event says so.
     let mut inbox = site.imap(&suzuki);
+    assert_eq!(inbox.select("INBOX"), 0);
+    let waits = site.give(&["outbreak", "show", "1"]).remove(0);
+    let text = waits["waiting"]["text"].as_str().unwrap();
+    assert!(
+        text.contains("内線 1234 へ") && text.contains(&digest),
+        "{waits}"
+    );
+    let approved = site.give(&["outbreak", "notice", "approve", "1"]);
+    assert_eq!(approved[0]["told"], 2, "{approved:?}");
+    let event = site
+        .events(&["--kind", "outbreak.notice-approved"])
+        .remove(0);
+    assert_eq!(event["detail"]["single_person"], true, "{event}");
+    assert_eq!(event["detail"]["told"], 2, "{event}");
+    for again in ["approve", "compose"] {
+        let why = site.refused(&["outbreak", "notice", again, "1"]);
+        assert!(why.contains("told of rule 1 already"), "{why}");
+    }
+
+    // Who has read it is counted.
     inbox.holds("INBOX", 1, SOON);
     let show = || site.give(&["outbreak", "show", "1"]).remove(0);
     assert_eq!((&show()["kept"], &show()["read"]), (&json!(2), &json!(0)));
@@ -215,6 +235,66 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
     assert_eq!(site.events(&["--kind", "outbreak.ended"]).len(), 1);
 }
 
+#[test]
+fn another_person_approves_what_staff_are_told() {
+    let site = Site::served("city.example");
+    let (officer, suzuki) = (officer(&site), site.person("suzuki"));
+    site.give(&["person", "add", "kimura", "--os-user", "nobody"]);
+    for role in ["system-officer", "administrator"] {
+        site.give(&["person", "role", "grant", "kimura", role]);
+    }
+    let kimura = Nobody::at(&site);
+    let begin = ["outbreak", "begin", "--reason", "x", "--subject", "bad*"];
+    kimura
+        .gives(&[&begin[..], &["--notice", "内線 1234 へ"]].concat())
+        .succeeds();
+    // It holds, and whoever may approve the notice is asked.
+    assert_blocked(&hand(&site, &suzuki, "bad news", "a.txt", b"x"), "rule 1");
+    let mut inbox = site.imap(&officer);
+    inbox.holds("INBOX", 1, SOON);
+    let asked = decoded(&mut inbox, 1);
+    for words in ["kimura", "内線 1234 へ", "bad*", "outbreak notice approve"] {
+        assert!(asked.contains(words), "{words} in {asked}");
+    }
+    let approve = ["outbreak", "notice", "approve", "1"];
+    let why = kimura.gives(&approve).run();
+    assert!(!why.output.status.success() && why.text().contains("another administrator"));
+    // Who does not like the words composes others, and is not the one who approves them.
+    let words = [
+        "outbreak",
+        "notice",
+        "compose",
+        "1",
+        "--words",
+        "内線 1235 へ",
+    ];
+    site.give(&words);
+    let why = site.refused(&approve);
+    assert!(why.contains("another administrator"), "{why}");
+    assert_eq!(site.imap(&suzuki).select("INBOX"), 0, "nobody was told yet");
+    kimura.gives(&approve).succeeds();
+    let mut inbox = site.imap(&suzuki);
+    inbox.holds("INBOX", 1, SOON);
+    let told = decoded(&mut inbox, 1);
+    assert!(told.contains("1235") && !told.contains("1234"), "{told}");
+    let event = site
+        .events(&["--kind", "outbreak.notice-approved"])
+        .remove(0);
+    assert_eq!(event["actor"], "person:kimura", "{event}");
+    assert_eq!(event["detail"]["composed_by"], me().as_str(), "{event}");
+    assert!(event["detail"]["single_person"].is_null(), "{event}");
+    // A rule without a notice gets one later, and one that has ended none.
+    let begin = ["outbreak", "begin", "--reason", "x", "--subject", "y*"];
+    site.give(&[&begin[..], &["--no-notice"]].concat());
+    let why = site.refused(&["outbreak", "notice", "approve", "2"]);
+    assert!(why.contains("outbreak notice compose 2"), "{why}");
+    site.give(&["outbreak", "notice", "compose", "2"]);
+    site.give(&["outbreak", "end", "2", "--reason", "x"]);
+    let ended = kimura.gives(&["outbreak", "notice", "approve", "2"]).run();
+    assert!(ended.text().contains("has ended"), "{}", ended.text());
+    site.give(&["verify"]);
+}
+
 /// A bounce for mail that was never sent.
 #[track_caller]
 fn forged_bounce(site: &Site, to: &Person) {
@@ -308,6 +388,11 @@ fn a_rule_reaches_files_within_archives() {
         hand(&site, &tanaka, "after", "x.zip", &zipped("plan.dat", b"y")).code,
         250
     );
+    // A name in Japanese is no shorter for being longer in octets.
+    let name = format!("{}-9.docm", "見積依頼書".repeat(12));
+    site.give(&[&begin[..], &["--name", "*-9.docm"]].concat());
+    let long = zipped(&name, b"z");
+    assert_blocked(&hand(&site, &tanaka, "after", "x.zip", &long), "rule 3");
     // What came before is found as deep.
     let looked = site.give(&["outbreak", "search", "1"]).remove(0);
     assert_eq!(

@@ -239,6 +239,29 @@ fn staff_release_their_own_and_see_nobody_elses() {
 }
 
 #[test]
+fn staff_release_nothing_that_a_rule_in_force_means() {
+    let story = Story::new();
+    let id = story.forge("for tanaka", &[&story.tanaka]);
+    let browser = story.at_home(&story.tanaka);
+    let key = browser.open("/quarantine").key();
+    let begin = ["outbreak", "begin", "--reason", "x", "--no-notice"];
+    let begin = [&begin[..], &["--subject", "*tanaka*"]].concat();
+    story.site.give(&begin);
+    let shown = browser.send("/quarantine/release", &[("key", &key), ("id", &id)]);
+    assert_eq!(shown.status, 422);
+    shown.says("管理者だけ");
+    assert_eq!(story.apart().len(), 1);
+    story.site.give(&["outbreak", "end", "1", "--reason", "x"]);
+    let shown = browser.send("/quarantine/release", &[("key", &key), ("id", &id)]);
+    assert_eq!(shown.status, 200);
+    // Administrators decide for themselves.
+    let id = story.forge("for tanaka again", &[&story.tanaka]);
+    story.site.give(&begin);
+    story.site.give(&["quarantine", "release", &id]);
+    assert!(story.apart().is_empty());
+}
+
+#[test]
 fn people_are_told_once_what_is_set_apart_for_them() {
     let story = Story::new();
     let first = story.forge("first", &[&story.tanaka, &story.suzuki]);

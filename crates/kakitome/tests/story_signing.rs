@@ -344,6 +344,18 @@ fn what_goes_on_is_sealed_and_notices_of_the_server_are_signed() {
     assert!(twice.contains("cv=pass"), "{twice}");
     assert_eq!(story.verified(&twice)["arc"], "pass");
     assert!(results(&twice).contains("arc=pass"), "{twice}");
+
+    // Who asked nothing about it has nothing to vouch for.
+    story.city.set("screening", "enabled = false");
+    story.city.reload();
+    let letter = Letter::new("unasked", "boss@strict.example", from);
+    let sent = story
+        .city
+        .smtp()
+        .send(&letter.from, &[&letter.to], &letter.content());
+    assert_eq!(sent.unwrap().code, 250);
+    let message = story.arrived("unasked");
+    assert!(!message.contains("ARC-Seal"), "{message}");
 }
 
 /// What the server itself writes is signed in the name of the domain above its own.

@@ -249,6 +249,12 @@ fn what_happened_took_its_course(year: &Year) {
     assert!(case.starts_with(course), "{case}");
     let rule = year.give(&["outbreak", "show", "1"]).remove(0);
     assert!(rule["read"].as_u64().unwrap() > 0, "{rule}");
+    let approved = year.events(&["outbreak.notice-approved"]);
+    assert_eq!(approved.len(), 1, "{approved:?}");
+    assert!(
+        approved[0]["detail"]["single_person"].is_null(),
+        "{approved:?}"
+    );
     let found = year.give(&["outbreak", "found", "1"]);
     assert_eq!(found.len(), 6, "{found:?}");
     // By two people each.

@@ -1,5 +1,7 @@
 //! What a file is by its first octets.
 
+use memchr::memmem;
+
 /// A kind of file that holds others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Container {
@@ -84,6 +86,33 @@ pub(crate) fn container(data: &[u8]) -> Option<Container> {
     }
 }
 
+/// Whether programs that look for such an archive find one in what begins as something else: most skip what stands before it, since
+/// archives that unpack themselves begin with a program.
+pub(crate) fn may_be(container: Container, data: &[u8]) -> bool {
+    let anywhere = |octets: &[u8]| memmem::find(data, octets).is_some();
+    match container {
+        // Its directory stands at its end.
+        Container::Zip => anywhere(b"PK\x05\x06"),
+        Container::SevenZip => anywhere(b"7z\xbc\xaf\x27\x1c"),
+        Container::Rar => anywhere(b"Rar!\x1a\x07") || anywhere(b"RE~^"),
+        Container::Cab => anywhere(b"MSCF\0\0\0\0"),
+        Container::Tar => has(data, 257, b"ustar"),
+        Container::Lzh => memmem::find_iter(data, b"-l").any(|at| {
+            let method = at.checked_add(5).and_then(|end| data.get(at..end));
+            matches!(
+                method,
+                Some([_, _, b'h' | b'z', b'0'..=b'9' | b'd' | b's', b'-'])
+            )
+        }),
+        // These begin where the file does, or are not opened by any name.
+        Container::Gzip
+        | Container::Bzip2
+        | Container::Xz
+        | Container::Mail
+        | Container::Other(_) => false,
+    }
+}
+
 /// What it holds others as, if its name says the truth.
 pub(crate) fn named(name: &str) -> Option<Container> {
     let extension = crate::name::extension(name);
@@ -131,6 +160,9 @@ mod tests {
         assert_eq!(container(b"Rar!\x1a\x07\x01\0"), Some(Container::Rar));
         assert_eq!(container(b"plain text"), None);
         assert_eq!(container(b""), None);
+        assert!(may_be(Container::Lzh, b"MZ..  -lh5-"));
+        assert!(!may_be(Container::Lzh, b"a -list of -lh"));
+        assert!(may_be(Container::Zip, b"xxPK\x05\x06") && !may_be(Container::Zip, b"PK\x03\x04"));
         assert_eq!(named("A.ZIP "), Some(Container::Zip));
         assert_eq!(named("a.txt"), None);
         let mut program = b"MZ".to_vec();

@@ -62,6 +62,8 @@ pub(crate) struct File<'f> {
     pub(crate) depth: usize,
     /// It is a part of a document, of which only what is amiss is told.
     pub(crate) is_inner: bool,
+    /// The message declares it as what a browser shows and runs.
+    pub(crate) is_page: bool,
 }
 
 impl<'e> Inspector<'e> {
@@ -181,6 +183,15 @@ impl<'e> Inspector<'e> {
         }
     }
 
+    /// What can be known of a file that stays closed: its name. Rules may know it by that.
+    pub(crate) fn closed(&mut self, file: File<'_>) {
+        if !file.is_inner {
+            let mark = FileMark::new(file.name, "", String::new());
+            self.facts.mark(mark, file.path, &mut self.marks);
+        }
+        self.look_at_name(file);
+    }
+
     /// Looks at a file that is unpacked, and into it if there is room and time.
     pub(crate) fn file(&mut self, file: File<'_>, data: &[u8]) {
         let octets = u64::try_from(data.len()).unwrap_or(u64::MAX);
@@ -199,7 +210,7 @@ impl<'e> Inspector<'e> {
         }
         (self.each)(file.path, data);
         self.look_at_form(file, data);
-        if let Some(container) = container(file, data) {
+        for container in containers(file, data).into_iter().flatten() {
             self.open(container, file, data);
         }
     }
@@ -224,8 +235,12 @@ impl<'e> Inspector<'e> {
         if office::is_code(file.path) {
             self.note(What::Macros, file.path, "");
         }
-        if page::is_page(data) && page::smuggles(data) {
-            self.note(What::Smuggling, file.path, "");
+        if file.is_page || name::is_page(file.name) || page::is_page(data) {
+            match page::smuggles(data) {
+                Some(true) => self.note(What::Smuggling, file.path, ""),
+                Some(false) => {}
+                None => self.note(What::TooLarge, file.path, "page"),
+            }
         }
     }
 
@@ -238,7 +253,11 @@ impl<'e> Inspector<'e> {
             self.note(What::TooDeep, file.path, "");
             return;
         }
-        let inside = File { depth, ..file };
+        let inside = File {
+            depth,
+            is_page: false,
+            ..file
+        };
         // Libraries that unpack panic over what they did not think of; then the archive is damaged, and the message goes on to be
         // looked at. What was noted before stays.
         let opening = AssertUnwindSafe(|| archive::open(self, container, inside, data));
@@ -254,6 +273,7 @@ impl<'e> Inspector<'e> {
         let file = File {
             path: &path,
             name: last,
+            is_page: false,
             ..outer
         };
         self.file(file, data);
@@ -282,13 +302,17 @@ fn is_late(ends: Option<Instant>) -> bool {
 /// Characters of a name that are looked at by themselves.
 const LONGEST_NAME: usize = 1024;
 
-/// What a file holds others as: by its first octets, else by its name.
-fn container(file: File<'_>, data: &[u8]) -> Option<Container> {
+/// What a file holds others as: by its first octets, and by its name where that means another kind and the file may be one. Programs differ
+/// in which they go by, and whoever writes a file that is two archives counts on that.
+fn containers(file: File<'_>, data: &[u8]) -> [Option<Container>; 2] {
     let by_name = form::named(file.name);
     match form::container(data) {
         // What is named a message is read as one, whatever it begins with.
-        _ if by_name == Some(Container::Mail) => by_name,
-        Some(container) => Some(container),
-        None => by_name.filter(|_| !form::is_compound(data)),
+        _ if by_name == Some(Container::Mail) => [by_name, None],
+        Some(container) => {
+            let other = by_name.filter(|other| *other != container && form::may_be(*other, data));
+            [Some(container), other]
+        }
+        None => [by_name.filter(|_| !form::is_compound(data)), None],
     }
 }

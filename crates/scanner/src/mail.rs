@@ -14,6 +14,12 @@ use crate::{
 
 /// Multiparts within each other that are followed, as mail programs do.
 const MIME_DEPTH: usize = 32;
+/// Media types that a browser shows, with the scripts in them.
+const PAGES: [(&str, &str); 3] = [
+    ("text", "html"),
+    ("application", "xhtml+xml"),
+    ("image", "svg+xml"),
+];
 
 /// Looks at the parts of a message at `path`, which lies in `depth` containers.
 pub(crate) fn message(inspector: &mut Inspector<'_>, raw: &[u8], path: &str, depth: usize) {
@@ -92,6 +98,9 @@ impl Walk<'_, '_> {
             name: names.first().map_or("", String::as_str),
             depth: self.depth,
             is_inner: false,
+            is_page: PAGES
+                .iter()
+                .any(|(kind, subtype)| part.content_type.is(kind, subtype)),
         };
         // Programs differ in which name they take.
         for other in names.iter().skip(1) {
@@ -119,6 +128,7 @@ impl Walk<'_, '_> {
         if is_message && crate::form::named(file.name) != Some(crate::form::Container::Mail) {
             let inner = File {
                 name: "message.eml",
+                is_page: false,
                 ..file
             };
             self.inspector.file(inner, &data);

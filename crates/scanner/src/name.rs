@@ -92,6 +92,14 @@ pub(crate) fn is_read(name: &str) -> bool {
     READ.contains(&extension(name).as_str())
 }
 
+/// Whether a desktop opens what has this name in a browser, which runs the scripts in it.
+pub(crate) fn is_page(name: &str) -> bool {
+    matches!(
+        extension(name).as_str(),
+        "htm" | "html" | "mht" | "mhtml" | "shtm" | "shtml" | "svg" | "xht" | "xhtml"
+    )
+}
+
 /// What the name alone gives to note.
 pub(crate) fn notes(name: &str) -> Vec<What> {
     let mut notes = Vec::new();

@@ -38,8 +38,8 @@ pub struct Policy {
     pub dmarc_quarantine: Choice,
     /// With mail whose MAIL FROM fails SPF hard (`-all`), whatever DMARC says. Default accept: DMARC decides.
     pub spf_fail: Choice,
-    /// With mail whose From fields name several domains, or none that can be read: nobody can be asked about it, and
-    /// so it could pass for anybody's. Mail without From passes for nobody's. Default mark.
+    /// With mail that has no From, or whose From fields name several domains or none that can be read: nobody can be asked about it, and
+    /// so it could pass for anybody's. What has no sender either, such as a bounce, passes for nobody's and is taken. Default mark.
     pub unclear_author: Choice,
     /// Where a check that would have decided could not be made. Default defer.
     pub dns_trouble: Trouble,

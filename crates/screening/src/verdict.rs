@@ -6,7 +6,7 @@ use crate::{
     Author, Choice, Evidence, Finding, Policy, Published, Trouble,
     evidence::MOST_SEALERS,
     outbreak,
-    vote::{Vote, strictest},
+    vote::{Vote, strictest, weight},
 };
 
 /// What is done with a message, from the mildest to the strictest.
@@ -230,14 +230,9 @@ impl Policy {
         let rule = evidence.blocked.as_ref().map(outbreak::vote);
         let others = [malware, rule, milters].into_iter().flatten();
         let vote = match strictest(others.map(|vote| Vote::from(vote).told(evidence.own))) {
-            // Of what is set apart for two causes, the one that staff may not overrule stands: what is malware and matches a rule, too,
-            // is released by administrators alone.
             Some(vote)
-                if vote.handling > decided.handling
-                    || decided.cause == Cause::NothingAgainst
-                    || (vote.handling == decided.handling
-                        && vote.handling == Handling::Quarantine
-                        && vote.cause.is_strict()) =>
+                if weight(vote.handling, vote.cause) > weight(decided.handling, decided.cause)
+                    || decided.cause == Cause::NothingAgainst =>
             {
                 vote
             }
@@ -272,9 +267,13 @@ impl Policy {
         let dmarc = &evidence.dmarc;
         let domain = dmarc.domain.as_str();
         if dmarc.author != Author::One {
-            // What names nobody passes for nobody: programs that send reports often leave From out.
-            let harmless =
-                dmarc.author == Author::Missing || self.is_from_trusted_network(evidence);
+            // Programs that send reports often leave From out: what has no sender and names nobody passes for nobody.
+            let has_sender = evidence
+                .sender
+                .as_ref()
+                .is_some_and(|sender| !sender.is_empty());
+            let is_report = dmarc.author == Author::Missing && !has_sender;
+            let harmless = is_report || self.is_from_trusted_network(evidence);
             let handling = match harmless {
                 true => Handling::Accept,
                 false => self.unclear_author.into(),

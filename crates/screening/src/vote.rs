@@ -50,11 +50,20 @@ impl From<malware::Vote> for Vote {
     }
 }
 
+/// How much a handling for this cause weighs. Of what is set apart for two causes, the one that staff may not overrule stands
+/// ([`Cause::is_strict`]), or what is malware would be theirs to release since it has macros, too.
+pub(crate) fn weight(handling: Handling, cause: Cause) -> (Handling, bool) {
+    (
+        handling,
+        handling == Handling::Quarantine && cause.is_strict(),
+    )
+}
+
 /// The strictest of `votes`, and of equally strict ones the first. What comes to nothing is told as well, such as what an exception
 /// overruled.
 pub(crate) fn strictest(votes: impl IntoIterator<Item = Vote>) -> Option<Vote> {
     votes.into_iter().reduce(|first, next| {
-        if next.handling > first.handling {
+        if weight(next.handling, next.cause) > weight(first.handling, first.cause) {
             next
         } else {
             first

@@ -44,7 +44,8 @@ pub enum State {
     Dropped,
 }
 
-/// Prepares a report; `false`: there are [`MOST_REPORTS`] already, or [`MOST_OF_A_SOURCE`] about this address.
+/// Prepares a report; `false`: there are [`MOST_REPORTS`] already, or [`MOST_OF_A_SOURCE`] about this address. One that is there
+/// already about the same message stays as it is.
 ///
 /// # Errors
 /// When the database fails.
@@ -59,7 +60,8 @@ pub fn prepare(tx: &mut Tx<'_>, report: &Prepared) -> Result<bool, Error> {
     }
     tx.execute(
         "INSERT INTO abuse_report (message, at, source, reverse_name, domain, sender, malware, header, state) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open')",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'open') \
+         ON CONFLICT (message) DO NOTHING",
         params![
             report.message,
             report.at,

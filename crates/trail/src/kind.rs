@@ -185,8 +185,12 @@ kinds! {
     /// A policy (MTA-STS) of another domain ended, and could not be fetched again.
     StsPolicyForgotten = "sts.forgotten",
     // Outbreaks (clause 5.2(2)).
-    /// A rule against an outbreak holds from now on, and staff were told, if that was wanted.
+    /// A rule against an outbreak holds from now on; the notice to staff, if one is wanted, waits to be approved.
     OutbreakBegun = "outbreak.begun",
+    /// The notice to staff about a rule against an outbreak was composed anew, and waits to be approved.
+    OutbreakNoticeComposed = "outbreak.notice-composed",
+    /// The notice to staff about a rule against an outbreak was approved and sent.
+    OutbreakNoticeApproved = "outbreak.notice-approved",
     /// A rule against an outbreak does not hold any more.
     OutbreakEnded = "outbreak.ended",
     /// The mailboxes were searched for mail that a rule against an outbreak means.

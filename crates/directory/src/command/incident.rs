@@ -515,6 +515,10 @@ pub(super) fn before_resumption(
             continue;
         };
         let steps = table::steps(sql, case.entry.number)?;
+        // It was resumed in this one, which waits to be closed only; what is to be done now is another one's.
+        if steps.iter().any(|step| step.name == rule.key) {
+            continue;
+        }
         let before = case
             .missing(&steps)
             .find(|step| rule.after.contains(&step.key));

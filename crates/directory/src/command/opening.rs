@@ -143,9 +143,17 @@ fn opened(
     };
     let open = match (&account, book.about) {
         (Some(account), _) => {
-            let open = table::open_of(tx, account.id)?.into_iter();
-            let mut same = open.filter(|open| open.kind == kind);
-            same.next().map(|open| (open, account.identifier.clone()))
+            let mut open = table::open_of(tx, account.id)?;
+            open.retain(|open| open.kind == kind);
+            let mut known = None;
+            for same in open {
+                let again = args.kind == IncidentKind::MalwareInside
+                    && isolation::is_over(tx, &same, Some(account))?;
+                if !again && known.is_none() {
+                    known = Some((same, account.identifier.clone()));
+                }
+            }
+            known
         }
         (None, About::Site) => {
             table::open_at(tx, kind, None)?.map(|open| (open, "the site".to_owned()))
@@ -166,8 +174,7 @@ fn opened(
             let found = isolation::Found {
                 account: Some(account.id),
                 peer: args.peer,
-                malware: String::new(),
-                place: String::new(),
+                ..isolation::Found::default()
             };
             let rule = options.isolation.clone().unwrap_or_default();
             let by = Some((me, args.reason.as_str()));

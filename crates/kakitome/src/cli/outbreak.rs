@@ -7,8 +7,11 @@ use crate::settings::Time;
 /// `outbreak`
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutbreakCommand {
-    /// Block mail by what it is known by, at once, on its way in and out, and tell everybody with an account here by mail
+    /// Block mail by what it is known by, at once, on its way in and out, and compose the notice to everybody with an account here
     Begin(BeginArgs),
+    /// The notice to staff about a rule
+    #[command(subcommand)]
+    Notice(OutbreakNoticeCommand),
     /// End a rule before its time
     End {
         /// Its number
@@ -40,10 +43,28 @@ pub(crate) enum OutbreakCommand {
     },
     /// List rules, the newest first
     List,
-    /// Show one rule, with how many have read the notice
+    /// Show one rule, with the notice that waits to be approved, or how many have read it
     Show {
         /// Its number
         number: i64,
+    },
+}
+
+/// `outbreak notice`
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutbreakNoticeCommand {
+    /// Approve the notice that waits, which sends it to everybody with an account here; for another person than the one who composed it
+    Approve {
+        /// The rule's number
+        number: i64,
+    },
+    /// Compose the notice anew, or for a rule that was begun without one
+    Compose {
+        /// The rule's number
+        number: i64,
+        /// Words for staff, beside what the notice says by itself
+        #[arg(long, default_value = "")]
+        words: String,
     },
 }
 
@@ -74,7 +95,7 @@ pub(crate) struct BeginArgs {
     /// Why; kept in the audit trail
     #[arg(long)]
     pub(crate) reason: String,
-    /// Words for staff, beside what the notice says by itself
+    /// Words for staff, beside what the notice says by itself; it is sent when another person approves it
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub(crate) notice: String,
     /// Tell staff nothing

@@ -6,7 +6,7 @@ use transfer::outbreak::{self, Begin, OutbreakError, Pulled, Tally};
 
 use super::{Answer, Failure};
 use crate::{
-    cli::{BeginArgs, HandlingWord, OutbreakCommand},
+    cli::{BeginArgs, HandlingWord, OutbreakCommand, OutbreakNoticeCommand},
     site::Site,
 };
 
@@ -28,14 +28,24 @@ pub(super) async fn run(
     let transfer = &site.transfer;
     match command {
         OutbreakCommand::Begin(words) => {
+            let wants_notice = !words.no_notice;
             let rule = outbreak::begin(transfer, caller, begin(words)).await?;
-            answer
-                .note(match rule.told {
-                    0 => "Nobody was told.".to_owned(),
-                    told => format!("{told} accounts were sent the notice."),
-                })
-                .await;
+            if wants_notice {
+                let number = rule.number;
+                let words = format!(
+                    "Staff are told when another administrator or security officer approves it: outbreak notice approve {number}"
+                );
+                answer.note(words).await;
+            }
             answer.row(&rule).await
+        }
+        OutbreakCommand::Notice(OutbreakNoticeCommand::Approve { number }) => {
+            let rule = outbreak::approve(transfer, caller, number).await?;
+            answer.row(&rule).await
+        }
+        OutbreakCommand::Notice(OutbreakNoticeCommand::Compose { number, words }) => {
+            let composed = outbreak::compose(transfer, caller, number, &words).await?;
+            answer.row(&composed).await
         }
         OutbreakCommand::End { number, reason } => {
             Ok(outbreak::end(transfer, caller, number, &reason).await?)

@@ -50,8 +50,8 @@ pub(crate) enum OwnError {
 
 /// What was found at one listener.
 pub(crate) struct Probed {
-    /// The service.
-    pub(crate) service: &'static str,
+    /// The service; where it listens on several addresses, with which: `smtp@192.0.2.7:25`.
+    pub(crate) service: String,
     /// What was found, or why nothing could be.
     pub(crate) report: Result<Report, String>,
 }
@@ -77,24 +77,20 @@ pub(crate) async fn run(
     let begun = by.event(Kind::ProbeBegun).detail("mark", mark);
     site.record(begun).await?;
     for (service, plan) in plans {
-        let name = service.name();
         let report = probe::run(&plan, &site.world, |progress| {
-            tell(name, progress.done as u64, progress.total as u64);
+            tell(&service, progress.done as u64, progress.total as u64);
         });
         let report = report.await.map_err(|error| error.to_string());
-        all.push(Probed {
-            service: name,
-            report,
-        });
+        all.push(Probed { service, report });
     }
     record(site, by, only, &all).await?;
     Ok(all)
 }
 
-/// Each service with its plan, and what takes the messages that are sent, until it is dropped.
-type Plans = (Vec<(Service, Plan)>, Option<transfer::Sink>);
+/// Each listener's name with its plan, and what takes the messages that are sent, until it is dropped.
+type Plans = (Vec<(String, Plan)>, Option<transfer::Sink>);
 
-/// One plan for each service, at the first address that it listens on.
+/// One plan for each address that a service listens on: one may be guarded, and another not.
 async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Plans, OwnError> {
     let settings = site.settings();
     let roots = settings
@@ -107,14 +103,12 @@ async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Plans, OwnErr
         .map(|keys| keys.name.get_ref().clone());
     let recipient = known_address(site, domain.as_deref()).await?;
     let sink = sink(site, domain.as_deref());
-    let mut plans: Vec<(Service, Plan)> = Vec::new();
-    for (service, address) in site.listeners() {
+    let mut plans: Vec<(String, Plan)> = Vec::new();
+    let listeners = site.listeners();
+    for (service, address) in listeners.iter().copied() {
         let Some((protocol, tls)) = spoken(service) else {
             continue;
         };
-        if plans.iter().any(|(known, _)| *known == service) {
-            continue;
-        }
         let to = reachable(address);
         let mut plan = Plan::new(to.ip().to_string(), to.port(), protocol, tls);
         plan.name = Some(settings.server.hostname.get_ref().clone());
@@ -127,7 +121,8 @@ async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Plans, OwnErr
             plan.deliver = true;
             plan.deliver_to = Some(address.to_string());
         }
-        plans.push((service, plan));
+        let name = name(service, address, &listeners);
+        plans.push((name, plan));
     }
     Ok((plans, sink.map(|(_, sink)| sink)))
 }
@@ -164,6 +159,15 @@ fn spoken(service: Service) -> Option<(Protocol, Tls)> {
         Service::Pop3s => (Protocol::Pop3, Tls::Implicit),
         Service::Https | Service::Metrics => return None,
     })
+}
+
+/// What a listener is called: by its service, and by its address where that has several.
+fn name(service: Service, address: SocketAddr, all: &[(Service, SocketAddr)]) -> String {
+    let alike = all.iter().filter(|(other, _)| *other == service);
+    match alike.count() > 1 {
+        true => format!("{}@{address}", service.name()),
+        false => service.name().to_owned(),
+    }
 }
 
 /// What listens on every address answers on loopback.
@@ -206,7 +210,7 @@ async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result
     let with = |wanted: Verdict| -> Vec<String> {
         let reports = all
             .iter()
-            .filter_map(|probed| Some((probed.service, probed.report.as_ref().ok()?)));
+            .filter_map(|probed| Some((probed.service.as_str(), probed.report.as_ref().ok()?)));
         let ids = reports.flat_map(|(service, report)| {
             let ended = report
                 .findings
@@ -227,7 +231,7 @@ async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result
             Some(format!("{}: {why}", probed.service))
         })
         .collect();
-    let listeners: Vec<&str> = all.iter().map(|probed| probed.service).collect();
+    let listeners: Vec<&str> = all.iter().map(|probed| probed.service.as_str()).collect();
     let failed = with(Verdict::Fail);
     let mut event = by
         .event(Kind::ProbeDone)
@@ -271,6 +275,21 @@ async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn of_a_service_with_several_addresses_each_is_named() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let all = [
+            (Service::Smtp, at("192.0.2.7:25")),
+            (Service::Smtp, at("[2001:db8::7]:25")),
+            (Service::Imaps, at("192.0.2.7:993")),
+        ];
+        let names = all.map(|(service, address)| name(service, address, &all));
+        assert_eq!(
+            names,
+            ["smtp@192.0.2.7:25", "smtp@[2001:db8::7]:25", "imaps"]
+        );
+    }
 
     #[test]
     fn what_listens_everywhere_is_reached_on_loopback() {

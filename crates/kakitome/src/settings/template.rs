@@ -472,7 +472,7 @@ const SCREENING: &str = "
 # dmarc_quarantine = \"mark\"       # the same for p=quarantine
 # dmarc_exceptions = [\"lists.example.net\", \"192.0.2.7\"]  # domains whose ARC seals, and networks whose mail, pass all the same
 # spf_fail = \"accept\"             # mail whose MAIL FROM fails SPF hard, whatever DMARC says: accept, mark, quarantine, refuse
-# unclear_author = \"mark\"         # mail whose From names several domains, or none that can be read: accept, mark, quarantine, refuse
+# unclear_author = \"mark\"         # mail whose From is missing (reports without a sender aside), names several domains or none that can be read: accept, mark, quarantine, refuse
 # dns_trouble = \"defer\"           # where the DNS does not say what would have decided: defer, accept
 # status_field = \"X-Spam-Status\"  # tells filters the verdict on mail from outside, Yes or No and why; others' of that name go; \"\": none
 # greeting_wait = \"0s\"            # how long strangers wait for the greeting, to see whether they talk before; 30s at most

@@ -86,6 +86,7 @@ impl Member {
                 peer: Some(self.line.peer().ip()),
                 malware,
                 place: mailbox.as_str().to_owned(),
+                ..Found::default()
             });
             let directory = self.shared.directory.clone();
             self.shared

@@ -1,6 +1,6 @@
 //! CAB (MS-CAB).
 
-use std::io::Cursor;
+use std::{collections::HashSet, io::Cursor};
 
 use cab::Cabinet;
 use malware::What;
@@ -24,12 +24,19 @@ pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
         .flat_map(|folder| folder.file_entries())
         .map(|entry| entry.name().to_owned())
         .collect();
+    let mut seen = HashSet::new();
     for (number, name) in names.iter().enumerate() {
         if !inspector.may_go_on(file.path) {
             return;
         }
         if number >= MOST_FILES {
             closed(inspector, file, name, What::TooMany, "cab");
+            continue;
+        }
+        // The library finds files by their names, so it would unpack the first again.
+        if !seen.insert(name.as_str()) {
+            let why = "another file of this name stands before it";
+            closed(inspector, file, name, What::Damaged, why);
             continue;
         }
         let path = format!("{}/{name}", file.path);

@@ -65,7 +65,7 @@ fn named(inspector: &mut Inspector<'_>, outer: File<'_>, name: &str) -> String {
         name: last,
         ..outer
     };
-    inspector.look_at_name(file);
+    inspector.closed(file);
     path
 }
 

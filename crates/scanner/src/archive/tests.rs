@@ -224,6 +224,62 @@ fn what_an_archive_is_called_hides_nothing() {
 }
 
 #[test]
+fn what_is_two_archives_is_looked_at_as_both() {
+    let bad = test_virus();
+    let good: &[Entry<'_>] = &[("a.txt", b"harmless")];
+    let both = [tar(good), zip(&[("bad.txt", &bad)])].concat();
+    let facts = seen("invoice.zip", &both);
+    assert_found(&facts, What::TestVirus, "invoice.zip/bad.txt");
+    assert_found(&facts, What::Damaged, "invoice.zip");
+    let facts = seen("invoice.tar", &both);
+    assert_eq!(facts.concerns, [Concern::Incomplete], "{facts:#?}");
+    for (name, behind) in [
+        ("a.7z", seven_zip(&[("bad.txt", &bad)], None)),
+        ("a.lzh", lzh(b"bad.txt", &bad)),
+        ("a.cab", cab(&[("bad.txt", &bad)])),
+    ] {
+        let facts = seen(name, &[zip(good), behind].concat());
+        assert!(!facts.concerns.is_empty(), "{name}: {facts:#?}");
+    }
+    // Named wrongly alone, it holds nothing else.
+    for (name, archive) in [
+        ("a.zip", tar(good)),
+        ("a.lzh", zip(good)),
+        ("a.tar", gzip(b"x")),
+    ] {
+        let facts = seen(name, &archive);
+        assert!(facts.concerns.is_empty(), "{name}: {facts:#?}");
+    }
+}
+
+#[test]
+fn of_two_files_of_one_name_in_a_cabinet_neither_is_passed_over() {
+    let bad = test_virus();
+    let facts = seen("a.cab", &cab(&[("a.txt", b"harmless"), ("a.txt", &bad)]));
+    assert_found(&facts, What::Damaged, "a.cab/a.txt");
+}
+
+#[test]
+fn pages_are_known_by_name_type_or_start() {
+    let smuggler = "<script>b=new Blob([atob(d)]);a.download='x.zip'</script>";
+    let late = format!("<!--{}-->{smuggler}", " ".repeat(5000));
+    let wide: Vec<u8> = late.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for name in ["a.html", "a.SVG", "a.xhtml"] {
+        for page in [late.as_bytes(), &wide] {
+            let facts = seen(name, page);
+            assert_eq!(facts.concerns, [Concern::Smuggling], "{name}: {facts:#?}");
+        }
+    }
+    let text = seen("a.txt", late.as_bytes());
+    assert!(text.concerns.is_empty(), "shown as it stands: {text:#?}");
+    let head = "MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n";
+    let facts = inspect(format!("{head}{late}").as_bytes(), Limits::default());
+    assert_eq!(facts.concerns, [Concern::Smuggling], "{facts:#?}");
+    let facts = inspect(&mail("a.htm", &vec![b' '; 9 << 20]), Limits::default());
+    assert_found(&facts, What::TooLarge, "a.htm");
+}
+
+#[test]
 fn passwords_are_recognised_and_names_before_them_read() {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
@@ -238,6 +294,8 @@ fn passwords_are_recognised_and_names_before_them_read() {
     let facts = seen("a.zip", &archive);
     assert_found(&facts, What::Encrypted, "a.zip/見積.pdf.exe");
     assert_found(&facts, What::DoubleExtension, "a.zip/見積.pdf.exe");
+    let closed = facts.files.iter().find(|file| file.name == "見積.pdf.exe");
+    assert_eq!(closed.unwrap().sha256, "", "{facts:#?}");
 
     let facts = seen("a.7z", &seven_zip(&[("a.txt", b"secret")], Some("word")));
     assert_eq!(facts.concerns, [Concern::Encrypted], "{facts:#?}");

@@ -1,7 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
+use ::malware::{Facts, Inspection, Malware, Note, What};
+
 use super::*;
-use crate::{ArcChain, Dmarc, Spf};
+use crate::{ArcChain, Dmarc, MalwarePolicy, Spf, Treatment};
 
 /// Mail from `x.example` whose DMARC ended so.
 fn dmarc(result: Finding, policy: Option<Published>) -> Evidence {
@@ -225,6 +227,23 @@ fn an_outbreak_stands_where_a_criterion_sets_apart_as_well() {
         what: "a.iso".into(),
     });
     judged(&apart, &both, Handling::Quarantine, Cause::OutbreakRule);
+    let mut facts = Facts::default();
+    facts.note(Note::new(What::Macros, "a.docm", ""));
+    let both = both.with_malware(Malware {
+        inspection: Some(Inspection {
+            facts: Some(facts),
+            reason: String::new(),
+        }),
+        ..Malware::default()
+    });
+    let apart = Policy {
+        malware: MalwarePolicy {
+            macros: Treatment::Quarantine,
+            ..MalwarePolicy::default()
+        },
+        ..apart
+    };
+    judged(&apart, &both, Handling::Quarantine, Cause::OutbreakRule);
 }
 
 #[test]
@@ -244,10 +263,19 @@ fn mail_that_names_no_one_domain_as_its_author() {
             policy(|policy| policy.trusted_networks = vec!["192.0.2.0/24".parse().unwrap()]);
         judged(&trusting, &evidence, Handling::Accept, Cause::UnclearAuthor);
     }
-    // Without From it passes for nobody's, however strict the site is.
-    let evidence = Evidence::of_peer("192.0.2.9".parse().unwrap(), "client.example");
+    // A report without From passes for nobody's, however strict the site is; what has a sender leaves out who it is from.
+    let mut evidence = Evidence::of_peer("192.0.2.9".parse().unwrap(), "client.example");
+    evidence.sender = Some(String::new());
     let strict = policy(|policy| policy.unclear_author = Choice::Refuse);
     judged(&strict, &evidence, Handling::Accept, Cause::UnclearAuthor);
+    evidence.sender = Some("x@else.example".to_owned());
+    judged(&strict, &evidence, Handling::Refuse, Cause::UnclearAuthor);
+    judged(
+        &Policy::default(),
+        &evidence,
+        Handling::Mark,
+        Cause::UnclearAuthor,
+    );
 }
 
 #[test]

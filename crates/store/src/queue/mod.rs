@@ -16,7 +16,7 @@ use crate::{BodyId, QueueId};
 
 pub use change::{defer, delay_notified, discard, enqueue, finish, purge, retry, set_state};
 pub use due::{Skip, due, next_due};
-pub use select::{ids, load, named, select, select_all, totals};
+pub use select::{ids, load, named, select, select_all, totals, without_identifier};
 
 /// A message for the queue. Its body was sealed for [`AccountId::QUEUE`](crate::AccountId::QUEUE).
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    Error, QueueId, batch, sql,
+    Error, QueueId, batch, params, sql,
     sql::{Sql, Value},
 };
 
@@ -107,6 +107,25 @@ pub fn ids(sql: &mut dyn Sql, selection: &Selection) -> Result<Vec<QueueId>, Err
         })?;
     }
     Ok(batch::ascending(&found))
+}
+
+/// Messages with a waiting recipient that no identifier submitted, queued at `from` or later, with when that was; the newest first, at
+/// most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub fn without_identifier(
+    sql: &mut dyn Sql,
+    from: Timestamp,
+    limit: u32,
+) -> Result<Vec<(QueueId, Timestamp)>, Error> {
+    let list = "SELECT q.id, q.queued_at FROM queue_message q WHERE q.identifier IS NULL AND q.queued_at >= ?1
+        AND EXISTS (SELECT 1 FROM queue_recipient r WHERE r.message = q.id AND r.state = ?2)
+        ORDER BY q.id DESC LIMIT ?3";
+    let waiting = super::State::Waiting.column();
+    sql::rows(sql, list, params![from, waiting, limit], |row| {
+        Ok((QueueId(row.int(0)?), row.time(1)?))
+    })
 }
 
 /// Who the selected recipients are and who wrote to them, as the rows say, damaged or not; by message. What a

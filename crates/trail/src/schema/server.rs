@@ -72,12 +72,12 @@ pub(super) const SERVER: &[Schema] = schemas! {
         subject: "";
         outcome: Success, Failure;
         facts:
-            Always "listeners" List: "The services whose listeners were probed.";
+            Always "listeners" List: "The listeners that were probed: each by its service, and by its address where the service has several (`smtp@192.0.2.7:25`).";
             Always "passed" Number: "How many checks passed, at all listeners together.";
-            Always "failed" List: "What failed: of each the service and the check's id.";
+            Always "failed" List: "What failed: of each the listener and the check's id.";
             Always "warned" List: "What should be better, in the same form.";
             Always "could-not-tell" List: "Checks that came to no end that says anything, in the same form.";
-            Always "unreached" List: "Listeners that could not be probed: of each the service and why.";
+            Always "unreached" List: "Listeners that could not be probed: of each its name and why.";
             Sometimes "only" List: "The families of checks that were asked for; absent if all were.";
     }
     CommandGiven {

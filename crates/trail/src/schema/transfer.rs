@@ -333,7 +333,25 @@ pub(super) const OUTBREAKS: &[Schema] = schemas! {
             Always "handling" Text: "What it does: `refuse` or `quarantine`.";
             Always "reason" Text: "Why, as it was typed.";
             Always "until" Text: "When it ends by itself (RFC 3339, UTC).";
-            Always "told" Number: "How many accounts the notice went to; 0 if staff were not told.";
+            Sometimes "notice" Text: "The words for staff beside what the notice says by itself, if staff are to be told: it waits until another person approves it.";
+            Sometimes "asked" Number: "How many officers and administrators were asked by mail to approve the notice.";
+            Sometimes "told" Number: "How many accounts the notice went to, when it went at once, before notices were approved; 0 if staff were not told.";
+    }
+    OutbreakNoticeComposed {
+        subject: "the rule's number";
+        outcome: Success;
+        facts:
+            Always "notice" Text: "The words for staff beside what the notice says by itself; they take the place of those before.";
+            Always "asked" Number: "How many officers and administrators were asked by mail to approve the notice.";
+    }
+    OutbreakNoticeApproved {
+        subject: "the rule's number";
+        outcome: Success;
+        shared: SINGLE_PERSON;
+        facts:
+            Always "notice" Text: "The words for staff beside what the notice says by itself.";
+            Always "composed_by" Text: "Short name of who composed it.";
+            Always "told" Number: "How many accounts it went to.";
     }
     OutbreakEnded {
         subject: "the rule's number";
@@ -428,7 +446,7 @@ pub(super) const SIGNING: &[Schema] = schemas! {
 
 pub(super) const QUEUE: &[Schema] = schemas! {
     QueueHeld {
-        subject: "the message's queue id; of an incident, the identifier whose mail it is, a message that came after, or what a lever was used on (`identifier:` or `domain:`)";
+        subject: "the message's queue id; of an incident, the identifier or the network address whose mail it is, a message that came after, or what a lever was used on (`identifier:` or `domain:`)";
         outcome: Success, Failure;
         shared: PART;
         facts:

@@ -13,7 +13,7 @@ use trail::By;
 
 use super::CommandError;
 use crate::{
-    Transfer,
+    Transfer, outbreak,
     quarantine::{PAGE, delete as delete_one, digest::words, purge, release as release_one},
 };
 
@@ -200,12 +200,9 @@ pub async fn release(
     loop {
         let page = read(transfer, &selection, after).await?;
         for held in &page.held {
-            if held.message.strict && !reach.is_all() {
-                done.kept = done.kept.saturating_add(1);
-                continue;
-            }
-            match release_one(transfer, held, &reach.by).await {
-                Ok(released) => done.recipients = done.recipients.saturating_add(released),
+            match release_if_allowed(transfer, reach, held).await {
+                Ok(Some(released)) => done.recipients = done.recipients.saturating_add(released),
+                Ok(None) => done.kept = done.kept.saturating_add(1),
                 // The others are released all the same.
                 Err(error @ (Error::Corrupt(_) | Error::NotFound(_) | Error::NoKey(_))) => {
                     tracing::error!(id = %held.message.id, %error, "mail that is set apart cannot be released");
@@ -219,6 +216,19 @@ pub async fn release(
             None => return Ok(done),
         }
     }
+}
+
+/// Gives one message to those it is for; `None`: only an administrator may, since it is dangerous, or a rule against an outbreak that is
+/// in force means it.
+async fn release_if_allowed(
+    transfer: &Transfer,
+    reach: &Reach,
+    held: &Held,
+) -> Result<Option<usize>, Error> {
+    if !reach.is_all() && (held.message.strict || outbreak::is_meant(transfer, held).await?) {
+        return Ok(None);
+    }
+    release_one(transfer, held, &reach.by).await.map(Some)
 }
 
 /// Deletes what is selected. An administrator who names a message by its id deletes it whatever is wrong with its rows.

@@ -176,10 +176,17 @@ async fn look(
 ) -> Result<Option<String>, Error> {
     let store = transfer.store();
     let raw = store.body(delivered.account, delivered.body).await?;
-    let files = match marks.of_parts() {
-        true => inside(transfer, trace::as_it_came(&raw)).await?,
-        false => Vec::new(),
+    // What can be seen from outside needs nobody who looks into it, and stands if nobody can.
+    let shown = Arc::clone(marks);
+    let look = move || {
+        let what = means(&shown, &raw, &[]);
+        Ok::<_, Error>((raw, what))
     };
+    let (raw, what) = store.blocking(look).await?;
+    if what.is_some() || !marks.of_parts() {
+        return Ok(what);
+    }
+    let files = inside(transfer, trace::as_it_came(&raw)).await?;
     let marks = Arc::clone(marks);
     store
         .blocking(move || Ok(means(&marks, &raw, &files)))
@@ -187,7 +194,7 @@ async fn look(
 }
 
 /// What rules may know the files by that lie in a message, however deep; none where the site has nobody look into attachments.
-async fn inside(transfer: &Transfer, raw: &[u8]) -> Result<Vec<FileMark>, Error> {
+pub(super) async fn inside(transfer: &Transfer, raw: &[u8]) -> Result<Vec<FileMark>, Error> {
     let scanners = transfer.scanners();
     let Some(workers) = scanners.as_ref().and_then(|all| all.workers.as_ref()) else {
         return Ok(Vec::new());

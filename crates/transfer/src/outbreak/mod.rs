@@ -1,17 +1,19 @@
 //! An outbreak that no scanner knows yet (clause 5.2(2)): one command makes a rule that holds at once, for mail from outside and for
-//! submissions, and tells staff by mail, in one commit. A rule ends by its date, or by command.
+//! submissions, and composes the notice to staff, which another person approves. A rule ends by its date, or by command.
 
 mod delivered;
+mod release;
 mod table;
+mod warning;
 
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use directory::{Person, Role};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use screening::outbreak::{MOST_RULES, Marks, MarksError, Rule, RuleHandling};
 use serde::Serialize;
-use store::{BodyId, Error, Recorded, Tx};
+use store::{Error, Recorded, Tx};
 use trail::{Actor, Event, Kind, Outcome};
 
 use crate::{
@@ -20,7 +22,9 @@ use crate::{
 };
 
 pub use delivered::{FoundView, MOST_FOUND, Pulled, Tally, found, pull, search};
+pub(crate) use release::is_meant;
 pub use table::RuleView;
+pub use warning::{Composed, approve, compose};
 
 /// Characters of a reason.
 const MOST_REASON: usize = 500;
@@ -67,6 +71,20 @@ pub enum OutbreakError {
     /// Who searched may not approve.
     #[error("another security officer than the one who searched must approve it")]
     SecondPerson,
+    /// Nobody composed a notice.
+    #[error("no notice about rule {0} was composed: `outbreak notice compose {0}`")]
+    NoNotice(i64),
+    /// Staff know already.
+    #[error("staff were told of rule {0} already")]
+    Told(i64),
+    /// Who composed a notice may not approve it.
+    #[error(
+        "another administrator or security officer than the one who composed the notice must approve it"
+    )]
+    Composer,
+    /// The notice would reach nobody.
+    #[error("nobody has an account here that the notice could go to")]
+    Nobody,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -83,7 +101,7 @@ pub struct Begin {
     pub reason: String,
     /// How long it holds.
     pub time: Duration,
-    /// What staff are told beside the marks; `None`: they are told nothing.
+    /// What staff are to be told beside the marks, once another person approves it; `None`: nothing.
     pub notice: Option<String>,
 }
 
@@ -97,6 +115,9 @@ pub struct Standing {
     pub kept: u64,
     /// Accounts in which it was read.
     pub read: u64,
+    /// The notice that waits to be approved, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Composed>,
 }
 
 impl Transfer {
@@ -125,8 +146,8 @@ impl Transfer {
     }
 }
 
-/// Begins a rule, and tells everybody with an account here of it by mail unless that is not wanted, in one commit. It holds when this
-/// returns.
+/// Begins a rule. It holds when this returns. A notice to staff is composed with it unless none is wanted, and whoever may approve it is
+/// asked by mail, in the same commit.
 ///
 /// # Errors
 /// [`OutbreakError`]: then nothing has happened.
@@ -141,59 +162,50 @@ pub async fn begin(
     if !(Duration::from_secs(60)..=LONGEST).contains(&begin.time) {
         return Err(OutbreakError::Time);
     }
-    let words = match &begin.notice {
-        Some(words) if !words.trim().is_empty() => Some(text("the notice", words, MOST_WORDS)?),
-        other => other.as_ref().map(|_| String::new()),
-    };
+    let words = begin.notice.as_deref().map(warning::words).transpose()?;
     let ends_at = transfer.store().now() + begin.time;
-    let message = Notice {
-        to: match &words {
-            Some(_) => transfer.directory().all_addresses().await?,
-            None => Vec::new(),
+    let question = match &words {
+        Some(words) => warning::question(transfer, caller, None, &marks, words).await?,
+        None => Notice {
+            to: Vec::new(),
+            subject: String::new(),
+            text: String::new(),
         },
-        subject: SUBJECT.to_owned(),
-        text: words.map_or_else(String::new, |words| {
-            letter(&marks, begin.handling, &words, ends_at)
-        }),
     };
     let (handling, name, by) = (begin.handling, caller.name.clone(), caller.by());
     let json = serde_json::to_value(&marks).unwrap_or_default();
     let work = move |tx: &mut Tx<'_>,
-                     told: &[message::Address],
-                     notice: Option<BodyId>|
+                     asked: &[message::Address]|
           -> Result<Recorded<RuleView>, OutbreakError> {
         if table::open(tx, &mut |_| {})?.len() >= MOST_RULES {
             return Err(OutbreakError::TooMany);
         }
-        let told = u64::try_from(told.len()).unwrap_or(u64::MAX);
         let new = table::New {
             marks: &json.to_string(),
             handling,
             reason: &reason,
             begun_by: &name,
             ends_at,
-            notice,
-            told,
         };
         let number = table::insert(tx, &new)?;
-        let event = by
+        let mut event = by
             .event(Kind::OutbreakBegun)
             .subject(number.to_string())
             .detail("marks", json.clone())
             .detail("handling", handling.as_str())
             .detail("reason", reason.as_str())
-            .detail("until", ends_at.to_string())
-            .detail("told", told);
+            .detail("until", ends_at.to_string());
+        if let Some(words) = &words {
+            event = event
+                .detail("notice", words.as_str())
+                .detail("asked", asked.len());
+        }
         let rule = table::one(tx, number)?.ok_or(OutbreakError::NoSuch(number))?;
         Ok(tx.record(&event, rule)?)
     };
-    let (rule, _) = notice::send_known(transfer, message, work).await?;
+    let (rule, _) = notice::send(transfer, question, work).await?;
     transfer.read_outbreak_rules().await?;
-    tracing::warn!(
-        rule = rule.number,
-        told = rule.told,
-        "a rule against an outbreak holds"
-    );
+    tracing::warn!(rule = rule.number, "a rule against an outbreak holds");
     Ok(rule)
 }
 
@@ -277,18 +289,28 @@ pub async fn show(
     number: i64,
 ) -> Result<Standing, OutbreakError> {
     permit(caller)?;
-    let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<Option<Standing>, Error> {
+    let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, Error> {
         let Some(rule) = table::one(snapshot, number)? else {
             return Ok(None);
         };
-        let (kept, read) = match rule.notice {
+        let readers = match rule.notice {
             Some(notice) => table::readers(snapshot, notice)?,
             None => (0, 0),
         };
-        Ok(Some(Standing { rule, kept, read }))
+        Ok(Some((rule, readers)))
     };
     let found = transfer.store().read(read).await?;
-    found.ok_or(OutbreakError::NoSuch(number))
+    let (rule, (kept, read)) = found.ok_or(OutbreakError::NoSuch(number))?;
+    let waiting = match rule.ended_at {
+        None => warning::waiting(transfer, &rule).await?,
+        Some(_) => None,
+    };
+    Ok(Standing {
+        rule,
+        kept,
+        read,
+        waiting,
+    })
 }
 
 fn permit(caller: &Person) -> Result<(), OutbreakError> {
@@ -306,70 +328,4 @@ fn text(what: &'static str, text: &str, most: usize) -> Result<String, OutbreakE
         return Err(OutbreakError::Text(what, most));
     }
     Ok(text.to_owned())
-}
-
-const SUBJECT: &str = "[Kakitome] 不審なメールへの注意 / Warning: dangerous mail is going around";
-
-/// What staff are told.
-fn letter(marks: &Marks, handling: RuleHandling, words: &str, until: Timestamp) -> String {
-    let mut listed = String::new();
-    for (ja, en, mark) in [
-        ("差出人", "from", &marks.sender),
-        ("件名", "subject", &marks.subject),
-        ("添付ファイル名", "attachment", &marks.name),
-        ("添付ファイルの種類", "type", &marks.media_type),
-        ("添付ファイルの SHA-256", "SHA-256", &marks.sha256),
-    ] {
-        if let Some(mark) = mark {
-            listed.push_str(&format!("  {ja} / {en}: {mark}\n"));
-        }
-    }
-    let until = until.to_zoned(TimeZone::system());
-    let until = until.strftime("%Y-%m-%d %H:%M");
-    let (ja, en) = match handling {
-        RuleHandling::Refuse => ("受信・送信を拒否しています", "refused"),
-        RuleHandling::Quarantine | RuleHandling::Defer => {
-            ("隔離しています(送信は拒否)", "set apart")
-        }
-    };
-    let words = match words {
-        "" => String::new(),
-        words => format!("{words}\n\n"),
-    };
-    format!(
-        "不審なメールが出回っています(規程 5.2(2))。次のメールを受け取っていたら、添付ファイルやリンクを開かず、管理者に知らせてください。\n\
-         開いてしまった場合は、端末をネットワークから切り離し、直ちに管理者に知らせてください。\n\n\
-         Dangerous mail is going around (clause 5.2(2)). If you have received mail like this, do not open its attachments or links, and tell \
-         the administrators.\nIf you have opened it: take your terminal off the network, and tell the administrators at once.\n\n\
-         {listed}\n{words}\
-         新しく届くものは {until} まで{ja}。\nWhat comes from now on is {en}, until {until}.\n"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn staff_are_told_in_both_languages() {
-        let marks = Marks {
-            name: Some("*.iso".to_owned()),
-            ..Marks::default()
-        };
-        let text = letter(
-            &marks,
-            RuleHandling::Quarantine,
-            "内線 1234",
-            Timestamp::UNIX_EPOCH,
-        );
-        for words in [
-            "規程 5.2(2)",
-            "clause 5.2(2)",
-            "*.iso",
-            "内線 1234",
-            "set apart",
-        ] {
-            assert!(text.contains(words), "{words}: {text}");
-        }
-    }
 }

@@ -109,8 +109,6 @@ pub(super) struct New<'a> {
     pub(super) reason: &'a str,
     pub(super) begun_by: &'a str,
     pub(super) ends_at: Timestamp,
-    pub(super) notice: Option<BodyId>,
-    pub(super) told: u64,
 }
 
 /// Enters a rule and returns its number, the next after the highest given.
@@ -118,10 +116,10 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
     let highest = "SELECT COALESCE(MAX(number), 0) FROM outbreak_rule";
     let highest = sql::first(tx, highest, &[], |row| row.int(0))?;
     let number = highest.unwrap_or_default().saturating_add(1);
-    let (now, told) = (tx.now(), i64::try_from(new.told).unwrap_or(i64::MAX));
+    let now = tx.now();
     tx.execute(
-        "INSERT INTO outbreak_rule (number, marks, handling, reason, begun_by, begun_at, ends_at, notice, told) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO outbreak_rule (number, marks, handling, reason, begun_by, begun_at, ends_at, told) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
         params![
             number,
             new.marks,
@@ -129,12 +127,18 @@ pub(super) fn insert(tx: &mut Tx<'_>, new: &New<'_>) -> Result<i64, Error> {
             new.reason,
             new.begun_by,
             now,
-            new.ends_at,
-            new.notice,
-            told
+            new.ends_at
         ],
     )?;
     Ok(number)
+}
+
+/// Notes the notice that staff were sent.
+pub(super) fn tell(tx: &mut Tx<'_>, number: i64, notice: BodyId, told: u64) -> Result<(), Error> {
+    let told = i64::try_from(told).unwrap_or(i64::MAX);
+    let note = "UPDATE outbreak_rule SET notice = ?2, told = ?3 WHERE number = ?1";
+    tx.execute(note, params![number, notice, told])?;
+    Ok(())
 }
 
 /// Ends a rule; `false` when it had ended. `by` is `None` when its time is over.

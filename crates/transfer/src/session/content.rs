@@ -364,7 +364,10 @@ impl Conversation<'_> {
             }
         } else {
             let by = accepted.onward.keys().next();
-            let (Some(by), Some((_, screened))) = (by, &self.open.screened) else {
+            let screened = self.open.screened.as_ref();
+            // Who has not asked who it is from has nothing to vouch for: a set that said "none" of all would spoil a chain that holds.
+            let screened = screened.filter(|(_, screened)| screened.evidence.authentication);
+            let (Some(by), Some((_, screened))) = (by, screened) else {
                 return raw;
             };
             self.transfer

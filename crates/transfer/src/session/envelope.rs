@@ -118,6 +118,7 @@ impl Open {
         self.waited = Duration::ZERO;
         self.given_up = false;
         self.screened = None;
+        self.abuse = None;
         self.folder = Folder::Inbox;
         self.folders = BTreeMap::new();
         self.pass = None;
@@ -328,26 +329,23 @@ impl Conversation<'_> {
             return Ok((address, false));
         }
         let now = self.transfer.world().now();
-        match rule.read(&address, now) {
+        let (plain, is_void) = match rule.read(&address, now) {
             Mark::Ours(plain) => return Ok((plain, false)),
-            // Staff may answer what a program shows as the sender.
-            Mark::Void(plain) if self.listener.is_submission() => return Ok((plain, false)),
-            Mark::Void(plain) if rule.judges(&plain, now) => {
-                return Err((address, answers_nothing()));
-            }
-            Mark::Void(plain) => return Ok((plain, false)),
-            Mark::None => {}
-        }
+            Mark::Void(plain) => (plain, true),
+            Mark::None => (address.clone(), false),
+        };
+        // People, too, answer what a program shows as the sender, long after its mark is void; only a bounce answers a message.
         let is_bounce = self.open.sender().is_none();
         let from_outside = self.listener == Listener::Exchange && !self.trusted;
         // RFC 5321, section 4.5.1: these are never refused.
-        let is_role = ROLES.contains(&address.canonical().local());
-        if !is_bounce || !from_outside || is_role || !rule.judges(&address, now) {
-            return Ok((address, false));
+        let is_role = ROLES.contains(&plain.canonical().local());
+        if !is_bounce || !from_outside || is_role || !rule.judges(&plain, now) {
+            return Ok((plain, false));
         }
         match rule.unmarked {
+            _ if is_void => Err((address, answers_nothing())),
             Unmarked::All => Err((address, answers_nothing())),
-            _ => Ok((address, true)),
+            _ => Ok((plain, true)),
         }
     }
 

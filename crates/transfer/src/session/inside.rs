@@ -12,10 +12,17 @@ impl Conversation<'_> {
     /// Records that the message was refused, and shuts out who submitted it if it holds malware. Returns what the client is told:
     /// where the one could not be recorded with the other, it is to come again, and is caught again.
     pub(super) async fn refused_and_isolated(&mut self, refusal: Refusal, reason: &str) -> Refusal {
-        let Some(found) = self.found_inside() else {
+        let Some(mut found) = self.found_inside() else {
             self.message_refused("DATA", refusal.reply(), reason).await;
             return refusal;
         };
+        if found.account.is_none() {
+            let waiting = self.transfer.directory().waiting_of(self.peer.ip()).await;
+            found.waiting = match waiting {
+                Ok(waiting) => waiting,
+                Err(error) => return self.store_trouble(&error),
+            };
+        }
         let events = self.message_refusal("DATA", refusal.reply(), reason);
         let directory = self.transfer.directory().clone();
         let work = move |tx: &mut Tx<'_>| -> Result<Recorded<()>, NoEvent> {
@@ -46,6 +53,7 @@ impl Conversation<'_> {
             peer: Some(self.peer.ip()),
             malware,
             place: id.to_string(),
+            ..Found::default()
         })
     }
 }

@@ -374,6 +374,8 @@ impl Happened {
         ];
         let begun = office.as_role(Role::Administrator, &words).await?;
         self.rule = field(&begun, "number")?;
+        let words = ["outbreak", "notice", "approve", &self.rule];
+        office.as_role(Role::SecurityOfficer, &words).await?;
         self.outbreak(office, wire, 1).await
     }
 
