@@ -293,6 +293,51 @@ mod tests {
         assert!(one.happens.keys().all(|day| one.works(*day)));
     }
 
+    /// Holidays put several days off to the same one: no step may come before the one that it follows.
+    #[test]
+    fn steps_come_in_their_order_whatever_day_the_year_begins_with() {
+        use Step::{Installed, Ordered, Planned, Published, Reported, Tested, Verified};
+        let courses: [&[Step]; 5] = [
+            &[
+                Published, Reported, Planned, Ordered, Tested, Installed, Verified,
+            ],
+            &[
+                Step::OutbreakComes,
+                Step::OutbreakBlocked,
+                Step::OutbreakPulled,
+                Step::OutbreakOver,
+            ],
+            &[Step::Flood, Step::FloodMet, Step::FloodClosed],
+            &[Step::ExpertsAgreed, Step::ExpertsCalled],
+            &[
+                Step::PasswordUsed,
+                Step::PasswordReported,
+                Step::PasswordAcknowledged,
+                Step::PasswordRenewed,
+                Step::PasswordClosed,
+            ],
+        ];
+        let mut first = date(2025, 1, 1);
+        while first < date(2028, 1, 1) {
+            let plan = Plan::new(first, first.saturating_add(1.year()), 26, Chance::new(1));
+            let mut all: Vec<(Date, usize, Step)> = Vec::new();
+            for (day, steps) in &plan.happens {
+                all.extend(steps.iter().map(|(at, step)| (*day, slot(*at), *step)));
+            }
+            all.sort_by_key(|(day, at, _)| (*day, *at));
+            for course in courses {
+                let seen: Vec<Step> = all
+                    .iter()
+                    .map(|(_, _, step)| *step)
+                    .filter(|step| course.contains(step))
+                    .collect();
+                let wanted: Vec<Step> = course.iter().copied().cycle().take(seen.len()).collect();
+                assert_eq!(seen, wanted, "a year from {first}");
+            }
+            first = first.saturating_add(1.day());
+        }
+    }
+
     #[test]
     fn people_do_not_work_on_holidays_and_come_in_april() {
         let mut plan = plan(1);
