@@ -41,7 +41,7 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         password_needs_order: settings.directory.password_needs_order,
         acknowledgement_required: settings.directory.acknowledgement_required,
         order_lifetime: jiff::SignedDuration::try_from(settings.directory.order_lifetime.0)
-            .unwrap_or(SignedDuration::MAX),
+            .unwrap_or(jiff::SignedDuration::MAX),
         capacity: settings.capacity.options(),
         default_quota: settings.directory.default_quota.map(|size| size.0),
         screening: settings.screens(),
