@@ -337,8 +337,15 @@ async fn an_incident_stands_for_the_order_if_somebody_else_had_a_part_in_it() {
     let report = move |tx: &mut store::Tx<'_>| incident::note_report(tx, own, &to, "00");
     site.store.commit(Vec::new(), report).await.unwrap();
     let acknowledged = move |tx: &mut store::Tx<'_>, me: &Executor| {
-        incident::step_in(tx, me, own, "acknowledged", "")
-            .map(|(_, events): (_, Vec<Event>)| ((), events))
+        incident::step_in(
+            tx,
+            me,
+            own,
+            "acknowledged",
+            "",
+            &|_: &mut dyn store::sql::Sql| Ok(true),
+        )
+        .map(|(_, events): (_, Vec<Event>)| ((), events))
     };
     guard
         .change("incident step", &[Role::SecurityOfficer], acknowledged)

@@ -12,10 +12,13 @@ use directory::{
     command::{Caller, CommandError},
 };
 use jiff::{SignedDuration, Timestamp};
-use regulation::{Clause, Decided, Kind as ClauseKind, Language, Schedule};
+use regulation::{Clause, Decided, Kind as ClauseKind, Language, Period, Schedule};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::{Error, Snapshot, event};
+use store::{
+    Error, Snapshot,
+    event::{self, Filter},
+};
 use trail::Recorded;
 
 use crate::{
@@ -38,8 +41,8 @@ pub const MAY_SEE_EVENTS: &[Role] = &[
 ];
 /// Events that are shown of a clause at most, the newest.
 const MOST_EVENTS: usize = 50;
-/// Events that are looked through for them.
-const LOOKED_THROUGH: usize = 5000;
+/// Events that are read at a time.
+const PAGE: usize = 1000;
 /// Tasks of a workflow that are shown at most, the newest.
 const MOST_TASKS: u32 = 20;
 /// How far back events are shown.
@@ -118,6 +121,8 @@ pub struct Evidence {
     pub clause: ClauseDetails,
     /// The newest events that are its evidence, and those that told how it stands.
     pub events: Vec<Recorded>,
+    /// How many earlier ones of the same time there are: `audit search` has them.
+    pub left_out: u64,
     /// Its tasks, the newest first.
     pub tasks: Vec<TaskView>,
     /// The reports that came of them, and of its incidents.
@@ -217,7 +222,9 @@ pub async fn evidence(
             }
         }
         let incidents = dossier::incidents_of(snapshot, &ways)?;
-        for number in dossier::reports_of(snapshot, incidents.as_deref())? {
+        let mut of_others = dossier::reports_of(snapshot, incidents.as_deref())?;
+        of_others.extend(dossier::reports_of_cases(snapshot, &ways)?);
+        for number in of_others {
             reports.extend(report::by_number(snapshot, number)?.map(report_view));
         }
         let numbers: Vec<i64> = tasks.iter().map(|task| task.number).collect();
@@ -230,10 +237,11 @@ pub async fn evidence(
             reports: &made,
             incidents: incidents.as_deref(),
         };
-        let events = events(snapshot, clause, &own)?;
+        let (events, left_out) = events(snapshot, clause, &own)?;
         Ok(Evidence {
             clause: details,
             events,
+            left_out,
             tasks,
             reports,
         })
@@ -297,18 +305,10 @@ impl<'a> Scene<'a> {
             true => all_ways(self.rules, clause),
             false => ways(self.rules, clause),
         };
-        let ways = ways.into_iter();
-        let mut worst: Option<WayView> = None;
-        let (mut last, mut since) = (None, None);
-        for by in ways {
-            let way = self.way("", by);
-            last = last.max(self.told.get(by).copied());
-            let worse = worst.as_ref().is_none_or(|worst| way.state > worst.state);
-            if worse {
-                since = way.since;
-                worst = Some(way);
-            }
-        }
+        let last = ways.iter().filter_map(|by| self.told.get(*by)).max();
+        let last = last.copied();
+        let ways: Vec<WayView> = ways.into_iter().map(|by| self.way("", by)).collect();
+        let (worst, since) = weighed(ways);
         let demanded = came_true || self.rules.demands(clause);
         let (state, why_ja, why) = match worst {
             _ if !demanded => (
@@ -357,11 +357,25 @@ impl<'a> Scene<'a> {
             .into_iter()
             .filter_map(|by| self.due.get(by).copied())
             .min();
-        let Schedule::Every(period) = self.rules.choices.schedule(clause) else {
-            return open;
+        let period = match self.rules.choices.schedule(clause) {
+            Schedule::Every(period) => Some(period),
+            // Then its workflows may say how often.
+            Schedule::Continuous | Schedule::OnEvent => self.round(clause),
         };
-        let span = self.rules.calendar.span(period, self.now);
+        let span = period.and_then(|period| self.rules.calendar.span(period, self.now));
         open.or_else(|| span.map(|span| span.end))
+    }
+
+    /// How often the work of a clause comes round whose schedule does not say so; of several pieces the one that begins next.
+    fn round(&self, clause: &Clause) -> Option<Period> {
+        let names = ways(self.rules, clause);
+        let workflows = self.rules.workflows.iter();
+        let own = workflows.filter(|one| !one.on_demand && names.contains(&one.name.as_str()));
+        let periods = own.filter_map(|one| self.rules.period(one));
+        periods.min_by_key(|period| {
+            let span = self.rules.calendar.span(*period, self.now);
+            span.map_or(Timestamp::MAX, |span| span.end)
+        })
     }
 
     fn way(&self, kind: &'static str, by: &str) -> WayView {
@@ -412,6 +426,28 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// The worst of the ways, which says how the clause stands and why, and since when it is so. It is met since the last of its ways came
+/// to be, and not met since the first of those that are not; of several such ways that one says why.
+fn weighed(ways: Vec<WayView>) -> (Option<WayView>, Option<Timestamp>) {
+    let latest = ways.iter().map(|way| way.since).max().flatten();
+    let mut worst: Option<WayView> = None;
+    for way in ways {
+        let is_worse = worst.as_ref().is_none_or(|worst| {
+            let is_earlier = way.since < worst.since && way.state == State::NotMet;
+            way.state > worst.state || (way.state == worst.state && is_earlier)
+        });
+        if is_worse {
+            worst = Some(way);
+        }
+    }
+    let since = match &worst {
+        Some(worst) if worst.state == State::Met => latest,
+        Some(worst) => worst.since,
+        None => None,
+    };
+    (worst, since)
+}
+
 /// What a clause rests on: its own ways, and those of its items that are demanded, and of theirs.
 pub(crate) fn ways<'a>(rules: &'a Rules, clause: &'a Clause) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
@@ -449,18 +485,80 @@ pub(crate) fn known<'a>(rules: &'a Rules, id: &str) -> Result<&'a Clause, Comman
         })
 }
 
-/// The newest of the events behind a clause.
+/// The newest of the events behind a clause, of each filter, and how many there were before them.
 fn events(
     snapshot: &mut Snapshot<'_>,
     clause: &Clause,
     own: &behind::Own<'_>,
-) -> Result<Vec<Recorded>, Error> {
-    let mut found = Vec::new();
+) -> Result<(Vec<Recorded>, u64), Error> {
+    let (mut found, mut left_out) = (Vec::new(), 0);
     for filter in behind::filters(clause, own) {
-        let mut some = event::search(snapshot, &filter, LOOKED_THROUGH)?;
-        some.drain(..some.len().saturating_sub(MOST_EVENTS));
-        found.extend(some);
+        let (newest, more) = newest(snapshot, filter, MOST_EVENTS)?;
+        found.extend(newest);
+        left_out += more;
     }
     found.sort_by_key(|one| one.id);
-    Ok(found)
+    Ok((found, left_out))
+}
+
+/// The newest `most` events that a filter means, in order, and how many there were before them.
+pub(crate) fn newest(
+    snapshot: &mut Snapshot<'_>,
+    mut filter: Filter,
+    most: usize,
+) -> Result<(Vec<Recorded>, u64), Error> {
+    let (mut newest, mut left_out) = (Vec::new(), 0_u64);
+    loop {
+        let page = event::search(snapshot, &filter, PAGE)?;
+        let full = page.len() == PAGE;
+        filter.after = page.last().map(|last| last.id);
+        newest.extend(page);
+        let more = newest.len().saturating_sub(most);
+        newest.drain(..more);
+        left_out += more as u64;
+        if !full {
+            return Ok((newest, left_out));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn way(by: &str, state: State, since: &str) -> WayView {
+        WayView {
+            way: "measure",
+            by: by.to_owned(),
+            state,
+            since: Some(since.parse().unwrap()),
+            why_ja: String::new(),
+            why: String::new(),
+            facts: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_clause_is_met_since_the_last_of_its_ways_and_not_met_since_the_first() {
+        let early = "2026-04-01T00:00:00Z";
+        let late = "2026-09-01T00:00:00Z";
+        let since = |ways| {
+            let (worst, since) = weighed(ways);
+            (worst.unwrap().by, since.unwrap().to_string())
+        };
+        // One of the two was red until September, whichever stands first.
+        let (a, b) = (way("a", State::Met, early), way("b", State::Met, late));
+        assert_eq!(since(vec![a.clone(), b.clone()]).1, late);
+        assert_eq!(since(vec![b, a]).1, late);
+        let (a, b) = (
+            way("a", State::NotMet, late),
+            way("b", State::NotMet, early),
+        );
+        assert_eq!(since(vec![a, b]), ("b".to_owned(), early.to_owned()));
+        let (a, b) = (way("a", State::Met, late), way("b", State::Unknown, early));
+        assert_eq!(since(vec![a, b]), ("b".to_owned(), early.to_owned()));
+        let (none, at) = weighed(Vec::new());
+        assert!(none.is_none() && at.is_none());
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use trail::analysis::Thresholds;
 
 use crate::{capacity, traffic};
 
@@ -51,6 +52,8 @@ pub struct Facts {
     pub smtp_connections: usize,
     /// How long mail waits in the queue before it is returned.
     pub expire_after: SignedDuration,
+    /// Services that the settings have listeners of and that a probe can look at, as `smtp`.
+    pub listening: Vec<String>,
     /// The last probe of the own listeners.
     pub probe: Option<Probe>,
     /// Whether they are probed every day.
@@ -65,6 +68,8 @@ pub struct Facts {
     pub feeds: Feeds,
     /// Within which times things have to be done.
     pub terms: Terms,
+    /// From where on an analysis of the trail calls something conspicuous.
+    pub analysis: Thresholds,
     /// How far the clock is behind the last event, in seconds.
     pub clock_behind: u64,
 }
@@ -74,6 +79,8 @@ pub struct Facts {
 pub struct Feeds {
     /// Their names.
     pub names: Vec<String>,
+    /// How often they have to be read, by the clause that demands them (4.3(2)).
+    pub every: SignedDuration,
     /// How old what was read of one may be.
     pub most_age: SignedDuration,
     /// How old what one itself says of its newest record, or of its making, may be; `None`: as old as it is.
@@ -170,8 +177,12 @@ pub struct Canary {
 pub struct Probe {
     /// When.
     pub at: Timestamp,
+    /// The listeners that were probed, or could not be.
+    pub listeners: Vec<String>,
     /// What failed: of each the listener and the check.
     pub failed: Vec<String>,
+    /// What came to no end that says anything, in the same form.
+    pub could_not_tell: Vec<String>,
     /// Listeners that could not be reached.
     pub unreached: Vec<String>,
 }

@@ -200,10 +200,15 @@ pub(crate) fn review(entry: &Entry) -> Option<&str> {
     (entry.workflow == CORRECTION).then(|| text(entry, "review"))
 }
 
-/// The workflow that a task is of; of a correction with its own fault, role and approver.
+/// The workflow that a task is of; of a correction with its own fault, role and approver, of what is on record with its own role.
 pub(crate) fn workflow<'a>(rules: &'a Rules, entry: &Entry) -> Option<Cow<'a, Workflow>> {
     let mut workflows = rules.workflows.iter();
     let found = workflows.find(|workflow| workflow.name == entry.workflow)?;
+    if found.on_record && !text(entry, "role").is_empty() {
+        let mut own = found.clone();
+        own.role = text(entry, "role").parse().ok()?;
+        return Some(Cow::Owned(own));
+    }
     if entry.workflow != CORRECTION {
         return Some(Cow::Borrowed(found));
     }

@@ -14,7 +14,7 @@ use directory::{
 };
 use jiff::{SignedDuration, Timestamp};
 use message::Address;
-use store::{Error, Recorded, Tx};
+use store::{Error, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::tables::{
@@ -37,8 +37,9 @@ pub async fn step(
 ) -> Result<IncidentView, CommandError> {
     let words = format!("incident step {number} {key}");
     let (key, note) = (key.to_owned(), note.to_owned());
+    let permitted = caller.single_person();
     let work = caller.change(&words, &Role::OFFICERS, move |tx, me| {
-        let (view, mut events) = incident::step_in(tx, me, number, &key, &note)?;
+        let (view, mut events) = incident::step_in(tx, me, number, &key, &note, &permitted)?;
         if key == Step::Acknowledged.as_str() {
             for waiting in table::waiting(tx, number)? {
                 events.push(acknowledged(tx, me, waiting)?);
@@ -62,6 +63,7 @@ pub(crate) fn follow(
     tx: &mut Tx<'_>,
     me: &Executor,
     number: i64,
+    permitted: &incident::Permitted,
 ) -> Result<Vec<Event>, CommandError> {
     let Some(of) = table::opening_of(tx, number)? else {
         return Ok(Vec::new());
@@ -73,8 +75,16 @@ pub(crate) fn follow(
         false => Ok(Vec::new()),
         true => {
             let note = format!("report {number}");
-            Ok(incident::step_in(tx, me, of, key, &note)?.1)
+            Ok(incident::step_in(tx, me, of, key, &note, permitted)?.1)
         }
+    }
+}
+
+/// Who opened the incident that a report is of; `None`: it is of none, or the server did.
+pub(crate) fn opener(sql: &mut dyn Sql, report: i64) -> Result<Option<String>, CommandError> {
+    match table::opening_of(sql, report)? {
+        Some(of) => Ok(incident::view_of(sql, of)?.opened_by),
+        None => Ok(None),
     }
 }
 
@@ -139,6 +149,7 @@ fn made(
         title: &title,
         text,
         digest: &digest,
+        ..report::New::default()
     };
     report::insert(tx, number, &new)?;
     table::link(tx, number, view.number, what)?;
@@ -211,6 +222,8 @@ pub struct Late {
     pub subject: String,
     /// Its text, in both languages.
     pub text: String,
+    /// When they were told last.
+    last: Option<Timestamp>,
 }
 
 /// What is to be sent now: once a step is late, and then every week as long as one is.
@@ -229,7 +242,7 @@ pub async fn late(directory: &Directory, store: &store::Store) -> Result<Vec<Lat
         let number = view.number;
         let last = store.read(move |sql| table::reminded(sql, number)).await?;
         if is_to_be_told(&due, last, now) {
-            late.push(of(&view, &due));
+            late.push(of(&view, &due, last));
         }
     }
     Ok(late)
@@ -241,7 +254,7 @@ fn is_to_be_told(due: &[&Due], last: Option<Timestamp>, now: Timestamp) -> bool 
     is_new || now.duration_since(last) >= AGAIN
 }
 
-fn of(view: &IncidentView, due: &[&Due]) -> Late {
+fn of(view: &IncidentView, due: &[&Due], last: Option<Timestamp>) -> Late {
     let number = view.number;
     let mut roles: BTreeSet<Role> = due.iter().flat_map(|due| due.roles.clone()).collect();
     roles.insert(view.officer);
@@ -270,14 +283,21 @@ fn of(view: &IncidentView, due: &[&Due]) -> Late {
             "[Kakitome] インシデント {number}: 期限を過ぎた手順 / incident {number}: steps are late"
         ),
         text: lines.join("\n"),
+        last,
     }
 }
 
 /// Notes who was told, in the commit that tells them.
 ///
 /// # Errors
-/// The store's.
+/// [`Error::NotFound`] when somebody told them meanwhile: then nothing may be sent.
 pub fn note_late(tx: &mut Tx<'_>, late: &Late, told: &[Address]) -> Result<Recorded<()>, Error> {
+    if table::reminded(tx, late.incident)? != late.last {
+        return Err(Error::NotFound(format!(
+            "a reminder of incident {}",
+            late.incident
+        )));
+    }
     table::remind(tx, late.incident)?;
     let told: Vec<String> = told.iter().map(ToString::to_string).collect();
     let event = Event::new(Kind::IncidentReminded, Actor::System)

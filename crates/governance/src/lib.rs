@@ -10,6 +10,7 @@
 //! *What is always true:* nothing closes itself; what is too old or cannot be told is `unknown`, never `met`; each change of standing, and
 //! each step of a task, is an event in the commit that makes it; what comes round is met once, whoever looks, and what was missed is told.
 
+mod attacks;
 pub mod capacity;
 pub mod check;
 pub mod clause;
@@ -19,6 +20,7 @@ pub mod facts;
 pub mod fault;
 pub mod incident;
 pub mod look;
+mod matter;
 pub mod plaintext;
 mod prepare;
 pub mod remind;

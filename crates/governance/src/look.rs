@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use regulation::{Period, PeriodUnit};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use store::{Error, Recorded, Snapshot, Store, Tx};
 use trail::{Actor, Event, Kind, Outcome};
 
@@ -16,6 +16,7 @@ use crate::{
     check::{self, Scene},
     expert,
     facts::Facts,
+    matter::{self, Waiting},
     prepare,
     rules::Rules,
     schedule::Span,
@@ -35,6 +36,11 @@ const DAY: Period = Period {
     count: 1,
     unit: PeriodUnit::Day,
 };
+
+/// The fact of a task that says how many spans before were met by nobody, if any was.
+pub(crate) const MISSED: &str = "missed";
+/// The fact that says when a task would have been due, had it been opened as its span began.
+pub(crate) const REGULAR: &str = "regular_due";
 
 /// How one check or workflow stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,7 +122,7 @@ pub(crate) fn standings(
         found.push((check.name.to_owned(), finding));
     }
     for workflow in rules.workflows.iter() {
-        if rules.needs(&workflow.name) {
+        if !workflow.on_demand && rules.needs(&workflow.name) {
             let finding = task::stands(snapshot, rules, workflow, now)?;
             found.push((workflow.name.clone(), finding));
         }
@@ -163,6 +169,8 @@ struct Plan {
     due: Vec<Due>,
     /// Work that something calls for.
     calls: Vec<Call>,
+    /// Tasks whose matter waits no more.
+    settled: Vec<tasks::Entry>,
     /// The period for which mailboxes are to be measured, and how many were missed before.
     measure: Option<(Span, u16)>,
     facts: Facts,
@@ -207,7 +215,7 @@ impl Plan {
         let changed = changed.collect();
         let day = comes_round(snapshot, rules, DAILY, DAY, now)?;
         let mut due = Vec::new();
-        for workflow in rules.workflows.iter() {
+        for workflow in rules.workflows.iter().filter(|one| !one.on_demand) {
             let Some(period) = rules
                 .period(workflow)
                 .filter(|_| rules.needs(&workflow.name))
@@ -240,12 +248,16 @@ impl Plan {
                 about,
             });
         }
-        let mut calls = Vec::new();
+        let waiting = matter::waiting(snapshot, rules, facts, now)?;
+        let settled = settled(snapshot, rules, &waiting)?;
+        let mut called = waiting.calls;
         if rules.needs("expert-at-hand") {
-            for call in expert::calls(snapshot, rules, now)? {
-                if !tasks::is_there(snapshot, call.workflow, &call.period)? {
-                    calls.push(call);
-                }
+            called.extend(expert::calls(snapshot, rules, now)?);
+        }
+        let mut calls = Vec::new();
+        for call in called {
+            if !tasks::is_there(snapshot, call.workflow, &call.period)? {
+                calls.push(call);
             }
         }
         let measure = comes_round(
@@ -258,6 +270,7 @@ impl Plan {
         Ok(Self {
             now,
             calls,
+            settled,
             measure: measure.map(|(span, missed)| (span, missed.unwrap_or_default())),
             facts: facts.clone(),
             changed,
@@ -271,6 +284,7 @@ impl Plan {
             && self.day.is_none()
             && self.due.is_empty()
             && self.calls.is_empty()
+            && self.settled.is_empty()
             && self.measure.is_none()
     }
 
@@ -305,6 +319,9 @@ impl Plan {
         }
         for call in self.calls {
             answer(tx, rules, call, &mut events)?;
+        }
+        for task in self.settled {
+            settle(tx, &task, &mut events)?;
         }
         match events.split_last() {
             Some((last, others)) => {
@@ -389,11 +406,15 @@ fn open(tx: &mut Tx<'_>, rules: &Rules, due: Due, events: &mut Vec<Event>) -> Re
     if !occasion::meet(tx, &workflow.name, &due.span, due.missed)? {
         return Ok(());
     }
-    let Some((about, facts)) = due.about else {
+    let Some((about, mut facts)) = due.about else {
         events.push(begun_event(&workflow, &due.span));
         return Ok(());
     };
     let due_at = rules.calendar.days_after(due.span.start, workflow.days);
+    if due.missed > 0 {
+        facts.insert(MISSED.to_owned(), due.missed.into());
+    }
+    facts.insert(REGULAR.to_owned(), json!(due_at));
     // Who was down over its time is not late by that: the days count from when it could be opened.
     let due_at = due_at.max(rules.calendar.days_after(tx.now(), workflow.days.min(7)));
     let opened = tasks::insert(tx, &workflow.name, &about.name, due_at, &facts)?;
@@ -424,6 +445,43 @@ fn answer(
         let event = opened_event(number, workflow, &call.period, due_at, call.facts);
         events.push(event.detail("missed", 0));
     }
+    Ok(())
+}
+
+/// The open tasks of what is on record whose matter waits no more.
+fn settled(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    waiting: &Waiting,
+) -> Result<Vec<tasks::Entry>, Error> {
+    let on_record = |name: &str| {
+        let mut workflows = rules.workflows.iter();
+        workflows.any(|workflow| workflow.on_record && workflow.name == name)
+    };
+    let mut open = tasks::open(snapshot)?;
+    open.retain(|task| {
+        let mut standing = waiting.standing.iter();
+        let waits =
+            standing.any(|(workflow, period)| *workflow == task.workflow && *period == task.period);
+        on_record(&task.workflow) && !waits
+    });
+    Ok(open)
+}
+
+/// Closes a task by what is on record.
+fn settle(tx: &mut Tx<'_>, task: &tasks::Entry, events: &mut Vec<Event>) -> Result<(), Error> {
+    if !tasks::settle(tx, task.number)? {
+        return Ok(());
+    }
+    tasks::step(tx, task.number, "settled", None, "")?;
+    let event = Event::new(Kind::TaskDone, Actor::System)
+        .subject(task.number.to_string())
+        .detail("workflow", task.workflow.as_str())
+        .detail("period", task.period.as_str())
+        .detail("answers", Value::Object(Map::new()))
+        .detail("late", task.due_at < tx.now())
+        .detail("closed", true);
+    events.push(event);
     Ok(())
 }
 

@@ -2,15 +2,13 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use store::{
-    Error, Snapshot,
-    event::{self, Filter},
-};
+use store::{Error, Snapshot, event::Filter};
 use trail::Kind;
 
 use crate::{
-    capacity,
+    attacks, capacity,
     check::{Scene, screening},
+    clause::newest,
     fault,
     look::Standings,
     schedule::Span,
@@ -18,9 +16,7 @@ use crate::{
     workflow::Workflow,
 };
 
-/// Events that are counted in one go.
-const PAGE: u32 = 100_000;
-/// Changes of standing that are named at most.
+/// Changes of standing that are named at most, the newest.
 const MOST_CHANGES: usize = 200;
 /// Corrections that are named at most.
 const MOST_CORRECTIONS: usize = 200;
@@ -61,9 +57,15 @@ pub(crate) fn facts(
         }
     }
     facts.insert("standings".to_owned(), Value::Object(standings));
-    facts.insert("changes".to_owned(), changes(scene, about)?);
+    let (named, earlier) = changes(scene, about)?;
+    facts.insert("changes".to_owned(), named);
+    if earlier > 0 {
+        facts.insert("earlier_changes".to_owned(), earlier.into());
+    }
     if workflow.name == "trail-review" {
-        facts.insert("authentication".to_owned(), refused(scene.snapshot, about)?);
+        let thresholds = scene.facts.analysis;
+        let found = attacks::prepared(scene.snapshot, about, thresholds)?;
+        facts.insert("analysis".to_owned(), found);
     }
     if workflow.name == "mailbox-cleanup" {
         let forecast = capacity::forecast(scene.snapshot, scene.facts, scene.now)?;
@@ -133,18 +135,8 @@ fn shared(scene: &mut Scene<'_, '_>) -> Result<Value, Error> {
 
 /// Trials of other policies within the span, the newest, with what each showed.
 fn trials(snapshot: &mut Snapshot<'_>, about: &Span) -> Result<Value, Error> {
-    let mut filter = within(about.start, about.end, &[Kind::ScreeningTried]);
-    let mut newest = Vec::new();
-    loop {
-        let page = event::search(snapshot, &filter, MOST_CHANGES)?;
-        let full = page.len() == MOST_CHANGES;
-        filter.after = page.last().map(|last| last.id);
-        newest.extend(page);
-        newest.drain(..newest.len().saturating_sub(MOST_TRIALS));
-        if !full {
-            break;
-        }
-    }
+    let filter = within(about.start, about.end, &[Kind::ScreeningTried]);
+    let (newest, _) = newest(snapshot, filter, MOST_TRIALS)?;
     let trials = newest.into_iter().map(|one| {
         json!({
             "at": one.at,
@@ -158,42 +150,14 @@ fn trials(snapshot: &mut Snapshot<'_>, about: &Span) -> Result<Value, Error> {
     Ok(trials.collect::<Vec<Value>>().into())
 }
 
-/// What came to stand otherwise within the span.
-fn changes(scene: &mut Scene<'_, '_>, about: &Span) -> Result<Value, Error> {
+/// What came to stand otherwise within the span, the newest, and how often that was so before.
+fn changes(scene: &mut Scene<'_, '_>, about: &Span) -> Result<(Value, u64), Error> {
     let filter = within(about.start, about.end, &[Kind::ClauseStanding]);
-    let found = event::search(scene.snapshot, &filter, MOST_CHANGES)?;
+    let (found, earlier) = newest(scene.snapshot, filter, MOST_CHANGES)?;
     let changes = found.into_iter().map(|one| {
         json!({ "at": one.at, "name": one.event.subject, "state": one.event.detail.get("state") })
     });
-    Ok(changes.collect::<Vec<_>>().into())
-}
-
-/// How many logins succeeded and failed, and how many transactions were refused, by the names of the events.
-fn refused(snapshot: &mut Snapshot<'_>, about: &Span) -> Result<Value, Error> {
-    let mut filter = within(about.start, about.end, &[]);
-    let kinds = [
-        Kind::AuthenticationSucceeded,
-        Kind::AuthenticationFailed,
-        Kind::TransactionRefused,
-        Kind::SubmissionRefused,
-    ];
-    let mut counts = Map::new();
-    loop {
-        let page = event::tally(snapshot, &filter, PAGE)?;
-        for ((kind, _), count) in page.counts {
-            if kinds.iter().any(|wanted| wanted.as_str() == kind) {
-                let sum = counts
-                    .get(&kind)
-                    .and_then(Value::as_u64)
-                    .unwrap_or_default();
-                counts.insert(kind, sum.saturating_add(count).into());
-            }
-        }
-        match page.last {
-            Some(last) => filter.after = Some(last),
-            None => return Ok(Value::Object(counts)),
-        }
-    }
+    Ok((changes.collect::<Vec<_>>().into(), earlier))
 }
 
 fn within(from: Timestamp, to: Timestamp, kinds: &[Kind]) -> Filter {

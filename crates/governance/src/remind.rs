@@ -5,6 +5,7 @@ use directory::Role;
 use jiff::{SignedDuration, Timestamp};
 use message::Address;
 use regulation::Text;
+use serde_json::Value;
 use store::{Error, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
@@ -35,6 +36,8 @@ pub struct Reminder {
     pub subject: Text,
     /// Its text.
     pub text: Text,
+    /// How the task stood: who is told of it otherwise is told of what is not so any more.
+    seen: (Option<Timestamp>, Option<Timestamp>),
 }
 
 /// Why somebody is told now.
@@ -44,6 +47,8 @@ pub enum Why {
     Opened,
     /// It waits for approval.
     Approval,
+    /// It was not approved, and is to be done again.
+    Rejected,
     /// It is due soon.
     Near,
     /// It is late.
@@ -57,6 +62,7 @@ impl Why {
         match self {
             Self::Opened => "opened",
             Self::Approval => "approval",
+            Self::Rejected => "rejected",
             Self::Near => "near",
             Self::Overdue => "overdue",
         }
@@ -71,7 +77,7 @@ pub fn due(sql: &mut dyn Sql, rules: &Rules, now: Timestamp) -> Result<Vec<Remin
     let mut reminders = Vec::new();
     for entry in table::open(sql)? {
         if let Some(workflow) = fault::workflow(rules, &entry)
-            && let Some(why) = why(&entry, now)
+            && let Some(why) = why(&entry, table::rejected_at(sql, entry.number)?, now)
         {
             reminders.push(reminder(rules, &workflow, &entry, why));
         }
@@ -79,7 +85,7 @@ pub fn due(sql: &mut dyn Sql, rules: &Rules, now: Timestamp) -> Result<Vec<Remin
     Ok(reminders)
 }
 
-fn why(entry: &Entry, now: Timestamp) -> Option<Why> {
+fn why(entry: &Entry, rejected: Option<Timestamp>, now: Timestamp) -> Option<Why> {
     let Some(last) = entry.reminded_at else {
         return Some(Why::Opened);
     };
@@ -89,6 +95,9 @@ fn why(entry: &Entry, now: Timestamp) -> Option<Why> {
     }
     if entry.done_at.is_some_and(|done| last < done) {
         return Some(Why::Approval);
+    }
+    if entry.done_at.is_none() && rejected.is_some_and(|rejected| last < rejected) {
+        return Some(Why::Rejected);
     }
     let near = entry.due_at.checked_sub(NEAR).unwrap_or(Timestamp::MIN);
     let waits = entry.done_at.is_none();
@@ -110,6 +119,7 @@ fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Remi
     let (ja, en) = match why {
         Why::Opened => ("新しいタスク", "new task"),
         Why::Approval => ("承認待ちのタスク", "a task waits for approval"),
+        Why::Rejected => ("差し戻されたタスク", "a task was not approved"),
         Why::Near => ("期限の近いタスク", "a task is due soon"),
         Why::Overdue => ("期限を過ぎたタスク", "a task is late"),
     };
@@ -118,7 +128,10 @@ fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Remi
         None => format!("kakitome -C DIR task done {number} --answer …"),
         Some(_) => format!("kakitome -C DIR task approve {number}"),
     };
-    let commands = format!("kakitome -C DIR task show {number}\n{verb}\n");
+    let commands = match workflow.on_record {
+        true => format!("{}\nkakitome -C DIR task show {number}\n", waits(entry)),
+        false => format!("kakitome -C DIR task show {number}\n{verb}\n"),
+    };
     let text = Text::new(
         format!(
             "{ja}: {}({period})\n根拠の条項: {clauses}\n担当: {owes}\n期限: {due}\n\n{}\n\n{commands}",
@@ -139,11 +152,29 @@ fn reminder(rules: &Rules, workflow: &Workflow, entry: &Entry, why: Why) -> Remi
             format!("[Kakitome] {en} {number}: {}", title.en),
         ),
         text,
+        seen: (entry.reminded_at, entry.done_at),
     }
 }
 
+/// What waits, each on a line.
+fn waits(entry: &Entry) -> String {
+    let names = entry.facts.get("waits").and_then(Value::as_array);
+    let names: Vec<&str> = names
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let count = entry.facts.get("count").and_then(Value::as_u64);
+    let more = count.unwrap_or_default().saturating_sub(names.len() as u64);
+    let mut lines: String = names.iter().map(|name| format!("- {name}\n")).collect();
+    if more > 0 {
+        lines.push_str(&format!("- … +{more}\n"));
+    }
+    lines
+}
+
 /// Who is told when those who hold a role are late.
-fn above(role: Role) -> Role {
+pub(crate) fn above(role: Role) -> Role {
     match role {
         Role::SystemOfficer => Role::SecurityOfficer,
         _ => Role::SystemOfficer,
@@ -153,8 +184,18 @@ fn above(role: Role) -> Role {
 /// Notes that it was sent, in the commit that sends it.
 ///
 /// # Errors
-/// The store's.
+/// [`Error::NotFound`] when the task was closed, done, rejected or told of meanwhile: then nothing may be sent.
 pub fn note(tx: &mut Tx<'_>, reminder: &Reminder, told: &[Address]) -> Result<Recorded<()>, Error> {
+    let entry = table::by_number(tx, reminder.task)?;
+    let is_so = entry.is_some_and(|entry| {
+        entry.closed_at.is_none() && (entry.reminded_at, entry.done_at) == reminder.seen
+    });
+    if !is_so {
+        return Err(Error::NotFound(format!(
+            "a reminder of task {}",
+            reminder.task
+        )));
+    }
     table::reminded(tx, reminder.task)?;
     let step = match reminder.why {
         Why::Overdue => "escalated",
@@ -194,18 +235,42 @@ mod tests {
             closed_at: None,
             reminded_at: None,
         };
-        assert_eq!(why(&entry, at("2026-10-01T00:01:00Z")), Some(Why::Opened));
+        assert_eq!(
+            why(&entry, None, at("2026-10-01T00:01:00Z")),
+            Some(Why::Opened)
+        );
         entry.reminded_at = Some(at("2026-10-01T00:01:00Z"));
-        assert_eq!(why(&entry, at("2026-10-20T00:00:00Z")), None);
-        assert_eq!(why(&entry, at("2026-10-28T00:00:00Z")), Some(Why::Near));
+        assert_eq!(why(&entry, None, at("2026-10-20T00:00:00Z")), None);
+        assert_eq!(
+            why(&entry, None, at("2026-10-28T00:00:00Z")),
+            Some(Why::Near)
+        );
         entry.reminded_at = Some(at("2026-10-28T00:00:00Z"));
-        assert_eq!(why(&entry, at("2026-10-30T00:00:00Z")), None);
-        assert_eq!(why(&entry, at("2026-10-31T00:00:00Z")), Some(Why::Overdue));
+        assert_eq!(why(&entry, None, at("2026-10-30T00:00:00Z")), None);
+        assert_eq!(
+            why(&entry, None, at("2026-10-31T00:00:00Z")),
+            Some(Why::Overdue)
+        );
         entry.reminded_at = Some(at("2026-10-31T00:00:00Z"));
-        assert_eq!(why(&entry, at("2026-11-06T00:00:00Z")), None);
-        assert_eq!(why(&entry, at("2026-11-07T00:00:00Z")), Some(Why::Overdue));
+        assert_eq!(why(&entry, None, at("2026-11-06T00:00:00Z")), None);
+        assert_eq!(
+            why(&entry, None, at("2026-11-07T00:00:00Z")),
+            Some(Why::Overdue)
+        );
         entry.reminded_at = Some(at("2026-10-20T00:00:00Z"));
         entry.done_at = Some(at("2026-10-21T00:00:00Z"));
-        assert_eq!(why(&entry, at("2026-10-22T00:00:00Z")), Some(Why::Approval));
+        assert_eq!(
+            why(&entry, None, at("2026-10-22T00:00:00Z")),
+            Some(Why::Approval)
+        );
+        // It was not approved: whoever owes it is told once.
+        entry.done_at = None;
+        let rejected = Some(at("2026-10-22T00:00:00Z"));
+        assert_eq!(
+            why(&entry, rejected, at("2026-10-22T00:01:00Z")),
+            Some(Why::Rejected)
+        );
+        entry.reminded_at = Some(at("2026-10-22T00:01:00Z"));
+        assert_eq!(why(&entry, rejected, at("2026-10-22T00:06:00Z")), None);
     }
 }

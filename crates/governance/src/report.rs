@@ -7,16 +7,17 @@
 
 use directory::{
     Role,
-    command::{Caller, CommandError},
+    command::{Caller, CommandError, incident as opened},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
-use store::{Error, Recorded, Tx, sql::Sql};
+use store::{Error, PersonId, Recorded, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
 use crate::{
-    capacity, fault, incident,
+    attacks, capacity, fault, incident,
+    remind::above,
     tables::{report as table, task},
     workflow::Workflow,
 };
@@ -33,6 +34,8 @@ pub struct ReportView {
     pub number: i64,
     /// The task that it came of.
     pub task: Option<i64>,
+    /// The case of a vulnerability that it is of.
+    pub case: Option<i64>,
     /// The role that it is for.
     pub to: String,
     /// Its title, in both languages.
@@ -59,6 +62,9 @@ pub struct ReportText {
     pub text: String,
 }
 
+/// Days after which it is told again that nobody has acknowledged a report, and how often from then on.
+const DAYS_TO_REMIND: i64 = 7;
+
 /// A report to be sent.
 #[derive(Clone, Debug)]
 pub struct Unsent {
@@ -70,6 +76,23 @@ pub struct Unsent {
     pub title: String,
     /// Its text.
     pub text: String,
+    /// Whether it is on record that there was nobody to be sent it.
+    pub untold: bool,
+}
+
+/// A report that nobody has acknowledged, of which people are to be told again.
+#[derive(Clone, Debug)]
+pub struct Unacknowledged {
+    /// Its number.
+    pub number: i64,
+    /// Whose holders are told: the role that it is for, and those above after another such time.
+    pub roles: Vec<Role>,
+    /// Its title.
+    pub title: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When people were told last.
+    last: Option<Timestamp>,
 }
 
 /// Reports, the newest first.
@@ -103,9 +126,12 @@ pub async fn show(caller: &Caller, number: i64) -> Result<ReportText, CommandErr
 /// Acknowledges a report.
 ///
 /// # Errors
-/// [`CommandError`]: among them that it is for another role, or was acknowledged.
+/// [`CommandError`]: among them that it is for another role, was acknowledged, or tells of what the caller did.
 pub async fn acknowledge(caller: &Caller, number: i64) -> Result<ReportView, CommandError> {
-    let words = format!("report acknowledge {number}");
+    let (words, permitted) = (
+        format!("report acknowledge {number}"),
+        caller.single_person(),
+    );
     let change = caller.change(&words, &Role::OFFICERS, move |tx, me| {
         let entry = by_number(tx, number)?;
         let role = role(&entry)?;
@@ -117,15 +143,39 @@ pub async fn acknowledge(caller: &Caller, number: i64) -> Result<ReportView, Com
                 "report {number} was acknowledged by {by} already"
             )));
         }
+        let makers = makers(tx, &entry)?;
+        let single = makers.contains(&me.name);
+        // Where nobody else holds the role it is told of rather than left lying.
+        if single && opened::others_hold(tx, &[role], &makers)? && !permitted(tx)? {
+            return Err(CommandError::State(format!(
+                "report {number} tells of what you did: another person acknowledges it"
+            )));
+        }
         table::acknowledge(tx, number, me.id)?;
-        let event = me
+        let mut event = me
             .event(Kind::ReportAcknowledged, number.to_string())
             .detail("digest", entry.digest.as_str());
+        if single {
+            event = event.detail("single_person", true);
+        }
         let mut events = vec![event];
-        events.extend(incident::follow(tx, me, number)?);
+        events.extend(incident::follow(tx, me, number, &permitted)?);
         Ok((view(by_number(tx, number)?), events))
     });
     caller.run(&words, change).await
+}
+
+/// The names of those who did what a report tells of: its task, the opening of its incident, or the step of its case.
+fn makers(sql: &mut dyn Sql, entry: &table::Entry) -> Result<Vec<String>, CommandError> {
+    let mut makers: Vec<String> = entry.made_by.iter().cloned().collect();
+    if let Some(task) = entry.task
+        && let Some(task) = task::by_number(sql, task)?
+    {
+        makers.extend(task.done_by.map(|(_, name)| name));
+        makers.extend(task.closed_by);
+    }
+    makers.extend(incident::opener(sql, entry.number)?);
+    Ok(makers)
 }
 
 /// Reports that were not sent yet.
@@ -139,22 +189,83 @@ pub fn unsent(sql: &mut dyn Sql) -> Result<Vec<Unsent>, Error> {
             to: role(&entry)?,
             title: entry.title,
             text: entry.text,
+            untold: entry.untold_at.is_some(),
         })
     });
     found.collect()
 }
 
-/// Notes that a report was sent, in the commit that sends it.
+/// Reports that nobody has acknowledged for long, of which nobody was told lately.
 ///
 /// # Errors
 /// The store's.
+pub fn unacknowledged(sql: &mut dyn Sql, now: Timestamp) -> Result<Vec<Unacknowledged>, Error> {
+    let after = |days: i64| SignedDuration::from_hours(days.saturating_mul(24));
+    let mut found = Vec::new();
+    for entry in table::waiting(sql)? {
+        let waited = now.duration_since(entry.made_at);
+        let last = entry.reminded_at.unwrap_or(entry.made_at);
+        if now.duration_since(last) < after(DAYS_TO_REMIND) {
+            continue;
+        }
+        let to = role(&entry)?;
+        let mut roles = vec![to];
+        if waited >= after(i64::from(DAYS_TO_ACKNOWLEDGE)) {
+            roles.push(above(to));
+        }
+        found.push(Unacknowledged {
+            number: entry.number,
+            roles,
+            title: entry.title,
+            made_at: entry.made_at,
+            last: entry.reminded_at,
+        });
+    }
+    Ok(found)
+}
+
+/// Notes that people were told again of a report, in the commit that tells them.
+///
+/// # Errors
+/// [`Error::NotFound`] when somebody has acknowledged it, or told of it, meanwhile: then nothing may be sent.
+pub fn note_reminded(
+    tx: &mut Tx<'_>,
+    report: &Unacknowledged,
+    told: &[message::Address],
+) -> Result<Recorded<()>, Error> {
+    if !table::reminded(tx, report.number, report.last)? {
+        return Err(Error::NotFound(format!(
+            "report {} to be told of",
+            report.number
+        )));
+    }
+    let roles: Vec<&str> = report.roles.iter().map(|role| role.as_str()).collect();
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    let event = Event::new(Kind::ReportSent, Actor::System)
+        .subject(report.number.to_string())
+        .detail("role", roles.first().copied())
+        .detail("again", roles)
+        .detail("told", told);
+    tx.record(&event, ())
+}
+
+/// Notes that a report was sent, in the commit that sends it; or once, that there was nobody to be sent it, so that it is tried again.
+///
+/// # Errors
+/// [`Error::NotFound`] when it was sent meanwhile, or it is on record that there is nobody: then nothing may be sent.
 pub fn note_sent(
     tx: &mut Tx<'_>,
     number: i64,
     to: Role,
     told: &[message::Address],
 ) -> Result<Recorded<()>, Error> {
-    table::sent(tx, number)?;
+    let is_new = match told.is_empty() {
+        true => table::untold(tx, number)?,
+        false => table::sent(tx, number)?,
+    };
+    if !is_new {
+        return Err(Error::NotFound(format!("report {number} to be sent")));
+    }
     let told: Vec<String> = told.iter().map(ToString::to_string).collect();
     let event = Event::new(Kind::ReportSent, Actor::System)
         .subject(number.to_string())
@@ -177,21 +288,63 @@ pub(crate) fn of_task(
         workflow.title.ja, workflow.title.en
     );
     let text = text_of(workflow, entry, number, tx.now());
-    let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
     let new = table::New {
         task: Some(entry.number),
         to_role: to.as_str(),
         title: &title,
         text: &text,
+        ..table::New::default()
+    };
+    made(tx, number, new)
+}
+
+/// Makes the report of what a person did in a case of a vulnerability; its number and event.
+pub(crate) fn of_case(
+    tx: &mut Tx<'_>,
+    case: i64,
+    by: PersonId,
+    title: &str,
+    lines: &[String],
+) -> Result<(i64, Event), Error> {
+    let (number, now) = (table::next(tx)?, tx.now());
+    let mut text = vec![
+        format!("報告書 {number} / Report {number}"),
+        format!("日時 / Made at: {now}"),
+        String::new(),
+        title.to_owned(),
+        String::new(),
+    ];
+    text.extend_from_slice(lines);
+    text.push(String::new());
+    let new = table::New {
+        case: Some(case),
+        made_by: Some(by),
+        to_role: Role::SystemOfficer.as_str(),
+        title,
+        text: &text.join("\n"),
+        ..table::New::default()
+    };
+    Ok((number, made(tx, number, new)?))
+}
+
+/// Enters a report, with the digest of its text; its event.
+fn made(tx: &mut Tx<'_>, number: i64, new: table::New<'_>) -> Result<Event, Error> {
+    let digest = trail::volume::hex(&trail::merkle::sha256(&[new.text.as_bytes()]));
+    let new = table::New {
         digest: &digest,
+        ..new
     };
     table::insert(tx, number, &new)?;
-    Ok(Event::new(Kind::ReportMade, Actor::System)
+    let mut event = Event::new(Kind::ReportMade, Actor::System)
         .subject(number.to_string())
-        .detail("task", entry.number)
-        .detail("role", to.as_str())
-        .detail("title", title)
-        .detail("digest", digest))
+        .detail("task", new.task)
+        .detail("role", new.to_role)
+        .detail("title", new.title)
+        .detail("digest", digest.as_str());
+    if let Some(case) = new.case {
+        event = event.detail("case", case);
+    }
+    Ok(event)
 }
 
 fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp) -> String {
@@ -201,6 +354,16 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
         format!("日時 / Made at: {now}"),
         format!("対象期間 / Period: {}", entry.period),
         format!("タスク / Task: {}", entry.number),
+    ];
+    // What was done late, since nobody met the spans before or the server was down, is told as that.
+    if let Some(regular) = task::regular(entry) {
+        lines.push(format!("本来の期限 / Regularly due: {regular}"));
+    }
+    match task::missed(entry) {
+        0 => {}
+        missed => lines.push(format!("行われなかった回 / Missed before it: {missed}")),
+    }
+    lines.extend([
         String::new(),
         workflow.title.ja.clone(),
         workflow.title.en.clone(),
@@ -211,7 +374,7 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
             entry.closed_by.as_deref().unwrap_or_default()
         ),
         String::new(),
-    ];
+    ]);
     for point in &workflow.points {
         let answers = entry.answers.as_ref();
         let answer = answers.and_then(|answers| answers.get(&point.key));
@@ -222,6 +385,9 @@ fn text_of(workflow: &Workflow, entry: &task::Entry, number: i64, now: Timestamp
     }
     if let Some(prepared) = entry.facts.get("capacity") {
         lines.extend(capacity::lines(prepared));
+    }
+    if let Some(prepared) = entry.facts.get("analysis") {
+        lines.extend(attacks::lines(prepared));
     }
     lines.extend(shared(entry));
     lines.extend(criteria(entry));
@@ -349,6 +515,7 @@ pub(crate) fn view(entry: table::Entry) -> ReportView {
     ReportView {
         number: entry.number,
         task: entry.task,
+        case: entry.case,
         to: entry.to_role,
         title: entry.title,
         digest: entry.digest,

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::SignedDuration;
 use regulation::{Choices, Clause, Period, Regulation, Schedule};
 
 use crate::{schedule::Calendar, workflow::Workflow};
@@ -69,14 +70,26 @@ impl Rules {
     /// How often a workflow comes round: as often as the most demanding of its clauses says; `None`: it does not by itself.
     #[must_use]
     pub fn period(&self, workflow: &Workflow) -> Option<Period> {
-        let clauses = self
-            .demanded()
-            .filter(|clause| rests_on(clause, &workflow.name));
+        self.every(&workflow.name).or(workflow.period)
+    }
+
+    /// How often the most demanding of the clauses that rest on `by` has it; `None`: none of them says how often.
+    #[must_use]
+    pub fn every(&self, by: &str) -> Option<Period> {
+        let clauses = self.demanded().filter(|clause| rests_on(clause, by));
         let periods = clauses.filter_map(|clause| match self.choices.schedule(clause) {
             Schedule::Every(period) => Some(period),
             Schedule::Continuous | Schedule::OnEvent => None,
         });
-        periods.min_by_key(days).or(workflow.period)
+        periods.min_by_key(days)
+    }
+
+    /// Roughly how long that is: a month counts for 30 days, a year for 365.
+    #[must_use]
+    pub fn interval(&self, by: &str) -> Option<SignedDuration> {
+        let period = self.every(by)?;
+        let hours = i64::from(days(&period)).saturating_mul(24);
+        Some(SignedDuration::from_hours(hours))
     }
 
     fn demanded(&self) -> impl Iterator<Item = &Clause> {

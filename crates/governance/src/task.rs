@@ -1,6 +1,7 @@
 //! Tasks: work that a role owes, with facts that were prepared, points to be answered, and another person's approval where it takes two.
 //!
-//! Nothing closes itself: a task is closed by the person who answers all its points, or by the one who approves the answers.
+//! Nothing that needs an answer closes itself: a task is closed by the person who answers all its points, or by the one who approves the
+//! answers. What is only to be done ([`Workflow::on_record`]) the server closes when it sees that it was.
 //!
 //! | command | role |
 //! |---|---|
@@ -62,6 +63,10 @@ pub struct TaskView {
     pub opened_at: Timestamp,
     /// When it is due.
     pub due_at: Timestamp,
+    /// When it would have been due, if it was opened too late for that: the server was down.
+    pub regular_due: Option<Timestamp>,
+    /// How often it was missed before, for the same reason.
+    pub missed: u64,
     /// Who did it.
     pub done_by: Option<String>,
     /// When.
@@ -182,6 +187,12 @@ pub async fn done(
         let workflow = workflow(&rules, &entry)?;
         let workflow = workflow.as_ref();
         must_hold(me, workflow.role)?;
+        if workflow.on_record {
+            return Err(CommandError::State(format!(
+                "task {number} needs no answer: the server closes it when what it is about is done ({})",
+                workflow.demand.en
+            )));
+        }
         if entry.done_at.is_some() {
             return Err(CommandError::State(format!(
                 "task {number} is done already"
@@ -399,6 +410,8 @@ pub(crate) fn view(rules: &Rules, entry: &table::Entry, now: Timestamp) -> TaskV
         late: entry.closed_at.is_none() && entry.due_at < now,
         opened_at: entry.opened_at,
         due_at: entry.due_at,
+        regular_due: table::regular(entry),
+        missed: table::missed(entry),
         done_by: entry.done_by.as_ref().map(|(_, name)| name.clone()),
         done_at: entry.done_at,
         closed_by: entry.closed_by.clone(),

@@ -28,6 +28,8 @@ pub struct Workflow {
     pub period: Option<Period>,
     /// Whether it comes round by no clause, but is opened when something calls for it.
     pub on_demand: bool,
+    /// Whether the server closes it when what it is about is done: there is nothing to be answered.
+    pub on_record: bool,
     /// What has to be answered.
     pub points: Vec<Point>,
 }
@@ -66,6 +68,8 @@ struct Written {
     every: Option<Schedule>,
     #[serde(default)]
     on_demand: bool,
+    #[serde(default)]
+    on_record: bool,
     #[serde(default, rename = "point")]
     points: Vec<Point>,
 }
@@ -101,6 +105,7 @@ impl Workflow {
             demand: written.demand,
             days: written.days,
             on_demand: written.on_demand,
+            on_record: written.on_record,
             points: written.points,
         })
     }

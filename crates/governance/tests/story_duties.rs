@@ -586,9 +586,8 @@ async fn an_attack_that_nobody_looks_into_is_red_also_when_it_is_over() {
         let done = site.store.commit::<(), store::Error>(Vec::new(), work);
         done.await.unwrap();
     };
-    let analyse = async || {
-        let span =
-            serde_json::json!({ "from": "2026-09-01T00:00:00Z", "to": "2026-12-01T00:00:00Z" });
+    let analyse = async |from: &str, to: &str| {
+        let span = serde_json::json!({ "from": from, "to": to });
         let event =
             Event::new(Kind::TrailRead, Actor::Person("chief".into())).detail("analysis", span);
         let work = move |tx: &mut Tx<'_>| tx.record(&event, ());
@@ -620,7 +619,16 @@ async fn an_attack_that_nobody_looks_into_is_red_also_when_it_is_over() {
         state(&look(&site, &rules, &good(&site)).await, check),
         State::NotMet
     );
-    analyse().await;
+    // Whoever looks at another time has not looked at it.
+    for (from, to) in [
+        ("2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z"),
+        ("2026-09-29T00:00:00Z", "2026-12-01T00:00:00Z"),
+    ] {
+        analyse(from, to).await;
+        let seen = look(&site, &rules, &good(&site)).await;
+        assert_eq!(state(&seen, check), State::NotMet, "{from}");
+    }
+    analyse("2026-09-01T00:00:00Z", "2026-12-01T00:00:00Z").await;
     assert_eq!(
         state(&look(&site, &rules, &good(&site)).await, check),
         State::Met

@@ -114,7 +114,7 @@ async fn a_review_is_prepared_done_reported_and_acknowledged() {
                 .get("analysis-relay-refusals")
                 .is_some()
     );
-    assert!(shown.facts.contains_key("authentication"));
+    assert!(shown.facts.contains_key("analysis"));
 
     // Nobody else does it, and not by halves.
     let manager = site.caller("manager").await;

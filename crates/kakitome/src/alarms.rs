@@ -78,7 +78,7 @@ async fn tell(site: &Site, found: &IncidentView) -> Result<(), store::Error> {
         submissions::tell_owner(site, found).await?;
     }
     let facts = Facts::gather(site, found).await?;
-    let zone = TimeZone::system();
+    let zone = site.settings().zone();
     let text = format!(
         "{}\n----\n\n{}",
         facts.text(found, Language::Ja, &zone),
@@ -119,15 +119,19 @@ fn said(found: &IncidentView, told: &[Address]) {
 }
 
 /// The same text for `incident report`, in one language.
-pub(crate) fn report(found: &IncidentView, usage: &Usage, language: Language) -> String {
+pub(crate) fn report(
+    found: &IncidentView,
+    usage: &Usage,
+    language: Language,
+    zone: &TimeZone,
+) -> String {
     if found.kind == CREDENTIAL {
-        return password::report(found, usage, language);
+        return password::report(found, usage, language, zone);
     }
-    let zone = TimeZone::system();
     format!(
         "{}\n{}",
-        head(found, language, &zone),
-        usage.text(language, &zone)
+        head(found, language, zone),
+        usage.text(language, zone)
     )
 }
 

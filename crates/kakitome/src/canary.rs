@@ -200,7 +200,7 @@ fn due(site: &Site, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
     if !settings.has(Role::Exchange) || !site.scanners().any() {
         return None;
     }
-    has_come(daily, last, now, &TimeZone::system())
+    has_come(daily, last, now, &settings.zone())
 }
 
 /// The last time of the day `daily` up to `now`, if it lies behind `last`.

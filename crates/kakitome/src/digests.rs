@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::civil::Date;
 use transfer::quarantine::{self, Digested};
 use wire::Shutdown;
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         let Some(time) = site.settings().quarantine.digest_time() else {
             continue;
         };
-        let now = site.world.now().to_zoned(TimeZone::system());
+        let now = site.world.now().to_zoned(site.settings().zone());
         if now.time() < time || done == Some(now.date()) {
             continue;
         }

@@ -1,10 +1,10 @@
 //! Files that only the server's user may read.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Writes a file that must not exist yet, durably.
@@ -16,6 +16,46 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+/// A file that was made and has nothing in it yet: nobody else makes it meanwhile. It goes again unless it is filled.
+pub(crate) struct Claimed {
+    path: PathBuf,
+    file: File,
+    filled: bool,
+}
+
+impl Claimed {
+    /// Makes it; it must not exist yet.
+    pub(crate) fn new(path: &Path, mode: u32) -> io::Result<Self> {
+        let mut open = OpenOptions::new();
+        let file = open.write(true).create_new(true).mode(mode).open(path)?;
+        let path = path.to_owned();
+        Ok(Self {
+            path,
+            file,
+            filled: false,
+        })
+    }
+
+    /// Writes what belongs in it, durably; the error with its path.
+    pub(crate) fn fill(mut self, bytes: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+        let written = self.file.write_all(bytes);
+        let written = written.and_then(|()| self.file.sync_all());
+        self.filled = written.is_ok();
+        written.map_err(|error| (self.path.clone(), error))
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        if self.filled {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(file = %self.path.display(), %error, "a file that was not written whole could not be removed");
+        }
+    }
 }
 
 /// Makes a directory, and its parents, that only its owner may enter.

@@ -101,7 +101,7 @@ async fn review(site: &Site, near: shared::ToWarn) -> Result<(), store::Error> {
     to.extend(site.directory.addresses_of(Role::SystemOfficer).await?);
     to.sort_unstable();
     to.dedup();
-    let day = near.review_at.to_zoned(TimeZone::system());
+    let day = near.review_at.to_zoned(site.settings().zone());
     let (day, identifier) = (day.strftime("%Y-%m-%d").to_string(), &near.identifier);
     let message = Notice {
         to,
@@ -127,7 +127,7 @@ async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
                 "[Kakitome] {} の利用者は退職しています / its holder has left",
                 warned.identifier
             ),
-            text: text_on_orphan(&warned),
+            text: text_on_orphan(&warned, &site.settings().zone()),
         },
         false => Notice {
             to: warned.address().into_iter().collect(),
@@ -135,7 +135,7 @@ async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
                 "[Kakitome] {} は長い間使われていません / not used for long",
                 warned.identifier
             ),
-            text: text(&warned),
+            text: text(&warned, &site.settings().zone()),
         },
     };
     tracing::info!(
@@ -148,14 +148,14 @@ async fn warn(site: &Site, warned: ToWarn) -> Result<(), store::Error> {
     notice::send(&site.transfer, message, work).await.map(drop)
 }
 
-fn day(at: Timestamp) -> String {
-    let zoned = at.to_zoned(TimeZone::system());
+fn day(at: Timestamp, zone: &TimeZone) -> String {
+    let zoned = at.to_zoned(zone.clone());
     zoned.strftime("%Y-%m-%d").to_string()
 }
 
-fn text_on_orphan(warned: &ToWarn) -> String {
+fn text_on_orphan(warned: &ToWarn, zone: &TimeZone) -> String {
     let identifier = &warned.identifier;
-    let (until_ja, until) = match warned.suspends_at.map(day) {
+    let (until_ja, until) = match warned.suspends_at.map(|at| day(at, zone)) {
         Some(day) => (
             format!("{day} までに削除されなければ利用を停止します。届いたメールは失われません。\n"),
             format!(
@@ -172,9 +172,9 @@ fn text_on_orphan(warned: &ToWarn) -> String {
     )
 }
 
-fn text(warned: &ToWarn) -> String {
-    let (since, identifier) = (day(warned.idle_since), &warned.identifier);
-    match warned.suspends_at.map(day) {
+fn text(warned: &ToWarn, zone: &TimeZone) -> String {
+    let (since, identifier) = (day(warned.idle_since, zone), &warned.identifier);
+    match warned.suspends_at.map(|at| day(at, zone)) {
         Some(until) => format!(
             "識別コード {identifier} は {since} から使われていません。\n\
              {until} までに一度もログインがなければ利用を停止します。届いたメールは失われません。\n\

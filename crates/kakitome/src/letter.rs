@@ -26,13 +26,19 @@ const LATIN: Name<'static> = Name(b"Latin");
 const FIXED: Name<'static> = Name(b"Fixed");
 const JAPANESE: Name<'static> = Name(b"Japanese");
 
-/// Draws the letter. `host` is the server's name, which mail programs are to be told.
-pub(crate) fn draw(facts: &Facts, password: &str, host: &str, language: Language) -> Vec<u8> {
+/// Draws the letter. `host` is the server's name, which mail programs are to be told, `zone` says which day it is.
+pub(crate) fn draw(
+    facts: &Facts,
+    password: &str,
+    host: &str,
+    language: Language,
+    zone: &TimeZone,
+) -> Vec<u8> {
     let say = |en: &'static str, ja: &'static str| match language {
         Language::En => en,
         Language::Ja => ja,
     };
-    let date = facts.made_at.to_zoned(TimeZone::system());
+    let date = facts.made_at.to_zoned(zone.clone());
     let date = date.strftime("%Y-%m-%d").to_string();
     let mut page = Page(Content::new());
     page.marks();

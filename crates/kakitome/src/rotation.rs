@@ -36,8 +36,9 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 /// # Errors
 /// The store's: then it is not done yet.
 pub(crate) async fn look(site: &Site, done: &mut Option<Timestamp>) -> Result<(), store::Error> {
-    let months = site.settings().audit.rotate_months;
-    let boundary = period_start(site.world.now(), months, &TimeZone::system());
+    let settings = site.settings();
+    let months = settings.audit.rotate_months;
+    let boundary = period_start(site.world.now(), months, &settings.zone());
     if boundary != *done {
         seal(site, boundary).await?;
         *done = boundary;

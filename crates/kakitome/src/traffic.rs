@@ -55,9 +55,10 @@ pub(crate) fn options(site: &Site) -> Options {
     let settings = site.settings();
     let domains = settings.own_domains();
     let own = domains.iter().map(ToString::to_string);
-    settings
-        .traffic
-        .options(own.map(|domain| domain.to_ascii_lowercase()).collect())
+    settings.traffic.options(
+        own.map(|domain| domain.to_ascii_lowercase()).collect(),
+        settings.zone(),
+    )
 }
 
 fn tell(look: &Look) {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use directory::{alarm::Alarm, command::incident::IncidentKind};
-use jiff::{ToSpan as _, tz::TimeZone};
+use jiff::ToSpan as _;
 use serde_json::json;
 use store::{
     event::{self, Filter},
@@ -52,7 +52,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         let Some(time) = site.settings().audit.verify.0 else {
             continue;
         };
-        if last.is_some_and(|last| !is_due(time, last, now, &TimeZone::system())) {
+        if last.is_some_and(|last| !is_due(time, last, now, &site.settings().zone())) {
             continue;
         }
         let ended = tokio::select! {

@@ -247,7 +247,23 @@ fn a_case_goes_its_course_and_nothing_closes_itself() {
     let vuln = |words: &[&str]| site.give(&[&["vuln"], words].concat());
     let refused = |words: &[&str]| site.refused(&[&["vuln"], words].concat());
     assert!(refused(&["plan", &ssh, "--need", "yes"]).contains("not reported"));
+    assert!(
+        refused(&["except", &ssh, "--until", "2099-01-01", "--reason", "x"])
+            .contains("not reported")
+    );
     vuln(&["report", &ssh]);
+    // The report is a document, with what is known in it (clause 4.3(3)).
+    let report = site.give(&["report", "list"]).remove(0);
+    assert_eq!(report["case"].to_string(), ssh);
+    assert_eq!(report["to"], "system-officer");
+    let number = report["number"].to_string();
+    let text = site.give(&["report", "show", &number])[0]["text"].to_string();
+    assert!(
+        text.contains("CVE-2024-6387") && text.contains("openssh-server"),
+        "{text}"
+    );
+    let behind = format!("{:?}", site.give(&["clause", "evidence", "4.3-3"]));
+    assert!(behind.contains("CVE-2024-6387"), "{behind}");
     vuln(&[
         "plan",
         &ssh,

@@ -76,6 +76,10 @@ pub(crate) const STEPS: &[Step] = &[
         format: 11,
         files: &[include_str!("schema/arrival.sql")],
     },
+    Step {
+        format: 12,
+        files: &[include_str!("schema/closing.sql")],
+    },
 ];
 
 /// The format that this build writes.

@@ -111,6 +111,43 @@ async fn what_every_format_wrote_is_read_and_goes_on() {
     }
 }
 
+/// Tasks are made anew in format 12, with what belongs to each.
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_keep_their_steps_and_reports() {
+    let place = tempfile::tempdir().unwrap();
+    unpack(&formats().join("11"), place.path());
+    let path = place.path().join("store.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let before = "INSERT INTO task (number, workflow, period, opened_at, due_at, facts, answers, done_by, done_at, closed_by, closed_at)
+            VALUES (1, 'trail-review', '2026-07', 1, 2, '{}', '{}', 7, 3, 7, 4);
+        INSERT INTO task (number, workflow, period, opened_at, due_at, facts) VALUES (2, 'trail-review', '2026-10', 5, 6, '{}');
+        INSERT INTO task_step (task, step, what, taken_by, at, note) VALUES (1, 1, 'opened', NULL, 1, ''), (1, 2, 'done', 7, 3, '');
+        INSERT INTO report (number, task, to_role, title, text, digest, made_at) VALUES (1, 1, 'security-officer', 't', 'x', 'd', 4);";
+    database.execute_batch(before).unwrap();
+    drop(database);
+    let store = open(place.path());
+    assert_eq!(format_of(&store).await, newest().await);
+    let rows = store.read(|sql| -> Result<_, Error> {
+        let count = |sql: &mut store::Snapshot<'_>, query: &str| {
+            store::sql::first(sql, query, &[], |row| row.int(0)).map(Option::unwrap)
+        };
+        Ok([
+            count(sql, "SELECT COUNT(*) FROM task")?,
+            count(sql, "SELECT COUNT(*) FROM task t JOIN task_step s ON s.task = t.number")?,
+            count(sql, "SELECT COUNT(*) FROM report r JOIN task t ON t.number = r.task AND t.closed_by = 7")?,
+            count(sql, "SELECT COUNT(*) FROM report WHERE of_case IS NULL AND made_by IS NULL")?,
+        ])
+    });
+    assert_eq!(rows.await.unwrap(), [2, 2, 1, 1]);
+    store.close().await;
+    let database = rusqlite::Connection::open(&path).unwrap();
+    let mut faults = database.prepare("PRAGMA foreign_key_check").unwrap();
+    assert!(!faults.exists([]).unwrap());
+    let index = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'task_period'";
+    let index: i64 = database.query_row(index, [], |row| row.get(0)).unwrap();
+    assert_eq!(index, 1);
+}
+
 /// Format 2 kept the addresses of an event beside it, and so those that its details had no room for.
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_that_details_had_no_room_for_are_still_found() {

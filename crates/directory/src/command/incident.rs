@@ -29,7 +29,7 @@ pub use super::{
     lever::LeverView,
     opening::{Open, open},
     step::{IncidentKind, Step},
-    stepping::{step, step_in},
+    stepping::{Permitted, others_hold, step, step_in},
 };
 
 /// The listener's checks that say who gets in: these have an incident opened, and have to pass before it is closed.
@@ -333,8 +333,50 @@ pub fn view_of(sql: &mut dyn Sql, number: i64) -> Result<IncidentView, CommandEr
 pub struct Seen {
     /// How far the clock is behind the trail.
     behind: SignedDuration,
-    /// When the own listeners were last probed as a whole, and which checks failed that say who gets in.
-    probed: Option<(Timestamp, Vec<String>)>,
+    /// The last probe of the own listeners as a whole.
+    probed: Option<Probed>,
+}
+
+/// A probe, as far as it says who gets in.
+#[derive(Clone, Debug)]
+struct Probed {
+    at: Timestamp,
+    /// Checks that failed.
+    failed: Vec<String>,
+    /// Checks that came to no end that says anything.
+    unclear: Vec<String>,
+    /// Listeners that could not be probed, and why.
+    unreached: Vec<String>,
+}
+
+impl Probed {
+    fn of(told: &Told) -> Self {
+        Self {
+            at: told.at,
+            failed: doors(&listed(told, "failed")),
+            unclear: doors(&listed(told, "could-not-tell")),
+            unreached: listed(told, "unreached"),
+        }
+    }
+
+    /// Why it does not show that nobody gets in; `None`: it does.
+    fn trouble(&self) -> Option<String> {
+        let at = self.at;
+        let again = "(`probe --own`)";
+        let (what, names) = if !self.failed.is_empty() {
+            ("failed", &self.failed)
+        } else if !self.unreached.is_empty() {
+            ("did not reach all listeners", &self.unreached)
+        } else if !self.unclear.is_empty() {
+            ("could not tell", &self.unclear)
+        } else {
+            return None;
+        };
+        Some(format!(
+            "the probe of {at} {what}: {} {again}",
+            names.join(", ")
+        ))
+    }
 }
 
 /// Looks.
@@ -355,7 +397,7 @@ pub async fn seen(caller: &Caller, number: i64) -> Result<Seen, CommandError> {
         let found = event::search(snapshot, &filter, MOST_PROBES)?;
         let whole = |one: &&Told| !one.event.detail.contains_key("only");
         let last = found.iter().rev().find(whole);
-        Ok(last.map(|last| (last.at, doors(&listed(last)))))
+        Ok(last.map(Probed::of))
     };
     Ok(Seen {
         probed: store.read(read).await?,
@@ -363,9 +405,9 @@ pub async fn seen(caller: &Caller, number: i64) -> Result<Seen, CommandError> {
     })
 }
 
-fn listed(probe: &Told) -> Vec<String> {
-    let failed = probe.event.detail.get("failed");
-    let all = failed.and_then(|list| list.as_array());
+fn listed(probe: &Told, fact: &str) -> Vec<String> {
+    let listed = probe.event.detail.get(fact);
+    let all = listed.and_then(|list| list.as_array());
     let texts = all.into_iter().flatten().filter_map(|text| text.as_str());
     texts.map(str::to_owned).collect()
 }
@@ -374,7 +416,7 @@ fn listed(probe: &Told) -> Vec<String> {
 #[must_use]
 pub fn doors(failed: &[String]) -> Vec<String> {
     let of = |name: &&String| {
-        let check = name.split_once(' ').map_or("", |(_, check)| check);
+        let check = name.rsplit_once(' ').map_or("", |(_, check)| check);
         DOORS.iter().any(|door| check.starts_with(door))
     };
     failed.iter().filter(of).cloned().collect()
@@ -442,11 +484,7 @@ fn unmet(
                 "the own listeners were not probed since {}: `probe --own`",
                 entry.opened_at
             )),
-            Some((_, failed)) if failed.is_empty() => None,
-            Some((at, failed)) => Some(format!(
-                "the probe of {at} failed: {} (`probe --own`)",
-                failed.join(", ")
-            )),
+            Some(probed) => probed.trouble(),
         },
         Condition::ClockTrue => {
             let behind = seen.behind.as_secs();

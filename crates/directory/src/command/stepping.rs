@@ -11,7 +11,7 @@ use super::{
     Caller, CommandError, Executor,
     account::MOST_REASON,
     incident::{Case, IncidentKind, IncidentView, Step, may_take, still_open, view_of},
-    plain_text, renewed,
+    person, plain_text, renewed,
 };
 use crate::{
     Role,
@@ -34,13 +34,34 @@ pub async fn step(
 ) -> Result<IncidentView, CommandError> {
     let words = format!("incident step {number} {key}");
     let (key, note) = (key.to_owned(), note.to_owned());
+    let permitted = caller.single_person();
     let work = caller.change(&words, &Role::OFFICERS, move |tx, me| {
-        step_in(tx, me, number, &key, &note)
+        step_in(tx, me, number, &key, &note, &permitted)
     });
     caller.run(&words, work).await
 }
 
-/// The same within a transaction.
+/// Whether one person may do now what the regulation gives to two: [`Caller::single_person`].
+pub type Permitted = dyn Fn(&mut dyn Sql) -> Result<bool, Error>;
+
+/// Whether anybody but `besides` is here who holds one of the roles.
+///
+/// # Errors
+/// The store's.
+pub fn others_hold(
+    sql: &mut dyn Sql,
+    roles: &[Role],
+    besides: &[String],
+) -> Result<bool, CommandError> {
+    let people = person::everybody(sql)?;
+    let mut others = people
+        .iter()
+        .filter(|one| !one.left && !besides.contains(&one.name));
+    Ok(others.any(|one| one.roles.iter().any(|role| roles.contains(role))))
+}
+
+/// The same within a transaction. Who opened an incident does not acknowledge it, unless nobody else could, or `permitted` says that one
+/// person may do both.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -50,6 +71,7 @@ pub fn step_in(
     number: i64,
     key: &str,
     note: &str,
+    permitted: &Permitted,
 ) -> Result<(IncidentView, Vec<Event>), CommandError> {
     let case = still_open(tx, number)?;
     let rule = case.rule(key).ok_or_else(|| no_such(&case, key))?;
@@ -61,11 +83,22 @@ pub fn step_in(
     let mut events = Vec::new();
     match Step::named(key) {
         Some(Step::Acknowledged) => {
+            let opener = view_of(tx, number)?.opened_by;
+            let single = opener.is_some_and(|opener| opener == me.name);
+            if single && others_hold(tx, &rule.roles, &[me.name.clone()])? && !permitted(tx)? {
+                return Err(CommandError::State(format!(
+                    "incident {number} was opened by you: another person acknowledges it"
+                )));
+            }
             if case.has(Step::Reported) && !taken(tx, number, Step::Reported)? {
                 let reported = Step::Reported.as_str();
                 events.push(take(tx, me, number, reported, "shown by command")?);
             }
-            events.push(take(tx, me, number, key, &note)?);
+            let mut event = take(tx, me, number, key, &note)?;
+            if single {
+                event = event.detail("single_person", true);
+            }
+            events.push(event);
         }
         Some(Step::HandedOver | Step::PasswordRenewed) => {
             events = handed_over(tx, me, &case.entry, &note)?;

@@ -5,7 +5,7 @@
 //! `pending` until somebody analyses the trail, also when the next day is quiet, and `not-met` when nobody did within the site's time ([`Terms`](crate::facts::Terms)).
 
 use ::trail::Kind;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use store::Error;
 
@@ -15,6 +15,8 @@ use crate::{
     tables::standing,
 };
 
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// The fact that says since when nobody has looked.
 const SINCE: &str = "conspicuous_since";
 
@@ -117,7 +119,7 @@ fn conspicuous(
         None => None,
         Some(since) => {
             let recent = scene.days_ago(terms.analysis_holds);
-            analysed(scene, look, since.min(recent))?
+            analysed(scene, look, since, since.min(recent))?
         }
     };
     let command = look.command();
@@ -168,15 +170,25 @@ fn open_since(scene: &mut Scene<'_, '_>, name: &str) -> Result<Option<Timestamp>
     }))
 }
 
-/// When somebody last looked closer, not before `from`.
+/// When somebody last looked closer, not before `from`, at the day before `since` and up to then: another period says nothing of it.
 fn analysed(
     scene: &mut Scene<'_, '_>,
     look: Look,
+    since: Timestamp,
     from: Timestamp,
 ) -> Result<Option<Timestamp>, Error> {
     let mut last = None;
+    let begin = since.checked_sub(A_DAY).unwrap_or(Timestamp::MIN);
     scene.each_event(&[Kind::TrailRead], from, &mut |one| {
-        if one.event.detail.contains_key(look.fact()) {
+        let Some(period) = one.event.detail.get(look.fact()) else {
+            return;
+        };
+        let time = |name: &str| -> Option<Timestamp> { period.get(name)?.as_str()?.parse().ok() };
+        // Who looked before it was noticed looked up to then.
+        let end = since.min(one.at.checked_sub(AN_HOUR).unwrap_or(one.at));
+        let covers =
+            time("from").is_some_and(|at| at <= begin) && time("to").is_some_and(|at| at >= end);
+        if covers {
             last = Some(one.at);
         }
     })?;

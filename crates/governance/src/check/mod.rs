@@ -30,6 +30,8 @@ use store::{
 };
 
 pub use day::Day;
+pub(crate) use people::DAYS_TO_ACT as DAYS_FOR_PEOPLE;
+pub(crate) use trail::DAYS_TO_ACT as DAYS_FOR_VOLUMES;
 
 use crate::{facts::Facts, rules::Rules, state::Finding};
 
@@ -164,11 +166,6 @@ impl Scene<'_, '_> {
                 _ => return Ok(count),
             }
         }
-    }
-
-    /// How many events of the kinds there were since a time.
-    fn count_events(&mut self, kinds: &[Kind], from: Timestamp) -> Result<u64, Error> {
-        self.each_event(kinds, from, &mut |_| {})
     }
 }
 

@@ -6,42 +6,19 @@ use store::Error;
 
 use super::{Check, Scene, texts, unbroken};
 use crate::{
-    plaintext,
+    matter, plaintext,
     state::{Finding, State},
 };
 
 /// Days within which what was begun has to go on.
-const DAYS_TO_ACT: i64 = 14;
+pub(crate) const DAYS_TO_ACT: i64 = 14;
 /// Within which the server has warned whoever is to be warned.
 const TIME_TO_WARN: SignedDuration = SignedDuration::from_hours(24);
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "arrival",
-        look: |scene| {
-            let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
-            // What lapsed can be carried out no more.
-            let lapsed = scene.now.checked_sub(scene.facts.order_lifetime);
-            let lapsed = lapsed.unwrap_or(Timestamp::MIN).as_microsecond();
-            let query = format!(
-                "SELECT CAST(number AS TEXT) FROM orders WHERE kind = 'issue' AND issued_at < {since}
-                 AND (state = 'issued' AND issued_at > {lapsed} OR state = 'approved' AND (expires_at IS NULL OR expires_at > {}))
-                 ORDER BY number LIMIT ?1",
-                scene.now.as_microsecond()
-            );
-            waiting(
-                scene,
-                &query,
-                (
-                    "発行の指示はすべて実行されている",
-                    "every order to issue was carried out",
-                ),
-                (
-                    "実行されていない発行の指示がある",
-                    "orders to issue were not carried out",
-                ),
-            )
-        },
+        look: arrival,
     },
     Check {
         name: "departure",
@@ -180,6 +157,53 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
 ];
+
+/// Who was announced has an order, and what was ordered is carried out: that an order expired ends nothing (clause 9.1(1)).
+fn arrival(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let since = scene.days_ago(DAYS_TO_ACT).as_microsecond();
+    let orders = format!(
+        "SELECT CAST(o.number AS TEXT) FROM orders o WHERE o.issued_at < {since} AND {} ORDER BY o.number LIMIT ?1",
+        matter::unexecuted(scene.now, scene.facts.order_lifetime)
+    );
+    let orders = scene.names(&orders)?;
+    let announced = matter::announced("p.name");
+    let late = format!("{announced} AND r.noted_at < {since} ORDER BY p.name LIMIT ?1");
+    let late = scene.names(&late)?;
+    let waiting = scene.names(&format!("{announced} ORDER BY p.name LIMIT ?1"))?;
+    let finding = if !orders.is_empty() {
+        Finding::not_met(
+            format!("実行されていない発行の指示がある: {}", orders.join("、")),
+            format!(
+                "orders to issue were not carried out: {}",
+                orders.join(", ")
+            ),
+        )
+        .fact("late", texts(orders))
+    } else if !late.is_empty() {
+        Finding::not_met(
+            format!(
+                "届出から {DAYS_TO_ACT} 日を過ぎても発行の指示がない者がいる: {}",
+                late.join("、")
+            ),
+            format!(
+                "people were announced more than {DAYS_TO_ACT} days ago, and nothing was ordered for them: {}",
+                late.join(", ")
+            ),
+        )
+    } else if !waiting.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!("発行の指示を待つ者がいる: {}", waiting.join("、")),
+            format!("people wait for an order: {}", waiting.join(", ")),
+        )
+    } else {
+        Finding::met(
+            "発行の指示はすべて実行されている",
+            "every order to issue was carried out",
+        )
+    };
+    Ok(finding.fact("announced", texts(waiting)))
+}
 
 /// Holders know that their passwords may cross the network unencrypted (clause 4.1(2)).
 fn warned(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {

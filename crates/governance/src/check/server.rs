@@ -1,11 +1,11 @@
 //! The server itself: probes of its listeners, ways in, its disk.
 
 use ::trail::Kind;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use store::Error;
 
 use super::{Check, Scene, days, texts};
-use crate::{facts::Probe, state::Finding};
+use crate::state::Finding;
 
 /// A probe that is older tells nothing any more.
 const PROBE_LASTS: SignedDuration = SignedDuration::from_hours(50);
@@ -185,6 +185,17 @@ fn probed(
     services: &[&str],
     (ja, en): (&str, &str),
 ) -> Finding {
+    let listening = scene.facts.listening.iter().map(String::as_str);
+    let listening: Vec<&str> = listening.filter(|name| services.contains(name)).collect();
+    if listening.is_empty() {
+        return Finding::not_adopted(
+            format!(
+                "このサイトは対象のサービスを提供していない: {}",
+                services.join("、")
+            ),
+            format!("this site serves none of {}", services.join(", ")),
+        );
+    }
     let Some(probe) = &scene.facts.probe else {
         return match scene.facts.probed_daily {
             true => Finding::unknown(
@@ -197,28 +208,58 @@ fn probed(
             ),
         };
     };
-    let own = |name: &&String| {
-        let (service, check) = name.split_once(' ').unwrap_or(("", name.as_str()));
-        services.contains(&service) && checks.iter().any(|wanted| check.starts_with(wanted))
+    let own = |names: &[String]| -> Vec<String> {
+        let own = names.iter().filter(|name| {
+            let check = check_of(name);
+            services.contains(&service_of(name))
+                && checks.iter().any(|wanted| check.starts_with(wanted))
+        });
+        own.cloned().collect()
     };
-    let failed: Vec<String> = probe.failed.iter().filter(own).cloned().collect();
+    // Whether times differ a busy machine may not tell, and without logins that fail nothing is learnt of them.
+    let mut unclear = own(&probe.could_not_tell);
+    unclear.retain(|name| !check_of(name).starts_with("enumeration."));
+    let unprobed = listening.iter().filter(|service| {
+        let mut probed = probe.listeners.iter();
+        !probed.any(|name| service_of(name) == **service)
+    });
     let unreached = probe.unreached.iter();
-    let unreached: Vec<String> = unreached
-        .filter(|name| services.iter().any(|service| name.starts_with(service)))
-        .cloned()
-        .collect();
-    said(scene, probe, failed, unreached, (ja, en)).fact("probed_at", probe.at.to_string())
+    let seen = Seen {
+        at: probe.at,
+        failed: own(&probe.failed),
+        unreached: unreached
+            .filter(|name| services.contains(&service_of(name)))
+            .cloned()
+            .chain(unprobed.map(|service| (*service).to_owned()))
+            .collect(),
+        unclear,
+    };
+    said(scene, seen, (ja, en)).fact("probed_at", probe.at.to_string())
 }
 
-fn said(
-    scene: &Scene<'_, '_>,
-    probe: &Probe,
+/// The service that a listener is of, or a finding at one: the first word, without the address of one of several.
+fn service_of(name: &str) -> &str {
+    let end = name.find([' ', ':', '@']).unwrap_or(name.len());
+    name.get(..end).unwrap_or_default()
+}
+
+/// The check that a finding is of: the last word.
+fn check_of(name: &str) -> &str {
+    name.rsplit_once(' ').map_or(name, |(_, check)| check)
+}
+
+/// What a probe says of the listeners and checks that one of ours is about.
+struct Seen {
+    at: Timestamp,
     failed: Vec<String>,
     unreached: Vec<String>,
-    (ja, en): (&str, &str),
-) -> Finding {
-    let age = scene.since(probe.at);
-    if !failed.is_empty() {
+    unclear: Vec<String>,
+}
+
+fn said(scene: &Scene<'_, '_>, seen: Seen, (ja, en): (&str, &str)) -> Finding {
+    let age = scene.since(seen.at);
+    if !seen.failed.is_empty() {
+        let failed = seen.failed;
         let finding = Finding::not_met(
             format!("外部からの検査で不備が見つかった: {}", failed.join("、")),
             format!("the probe from outside found faults: {}", failed.join(", ")),
@@ -234,12 +275,21 @@ fn said(
             ),
         );
     }
-    if !unreached.is_empty() {
+    if !seen.unreached.is_empty() {
+        let unreached = seen.unreached;
         let finding = Finding::unknown(
             format!("検査できなかったサービスがある: {}", unreached.join("、")),
             format!("services could not be probed: {}", unreached.join(", ")),
         );
         return finding.fact("unreached", unreached);
+    }
+    if !seen.unclear.is_empty() {
+        let unclear = seen.unclear;
+        let finding = Finding::unknown(
+            format!("検査しても判断できなかった点がある: {}", unclear.join("、")),
+            format!("the probe could not tell: {}", unclear.join(", ")),
+        );
+        return finding.fact("could_not_tell", unclear);
     }
     Finding::met(ja, en)
 }

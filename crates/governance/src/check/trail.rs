@@ -13,7 +13,7 @@ const CHECKPOINT_LASTS: SignedDuration = SignedDuration::from_mins(15);
 /// Days back to which the trail is asked for its last verification, at least.
 const VERIFIED_BACK: i64 = 92;
 /// Days within which a sealed volume has to be on a medium, and a due one to be decided on.
-const DAYS_TO_ACT: i64 = 31;
+pub(crate) const DAYS_TO_ACT: i64 = 31;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {

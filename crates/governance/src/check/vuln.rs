@@ -5,12 +5,16 @@ use store::Error;
 
 use super::{Check, Scene, texts, unbroken};
 use crate::{
+    report::DAYS_TO_ACKNOWLEDGE,
     state::{Finding, State},
+    tables::report,
     vuln::{self, Standing},
 };
 
 /// Hours after which a list of software tells nothing any more.
 const LIST_LASTS: SignedDuration = SignedDuration::from_hours(50);
+/// Beyond the time within which a feed has to be read, what was read may be older by this, and not by more.
+const GRACE: SignedDuration = SignedDuration::from_hours(12);
 /// After which it is not kept up to date any more.
 const NOT_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -25,63 +29,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "open-vulnerabilities",
-        look: |scene| {
-            let standing = standing(scene)?;
-            let numbers = |cases: &[(i64, Timestamp)]| {
-                let numbers = cases.iter().map(|(number, _)| number.to_string());
-                numbers.collect::<Vec<_>>()
-            };
-            let open = [
-                numbers(&standing.unreported),
-                numbers(&standing.undecided),
-                numbers(&standing.ordered),
-            ]
-            .concat();
-            let exploited: Vec<String> = standing.exploited.iter().map(i64::to_string).collect();
-            Ok(if !exploited.is_empty() {
-                Finding::not_met(
-                    format!(
-                        "悪用が確認されている脆弱性への対策が終わっていない: {}",
-                        exploited.join("、")
-                    ),
-                    format!(
-                        "cases are open of what is known to be exploited: {}",
-                        exploited.join(", ")
-                    ),
-                )
-            } else if !standing.lapsed.is_empty() {
-                let lapsed = standing.lapsed.iter();
-                let lapsed: Vec<String> = lapsed
-                    .map(|(number, until)| format!("{number} ({})", scene.day(*until)))
-                    .collect();
-                Finding::not_met(
-                    format!(
-                        "猶予の期限を過ぎ、その後の措置が決められていない脆弱性がある: {}",
-                        lapsed.join("、")
-                    ),
-                    format!(
-                        "exceptions of cases have ended, and nothing was decided since: {}",
-                        lapsed.join(", ")
-                    ),
-                )
-            } else if open.is_empty() {
-                Finding::met(
-                    "対策の終わっていない脆弱性はない",
-                    "no vulnerability is open",
-                )
-            } else {
-                Finding::new(
-                    State::Pending,
-                    format!("対策中の脆弱性がある: {}", open.join("、")),
-                    format!(
-                        "cases of vulnerabilities are under way: {}",
-                        open.join(", ")
-                    ),
-                )
-            }
-            .fact("open", texts(open))
-            .fact("closed", standing.closed))
-        },
+        look: open,
     },
     Check {
         name: "vulnerability-case",
@@ -91,6 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
             let standing = standing(scene)?;
             let late = later(&standing.unreported, scene.days_ago(to_report));
             let stuck = later(&standing.ordered, scene.days_ago(to_act));
+            let unread = unread(scene)?;
             Ok(if !late.is_empty() {
                 Finding::not_met(
                     format!(
@@ -112,6 +61,11 @@ pub(super) const CHECKS: &[Check] = &[
                         "what was ordered was not done within {to_act} days: {}",
                         stuck.join(", ")
                     ),
+                )
+            } else if !unread.is_empty() {
+                Finding::not_met(
+                    format!("責任者が確認していない報告書がある: {}", unread.join("、")),
+                    format!("reports were not acknowledged: {}", unread.join(", ")),
                 )
             } else {
                 Finding::met(
@@ -197,8 +151,105 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
+/// Open cases; of those that an exception holds for it is said so, and what is known to be exploited is not met by one.
+fn open(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
+    let standing = standing(scene)?;
+    let numbers = |cases: &[(i64, Timestamp)]| {
+        let numbers = cases.iter().map(|(number, _)| number.to_string());
+        numbers.collect::<Vec<_>>()
+    };
+    let until = |cases: &[(i64, Timestamp)]| -> Vec<String> {
+        let cases = cases.iter();
+        let cases = cases.map(|(number, until)| format!("{number} ({})", scene.day(*until)));
+        cases.collect()
+    };
+    let open = [
+        numbers(&standing.unreported),
+        numbers(&standing.undecided),
+        numbers(&standing.ordered),
+    ]
+    .concat();
+    let named = |cases: &[i64]| cases.iter().map(i64::to_string).collect::<Vec<_>>();
+    let exploited = named(&standing.exploited);
+    let let_be = named(&standing.exploited_excepted);
+    let (lapsed, excepted) = (until(&standing.lapsed), until(&standing.excepted));
+    let finding = if !exploited.is_empty() {
+        Finding::not_met(
+            format!(
+                "悪用が確認されている脆弱性への対策が終わっていない: {}",
+                exploited.join("、")
+            ),
+            format!(
+                "cases are open of what is known to be exploited: {}",
+                exploited.join(", ")
+            ),
+        )
+    } else if !lapsed.is_empty() {
+        Finding::not_met(
+            format!(
+                "猶予の期限を過ぎ、その後の措置が決められていない脆弱性がある: {}",
+                lapsed.join("、")
+            ),
+            format!(
+                "exceptions of cases have ended, and nothing was decided since: {}",
+                lapsed.join(", ")
+            ),
+        )
+    } else if !open.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!("対策中の脆弱性がある: {}", open.join("、")),
+            format!(
+                "cases of vulnerabilities are under way: {}",
+                open.join(", ")
+            ),
+        )
+    } else if !let_be.is_empty() {
+        Finding::new(
+            State::Pending,
+            format!(
+                "悪用が確認されているが、対策を猶予している脆弱性がある: {}",
+                let_be.join("、")
+            ),
+            format!(
+                "what is known to be exploited is let be by an exception: {}",
+                let_be.join(", ")
+            ),
+        )
+    } else if !excepted.is_empty() {
+        Finding::met(
+            format!(
+                "責任者が期限を定めて対策を猶予したもののほかに、対策の終わっていない脆弱性はない: {}",
+                excepted.join("、")
+            ),
+            format!(
+                "no vulnerability is open but those that an officer let be until a day: {}",
+                excepted.join(", ")
+            ),
+        )
+    } else {
+        Finding::met(
+            "対策の終わっていない脆弱性はない",
+            "no vulnerability is open",
+        )
+    };
+    Ok(finding
+        .fact("open", texts(open))
+        .fact("excepted", texts(excepted))
+        .fact("exploited_excepted", texts(let_be))
+        .fact("closed", standing.closed))
+}
+
 fn standing(scene: &mut Scene<'_, '_>) -> Result<Standing, Error> {
     vuln::standing(scene.snapshot, &scene.facts.feeds, scene.now)
+}
+
+/// Numbers of the reports of cases that nobody has acknowledged in time.
+fn unread(scene: &mut Scene<'_, '_>) -> Result<Vec<String>, Error> {
+    let before = scene.days_ago(i64::from(DAYS_TO_ACKNOWLEDGE));
+    let waiting = report::waiting(scene.snapshot)?.into_iter();
+    let late = waiting.filter(|one| one.case.is_some() && one.made_at < before);
+    Ok(late.map(|one| one.number.to_string()).collect())
 }
 
 /// Numbers of the cases that stand still since before.
@@ -266,10 +317,17 @@ fn feeds(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         Some(format!("{} ({trouble})", feed.name))
     });
     let troubled: Vec<String> = troubled.collect();
+    let (every, most_age) = (scene.facts.feeds.every, scene.facts.feeds.most_age);
     Ok(if standing.feeds.is_empty() {
         Finding::not_met(
             "脆弱性の情報源が設定されていない([vulnerabilities])",
             "no feed of vulnerabilities is set up ([vulnerabilities])",
+        )
+    } else if most_age > every.saturating_add(GRACE) {
+        let (most, every) = (most_age.as_hours(), every.as_hours());
+        Finding::not_met(
+            format!("{every} 時間ごとに取り込むべき情報源について、{most} 時間前のものまでよいとする設定になっている([vulnerabilities] limit)"),
+            format!("feeds have to be read every {every} hours, and the settings are content with {most} ([vulnerabilities] limit)"),
         )
     } else if !troubled.is_empty() {
         Finding::not_met(

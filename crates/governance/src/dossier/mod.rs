@@ -103,11 +103,12 @@ pub fn gather(
         });
         let numbers: Vec<i64> = of_it.map(|one| one.task.number).collect();
         let incidents = incidents_of(snapshot, &ways)?;
-        let of_incidents = reports_of(snapshot, incidents.as_deref())?;
+        let mut of_others = reports_of(snapshot, incidents.as_deref())?;
+        of_others.extend(reports_of_cases(snapshot, &ways)?);
         let came = dossier.reports.iter().filter(|one| {
             let task = one.report.task;
             task.is_some_and(|task| numbers.contains(&task))
-                || of_incidents.contains(&one.report.number)
+                || of_others.contains(&one.report.number)
         });
         let came: Vec<i64> = came.map(|one| one.report.number).collect();
         let own = behind::Own {
@@ -160,6 +161,15 @@ pub(crate) fn reports_of(sql: &mut dyn Sql, incidents: Option<&[i64]>) -> Result
         found.extend(incident_reports::of(sql, *incident)?);
     }
     Ok(found)
+}
+
+/// The numbers of the reports of cases of vulnerabilities, if a clause rests on what becomes of cases (4.3(3), (5)).
+pub(crate) fn reports_of_cases(sql: &mut dyn Sql, ways: &[&str]) -> Result<Vec<i64>, Error> {
+    let of_cases = ["vulnerability-case", "verified-update"];
+    match ways.iter().any(|way| of_cases.contains(way)) {
+        true => reports::of_cases(sql),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The documents of the period, of whatever clause.

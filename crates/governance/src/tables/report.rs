@@ -21,10 +21,19 @@ pub(crate) struct Entry {
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) acknowledged_by: Option<String>,
     pub(crate) acknowledged_at: Option<Timestamp>,
+    /// The case of a vulnerability that it is of.
+    pub(crate) case: Option<i64>,
+    /// Who did what it tells of.
+    pub(crate) made_by: Option<String>,
+    /// When it was found that nobody of its role could be sent it.
+    pub(crate) untold_at: Option<Timestamp>,
+    /// When people were last told that nobody has acknowledged it.
+    pub(crate) reminded_at: Option<Timestamp>,
 }
 
-const SELECT: &str = "SELECT r.number, r.task, r.to_role, r.title, r.text, r.digest, r.made_at, r.sent_at, p.name, r.acknowledged_at
-    FROM report r LEFT JOIN person p ON p.id = r.acknowledged_by";
+const SELECT: &str = "SELECT r.number, r.task, r.to_role, r.title, r.text, r.digest, r.made_at, r.sent_at, p.name, r.acknowledged_at,
+    r.of_case, m.name, r.untold_at, r.reminded_at
+    FROM report r LEFT JOIN person p ON p.id = r.acknowledged_by LEFT JOIN person m ON m.id = r.made_by";
 
 fn read(row: &dyn Row) -> Result<Entry, Error> {
     Ok(Entry {
@@ -38,6 +47,10 @@ fn read(row: &dyn Row) -> Result<Entry, Error> {
         sent_at: maybe_time(row, 7)?,
         acknowledged_by: row.maybe_text(8)?,
         acknowledged_at: maybe_time(row, 9)?,
+        case: row.maybe_int(10)?,
+        made_by: row.maybe_text(11)?,
+        untold_at: maybe_time(row, 12)?,
+        reminded_at: maybe_time(row, 13)?,
     })
 }
 
@@ -70,9 +83,20 @@ pub(crate) fn of_task(sql: &mut dyn Sql, task: i64) -> Result<Vec<Entry>, Error>
     rows(sql, &find, params![task], read)
 }
 
+/// The numbers of those that are of cases of vulnerabilities.
+pub(crate) fn of_cases(sql: &mut dyn Sql) -> Result<Vec<i64>, Error> {
+    let find = "SELECT number FROM report WHERE of_case IS NOT NULL ORDER BY number";
+    rows(sql, find, &[], |row| row.int(0))
+}
+
 /// What a new one says.
+#[derive(Default)]
 pub(crate) struct New<'a> {
     pub(crate) task: Option<i64>,
+    /// The case of a vulnerability that it is of.
+    pub(crate) case: Option<i64>,
+    /// Who did what it tells of, where neither a task nor an incident says so.
+    pub(crate) made_by: Option<PersonId>,
     pub(crate) to_role: &'a str,
     pub(crate) title: &'a str,
     pub(crate) text: &'a str,
@@ -83,8 +107,18 @@ pub(crate) struct New<'a> {
 pub(crate) fn insert(tx: &mut Tx<'_>, number: i64, new: &New<'_>) -> Result<(), Error> {
     let now = tx.now();
     tx.execute(
-        "INSERT INTO report (number, task, to_role, title, text, digest, made_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![number, new.task, new.to_role, new.title, new.text, new.digest, now],
+        "INSERT INTO report (number, task, to_role, title, text, digest, made_at, of_case, made_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            number,
+            new.task,
+            new.to_role,
+            new.title,
+            new.text,
+            new.digest,
+            now,
+            new.case,
+            new.made_by
+        ],
     )?;
     Ok(())
 }
@@ -96,13 +130,29 @@ pub(crate) fn next(sql: &mut dyn Sql) -> Result<i64, Error> {
     Ok(highest.unwrap_or_default().saturating_add(1))
 }
 
-pub(crate) fn sent(tx: &mut Tx<'_>, number: i64) -> Result<(), Error> {
+/// Notes that it was sent, unless it was meanwhile; whether that was so.
+pub(crate) fn sent(tx: &mut Tx<'_>, number: i64) -> Result<bool, Error> {
     let now = tx.now();
-    tx.execute(
-        "UPDATE report SET sent_at = ?2 WHERE number = ?1",
-        params![number, now],
-    )?;
-    Ok(())
+    let note = "UPDATE report SET sent_at = ?2 WHERE number = ?1 AND sent_at IS NULL";
+    Ok(tx.execute(note, params![number, now])? > 0)
+}
+
+/// Notes that there is nobody to be sent it, unless that is on record; whether it was not.
+pub(crate) fn untold(tx: &mut Tx<'_>, number: i64) -> Result<bool, Error> {
+    let now = tx.now();
+    let note = "UPDATE report SET untold_at = ?2 WHERE number = ?1 AND sent_at IS NULL AND untold_at IS NULL";
+    Ok(tx.execute(note, params![number, now])? > 0)
+}
+
+/// Notes that people were told that nobody has acknowledged it, unless somebody has, or they were told since `last`; whether that was so.
+pub(crate) fn reminded(
+    tx: &mut Tx<'_>,
+    number: i64,
+    last: Option<Timestamp>,
+) -> Result<bool, Error> {
+    let (now, last) = (tx.now(), last.map_or(-1, Timestamp::as_microsecond));
+    let note = "UPDATE report SET reminded_at = ?2 WHERE number = ?1 AND acknowledged_at IS NULL AND COALESCE(reminded_at, -1) = ?3";
+    Ok(tx.execute(note, params![number, now, last])? > 0)
 }
 
 pub(crate) fn acknowledge(tx: &mut Tx<'_>, number: i64, by: PersonId) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use store::{
 };
 
 use super::{maybe_time, object, text};
+use crate::look::{MISSED, REGULAR};
 
 /// A task's row, with the names in it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,18 @@ pub(crate) struct Entry {
     pub(crate) closed_by: Option<String>,
     pub(crate) closed_at: Option<Timestamp>,
     pub(crate) reminded_at: Option<Timestamp>,
+}
+
+/// How many spans before were met by nobody.
+pub(crate) fn missed(entry: &Entry) -> u64 {
+    let missed = entry.facts.get(MISSED).and_then(Value::as_u64);
+    missed.unwrap_or_default()
+}
+
+/// When it would have been due, if it was opened so late that it is due later.
+pub(crate) fn regular(entry: &Entry) -> Option<Timestamp> {
+    let regular: Timestamp = entry.facts.get(REGULAR)?.as_str()?.parse().ok()?;
+    (regular < entry.due_at).then_some(regular)
 }
 
 /// A step that was taken.
@@ -149,6 +162,12 @@ pub(crate) fn steps(sql: &mut dyn Sql, task: i64) -> Result<Vec<Step>, Error> {
     })
 }
 
+/// When it was last not approved.
+pub(crate) fn rejected_at(sql: &mut dyn Sql, task: i64) -> Result<Option<Timestamp>, Error> {
+    let find = "SELECT MAX(at) FROM task_step WHERE task = ?1 AND what = 'rejected'";
+    Ok(first(sql, find, params![task], |row| maybe_time(row, 0))?.flatten())
+}
+
 /// Notes who did it and what was said.
 pub(crate) fn done(
     tx: &mut Tx<'_>,
@@ -181,6 +200,13 @@ pub(crate) fn close(tx: &mut Tx<'_>, number: i64, by: PersonId) -> Result<(), Er
         params![number, by, now],
     )?;
     Ok(())
+}
+
+/// Closes it by what is on record, unless it was closed meanwhile; whether it was open.
+pub(crate) fn settle(tx: &mut Tx<'_>, number: i64) -> Result<bool, Error> {
+    let now = tx.now();
+    let close = "UPDATE task SET closed_at = ?2, done_by = NULL, done_at = NULL, answers = NULL WHERE number = ?1 AND closed_at IS NULL";
+    Ok(tx.execute(close, params![number, now])? > 0)
 }
 
 /// Notes that its role holders were told of it now.

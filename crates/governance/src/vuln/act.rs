@@ -13,6 +13,7 @@ use super::{
     plan::{Plan, words},
     table,
 };
+use crate::report as made;
 
 /// Longest exception: an officer decides again after that.
 const MOST_EXCEPTION: SignedDuration = SignedDuration::from_hours(24 * 366);
@@ -91,18 +92,39 @@ fn second(
     }
 }
 
+/// The step with the report of it to the system officer, which is sent, and acknowledged by another person, as all reports are.
+fn reported(
+    tx: &mut Tx<'_>,
+    me: &Executor,
+    whole: &Whole,
+    of: (Step, Value, bool),
+    (title, lines): (&str, &[String]),
+) -> Done {
+    let (taken, mut facts, single) = of;
+    let title = format!("{title}: {}", whole.case.id);
+    let (number, event) = made::of_case(tx, whole.case.number, me.id, &title, lines)?;
+    if let Value::Object(facts) = &mut facts {
+        facts.insert("report".to_owned(), number.into());
+    }
+    let (view, mut events) = step(tx, me, whole, taken, &facts, single)?;
+    events.push(event);
+    Ok((view, events))
+}
+
+/// A text of a report's facts, under its heading.
+fn part(heading: &str, facts: &Value, name: &str) -> [String; 2] {
+    let text = facts.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = text.replace('\n', "\n  ");
+    [heading.to_owned(), format!("  {text}")]
+}
+
 /// Reports a case to the system officer; what `texts` leaves empty is as the feeds have it (4.3(3)).
 ///
 /// # Errors
 /// [`CommandError`].
-pub async fn report(
-    caller: &Caller,
-    number: i64,
-    texts: Report,
-    by: impl Commit,
-) -> Result<View, CommandError> {
+pub async fn report(caller: &Caller, number: i64, texts: Report) -> Result<View, CommandError> {
     let given = format!("vuln report {number}");
-    let change = caller.change_by(by, &given, ADMINISTRATORS, move |tx, me| {
+    let change = caller.change(&given, ADMINISTRATORS, move |tx, me| {
         let now = tx.now();
         let whole = Whole::find(tx, number, now)?;
         if whole.state() == Some(Step::Closed) {
@@ -132,9 +154,36 @@ pub async fn report(
             "remedy": filled("the remedy", texts.remedy, remedy)?,
             "exploit": filled("the exploit", texts.exploit, found.exploit)?,
         });
-        step(tx, me, &whole, Step::Reported, &facts, false)
+        let mut lines = about(&whole);
+        lines.extend(part("原因 / Cause", &facts, "cause"));
+        lines.extend(part("影響の及ぶ範囲 / Scope", &facts, "scope"));
+        lines.extend(part("対策 / Remedy", &facts, "remedy"));
+        lines.extend(part("攻撃手段の流通 / Exploits", &facts, "exploit"));
+        lines.push(String::new());
+        lines.push(format!("報告者 / Reported by: {}", me.name));
+        lines.push(format!("対策計画 / The plan: kakitome vuln plan {number}"));
+        let title = "脆弱性の報告(4.3(3)) / A vulnerability is reported";
+        let of = (Step::Reported, facts, false);
+        reported(tx, me, &whole, of, (title, &lines))
     });
     caller.run(&given, change).await
+}
+
+/// What a case is about, for a report.
+fn about(whole: &Whole) -> Vec<String> {
+    let mut lines = vec![
+        format!("案件 / Case: {} ({})", whole.case.number, whole.case.id),
+        format!("題名 / Title: {}", whole.title()),
+        "対象 / Software".to_owned(),
+    ];
+    lines.extend(
+        whole
+            .touched
+            .iter()
+            .map(|one| format!("- {}", one.software)),
+    );
+    lines.push(String::new());
+    lines
 }
 
 /// Writes a version of the plan: the last one with the answers that `answers` has (8.3(4)). Approval and order of an older version end.
@@ -290,6 +339,11 @@ pub async fn execute(caller: &Caller, number: i64, done: Execution) -> Result<Vi
                 )));
             }
             let single = second(tx, me, &whole, &[Step::Ordered, Step::Approved], &permitted)?;
+            let tested = match test {
+                Some(true) => "合格 / passed",
+                Some(false) => "不合格 / failed",
+                None => "なし / none",
+            };
             let facts = json!({
                 "source": words("the source", &done.source, 1)?,
                 "sha256": done.found,
@@ -297,7 +351,18 @@ pub async fn execute(caller: &Caller, number: i64, done: Execution) -> Result<Vi
                 "octets": done.octets,
                 "note": words("the note", &done.note, 0)?,
             });
-            step(tx, me, &whole, Step::Executed, &facts, single)
+            let mut lines = about(&whole);
+            lines.extend(part("入手先 / Source", &facts, "source"));
+            lines.extend(part("ファイル / File", &facts, "file"));
+            lines.extend(part("SHA-256", &facts, "sha256"));
+            lines.extend(part("実施内容 / What was done", &facts, "note"));
+            lines.push(format!("テスト / Test: {tested}"));
+            lines.push(String::new());
+            lines.push(format!("実施者 / Carried out by: {}", me.name));
+            lines.push(format!("確認 / To verify it: kakitome vuln verify {number}"));
+            let title = "脆弱性対策の実施(4.3(5)) / What was ordered about a vulnerability is done";
+            let of = (Step::Executed, facts, single);
+            reported(tx, me, &whole, of, (title, &lines))
         })
         .await
 }
@@ -402,7 +467,7 @@ pub async fn close(
     caller.run(&given, change).await
 }
 
-/// Lets a case be until a day.
+/// Lets a case be until a day, once it was reported, and by another person than the one who reported it.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -413,11 +478,18 @@ pub async fn except(
     reason: String,
 ) -> Result<View, CommandError> {
     let given = format!("vuln except {number} --until {until}");
+    let permitted = caller.single_person();
     let change = caller.change(&given, OFFICERS, move |tx, me| {
         let now = tx.now();
         let whole = Whole::find(tx, number, now)?;
-        if whole.state() == Some(Step::Closed) {
-            return Err(state(format!("case {number} is closed")));
+        match whole.state() {
+            Some(Step::Closed) => return Err(state(format!("case {number} is closed"))),
+            None => {
+                return Err(state(format!(
+                    "case {number} was not reported yet: `vuln report {number}`"
+                )));
+            }
+            Some(_) => {}
         }
         let most = now.checked_add(MOST_EXCEPTION).unwrap_or(Timestamp::MAX);
         if until <= now || until > most {
@@ -427,7 +499,8 @@ pub async fn except(
         }
         let facts =
             json!({ "until": until.to_string(), "reason": words("the reason", &reason, 1)? });
-        step(tx, me, &whole, Step::Excepted, &facts, false)
+        let single = second(tx, me, &whole, &[Step::Reported], &permitted)?;
+        step(tx, me, &whole, Step::Excepted, &facts, single)
     });
     caller.run(&given, change).await
 }

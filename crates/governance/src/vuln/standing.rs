@@ -46,6 +46,8 @@ pub struct Standing {
     pub lapsed: Vec<(i64, Timestamp)>,
     /// Open cases, not excepted, that are known to be exploited.
     pub exploited: Vec<i64>,
+    /// Those that are excepted and known to be exploited.
+    pub exploited_excepted: Vec<i64>,
     /// Cases of what is known to be exploited, opened within a year, of which nobody decided whether officers elsewhere are told: number
     /// and when it was opened (8.3(6)).
     pub unshared: Vec<(i64, Timestamp)>,
@@ -65,6 +67,26 @@ fn made(published: &str) -> Option<Timestamp> {
     at.to_zoned(jiff::tz::TimeZone::UTC)
         .ok()
         .map(|at| at.timestamp())
+}
+
+/// Why a feed cannot be relied on: it was not read for too long, or since a check's time and the last try failed; there was nothing in it;
+/// it is old by its own word.
+fn trouble(feed: &table::Feed, feeds: &Feeds, now: Timestamp) -> Option<String> {
+    let age = feed.good_at.map(|at| now.duration_since(at));
+    let is_beyond = |most| age.is_none_or(|age| age > most);
+    if !feed.failed.is_empty() && is_beyond(feeds.every) {
+        return Some(feed.failed.clone());
+    }
+    if is_beyond(feeds.most_age) {
+        return Some("it was not read for too long".to_owned());
+    }
+    if feed.records == 0 && feed.skipped == 0 {
+        return Some("there was no record in it".to_owned());
+    }
+    let made = made(&feed.published);
+    let stale = made.zip(feeds.most_published);
+    let stale = stale.is_some_and(|(at, most)| now.duration_since(at) > most);
+    stale.then(|| format!("the newest in it is of {}", feed.published))
 }
 
 /// How it stands at `now`. `feeds` are those that the settings have; each is red that was not read in time, or that was read, but had
@@ -91,19 +113,9 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
     for name in &feeds.names {
         let feed = known.iter().find(|feed| feed.name == *name);
         let good_at = feed.and_then(|feed| feed.good_at);
-        let is_old = good_at.is_none_or(|at| now.duration_since(at) > feeds.most_age);
         let trouble = match feed {
             None => Some("it was never read".to_owned()),
-            Some(feed) if is_old => Some(match feed.failed.as_str() {
-                "" => "it was not read for too long".to_owned(),
-                failed => failed.to_owned(),
-            }),
-            Some(feed) => {
-                let made = made(&feed.published);
-                let stale = made.zip(feeds.most_published);
-                let stale = stale.is_some_and(|(at, most)| now.duration_since(at) > most);
-                stale.then(|| format!("the newest in it is of {}", feed.published))
-            }
+            Some(feed) => trouble(feed, feeds, now),
         };
         standing.feeds.push(FeedStanding {
             name: name.clone(),
@@ -132,6 +144,9 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
         };
         if let Some(until) = whole.excepted_until() {
             standing.excepted.push((case.number, until));
+            if whole.exploited.is_some() {
+                standing.exploited_excepted.push(case.number);
+            }
             continue;
         }
         if let Some(until) = whole.lapsed_at() {

@@ -5,7 +5,7 @@ use governance::{
     facts::{Facts, Scanning},
 };
 
-use super::fail;
+use super::{could_not_tell, fail};
 
 /// How a check is broken.
 pub enum Break {
@@ -47,6 +47,41 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
         (
             "probe-commands",
             (Told(|facts| fail(facts, "smtp commands.vrfy")), red),
+        ),
+        (
+            "probe-relay",
+            (
+                Told(|facts| could_not_tell(facts, "smtp relay.plain")),
+                State::Unknown,
+            ),
+        ),
+        (
+            "probe-login-retrieval",
+            (
+                Told(|facts| could_not_tell(facts, "imaps login.anonymous")),
+                State::Unknown,
+            ),
+        ),
+        // A listener that the probe was not at.
+        (
+            "probe-login-submission",
+            (
+                Told(|facts| {
+                    let probe = facts.probe.as_mut().unwrap();
+                    probe.listeners.retain(|name| name != "submissions");
+                }),
+                State::Unknown,
+            ),
+        ),
+        (
+            "own-domains-only",
+            (
+                Told(|facts| {
+                    let probe = facts.probe.as_mut().unwrap();
+                    probe.unreached.push("smtp: it is refused".to_owned());
+                }),
+                State::Unknown,
+            ),
         ),
         (
             "probe-login-retrieval",
@@ -257,7 +292,27 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
             (
                 Days(
                     15,
-                    "UPDATE orders SET state = 'approved', issued_at = 1, expires_at = NULL",
+                    // That it has expired meanwhile ends nothing.
+                    "INSERT INTO orders (number, kind, for_person, details, issued_by, issued_at, approved_by, approved_at, expires_at, state) SELECT 99, 'issue', id, '{}', id, 1, id, 1, 2, 'approved' FROM person WHERE name = 'deputy'",
+                ),
+                red,
+            ),
+        ),
+        (
+            "arrival",
+            (
+                Rows(
+                    "INSERT INTO person (id, name, full_name, state, added_at) VALUES (99, 'hana', '', 'active', 1); INSERT INTO arrival (person, noted_by, noted_at) SELECT 99, MIN(id), (SELECT MAX(at) FROM event) FROM person",
+                ),
+                State::Pending,
+            ),
+        ),
+        (
+            "arrival",
+            (
+                Days(
+                    15,
+                    "INSERT INTO person (id, name, full_name, state, added_at) VALUES (99, 'hana', '', 'active', 1); INSERT INTO arrival (person, noted_by, noted_at) SELECT 99, MIN(id), (SELECT MAX(at) FROM event) FROM person",
                 ),
                 red,
             ),

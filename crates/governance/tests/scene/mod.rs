@@ -122,6 +122,11 @@ pub fn fail(facts: &mut Facts, check: &str) {
     facts.probe.as_mut().unwrap().failed.push(check.to_owned());
 }
 
+pub fn could_not_tell(facts: &mut Facts, check: &str) {
+    let probe = facts.probe.as_mut().unwrap();
+    probe.could_not_tell.push(check.to_owned());
+}
+
 /// Two people with accounts, who know of the records and were handed their letters.
 pub async fn peopled() -> Site {
     let site = Site::open().await;

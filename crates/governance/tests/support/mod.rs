@@ -40,6 +40,17 @@ pub fn rules() -> Rules {
     }
 }
 
+/// What a whole site serves.
+pub const SERVICES: [&str; 7] = [
+    "smtp",
+    "submission",
+    "submissions",
+    "imap",
+    "imaps",
+    "pop3",
+    "pop3s",
+];
+
 /// Facts of a server on which all is well now.
 pub fn good(site: &Site) -> Facts {
     let now = site.store.now();
@@ -73,9 +84,12 @@ pub fn good(site: &Site) -> Facts {
         null_sender_transactions: 20,
         smtp_connections: 1000,
         expire_after: SignedDuration::from_hours(5 * 24),
+        listening: SERVICES.map(str::to_owned).into(),
         probe: Some(Probe {
             at: now,
+            listeners: SERVICES.map(str::to_owned).into(),
             failed: Vec::new(),
+            could_not_tell: Vec::new(),
             unreached: Vec::new(),
         }),
         probed_daily: true,
@@ -86,7 +100,8 @@ pub fn good(site: &Site) -> Facts {
         }),
         feeds: Feeds {
             names: vec!["rustsec".to_owned()],
-            most_age: SignedDuration::from_hours(48),
+            every: SignedDuration::from_hours(24),
+            most_age: SignedDuration::from_hours(36),
             most_published: None,
         },
         ..Facts::default()

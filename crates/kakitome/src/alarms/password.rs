@@ -17,7 +17,7 @@ pub(crate) async fn analyse(
     found: &IncidentView,
 ) -> Result<Vec<Address>, store::Error> {
     let usage = usage::gather(site, found).await?;
-    let text = report(found, &usage, Language::Ja);
+    let text = report(found, &usage, Language::Ja, &site.settings().zone());
     let digest = trail::volume::hex(&trail::merkle::sha256(&[text.as_bytes()]));
     let officers = site.directory.addresses_of(found.officer).await?;
     let message = Notice {
@@ -39,8 +39,12 @@ pub(crate) async fn analyse(
 }
 
 /// The report to the security officer (clause 4.1(1)d).
-pub(super) fn report(found: &IncidentView, usage: &Usage, language: Language) -> String {
-    let zone = TimeZone::system();
+pub(super) fn report(
+    found: &IncidentView,
+    usage: &Usage,
+    language: Language,
+    zone: &TimeZone,
+) -> String {
     let time = |at: jiff::Timestamp| {
         at.to_zoned(zone.clone())
             .strftime("%Y-%m-%d %H:%M %Z")
@@ -75,5 +79,5 @@ pub(super) fn report(found: &IncidentView, usage: &Usage, language: Language) ->
             found.number
         ),
     };
-    head + &usage.text(language, &zone)
+    head + &usage.text(language, zone)
 }

@@ -24,7 +24,7 @@ pub(super) async fn tell_owner(site: &Site, found: &IncidentView) -> Result<(), 
     if found.steps.iter().any(|taken| taken.step == step) {
         return Ok(());
     }
-    let zone = TimeZone::system();
+    let zone = site.settings().zone();
     let message = Notice {
         to: Address::parse(&found.identifier).into_iter().collect(),
         subject: "[Kakitome] 送信の保留について / Your mail is held".to_owned(),

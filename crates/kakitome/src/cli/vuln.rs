@@ -121,6 +121,9 @@ pub(crate) enum VulnCommand {
 /// `vuln import`
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
+    /// A file on the server's machine, or an address: https://…
+    #[arg(requires = "format", conflicts_with_all = ["file", "url"])]
+    pub(crate) from: Option<String>,
     /// A file on the server's machine
     #[arg(long, requires = "format", conflicts_with = "url")]
     pub(crate) file: Option<PathBuf>,

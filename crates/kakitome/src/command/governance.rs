@@ -107,6 +107,12 @@ pub(super) async fn clauses(
                 );
                 answer.item(&row).await?;
             }
+            if evidence.left_out > 0 {
+                let left = evidence.left_out;
+                answer
+                    .note(format!("{left} earlier events are not shown: `clause evidence {id} --to DIRECTORY` writes all of them, with proofs."))
+                    .await;
+            }
             Ok(())
         }
     }

@@ -275,7 +275,14 @@ async fn report(
         .detail("identifier", found.identifier.as_str());
     site.record(reading).await?;
     let usage = usage::gather(site, &found).await?;
-    answer.note(alarms::report(&found, &usage, language)).await;
+    answer
+        .note(alarms::report(
+            &found,
+            &usage,
+            language,
+            &site.settings().zone(),
+        ))
+        .await;
     answer
         .row(&json!({ "number": number, "identifier": found.identifier, "usage": usage }))
         .await

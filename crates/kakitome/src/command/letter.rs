@@ -65,10 +65,11 @@ pub(crate) async fn make(
         "en" => Language::En,
         _ => Language::Ja,
     };
-    let host = site.settings().server.hostname.get_ref().clone();
+    let settings = site.settings();
+    let (host, zone) = (settings.server.hostname.get_ref().clone(), settings.zone());
     let print = |facts: &letter::Facts, password: &str| {
         opened(password);
-        crate::letter::draw(facts, password, &host, language)
+        crate::letter::draw(facts, password, &host, language, &zone)
     };
     let mut written = false;
     let keep = |bytes: &[u8]| {

@@ -1,18 +1,28 @@
 //! `regulation`: the site's own regulation as documents.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
 use ::regulation::{Catalogue, Decided, Document, Language, Regulation, SiteFacts, oscal};
 use directory::{
     Role,
-    command::{Caller, CommandError, person},
+    command::{
+        Caller, CommandError,
+        person::{self, PersonView},
+    },
 };
+use governance::{clause::ClauseView, expert::ExpertView, fault::Correction};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use trail::{By, Event, Kind};
 
 use super::{Answer, Failure, audit::verify::must_be_absolute};
-use crate::{cli::RegulationCommand, files, governing, own_regulation, site::Site};
+use crate::{
+    cli::RegulationCommand,
+    files::{self, Claimed},
+    governing, own_regulation,
+    site::Site,
+};
 
 /// Who may read it may also pass it on: it names officers and tells what is not in order.
 const MODE: u32 = 0o640;
@@ -59,20 +69,48 @@ pub(super) async fn gathered(site: &Site) -> Result<(Arc<Regulation>, SiteFacts)
         governing::gather(site).await,
         site.world.now(),
     );
-    let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
-        let clauses = governance::clause::states(snapshot, &rules, &facts, now)?;
-        let corrections = governance::fault::corrections(snapshot, &rules, None)?;
-        let experts = governance::expert::all(snapshot, &rules, now)?;
-        Ok((person::everybody(snapshot)?, clauses, corrections, experts))
-    };
-    let (people, clauses, corrections, experts) = site.store.read(read).await?;
-    Ok(own_regulation::of(
-        site,
-        &people,
-        &clauses,
-        corrections,
-        &experts,
-    ))
+    let read = move |snapshot: &mut store::Snapshot<'_>| Seen::read(snapshot, &rules, &facts, now);
+    Ok(site.store.read(read).await?.told(site))
+}
+
+/// What one view of the store has for the site's regulation.
+pub(super) struct Seen {
+    people: Vec<PersonView>,
+    clauses: BTreeMap<String, ClauseView>,
+    corrections: Vec<Correction>,
+    experts: Vec<ExpertView>,
+    at: Timestamp,
+}
+
+impl Seen {
+    /// Reads it.
+    pub(super) fn read(
+        snapshot: &mut store::Snapshot<'_>,
+        rules: &governance::Rules,
+        facts: &governance::facts::Facts,
+        now: Timestamp,
+    ) -> Result<Self, CommandError> {
+        Ok(Self {
+            clauses: governance::clause::states(snapshot, rules, facts, now)?,
+            corrections: governance::fault::corrections(snapshot, rules, None)?,
+            experts: governance::expert::all(snapshot, rules, now)?,
+            people: person::everybody(snapshot)?,
+            at: now,
+        })
+    }
+
+    /// The regulation in force, and the facts for its documents.
+    pub(super) fn told(self, site: &Site) -> (Arc<Regulation>, SiteFacts) {
+        let (regulation, mut facts) = own_regulation::of(
+            site,
+            &self.people,
+            &self.clauses,
+            self.corrections,
+            &self.experts,
+        );
+        facts.at = self.at;
+        (regulation, facts)
+    }
 }
 
 async fn show(site: &Site, caller: &Caller, answer: &mut Answer) -> Result<(), Failure> {
@@ -154,15 +192,22 @@ async fn render(
                 _ => document.html().into_bytes(),
             };
             let sha256 = digest(&bytes);
-            if let Some(to) = to {
-                files::write_new(to, &bytes, MODE).map_err(|error| at(to, &error))?;
-            }
+            let claimed = match to {
+                Some(to) => Some(Claimed::new(to, MODE).map_err(|error| at(to, &error))?),
+                None => None,
+            };
             let event = event(Kind::RegulationRendered, &by, to, &regulation, &facts)
                 .detail("language", lang)
                 .detail("format", format)
                 .detail("bytes", bytes.len())
                 .detail("sha256", sha256.as_str());
+            // What is not on record is not given out.
             commit(site, &me, words, event).await?;
+            if let Some(claimed) = claimed {
+                claimed
+                    .fill(&bytes)
+                    .map_err(|(to, error)| at(&to, &error))?;
+            }
             let row = json!({
                 "file": to.map(|to| to.display().to_string()),
                 "edition": facts.edition,
@@ -197,7 +242,7 @@ async fn export(
                     .create(to)
                     .map_err(|error| at(to, &error))?;
             }
-            let (mut rows, mut told) = (Vec::new(), Vec::new());
+            let (mut rows, mut told, mut whole) = (Vec::new(), Vec::new(), Vec::new());
             for document in documents {
                 let mut text = serde_json::to_vec_pretty(&document.json)
                     .map_err(|error| CommandError::Argument(error.to_string()))?;
@@ -206,8 +251,7 @@ async fn export(
                 told.push(row.clone());
                 match to {
                     Some(to) => {
-                        let file = to.join(&document.file);
-                        files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
+                        whole.push((to.join(&document.file), text));
                         rows.push(row);
                     }
                     None => rows.push(document.json),
@@ -217,6 +261,9 @@ async fn export(
                 .detail("format", format)
                 .detail("files", told);
             commit(site, &me, words, event).await?;
+            for (file, text) in whole {
+                files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
+            }
             Ok(rows)
         })
         .await

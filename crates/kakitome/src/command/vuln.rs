@@ -83,7 +83,7 @@ pub(super) async fn run(
             result,
             note,
         } => act::test(caller, number, result == TestResult::Passed, note).await?,
-        VulnCommand::Execute(words) => execute(caller, words).await?,
+        VulnCommand::Execute(words) => execute(site, caller, words).await?,
         VulnCommand::Verify { number } => {
             // Recorded with what comes of it.
             let words = format!("vuln verify {number}");
@@ -149,7 +149,13 @@ async fn import(
     words: ImportArgs,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let feeds = match (words.format, words.file, words.url) {
+    let (mut file, mut url) = (words.file, words.url);
+    match words.from {
+        Some(from) if from.contains("://") => url = Some(from),
+        Some(from) => file = Some(from.into()),
+        None => {}
+    }
+    let feeds = match (words.format, file, url) {
         (Some(format), Some(file), _) => vec![(words.name, format, Source::File(file))],
         (Some(format), None, Some(url)) => {
             transfer::fetch::check(&url).map_err(Failure::Words)?;
@@ -157,7 +163,7 @@ async fn import(
         }
         (Some(_), None, None) => {
             return Err(Failure::Words(
-                "name the --file or the --url of the feed".to_owned(),
+                "name the file or the URL of the feed".to_owned(),
             ));
         }
         (None, ..) => {
@@ -201,23 +207,16 @@ async fn report(site: &Site, caller: &Caller, words: VulnReportArgs) -> Result<V
         remedy,
         exploit,
     } = words;
-    let message = Notice {
-        to: site.directory.addresses_of(Role::SystemOfficer).await?,
-        subject: format!("[Kakitome] 脆弱性の報告 / a vulnerability is reported: {number}"),
-        text: format!(
-            "システム管理者が脆弱性(案件 {number})を報告しました(規程 4.3(3))。\n\
-             内容: kakitome vuln show {number}\n対策計画(規程 8.3(4)): kakitome vuln plan {number}\n\n\
-             The administrator has reported case {number} of vulnerability (clause 4.3(3)).\n\
-             The report: kakitome vuln show {number}\nYour plan (clause 8.3(4)): kakitome vuln plan {number}\n"
-        ),
-    };
     let texts = Report {
         cause,
         scope,
         remedy,
         exploit,
     };
-    Ok(act::report(caller, number, texts, Telling::new(site, message)).await?)
+    let view = act::report(caller, number, texts).await?;
+    // It is sent with the other reports.
+    site.look_at_clauses.notify_one();
+    Ok(view)
 }
 
 async fn plan(caller: &Caller, words: PlanArgs) -> Result<View, Failure> {
@@ -254,7 +253,7 @@ async fn order(site: &Site, caller: &Caller, number: i64) -> Result<View, Failur
     Ok(act::order(caller, number, Telling::new(site, message)).await?)
 }
 
-async fn execute(caller: &Caller, words: ExecuteArgs) -> Result<View, Failure> {
+async fn execute(site: &Site, caller: &Caller, words: ExecuteArgs) -> Result<View, Failure> {
     // A file is opened for nobody who may not record this.
     let given = format!("vuln execute {}", words.number);
     caller
@@ -276,7 +275,9 @@ async fn execute(caller: &Caller, words: ExecuteArgs) -> Result<View, Failure> {
         octets,
         note: words.note,
     };
-    Ok(act::execute(caller, words.number, done).await?)
+    let view = act::execute(caller, words.number, done).await?;
+    site.look_at_clauses.notify_one();
+    Ok(view)
 }
 
 async fn export(

@@ -6,6 +6,7 @@ use governance::facts::{Canary, Disk, Facts, Probe, Scanning};
 use malware::Scanners;
 
 use crate::{
+    probing::own,
     settings::{Role, Service, Settings},
     site::Site,
     traffic, vulnerabilities,
@@ -51,9 +52,12 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         null_sender_transactions: settings.null_sender_transactions(),
         smtp_connections: settings.smtp_connections(),
         expire_after: settings.expire_after(),
+        listening: listening(&settings),
         probe: site.probed.lock().clone().map(|last| Probe {
             at: last.at,
+            listeners: last.listeners,
             failed: last.failed,
+            could_not_tell: last.could_not_tell,
             unreached: last.unreached,
         }),
         probed_daily: settings.probe.daily.0.is_some(),
@@ -62,8 +66,21 @@ pub(crate) async fn gather(site: &Site) -> Facts {
         traffic: Some(traffic::options(site)),
         feeds: vulnerabilities::watched(site),
         terms: settings.checks.terms(),
+        analysis: settings.audit.analysis.thresholds(),
         clock_behind: u64::try_from(site.store.clock_behind().as_secs()).unwrap_or_default(),
     }
+}
+
+/// Services that the settings have, of those that a probe can look at; each once.
+fn listening(settings: &Settings) -> Vec<String> {
+    let services = settings.services().into_iter().map(|(service, _)| service);
+    let mut names: Vec<String> = services
+        .filter(|service| own::spoken(*service).is_some())
+        .map(|service| service.name().to_owned())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn scanning(site: &Site, settings: &Settings) -> Scanning {

@@ -6,6 +6,7 @@ mod post;
 use std::{sync::Arc, time::Duration};
 
 use governance::{incident, look, remind, report};
+use message::Address;
 use regulation::Text;
 use store::Tx;
 use transfer::notice::{self, Notice};
@@ -70,8 +71,8 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
         let versions = post::versions(site, to, &reminder.subject, &reminder.text).await?;
         let task = reminder.task;
         let work = move |tx: &mut Tx<'_>, told: &[_]| remind::note(tx, &reminder, told);
-        let ((), told) = notice::send_versions(&site.transfer, versions, work).await?;
-        if told.is_empty() {
+        let sent = notice::send_versions(&site.transfer, versions, work).await;
+        if is_untold(sent)? {
             tracing::warn!(
                 task,
                 "a task waits, and nobody who owes it has a mailbox here: `kakitome task list`"
@@ -87,18 +88,36 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
         };
         let number = late.incident;
         let work = move |tx: &mut Tx<'_>, told: &[_]| incident::note_late(tx, &late, told);
-        let ((), told) = notice::send(&site.transfer, message, work).await?;
-        if told.is_empty() {
+        let sent = notice::send(&site.transfer, message, work).await;
+        if is_untold(sent)? {
             tracing::warn!(
                 incident = number,
                 "steps of an incident are late, and nobody who may take them has a mailbox here: `kakitome incident show`"
             );
         }
     }
+    send_reports(site).await?;
+    tell_again(site).await
+}
+
+/// Whether nobody was told; `false` too, if somebody else told of it meanwhile.
+fn is_untold(sent: Result<((), Vec<Address>), store::Error>) -> Result<bool, store::Error> {
+    match sent {
+        Ok(((), told)) => Ok(told.is_empty()),
+        Err(store::Error::NotFound(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sends reports that were not sent. One that nobody can be sent is tried again each time: somebody may have got a mailbox.
+async fn send_reports(site: &Site) -> Result<(), store::Error> {
     let unsent = site.store.read(|snapshot| report::unsent(snapshot)).await?;
     for report in unsent {
         let number = report.number;
         let to = post::holders(site, &[report.to]).await?;
+        if to.is_empty() && report.untold {
+            continue;
+        }
         let title = &report.title;
         let subject = Text::new(
             format!("[Kakitome] 報告書 {number}: {title}"),
@@ -113,9 +132,44 @@ async fn tell(site: &Site) -> Result<(), store::Error> {
         let versions = post::reports(site, to, &subject, &text).await?;
         let to = report.to;
         let work = move |tx: &mut Tx<'_>, told: &[_]| report::note_sent(tx, number, to, told);
-        let ((), told) = notice::send_versions(&site.transfer, versions, work).await?;
-        if told.is_empty() {
+        let sent = notice::send_versions(&site.transfer, versions, work).await;
+        if is_untold(sent)? {
             tracing::warn!(report = number, role = %to, "a report was made, and nobody of its role has a mailbox here: `kakitome report show`");
+        }
+    }
+    Ok(())
+}
+
+/// Tells again of reports that nobody has acknowledged, after a week, and those above after two.
+async fn tell_again(site: &Site) -> Result<(), store::Error> {
+    let now = site.world.now();
+    let waiting = site
+        .store
+        .read(move |snapshot| report::unacknowledged(snapshot, now))
+        .await?;
+    for report in waiting {
+        let (number, title) = (report.number, &report.title);
+        let to = post::holders(site, &report.roles).await?;
+        let day = site.rules().calendar.date(report.made_at);
+        let subject = Text::new(
+            format!("[Kakitome] 報告書 {number} がまだ確認されていません: {title}"),
+            format!("[Kakitome] nobody has acknowledged report {number}: {title}"),
+        );
+        let commands = format!(
+            "kakitome -C DIR report show {number}\nkakitome -C DIR report acknowledge {number}\n"
+        );
+        let text = Text::new(
+            format!("{day} の報告書 {number} がまだ確認されていません。\n{title}\n\n{commands}"),
+            format!("Report {number} of {day} was not acknowledged yet.\n{title}\n\n{commands}"),
+        );
+        let versions = post::versions(site, to, &subject, &text).await?;
+        let work = move |tx: &mut Tx<'_>, told: &[_]| report::note_reminded(tx, &report, told);
+        let sent = notice::send_versions(&site.transfer, versions, work).await;
+        if is_untold(sent)? {
+            tracing::warn!(
+                report = number,
+                "nobody has acknowledged a report, and nobody who is to be told of that has a mailbox here: `kakitome report show`"
+            );
         }
     }
     Ok(())

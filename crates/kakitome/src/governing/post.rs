@@ -109,7 +109,7 @@ async fn tell_decision(site: &Site, to_tell: ToTell) -> Result<(), Error> {
             to.push(user.clone());
         }
     }
-    let (subject, text) = decided(&to_tell.decision);
+    let (subject, text) = decided(&to_tell.decision, &site.settings().zone());
     let versions = versions(site, to, &subject, &text).await?;
     let identifier = to_tell.decision.identifier.clone();
     let has_administrators = !to_tell.administrators.is_empty();
@@ -125,13 +125,13 @@ async fn tell_decision(site: &Site, to_tell: ToTell) -> Result<(), Error> {
 }
 
 /// What was decided, in words.
-fn decided(decision: &sharing::Decision) -> (Text, Text) {
+fn decided(decision: &sharing::Decision, zone: &TimeZone) -> (Text, Text) {
     let identifier = &decision.identifier;
     let order = decision
         .order
         .map_or_else(|| "-".to_owned(), |order| order.to_string());
     let day = decision.review_at.map_or_else(String::new, |at| {
-        let day = at.to_zoned(TimeZone::system());
+        let day = at.to_zoned(zone.clone());
         day.strftime("%Y-%m-%d").to_string()
     });
     let users = decision.users.join(", ");

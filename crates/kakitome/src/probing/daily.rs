@@ -38,7 +38,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         let since = last.as_ref().map_or(site.started, |last| last.at);
         let now = site.world.now();
         let due = site.settings().probe.daily.0;
-        if !due.is_some_and(|time| is_due(time, since, now, &TimeZone::system())) {
+        if !due.is_some_and(|time| is_due(time, since, now, &site.settings().zone())) {
             continue;
         }
         let server = Actor::System.into();
@@ -117,7 +117,9 @@ fn told(recorded: &Recorded) -> Last {
     };
     Last {
         at: recorded.at,
+        listeners: list("listeners"),
         failed: list("failed"),
+        could_not_tell: list("could-not-tell"),
         unreached: list("unreached"),
     }
 }

@@ -28,8 +28,12 @@ const MOST_IDS: usize = 500;
 pub(crate) struct Last {
     /// When.
     pub(crate) at: Timestamp,
+    /// The listeners that were probed, or could not be.
+    pub(crate) listeners: Vec<String>,
     /// What failed: listener and check.
     pub(crate) failed: Vec<String>,
+    /// What came to no end that says anything, in the same form.
+    pub(crate) could_not_tell: Vec<String>,
     /// Listeners that could not be probed.
     pub(crate) unreached: Vec<String>,
 }
@@ -101,8 +105,11 @@ async fn plans(site: &Site, only: &[Family], mark: &str) -> Result<Plans, OwnErr
         .domains
         .first()
         .map(|keys| keys.name.get_ref().clone());
-    let recipient = known_address(site, domain.as_deref()).await?;
     let sink = sink(site, domain.as_deref());
+    // Without one that is taken, refusals could be this client's alone.
+    let recipient = known_address(site, domain.as_deref()).await?;
+    let thrown_away = sink.as_ref().map(|(address, _)| address.to_string());
+    let recipient = recipient.or(thrown_away);
     let mut plans: Vec<(String, Plan)> = Vec::new();
     let listeners = site.listeners();
     for (service, address) in listeners.iter().copied() {
@@ -148,7 +155,7 @@ fn outside(own: Option<&str>) -> &'static str {
     }
 }
 
-fn spoken(service: Service) -> Option<(Protocol, Tls)> {
+pub(crate) fn spoken(service: Service) -> Option<(Protocol, Tls)> {
     Some(match service {
         Service::Smtp => (Protocol::Smtp, Tls::AsUsual),
         Service::Submission => (Protocol::Submission, Tls::AsUsual),
@@ -231,19 +238,20 @@ async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result
             Some(format!("{}: {why}", probed.service))
         })
         .collect();
-    let listeners: Vec<&str> = all.iter().map(|probed| probed.service.as_str()).collect();
+    let listeners: Vec<String> = all.iter().map(|probed| probed.service.clone()).collect();
     let failed = with(Verdict::Fail);
+    let could_not_tell = with(Verdict::CouldNotTell);
     let mut event = by
         .event(Kind::ProbeDone)
         .outcome(match failed.is_empty() && unreached.is_empty() {
             true => Outcome::Success,
             false => Outcome::Failure,
         })
-        .detail("listeners", listeners)
+        .detail("listeners", listeners.clone())
         .detail("passed", count(Verdict::Pass))
         .detail("failed", failed.clone())
         .detail("warned", with(Verdict::Warn))
-        .detail("could-not-tell", with(Verdict::CouldNotTell))
+        .detail("could-not-tell", could_not_tell.clone())
         .detail("unreached", unreached.clone());
     if !only.is_empty() {
         let names: Vec<&str> = only.iter().map(|family| family.as_str()).collect();
@@ -265,7 +273,9 @@ async fn record(site: &Site, by: &By, only: &[Family], all: &[Probed]) -> Result
     metrics::gauge!("kakitome_probe_time_seconds").set(at.as_duration().as_secs_f64());
     *site.probed.lock() = Some(Last {
         at,
+        listeners,
         failed,
+        could_not_tell,
         unreached,
     });
     Ok(())

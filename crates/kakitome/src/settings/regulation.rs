@@ -136,6 +136,14 @@ impl Settings {
             })
     }
 
+    /// The site's time zone, by which it does what comes round, and tells of times.
+    pub(crate) fn zone(&self) -> TimeZone {
+        let named = self.regulation.time_zone.as_ref();
+        // It was looked at when the settings were read.
+        let zone = named.and_then(|name| TimeZone::get(name.get_ref()).ok());
+        zone.unwrap_or_else(TimeZone::system)
+    }
+
     /// The regulation of the site in `directory` at work.
     ///
     /// # Errors
@@ -143,14 +151,12 @@ impl Settings {
     pub(crate) fn rules(&self, directory: &Path) -> Result<Rules, String> {
         let regulation = load(directory)?;
         let choices = self.choices(&regulation)?;
-        let zone = self.regulation.time_zone.as_ref();
-        let zone = zone.and_then(|name| TimeZone::get(name.get_ref()).ok());
         let workflows = Workflow::built_in().map_err(|error| error.to_string())?;
         Ok(Rules {
             regulation: Arc::new(regulation),
             choices: Arc::new(choices),
             calendar: Calendar {
-                zone: zone.unwrap_or_else(TimeZone::system),
+                zone: self.zone(),
                 year_begins: *self.regulation.year_begins.get_ref(),
                 working_days: (self.regulation.due_on_working_days)
                     .then(|| self.traffic.calendar()),

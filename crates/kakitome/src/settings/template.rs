@@ -387,7 +387,7 @@ unauthenticated_networks = []
 
 [vulnerabilities]                 # clauses 4.3, 8.3: software is listed and feeds are read each day, cases are opened
 # daily = \"05:10\"                 # when; false: never; default: never on a site that is on loopback alone
-# limit = \"3d\"                    # a feed that was not read within this time is red
+# limit = \"36h\"                   # a feed that was not read within this time is red; at most 12 hours more than the clause has it
 # feed_size = \"512MiB\"            # of one feed
 # feed_time = \"10m\"               # for fetching one feed
 # feed_unpacked = \"2GiB\"          # of all records of an archive together
@@ -396,7 +396,7 @@ unauthenticated_networks = []
 # feed_records = 1000000           # of one feed
 # stale_after = \"45d\"             # a feed whose newest record is older is red, though it was read: its mirror is not fed any more
 # ca_file = \"feeds-ca.pem\"        # roots that vouch for the feeds' hosts; default: the system's
-# dpkg_status = \"/var/lib/dpkg/status\"
+# dpkg_status = \"/var/lib/dpkg/status\"  # \"\": a system without dpkg; its packages are not listed
 # os_release = \"/etc/os-release\"
 # packages = [\"libc6\", \"unbound\"]  # packages of the system that the service rests on; default: its libraries, resolvers and scanners
 # Feeds, each with a url or a file; format: osv, cve, jvn, kev, epss. Default: RustSec, Debian, JVN, CISA KEV and EPSS from their publishers.

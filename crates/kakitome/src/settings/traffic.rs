@@ -169,7 +169,7 @@ impl TrafficKeys {
     }
 
     /// For the watch over traffic.
-    pub(crate) fn options(&self, own: Vec<String>) -> Options {
+    pub(crate) fn options(&self, own: Vec<String>, zone: TimeZone) -> Options {
         Options {
             rules: Rules {
                 times: f64::from(*self.times.get_ref()),
@@ -187,7 +187,7 @@ impl TrafficKeys {
                 },
             },
             calendar: self.calendar(),
-            zone: TimeZone::system(),
+            zone,
             weeks: *self.weeks.get_ref(),
             keep_hours: self.keep_hours.get_ref().0,
             keep_days: self.keep_days.get_ref().0,

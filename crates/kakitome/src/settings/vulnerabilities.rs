@@ -42,7 +42,7 @@ pub(crate) struct VulnerabilityKeys {
     pub(crate) stale_after: Time,
     /// PEM file of the roots that vouch for the feeds' hosts; relative to the site's directory. Default: the system's.
     pub(crate) ca_file: Option<PathBuf>,
-    /// Where dpkg keeps what is installed.
+    /// Where dpkg keeps what is installed; empty: the system has no dpkg, and its packages are not listed.
     pub(crate) dpkg_status: PathBuf,
     /// Where the system tells what it is.
     pub(crate) os_release: PathBuf,
@@ -95,7 +95,7 @@ impl Default for VulnerabilityKeys {
         let limits = Limits::default();
         Self {
             daily: None,
-            limit: Time::seconds(3 * 86_400),
+            limit: Time::seconds(36 * 3600),
             feed_size: Size::mebibytes(512),
             feed_time: Time::seconds(600),
             feed_unpacked: Size(limits.unpacked),

@@ -10,7 +10,7 @@ use governance::{
     facts::Feeds,
     vuln::{self, Standing, import::Imported, inventory::Listed},
 };
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use wire::Shutdown;
 
 pub(crate) use feed::{Source, import};
@@ -20,6 +20,8 @@ use crate::{probing::daily::is_due, settings::FeedKeys, site::Site};
 
 /// How often it is looked whether the time has come, and what is told as metrics is measured.
 const LOOK: Duration = Duration::from_secs(10);
+/// How often feeds have to be read where no clause says so.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long after a feed that could not be read it is tried again.
 const AGAIN: SignedDuration = SignedDuration::from_mins(60);
 
@@ -47,7 +49,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         let Some(time) = settings.vulnerabilities_daily() else {
             continue;
         };
-        let is_time = last.is_none_or(|last| is_due(time, last, now, &TimeZone::system()));
+        let is_time = last.is_none_or(|last| is_due(time, last, now, &settings.zone()));
         let feeds = match is_time {
             true => settings.vulnerabilities.feeds(),
             false if now.duration_since(again.1) >= AGAIN => std::mem::take(&mut again.0),
@@ -150,8 +152,10 @@ pub(crate) fn watched(site: &Site) -> Feeds {
     let time = |time: crate::settings::Time| {
         SignedDuration::try_from(time.0).unwrap_or(SignedDuration::MAX)
     };
+    let every = site.rules().interval("vulnerability-feeds");
     Feeds {
         names,
+        every: every.unwrap_or(A_DAY),
         most_age: time(keys.limit),
         most_published: Some(time(keys.stale_after)),
     }
@@ -219,6 +223,12 @@ pub(crate) fn attention(standing: &Standing, attention: &mut Vec<String>) {
         &standing.ordered,
         "wait to be carried out (clauses 4.3(4), 4.3(5))",
     );
+    if let Some(first) = standing.exploited_excepted.first() {
+        attention.push(format!(
+            "{} cases are known to be exploited and let be by an exception, the first is {first} (clause 4.3(4))",
+            standing.exploited_excepted.len()
+        ));
+    }
     if let Some(first) = standing.exploited.first() {
         attention.push(format!(
             "{} open cases are known to be exploited, the first is {first} (clause 4.3(3))",

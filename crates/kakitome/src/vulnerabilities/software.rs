@@ -56,6 +56,9 @@ pub(super) async fn look(site: &Site) -> Looks {
 }
 
 async fn packages(site: &Site, keys: &VulnerabilityKeys) -> Result<Vec<Item>, String> {
+    if keys.dpkg_status.as_os_str().is_empty() {
+        return Ok(Vec::new());
+    }
     let (status, release) = (
         site.path.join(&keys.dpkg_status),
         site.path.join(&keys.os_release),
@@ -70,13 +73,23 @@ fn installed(
     release: &Path,
     wanted: &BTreeSet<String>,
 ) -> Result<Vec<Item>, String> {
-    // A system without dpkg has no packages that could be known.
-    let Some(status_text) = text(status)? else {
-        return Ok(Vec::new());
+    let needed = |path: &Path| {
+        let found = text(path)?;
+        found.ok_or_else(|| {
+            format!(
+                "{} is not there; [vulnerabilities] dpkg_status = \"\" says that the system has no dpkg",
+                path.display()
+            )
+        })
     };
-    let release = text(release)?
-        .and_then(|text| inventory::debian_release(&text))
-        .unwrap_or_default();
+    let status_text = needed(status)?;
+    // Advisories tell of Debian's own versions: another system's would be held against what is not meant for them.
+    let release = inventory::debian_release(&needed(release)?).ok_or_else(|| {
+        format!(
+            "by {} this is no release of Debian, whose packages alone are known to the feeds",
+            release.display()
+        )
+    })?;
     inventory::dpkg(&status_text, &release, wanted)
         .map_err(|why| format!("{}: {why}", status.display()))
 }

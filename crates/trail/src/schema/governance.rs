@@ -59,7 +59,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
         facts:
             Always "workflow" Text: "The workflow that it is of.";
             Always "period" Text: "The period that it is about.";
-            Always "answers" Object: "What was said of each point.";
+            Always "answers" Object: "What was said of each point; nothing if the server closed the task, since what it is about was done.";
             Sometimes "faults" List: "Faults that were found, each an object of `fault`, `due` (a day) and `role`; absent if none was.";
             Always "late" Boolean: "Whether that was after it was due.";
             Always "closed" Boolean: "Whether it is closed with that; otherwise another person approves it.";
@@ -86,6 +86,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
         facts:
             OrNull "task" Number: "The task that it came of; null if it came of none.";
             Sometimes "incident" Number: "The incident that it is of, if it is of one.";
+            Sometimes "case" Number: "The case of a vulnerability that it is of, if it is of one.";
             Always "role" Text: "The role that it is for.";
             Always "title" Text: "Its title.";
             Always "digest" Text: "SHA-256 of its text, in hexadecimal digits.";
@@ -95,13 +96,15 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
         outcome: Success;
         facts:
             Always "role" Text: "The role that it is for.";
-            Always "told" List: "Addresses that it was sent to; none if nobody of the role has a mailbox here.";
+            Always "told" List: "Addresses that it was sent to; none if nobody of the role has a mailbox here: then it is tried again.";
+            Sometimes "again" List: "Roles that were told again, since nobody has acknowledged it; absent of the first time.";
     }
     ReportAcknowledged {
         subject: "the report's number";
         outcome: Success;
         facts:
             Always "digest" Text: "SHA-256 of the text that was acknowledged.";
+            Sometimes "single_person" Boolean: "That who did what it tells of acknowledged it; absent otherwise.";
     }
     CapacityMeasured {
         subject: "the period: its first day or month";

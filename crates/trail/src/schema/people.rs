@@ -175,6 +175,7 @@ pub(super) const INCIDENTS: &[Schema] = schemas! {
             Sometimes "note" Text: "What was said of it, may be empty; absent if the server took the step, but of `queue-settled`, and of `password-renewed` and `handed-over` of a shared identifier.";
             Sometimes "excused_until" Text: "Of `queue-settled`, if held submissions were found in order: until when the identifier's submissions are not compared with what is usual (RFC 3339).";
             Sometimes "sha256" Text: "SHA-256 of the report, in hexadecimal digits, if the server took the step.";
+            Sometimes "single_person" Boolean: "Of `acknowledged`: that the one who opened the incident took it; absent otherwise.";
             Sometimes "recipients" List: "Addresses that the report or notice was sent to, of the steps `reported` and `owner-told` if the server took them.";
     }
     IncidentClosed {

@@ -1,12 +1,12 @@
 //! `audit analyse` and `audit report`: what the trail says of attacks (clause 8.2(2), (3)).
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use directory::{
     Person,
     command::{forward, reading, shared},
 };
-use jiff::{ToSpan as _, tz::TimeZone};
+use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use store::event::{self, Filter};
 use trail::{
@@ -19,13 +19,16 @@ use super::{
     super::{Answer, Failure},
     each_event,
     search::time,
-    verify::{must_be_absolute, write_new},
+    verify::must_be_absolute,
 };
 use crate::{
     cli::{Format, PeriodArgs, ReportArgs},
+    files::Claimed,
     site::Site,
 };
 
+/// Who may read a report that was written.
+const MODE: u32 = 0o644;
 /// Events counted in one view.
 const COUNTED: u32 = 20_000;
 /// Months that are looked at, if nothing else is said, and as many before tell what is usual (clause 8.2(2)).
@@ -83,12 +86,12 @@ pub(super) async fn report(
         "en" => Language::En,
         _ => Language::Ja,
     };
-    let zone = TimeZone::system();
+    let zone = site.settings().zone();
     let document = match words.format {
         Format::Text => review.text(language, &zone),
         Format::Html => review.html(language, &zone),
     };
-    keep(&words.file, &document)?;
+    let claimed = Claimed::new(&words.file, MODE).map_err(|error| failed(&words.file, &error))?;
     let digest = trail::volume::hex(&trail::merkle::sha256(&[document.as_bytes()]));
     let event = caller
         .by()
@@ -98,7 +101,10 @@ pub(super) async fn report(
         .detail("finds", review.findings.finds.len())
         .detail("file", words.file.display().to_string())
         .detail("sha256", digest.as_str());
+    // What is not on record is not given out.
     site.record(event).await?;
+    let filled = claimed.fill(document.as_bytes());
+    filled.map_err(|(file, error)| failed(&file, &error))?;
     answer
         .row(&json!({
             "file": words.file.display().to_string(),
@@ -141,9 +147,8 @@ async fn permitted(site: &Site) -> Result<Vec<Permitted>, Failure> {
     Ok(permitted)
 }
 
-fn keep(file: &Path, document: &str) -> Result<(), Failure> {
-    let failed = |error| Failure::Failed(format!("{}: {error}", file.display()));
-    write_new(file, document).map_err(failed)
+fn failed(file: &Path, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{}: {error}", file.display()))
 }
 
 /// What was said, or the last three months.
@@ -154,7 +159,7 @@ fn period(site: &Site, words: &PeriodArgs) -> Result<Period, Failure> {
     };
     let from = match &words.from {
         Some(from) => time(from)?,
-        None => months_before(to),
+        None => months_before(site, to),
     };
     match from < to {
         true => Ok((from, to)),
@@ -164,8 +169,10 @@ fn period(site: &Site, words: &PeriodArgs) -> Result<Period, Failure> {
     }
 }
 
-fn months_before(at: Timestamp) -> Timestamp {
-    let earlier = at.to_zoned(TimeZone::system()).checked_sub(MONTHS.months());
+fn months_before(site: &Site, at: Timestamp) -> Timestamp {
+    let earlier = at
+        .to_zoned(site.settings().zone())
+        .checked_sub(MONTHS.months());
     earlier.map_or(Timestamp::MIN, |earlier| earlier.timestamp())
 }
 
@@ -182,7 +189,7 @@ async fn findings(
     site.record(reading).await?;
     let mut analysis = Analysis::new(from, site.settings().audit.analysis.thresholds());
     let filter = Filter {
-        from: Some(months_before(from)),
+        from: Some(months_before(site, from)),
         to: Some(to),
         kinds: KINDS.to_vec(),
         ..Filter::default()

@@ -153,8 +153,12 @@ impl Work {
                 continue;
             }
             let mut workflows = rules.workflows.iter();
-            let points = workflows
-                .find(|one| one.name == workflow)
+            let of = workflows.find(|one| one.name == workflow);
+            // The server closes it when it was done.
+            if of.is_some_and(|one| one.on_record) {
+                continue;
+            }
+            let points = of
                 .map(|one| one.points.iter().map(|point| point.key.as_str()))
                 .into_iter()
                 .flatten();
@@ -196,7 +200,11 @@ impl Work {
             .filter(|report| report.get("acknowledged_at").is_none_or(Value::is_null));
         for report in waiting {
             let words = ["report", "acknowledge", &number(report)?];
-            office.as_role(role(report, "to")?, &words).await?;
+            // What the first system officer approved the second acknowledges.
+            match role(report, "to")? {
+                Role::SystemOfficer => office.as_second(Role::SystemOfficer, &words).await?,
+                role => office.as_role(role, &words).await?,
+            };
             self.done.reports = self.done.reports.saturating_add(1);
         }
         Ok(())

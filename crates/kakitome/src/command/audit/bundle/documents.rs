@@ -8,10 +8,7 @@ use governance::{
 use serde::Serialize;
 use trail::bundle::{self, Erased, Evidence};
 
-use super::{
-    super::super::{Failure, regulation},
-    Making, left_out,
-};
+use super::{super::super::Failure, Making, left_out};
 
 /// The other verifier, which shares nothing with this program but the description of the format.
 const VERIFIER: &[u8] = include_bytes!("../../../../../../tools/verify_trail.py");
@@ -65,7 +62,7 @@ impl Making<'_> {
                 files.push((name, page::incident(incident).into_bytes()));
             }
             files.extend(self.vulnerabilities()?);
-            files.extend(self.regulation().await?);
+            files.extend(self.regulation()?);
         }
         self.write(move |folder| {
             for (name, octets) in files {
@@ -91,11 +88,13 @@ impl Making<'_> {
     }
 
     /// The site's own regulation in both languages, and as OSCAL.
-    async fn regulation(&self) -> Result<Vec<Whole>, Failure> {
-        let (rules, facts) = regulation::gathered(self.site).await?;
+    fn regulation(&self) -> Result<Vec<Whole>, Failure> {
+        let Some((rules, facts)) = &self.regulation else {
+            return Ok(Vec::new());
+        };
         let mut files = Vec::new();
         for (folder, language) in [("ja", Language::Ja), ("en", Language::En)] {
-            let document = Document::regulation(&rules, &facts, language);
+            let document = Document::regulation(rules, facts, language);
             let forms = [
                 ("html", document.html().into_bytes()),
                 ("md", document.markdown().into_bytes()),
@@ -105,7 +104,7 @@ impl Making<'_> {
                 files.push((format!("regulation/{folder}/regulation.{form}"), octets));
             }
         }
-        for document in oscal::documents(&rules, &facts, env!("CARGO_PKG_VERSION")) {
+        for document in oscal::documents(rules, facts, env!("CARGO_PKG_VERSION")) {
             let name = format!("oscal/{}", document.file);
             files.push((name, pretty(&document.json)?));
         }

@@ -7,12 +7,13 @@ mod proofs;
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use ::regulation::{Regulation, SiteFacts};
 use directory::{Person, command::CommandError};
 use governance::{
     dossier::{self, Dossier, Wanted},
     vuln::export::{self, Paper},
 };
-use jiff::{ToSpan as _, tz::TimeZone};
+use jiff::ToSpan as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::tree::Signed;
@@ -23,7 +24,7 @@ use trail::{
 };
 use world::Timestamp;
 
-use super::super::{Answer, Failure, vuln};
+use super::super::{Answer, Failure, regulation, vuln};
 use super::{search::time, verify::must_be_absolute};
 use crate::{
     cli::{BundleArgs, BundleSpan},
@@ -91,7 +92,7 @@ fn wanted(site: &Site, order: &Order, span: &BundleSpan) -> Result<Wanted, Failu
     let from = match &span.since {
         Some(since) => time(since)?,
         None => {
-            let before = to.to_zoned(TimeZone::system()).checked_sub(1.year());
+            let before = to.to_zoned(site.settings().zone()).checked_sub(1.year());
             before.map_or(Timestamp::MIN, |before| before.timestamp())
         }
     };
@@ -119,6 +120,8 @@ struct Making<'a> {
     dossier: Dossier,
     /// Cases of vulnerabilities, of a bundle about all clauses.
     papers: Vec<Paper>,
+    /// The regulation and the facts for its documents, of the same view of the store; of such a bundle too.
+    regulation: Option<(Arc<Regulation>, SiteFacts)>,
     /// Locked only by who writes just now; between two pieces it is free.
     folder: Arc<Mutex<Folder>>,
 }
@@ -148,17 +151,18 @@ impl<'a> Making<'a> {
         let publisher = vuln::publisher(site);
         let read = move |snapshot: &mut store::Snapshot<'_>| -> Result<_, CommandError> {
             let mut dossier = dossier::gather(snapshot, &rules, &facts, &asked, now)?;
-            let mut papers = Vec::new();
+            let (mut papers, mut seen) = (Vec::new(), None);
             if asked.clause.is_none() {
+                seen = Some(regulation::Seen::read(snapshot, &rules, &facts, now)?);
                 let most = usize::try_from(dossier::MOST_DOCUMENTS).unwrap_or(usize::MAX);
                 let span = (asked.from, asked.to);
                 let (found, more) = export::papers(snapshot, &publisher, span, most, now)?;
                 papers = found;
                 dossier.more |= more;
             }
-            Ok((dossier, papers))
+            Ok((dossier, papers, seen))
         };
-        let (dossier, papers) = site.store.read(read).await?;
+        let (dossier, papers, seen) = site.store.read(read).await?;
         let (to, mark) = (
             order.to.clone(),
             trail::volume::hex(&site.world.bytes::<4>()),
@@ -172,6 +176,7 @@ impl<'a> Making<'a> {
             signed,
             dossier,
             papers,
+            regulation: seen.map(|seen| seen.told(site)),
             folder: Arc::new(Mutex::new(folder)),
         })
     }
