@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use crate::{
     Outcome,
     figure::Figure,
-    load::{Commit, Entry, Transfer, Work, events, rate, raw_log},
+    load::{Commit, Entry, Room, Transfer, Work, batches, events, rate, raw_log},
 };
 
 /// The names that `--only` takes.
@@ -34,8 +34,18 @@ pub(crate) struct Case {
 /// Of a server, or of the machine.
 pub(crate) enum What {
     Server(Work),
-    Disk { writers: usize },
-    Store { committers: usize, commit: Commit },
+    Disk {
+        writers: usize,
+        room: Room,
+    },
+    /// The disk by itself: so many records a sync.
+    Batches {
+        records: usize,
+    },
+    Store {
+        committers: usize,
+        commit: Commit,
+    },
     Events,
 }
 
@@ -47,7 +57,8 @@ impl Case {
             What::Server(Work::Idle { secure: true }) => "idle, with TLS".to_owned(),
             What::Server(Work::Idle { secure: false }) => "idle, without TLS".to_owned(),
             What::Store { committers, commit } => store_name(*commit, *committers),
-            What::Disk { writers } => format!("disk, {writers}"),
+            What::Disk { writers, room } => format!("disk, {writers}, {}", room.name()),
+            What::Batches { records } => format!("disk, batches of {records}"),
             What::Server(_) | What::Events => self.group.to_owned(),
         }
     }
@@ -70,7 +81,8 @@ fn store_name(commit: Commit, committers: usize) -> String {
 pub(crate) fn measure(what: &What, place: &Path, quick: bool) -> Outcome<Vec<Figure>> {
     let time = Duration::from_secs(if quick { 2 } else { 5 });
     match what {
-        What::Disk { writers } => Ok(vec![raw_log(place, *writers, time)?]),
+        What::Disk { writers, room } => Ok(vec![raw_log(place, *writers, *room, time)?]),
+        What::Batches { records } => Ok(vec![batches(place, *records, time)?]),
         What::Store { committers, commit } => {
             let name = store_name(*commit, *committers);
             Ok(vec![rate(place, name, *committers, *commit, time)?])
@@ -84,8 +96,13 @@ pub(crate) fn measure(what: &What, place: &Path, quick: bool) -> Outcome<Vec<Fig
 pub(crate) fn cases(only: &[String], quick: bool) -> Vec<Case> {
     let mut all = Vec::new();
     let mut put = |group, what| all.push(Case { group, what });
-    for writers in [1, 8, 50] {
-        put("disk", What::Disk { writers });
+    for room in [Room::Prepared, Room::Growing] {
+        for writers in [1, 8, 50] {
+            put("disk", What::Disk { writers, room });
+        }
+    }
+    for records in [1, 8, 50] {
+        put("disk", What::Batches { records });
     }
     for committers in [1, 8, 50, 200] {
         let commit = Commit::Body;

@@ -296,6 +296,7 @@ fn tell(
 ) -> Outcome<()> {
     let now = jiff::Timestamp::now();
     let mut facts = facts(arguments.quick, rounds);
+    facts.extend(page_cache(sheet));
     for server in servers {
         facts.push((server.name.to_owned(), server.version.clone()));
     }
@@ -318,6 +319,26 @@ fn tell(
         println!("written: {}", path.display());
     }
     Ok(())
+}
+
+/// Whether the page cache was dropped before what would be cold, as far as that was measured.
+fn page_cache(sheet: &Sheet) -> Option<(String, String)> {
+    let measured = |heat: &str| {
+        let ending = format!(", {heat}");
+        let mut all = sheet.series.iter();
+        all.any(|series| series.name.ends_with(&ending))
+    };
+    let words = match (measured("cold"), measured(load::NEW_PROCESS)) {
+        (false, false) => return None,
+        (true, false) => "dropped before cold loads",
+        (false, true) => {
+            "could not be dropped: what would be cold is a new process with a warm cache"
+        }
+        (true, true) => {
+            "dropped before cold loads in some rounds, and not in those of a new process"
+        }
+    };
+    Some(("page cache".to_owned(), words.to_owned()))
 }
 
 fn facts(quick: bool, rounds: usize) -> Vec<(String, String)> {
@@ -354,4 +375,24 @@ fn facts(quick: bool, rounds: usize) -> Vec<(String, String)> {
 
 fn say(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Cost, Figure};
+
+    #[test]
+    fn what_was_not_cold_is_not_called_so() {
+        let mut sheet = Sheet::default();
+        assert_eq!(page_cache(&sheet), None);
+        let mut add = |heat: &str| {
+            let figure = Figure::time(format!("SELECT 100,000, {heat}"), Cost::default());
+            sheet.add("kakitome", "select", figure);
+            page_cache(&sheet).map(|(_, words)| words)
+        };
+        let told = add(load::NEW_PROCESS);
+        assert!(told.is_some_and(|words| words.starts_with("could not")));
+        assert!(add("cold").is_some_and(|words| words.contains("some rounds")));
+    }
 }

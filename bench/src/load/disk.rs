@@ -1,8 +1,8 @@
-//! The limit of the disk: a log that several writers share, with one sync for all that wait.
+//! The limit of the disk: a log that several writers share, with one sync for all that wait; and the disk by itself.
 
 use std::{
     fs::File,
-    io::Write,
+    os::unix::fs::FileExt,
     path::Path,
     sync::{
         Arc, Condvar, Mutex,
@@ -18,14 +18,41 @@ use crate::{
 };
 
 const RECORD: usize = 4096;
+/// Octets of zeros that are written and synced before anything is timed, and written over from then on, round and round.
+const PREPARED: u64 = 256 << 20;
+
+/// Where a log puts what is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Over octets that have their place on the disk, as the store does: a sync is one write.
+    Prepared,
+    /// At the end of a file that grows: each sync also writes the file system's journal.
+    Growing,
+}
+
+impl Room {
+    /// As names of figures have it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Prepared => "over prepared room",
+            Self::Growing => "growing",
+        }
+    }
+}
 
 /// Durable records a second with `writers` threads, for `time`.
-pub(crate) fn raw_log(directory: &Path, writers: usize, time: Duration) -> Outcome<Figure> {
+pub(crate) fn raw_log(
+    directory: &Path,
+    writers: usize,
+    room: Room,
+    time: Duration,
+) -> Outcome<Figure> {
     let path = directory.join("raw-log");
     let log = Arc::new(Log {
         state: Mutex::default(),
         synced: Condvar::new(),
-        file: File::create(&path)?,
+        file: file(&path, room)?,
+        room,
         over: AtomicBool::new(false),
     });
     let (began, load) = (Instant::now(), process::own_cpu_seconds());
@@ -41,21 +68,71 @@ pub(crate) fn raw_log(directory: &Path, writers: usize, time: Duration) -> Outco
     for thread in threads {
         count += thread.join().map_err(|_| "a writer panicked")??;
     }
-    let cost = Cost {
+    let cost = cost(began, load);
+    std::fs::remove_file(path)?;
+    let plural = if writers == 1 { "writer" } else { "writers" };
+    let name = format!(
+        "raw group-synced log, {}, 4 KiB, {writers} {plural}",
+        room.name()
+    );
+    Ok(Figure::rate(name, count, cost))
+}
+
+/// Durable records a second that one thread makes with batches of `records`: no waiting for others, the disk alone.
+pub(crate) fn batches(directory: &Path, records: usize, time: Duration) -> Outcome<Figure> {
+    let path = directory.join("raw-batches");
+    let file = file(&path, Room::Prepared)?;
+    let batch = vec![0xA5; RECORD * records];
+    let (began, load) = (Instant::now(), process::own_cpu_seconds());
+    let (mut count, mut place) = (0, 0);
+    while began.elapsed() < time {
+        place = put(&file, Room::Prepared, place, &batch)?;
+        count += records;
+    }
+    let cost = cost(began, load);
+    std::fs::remove_file(path)?;
+    let name = format!("the disk alone, 1 thread, batches of {records} × 4 KiB");
+    Ok(Figure::rate(name, count, cost))
+}
+
+fn cost(began: Instant, load: f64) -> Cost {
+    Cost {
         seconds: began.elapsed().as_secs_f64(),
         load: process::own_cpu_seconds() - load,
         server: 0.0,
+    }
+}
+
+/// A file with its room.
+fn file(path: &Path, room: Room) -> std::io::Result<File> {
+    let file = File::create(path)?;
+    if room == Room::Prepared {
+        let zeros = vec![0; 1 << 20];
+        for at in (0..PREPARED).step_by(zeros.len()) {
+            file.write_all_at(&zeros, at)?;
+        }
+        file.sync_all()?;
+    }
+    Ok(file)
+}
+
+/// Writes a batch at `place` and syncs it; where the next one goes.
+fn put(file: &File, room: Room, place: u64, batch: &[u8]) -> std::io::Result<u64> {
+    let length = batch.len() as u64;
+    let place = match room {
+        Room::Prepared if place + length > PREPARED => 0,
+        _ => place,
     };
-    std::fs::remove_file(path)?;
-    let plural = if writers == 1 { "writer" } else { "writers" };
-    let name = format!("raw group-synced log, 4 KiB, {writers} {plural}");
-    Ok(Figure::rate(name, count, cost))
+    file.write_all_at(batch, place)?;
+    file.sync_data()?;
+    Ok(place + length)
 }
 
 struct Log {
     state: Mutex<State>,
     synced: Condvar,
     file: File,
+    room: Room,
     over: AtomicBool,
 }
 
@@ -68,6 +145,8 @@ struct State {
     durable: u64,
     /// Somebody writes and syncs for all.
     busy: bool,
+    /// Where the next batch goes.
+    place: u64,
 }
 
 impl Log {
@@ -96,15 +175,48 @@ impl Log {
             state.busy = true;
             state.gathering += 1;
             let batch = std::mem::take(&mut state.waiting);
-            let number = state.gathering;
+            let (number, place) = (state.gathering, state.place);
             drop(state);
-            (&self.file).write_all(&batch)?;
-            self.file.sync_data()?;
+            let place = put(&self.file, self.room, place, &batch)?;
             state = self.state.lock().map_err(|_| broken())?;
+            state.place = place;
             state.durable = number;
             state.busy = false;
             self.synced.notify_all();
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prepared_room_is_written_over_and_never_grows() -> Outcome<()> {
+        let place = tempfile::tempdir()?;
+        let path = place.path().join("log");
+        let prepared = file(&path, Room::Prepared)?;
+        let batch = vec![1; RECORD];
+        let end = put(&prepared, Room::Prepared, PREPARED - 4096, &batch)?;
+        assert_eq!(end, PREPARED);
+        assert_eq!(put(&prepared, Room::Prepared, end, &batch)?, 4096);
+        assert_eq!(prepared.metadata()?.len(), PREPARED);
+        let growing = file(&path, Room::Growing)?;
+        assert_eq!(put(&growing, Room::Growing, 4096, &batch)?, 8192);
+        assert_eq!(growing.metadata()?.len(), 8192);
+        Ok(())
+    }
+
+    #[test]
+    fn each_log_has_a_name_of_its_own() -> Outcome<()> {
+        let place = tempfile::tempdir()?;
+        let time = Duration::from_millis(20);
+        let one = raw_log(place.path(), 2, Room::Growing, time)?;
+        assert_eq!(one.name, "raw group-synced log, growing, 4 KiB, 2 writers");
+        let alone = batches(place.path(), 8, time)?;
+        assert_eq!(alone.name, "the disk alone, 1 thread, batches of 8 × 4 KiB");
+        assert!(one.value > 0.0 && alone.value > 0.0);
         Ok(())
     }
 }

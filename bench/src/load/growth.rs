@@ -25,6 +25,8 @@ use crate::{
 /// Sessions that fill.
 const SESSIONS: usize = 50;
 const OCTETS: usize = 4096;
+/// The series that says what memory the server takes after its loads.
+pub(crate) const MEMORY: &str = "memory of the server";
 
 /// Measures, fills, measures again, deletes half. `say` is told what goes on.
 pub(crate) async fn growth(
@@ -111,36 +113,53 @@ async fn measure(
     subject: &str,
     sheet: &mut Sheet,
 ) -> Outcome<()> {
-    let inbound = |sessions, messages| {
+    let transfer = |entry, sessions, messages| {
         Work::Transfer(Transfer {
-            entry: Entry::Exchange,
+            entry,
             octets: OCTETS,
             sessions,
             kept: true,
             messages: bench.size(messages, messages / 5),
         })
     };
+    let traffic = [
+        Work::Start,
+        transfer(Entry::Exchange, 1, 500),
+        transfer(Entry::Exchange, 50, 10_000),
+        transfer(Entry::Relay, 50, 5_000),
+        Work::Fetch,
+        Work::Mixed,
+    ];
+    repeat(bench, server, rounds, &traffic, subject, sheet).await?;
+    // What follows starts the server anew, and leaves so much in the store that the empty site would be none for what came before.
+    settle(server).await;
+    let memory = process::memory_kib(&server.roots()) as f64 / 1024.0;
+    let memory = Figure::new(MEMORY, Unit::Mebibytes, memory, Cost::default());
+    sheet.add(subject, "growth", memory);
+    let large = [Work::Search, Work::Select];
+    repeat(bench, server, rounds, &large, subject, sheet).await
+}
+
+async fn repeat(
+    bench: &Bench,
+    server: &mut Server,
+    rounds: usize,
+    works: &[Work],
+    subject: &str,
+    sheet: &mut Sheet,
+) -> Outcome<()> {
     for _ in 0..rounds {
-        for work in [
-            inbound(1, 500),
-            inbound(50, 10_000),
-            Work::Fetch,
-            Work::Mixed,
-        ] {
+        for work in works {
             settle(server).await;
-            for figure in work.run(bench, server).await? {
+            for mut figure in work.run(bench, server).await? {
+                if matches!(work, Work::Start) {
+                    // How many accounts there are differs here.
+                    "start to serving".clone_into(&mut figure.name);
+                }
                 sheet.add(subject, "growth", figure);
             }
         }
     }
-    let memory = process::memory_kib(&server.roots()) as f64 / 1024.0;
-    let memory = Figure::new(
-        "memory of the server",
-        Unit::Mebibytes,
-        memory,
-        Cost::default(),
-    );
-    sheet.add(subject, "growth", memory);
     Ok(())
 }
 

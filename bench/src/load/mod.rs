@@ -19,11 +19,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::{Outcome, client::Trust, figure::Figure, server::Server, sink::Sink};
 
-pub(crate) use disk::raw_log;
+pub(crate) use disk::{Room, batches, raw_log};
 pub(crate) use events::{EACH as EVENT, OF_A_MESSAGE as EVENTS_OF_A_MESSAGE, events};
 pub(crate) use fill::warm;
 pub(crate) use flood::{FLOODERS, flood};
-pub(crate) use growth::growth;
+pub(crate) use growth::{MEMORY, growth};
+pub(crate) use select::NEW_PROCESS;
 pub(crate) use store::{Commit, rate};
 pub(crate) use trail::trail;
 pub(crate) use transfer::{Entry, Transfer};

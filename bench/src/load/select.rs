@@ -14,6 +14,8 @@ use crate::{
 };
 
 const MAILBOX: &str = "Large";
+/// What is said in place of "cold" where the page cache could not be dropped.
+pub(crate) const NEW_PROCESS: &str = "new process";
 
 /// Milliseconds for each.
 pub(super) async fn run(bench: &Bench, server: &mut Server) -> Outcome<Vec<Figure>> {
@@ -22,12 +24,12 @@ pub(super) async fn run(bench: &Bench, server: &mut Server) -> Outcome<Vec<Figur
     prepare(server, &user, messages).await?;
     server.restart().await?;
     settle(server).await;
-    drop_caches();
+    let first = if drop_caches() { "cold" } else { NEW_PROCESS };
     let mut session = Imap::logged_in(server.ports.imap, &user).await?;
     let mut figures = Vec::new();
     // A quick run must not pass for a full one.
     let size = format!("{},000", messages / 1000);
-    for heat in ["cold", "warm"] {
+    for heat in [first, "warm"] {
         let meter = Meter::start(server);
         let count = session.select(MAILBOX).await?;
         figures.push(Figure::time(format!("SELECT {size}, {heat}"), meter.stop()));
@@ -57,9 +59,8 @@ async fn prepare(server: &Server, user: &str, messages: usize) -> Outcome<()> {
     session.logout().await
 }
 
-/// So that the disk is read; only where the kernel lets us.
-fn drop_caches() {
+/// Whether the kernel forgot what it had read, so that the disk is read: in a container it may not be asked to.
+fn drop_caches() -> bool {
     rustix::fs::sync();
-    // In a container this is read-only: then "cold" means a new process with a warm page cache, for all servers alike.
-    drop(fs::write("/proc/sys/vm/drop_caches", "1"));
+    fs::write("/proc/sys/vm/drop_caches", "1").is_ok()
 }

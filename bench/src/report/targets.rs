@@ -4,7 +4,7 @@ use super::table::short;
 use crate::server::Screening;
 use crate::{
     figure::{Sheet, Unit},
-    load::{EVENT, EVENTS_OF_A_MESSAGE},
+    load::{EVENT, EVENTS_OF_A_MESSAGE, MEMORY},
 };
 
 const OURS: &str = "kakitome";
@@ -38,7 +38,9 @@ const KEPT_50: &str = "inbound, 4 KiB, 50 sessions, kept";
 const STORE_50: &str = "store, 4 KiB body, 50 committers";
 const STORE_MESSAGE_50: &str = "store, 4 KiB message into a mailbox, 50 committers";
 
-const TARGETS: [(&str, Rule); 20] = [
+const RAW_50: &str = "raw group-synced log, over prepared room, 4 KiB, 50 writers";
+
+const TARGETS: [(&str, Rule); 22] = [
     (
         "inbound at 50 sessions ≥ 10 × Postfix and Dovecot",
         Rule::Times("inbound, 4 KiB, 50 sessions, new", 10.0),
@@ -56,12 +58,12 @@ const TARGETS: [(&str, Rule); 20] = [
         Rule::Share([OURS, KEPT_50], [STORE, STORE_MESSAGE_50], 1.0 / 3.0),
     ),
     (
-        "the store's commits, 50 committers ≥ 40 % of the raw log",
-        Rule::Share(
-            [STORE, STORE_50],
-            [DISK, "raw group-synced log, 4 KiB, 50 writers"],
-            0.4,
-        ),
+        "the store's commits of a bare body, 50 committers ≥ 40 % of the raw log",
+        Rule::Share([STORE, STORE_50], [DISK, RAW_50], 0.4),
+    ),
+    (
+        "the store's commits of a message into a mailbox, 50 committers ≥ 40 % of the raw log",
+        Rule::Share([STORE, STORE_MESSAGE_50], [DISK, RAW_50], 0.4),
     ),
     (
         "relay ≥ 3 × Postfix",
@@ -74,6 +76,10 @@ const TARGETS: [(&str, Rule); 20] = [
     (
         "SELECT on 100,000, cold ≤ Dovecot",
         Rule::NoSlower("SELECT 100,000, cold"),
+    ),
+    (
+        "SELECT on 100,000 by a new process ≤ Dovecot, where the page cache cannot be dropped",
+        Rule::NoSlower("SELECT 100,000, new process"),
     ),
     (
         "SELECT on 100,000, warm ≤ Dovecot",
@@ -140,23 +146,41 @@ pub(crate) fn judge(sheet: &Sheet) -> Vec<Verdict> {
         .collect()
 }
 
-/// Judges growth: no rate of the full site may be less than 80 % of the empty one's, and deleting must free the disk.
+/// How much worse a full site may be than an empty one.
+const GROWN: f64 = 0.2;
+
+/// Judges growth: no rate of the full site may be less than 80 % of the empty one's, no time longer than 120 %; memory stays within what the settings
+/// add up to, and deleting must free the disk.
 pub(crate) fn judge_growth(sheet: &Sheet) -> Vec<Verdict> {
     let full = sheet.series.iter().filter(|s| s.subject == "full");
-    let rates = full.filter(|series| series.unit == Unit::PerSecond);
-    let mut verdicts: Vec<Verdict> = rates
+    let mut verdicts: Vec<Verdict> = full
         .filter_map(|series| {
             let (empty, full) = (
                 sheet.median("empty", &series.name)?,
                 sheet.median("full", &series.name)?,
             );
+            let name = &series.name;
+            let (target, met) = match series.unit {
+                Unit::PerSecond => (
+                    format!("{name}: full ≥ 80 % of empty"),
+                    full >= (1.0 - GROWN) * empty,
+                ),
+                Unit::Milliseconds => (
+                    format!("{name}: full ≤ 120 % of empty"),
+                    full <= (1.0 + GROWN) * empty,
+                ),
+                _ => return None,
+            };
+            let (share, unit) = (100.0 * full / empty, series.unit.name());
+            let (empty, full) = (short(empty), short(full));
             Some(Verdict {
-                target: format!("{}: full ≥ 80 % of empty", series.name),
-                measured: format!("{:.0} %", 100.0 * full / empty),
-                met: Some(full >= 0.8 * empty),
+                target,
+                measured: format!("{share:.0} % ({full} to {empty} {unit})"),
+                met: Some(met),
             })
         })
         .collect();
+    verdicts.extend(judge_memory(sheet));
     let disk = |name| sheet.median("full", name);
     if let (Some(full), Some(half), Some(before), Some(after)) = (
         disk("disk"),
@@ -178,6 +202,49 @@ pub(crate) fn judge_growth(sheet: &Sheet) -> Vec<Verdict> {
         });
     }
     verdicts
+}
+
+/// What may be held in memory by default, in MiB, whatever there is in the mailboxes: what it is, and how much.
+const CACHES: [(&str, f64); 3] = [
+    ("the database's pages, the writer's", 64.0),
+    ("and those of 8 readers", 8.0 * 8.0),
+    ("[retrieval] view_cache", 64.0),
+];
+/// The same for what is on its way.
+const ON_ITS_WAY: [(&str, f64); 2] = [("[limits] memory", 512.0), ("bodies of a batch", 64.0)];
+
+/// Memory of the full site: no more than the settings add up to, and no more above the empty one's than the caches hold.
+fn judge_memory(sheet: &Sheet) -> Vec<Verdict> {
+    let memory = |subject| sheet.median(subject, MEMORY);
+    let (Some(empty), Some(full)) = (memory("empty"), memory("full")) else {
+        return Vec::new();
+    };
+    let sum = |parts: &[(&str, f64)]| parts.iter().map(|(_, size)| size).sum::<f64>();
+    let words = |parts: &[(&str, f64)]| {
+        let parts = parts.iter().map(|(what, size)| format!("{what} {size:.0}"));
+        parts.collect::<Vec<_>>().join(", ")
+    };
+    let all = [&CACHES[..], &ON_ITS_WAY[..]].concat();
+    vec![
+        Verdict {
+            target: format!(
+                "{MEMORY}, full ≤ what the settings add up to: {:.0} MiB ({})",
+                sum(&all),
+                words(&all)
+            ),
+            measured: format!("{full:.0} MiB"),
+            met: Some(full <= sum(&all)),
+        },
+        Verdict {
+            target: format!(
+                "{MEMORY}, full ≤ empty and what caches may hold: {:.0} MiB ({})",
+                sum(&CACHES),
+                words(&CACHES)
+            ),
+            measured: format!("{full:.0} MiB to {empty:.0} MiB"),
+            met: Some(full <= empty + sum(&CACHES)),
+        },
+    ]
 }
 
 /// What screening costs, against the site that looks at nothing.
@@ -291,5 +358,36 @@ mod tests {
         assert_eq!(met(&Rule::Events("x", 0.04)), Some(true));
         assert_eq!(met(&Rule::Events("x", 0.03)), Some(false));
         assert_eq!(met(&Rule::Times("z", 1.0)), None);
+    }
+
+    #[test]
+    fn growth_is_judged_by_rates_times_and_memory() {
+        let of = |full: [f64; 3]| {
+            judge_growth(&sheet(&[
+                ("full", "rate", Unit::PerSecond, full[0]),
+                ("empty", "rate", Unit::PerSecond, 100.0),
+                ("full", "time", Unit::Milliseconds, full[1]),
+                ("empty", "time", Unit::Milliseconds, 10.0),
+                ("full", MEMORY, Unit::Mebibytes, full[2]),
+                ("empty", MEMORY, Unit::Mebibytes, 250.0),
+            ]))
+        };
+        let met = |full| of(full).iter().map(|one| one.met).collect::<Vec<_>>();
+        assert_eq!(met([80.0, 12.0, 442.0]), [Some(true); 4]);
+        assert_eq!(
+            met([79.0, 12.1, 443.0]),
+            [Some(false), Some(false), Some(true), Some(false)]
+        );
+        assert_eq!(met([80.0, 12.0, 769.0])[2], Some(false));
+        assert!(of([80.0, 12.0, 442.0])[2].target.contains("768 MiB"));
+    }
+
+    #[test]
+    fn both_halves_are_judged_by_a_body_and_by_a_message() {
+        let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+        for half in ["≥ 1/3 of the store", "≥ 40 % of the raw log"] {
+            let rows = names.iter().filter(|name| name.contains(half));
+            assert_eq!(rows.count(), 2, "{half}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use world::World;
 use crate::{
     cli::RestoreArgs,
     files,
-    settings::{self, Settings},
+    settings::{self, OwnFiles, Settings},
     site, tell,
 };
 
@@ -34,8 +34,10 @@ pub(crate) async fn run(directory: &Path, arguments: &RestoreArgs, json: bool) -
             directory.display()
         ));
     }
-    let (named, outside) = settings.own_files(from);
-    for name in &named {
+    let files = settings
+        .own_files(from)
+        .map_err(|why| miette!("the backup cannot be read: {why}"))?;
+    for name in &files.within {
         if !from.join(name).is_file() {
             return Err(miette!(
                 help = "take another backup, or bring the file into this one",
@@ -74,7 +76,7 @@ pub(crate) async fn run(directory: &Path, arguments: &RestoreArgs, json: bool) -
         copy(from, directory, name)?;
     }
     copy(from, directory, Path::new(settings::FILE))?;
-    say(directory, &restored, &outside, &findings, json)
+    say(directory, &restored, &files, &findings, json)
 }
 
 /// What the store restores by itself, what is made anew, and what comes last.
@@ -126,7 +128,7 @@ fn copy(from: &Path, to: &Path, name: &Path) -> Result<()> {
 fn say(
     directory: &Path,
     restored: &store::Restored,
-    outside: &[PathBuf],
+    files: &OwnFiles,
     findings: &[Finding],
     json: bool,
 ) -> Result<()> {
@@ -137,6 +139,12 @@ fn say(
             "bytes": restored.bytes,
             "last_event": as_of,
             "mailboxes_renewed": restored.mailboxes,
+            "not_in_backup": files
+                .outside
+                .iter()
+                .chain(&files.absent)
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>(),
             "findings": findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
         tell(&[row.to_string()])?;
@@ -152,7 +160,7 @@ fn say(
                 restored.mailboxes
             ));
         }
-        for path in outside {
+        for path in files.outside.iter().chain(&files.absent) {
             let path = path.display();
             lines.push(format!(
                 "{path} is not in the backup: bring it here yourself."

@@ -224,6 +224,59 @@ fn rules_see_what_is_packed_and_tags_are_the_sites_to_decide() {
     assert!(caught["caught"].to_string().contains("yara"), "{caught}");
 }
 
+#[test]
+fn a_restored_site_has_its_rules_and_its_return_path_key() {
+    let beside = support::place();
+    let absent = beside.path().join("elsewhere.yar");
+    fs::write(&absent, rule("elsewhere", "", "words of elsewhere")).unwrap();
+    let mut site = Site::new("city.example");
+    let rules = format!("rules = [\"rules\", {:?}]", absent.display().to_string());
+    site.set("screening.malware.yara", &rules);
+    site.set("return_path", "enabled = true");
+    fs::create_dir(site.path().join("rules")).unwrap();
+    write(&site, &rule("bad", "", "bad words"));
+    site.serve();
+    let tanaka = site.person("tanaka");
+    let mut story = Story { site, tanaka };
+    story.taken(&story.hand("good words"));
+    story.refused(&story.hand("bad words"), "YARA rule bad");
+
+    let backup = story.site.beside("backup");
+    let told = story.site.command(&["backup", backup.to_str().unwrap()]);
+    assert!(told.status.success());
+    let told =
+        String::from_utf8_lossy(&told.stderr).into_owned() + &String::from_utf8_lossy(&told.stdout);
+    assert!(
+        told.contains("elsewhere.yar") && told.contains("not in the backup"),
+        "{told}"
+    );
+    let key = |site: &Site| fs::read(site.path().join("keys/return-path.key")).unwrap();
+    let before = key(&story.site);
+    story.site.stop();
+    let mut restored = story.site.restored(&backup, &["--keep-uid-validity"]);
+    restored.serve();
+    assert_eq!(key(&restored), before);
+    let story = Story {
+        site: restored,
+        tanaka: story.tanaka,
+    };
+    story.taken(&story.hand("good words again"));
+    story.refused(&story.hand("bad words"), "YARA rule bad");
+    assert_eq!(story.site.imap(&story.tanaka).select("INBOX"), 2);
+    // Rules that were there when the site went on and are not now are told of before a restore, not by mail that is put off.
+    fs::remove_file(backup.join("rules/site.yar")).unwrap();
+    fs::remove_dir(backup.join("rules")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kakitome"))
+        .arg("-C")
+        .arg(beside.path().join("site"))
+        .args(["restore", backup.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("rules is missing"), "{said}");
+}
+
 /// The processes of this site that match rules.
 fn processes(story: &mut Story) -> Vec<i32> {
     let parent = story.site.server().pid().as_raw_nonzero().to_string();

@@ -11,6 +11,7 @@ use crate::{
     disk::{Image, SimulatedDisk, Weather},
     ledger::Ledger,
     network::Network,
+    operator::Operator,
     people::{PEOPLE, beginning, founded},
     reader::Reader,
     sender::Sender,
@@ -29,7 +30,11 @@ pub struct Summary {
     pub acknowledged: u64,
     /// Times that bodies were moved out of wasteful segments.
     pub moves: u64,
-    /// A digest of what was promised, seen and found: the same for the same seed.
+    /// Recipients that the administrator took out of the queue.
+    pub taken_out: u64,
+    /// Reads that failed.
+    pub failed_reads: u64,
+    /// A digest of what was promised and seen, and of what is on the disk in the end: the same for the same seed, in every process.
     pub digest: u64,
 }
 
@@ -148,13 +153,26 @@ impl History {
         self.summary.acknowledged = acknowledged.count() as u64;
         self.summary.moves = book.moves;
         let told = format!(
-            "{:?} {:?} {:?} {:?} {}",
-            book.letters, book.held, book.told, book.delivered, self.now
+            "{:?} {:?} {:?} {:?} {:?} {:?} {}",
+            book.letters,
+            book.held,
+            book.told,
+            book.delivered,
+            book.flagged,
+            book.taken_out,
+            self.now
         );
-        let digest = blake3::hash(told.as_bytes());
+        self.summary.taken_out = book.taken_out.values().map(|asked| asked.done).sum();
+        drop(book);
+        let mut digest = blake3::Hasher::new();
+        digest.update(told.as_bytes());
+        for (path, bytes) in self.image.files() {
+            digest.update(path.as_os_str().as_encoded_bytes());
+            digest.update(bytes);
+        }
+        let digest = digest.finalize();
         let eight = digest.as_bytes().first_chunk::<8>();
         self.summary.digest = eight.map_or(0, |eight| u64::from_le_bytes(*eight));
-        drop(book);
         Ok(self.summary)
     }
 
@@ -168,6 +186,9 @@ impl History {
             weather.cut_at = Some(1 + chance.below(if chance.once_in(4) { 40 } else { 400 }));
             if chance.once_in(3) {
                 weather.failures = 1 + chance.below(300);
+            }
+            if chance.once_in(3) {
+                weather.failed_reads = 1 + chance.below(if chance.once_in(3) { 200 } else { 20 });
             }
             if chance.once_in(5) {
                 weather.capacity = Some(self.image.size() + chance.below(300_000));
@@ -193,6 +214,7 @@ impl History {
         drop(runtime);
         self.summary.cuts += u64::from(cut);
         self.summary.operations += disk.operations();
+        self.summary.failed_reads += disk.failed_reads();
         // Whatever happened, the ledger's clients saw no broken promise.
         lived?;
         let away = self
@@ -216,14 +238,18 @@ impl History {
         let moods = if life.last { 0 } else { 6 };
         let network = Network::new(self.chance.fork(), if life.last { 0 } else { 10 });
         let sink = Sink::new(self.chance.fork(), self.ledger.clone(), moods);
-        let fails = life.weather.failures > 0 || life.weather.capacity.is_some();
+        let fails = life.weather.fails();
         let server = match Server::start(disk, &world, network, &sink) {
             Ok(server) => Arc::new(server),
             // A disk that fails may keep the store shut; one that only lost power may not.
             Err(error) if disk.is_powered() && !fails => return Err(vec![error.to_string()]),
             Err(_) => return Ok(()),
         };
-        if !settle(check(&server, &self.ledger).await, disk, fails)? {
+        // What a check finds is there, or is not: it is made on a disk that can be read.
+        disk.let_reads_fail(false);
+        let checked = check(&server, &self.ledger).await;
+        disk.let_reads_fail(true);
+        if !settle(checked, disk, fails)? {
             return Ok(());
         }
         server.run_queue();
@@ -285,6 +311,12 @@ impl History {
             };
             clients.spawn(reader.run());
         }
+        let operator = Operator {
+            server: Arc::clone(server),
+            ledger: self.ledger.clone(),
+            chance: self.chance.fork(),
+        };
+        clients.spawn(operator.run());
         async move { while clients.join_next().await.is_some() {} }
     }
 

@@ -33,6 +33,10 @@ pub(crate) struct Book {
     pub(crate) told: BTreeMap<(&'static str, MailboxName), Told>,
     /// Changes by owners that are known to have taken effect.
     pub(crate) changes: BTreeMap<Change, u64>,
+    /// Marks that owners set, by account, letter and mark.
+    pub(crate) flagged: BTreeMap<(&'static str, u64, Flag), Asked>,
+    /// Recipients that the administrator took out of the queue, by message and by what the event is called.
+    pub(crate) taken_out: BTreeMap<(String, &'static str), Asked>,
     /// Times that the server moved bodies out of wasteful segments, so far.
     pub(crate) moves: u64,
     /// Broken promises that clients saw.
@@ -80,6 +84,32 @@ pub(crate) enum Change {
     Append,
     Move,
     Expunge,
+}
+
+/// A mark on a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Flag {
+    Seen,
+    Deleted,
+}
+
+impl Flag {
+    /// As IMAP writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "\\Seen",
+            Self::Deleted => "\\Deleted",
+        }
+    }
+}
+
+/// How often something was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    /// It was done, as the answer said.
+    pub(crate) done: u64,
+    /// There was no answer, or none that settles it.
+    pub(crate) open: u64,
 }
 
 /// What a client knows of a mailbox.
@@ -228,6 +258,38 @@ impl Book {
         told.modseq = modseq;
         for what in wrong {
             self.break_promise(format!("{account} {mailbox}: {what}"));
+        }
+    }
+
+    /// A MODSEQ that a client was told outside SELECT.
+    pub(crate) fn tell_modseq(&mut self, account: &'static str, mailbox: MailboxName, modseq: u64) {
+        let told = self.told.entry((account, mailbox)).or_default();
+        told.modseq = told.modseq.max(modseq);
+    }
+
+    /// A UIDVALIDITY that a client was told outside SELECT.
+    pub(crate) fn tell_validity(
+        &mut self,
+        account: &'static str,
+        mailbox: MailboxName,
+        validity: u32,
+    ) {
+        let told = self.told.entry((account, mailbox)).or_default();
+        let before = std::mem::replace(&mut told.validity, validity);
+        if before != 0 && before != validity {
+            self.break_promise(format!(
+                "{account} {mailbox}: UIDVALIDITY was {before}, is {validity}"
+            ));
+        }
+    }
+
+    /// A message that a client saw is there for good: until its owner moves or expunges it.
+    pub(crate) fn arrived(&mut self, account: &'static str, number: u64) {
+        if let Some(held) = self.held.get_mut(&(account, number)) {
+            held.arrived = true;
+            if held.open.is_none() {
+                held.places.remove(&None);
+            }
         }
     }
 

@@ -27,6 +27,7 @@ mod history;
 mod ledger;
 mod letter;
 mod network;
+mod operator;
 mod people;
 mod reader;
 mod sender;

@@ -61,7 +61,7 @@ fn many(arguments: &Arguments) -> ExitCode {
     let bar = ProgressBar::new(arguments.seeds).with_style(style);
     let next = AtomicU64::new(0);
     let failures = Mutex::new(Vec::new());
-    let (cuts, acknowledged) = (AtomicU64::new(0), AtomicU64::new(0));
+    let [cuts, acknowledged, taken_out, failed_reads] = [const { AtomicU64::new(0) }; 4];
     std::thread::scope(|scope| {
         for _ in 0..arguments.threads.max(1) {
             scope.spawn(|| {
@@ -74,6 +74,8 @@ fn many(arguments: &Arguments) -> ExitCode {
                         Ok(summary) => {
                             cuts.fetch_add(summary.cuts, Ordering::Relaxed);
                             acknowledged.fetch_add(summary.acknowledged, Ordering::Relaxed);
+                            taken_out.fetch_add(summary.taken_out, Ordering::Relaxed);
+                            failed_reads.fetch_add(summary.failed_reads, Ordering::Relaxed);
                         }
                         Err(failure) => {
                             bar.suspend(|| println!("{failure}"));
@@ -90,10 +92,12 @@ fn many(arguments: &Arguments) -> ExitCode {
     bar.finish_and_clear();
     let failures = failures.into_inner().unwrap_or_default();
     println!(
-        "{} histories, {} power failures, {} acknowledged letters, {} failures",
+        "{} histories, {} power failures, {} reads that failed, {} acknowledged letters, {} recipients taken out of the queue, {} failures",
         arguments.seeds,
         cuts.into_inner(),
+        failed_reads.into_inner(),
         acknowledged.into_inner(),
+        taken_out.into_inner(),
         failures.len()
     );
     if failures.is_empty() {

@@ -20,6 +20,9 @@ use crate::{
 /// Their addresses.
 pub(crate) const PEOPLE: [&str; 3] = ["taro@example.jp", "jiro@example.jp", "hana@example.jp"];
 
+/// The operating-system user who founds the site and looks after its queue.
+pub(crate) const ADMINISTRATOR: &str = "chief";
+
 /// A disk with the site on it.
 #[derive(Clone)]
 pub(crate) struct Founded {
@@ -33,22 +36,31 @@ pub(crate) fn beginning() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap_or_default()
 }
 
-/// The site that every history begins with, made once.
+/// The site that every history begins with, made once, and the same in every process: on a thread of its own with a seed of its own.
 #[allow(clippy::expect_used, reason = "without it there is nothing to test")]
 pub(crate) fn founded() -> &'static Founded {
     static FOUNDED: OnceLock<Founded> = OnceLock::new();
     FOUNDED.get_or_init(|| {
-        history::runtime()
-            .expect("a runtime can be made")
-            .block_on(found())
-            .expect("a site can be made on a disk that does not fail")
+        let founding = || {
+            crate::system_chance::seed(FOUNDING);
+            history::runtime()
+                .expect("a runtime can be made")
+                .block_on(found())
+                .expect("a site can be made on a disk that does not fail")
+        };
+        let thread = std::thread::Builder::new().name("founding".to_owned());
+        let thread = thread.spawn(founding).expect("a thread can be started");
+        thread.join().expect("the site was made")
     })
 }
+
+/// The seed of all that is before the first life.
+const FOUNDING: u64 = 0;
 
 type Failure = Box<dyn std::error::Error>;
 
 async fn found() -> Result<Founded, Failure> {
-    let chance = Chance::new(0);
+    let chance = Chance::new(FOUNDING);
     let disk = SimulatedDisk::new(&Image::default(), chance.clone(), Weather::default())?;
     let world = world(beginning(), &chance);
     let store = Store::open_on(
@@ -58,8 +70,8 @@ async fn found() -> Result<Founded, Failure> {
         std::sync::Arc::new(disk.clone()),
     )?;
     let directory = Directory::new(store.clone(), world, directory_options());
-    bootstrap(&store, "chief", "chief").await?;
-    let chief = Caller::of_user(&directory, "chief", "simulation").await?;
+    bootstrap(&store, ADMINISTRATOR, ADMINISTRATOR).await?;
+    let chief = Caller::of_user(&directory, ADMINISTRATOR, "simulation").await?;
     let officers = [
         ("deputy", Role::SystemOfficer),
         ("manager", Role::AccountManager),

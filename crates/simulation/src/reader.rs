@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     chance::Chance,
-    ledger::{ARCHIVE, Change, INBOX, Ledger, MailboxName, Way},
+    ledger::{ARCHIVE, Asked, Change, Flag, INBOX, Ledger, MailboxName, Way},
     letter::Letter,
     server::Server,
     talk::{Gone, Talk},
@@ -62,7 +62,16 @@ impl Reader {
             let Some(list) = self.list(&mut talk, mailbox).await? else {
                 return Ok(());
             };
-            let Some(some) = self.chance.pick(&list) else {
+            // What became of a change without an answer is found out by the next check.
+            let settled: Vec<&Listed> = {
+                let book = self.ledger.book();
+                let open = |message: &&Listed| {
+                    let held = book.held.get(&(self.account, message.number));
+                    held.is_some_and(|held| held.open.is_some())
+                };
+                list.iter().filter(|message| !open(message)).collect()
+            };
+            let Some(some) = self.chance.pick(&settled).copied() else {
                 self.append(&mut talk).await?;
                 continue;
             };
@@ -70,7 +79,7 @@ impl Reader {
                 0 => self.append(&mut talk).await?,
                 1 => self.expunge(&mut talk, mailbox, some).await?,
                 2 if mailbox == INBOX => self.archive(&mut talk, some).await?,
-                3 => self.mark(&mut talk, some).await?,
+                3 => self.mark(&mut talk, mailbox, some).await?,
                 4 => self.read(&mut talk, some).await?,
                 _ => self.search(&mut talk, &list, some).await?,
             }
@@ -101,16 +110,28 @@ impl Reader {
         }
     }
 
+    /// Notes each MODSEQ that an answer tells of the mailbox that is open.
+    fn hear_modseqs(&self, mailbox: MailboxName, answer: &Answer) {
+        let mut book = self.ledger.book();
+        for line in &answer.lines {
+            for name in ["MODSEQ (", "[HIGHESTMODSEQ "] {
+                if let Some(modseq) = number_after(line, name) {
+                    book.tell_modseq(self.account, mailbox, modseq);
+                }
+            }
+        }
+    }
+
     async fn select(&self, talk: &mut Talk, mailbox: MailboxName) -> Result<bool, Gone> {
         let answer = self
             .say(talk, &format!("SELECT {mailbox} (CONDSTORE)"))
             .await?;
         let number = |name: &str| {
-            let found = answer.lines.iter().find_map(|line| {
-                let (_, rest) = line.split_once(&format!("[{name} "))?;
-                rest.split_once(']')?.0.parse::<u64>().ok()
-            });
-            found.unwrap_or(0)
+            let name = format!("[{name} ");
+            let mut lines = answer.lines.iter();
+            lines
+                .find_map(|line| number_after(line, &name))
+                .unwrap_or(0)
         };
         if answer.ok {
             let validity = u32::try_from(number("UIDVALIDITY")).unwrap_or(0);
@@ -143,9 +164,11 @@ impl Reader {
             })
         });
         let listed: Vec<Listed> = listed.collect();
+        self.hear_modseqs(mailbox, &answer);
         let mut book = self.ledger.book();
         for message in &listed {
             book.see(self.account, mailbox, message.uid, message.number);
+            book.arrived(self.account, message.number);
             let held = book.held.get(&(self.account, message.number));
             let seen = held.and_then(|held| held.seen);
             if seen.is_some_and(|seen| seen != message.seen) {
@@ -173,6 +196,13 @@ impl Reader {
         let mut book = self.ledger.book();
         if answer.ok {
             book.done(self.account, letter.number, Some(ARCHIVE));
+            match put(&answer, "APPENDUID") {
+                Some((validity, uid)) => {
+                    book.tell_validity(self.account, ARCHIVE, validity);
+                    book.see(self.account, ARCHIVE, uid, letter.number);
+                }
+                None => book.break_promise(format!("APPEND told no UID: {:?}", answer.lines)),
+            }
             if let Some(sent) = book.letters.get_mut(&letter.number) {
                 sent.acknowledged = true;
             }
@@ -189,8 +219,7 @@ impl Reader {
         message: &Listed,
     ) -> Result<(), Gone> {
         let uid = message.uid;
-        let mark = format!("UID STORE {uid} +FLAGS.SILENT (\\Deleted)");
-        if !self.say(talk, &mark).await?.ok {
+        if !self.flag(talk, mailbox, message, Flag::Deleted).await? {
             return Ok(());
         }
         let begin = || {
@@ -199,6 +228,7 @@ impl Reader {
         };
         begin();
         let answer = self.say(talk, &format!("UID EXPUNGE {uid}")).await?;
+        self.hear_modseqs(mailbox, &answer);
         let mut book = self.ledger.book();
         if answer.ok {
             book.done(self.account, message.number, None);
@@ -216,16 +246,29 @@ impl Reader {
         let answer = self
             .say(talk, &format!("UID MOVE {} {ARCHIVE}", message.uid))
             .await?;
+        self.hear_modseqs(INBOX, &answer);
         let mut book = self.ledger.book();
         if answer.ok {
             book.done(self.account, message.number, to);
+            match put(&answer, "COPYUID") {
+                Some((validity, uid)) => {
+                    book.tell_validity(self.account, ARCHIVE, validity);
+                    book.see(self.account, ARCHIVE, uid, message.number);
+                }
+                None => book.break_promise(format!("MOVE told no UID: {:?}", answer.lines)),
+            }
         } else {
             book.undone(self.account, message.number, INBOX);
         }
         Ok(())
     }
 
-    async fn mark(&self, talk: &mut Talk, message: &Listed) -> Result<(), Gone> {
+    async fn mark(
+        &self,
+        talk: &mut Talk,
+        mailbox: MailboxName,
+        message: &Listed,
+    ) -> Result<(), Gone> {
         let key = (self.account, message.number);
         let note = |seen: Option<bool>| {
             if let Some(held) = self.ledger.book().held.get_mut(&key) {
@@ -233,10 +276,38 @@ impl Reader {
             }
         };
         note(None);
-        let command = format!("UID STORE {} +FLAGS.SILENT (\\Seen)", message.uid);
-        let answer = self.say(talk, &command).await?;
-        note(Some(answer.ok || message.seen));
+        let done = self.flag(talk, mailbox, message, Flag::Seen).await?;
+        note(Some(done || message.seen));
         Ok(())
+    }
+
+    /// Marks a message; whether the answer was yes.
+    async fn flag(
+        &self,
+        talk: &mut Talk,
+        mailbox: MailboxName,
+        message: &Listed,
+        flag: Flag,
+    ) -> Result<bool, Gone> {
+        let ask = |change: &dyn Fn(&mut Asked)| {
+            let key = (self.account, message.number, flag);
+            change(self.ledger.book().flagged.entry(key).or_default());
+        };
+        ask(&|asked| asked.open += 1);
+        let command = format!("UID STORE {} +FLAGS.SILENT ({})", message.uid, flag.name());
+        let answer = self.say(talk, &command).await?;
+        ask(&|asked| {
+            asked.open -= 1;
+            asked.done += u64::from(answer.ok);
+        });
+        self.hear_modseqs(mailbox, &answer);
+        let marked = answer.lines.iter().any(|line| line.contains("MODSEQ ("));
+        if answer.ok && !marked {
+            self.ledger
+                .book()
+                .break_promise(format!("STORE told no MODSEQ: {:?}", answer.lines));
+        }
+        Ok(answer.ok)
     }
 
     async fn read(&self, talk: &mut Talk, message: &Listed) -> Result<(), Gone> {
@@ -287,6 +358,23 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// The number that stands in a line after `name`.
+fn number_after(line: &str, name: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(name)?;
+    let end = rest.find(|one: char| !one.is_ascii_digit())?;
+    rest.get(..end)?.parse().ok()
+}
+
+/// Where one message was put, as APPENDUID and COPYUID tell: UIDVALIDITY, and the UID, which stands last.
+fn put(answer: &Answer, code: &str) -> Option<(u32, u32)> {
+    let told = answer.lines.iter().find_map(|line| {
+        let (_, rest) = line.split_once(&format!("[{code} "))?;
+        Some(rest.split_once(']')?.0)
+    })?;
+    let validity = told.split(' ').next()?.parse().ok()?;
+    Some((validity, told.rsplit(' ').next()?.parse().ok()?))
 }
 
 /// The size of the literal that a line ends with.

@@ -13,13 +13,23 @@ use directory::{Directory, Options, OwnDomain};
 use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
-use store::{Store, index::Index};
+use store::{
+    QueueId, Store,
+    index::Index,
+    queue::{self, Selection},
+};
 use tokio::{io::DuplexStream, time::Instant};
-use transfer::{Answer, ClientTls, Dialer, Dialing, FixedResolver, Mx, Parts, Transfer};
+use trail::Kind;
+use transfer::{
+    Answer, ClientTls, Dialer, Dialing, FixedResolver, Mx, Parts, Transfer,
+    command::{self, CommandError, Which},
+};
 use wire::{Identity, IdentityHandle, ShutdownHandle, Stream};
 use world::{Clock, Timestamp, World};
 
-use crate::{chance::Chance, disk::SimulatedDisk, network::Network, sink::Sink};
+use crate::{
+    chance::Chance, disk::SimulatedDisk, network::Network, people::ADMINISTRATOR, sink::Sink,
+};
 
 /// Where the site lies on its disk.
 pub(crate) const SITE: &str = "/site";
@@ -161,6 +171,41 @@ impl Server {
                 .await;
         });
         client
+    }
+
+    /// The messages that wait for elsewhere.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn queued(&self) -> Result<Vec<QueueId>, store::Error> {
+        let all = Selection::default();
+        let found = self
+            .store
+            .read(move |snapshot| queue::select(snapshot, &all, 1000));
+        Ok(found
+            .await?
+            .iter()
+            .map(|queued| queued.message.id)
+            .collect())
+    }
+
+    /// Takes a message out of the queue, as the administrator's `queue discard` and `queue bounce` do; of how many recipients.
+    ///
+    /// # Errors
+    /// Those of the command: the disk may fail.
+    pub(crate) async fn take_out(&self, id: QueueId, kind: Kind) -> Result<u64, CommandError> {
+        let caller = self.directory.person_of_user(ADMINISTRATOR).await;
+        let caller = caller.ok().flatten();
+        let caller = caller.ok_or(CommandError::NoSuchMessage(id))?;
+        let which = Which::Selected(Box::new(Selection {
+            ids: vec![id],
+            ..Selection::default()
+        }));
+        let reason = "a history wants it";
+        match kind {
+            Kind::QueueDiscarded => command::discard(&self.store, &caller, which, reason).await,
+            _ => command::bounce(&self.transfer, &caller, which, reason).await,
+        }
     }
 
     /// Stops in order, as after SIGTERM.

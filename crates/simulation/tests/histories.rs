@@ -26,7 +26,7 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let next = AtomicU64::new(from);
     let failures = Mutex::new(Vec::new());
-    let [cuts, letters, moves] = [const { AtomicU64::new(0) }; 3];
+    let [cuts, letters, moves, taken_out, failed_reads] = [const { AtomicU64::new(0) }; 5];
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
@@ -40,6 +40,8 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
                             cuts.fetch_add(summary.cuts, Ordering::Relaxed);
                             letters.fetch_add(summary.acknowledged, Ordering::Relaxed);
                             moves.fetch_add(summary.moves, Ordering::Relaxed);
+                            taken_out.fetch_add(summary.taken_out, Ordering::Relaxed);
+                            failed_reads.fetch_add(summary.failed_reads, Ordering::Relaxed);
                         }
                         Err(failure) => failures.lock().unwrap().push(failure.to_string()),
                     }
@@ -54,6 +56,13 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
     assert!(letters.into_inner() > seeds * 5, "letters are acknowledged");
     let moves = moves.into_inner();
     assert!(moves > seeds / 8, "wasteful segments are emptied: {moves}");
+    let taken_out = taken_out.into_inner();
+    assert!(
+        taken_out > seeds / 8,
+        "mail is taken out of the queue: {taken_out}"
+    );
+    let failed_reads = failed_reads.into_inner();
+    assert!(failed_reads > seeds / 8, "reads fail: {failed_reads}");
 }
 
 #[test]
@@ -62,6 +71,21 @@ fn one_seed_gives_one_history() {
         assert_eq!(simulation::run(seed), simulation::run(seed), "seed {seed}");
     }
     assert_ne!(simulation::run(3).unwrap(), simulation::run(4).unwrap());
+}
+
+/// Not only within a process: what is made once for all histories of a process is made the same in each.
+#[test]
+fn one_seed_gives_one_history_in_every_process() {
+    let told = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_simulation"))
+            .args(["--seed", "3"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let here = format!("{:?}\n", simulation::run(3).unwrap());
+    assert_eq!([told(), told()], [here.clone(), here]);
 }
 
 /// The histories can fail: a disk that says it synced and did not is found out.

@@ -149,6 +149,15 @@ pub(crate) fn open_or_create(disk: &dyn Disk, path: &Path) -> io::Result<Arc<dyn
     }
 }
 
+/// The directories on the way to `directory`, it among them, that are not there: the outermost first.
+fn missing(directory: &Path) -> Vec<&Path> {
+    let parts = directory.ancestors();
+    let parts = parts.take_while(|part| *part != Path::new("") && !part.is_dir());
+    let mut missing: Vec<&Path> = parts.collect();
+    missing.reverse();
+    missing
+}
+
 /// Writes zeros from `start` to `end`.
 pub(crate) fn write_zeros(file: &dyn File, start: u64, end: u64) -> io::Result<()> {
     static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -196,15 +205,20 @@ impl Disk for RealDisk {
     }
 
     fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        if directory.is_dir() {
+        let missing = missing(directory);
+        if missing.is_empty() {
             return Ok(());
         }
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(directory)?;
-        match directory.parent() {
-            Some(parent) if parent != Path::new("") => self.sync_names(parent),
-            _ => Ok(()),
+        // Each name that was made is durable with the directory that it stands in.
+        for part in missing {
+            match part.parent() {
+                Some(parent) if parent != Path::new("") => self.sync_names(parent)?,
+                _ => self.sync_names(Path::new("."))?,
+            }
         }
+        Ok(())
     }
 
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
@@ -348,5 +362,23 @@ impl RealFile {
             position += step;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_directory_that_is_made_is_named_for_the_sync_of_its_parent() {
+        let place = tempfile::tempdir().unwrap();
+        let deep = place.path().join("a/b/c");
+        let made = ["a", "a/b", "a/b/c"].map(|part| place.path().join(part));
+        assert_eq!(missing(&deep), made);
+        RealDisk.make_directory(&deep).unwrap();
+        assert!(deep.is_dir() && missing(&deep).is_empty());
+        RealDisk.make_directory(&deep).unwrap();
+        assert_eq!(missing(&deep.join("d")), [deep.join("d")]);
     }
 }

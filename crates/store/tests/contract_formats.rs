@@ -3,33 +3,18 @@
 //! The fixtures are in `tests/formats`; `examples/write_format.rs` wrote each with the last build of its format.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+mod fixture;
 mod mail;
 mod site;
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
-
-use rusqlite::types::ValueRef;
+use fixture::{FOUND_BY, check_bodies, check_rows, formats, manifest, unpack};
 use serde_json::Value;
 use site::open;
 use store::{
-    AccountId, BodyId, Error, Finding, Store,
+    AccountId, Error, Finding, Store,
     event::{self, Filter},
     mailbox, queue,
 };
-
-/// Tables whose rows change when a store is opened: facts of the format, and room that is given back.
-const MOVING: [&str; 2] = ["meta", "body_free"];
-/// The table by which formats before 3 found events: what it said must still be found.
-const FOUND_BY: &str = "event_address";
-
-fn formats() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats")
-}
 
 /// The format that this build writes.
 async fn newest() -> u32 {
@@ -43,27 +28,6 @@ async fn format_of(store: &Store) -> u32 {
     let found = store.read(move |sql| store::sql::first(sql, find, &[], |row| row.text(0)));
     let found: Result<_, Error> = found.await;
     found.unwrap().unwrap().parse().unwrap()
-}
-
-fn unpack(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir_all(to.join(&name)).unwrap();
-            unpack(&entry.path(), &to.join(&name));
-        } else if let Some(name) = name.strip_suffix(".zst") {
-            let bytes = zstd::decode_all(fs::File::open(entry.path()).unwrap()).unwrap();
-            fs::write(to.join(name), bytes).unwrap();
-            // Git does not keep the mode, and an open key is refused.
-            fs::set_permissions(to.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-        }
-    }
-}
-
-fn manifest(format: u32) -> Value {
-    let path = formats().join(format.to_string()).join("manifest.json");
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -187,50 +151,6 @@ async fn faults(store: &Store) -> Vec<Finding> {
     found
 }
 
-/// Every body opens for each of its owners as what was written.
-async fn check_bodies(store: &Store, manifest: &Value) {
-    let bodies = manifest["bodies"].as_array().unwrap();
-    assert!(bodies.len() > 30);
-    for body in bodies {
-        let [owner, id, size] = [0, 1, 2].map(|at| body[at].as_i64().unwrap());
-        let raw = store.body(AccountId(owner), BodyId(id)).await.unwrap();
-        assert_eq!(i64::try_from(raw.len()).unwrap(), size);
-        assert_eq!(
-            blake3::hash(&raw).to_hex().as_str(),
-            body[3].as_str().unwrap()
-        );
-    }
-}
-
-/// Every row that was there is there, column by column.
-fn check_rows(database: &Path, manifest: &Value) {
-    let handle = rusqlite::Connection::open(database).unwrap();
-    let mut checked = 0;
-    for (table, written) in manifest["tables"].as_object().unwrap() {
-        if MOVING.contains(&table.as_str()) || table == FOUND_BY {
-            continue;
-        }
-        let columns: Vec<&str> = written["columns"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|column| column.as_str().unwrap())
-            .collect();
-        let found = rows(&handle, table, &columns);
-        for row in written["rows"].as_array().unwrap() {
-            assert!(found.contains(&row.to_string()), "{table}: {row}");
-            checked += 1;
-        }
-        // Opening writes events of its own, and nothing else.
-        let more = found.len() - written["rows"].as_array().unwrap().len();
-        assert!(
-            more == 0 || table.starts_with("event"),
-            "{table}: {more} rows more"
-        );
-    }
-    assert!(checked > 200, "{checked} rows");
-}
-
 /// Every event is found by each address by which it was found.
 async fn check_events_are_found(store: &Store, manifest: &Value) {
     let Some(table) = manifest["tables"].get(FOUND_BY) else {
@@ -248,28 +168,6 @@ async fn check_events_are_found(store: &Store, manifest: &Value) {
         let id = row[1].as_i64().unwrap();
         assert!(found.unwrap().iter().any(|event| event.id == id), "{row}");
     }
-}
-
-fn rows(handle: &rusqlite::Connection, table: &str, columns: &[&str]) -> BTreeSet<String> {
-    let mut statement = handle
-        .prepare(&format!("SELECT {} FROM {table}", columns.join(", ")))
-        .unwrap();
-    let mut found = statement.query([]).unwrap();
-    let mut rows = BTreeSet::new();
-    while let Some(row) = found.next().unwrap() {
-        let cells = (0..columns.len()).map(|at| match row.get_ref(at).unwrap() {
-            ValueRef::Null => Value::Null,
-            ValueRef::Integer(number) => Value::from(number),
-            ValueRef::Text(text) => Value::from(std::str::from_utf8(text).unwrap()),
-            ValueRef::Blob(bytes) => {
-                let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Value::from(format!("x:{}", digits.concat()))
-            }
-            ValueRef::Real(number) => panic!("{number} in {table}"),
-        });
-        rows.insert(Value::Array(cells.collect()).to_string());
-    }
-    rows
 }
 
 /// Old mail is worked with, and new mail comes beside it.

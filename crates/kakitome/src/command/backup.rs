@@ -38,10 +38,11 @@ pub(super) async fn run(
             to.display()
         )));
     }
-    let (own, outside) = site.settings().own_files(&site.path);
+    let files = site.settings().own_files(&site.path);
+    let files = files.map_err(Failure::Failed)?;
     let how = Backup {
         by: Some(caller.by()),
-        beside: own,
+        beside: files.within,
         // What is deleted from now on may be in the copy: it is to be deleted there too.
         deletions: repeat::count(&site.store).await?,
     };
@@ -63,11 +64,20 @@ pub(super) async fn run(
     };
     backups::note(to, deletions)
         .map_err(|error| Failure::Failed(format!("{}: {error}", to.display())))?;
-    for path in outside {
+    for path in files.outside {
         let path = path.display();
         answer
             .note(format!(
                 "{path} lies outside the site's directory and is not in the backup; {} names it",
+                settings::FILE
+            ))
+            .await;
+    }
+    for path in files.absent {
+        let path = path.display();
+        answer
+            .note(format!(
+                "{path} is not there, and not in the backup; {} names it",
                 settings::FILE
             ))
             .await;

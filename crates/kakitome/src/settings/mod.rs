@@ -17,6 +17,7 @@ mod limits;
 mod listen;
 mod malware;
 mod mta_sts;
+mod own_files;
 mod policy;
 mod probe;
 mod quarantine;
@@ -55,6 +56,7 @@ pub(crate) use limits::{
 pub(crate) use listen::{ListenKeys, Service};
 pub(crate) use malware::{Daily, beside_this};
 pub(crate) use mta_sts::{MtaStsKeys, record as sts_record};
+pub(crate) use own_files::OwnFiles;
 pub(crate) use policy::{ExchangeKeys, MailboxKeys, roots};
 pub(crate) use probe::ProbeKeys;
 pub(crate) use quarantine::QuarantineKeys;
@@ -222,66 +224,6 @@ impl Default for TlsKeys {
 }
 
 impl Settings {
-    /// The files that these settings name, and the settings themselves: those in the site's directory, relative to it,
-    /// and those elsewhere.
-    pub(crate) fn own_files(&self, site: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let hops = self
-            .delivery
-            .route
-            .values()
-            .chain(&self.delivery.smarthost)
-            .chain(&self.exchange.mailbox_server);
-        let of_hops = hops.flat_map(|hop| {
-            let keys = hop.get_ref();
-            keys.ca_file.iter().chain(&keys.password_file)
-        });
-        let forwards = self.audit.forward.iter();
-        let of_forwards = forwards.filter_map(|keys| keys.get_ref().ca_file.as_ref());
-        let named = [&self.tls.certificate, &self.tls.key];
-        let (mut own, mut outside) = (vec![PathBuf::from(FILE)], Vec::new());
-        let of_probe = self
-            .probe
-            .ca_file
-            .iter()
-            .chain(&self.vulnerabilities.ca_file);
-        let of_regulation = regulation::files(site).unwrap_or_else(|error| {
-            // The server does not start on a folder that cannot be read; one that came to be so since is not kept quiet about.
-            tracing::error!(%error, "the site's own catalogues cannot be listed");
-            Vec::new()
-        });
-        let of_runbooks = crate::runbooks::names(site).unwrap_or_else(|error| {
-            tracing::error!(%error, "the site's own runbooks cannot be listed");
-            Vec::new()
-        });
-        let of_acme = self
-            .tls
-            .acme
-            .as_ref()
-            .and_then(|keys| keys.ca_file.as_ref());
-        for path in named
-            .into_iter()
-            .chain(of_hops)
-            .chain(of_forwards)
-            .chain(of_probe)
-            .chain(of_acme)
-            .chain(&of_regulation)
-            .chain(&of_runbooks)
-        {
-            let whole = site.join(path);
-            let within = whole.strip_prefix(site).ok();
-            let plain = |path: &&Path| {
-                path.components()
-                    .all(|part| matches!(part, std::path::Component::Normal(_)))
-            };
-            match within.filter(plain) {
-                Some(path) if !own.iter().any(|known| known == path) => own.push(path.to_owned()),
-                Some(_) => {}
-                None => outside.push(whole),
-            }
-        }
-        (own, outside)
-    }
-
     /// Reads and checks the settings of the site in `directory`.
     pub(crate) fn load(directory: &Path) -> Result<Self, SettingsError> {
         let path = directory.join(FILE);

@@ -326,6 +326,11 @@ impl Settings {
         self.return_path.make_key(site, self.marks_usually(), world)
     }
 
+    /// Whether return paths are signed.
+    pub(super) fn signs_return_paths(&self) -> bool {
+        self.return_path.enabled.unwrap_or(self.marks_usually())
+    }
+
     /// Whether return paths are signed unless it is said: two servers would need the same key.
     fn marks_usually(&self) -> bool {
         self.has(Role::Exchange) && self.has(Role::Mailbox) && !self.is_alone()

@@ -195,6 +195,12 @@ impl VulnerabilityKeys {
         Ok(())
     }
 
+    /// The files that feeds are read from.
+    pub(super) fn feed_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let feeds = self.feeds.iter().flatten();
+        feeds.filter_map(|feed| feed.get_ref().file.as_ref())
+    }
+
     /// What of a feed is read.
     pub(crate) fn limits(&self) -> Limits {
         Limits {

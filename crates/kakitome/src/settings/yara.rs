@@ -118,6 +118,11 @@ impl YaraKeys {
             .collect()
     }
 
+    /// Where the rules lie, as they are named.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Path> {
+        self.rules.iter().map(|place| place.get_ref().as_path())
+    }
+
     /// How often it is looked whether the rules changed; `None`: never.
     pub(crate) fn watch(&self) -> Option<Duration> {
         let watch = self.watch.0;

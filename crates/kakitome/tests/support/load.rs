@@ -44,31 +44,44 @@ pub(crate) fn send(
     thread::scope(|scope| {
         for connection in 0..connections {
             scope.spawn(move || {
-                let mut session = smtp::Session::try_open(address, site::SMTP);
-                for number in (connection..total).step_by(connections) {
+                let mut numbers = (connection..total).step_by(connections);
+                let open = || smtp::Session::try_open(address, site::SMTP);
+                send_over(open, sent, || {
+                    let number = numbers.next()?;
                     let to = &people[number % people.len()].address;
-                    let letter =
-                        Letter::new(&format!("{round}-{number}"), "friend@elsewhere.example", to);
-                    let answered = match &mut session {
-                        Ok(session) => session.send(&letter.from, &[to], &letter.content()),
-                        Err(error) => Err(io::Error::other(error.to_string())),
-                    };
-                    let fault = match answered {
-                        Ok(reply) if reply.code == 250 => None,
-                        Ok(reply) => Some(format!("{reply:?}")),
-                        Err(error) => Some(error.to_string()),
-                    };
-                    let Some(fault) = fault else {
-                        sent.acknowledged.lock().unwrap().push(letter);
-                        sent.count.fetch_add(1, Ordering::SeqCst);
-                        continue;
-                    };
-                    sent.unanswered.lock().unwrap().push((letter, fault));
-                    return;
-                }
+                    let name = format!("{round}-{number}");
+                    Some(Letter::new(&name, "friend@elsewhere.example", to))
+                });
             });
         }
     });
+}
+
+/// Sends letters over one connection, which ends at its first error or with the last letter.
+pub(crate) fn send_over(
+    open: impl FnOnce() -> io::Result<smtp::Session>,
+    sent: &Sent,
+    mut letters: impl FnMut() -> Option<Letter>,
+) {
+    let mut session = open();
+    while let Some(letter) = letters() {
+        let answered = match &mut session {
+            Ok(session) => session.send(&letter.from, &[&letter.to], &letter.content()),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        };
+        let fault = match answered {
+            Ok(reply) if reply.code == 250 => None,
+            Ok(reply) => Some(format!("{reply:?}")),
+            Err(error) => Some(error.to_string()),
+        };
+        let Some(fault) = fault else {
+            sent.acknowledged.lock().unwrap().push(letter);
+            sent.count.fetch_add(1, Ordering::SeqCst);
+            continue;
+        };
+        sent.unanswered.lock().unwrap().push((letter, fault));
+        return;
+    }
 }
 
 /// A plain IMAP session that idles and fetches until it has seen `expected` messages in INBOX. Returns the

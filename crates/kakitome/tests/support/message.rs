@@ -24,10 +24,10 @@ impl Letter {
         }
     }
 
-    /// A letter with a body of at least `octets`: lines of base64 text, no two alike.
+    /// A letter with a body of at least `octets`: its name, and lines of base64 text, no two alike.
     pub(crate) fn large(name: &str, from: &str, to: &str, octets: usize) -> Self {
         let mut letter = Self::new(name, from, to);
-        letter.body.clear();
+        letter.body = format!("This is {name}.\r\n").into_bytes();
         let mut state: u64 = 0x9E37_79B9_7F4A_7C15;
         while letter.body.len() < octets {
             for _ in 0..19 {

@@ -24,6 +24,7 @@ pub(crate) mod program;
 pub(crate) mod site;
 pub(crate) mod smtp;
 pub(crate) mod unbound;
+pub(crate) mod writer;
 
 pub(crate) use message::Letter;
 pub(crate) use nobody::Nobody;

@@ -1,6 +1,6 @@
 //! A conversation in SMTP, as a client speaks it.
 
-use std::{io, net::Ipv4Addr};
+use std::{io, net::Ipv4Addr, path::Path};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -48,11 +48,7 @@ impl Session {
             lines,
             extensions: Vec::new(),
         };
-        let greeting = session.reply()?;
-        if greeting.code != 220 {
-            return Err(io::Error::other(format!("{greeting:?}")));
-        }
-        session.hello()?;
+        session.greeted()?;
         Ok(session)
     }
 
@@ -88,10 +84,36 @@ impl Session {
         session
     }
 
+    /// The same where the server may go meanwhile.
+    pub(crate) fn try_submission(
+        address: Ipv4Addr,
+        certificate: &Path,
+        person: &Person,
+    ) -> io::Result<Self> {
+        let lines = Lines::connect(address, site::SUBMISSIONS)?;
+        let mut session = Self {
+            lines: lines.into_tls(certificate)?,
+            extensions: Vec::new(),
+        };
+        session.greeted()?;
+        let reply = session.try_say(&plain(person))?;
+        match reply.code {
+            235 => Ok(session),
+            _ => Err(io::Error::other(format!("{reply:?}"))),
+        }
+    }
+
+    fn greeted(&mut self) -> io::Result<()> {
+        let greeting = self.reply()?;
+        if greeting.code != 220 {
+            return Err(io::Error::other(format!("{greeting:?}")));
+        }
+        self.hello()
+    }
+
     #[track_caller]
     pub(crate) fn auth_plain(&mut self, person: &Person) -> Reply {
-        let proof = format!("\0{}\0{}", person.address, person.password);
-        self.say(&format!("AUTH PLAIN {}", BASE64_STANDARD.encode(proof)))
+        self.say(&plain(person))
     }
 
     pub(crate) fn hello(&mut self) -> io::Result<()> {
@@ -169,6 +191,11 @@ impl Session {
         self.lines.write(&stuffed(content))?;
         self.reply()
     }
+}
+
+fn plain(person: &Person) -> String {
+    let proof = format!("\0{}\0{}", person.address, person.password);
+    format!("AUTH PLAIN {}", BASE64_STANDARD.encode(proof))
 }
 
 /// `content` with dots stuffed and the final dot.

@@ -34,11 +34,24 @@ pub struct Weather {
     pub cut_at: Option<u64>,
     /// Of 10,000 operations that change something, so many fail, in one of the ways that disks have.
     pub failures: u64,
-    /// Bytes that all files together may have; `None`: no bound.
+    /// Of 10,000 operations that only look (reading, opening, listing, asking for a size), so many fail.
+    pub failed_reads: u64,
+    /// Bytes that all files together may have; `None`: no bound. A name needs room, too.
     pub capacity: Option<u64>,
     /// The disk says that it synced and did not, as some do: no promise can be kept on it.
     pub lies: bool,
 }
+
+impl Weather {
+    /// Whether something may fail though there is power.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.failures > 0 || self.failed_reads > 0 || self.capacity.is_some()
+    }
+}
+
+/// What a new name takes of the disk, if the directory has to grow for it.
+const NAME: u64 = 4096;
 
 /// A simulated disk. Clones are the same disk.
 #[derive(Clone)]
@@ -62,6 +75,9 @@ struct State {
     chance: Chance,
     weather: Weather,
     operations: u64,
+    failed_reads: u64,
+    /// Reads do not fail for a while.
+    calm: bool,
     powered: bool,
     files: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
     durable: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
@@ -89,6 +105,8 @@ impl SimulatedDisk {
                 chance,
                 weather,
                 operations: 0,
+                failed_reads: 0,
+                calm: false,
                 powered: true,
                 durable: files.clone(),
                 files,
@@ -117,6 +135,17 @@ impl SimulatedDisk {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.shared.state.lock().operations
+    }
+
+    /// Reads that failed, so far.
+    #[must_use]
+    pub fn failed_reads(&self) -> u64 {
+        self.shared.state.lock().failed_reads
+    }
+
+    /// Whether reads fail as the weather has it, or not at all for now.
+    pub fn let_reads_fail(&self, fail: bool) {
+        self.shared.state.lock().calm = !fail;
     }
 
     /// Whether the power is still there.
@@ -177,6 +206,18 @@ impl Shared {
         } else {
             Err(power_is_off())
         }
+    }
+
+    /// The same for an operation that looks at what is on the disk, and may fail to see it.
+    fn look(&self) -> io::Result<parking_lot::MutexGuard<'_, State>> {
+        let mut state = self.read()?;
+        let rate = state.weather.failed_reads;
+        // Without a rate nothing is drawn: such histories stay what they were.
+        if rate > 0 && !state.calm && state.chance.below(10_000) < rate {
+            state.failed_reads += 1;
+            return Err(input_output_error());
+        }
+        Ok(state)
     }
 
     /// Counts an operation that changes something, and says what becomes of it.
@@ -256,6 +297,14 @@ impl State {
         capacity.is_none_or(|capacity| self.used().saturating_add(more) <= capacity)
     }
 
+    fn need_room_for_a_name(&self) -> io::Result<()> {
+        if self.has_room(NAME) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
     fn apply_names(durable: &mut BTreeMap<PathBuf, Arc<Mutex<Inode>>>, change: Renaming) {
         if let Some(path) = change.without {
             durable.remove(&path);
@@ -288,13 +337,14 @@ impl Disk for SimulatedDisk {
             if state.files.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
+            state.need_room_for_a_name()?;
             state.rename(None, Some((path.to_owned(), Arc::clone(&inode))))
         })?;
         Ok(self.file(inode))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let inode = self.shared.read()?.find(path)?;
+        let inode = self.shared.look()?.find(path)?;
         Ok(self.file(inode))
     }
 
@@ -308,6 +358,7 @@ impl Disk for SimulatedDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.shared.change(|state| {
             let inode = state.find(from)?;
+            state.need_room_for_a_name()?;
             state.rename(Some(from.to_owned()), Some((to.to_owned(), inode)))
         })
     }
@@ -327,7 +378,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn names(&self, directory: &Path) -> io::Result<Vec<String>> {
-        let state = self.shared.read()?;
+        let state = self.shared.look()?;
         let here = state
             .files
             .keys()
@@ -339,16 +390,24 @@ impl Disk for SimulatedDisk {
     }
 
     fn make_directory(&self, directory: &Path) -> io::Result<()> {
-        // Directories are made once, when a site is, and by then nothing is acknowledged: durable at once.
-        let mut state = self.shared.read()?;
-        for part in directory.ancestors() {
-            state.directories.insert(part.to_owned());
+        let mut parts: Vec<&Path> = directory.ancestors().collect();
+        parts.reverse();
+        for part in parts {
+            if self.shared.read()?.directories.contains(part) {
+                continue;
+            }
+            // Each is durable with its name before the next one is made: so it is promised.
+            self.shared.change(|state| {
+                state.need_room_for_a_name()?;
+                state.directories.insert(part.to_owned());
+                Ok(())
+            })?;
         }
         Ok(())
     }
 
     fn size(&self, path: &Path) -> io::Result<Option<u64>> {
-        let state = self.shared.read()?;
+        let state = self.shared.look()?;
         Ok(state.files.get(path).map(|inode| inode.lock().length()))
     }
 
@@ -418,7 +477,7 @@ impl File for SimulatedFile {
     }
 
     fn read_some(&self, buffer: &mut [u8], start: u64) -> io::Result<usize> {
-        drop(self.shared.read()?);
+        drop(self.shared.look()?);
         Ok(self.inode.lock().read(buffer, start))
     }
 

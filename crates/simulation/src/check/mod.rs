@@ -3,14 +3,23 @@
 //! - What was acknowledged is there, once, whole; or its owner moved or expunged it.
 //! - What was not acknowledged is there once and whole, or not at all.
 //! - UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ never go back; a UID never means another message.
-//! - Each effect has its audit event and each event its effect.
-//! - Mail for elsewhere is in the queue, or an event tells how it ended; when it ended by being handed over, the other
-//!   server has it; when it failed, its sender has a notification.
+//! - Each effect has its audit event and each event its effect ([`effects`]).
+//! - Of each acknowledged letter every recipient elsewhere is in the queue, or ended once ([`onward`]).
 //! - The store's own examination finds nothing.
+
+mod effects;
+mod onward;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use message::address::Address;
+use message::{
+    Limits,
+    address::Address,
+    dsn::{Action, parse_report},
+    mime::Structure,
+};
 use store::{
     AccountId, Snapshot,
     event::{self, Filter},
@@ -20,7 +29,7 @@ use store::{
 use trail::{Kind, Recorded};
 
 use crate::{
-    ledger::{ARCHIVE, Book, Change, INBOX, Ledger, MailboxName, Way},
+    ledger::{ARCHIVE, Book, Change, INBOX, Ledger, MailboxName},
     letter::Letter,
     people::PEOPLE,
     server::Server,
@@ -45,11 +54,12 @@ impl From<store::Error> for Verdict {
 }
 
 /// Everything that a check looks at, read at one instant.
+#[derive(Default)]
 struct Found {
     /// Letters in mailboxes, by account and number.
     letters: BTreeMap<(&'static str, u64), Vec<Place>>,
-    /// Letters that notifications tell of, by who got them.
-    notices: BTreeMap<(&'static str, u64), u64>,
+    /// Failures that notifications tell of: who got them, of which letter, for whom; and how often.
+    notices: BTreeMap<(&'static str, u64, String), u64>,
     boxes: Vec<Box>,
     events: Vec<Recorded>,
     /// Recipients in the queue: message and address.
@@ -59,6 +69,7 @@ struct Found {
 
 struct Place {
     mailbox: MailboxName,
+    uid: u32,
     flags: Flags,
 }
 
@@ -80,11 +91,11 @@ pub(crate) async fn check(server: &Server, ledger: &Ledger) -> Result<(), Verdic
     let mut book = ledger.book();
     let mut wrong = found.wrong.clone();
     wrong.append(&mut book.broken);
-    book.moves = of_kinds(&found, &[Kind::BodiesMoved]).count() as u64;
+    book.moves = effects::of_kinds(&found.events, &[Kind::BodiesMoved]).count() as u64;
     mailboxes(&mut book, &found, &mut wrong);
     numbers(&book, &found, &mut wrong);
-    events(&book, &found, &mut wrong);
-    onward(&book, &found, &mut wrong);
+    effects::check(&book, &found, &mut wrong);
+    onward::check(&book, &found, &mut wrong);
     if wrong.is_empty() {
         Ok(())
     } else {
@@ -112,8 +123,7 @@ async fn look(server: &Server, ledger: &Ledger) -> Result<Found, Verdict> {
     for (place, account) in &boxes {
         for entry in &place.entries {
             let raw = server.store.body(*account, entry.body).await?;
-            let text = String::from_utf8_lossy(&raw);
-            file(&mut found.found, ledger, place, entry, &text);
+            file(&mut found.found, ledger, place, entry, &raw);
         }
     }
     let mut found = found.found;
@@ -164,16 +174,11 @@ fn look_at_tables(
 }
 
 /// Notes what a message in a mailbox is.
-fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, text: &str) {
+fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, raw: &[u8]) {
+    let text = String::from_utf8_lossy(raw);
     let own_id = text.lines().find(|line| line.starts_with("Message-ID:"));
     let Some(letter) = own_id.and_then(Letter::find) else {
-        if let Some(about) = Letter::find(text) {
-            *found
-                .notices
-                .entry((place.account, about.number))
-                .or_default() += 1;
-        }
-        return;
+        return file_notice(found, ledger, place, entry, raw);
     };
     let sent = ledger.book().letters.get(&letter.number).cloned();
     let here = format!("{} {} UID {}", place.account, place.name, entry.uid);
@@ -194,8 +199,36 @@ fn file(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, text: &s
                 .or_default();
             places.push(Place {
                 mailbox: place.name,
+                uid: entry.uid,
                 flags: entry.flags,
             });
+        }
+    }
+}
+
+/// Notes which failures a notification tells of.
+fn file_notice(found: &mut Found, ledger: &Ledger, place: &Box, entry: &Entry, raw: &[u8]) {
+    let limits = Limits::default();
+    let here = format!("{} {} UID {}", place.account, place.name, entry.uid);
+    let about = Letter::find(&String::from_utf8_lossy(raw));
+    let report = parse_report(raw, &Structure::parse(raw, &limits), &limits);
+    let (Some(about), Some(report)) = (about, report) else {
+        found
+            .wrong
+            .push(format!("{here} is neither a letter nor tells of one"));
+        return;
+    };
+    if !ledger.book().letters.contains_key(&about.number) {
+        let number = about.number;
+        found.wrong.push(format!(
+            "{here} tells of letter {number}, which was refused or never sent"
+        ));
+    }
+    for recipient in report.recipients {
+        if recipient.action == Some(Action::Failed) {
+            let address = recipient.address.map(|address| address.to_string());
+            let key = (place.account, about.number, address.unwrap_or_default());
+            *found.notices.entry(key).or_default() += 1;
         }
     }
 }
@@ -245,8 +278,47 @@ fn mailboxes(book: &mut Book, found: &Found, wrong: &mut Vec<String>) {
     }
 }
 
+/// UIDs that clients were told, against the messages that have them.
+fn uids(book: &Book, found: &Found, wrong: &mut Vec<String>) {
+    let mut is: BTreeMap<(&str, MailboxName, u32), u64> = BTreeMap::new();
+    for ((account, number), places) in &found.letters {
+        for place in places {
+            is.insert((account, place.mailbox, place.uid), *number);
+        }
+    }
+    for place in &found.boxes {
+        let Some(told) = book.told.get(&(place.account, place.name)) else {
+            continue;
+        };
+        let what = format!("{} {}", place.account, place.name);
+        for entry in &place.entries {
+            let number = is.get(&(place.account, place.name, entry.uid));
+            let before = told.uids.get(&entry.uid);
+            if before.is_some() && before != number {
+                wrong.push(format!(
+                    "{what}: UID {} was letter {before:?}, is {number:?}",
+                    entry.uid
+                ));
+            }
+        }
+        for (uid, number) in &told.uids {
+            let places = found.letters.get(&(place.account, *number));
+            let places = places.map(Vec::as_slice).unwrap_or_default();
+            for other in places {
+                if other.mailbox == place.name && other.uid != *uid {
+                    wrong.push(format!(
+                        "{what}: letter {number} was UID {uid}, is {}",
+                        other.uid
+                    ));
+                }
+            }
+        }
+    }
+}
+
 /// What clients were told of mailboxes.
 fn numbers(book: &Book, found: &Found, wrong: &mut Vec<String>) {
+    uids(book, found, wrong);
     for place in &found.boxes {
         let head = &place.head;
         let what = format!("{} {}", place.account, place.name);
@@ -293,129 +365,6 @@ fn numbers(book: &Book, found: &Found, wrong: &mut Vec<String>) {
             wrong.push(format!(
                 "{what}: MODSEQ {} became {}",
                 told.modseq, head.highest_modseq
-            ));
-        }
-    }
-}
-
-fn words<'a>(event: &'a Recorded, name: &str) -> Vec<&'a str> {
-    let Some(value) = event.event.detail.get(name) else {
-        return Vec::new();
-    };
-    match value.as_array() {
-        Some(all) => all.iter().filter_map(|one| one.as_str()).collect(),
-        None => value.as_str().into_iter().collect(),
-    }
-}
-
-fn of_kinds<'a>(found: &'a Found, kinds: &'a [Kind]) -> impl Iterator<Item = &'a Recorded> {
-    let events = found.events.iter();
-    events.filter(move |event| kinds.contains(&event.event.kind))
-}
-
-const ACCEPTED: &[Kind] = &[Kind::TransactionAccepted, Kind::SubmissionAccepted];
-
-/// Each effect has its event, and each event its effect.
-fn events(book: &Book, found: &Found, wrong: &mut Vec<String>) {
-    let mut accepted: BTreeMap<u64, u64> = BTreeMap::new();
-    for event in of_kinds(found, ACCEPTED) {
-        let id = words(event, "message_id").concat();
-        let Some(letter) = Letter::find(&id) else {
-            continue;
-        };
-        *accepted.entry(letter.number).or_default() += 1;
-        if !book.letters.contains_key(&letter.number) {
-            wrong.push(format!(
-                "letter {} was refused, and an event says not",
-                letter.number
-            ));
-        }
-    }
-    for (number, sent) in &book.letters {
-        if sent.way == Way::Append {
-            continue;
-        }
-        let count = accepted.get(number).copied().unwrap_or(0);
-        let came = sent.local.iter().any(|account| {
-            book.held
-                .get(&(account, *number))
-                .is_some_and(|held| held.arrived)
-        });
-        let known = sent.acknowledged || came;
-        if count != u64::from(known) && (known || !sent.local.is_empty() || count > 1) {
-            wrong.push(format!(
-                "letter {number}: {count} events of its acceptance ({known})"
-            ));
-        }
-    }
-    let pairs = [
-        (Change::Append, Kind::MessageAppended),
-        (Change::Move, Kind::MessageMoved),
-        (Change::Expunge, Kind::MessageExpunged),
-    ];
-    for (change, kind) in pairs {
-        let known = book.changes.get(&change).copied().unwrap_or(0);
-        let told = of_kinds(found, &[kind]).count() as u64;
-        if known != told {
-            wrong.push(format!("{change:?}: {known} took effect, {told} events"));
-        }
-    }
-}
-
-const ENDED: &[Kind] = &[
-    Kind::DeliveryRelayed,
-    Kind::DeliveryFailed,
-    Kind::DeliveryExpired,
-    Kind::QueueDiscarded,
-    Kind::QueueBounced,
-];
-
-/// Mail for elsewhere.
-fn onward(book: &Book, found: &Found, wrong: &mut Vec<String>) {
-    let mut ended: BTreeMap<(&str, &str), Vec<Kind>> = BTreeMap::new();
-    for event in of_kinds(found, ENDED) {
-        for recipient in words(event, "recipient") {
-            let key = (event.event.subject.as_str(), recipient);
-            ended.entry(key).or_default().push(event.event.kind);
-        }
-    }
-    for event in of_kinds(found, &[Kind::SubmissionAccepted]) {
-        let id = words(event, "message_id").concat();
-        let letter = Letter::find(&id);
-        let Some(sent) = letter.and_then(|letter| book.letters.get(&letter.number)) else {
-            continue;
-        };
-        let number = sent.letter.number;
-        let mut failed = false;
-        for recipient in words(event, "recipients") {
-            if PEOPLE.contains(&recipient) {
-                continue;
-            }
-            let queue_id = event.event.subject.as_str();
-            let waits = found
-                .queued
-                .contains(&(queue_id.to_owned(), recipient.to_owned()));
-            let ends = ended.get(&(queue_id, recipient)).map(Vec::as_slice);
-            let ends = ends.unwrap_or_default();
-            let what = format!("letter {number} for {recipient}");
-            if usize::from(waits) + ends.len() != 1 {
-                wrong.push(format!("{what}: waits is {waits}, ended {ends:?}"));
-            }
-            let taken = book.delivered.contains_key(&(number, recipient.to_owned()));
-            if ends == [Kind::DeliveryRelayed] && !taken {
-                wrong.push(format!("{what}: an event says that it was handed over"));
-            }
-            failed |= matches!(ends, [Kind::DeliveryFailed | Kind::DeliveryExpired]);
-        }
-        let told = found
-            .notices
-            .get(&(sent.from, number))
-            .copied()
-            .unwrap_or(0);
-        if failed && told == 0 {
-            wrong.push(format!(
-                "letter {number} failed and {} was not told",
-                sent.from
             ));
         }
     }
