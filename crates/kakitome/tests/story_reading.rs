@@ -169,7 +169,8 @@ fn a_shared_identifier_is_used_by_name() {
     words.extend(["--review", "2099-01-01"]);
     let number = approved(&site, &words);
     let shared = site.give(&["account", "share", "--order", &number]);
-    assert_eq!(shared[0]["users"][0], me());
+    let users = shared[0]["users"].as_array().unwrap();
+    assert!(users.contains(&me().into()), "{users:?}");
     let mut inbox = site.imap(&officer);
     inbox.holds("INBOX", 1, SOON);
     assert!(decoded(inbox.fetch(1)).contains(address));
