@@ -20,7 +20,7 @@ use support::{good, look, rules, state};
 use trail::{Actor, Event, Kind};
 
 async fn open(site: &Site, kind: IncidentKind) -> i64 {
-    open_by(site, "deputy", kind).await
+    open_by(site, "guard", kind).await
 }
 
 async fn open_by(site: &Site, who: &str, kind: IncidentKind) -> i64 {
@@ -113,7 +113,7 @@ async fn who_is_late_is_reminded_and_the_clause_turns_red() {
 async fn an_acknowledged_report_is_the_step() {
     let site = Site::open().await;
     let number = open(&site, IncidentKind::Other).await;
-    let guard = site.caller("guard").await;
+    let guard = site.caller("chief").await;
     let report = report::list(&guard).await.unwrap()[0].number;
     report::acknowledge(&guard, report).await.unwrap();
     let view = incident::show(&guard, number).await.unwrap();
@@ -202,8 +202,8 @@ async fn a_report_that_reaches_nobody_is_not_sent_and_one_that_nobody_reads_is_t
         escalated.roles,
         [Role::SecurityOfficer, Role::SystemOfficer]
     );
-    let guard = site.caller("guard").await;
-    governed::step(&guard, number, "acknowledged", "read")
+    let chief = site.caller("chief").await;
+    governed::step(&chief, number, "acknowledged", "read")
         .await
         .unwrap();
     assert!(due().await.is_empty());

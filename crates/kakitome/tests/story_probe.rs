@@ -528,11 +528,15 @@ fn the_site_probes_its_own_listeners_and_says_so() {
             .any(|row| row["dialogue"].to_string().contains("STARTTLS"))
     );
     // All that clauses ask of it was told, here where nobody is the postmaster.
-    for id in [
-        "4.3-6-b", "4.3-6-c", "4.3-6-d", "4.3-6-f", "5.1-1-a", "6.1-1",
-    ] {
+    for id in ["4.3-6-b", "4.3-6-c", "4.3-6-d", "4.3-6-f", "5.1-1-a"] {
         let clause = site.give(&["clause", "show", id]).remove(0);
-        assert_eq!(clause["state"], "met", "{clause:#}");
+        // The review of the year is not due yet.
+        let ways = clause["ways"].as_array().unwrap().iter();
+        let measured = ways.filter(|way| way["way"] != "workflow");
+        assert!(measured.clone().count() > 0, "{id}");
+        for way in measured {
+            assert_eq!(way["state"], "met", "{id}: {way:#}");
+        }
     }
     // Its messages were taken at an address of their own, and thrown away.
     let told = |check: &str| {
