@@ -40,6 +40,12 @@ pub(super) async fn run(
     }
     let files = site.settings().own_files(&site.path);
     let files = files.map_err(Failure::Failed)?;
+    let not_in_backup: Vec<String> = files
+        .outside
+        .iter()
+        .chain(&files.absent)
+        .map(|path| path.display().to_string())
+        .collect();
     let how = Backup {
         by: Some(caller.by()),
         beside: files.within,
@@ -83,6 +89,10 @@ pub(super) async fn run(
             .await;
     }
     answer
-        .row(&json!({ "backup": to.display().to_string(), "bytes": bytes }))
+        .row(&json!({
+            "backup": to.display().to_string(),
+            "bytes": bytes,
+            "not_in_backup": not_in_backup,
+        }))
         .await
 }
