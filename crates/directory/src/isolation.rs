@@ -213,7 +213,7 @@ pub(crate) fn is_over(
         return Ok(true);
     }
     let steps = table::steps(sql, incident.number)?;
-    let ends = [Step::TerminalCleaned, Step::Resumed].map(|step| step.as_str());
+    let ends = [Step::TerminalCleaned, Step::Resumed].map(Step::as_str);
     Ok(steps.iter().any(|step| ends.contains(&step.name.as_str())))
 }
 

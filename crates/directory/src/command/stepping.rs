@@ -85,7 +85,10 @@ pub fn step_in(
         Some(Step::Acknowledged) => {
             let opener = view_of(tx, number)?.opened_by;
             let single = opener.is_some_and(|opener| opener == me.name);
-            if single && others_hold(tx, &rule.roles, &[me.name.clone()])? && !permitted(tx)? {
+            if single
+                && others_hold(tx, &rule.roles, std::slice::from_ref(&me.name))?
+                && !permitted(tx)?
+            {
                 return Err(CommandError::State(format!(
                     "incident {number} was opened by you: another person acknowledges it"
                 )));

@@ -90,7 +90,7 @@ pub(crate) fn of_cases(sql: &mut dyn Sql) -> Result<Vec<i64>, Error> {
 }
 
 /// What a new one says.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct New<'a> {
     pub(crate) task: Option<i64>,
     /// The case of a vulnerability that it is of.

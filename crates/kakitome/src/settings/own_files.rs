@@ -177,9 +177,12 @@ ca_file = "own/feeds.pem"
 feeds = [{ name = "debian", format = "osv", file = "own/debian.zip" }, { name = "kev", format = "kev", file = "own/kev.json" }]
 "#;
 
+    /// What of [`ALL`] a setting puts into a backup, or why one does without.
+    type Kept = Result<&'static [&'static str], &'static str>;
+
     /// Each setting that is a path: the file of the settings that declares it, its name, and what of [`ALL`] it puts into a backup.
     /// `Err`: why a backup does without.
-    const PATHS: &[(&str, &str, Result<&[&str], &str>)] = &[
+    const PATHS: &[(&str, &str, Kept)] = &[
         ("mod.rs", "certificate", Ok(&["own/tls.crt"])),
         ("mod.rs", "key", Ok(&["own/tls.key"])),
         ("acme.rs", "ca_file", Ok(&["own/acme.pem"])),

@@ -261,11 +261,10 @@ impl Writer {
                     (kept.mailbox, kept.uid) = ("Archive", moved.uid);
                 }
             }
-            Some(Open::Expunge(name)) => {
-                if !found.contains_key(name) {
-                    self.kept.remove(name);
-                }
+            Some(Open::Expunge(name)) if !found.contains_key(name) => {
+                self.kept.remove(name);
             }
+            Some(Open::Expunge(_)) => {}
         }
     }
 }
