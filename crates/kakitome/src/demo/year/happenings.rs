@@ -107,7 +107,8 @@ pub(super) fn appointments(
     let outbreak = day(first, 95);
     let (inside, outside) = (day(first, 120), day(first, 180));
     let case = day(first, 150);
-    let (executed, verified) = (day(case, 1), day(case, 2));
+    let executed = day(case, 1);
+    let verified = day(executed, 1);
     // What is usual has to be known by then.
     let flood = day(last, -12);
     all.extend([
