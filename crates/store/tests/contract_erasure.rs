@@ -218,7 +218,7 @@ async fn a_signed_decision_stands_for_events_that_were_erased() {
         .unwrap();
     store.erase_volume(2, "suzuki").await.unwrap();
     assert_eq!(found(&store).await, [""; 0]);
-    let early = store.read(|snapshot| store::tree::erased_early(snapshot));
+    let early = store.read(store::tree::erased_early);
     let early: Result<_, Error> = early.await;
     assert_eq!(early.unwrap(), [0; 0]);
     extend(year(2)).await.unwrap();
