@@ -26,7 +26,8 @@
 //! | `account suspend`, `account resume`, `account idle --act` | administrator, account-manager, security-officer |
 //! | `account services` | administrator, account-manager |
 //! | `account password` | the holder for the own account; account-manager for any, on an order where that is demanded ([`on_behalf`]) |
-//! | `order forward`, `order shared`, `order read`, `order password`, `order second-factor`, `order user` | system-officer |
+//! | `order forward`, `order shared`, `order read`, `order user` | system-officer |
+//! | `order password`, `order second-factor` | system-officer, account-manager |
 //! | `account reading open` | account-manager, and not the one who issued the order |
 //! | `account reading end` | administrator, account-manager, system-officer, security-officer |
 //! | `account reading list` | any officer's role |
