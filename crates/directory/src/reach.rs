@@ -29,6 +29,16 @@ impl Directory {
         self.inner.store.read(read).await
     }
 
+    /// How many people hold `role`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn holders(&self, role: Role) -> Result<u64, store::Error> {
+        let read =
+            move |snapshot: &mut store::Snapshot<'_>| tables::person::holders(snapshot, role);
+        self.inner.store.read(read).await
+    }
+
     /// The instant from which on one person may do what the regulation splits between two, if that lies ahead since somebody ceased to be an
     /// officer; `None`: it is so now, or not as things stand.
     ///

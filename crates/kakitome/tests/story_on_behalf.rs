@@ -87,7 +87,11 @@ fn anothers_password_goes_by_order_and_the_security_officers_hear_of_it() {
 
     // From the day on that there is a second officer, an order is needed.
     site.give(&["person", "add", "kimura", "--os-user", "nobody"]);
+    let attention = |site: &Site| site.give(&["status"])[0]["attention"].to_string();
+    site.give(&["person", "role", "grant", "kimura", "administrator"]);
+    assert!(attention(&site).contains("one system officer"));
     site.give(&["person", "role", "grant", "kimura", "system-officer"]);
+    assert!(!attention(&site).contains("one system officer"));
     let kimura = Nobody::at(&site);
     let approved = |words: &[&str]| {
         let order = site.give(&[&["order"], words].concat());
@@ -137,7 +141,6 @@ fn anothers_password_goes_by_order_and_the_security_officers_hear_of_it() {
     assert_eq!(event["detail"].get("single_person"), None);
 
     // What is off is said, once there are two who could watch each other.
-    let attention = |site: &Site| site.give(&["status"])[0]["attention"].to_string();
     assert!(!attention(&site).contains("password_needs_order"));
     site.set("directory", "password_needs_order = false");
     site.reload();

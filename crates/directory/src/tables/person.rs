@@ -116,6 +116,17 @@ pub(crate) fn another_commands(
     Ok(found.is_some())
 }
 
+/// How many active people hold that role.
+pub(crate) fn holders(sql: &mut dyn Sql, role: Role) -> Result<u64, Error> {
+    let count = first(
+        sql,
+        "SELECT COUNT(*) FROM person_role r JOIN person p ON p.id = r.person WHERE r.role = ?1 AND p.state = 'active'",
+        params![role.as_str()],
+        |row| row.count(0),
+    )?;
+    Ok(count.unwrap_or_default())
+}
+
 /// How many active people hold an officer's role.
 pub(crate) fn officers(sql: &mut dyn Sql) -> Result<u64, Error> {
     let count = first(

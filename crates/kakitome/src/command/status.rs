@@ -117,6 +117,14 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
             day.strftime("%Y-%m-%d %H:%M")
         ));
     }
+    let officers = site.directory.officers().await?;
+    if officers >= 2 && site.directory.holders(Role::SystemOfficer).await? < 2 {
+        attention.push(
+            "there is one system officer, and nobody else may approve what they order (clauses 7.1, 9): give another officer that role \
+             (`person role grant NAME system-officer`)"
+                .to_owned(),
+        );
+    }
     if !settings.directory.acknowledgement_required {
         attention.push(
             "acknowledgement_required is off: accounts are ordered for people of whom it is not on record that they know of the \
@@ -124,7 +132,7 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
                 .to_owned(),
         );
     }
-    if !settings.directory.password_needs_order && site.directory.officers().await? >= 2 {
+    if !settings.directory.password_needs_order && officers >= 2 {
         attention.push(
             "password_needs_order is off: an account manager may set anybody's password, or remove a second factor, alone; security officers \
              are told by mail (clause 7.1(4))"
