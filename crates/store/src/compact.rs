@@ -26,22 +26,54 @@ use crate::{
 /// Bodies moved in one commit at most, and bytes of them after which it ends early.
 const BODIES: i64 = 512;
 const BYTES: u64 = 4 << 20;
-/// A segment is examined again when one part in so many of the waste that matters has come to it.
+/// Rows of the body table summed in one step, so that no view of the database is held for long.
+const ROWS: i64 = 2048;
+/// A segment is not examined again before one part in so many of the waste that matters has come to it.
 const EXAMINE_PART: u64 = 4;
 /// One part in so many of what a segment takes must be waste.
 const WASTE_PART: u64 = 3;
-/// Stretches of a segment that are looked at to judge it, and bytes of each.
-const STRETCHES: u64 = 16;
-const STRETCH: u64 = 128 << 10;
 
 /// What is to be examined and emptied.
 pub(crate) struct Compactor {
     /// Segments that may be wasteful.
     suspects: BTreeSet<u64>,
-    /// Bytes that died in a segment since it was examined.
-    died: HashMap<u64, u64>,
-    /// The segment whose bodies are being moved, and the byte from which they still lie there.
-    emptying: Option<(u64, u64)>,
+    /// Bytes that have yet to die in a segment before it is a suspect again.
+    spared: HashMap<u64, u64>,
+    /// The segment at hand.
+    task: Option<Task>,
+}
+
+enum Task {
+    Examine(Examination),
+    Empty {
+        segment: u64,
+        /// The byte from which its bodies still lie there.
+        from: u64,
+    },
+}
+
+/// A segment whose living bytes are being summed.
+struct Examination {
+    segment: u64,
+    /// Bytes that are known to the database: behind them lie zeros, and what is about to be committed.
+    known: u64,
+    /// The byte from which its bodies are still to be summed.
+    from: u64,
+    /// The sum so far. What dies meanwhile stays in it, so that a segment is rather spared than rewritten.
+    living: u64,
+    /// Bytes that died meanwhile.
+    died: u64,
+}
+
+/// What came of an examination, or of a part of it.
+enum Outcome {
+    /// There are bodies left to be summed.
+    Unfinished,
+    Wasteful,
+    /// It can be wasteful once so many more bytes have died.
+    Spared(u64),
+    /// Its file was removed.
+    Gone,
 }
 
 impl Compactor {
@@ -49,30 +81,40 @@ impl Compactor {
     pub(crate) fn new(segments: Vec<u64>) -> Self {
         Self {
             suspects: segments.into_iter().collect(),
-            died: HashMap::new(),
-            emptying: None,
+            spared: HashMap::new(),
+            task: None,
         }
     }
 
     /// Hears of extents that were given back.
     pub(crate) fn died(&mut self, shared: &Shared, extents: &[Extent]) {
-        let enough = shared.options.waste_bytes / EXAMINE_PART;
         for extent in extents {
-            let died = self.died.entry(extent.segment).or_default();
-            *died = died.saturating_add(extent.length);
-            if *died >= enough {
-                self.died.remove(&extent.segment);
-                self.suspects.insert(extent.segment);
+            match &mut self.task {
+                Some(Task::Examine(at)) if at.segment == extent.segment => {
+                    at.died = at.died.saturating_add(extent.length);
+                }
+                _ => self.count_down(shared, extent.segment, extent.length),
             }
+        }
+    }
+
+    /// Notes that so many bytes died in a segment.
+    fn count_down(&mut self, shared: &Shared, segment: u64, died: u64) {
+        let least = shared.options.waste_bytes / EXAMINE_PART;
+        let left = self.spared.entry(segment).or_insert(least);
+        *left = left.saturating_sub(died);
+        if *left == 0 {
+            self.spared.remove(&segment);
+            self.suspects.insert(segment);
         }
     }
 
     /// Whether a step would do anything.
     pub(crate) fn has_work(&self) -> bool {
-        self.emptying.is_some() || !self.suspects.is_empty()
+        self.task.is_some() || !self.suspects.is_empty()
     }
 
-    /// Examines one segment, or moves some bodies out of the one that is being emptied.
+    /// Sums some living bodies of one segment, or moves some out of the one that is being emptied.
     ///
     /// # Errors
     /// When the database or a segment cannot be read, or the bodies cannot be written. The segment is left as it is until
@@ -82,68 +124,132 @@ impl Compactor {
         shared: &Arc<Shared>,
         entrance: &Entrance,
     ) -> Result<(), Error> {
-        let Some((segment, from)) = self.emptying.take() else {
-            if let Some(segment) = self.suspects.pop_first()
-                && shared
-                    .readers
-                    .with(|sql| is_wasteful(sql, shared, segment))?
-            {
+        match self.task.take() {
+            Some(Task::Examine(at)) => self.examine(shared, at),
+            Some(Task::Empty { segment, from }) => {
+                self.task = empty(shared, entrance, segment, from).await?;
+                if self.task.is_none() {
+                    self.spared.remove(&segment);
+                }
+                Ok(())
+            }
+            None => {
+                let Some(segment) = self.suspects.pop_first() else {
+                    return Ok(());
+                };
+                if let Some(at) = Examination::begin(shared, segment)? {
+                    return self.examine(shared, at);
+                }
+                self.spared.remove(&segment);
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on with an examination.
+    fn examine(&mut self, shared: &Shared, mut at: Examination) -> Result<(), Error> {
+        let segment = at.segment;
+        match at.go_on(shared)? {
+            Outcome::Unfinished => self.task = Some(Task::Examine(at)),
+            Outcome::Wasteful => {
                 if segment >= shared.segments.active() {
                     shared.segments.leave(segment);
                 }
-                self.emptying = Some((segment, 0));
+                self.task = Some(Task::Empty { segment, from: 0 });
             }
-            return Ok(());
-        };
-        let found = shared.readers.with(|sql| lying(sql, segment, from))?;
-        let Some((last, _)) = found.last().copied() else {
-            self.died.remove(&segment);
-            return Ok(());
-        };
-        move_bodies(shared, entrance, segment, &found).await?;
-        self.emptying = Some((segment, last.end()));
+            Outcome::Spared(left) => {
+                let least = shared.options.waste_bytes / EXAMINE_PART;
+                self.spared.insert(segment, left.max(least));
+                if at.died > 0 {
+                    self.count_down(shared, segment, at.died);
+                }
+            }
+            Outcome::Gone => {
+                self.spared.remove(&segment);
+            }
+        }
         Ok(())
     }
 }
 
-/// Whether enough of what a segment takes belongs to no body.
-fn is_wasteful(sql: &mut dyn Sql, shared: &Shared, segment: u64) -> Result<bool, Error> {
-    let segments = &shared.segments;
-    let measured = segments
-        .length(segment)
-        .and_then(|length| Ok((length, segments.allocated_by(segment)?)));
-    let (length, allocated) = match measured {
-        Ok(measured) => measured,
-        Err(error) if error.is_missing() => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    // The zeros ahead of the last record are no waste.
-    let behind = Mark::find(sql)?.unwrap_or_default();
-    let length = length.saturating_sub(behind.behind(segment, length));
-    let taken = allocated.min(length);
-    let waste = taken.saturating_sub(living(sql, segment, length)?);
-    Ok(waste >= shared.options.waste_bytes.max(1) && waste.saturating_mul(WASTE_PART) >= taken)
+impl Examination {
+    /// Begins with a segment; `None` when it was removed.
+    fn begin(shared: &Shared, segment: u64) -> Result<Option<Self>, Error> {
+        let length = match shared.segments.length(segment) {
+            Err(error) if error.is_missing() => return Ok(None),
+            other => other?,
+        };
+        let mark = shared.readers.with(|sql| Mark::find(sql))?;
+        let behind = mark.unwrap_or_default().behind(segment, length);
+        Ok(Some(Self {
+            segment,
+            known: length.saturating_sub(behind),
+            from: 0,
+            living: 0,
+            died: 0,
+        }))
+    }
+
+    /// Sums some more of its bodies, and judges it after the last.
+    fn go_on(&mut self, shared: &Shared) -> Result<Outcome, Error> {
+        let list = "SELECT start, length FROM body
+                    WHERE segment = ?1 AND start >= ?2 AND start < ?3 ORDER BY start LIMIT ?4";
+        let page = params![
+            signed(self.segment)?,
+            signed(self.from)?,
+            signed(self.known)?,
+            ROWS
+        ];
+        let found = shared
+            .readers
+            .with(|sql| sql::rows(sql, list, page, |row| Ok((row.count(0)?, row.count(1)?))))?;
+        for (start, length) in &found {
+            self.living = self.living.saturating_add(*length);
+            self.from = start.saturating_add(1);
+        }
+        if i64::try_from(found.len()).is_ok_and(|rows| rows == ROWS) {
+            return Ok(Outcome::Unfinished);
+        }
+        self.judge(shared)
+    }
+
+    /// Whether enough of what the segment takes belongs to no body. What it takes is asked for after the sum was made: room
+    /// that was given back meanwhile is no waste.
+    fn judge(&self, shared: &Shared) -> Result<Outcome, Error> {
+        let segments = &shared.segments;
+        let measured = segments
+            .length(self.segment)
+            .and_then(|length| Ok((length, segments.allocated_by(self.segment)?)));
+        let (length, allocated) = match measured {
+            Err(error) if error.is_missing() => return Ok(Outcome::Gone),
+            other => other?,
+        };
+        let behind = length.saturating_sub(self.known);
+        let taken = allocated.saturating_sub(behind).min(self.known);
+        let waste = taken.saturating_sub(self.living);
+        let matters = shared.options.waste_bytes.max(1);
+        let matters = matters.max(taken.div_ceil(WASTE_PART));
+        Ok(match matters.saturating_sub(waste) {
+            0 => Outcome::Wasteful,
+            left => Outcome::Spared(left),
+        })
+    }
 }
 
-/// Bytes of living records in the first `length` bytes of a segment; of a long one, judged by some stretches.
-fn living(sql: &mut dyn Sql, segment: u64, length: u64) -> Result<u64, Error> {
-    let statement = "SELECT coalesce(sum(length), 0) FROM body WHERE segment = ?1 AND start >= ?2 AND start < ?3";
-    let mut between = |from: u64, to: u64| {
-        let stretch = params![signed(segment)?, signed(from)?, signed(to)?];
-        let found = sql::first(sql, statement, stretch, |row| row.count(0))?;
-        Ok::<u64, Error>(found.unwrap_or(0))
+/// Moves some bodies out of a segment, from byte `from` on; what is then left to do with it.
+async fn empty(
+    shared: &Arc<Shared>,
+    entrance: &Entrance,
+    segment: u64,
+    from: u64,
+) -> Result<Option<Task>, Error> {
+    let found = shared.readers.with(|sql| lying(sql, segment, from))?;
+    let Some((last, _)) = found.last().copied() else {
+        return Ok(None);
     };
-    if length <= STRETCHES * STRETCH * 2 {
-        return between(0, length);
-    }
-    let mut sum = 0u64;
-    for stretch in 0..STRETCHES {
-        let from = length / STRETCHES * stretch;
-        sum = sum.saturating_add(between(from, from.saturating_add(STRETCH))?);
-    }
-    let looked_at = u128::from(STRETCHES * STRETCH);
-    let judged = u128::from(sum) * u128::from(length) / looked_at;
-    Ok(u64::try_from(judged).unwrap_or(u64::MAX))
+    move_bodies(shared, entrance, segment, &found).await?;
+    let from = last.end();
+    Ok(Some(Task::Empty { segment, from }))
 }
 
 /// Some bodies of a segment from byte `from` on, ascending by place.

@@ -394,7 +394,7 @@ impl Store {
         }
     }
 
-    /// Opens a body for one of its owners: the raw message, checked against its digest.
+    /// Opens a body for one of its owners: the raw message. Its seal is what is checked, not its digest: [`Store::verify`] does that.
     ///
     /// # Errors
     /// [`Error::NotFound`] when `account` does not own it; [`Error::Corrupt`] when it does not open.

@@ -4,7 +4,7 @@
 mod site;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
@@ -15,7 +15,10 @@ use std::{
 };
 
 use site::{account, count, eventually, options, put};
-use store::{AccountId, BodyId, Error, Finding, Options, SealedBody, Store};
+use store::{
+    AccountId, BodyId, Error, Finding, Options, SealedBody, Store,
+    event::{self, Filter},
+};
 use world::World;
 
 /// Bodies so small that four share a block of the disk, so that holes between them free nothing.
@@ -23,13 +26,20 @@ const SMALL: usize = 900;
 const SEGMENT: u64 = 256 << 10;
 const MOVED: &str = "SELECT count(*) FROM event WHERE kind = 'store.moved'";
 
+/// Longer than a segment whose bodies can be summed in one go.
+const LONG: u64 = 16 << 20;
+
 fn open_small(directory: &Path) -> Store {
-    let small = Options {
-        segment_size: SEGMENT,
-        waste_bytes: 32 << 10,
+    open_with(directory, SEGMENT, 32 << 10)
+}
+
+fn open_with(directory: &Path, segment_size: u64, waste_bytes: u64) -> Store {
+    let options = Options {
+        segment_size,
+        waste_bytes,
         ..options()
     };
-    Store::open(directory, &small, World::system()).unwrap()
+    Store::open(directory, &options, World::system()).unwrap()
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -42,22 +52,61 @@ fn noise(length: usize) -> Vec<u8> {
 async fn fill(store: &Store, owner: AccountId, number: usize) -> BTreeMap<BodyId, Vec<u8>> {
     let mut bodies = BTreeMap::new();
     while bodies.len() < number {
-        let raws: Vec<Vec<u8>> = (0..100).map(|_| noise(SMALL)).collect();
-        let sealed: Vec<SealedBody> = raws
-            .iter()
-            .map(|raw| store.seal(raw, &[owner]).unwrap())
-            .collect();
-        let ids: Vec<BodyId> = sealed.iter().map(|body| body.id).collect();
-        bodies.extend(ids.iter().copied().zip(raws));
-        let kept = store.commit(sealed, move |tx| {
-            for id in ids {
-                tx.retain_body(id, owner, owner, 1)?;
-            }
-            site::done(tx, "filled", ())
-        });
-        kept.await.unwrap();
+        bodies.append(&mut keep(store, owner, &[SMALL; 100]).await);
     }
     bodies
+}
+
+/// A body of each of `sizes`, in one commit.
+async fn keep(store: &Store, owner: AccountId, sizes: &[usize]) -> BTreeMap<BodyId, Vec<u8>> {
+    let raws: Vec<Vec<u8>> = sizes.iter().map(|size| noise(*size)).collect();
+    let sealed: Vec<SealedBody> = raws
+        .iter()
+        .map(|raw| store.seal(raw, &[owner]).unwrap())
+        .collect();
+    let ids: Vec<BodyId> = sealed.iter().map(|body| body.id).collect();
+    let bodies = ids.iter().copied().zip(raws).collect();
+    let kept = store.commit(sealed, move |tx| {
+        for id in ids {
+            tx.retain_body(id, owner, owner, 1)?;
+        }
+        site::done(tx, "filled", ())
+    });
+    kept.await.unwrap();
+    bodies
+}
+
+/// Bodies as mail has them: nine of ten have 10 to 60 KiB, the others 0.2 to 5 MB.
+async fn fill_mixed(store: &Store, owner: AccountId, number: usize) -> BTreeMap<BodyId, Vec<u8>> {
+    let mut bodies = BTreeMap::new();
+    // A history of its own, the same in each run.
+    let mut state = 7u64;
+    let mut below = |bound: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from((state >> 33) % bound).unwrap()
+    };
+    for _ in 0..number {
+        let size = match below(10) {
+            0 => 200_000 + below(4_800_000),
+            _ => (10 << 10) + below(50 << 10),
+        };
+        bodies.append(&mut keep(store, owner, &[size]).await);
+    }
+    bodies
+}
+
+/// The segments that bodies were moved out of.
+async fn emptied(store: &Store) -> BTreeSet<u64> {
+    let filter = Filter {
+        kinds: vec![trail::Kind::BodiesMoved],
+        ..Filter::default()
+    };
+    let moved = store.read(move |sql| event::search(sql, &filter, 10_000));
+    let moved = moved.await.unwrap();
+    let segments = moved.iter().map(|found| &found.event.detail["segment"]);
+    segments.map(|number| number.as_u64().unwrap()).collect()
 }
 
 /// Gives up all bodies but every `keep`th.
@@ -170,12 +219,7 @@ async fn the_only_segment_is_left_and_given_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_died_before_the_start_is_given_back_too() {
     let directory = tempfile::tempdir().unwrap();
-    let patient = Options {
-        segment_size: SEGMENT,
-        waste_bytes: u64::MAX,
-        ..options()
-    };
-    let store = Store::open(directory.path(), &patient, World::system()).unwrap();
+    let store = open_with(directory.path(), SEGMENT, u64::MAX);
     let owner = account(&store).await;
     let mut bodies = fill(&store, owner, 4000).await;
     thin_out(&store, owner, &mut bodies, 3).await;
@@ -187,6 +231,70 @@ async fn what_died_before_the_start_is_given_back_too() {
     store.close().await;
     let store = open_small(directory.path());
     until_small(&store, bodies.len()).await;
+    check(&store, owner, &bodies).await;
+    is_whole(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lives_stays_where_it_is_whatever_its_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_with(directory.path(), LONG, u64::MAX);
+    let owner = account(&store).await;
+    // More than are summed in one step.
+    let small = fill(&store, owner, 5000).await;
+    let mut mixed = fill_mixed(&store, owner, 220).await;
+    store.close().await;
+    let living: BTreeSet<PathBuf> = segments(directory.path()).into_iter().collect();
+    assert!(living.len() >= 4, "{living:?}");
+    // Behind them, others that are wasteful: when those are emptied, all before them have been examined.
+    let store = open_with(directory.path(), SEGMENT, u64::MAX);
+    let mut thin = fill(&store, owner, 600).await;
+    thin_out(&store, owner, &mut thin, 4).await;
+    store.close().await;
+    let store = open_with(directory.path(), LONG, 32 << 10);
+    eventually("those behind emptied", async || {
+        count(&store, MOVED).await > 0
+    })
+    .await;
+    let path = |segment: &u64| {
+        let name = format!("segments/{segment:08}.seg");
+        directory.path().join(name)
+    };
+    let moved = emptied(&store).await;
+    assert!(
+        moved.iter().all(|segment| !living.contains(&path(segment))),
+        "{moved:?}"
+    );
+    let full = store.facts().unwrap().segment_bytes;
+    let before: usize = mixed.values().map(Vec::len).sum();
+    thin_out(&store, owner, &mut mixed, 20).await;
+    let left: usize = mixed.values().map(Vec::len).sum();
+    let gone = (before - left) as u64;
+    eventually("room given back", async || {
+        store.facts().unwrap().segment_bytes < full - gone / 10 * 9
+    })
+    .await;
+    for bodies in [&small, &mixed, &thin] {
+        check(&store, owner, bodies).await;
+    }
+    is_whole(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_body_hides_no_dead_ones_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_with(directory.path(), LONG, u64::MAX);
+    let owner = account(&store).await;
+    let large = keep(&store, owner, &[5 << 20]).await;
+    let mut bodies = fill(&store, owner, 6000).await;
+    thin_out(&store, owner, &mut bodies, 4).await;
+    store.close().await;
+    let store = open_with(directory.path(), LONG, 1 << 20);
+    eventually("the first segment given back", async || {
+        !directory.path().join("segments/00000001.seg").exists()
+    })
+    .await;
+    check(&store, owner, &large).await;
     check(&store, owner, &bodies).await;
     is_whole(&store).await;
 }
