@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use store::{Error, sql::Sql};
 use trail::Event;
 
-use super::{READERS, inventory, plan::Plan, table};
+use super::{READERS, inventory, names, plan::Plan, table};
 
 /// A step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -214,7 +214,7 @@ impl Whole {
             .iter()
             .filter_map(|item| touched_by(&advisories, item))
             .collect();
-        let exploited = table::exploited(sql, &case.id)?;
+        let exploited = names::exploited(sql, &case.id, &advisories)?;
         let steps = table::steps(sql, number)?;
         let gone = table::gone_since(sql, case.opened_at)?;
         let mut replacing: Vec<Item> = gone

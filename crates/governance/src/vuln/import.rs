@@ -3,10 +3,13 @@
 //! A [`Gatherer`] hears a feed and keeps what is about software or cases here; when all of the feed was read, [`take`] commits that. So
 //! a feed that turns out to be damaged changes nothing.
 
-use std::collections::BTreeSet;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use advisory::{
-    Advisory, Source, What,
+    Advisory, Rule, Source, What,
     feed::{Entry, Exploited, Format, Reading, Score},
     inventory::Item,
     matching::touches,
@@ -17,7 +20,9 @@ use trail::{Actor, Event, Kind, Outcome};
 
 use super::{
     case::{self, Step},
-    inventory, table,
+    inventory,
+    names::{self, Names},
+    table, times,
 };
 
 /// Advisories of one feed that may be about software or cases here: far more than there is software.
@@ -26,6 +31,8 @@ const MOST_TAKEN: usize = 20_000;
 const MOST_EXPLOITED: usize = 100_000;
 /// Touched software that an event names.
 const MOST_NAMED: usize = 50;
+/// What is noted of a case that turns out to be known as exploited.
+pub(super) const EXPLOITED: &str = "it is known to be exploited";
 
 /// Hears a feed.
 pub struct Gatherer {
@@ -34,6 +41,7 @@ pub struct Gatherer {
     names: BTreeSet<String>,
     /// What is kept already, so that what changed about it is heard even if it touches nothing any more.
     known: BTreeSet<(String, String)>,
+    /// Names of cases.
     cases: BTreeSet<String>,
     taken: Taken,
 }
@@ -55,7 +63,7 @@ impl Gatherer {
     pub async fn new(store: &Store) -> Result<Self, Error> {
         let read = store.read(|snapshot| -> Result<_, Error> {
             let software = table::software(snapshot, true)?;
-            Ok((software, table::known(snapshot)?, table::cases(snapshot)?))
+            Ok((software, table::known(snapshot)?, Names::read(snapshot)?))
         });
         let (software, known, cases) = read.await?;
         let items: Vec<Item> = software.into_iter().map(|one| one.item).collect();
@@ -70,7 +78,7 @@ impl Gatherer {
             names,
             items,
             known: known.into_iter().collect(),
-            cases: cases.into_iter().map(|case| case.id).collect(),
+            cases: cases.into_names(),
             taken: Taken::default(),
         })
     }
@@ -146,13 +154,16 @@ pub struct Imported {
     pub told: Vec<String>,
     /// Records about cases or software here.
     pub touched: u64,
+    /// Those of them that are older than what is known, and were left.
+    pub older: u64,
     /// Cases that were opened.
     pub opened: Vec<i64>,
     /// Cases about which something has changed.
     pub updated: Vec<i64>,
 }
 
-/// Takes what was heard of a feed that was read as a whole.
+/// Takes what was heard of a feed that was read as a whole. `Ok(Err(_))` says why nothing of it was taken, which is noted: what was
+/// known stays.
 ///
 /// # Errors
 /// When the store fails.
@@ -161,8 +172,8 @@ pub async fn take(
     origin: Origin,
     reading: Reading,
     heard: Gatherer,
-) -> Result<Imported, Error> {
-    let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Imported>, Error> {
+) -> Result<Result<Imported, String>, Error> {
+    let work = move |tx: &mut Tx<'_>| -> Result<Recorded<Result<Imported, String>>, Error> {
         commit(tx, &origin, &reading, &heard)
     };
     Ok(store.commit(Vec::new(), work).await?.value)
@@ -200,20 +211,18 @@ fn commit(
     origin: &Origin,
     reading: &Reading,
     heard: &Gatherer,
-) -> Result<Recorded<Imported>, Error> {
+) -> Result<Recorded<Result<Imported, String>>, Error> {
     if heard.taken.too_many {
         // Beyond any bound that a real feed comes near: what is left out could be ours, so nothing is taken.
         let why = format!(
             "more than {MOST_TAKEN} of its records are about software here, or its catalogue has more than {MOST_EXPLOITED} entries"
         );
         table::feed_failed(tx, &origin.name, origin.format, &why)?;
-        return tx.record(
-            &origin.event(Outcome::Failure).detail("reason", why),
-            Imported {
-                feed: origin.name.clone(),
-                ..Imported::default()
-            },
-        );
+        let event = origin
+            .event(Outcome::Failure)
+            .detail("digest", origin.digest.as_str())
+            .detail("reason", why.as_str());
+        return tx.record(&event, Err(why));
     }
     // The software may have changed while the feed was read.
     let items: Vec<Item> = table::software(tx, true)?
@@ -232,29 +241,35 @@ fn commit(
         ..Imported::default()
     };
     let mut events = Vec::new();
+    let mut names = Names::read(tx)?;
     for advisory in &heard.taken.advisories {
         done.touched = done.touched.saturating_add(1);
-        events.extend(advise(tx, advisory, &items, &mut done)?);
+        events.extend(advise(tx, advisory, &items, &mut names, &mut done)?);
     }
     if origin.format == Format::Kev {
         let fresh = table::set_exploited(tx, &heard.taken.exploited)?;
         for cve in fresh {
-            if let Some(number) = table::case_by_id(tx, &cve)? {
+            for number in names.cases(&cve) {
                 done.touched = done.touched.saturating_add(1);
                 done.updated.push(number);
                 table::untell(tx, number)?;
-                events.push(updated(
-                    number,
-                    &cve,
-                    vec!["it is known to be exploited".to_owned()],
-                ));
+                events.push(updated(number, &cve, vec![EXPLOITED.to_owned()]));
             }
         }
     }
+    // Of a case with several numbers, the likeliest to be exploited counts.
+    let mut scores = BTreeMap::new();
     for score in &heard.taken.scores {
-        done.touched = done
-            .touched
-            .saturating_add(u64::from(table::set_score(tx, score)?));
+        for number in names.cases(&score.cve) {
+            let most = scores.entry(number).or_insert(score);
+            if score.probability > most.probability {
+                *most = score;
+            }
+        }
+    }
+    for (number, score) in scores {
+        table::set_score(tx, number, score)?;
+        done.touched = done.touched.saturating_add(1);
     }
     events.extend(reopen(tx, &items)?);
     let feed = table::Feed {
@@ -281,7 +296,7 @@ fn commit(
         .detail("skipped", reading.skipped)
         .detail("told", done.told.clone())
         .detail("touched", done.touched);
-    tx.record(&event, done)
+    tx.record(&event, Ok(done))
 }
 
 /// What a source says now of a vulnerability that touches software here, or that there is a case of.
@@ -289,22 +304,35 @@ fn advise(
     tx: &mut Tx<'_>,
     advisory: &Advisory,
     items: &[Item],
+    names: &mut Names,
     done: &mut Imported,
 ) -> Result<Option<Event>, Error> {
     let name = format!("{} {}", advisory.source.as_str(), advisory.id);
     if let Some((number, before)) = table::advisory(tx, advisory.source.as_str(), &advisory.id)? {
-        if before == *advisory
-            || (before.source == Source::Jvn && before.affected.len() > advisory.affected.len())
-        {
+        if before == *advisory {
             return Ok(None);
         }
-        table::keep(tx, number, advisory)?;
+        match times::compare(&advisory.modified, &before.modified) {
+            Some(Ordering::Less) => {
+                done.older = done.older.saturating_add(1);
+                return Ok(None);
+            }
+            // JVN has one state of a record in two forms, of which the one says less.
+            Some(Ordering::Equal) | None
+                if before.source == Source::Jvn && says(&before) > says(advisory) =>
+            {
+                return Ok(None);
+            }
+            _ => {}
+        }
+        let mut more = keep(tx, number, advisory, names)?;
         done.updated.push(number);
         let what = match (before.withdrawn.is_empty(), advisory.withdrawn.is_empty()) {
             (true, false) => format!("{name} was withdrawn"),
             _ => format!("{name} says something else now"),
         };
-        return Ok(Some(updated(number, advisory.canonical(), vec![what])));
+        more.insert(0, what);
+        return Ok(Some(updated(number, advisory.canonical(), more)));
     }
     let touched: Vec<String> = items
         .iter()
@@ -320,20 +348,22 @@ fn advise(
         .chain(advisory.aliases.iter().map(String::as_str))
     {
         if let Some(number) = table::case_by_id(tx, id)? {
-            table::keep(tx, number, advisory)?;
-            done.updated.push(number);
-            return Ok(Some(updated(
-                number,
-                id,
-                vec![format!("{name} tells of it, too")],
-            )));
+            return join(tx, number, id, advisory, names, done).map(Some);
+        }
+    }
+    // A case that goes by another name, of which a source says since that it has this number.
+    for id in std::iter::once(advisory.id.as_str()).chain(advisory.cves()) {
+        let known = names.cases(id).next();
+        if let Some(number) = known {
+            return join(tx, number, id, advisory, names, done).map(Some);
         }
     }
     let id = advisory.canonical();
     let number = table::open(tx, id)?;
     table::keep(tx, number, advisory)?;
+    names.learn(number, advisory);
     done.opened.push(number);
-    let is_exploited = table::exploited(tx, id)?.is_some();
+    let is_exploited = names::exploited(tx, id, std::slice::from_ref(advisory))?.is_some();
     Ok(Some(
         Event::new(Kind::VulnOpened, Actor::System)
             .subject(number.to_string())
@@ -343,6 +373,56 @@ fn advise(
             .detail("software", touched)
             .detail("exploited", is_exploited),
     ))
+}
+
+/// How much an advisory says of versions: products, and words on their versions.
+fn says(advisory: &Advisory) -> (usize, usize) {
+    let words = advisory.affected.iter().map(|one| match &one.rule {
+        Rule::Words { versions } => versions.len(),
+        Rule::Osv { .. } | Rule::Cve { .. } => 0,
+    });
+    (advisory.affected.len(), words.sum())
+}
+
+/// One more source tells of a case.
+fn join(
+    tx: &mut Tx<'_>,
+    number: i64,
+    id: &str,
+    advisory: &Advisory,
+    names: &mut Names,
+    done: &mut Imported,
+) -> Result<Event, Error> {
+    let mut what = keep(tx, number, advisory, names)?;
+    let name = format!("{} {}", advisory.source.as_str(), advisory.id);
+    what.insert(0, format!("{name} tells of it, too"));
+    done.updated.push(number);
+    Ok(updated(number, id, what))
+}
+
+/// Keeps what a source says now of a case. With the number that it gives, the case may turn out to be known as exploited: people are
+/// told then, and the words that say so are returned.
+fn keep(
+    tx: &mut Tx<'_>,
+    number: i64,
+    advisory: &Advisory,
+    names: &mut Names,
+) -> Result<Vec<String>, Error> {
+    let is_exploited = |tx: &mut Tx<'_>| -> Result<bool, Error> {
+        let Some(case) = table::case_by_number(tx, number)? else {
+            return Ok(false);
+        };
+        let advisories = table::advisories(tx, number)?;
+        Ok(names::exploited(tx, &case.id, &advisories)?.is_some())
+    };
+    let before = is_exploited(tx)?;
+    table::keep(tx, number, advisory)?;
+    names.learn(number, advisory);
+    if before || !is_exploited(tx)? {
+        return Ok(Vec::new());
+    }
+    table::untell(tx, number)?;
+    Ok(vec![EXPLOITED.to_owned()])
 }
 
 fn updated(number: i64, id: &str, what: Vec<String>) -> Event {

@@ -15,9 +15,11 @@ pub mod case;
 pub mod export;
 pub mod import;
 pub mod inventory;
+mod names;
 pub mod plan;
 mod standing;
 mod table;
+mod times;
 
 use directory::Role;
 

@@ -1,7 +1,7 @@
 //! How clauses 4.3(1) to (5) and 8.3(4) to (6) stand, for whoever shows it.
 
 use advisory::inventory::Item;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use store::{Error, sql::Sql};
 
@@ -9,7 +9,9 @@ use crate::facts::Feeds;
 
 use super::{
     case::{Step, Whole},
-    table,
+    import::EXPLOITED,
+    names, table,
+    times::made,
 };
 
 /// A feed, and whether it can be relied on.
@@ -17,6 +19,10 @@ use super::{
 pub struct FeedStanding {
     /// Its name.
     pub name: String,
+    /// When it was tried last.
+    pub tried_at: Option<Timestamp>,
+    /// Whether that failed.
+    pub failed: bool,
     /// When it was read last.
     pub good_at: Option<Timestamp>,
     /// Why it is red; `None`: it is not.
@@ -44,29 +50,19 @@ pub struct Standing {
     pub excepted: Vec<(i64, Timestamp)>,
     /// Open cases whose exception has ended, and nothing was decided since: number and when it ended.
     pub lapsed: Vec<(i64, Timestamp)>,
+    /// Open cases that nobody was told of by mail yet.
+    pub untold: Vec<i64>,
     /// Open cases, not excepted, that are known to be exploited.
     pub exploited: Vec<i64>,
     /// Those that are excepted and known to be exploited.
     pub exploited_excepted: Vec<i64>,
-    /// Cases of what is known to be exploited, opened within a year, of which nobody decided whether officers elsewhere are told: number
-    /// and when it was opened (8.3(6)).
+    /// Cases of what is known to be exploited, of which nobody decided whether officers elsewhere are told: number, and since when there
+    /// is a case here that is known to be exploited (8.3(6)).
     pub unshared: Vec<(i64, Timestamp)>,
     /// Cases that were shared.
     pub shared: u64,
     /// Cases that were closed.
     pub closed: u64,
-}
-
-/// When a feed says that it was made, or its newest record: a date or a time, as its format has it. `None`: it does not say.
-fn made(published: &str) -> Option<Timestamp> {
-    if let Ok(at) = published.parse::<Timestamp>() {
-        return Some(at);
-    }
-    // Some have no zone: that of UTC is at most half a day wrong.
-    let at = published.parse::<jiff::civil::DateTime>().ok()?;
-    at.to_zoned(jiff::tz::TimeZone::UTC)
-        .ok()
-        .map(|at| at.timestamp())
 }
 
 /// Why a feed cannot be relied on: it was not read for too long, or since a check's time and the last try failed; there was nothing in it;
@@ -87,6 +83,20 @@ fn trouble(feed: &table::Feed, feeds: &Feeds, now: Timestamp) -> Option<String> 
     let stale = made.zip(feeds.most_published);
     let stale = stale.is_some_and(|(at, most)| now.duration_since(at) > most);
     stale.then(|| format!("the newest in it is of {}", feed.published))
+}
+
+/// Since when there is a case here of what is known to be exploited: since it was opened; or, if that was not known then, since the feed
+/// told it here. What the trail does not tell any more was known on the day on which the catalogue took it up.
+fn exploited_since(sql: &mut dyn Sql, case: &table::Case) -> Result<Option<Timestamp>, Error> {
+    let advisories = table::advisories(sql, case.number)?;
+    let Some((added, _)) = names::exploited(sql, &case.id, &advisories)? else {
+        return Ok(None);
+    };
+    let heard = table::heard_exploited(sql, case.number, EXPLOITED)?;
+    let known = heard.or_else(|| made(&added));
+    Ok(Some(
+        known.map_or(case.opened_at, |at| at.max(case.opened_at)),
+    ))
 }
 
 /// How it stands at `now`. `feeds` are those that the settings have; each is red that was not read in time, or that was read, but had
@@ -119,25 +129,27 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
         };
         standing.feeds.push(FeedStanding {
             name: name.clone(),
+            tried_at: feed.map(|feed| feed.tried_at),
+            failed: feed.is_some_and(|feed| !feed.failed.is_empty()),
             good_at,
             trouble,
         });
     }
-    let year = SignedDuration::from_hours(365 * 24);
     for case in table::cases(sql)? {
         let is_shared = table::steps(sql, case.number)?
             .iter()
             .any(|taken| taken.step == Step::Shared);
         if is_shared {
             standing.shared = standing.shared.saturating_add(1);
-        } else if now.duration_since(case.opened_at) < year
-            && table::exploited(sql, &case.id)?.is_some()
-        {
-            standing.unshared.push((case.number, case.opened_at));
+        } else if let Some(since) = exploited_since(sql, &case)? {
+            standing.unshared.push((case.number, since));
         }
         if case.closed_at.is_some() {
             standing.closed = standing.closed.saturating_add(1);
             continue;
+        }
+        if case.told_at.is_none() {
+            standing.untold.push(case.number);
         }
         let Some(whole) = Whole::read(sql, case.number, &items, now)? else {
             continue;

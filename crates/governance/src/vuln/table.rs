@@ -11,6 +11,7 @@ use store::{
     Error, PersonId, Tx, params,
     sql::{self, Row, Sql},
 };
+use trail::Kind;
 
 use super::case::Step;
 
@@ -228,6 +229,21 @@ pub(super) fn exploited(sql: &mut dyn Sql, cve: &str) -> Result<Option<(String, 
     )
 }
 
+/// When the server noted first that a case, open by then, is known to be exploited, as far as the trail goes back.
+pub(super) fn heard_exploited(
+    sql: &mut dyn Sql,
+    number: i64,
+    words: &str,
+) -> Result<Option<Timestamp>, Error> {
+    let first = "SELECT min(at) FROM event WHERE subject = ?1 AND kind = ?2 AND detail LIKE ?3";
+    let (subject, kind) = (number.to_string(), Kind::VulnUpdated.as_str());
+    let words = format!("%{words}%");
+    let found = sql::first(sql, first, params![&subject, kind, &words], |row| {
+        row.maybe_time(0)
+    })?;
+    Ok(found.flatten())
+}
+
 /// A row of `vuln_case`.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
@@ -310,13 +326,13 @@ pub(super) fn set_closed(tx: &mut Tx<'_>, number: i64, at: Option<Timestamp>) ->
     Ok(())
 }
 
-/// Notes scores of cases.
-pub(super) fn set_score(tx: &mut Tx<'_>, score: &Score) -> Result<bool, Error> {
-    let changed = tx.execute(
-        "UPDATE vuln_case SET score = ?2, percentile = ?3 WHERE id = ?1",
-        params![&score.cve, score.probability, score.percentile],
+/// Notes the score of a case.
+pub(super) fn set_score(tx: &mut Tx<'_>, number: i64, score: &Score) -> Result<(), Error> {
+    tx.execute(
+        "UPDATE vuln_case SET score = ?2, percentile = ?3 WHERE number = ?1",
+        params![number, score.probability, score.percentile],
     )?;
-    Ok(changed > 0)
+    Ok(())
 }
 
 /// What sources say of a case.
@@ -324,6 +340,14 @@ pub(super) fn advisories(sql: &mut dyn Sql, case: i64) -> Result<Vec<Advisory>, 
     let list = "SELECT facts FROM vuln_advisory WHERE case_number = ?1 ORDER BY source, id";
     sql::rows(sql, list, params![case], |row| {
         parsed("an advisory", &row.text(0)?)
+    })
+}
+
+/// What sources say of all cases, with each case's number.
+pub(super) fn all_advisories(sql: &mut dyn Sql) -> Result<Vec<(i64, Advisory)>, Error> {
+    let list = "SELECT case_number, facts FROM vuln_advisory ORDER BY case_number, source, id";
+    sql::rows(sql, list, &[], |row| {
+        Ok((row.int(0)?, parsed("an advisory", &row.text(1)?)?))
     })
 }
 

@@ -511,6 +511,26 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
                 red,
             ),
         ),
+        // Years old, and nobody has decided: it is not forgotten.
+        (
+            "vulnerability-sharing",
+            (
+                Rows(
+                    "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2020-1', 1); INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2020-1', '2020-01-01', '', 0)",
+                ),
+                red,
+            ),
+        ),
+        // An old case that the catalogue took up today: there is time to decide.
+        (
+            "vulnerability-sharing",
+            (
+                Rows(
+                    "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2020-1', 1); INSERT INTO vuln_exploited (cve, added, name, ransomware) SELECT 'CVE-2020-1', strftime('%Y-%m-%d', MAX(at) / 1000000, 'unixepoch'), '', 0 FROM event",
+                ),
+                State::Pending,
+            ),
+        ),
         (
             "expert-at-hand",
             (

@@ -67,9 +67,7 @@ pub(crate) async fn import(
             });
             match reading.await {
                 Ok((Ok(reading), heard)) => {
-                    return import::take(&site.store, origin, reading, heard)
-                        .await
-                        .map(Ok);
+                    return import::take(&site.store, origin, reading, heard).await;
                 }
                 Ok((Err(error), _)) => error.to_string(),
                 // It panicked: such a feed is damaged in a way that a library did not think of.
