@@ -58,21 +58,27 @@ pub(crate) enum Mark {
 }
 
 impl ReturnPath {
-    /// `sender` as it goes over the wire. One whose mark would make it too long goes as it is.
+    /// `sender` as it goes over the wire. One that cannot carry a mark goes as it is.
     pub(crate) fn sign(&self, sender: &Address, now: Timestamp) -> Address {
-        if self.except.contains(sender.domain()) || sender.local().starts_with("prvs=") {
-            return sender.clone();
+        self.signed(sender, now).unwrap_or_else(|| sender.clone())
+    }
+
+    /// `sender` with its mark. `None`: it cannot carry one, since its domain is excepted, it would be too long, it has a quotation mark, or it
+    /// looks as if it had one.
+    fn signed(&self, sender: &Address, now: Timestamp) -> Option<Address> {
+        let local = sender.local();
+        if self.except.contains(sender.domain())
+            || local.starts_with("prvs=")
+            || local.contains('"')
+        {
+            return None;
         }
         let day = (days(now) + DAYS).rem_euclid(1000);
-        let local = format!(
-            "{BEGIN}{day:03}{}={}",
-            self.mark(sender, day),
-            sender.local()
-        );
-        if local.len() > MOST_LOCAL || sender.local().contains('"') {
-            return sender.clone();
+        let marked = format!("{BEGIN}{day:03}{}={local}", self.mark(sender, day));
+        if marked.len() > MOST_LOCAL {
+            return None;
         }
-        Address::new(&local, sender.domain().clone()).unwrap_or_else(|_| sender.clone())
+        Address::new(&marked, sender.domain().clone()).ok()
     }
 
     /// What the mark of a recipient says.
@@ -91,10 +97,10 @@ impl ReturnPath {
         }
     }
 
-    /// Whether an address without a mark can have sent nothing that is answered now.
+    /// Whether an address without a mark can have sent nothing that is answered now. What cannot carry a mark goes out without one.
     pub(crate) fn judges(&self, recipient: &Address, now: Timestamp) -> bool {
         let grown = self.since + SignedDuration::from_hours(DAYS * 24) <= now;
-        grown && self.unmarked != Unmarked::Accept && !self.except.contains(recipient.domain())
+        grown && self.unmarked != Unmarked::Accept && self.signed(recipient, now).is_some()
     }
 
     fn mark(&self, address: &Address, day: i64) -> String {
@@ -219,6 +225,27 @@ mod tests {
             ..rule
         };
         assert!(!open.judges(&taro, day(111)));
+    }
+
+    #[test]
+    fn a_bounce_to_what_cannot_carry_a_mark_is_not_judged() {
+        let (rule, today) = (rule(), day(20_000));
+        // With its mark, of 18 octets, the first is as long as a local part may be.
+        for (local, is_judged) in [
+            ("a".repeat(46), true),
+            ("a".repeat(47), false),
+            ("\"taro yamada\"".to_owned(), true),
+            (r#""ta\"ro""#.to_owned(), false),
+            ("prvs=taro".to_owned(), false),
+        ] {
+            let address: Address = format!("{local}@example.jp").parse().unwrap();
+            assert_eq!(rule.judges(&address, today), is_judged, "{address}");
+            assert_eq!(
+                rule.sign(&address, today) != address,
+                is_judged,
+                "{address}"
+            );
+        }
     }
 
     proptest! {
