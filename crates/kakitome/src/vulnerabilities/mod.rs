@@ -1,5 +1,6 @@
 //! The software is listed and feeds of vulnerabilities are read once a day; who has to act is told by mail (clauses 4.3(1) to (3)).
 
+mod due;
 mod feed;
 mod software;
 mod tell;
@@ -22,40 +23,45 @@ use crate::{probing::daily::is_due, settings::FeedKeys, site::Site};
 const LOOK: Duration = Duration::from_secs(10);
 /// How often feeds have to be read where no clause says so.
 const A_DAY: SignedDuration = SignedDuration::from_hours(24);
-/// How long after a feed that could not be read it is tried again.
-const AGAIN: SignedDuration = SignedDuration::from_mins(60);
+/// How long after an error of the store a run is gone on with.
+const AFTER_ERROR: SignedDuration = SignedDuration::from_mins(10);
 
-/// Lists and reads every day, until the server stops. What was missed while it was down is made up for at once.
+/// Lists and reads every day, until the server stops. What was missed while it was down, or not ended, is made up for at once: each
+/// feed has its own time of the last try in the store, and each case whether people were told of it.
 pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
-    let mut last = None;
-    let mut again: (Vec<FeedKeys>, Timestamp) = (Vec::new(), site.started);
+    let mut listed = None;
+    // Whether the run before may have ended before people were told.
+    let mut unfinished = true;
+    let mut not_before = site.started;
     loop {
         tokio::select! {
             () = shutdown.begun() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        match measure(&site).await {
-            Ok(standing) => {
-                last = last.max(standing.listed_at);
-            }
+        let standing = match measure(&site).await {
+            Ok(standing) => standing,
             Err(store::Error::Closed) => return,
             Err(error) => {
                 tracing::error!(%error, "how software and feeds stand was not read; it is tried again");
                 continue;
             }
-        }
+        };
+        listed = listed.max(standing.listed_at);
         let now = site.world.now();
         let settings = site.settings();
         let Some(time) = settings.vulnerabilities_daily() else {
             continue;
         };
-        let is_time = last.is_none_or(|last| is_due(time, last, now, &settings.zone()));
-        let feeds = match is_time {
-            true => settings.vulnerabilities.feeds(),
-            false if now.duration_since(again.1) >= AGAIN => std::mem::take(&mut again.0),
-            false => continue,
-        };
-        if feeds.is_empty() && !is_time {
+        if now < not_before {
+            continue;
+        }
+        let zone = settings.zone();
+        let is_time = listed.is_none_or(|last| is_due(time, last, now, &zone));
+        let all = settings.vulnerabilities.feeds();
+        let feeds = due::feeds(all, &standing.feeds, time, now, &zone);
+        let is_untold = unfinished && !standing.untold.is_empty();
+        if !is_time && feeds.is_empty() && !is_untold {
+            unfinished = false;
             continue;
         }
         let work = daily(&site, feeds);
@@ -64,13 +70,17 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
             done = work => done,
         };
         match done {
-            Ok(failed) => again = (failed, now),
+            Ok(_) => {
+                unfinished = false;
+                listed = Some(now);
+            }
             Err(store::Error::Closed) => return,
             Err(error) => {
-                tracing::error!(%error, "software was not listed, or feeds were not read; it is tried again tomorrow");
+                tracing::error!(%error, "software was not listed, or feeds were not read; what is left is tried again in ten minutes");
+                unfinished = true;
+                not_before = now.checked_add(AFTER_ERROR).unwrap_or(now);
             }
         }
-        last = Some(now);
     }
 }
 

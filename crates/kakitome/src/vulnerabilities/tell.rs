@@ -13,6 +13,8 @@ const MOST_TOLD: usize = 50;
 
 /// Tells administrators and system officers of cases that they were not told of.
 pub(super) async fn cases(site: &Site) -> Result<(), Error> {
+    // Nobody is told twice of a case, and not of half of what a feed says.
+    let _alone = site.importing.lock().await;
     let cases = case::untold(&site.store, site.world.now()).await?;
     if cases.is_empty() {
         return Ok(());
