@@ -51,7 +51,7 @@ const BY_ROLE: &str = "\
     account role suzuki@city.example postmaster@city.example|account import --order 1 ACCOUNTS.csv|register list|\
     register erase --reason x tanaka@city.example|register approve tanaka@city.example|\
     incident open --kind credential tanaka@city.example|incident list|incident show 1|incident report 1|\
-    incident step 1 handed-over|incident close 1|outbreak begin --subject x --reason x|outbreak notice approve 1|outbreak notice compose 1|\
+    incident step 1 handed-over|incident close 1|outbreak begin --subject x --reason x|outbreak notice approve 1 --digest x|outbreak notice compose 1|\
     outbreak end --reason x 1|\
     outbreak search 1|outbreak found 1|outbreak pull --reason x 1|outbreak list|outbreak show 1|vuln inventory|\
     vuln sbom|vuln import --file /etc/hostname --format osv|vuln feeds|vuln list|vuln show 1|vuln report 1|\

@@ -112,15 +112,17 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
         text.contains("内線 1234 へ") && text.contains(&digest),
         "{waits}"
     );
-    let approved = site.give(&["outbreak", "notice", "approve", "1"]);
+    let read = waits["waiting"]["digest"].as_str().unwrap();
+    let approved = site.give(&["outbreak", "notice", "approve", "1", "--digest", read]);
     assert_eq!(approved[0]["told"], 2, "{approved:?}");
     let event = site
         .events(&["--kind", "outbreak.notice-approved"])
         .remove(0);
     assert_eq!(event["detail"]["single_person"], true, "{event}");
     assert_eq!(event["detail"]["told"], 2, "{event}");
-    for again in ["approve", "compose"] {
-        let why = site.refused(&["outbreak", "notice", again, "1"]);
+    let approve = &["outbreak", "notice", "approve", "1", "--digest", read];
+    for again in [&approve[..], &["outbreak", "notice", "compose", "1"]] {
+        let why = site.refused(again);
         assert!(why.contains("told of rule 1 already"), "{why}");
     }
 
@@ -257,7 +259,13 @@ fn another_person_approves_what_staff_are_told() {
     for words in ["kimura", "内線 1234 へ", "bad*", "outbreak notice approve"] {
         assert!(asked.contains(words), "{words} in {asked}");
     }
-    let approve = ["outbreak", "notice", "approve", "1"];
+    let digest = || {
+        let shown = site.give(&["outbreak", "show", "1"]).remove(0);
+        shown["waiting"]["digest"].as_str().unwrap().to_owned()
+    };
+    let first = digest();
+    assert!(asked.contains(&first), "{first} in {asked}");
+    let approve = ["outbreak", "notice", "approve", "1", "--digest", &first];
     let why = kimura.gives(&approve).run();
     assert!(!why.output.status.success() && why.text().contains("another administrator"));
     // Who does not like the words composes others, and is not the one who approves them.
@@ -273,6 +281,11 @@ fn another_person_approves_what_staff_are_told() {
     let why = site.refused(&approve);
     assert!(why.contains("another administrator"), "{why}");
     assert_eq!(site.imap(&suzuki).select("INBOX"), 0, "nobody was told yet");
+    // Who has read the words before does not send the others by it.
+    let why = kimura.gives(&approve).run();
+    assert!(!why.output.status.success() && why.text().contains("not the words"));
+    let second = digest();
+    let approve = ["outbreak", "notice", "approve", "1", "--digest", &second];
     kimura.gives(&approve).succeeds();
     let mut inbox = site.imap(&suzuki);
     inbox.holds("INBOX", 1, SOON);
@@ -287,11 +300,13 @@ fn another_person_approves_what_staff_are_told() {
     // A rule without a notice gets one later, and one that has ended none.
     let begin = ["outbreak", "begin", "--reason", "x", "--subject", "y*"];
     site.give(&[&begin[..], &["--no-notice"]].concat());
-    let why = site.refused(&["outbreak", "notice", "approve", "2"]);
+    let why = site.refused(&["outbreak", "notice", "approve", "2", "--digest", "x"]);
     assert!(why.contains("outbreak notice compose 2"), "{why}");
     site.give(&["outbreak", "notice", "compose", "2"]);
     site.give(&["outbreak", "end", "2", "--reason", "x"]);
-    let ended = kimura.gives(&["outbreak", "notice", "approve", "2"]).run();
+    let ended = kimura
+        .gives(&["outbreak", "notice", "approve", "2", "--digest", "x"])
+        .run();
     assert!(ended.text().contains("has ended"), "{}", ended.text());
     site.give(&["verify"]);
 }

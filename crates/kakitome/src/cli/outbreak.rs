@@ -57,6 +57,9 @@ pub(crate) enum OutbreakNoticeCommand {
     Approve {
         /// The rule's number
         number: i64,
+        /// The digest of the words that you have read, from the mail that asks for it or from "outbreak show"
+        #[arg(long, value_name = "HEX")]
+        digest: String,
     },
     /// Compose the notice anew, or for a rule that was begun without one
     Compose {

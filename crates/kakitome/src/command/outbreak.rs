@@ -29,18 +29,19 @@ pub(super) async fn run(
     match command {
         OutbreakCommand::Begin(words) => {
             let wants_notice = !words.no_notice;
+            let shown = outbreak::digest_of(&words.notice);
             let rule = outbreak::begin(transfer, caller, begin(words)).await?;
             if wants_notice {
                 let number = rule.number;
                 let words = format!(
-                    "Staff are told when another administrator or security officer approves it: outbreak notice approve {number}"
+                    "Staff are told when another administrator or security officer approves it: outbreak notice approve {number} --digest {shown}"
                 );
                 answer.note(words).await;
             }
             answer.row(&rule).await
         }
-        OutbreakCommand::Notice(OutbreakNoticeCommand::Approve { number }) => {
-            let rule = outbreak::approve(transfer, caller, number).await?;
+        OutbreakCommand::Notice(OutbreakNoticeCommand::Approve { number, digest }) => {
+            let rule = outbreak::approve(transfer, caller, number, &digest).await?;
             answer.row(&rule).await
         }
         OutbreakCommand::Notice(OutbreakNoticeCommand::Compose { number, words }) => {

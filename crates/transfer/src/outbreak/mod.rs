@@ -24,7 +24,7 @@ use crate::{
 pub use delivered::{FoundView, MOST_FOUND, Pulled, Tally, found, pull, search};
 pub(crate) use release::is_meant;
 pub use table::RuleView;
-pub use warning::{Composed, approve, compose};
+pub use warning::{Composed, approve, compose, digest_of};
 
 /// Characters of a reason.
 const MOST_REASON: usize = 500;
@@ -74,6 +74,11 @@ pub enum OutbreakError {
     /// Nobody composed a notice.
     #[error("no notice about rule {0} was composed: `outbreak notice compose {0}`")]
     NoNotice(i64),
+    /// The words that wait are not those that were shown to who approves.
+    #[error(
+        "these are not the words that wait to be approved about rule {0}: read them again with `outbreak show {0}`, which gives their digest"
+    )]
+    OtherWords(i64),
     /// Staff know already.
     #[error("staff were told of rule {0} already")]
     Told(i64),

@@ -1,6 +1,8 @@
 //! The notice to staff about a rule against an outbreak (clause 5.2(2)): composed with the rule or after it, approved by another person,
 //! and only then sent. The rule holds meanwhile. What waits is in the trail alone, in the event that tells who composed it.
 
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use directory::{Person, Role};
 use jiff::{Timestamp, tz::TimeZone};
 use message::Address;
@@ -18,6 +20,8 @@ use crate::{
     notice::{self, Notice},
 };
 
+/// Octets of the SHA-256 of a notice's words that whoever approves it repeats: two texts with the same are not found by trying.
+const DIGEST: usize = 16;
 /// Events of one rule that are read at a time.
 const PAGE: usize = 100;
 
@@ -30,6 +34,8 @@ pub struct Composed {
     pub at: Timestamp,
     /// Its words beside what it says by itself; may be empty.
     pub words: String,
+    /// What [`approve`] expects of whoever has read them: 32 hexadecimal digits, of the words alone.
+    pub digest: String,
     /// All of it, as it would be sent.
     pub text: String,
 }
@@ -40,6 +46,14 @@ pub(super) fn words(given: &str) -> Result<String, OutbreakError> {
         true => Ok(String::new()),
         false => text("the notice", given, MOST_WORDS),
     }
+}
+
+/// What tells the words of one notice from others: the beginning of their SHA-256 in hexadecimal.
+#[must_use]
+pub fn digest_of(words: &str) -> String {
+    let whole = digest::digest(&digest::SHA256, words.trim().as_bytes());
+    let (begin, _) = whole.as_ref().split_at(DIGEST);
+    HEXLOWER.encode(begin)
 }
 
 /// What waits to be approved about a rule; `None`: nothing, or staff were told.
@@ -84,6 +98,7 @@ pub(super) async fn waiting(
         Composed {
             by,
             at: recorded.at,
+            digest: digest_of(words),
             words: words.to_owned(),
             text: letter(&rule.marks, rule.handling, words, rule.ends_at),
         }
@@ -118,13 +133,14 @@ pub async fn compose(
     Ok(Composed {
         by: caller.name.clone(),
         at: transfer.store().now(),
+        digest: digest_of(&words),
         text: letter(&rule.marks, rule.handling, &words, rule.ends_at),
         words,
     })
 }
 
 /// Sends the notice that waits to everybody with an account here: at the word of another person than the one who composed it, unless the site
-/// has only one.
+/// has only one. `shown` is the digest of the words that the person was shown: others, composed meanwhile, are not sent at their word.
 ///
 /// # Errors
 /// [`OutbreakError`]: then nobody is told.
@@ -132,6 +148,7 @@ pub async fn approve(
     transfer: &Transfer,
     caller: &Person,
     number: i64,
+    shown: &str,
 ) -> Result<RuleView, OutbreakError> {
     permit(caller)?;
     let rule = untold(transfer, number).await?;
@@ -140,6 +157,9 @@ pub async fn approve(
     let single = composed.by == caller.name;
     if single && !transfer.directory().permits_single_person().await? {
         return Err(OutbreakError::Composer);
+    }
+    if !composed.digest.eq_ignore_ascii_case(shown.trim()) {
+        return Err(OutbreakError::OtherWords(number));
     }
     let message = Notice {
         to: transfer.directory().all_addresses().await?,
@@ -218,6 +238,7 @@ pub(super) async fn question(
     }
     let (name, listed) = (&caller.name, listed(marks));
     let number = number.map_or_else(|| "N".to_owned(), |number| number.to_string());
+    let shown = digest_of(words);
     let words = match words {
         "" => "-",
         words => words,
@@ -233,7 +254,7 @@ pub(super) async fn question(
              {listed}\n職員への言葉 / words for staff: {words}\n\n\
              kakitome outbreak list\n\
              kakitome outbreak show {number}\n\
-             kakitome outbreak notice approve {number}\n\
+             kakitome outbreak notice approve {number} --digest {shown}\n\
              kakitome outbreak notice compose {number} --words \"...\"\n"
         ),
     })
@@ -287,6 +308,16 @@ fn listed(marks: &Marks) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_words_have_another_digest() {
+        let digest = digest_of("内線 1234");
+        assert_eq!(digest.len(), 2 * DIGEST);
+        assert_eq!(digest, digest_of("内線 1234\n"), "as it is kept");
+        assert_ne!(digest, digest_of("内線 1235"));
+        // Of the empty text, as `sha256sum` tells it.
+        assert_eq!(digest_of(""), "e3b0c44298fc1c149afbf4c8996fb924");
+    }
 
     #[test]
     fn staff_are_told_in_both_languages() {

@@ -28,6 +28,9 @@ const MOST_FIELDS: usize = 4;
 /// Characters of a subject, and of the words for an author, that a digest shows.
 const SHOWN: usize = 80;
 
+/// What stands below a message that whom it is for cannot release.
+const STRICT: &str = "  この 1 通は管理者だけが解除できます / only an administrator can release this one\n";
+
 /// What a round of digests did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digested {
@@ -108,8 +111,12 @@ async fn line(transfer: &Transfer, held: &Held) -> String {
     };
     let (from, subject) = raw.map_or_else(Default::default, |raw| words(&raw));
     let at = day(held.since, "%Y-%m-%d %H:%M");
+    let who = match held.message.strict {
+        true => STRICT,
+        false => "",
+    };
     format!(
-        "{at}  {}\n  {}: {from}\n  {}: {subject}\n  {}: {}\n\n",
+        "{at}  {}\n  {}: {from}\n  {}: {subject}\n  {}: {}\n{who}\n",
         held.message.id, "差出人 / from", "件名 / subject", "理由 / cause", held.message.cause,
     )
 }
@@ -186,7 +193,17 @@ fn body(held: &[Held], lines: &str, page: Option<&str>) -> String {
             "最も早いものは {first} に削除されます。\nThe first of them is deleted on {first}.\n\n"
         )
     });
+    let strict = held.iter().filter(|one| one.message.strict).count();
+    let only = match strict {
+        0 => String::new(),
+        strict => format!(
+            "うち {strict} 通は危険な可能性が高いため、本人は受け取れません。必要な場合は、管理者に番号を知らせてください。\n\
+             {strict} of them you cannot release yourself, as they are likely to do harm: if you need one, tell an administrator its number.\n\n"
+        ),
+    };
     let how = match page {
+        // There is nothing there that they could release.
+        Some(page) if strict == held.len() => format!("一覧 / to look at them: {page}\n\n"),
         Some(page) => format!("受け取り・削除 / to release or delete: {page}\n\n"),
         None => "受け取るには、管理者に上の番号を知らせてください。\n\
                  To get one of them, tell the administrator its number above.\n\n"
@@ -195,7 +212,7 @@ fn body(held: &[Held], lines: &str, page: Option<&str>) -> String {
     format!(
         "次のメールは配送されず、隔離されています。必要なものは、期限までに受け取ってください。\n\
          These messages were not delivered to you: they are set apart. Release what you need before its time is over.\n\n\
-         {lines}{more}{ends}{how}\
+         {lines}{more}{ends}{only}{how}\
          身に覚えのないメールは受け取らないでください。\n\
          Do not release what you do not expect.\n"
     )
