@@ -16,6 +16,9 @@ const UNIT: u64 = 1024;
 const SMALL: u64 = 256 << 10;
 /// One account may hold half of a pool: enough for the largest APPEND that the default settings permit.
 const SHARE: u32 = 2;
+/// Octets by which what a session holds of small and of large text grows at least.
+const STEP_SMALL: u64 = 16 << 10;
+const STEP_LARGE: u64 = 1 << 20;
 /// Accounts that are remembered before those that hold nothing are forgotten.
 const REMEMBERED: usize = 1024;
 
@@ -34,6 +37,19 @@ pub(crate) struct Room {
     _of_account: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
+
+/// Room that grows with a result while it is gathered, and is held until it is dropped.
+#[derive(Default)]
+pub(crate) struct Holding {
+    rooms: Vec<Room>,
+    /// Units of the pool for small texts, and of that for large ones.
+    small: u32,
+    large: u32,
+}
+
+/// A result would be larger than all that its owner may hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooLarge;
 
 /// Whose room it is; guests, who have not logged in, are one.
 type Owner = Option<AccountId>;
@@ -66,6 +82,73 @@ impl Memory {
         pool.take(owner, octets).await
     }
 
+    /// Waits until `holding` is room for `octets` in all. What is larger than the share of its owner is refused, since it would
+    /// be waited for in vain. `Ok(false)` when the room is closed. May be cancelled without loss.
+    ///
+    /// It does hold room while it waits for more, so that whoever calls this has to give up in the end.
+    pub(crate) async fn grow(
+        &self,
+        owner: Owner,
+        holding: &mut Holding,
+        octets: u64,
+    ) -> Result<bool, TooLarge> {
+        let Some((pool, units, is_small)) = self.next(holding, octets)? else {
+            return Ok(true);
+        };
+        let Some(room) = pool.take_units(owner, units).await else {
+            return Ok(false);
+        };
+        holding.rooms.push(room);
+        let held = if is_small {
+            &mut holding.small
+        } else {
+            &mut holding.large
+        };
+        *held = held.saturating_add(units);
+        Ok(true)
+    }
+
+    /// What `holding` lacks of `octets`: of which pool, how many units, and whether that is the pool of small texts.
+    fn next(&self, holding: &Holding, octets: u64) -> Result<Option<(&Pool, u32, bool)>, TooLarge> {
+        let wanted = units(octets);
+        let missing = wanted.saturating_sub(holding.small.saturating_add(holding.large));
+        if missing == 0 {
+            return Ok(None);
+        }
+        // Half of the small share, so that the texts of which the result is made find some.
+        let most = (self.small.share / 2).min(units(SMALL));
+        if holding.large == 0 && wanted <= most {
+            let rest = most.saturating_sub(holding.small);
+            return Ok(Some((
+                &self.small,
+                missing.max(units(STEP_SMALL)).min(rest),
+                true,
+            )));
+        }
+        let rest = self.large.share.saturating_sub(holding.large);
+        if missing > rest {
+            return Err(TooLarge);
+        }
+        Ok(Some((
+            &self.large,
+            missing.max(units(STEP_LARGE)).min(rest),
+            false,
+        )))
+    }
+
+    /// How much of `octets` can be taken beside `holding`: no more than the rest of the owner's share, for which it would wait in
+    /// vain.
+    pub(crate) fn beside(&self, holding: &Holding, octets: u64) -> u64 {
+        let mut octets = octets;
+        if octets > SMALL {
+            octets = octets.min(self.large.rest(holding.large));
+        }
+        if octets <= SMALL {
+            octets = octets.min(self.small.rest(holding.small));
+        }
+        octets
+    }
+
     /// Room for `octets` if there is some now. Does not wait, so who asks may hold other room.
     pub(crate) fn take_now(&self, owner: Owner, octets: u64) -> Option<Room> {
         let pool = if octets <= SMALL {
@@ -89,7 +172,10 @@ impl Pool {
     }
 
     async fn take(&self, owner: Owner, octets: u64) -> Option<Room> {
-        let units = self.units_of(octets);
+        self.take_units(owner, self.units_of(octets)).await
+    }
+
+    async fn take_units(&self, owner: Owner, units: u32) -> Option<Room> {
         // First of the owner's share, so that who waits for itself does not stand in the way of others.
         let of_account = self.share_of(owner).acquire_many_owned(units).await.ok()?;
         let of_all = Arc::clone(&self.units)
@@ -113,8 +199,13 @@ impl Pool {
     }
 
     fn units_of(&self, octets: u64) -> u32 {
-        let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX);
-        units.saturating_add(1).min(self.share)
+        units(octets).min(self.share)
+    }
+
+    /// Octets that the owner of `held` units may take besides, by [`Pool::units_of`].
+    fn rest(&self, held: u32) -> u64 {
+        let rest = self.share.saturating_sub(held).saturating_sub(1);
+        u64::from(rest).saturating_mul(UNIT)
     }
 
     /// The share of `owner`, which lives as long as somebody holds or awaits some of it.
@@ -131,6 +222,12 @@ impl Pool {
         owners.insert(owner, Arc::downgrade(&share));
         share
     }
+}
+
+/// Units that `octets` take.
+fn units(octets: u64) -> u32 {
+    let units = u32::try_from(octets / UNIT).unwrap_or(u32::MAX);
+    units.saturating_add(1)
 }
 
 /// Sessions of each account.
@@ -256,6 +353,26 @@ mod tests {
         assert!(memory.take(other, 6 << 20).await.is_some());
         drop(held);
         assert!(memory.take(slow, 2 << 20).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_result_grows_within_the_share_and_no_further() {
+        let memory = Memory::new(16 << 20);
+        let mut holding = Holding::default();
+        for octets in [1, 100 << 10, 200 << 10, 3 << 20, 6 << 20] {
+            assert_eq!(memory.grow(None, &mut holding, octets).await, Ok(true));
+            let held = u64::from(holding.small + holding.large) * UNIT;
+            assert!(held > octets, "{held} for {octets}");
+        }
+        let beside = memory.beside(&holding, 1 << 40);
+        let now = memory.take_now(None, beside);
+        assert!(now.is_some(), "{beside} beside what is held");
+        drop(now);
+        let more = memory.grow(None, &mut holding, 8 << 20).await;
+        assert_eq!(more, Err(TooLarge));
+        drop(holding);
+        assert_eq!(memory.large.units.available_permits(), 14 << 10);
+        assert_eq!(memory.small.units.available_permits(), 2 << 10);
     }
 
     #[test]

@@ -43,10 +43,17 @@ pub struct Settings {
     pub append_gated: bool,
     /// Octets of message text that all sessions together may hold in memory: for APPEND, FETCH of bodies, RETR. A session
     /// that needs more waits for others, for [`stall_timeout`](Self::stall_timeout) at most; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
+    /// What SORT and THREAD gather counts as well, as long as it is held: from 70 octets a message and its keys, and from 250
+    /// octets a message and 136 a reference. What would exceed the half of its identifier is refused (`NO [LIMIT]`).
     /// Default 256 MiB.
     pub memory_budget: u64,
     /// Octets that lists of messages of lately selected mailboxes may take, 16 for each message, so that a mailbox is not
     /// read anew by each SELECT. Default 64 MiB.
+    ///
+    /// A session whose mailbox has changed since it was selected has a list of its own besides, which counts neither here nor in
+    /// [`memory_budget`](Self::memory_budget): 16 octets for each message of that one mailbox, so that an identifier's sessions
+    /// take at most 16 × messages × [`sessions_per_identifier`](Self::sessions_per_identifier). What changed while a session
+    /// idled is read at once as well, a row for each message that changed.
     pub view_cache: u64,
     /// Searches that read message text at once, over all sessions. Default 4.
     pub concurrent_searches: usize,

@@ -174,3 +174,45 @@ async fn large_summaries_are_counted() {
     }
     reading.abort();
 }
+
+/// A result is counted as long as it is held: what is more than one identifier may have is refused, and the session goes on.
+#[tokio::test]
+async fn results_of_sort_and_thread_are_counted() {
+    let site = Site::open_with(Settings {
+        memory_budget: 64 << 10,
+        stall_timeout: Duration::from_secs(5),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = site.imap().await;
+    let long = "x".repeat(240);
+    for number in (0..150).rev() {
+        let mail =
+            format!("Subject: {number:03}{long}\r\nFrom: {long}@a.jp\r\nTo: {long}@b.jp\r\n\r\n");
+        client.append("INBOX", "()", mail).await;
+    }
+    client.ok("SELECT INBOX").await;
+    let answer = client.ok("SORT (SUBJECT) UTF-8 1:20").await;
+    let down: Vec<String> = (1..=20_u32)
+        .rev()
+        .map(|number| number.to_string())
+        .collect();
+    assert!(
+        answer.contains(&format!("* SORT {}", down.join(" "))),
+        "{answer}"
+    );
+    // Of each message there is little that this one looks at.
+    client.ok("SORT (REVERSE SIZE ARRIVAL) UTF-8 ALL").await;
+    let few = client.ok("THREAD REFERENCES UTF-8 1:20").await;
+    assert!(few.contains("* THREAD "), "{few}");
+    for command in [
+        "SORT (SUBJECT FROM TO) UTF-8 ALL",
+        "UID SORT RETURN (COUNT) (SUBJECT FROM TO) UTF-8 ALL",
+        "THREAD REFERENCES UTF-8 ALL",
+        "THREAD ORDEREDSUBJECT UTF-8 ALL",
+    ] {
+        let end = client.refused(command).await;
+        assert!(end.starts_with("NO [LIMIT]"), "{command}: {end}");
+        client.ok("SORT (SUBJECT) UTF-8 1:20").await;
+    }
+}

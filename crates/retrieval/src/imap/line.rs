@@ -13,7 +13,7 @@ use wire::{Identity, Shutdown, TlsFacts};
 use crate::{
     Settings,
     audit::{End, Facts},
-    budget::{Memory, Room},
+    budget::{Holding, Memory, Room, TooLarge},
     connection::{Connection, READ},
     imap::outcome::Stop,
     login,
@@ -238,6 +238,39 @@ impl Line {
             Ok(None) => Err(Stop::End(End::Shutdown)),
             Err(_) => Err(too_busy()),
         }
+    }
+
+    /// As [`Line::room_for`], for text of which a result is made that is in `holding` already: what is larger than the rest of
+    /// the share gets that.
+    pub(crate) async fn room_beside(
+        &mut self,
+        holding: &Holding,
+        octets: u64,
+    ) -> Result<Room, Stop> {
+        let octets = self.memory.beside(holding, octets);
+        self.room_for(octets).await
+    }
+
+    /// Waits until `holding` is room for a result of `octets` in all. Gives up when the client does, when one account may not
+    /// hold so much, and after [`Settings::stall_timeout`]. May be cancelled without loss.
+    pub(crate) async fn hold(&mut self, holding: &mut Holding, octets: u64) -> Result<(), Stop> {
+        let (memory, account) = (self.memory.clone(), self.account);
+        let patience = self.settings.stall_timeout;
+        let grown = tokio::select! {
+            biased;
+            grown = timeout(patience, memory.grow(account, holding, octets)) => grown,
+            end = self.hear_the_end() => return Err(Stop::End(end)),
+        };
+        let text = match grown {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => return Err(Stop::End(End::Shutdown)),
+            Ok(Err(TooLarge)) => {
+                "The answer takes more memory than one account may have (memory_budget), ask for fewer messages"
+            }
+            Err(_) => "Other answers take all the memory (memory_budget), try again later",
+        };
+        // RFC 9051, section 7.1: a limit of the server's own.
+        Err(Stop::no(ResponseCode::Limit, text))
     }
 
     /// Room for `octets` of text in memory, if there is some now: for what is read ahead while other room is held.

@@ -3,5 +3,5 @@
 mod sort;
 mod thread;
 
-pub(crate) use sort::{Sortable, sort};
+pub(crate) use sort::{Sortable, Value, sort};
 pub(crate) use thread::{Threadable, by_references, by_subject};

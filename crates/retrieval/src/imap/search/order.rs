@@ -10,11 +10,12 @@ use store::mailbox::Entry;
 
 use super::super::{
     member::Member,
-    order::{Sortable, Threadable, by_references, by_subject, sort},
+    order::{Sortable, Threadable, Value, by_references, by_subject, sort},
     outcome::{Done, Outcome, Stop},
     summaries,
 };
 use super::told_of;
+use crate::budget::Holding;
 
 /// Messages whose rows are held at once.
 const BATCH: usize = 256;
@@ -26,7 +27,11 @@ const MOST_REFERENCES: usize = 1 << 20;
 /// How many of a message are kept then.
 const KEPT_REFERENCES: usize = 3;
 /// Octets that THREAD takes for each message and reference.
-const NODE: usize = 128;
+const NODE: u64 = 128;
+/// Octets that a message takes in what is made of a result: UIDs, numbers, and the answer as it is written.
+const ANSWER: u64 = 28;
+/// Octets that the allocator may take for each text that is kept, besides the text.
+const ALLOCATED: u64 = 16;
 
 impl Member {
     pub(in super::super) async fn sort(&mut self, tag: &Tag, command: Sort) -> Outcome {
@@ -36,7 +41,7 @@ impl Member {
         }
         let sorted = self.sorted(&command).await;
         self.forget_saved_after(&sorted, command.returns);
-        let sorted = sorted?;
+        let (sorted, _room) = sorted?;
         let selected = self.need_selected()?;
         let told = command
             .returns
@@ -62,14 +67,19 @@ impl Member {
         Ok(Done::new("Sorted"))
     }
 
-    /// The UIDs of what matches, in the order that is asked for.
-    async fn sorted(&mut self, command: &Sort) -> Result<Vec<u32>, Stop> {
+    /// The UIDs of what matches, in the order that is asked for, and the room for the answer.
+    async fn sorted(&mut self, command: &Sort) -> Result<(Vec<u32>, Holding), Stop> {
         let uids = self.find(&command.key).await?;
         let criteria = &command.criteria;
-        let make = |entry: &Entry, summary: &Summary| sortable(entry, summary, criteria);
-        let mut messages: Vec<Sortable> = self.with_summaries(&uids, make).await?;
-        sort(&mut messages, criteria);
-        Ok(messages.iter().map(|message| message.uid).collect())
+        let make = |entry: &Entry, summary: &Summary| {
+            let message = sortable(entry, summary, criteria);
+            let octets = message.octets().saturating_add(ALLOCATED);
+            (message, octets)
+        };
+        let (mut messages, room) = self.with_summaries(&uids, ANSWER, make).await?;
+        sort(&mut messages);
+        let uids = messages.iter().map(|message| message.uid).collect();
+        Ok((uids, room))
     }
 
     /// RFC 5267, section 3: MIN and MAX are the first and the last in the order of the sort. With SAVE alone there is nothing to
@@ -101,12 +111,15 @@ impl Member {
     pub(in super::super) async fn thread(&mut self, _tag: &Tag, command: Thread) -> Outcome {
         let uids = self.find(&command.key).await?;
         let mut digester = Digester::default();
-        let make = |entry: &Entry, summary: &Summary| digester.threadable(entry, summary);
-        let mut messages: Vec<Threadable> = self.with_summaries(&uids, make).await?;
+        let make = |entry: &Entry, summary: &Summary| {
+            let message = digester.threadable(entry, summary);
+            let references = u64::try_from(message.references.len()).unwrap_or(u64::MAX);
+            let octets = references.saturating_mul(NODE + 8);
+            (message, octets.saturating_add(ALLOCATED))
+        };
         // For the tree, too, which has a node for each message and each that is only referred to.
-        let octets = messages.len().saturating_add(digester.references);
-        let octets = u64::try_from(octets.saturating_mul(NODE)).unwrap_or(u64::MAX);
-        let _room = self.line.room_for(octets).await?;
+        let each = NODE + ANSWER;
+        let (mut messages, room) = self.with_summaries(&uids, each, make).await?;
         if !command.uid {
             let selected = self.need_selected()?;
             for message in &mut messages {
@@ -115,11 +128,15 @@ impl Member {
                 }
             }
         }
-        let threads = self.shared.world.blocking(move || match command.algorithm {
-            ThreadAlgorithm::References => by_references(&messages),
-            ThreadAlgorithm::OrderedSubject => by_subject(&messages),
+        // The room goes along: the work goes on when the session ends meanwhile.
+        let threads = self.shared.world.blocking(move || {
+            let threads = match command.algorithm {
+                ThreadAlgorithm::References => by_references(&messages),
+                ThreadAlgorithm::OrderedSubject => by_subject(&messages),
+            };
+            (threads, room)
         });
-        let threads = threads.await.map_err(|error| {
+        let (threads, _room) = threads.await.map_err(|error| {
             tracing::error!(%error, "threading panicked");
             Stop::no(
                 protocol::imap::ResponseCode::ServerBug,
@@ -130,12 +147,15 @@ impl Member {
         Ok(Done::new("Threaded"))
     }
 
-    /// Reads rows in batches and summaries as there is room for them, and keeps only what `make` takes of them.
+    /// Reads rows in batches and summaries as there is room for them, and keeps only what `make` takes of them, with the octets
+    /// of it that are not in itself. Room for all that is kept, and for `each` octets more a message, is taken before, and
+    /// handed back with it: to be held as long as it is.
     async fn with_summaries<T>(
         &mut self,
         uids: &[u32],
-        mut make: impl FnMut(&Entry, &Summary) -> T,
-    ) -> Result<Vec<T>, Stop> {
+        each: u64,
+        mut make: impl FnMut(&Entry, &Summary) -> (T, u64),
+    ) -> Result<(Vec<T>, Holding), Stop> {
         let Self {
             shared,
             line,
@@ -146,46 +166,51 @@ impl Member {
             return Err(Stop::Bad("Select a mailbox first"));
         };
         let (store, id) = (&shared.store, selected.id);
+        let octets_of = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let each = octets_of(size_of::<T>()).saturating_add(each);
+        let mut kept = octets_of(uids.len()).saturating_mul(each);
+        let mut holding = Holding::default();
+        line.hold(&mut holding, kept).await?;
         let mut made = Vec::with_capacity(uids.len());
         for batch in uids.chunks(BATCH) {
             let entries = selected.entries(store, batch).await?;
             let sizes = summaries::sizes(store, id, batch.to_vec()).await?;
             for group in summaries::groups(&sizes) {
-                let _room = line.room_for(group.room()).await?;
+                let room = line.room_beside(&holding, group.room()).await?;
                 for (uid, packed) in summaries::read(store, id, group.uids).await? {
                     let place = entries.binary_search_by_key(&uid, |entry| entry.uid);
                     if let Some(entry) = place.ok().and_then(|place| entries.get(place)) {
-                        made.push(make(entry, &summaries::unpack(store, packed).await?));
+                        let (one, octets) = make(entry, &summaries::unpack(store, packed).await?);
+                        made.push(one);
+                        kept = kept.saturating_add(octets);
                     }
                 }
+                // What is kept of a group is less than its room was. That is given back before more is waited for.
+                drop(room);
+                line.hold(&mut holding, kept).await?;
             }
         }
-        Ok(made)
+        Ok((made, holding))
     }
 }
 
 /// What a message is sorted by: no more than the criteria look at, and of long texts only the beginning.
 fn sortable(entry: &Entry, summary: &Summary, criteria: &[SortCriterion]) -> Sortable {
-    let key = |wanted: SortKey, text: &dyn Fn() -> String| {
-        if !criteria.iter().any(|criterion| criterion.key == wanted) {
-            return String::new();
-        }
-        let mut text = text();
+    let text = |mut text: String| {
         text.truncate(text.floor_char_boundary(KEY_OCTETS));
-        text.shrink_to_fit();
-        text
+        Value::Text(text)
     };
     let envelope = &summary.envelope;
-    Sortable {
-        uid: entry.uid,
-        arrival: entry.internal_date,
-        date: summary.sent.map_or(entry.internal_date, |sent| sent.at),
-        size: entry.size,
-        from: key(SortKey::From, &|| Summary::address_key(&envelope.from)),
-        to: key(SortKey::To, &|| Summary::address_key(&envelope.to)),
-        cc: key(SortKey::Cc, &|| Summary::address_key(&envelope.cc)),
-        subject: key(SortKey::Subject, &|| summary.base_subject().text),
-    }
+    Sortable::new(entry.uid, criteria, |key| match key {
+        SortKey::Arrival => Value::Time(entry.internal_date),
+        // INTERNALDATE when there is no sent date that can be read (section 2.2).
+        SortKey::Date => Value::Time(summary.sent.map_or(entry.internal_date, |sent| sent.at)),
+        SortKey::Size => Value::Size(entry.size),
+        SortKey::From => text(Summary::address_key(&envelope.from)),
+        SortKey::To => text(Summary::address_key(&envelope.to)),
+        SortKey::Cc => text(Summary::address_key(&envelope.cc)),
+        SortKey::Subject => text(summary.base_subject().text),
+    })
 }
 
 /// Makes 64 bits of each identifier and subject, since those of a large mailbox would fill the memory. The keys of the digest
@@ -251,14 +276,17 @@ mod tests {
         let long = "x".repeat(2000);
         let raw = format!("From: {long}@y\r\nTo: a@b\r\nSubject: {long}\r\n\r\n");
         let summary = Summary::of(raw.as_bytes(), &Limits::default());
-        let by = |key| {
+        let by = |keys: &[SortKey]| {
             let reverse = false;
-            sortable(&entry(), &summary, &[SortCriterion { reverse, key }])
+            let criteria = keys.iter().map(|key| SortCriterion { reverse, key: *key });
+            sortable(&entry(), &summary, &criteria.collect::<Vec<_>>())
         };
-        assert_eq!(by(SortKey::Subject).subject, &long[..KEY_OCTETS]);
-        assert_eq!(by(SortKey::Subject).from, "");
-        assert_eq!(by(SortKey::From).from, &long[..KEY_OCTETS]);
-        assert_eq!(by(SortKey::To).to, "a");
+        let octets = u64::try_from(KEY_OCTETS).unwrap();
+        assert_eq!(by(&[SortKey::Subject]).octets(), octets + 1);
+        assert_eq!(by(&[SortKey::From]).octets(), octets + 1);
+        assert_eq!(by(&[SortKey::To]).octets(), 2);
+        assert_eq!(by(&[SortKey::Arrival, SortKey::Size]).octets(), 16);
+        assert_eq!(by(&[SortKey::Arrival; 1000]).octets(), 8);
     }
 
     #[test]
