@@ -194,7 +194,7 @@ struct Due {
     /// The span that has begun.
     span: Span,
     missed: u16,
-    /// The span that it is about, with what was prepared; `None`: it only begins to come round.
+    /// The span that it is about, with what was prepared; `None`: it only begins to come round, or earlier tasks cover the span.
     about: Option<(Span, Map<String, Value>)>,
 }
 
@@ -227,7 +227,11 @@ impl Plan {
                 continue;
             };
             let about = match rules.calendar.before(period, &span) {
-                Some(about) if missed.is_some() => {
+                Some(about) if missed.is_some() => uncovered(snapshot, rules, workflow, &about)?,
+                _ => None,
+            };
+            let about = match about {
+                Some(about) => {
                     let mut scene = Scene {
                         snapshot,
                         facts,
@@ -239,7 +243,7 @@ impl Plan {
                     let prepared = prepare::facts(&mut scene, workflow, &about, seen)?;
                     Some((about, prepared))
                 }
-                _ => None,
+                None => None,
             };
             due.push(Due {
                 workflow: workflow.clone(),
@@ -367,6 +371,17 @@ fn comes_round(
     })
 }
 
+/// What of `about` no task of the workflow covers: all of it, unless spans were shorter, or began otherwise, when the last was opened.
+fn uncovered(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    workflow: &Workflow,
+    about: &Span,
+) -> Result<Option<Span>, Error> {
+    let covered = tasks::covered(snapshot, &workflow.name, about.start, about.end)?;
+    Ok(rules.calendar.rest(about, covered))
+}
+
 fn changed_event(rules: &Rules, name: &str, before: Option<State>, finding: &Finding) -> Event {
     let outcome = match finding.state.needs_attention() {
         true => Outcome::Failure,
@@ -417,11 +432,18 @@ fn open(tx: &mut Tx<'_>, rules: &Rules, due: Due, events: &mut Vec<Event>) -> Re
     facts.insert(REGULAR.to_owned(), json!(due_at));
     // Who was down over its time is not late by that: the days count from when it could be opened.
     let due_at = due_at.max(rules.calendar.days_after(tx.now(), workflow.days.min(7)));
-    let opened = tasks::insert(tx, &workflow.name, &about.name, due_at, &facts)?;
-    if let Some(number) = opened {
-        let event = opened_event(number, &workflow, &about.name, due_at, facts);
-        events.push(event.detail("missed", u64::from(due.missed)));
-    }
+    // Another task may have the name though it covers nothing of the span: work that came round is opened all the same.
+    let mut period = about.name.clone();
+    let mut more = 1_u32;
+    let number = loop {
+        if let Some(number) = tasks::insert(tx, &workflow.name, &period, due_at, &facts)? {
+            break number;
+        }
+        more = more.saturating_add(1);
+        period = format!("{}{}{more}", about.name, tasks::ANEW);
+    };
+    let event = opened_event(number, &workflow, &period, due_at, facts);
+    events.push(event.detail("missed", u64::from(due.missed)));
     Ok(())
 }
 
@@ -461,8 +483,9 @@ fn settled(
     let mut open = tasks::open(snapshot)?;
     open.retain(|task| {
         let mut standing = waiting.standing.iter();
+        let matter = task.period.split(tasks::ANEW).next().unwrap_or_default();
         let waits =
-            standing.any(|(workflow, period)| *workflow == task.workflow && *period == task.period);
+            standing.any(|(workflow, period)| *workflow == task.workflow && period == matter);
         on_record(&task.workflow) && !waits
     });
     Ok(open)

@@ -2,7 +2,8 @@
 //!
 //! The checks turn red when such a term is over. Long before that whoever owes it has a task with a day, so that they are reminded and
 //! those above them told: a volume at once, all else when half of its term has passed. What began on one day is one task. There is
-//! nothing to be answered: the server closes the task when nothing that it is about waits any more.
+//! nothing to be answered: the server closes the task when nothing that it is about waits any more. What is seen to wait after that has
+//! another task at once, and its whole term from then: it may have waited for long, as a case whose exception has ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use crate::{
     facts::Facts,
     look::Call,
     rules::Rules,
+    tables::task as tasks,
     vuln,
 };
 
@@ -86,6 +88,22 @@ pub(crate) fn waiting(
             true => SignedDuration::ZERO,
             false => term / 2,
         };
+        let (all, open) = tasks::again(snapshot, workflow, &period)?;
+        if open > 0 {
+            continue;
+        }
+        if all > 0 {
+            let today = rules.calendar.date(now);
+            let mut facts = prepared(first, &group);
+            facts.insert("seen_again".to_owned(), json!(now));
+            waiting.calls.push(Call {
+                workflow,
+                period: format!("{period}{}{today}", tasks::ANEW),
+                due_at: now.checked_add(term).unwrap_or(Timestamp::MAX),
+                facts,
+            });
+            continue;
+        }
         let waited = now.duration_since(first.since);
         if waited >= after && waited >= SignedDuration::ZERO {
             waiting.calls.push(Call {

@@ -79,6 +79,25 @@ impl Calendar {
         self.of(period, back.ok()?)
     }
 
+    /// What of `span` begins at `covered`, called by its own first month, or its first day where it begins within a month.
+    /// `None`: nothing of it is left.
+    #[must_use]
+    pub fn rest(&self, span: &Span, covered: Timestamp) -> Option<Span> {
+        if covered <= span.start {
+            return Some(span.clone());
+        }
+        let first = self.date(covered);
+        (covered < span.end).then(|| Span {
+            name: match first.day() {
+                1 if span.is_of_months() => month(first),
+                _ => first.to_string(),
+            },
+            start: covered,
+            end: span.end,
+            first,
+        })
+    }
+
     /// How many spans lie between the one called `last` and `span`; at most 1,000 are counted.
     #[must_use]
     pub fn missed(&self, period: Period, last: &str, span: &Span) -> u16 {
@@ -145,13 +164,24 @@ impl Calendar {
         Some(Span {
             name: match period.unit {
                 PeriodUnit::Day => first.to_string(),
-                _ => format!("{:04}-{:02}", first.year(), first.month()),
+                _ => month(first),
             },
             start: instant(first)?,
             end: instant(next)?,
             first,
         })
     }
+}
+
+impl Span {
+    /// Whether it is called by a month.
+    fn is_of_months(&self) -> bool {
+        self.name == month(self.first)
+    }
+}
+
+fn month(day: Date) -> String {
+    format!("{:04}-{:02}", day.year(), day.month())
 }
 
 fn step(period: Period) -> jiff::Span {
@@ -224,6 +254,23 @@ mod tests {
         let day = calendar.span(DAILY, now).unwrap();
         assert_eq!(calendar.missed(DAILY, "2026-11-24", &day), 3);
         assert_eq!(calendar.missed(DAILY, "0001-01-01", &day), 1000);
+    }
+
+    #[test]
+    fn what_is_left_of_a_span_has_its_own_name() {
+        let calendar = tokyo(4);
+        let half = every(6, PeriodUnit::Month);
+        let half = calendar.span(half, "2026-08-10T00:00:00Z".parse().unwrap());
+        let half = half.unwrap();
+        let rest = |covered: &str| calendar.rest(&half, covered.parse().unwrap());
+        assert_eq!(rest("2026-02-01T00:00:00Z").unwrap(), half);
+        // The first of July, in Tokyo.
+        let quarter = rest("2026-06-30T15:00:00Z").unwrap();
+        assert_eq!(quarter.name, "2026-07");
+        assert_eq!(quarter.start.to_string(), "2026-06-30T15:00:00Z");
+        assert_eq!(quarter.end, half.end);
+        assert_eq!(rest("2026-08-10T15:00:00Z").unwrap().name, "2026-08-11");
+        assert_eq!(rest("2026-09-30T15:00:00Z"), None);
     }
 
     #[test]

@@ -10,6 +10,14 @@ use store::{
 use super::{maybe_time, object, text};
 use crate::look::{MISSED, REGULAR};
 
+/// The facts of a task that say when the span that it is about begins and ends.
+pub(crate) const FROM: &str = "from";
+pub(crate) const TO: &str = "to";
+/// Stands in a period between what was settled before, and the day on which it was seen anew.
+pub(crate) const ANEW: char = '+';
+/// Tasks of a workflow that are looked through for those that cover a span, the newest.
+const MOST_COVERING: u32 = 100;
+
 /// A task's row, with the names in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -107,6 +115,35 @@ pub(crate) fn last_closed(sql: &mut dyn Sql, workflow: &str) -> Result<Option<En
 pub(crate) fn is_there(sql: &mut dyn Sql, workflow: &str, period: &str) -> Result<bool, Error> {
     let same = "SELECT number FROM task WHERE workflow = ?1 AND period = ?2";
     Ok(first(sql, same, params![workflow, period], |row| row.int(0))?.is_some())
+}
+
+/// Until when tasks of the workflow cover what begins at `from` and ends at `to`; `from`: none of it.
+pub(crate) fn covered(
+    sql: &mut dyn Sql,
+    workflow: &str,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Timestamp, Error> {
+    let newest = of(sql, workflow, MOST_COVERING)?;
+    let spans = newest.iter().filter_map(|entry| {
+        let at = |name: &str| entry.facts.get(name)?.as_str()?.parse::<Timestamp>().ok();
+        at(FROM).zip(at(TO))
+    });
+    let ends = spans.filter(|(begins, ends)| *begins < to && *ends > from);
+    Ok(ends.map(|(_, ends)| ends).max().unwrap_or(from))
+}
+
+/// How many tasks there are of what is called `period`, or was seen anew after it, and how many of them are open.
+pub(crate) fn again(
+    sql: &mut dyn Sql,
+    workflow: &str,
+    period: &str,
+) -> Result<(u64, u64), Error> {
+    let anew = format!("{period}{ANEW}%");
+    let count = "SELECT COUNT(*), COUNT(*) - COUNT(closed_at) FROM task WHERE workflow = ?1 AND (period = ?2 OR period LIKE ?3)";
+    let read = |row: &dyn Row| Ok((row.count(0)?, row.count(1)?));
+    let found = first(sql, count, params![workflow, period, &anew], read)?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Opens a task, unless there is one of the workflow and period; its number, the next after the highest given.
