@@ -44,7 +44,10 @@ pub(crate) fn facts(
     seen: &Standings,
 ) -> Result<Map<String, Value>, Error> {
     let mut facts = Map::new();
-    facts.insert(tables::task::FROM.to_owned(), about.start.to_string().into());
+    facts.insert(
+        tables::task::FROM.to_owned(),
+        about.start.to_string().into(),
+    );
     facts.insert(tables::task::TO.to_owned(), about.end.to_string().into());
     let mut standings = Map::new();
     for name in looked_at(scene, workflow) {

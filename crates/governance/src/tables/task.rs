@@ -134,11 +134,7 @@ pub(crate) fn covered(
 }
 
 /// How many tasks there are of what is called `period`, or was seen anew after it, and how many of them are open.
-pub(crate) fn again(
-    sql: &mut dyn Sql,
-    workflow: &str,
-    period: &str,
-) -> Result<(u64, u64), Error> {
+pub(crate) fn again(sql: &mut dyn Sql, workflow: &str, period: &str) -> Result<(u64, u64), Error> {
     let anew = format!("{period}{ANEW}%");
     let count = "SELECT COUNT(*), COUNT(*) - COUNT(closed_at) FROM task WHERE workflow = ?1 AND (period = ?2 OR period LIKE ?3)";
     let read = |row: &dyn Row| Ok((row.count(0)?, row.count(1)?));

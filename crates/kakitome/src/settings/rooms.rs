@@ -15,6 +15,8 @@ use super::{
 
 /// What is left for commits and farewells after the last time to drain is over.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// Octets of memory for message text below which a single FETCH may never end.
+const LEAST_MEMORY: u64 = 1 << 20;
 
 /// Puts `value` into `place` when it was set.
 fn put<T>(place: &mut T, value: Option<T>) {
@@ -364,6 +366,7 @@ impl Settings {
             failed_logins,
             concurrent_searches,
             view_cache,
+            memory_budget,
         } = &self.retrieval;
         made.plaintext_networks = networks(plaintext_networks)?;
         put_time(&mut made.login_timeout, *login_time);
@@ -374,6 +377,12 @@ impl Settings {
         put(&mut made.concurrent_searches, *concurrent_searches);
         made.append_gated = self.screening.malware.append;
         put(&mut made.view_cache, view_cache.map(|size| size.0));
+        put(&mut made.memory_budget, memory_budget.map(|size| size.0));
+        if made.memory_budget < LEAST_MEMORY {
+            return Err(
+                "retrieval.memory_budget: at least 1MiB, else no message is served".to_owned(),
+            );
+        }
         put_time(&mut made.handshake_timeout, self.limits.handshake_time);
         put(
             &mut made.append_limit,

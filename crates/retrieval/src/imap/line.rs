@@ -265,9 +265,11 @@ impl Line {
             Ok(Ok(true)) => return Ok(()),
             Ok(Ok(false)) => return Err(Stop::End(End::Shutdown)),
             Ok(Err(TooLarge)) => {
-                "The answer takes more memory than one account may have (memory_budget), ask for fewer messages"
+                "The answer takes more memory than one account may have ([retrieval] memory_budget), ask for fewer messages"
             }
-            Err(_) => "Other answers take all the memory (memory_budget), try again later",
+            Err(_) => {
+                "Other answers take all the memory ([retrieval] memory_budget), try again later"
+            }
         };
         // RFC 9051, section 7.1: a limit of the server's own.
         Err(Stop::no(ResponseCode::Limit, text))

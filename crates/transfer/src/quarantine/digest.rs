@@ -29,7 +29,8 @@ const MOST_FIELDS: usize = 4;
 const SHOWN: usize = 80;
 
 /// What stands below a message that whom it is for cannot release.
-const STRICT: &str = "  この 1 通は管理者だけが解除できます / only an administrator can release this one\n";
+const STRICT: &str =
+    "  この 1 通は管理者だけが解除できます / only an administrator can release this one\n";
 
 /// What a round of digests did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

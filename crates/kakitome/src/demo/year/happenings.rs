@@ -377,15 +377,12 @@ impl Happened {
         self.rule = field(&begun, "number")?;
         let shown = ["outbreak", "show", &self.rule];
         let shown = office.as_role(Role::SecurityOfficer, &shown).await?;
-        let waiting = shown.first().and_then(|rule| rule.get("waiting")?.as_object());
+        let waiting = shown
+            .first()
+            .and_then(|rule| rule.get("waiting")?.as_object());
         let read = waiting.map_or("", |waiting| text(waiting, "digest"));
         let words = [
-            "outbreak",
-            "notice",
-            "approve",
-            &self.rule,
-            "--digest",
-            read,
+            "outbreak", "notice", "approve", &self.rule, "--digest", read,
         ];
         office.as_role(Role::SecurityOfficer, &words).await?;
         self.outbreak(office, wire, 1).await
