@@ -172,10 +172,10 @@ async fn a_case_that_is_listed_later_has_a_task_though_that_of_its_day_is_closed
     told(&site).await;
     around(
         &site,
-        "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-0002', '2026-11-01', '', 0)",
+        "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-0002', '2026-01-01', '', 0)",
     )
     .await;
-    // It is opened once, and stays open while it waits.
+    // It waits since it was opened, by the day that the catalogue has. The task is opened once, and stays open while it waits.
     for _ in 0..2 {
         look(&site, &rules(), &good(&site)).await;
     }
