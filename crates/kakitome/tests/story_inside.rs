@@ -226,6 +226,12 @@ fn recover(site: &Site, number: &str, tanaka: &mut Person) {
     let step = |name: &str| {
         site.give(&["incident", "step", number, name, "--note", "確認した"]);
     };
+    // The server analyses the trail by itself, soon after it has opened the incident.
+    until("the trail is analysed", SOON, || {
+        let incident = site.give(&["incident", "show", number]).remove(0);
+        let missing = incident["missing"].as_array().unwrap();
+        (!missing.contains(&json!("analysed"))).then_some(())
+    });
     step("acknowledged");
     step("terminal-cleaned");
     step("queue-settled");
