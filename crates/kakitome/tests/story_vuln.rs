@@ -144,7 +144,9 @@ fn validators() -> PathBuf {
             .status()
             .expect("python3 with pip fetches validators (Debian: python3-pip)");
         assert!(got.success(), "pip could not fetch {PACKAGES:?}");
-        fs::rename(fresh.keep(), &place).unwrap();
+        // Another test of this file may have been faster.
+        let moved = fs::rename(fresh.keep(), &place);
+        assert!(moved.is_ok() || place.is_dir(), "{moved:?}");
     }
     place
 }
