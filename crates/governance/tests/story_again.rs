@@ -147,7 +147,7 @@ async fn a_case_that_is_listed_later_has_a_task_though_that_of_its_day_is_closed
     around(
         &site,
         &format!(
-            "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2026-0001', {opened}), (2, 'CVE-2026-0002', {opened}); \
+            "INSERT INTO vuln_case (number, id, opened_at, told_at) VALUES (1, 'CVE-2026-0001', {opened}, {opened}), (2, 'CVE-2026-0002', {opened}, {opened}); \
              INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-0001', '2026-01-01', '', 0)"
         ),
     )
@@ -175,7 +175,7 @@ async fn a_case_that_is_listed_later_has_a_task_though_that_of_its_day_is_closed
         "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-0002', '2026-01-01', '', 0)",
     )
     .await;
-    // It waits since it was opened, by the day that the catalogue has. The task is opened once, and stays open while it waits.
+    // It counts from the day on which people were told of both. The task is opened once, and stays open while it waits.
     for _ in 0..2 {
         look(&site, &rules(), &good(&site)).await;
     }

@@ -15,14 +15,14 @@ use governance::{
     facts::Feeds,
     vuln::{
         self, Standing,
-        case::View,
+        case::{self, View},
         import::{self, Gatherer, Imported, Origin},
         inventory,
     },
 };
 use jiff::SignedDuration;
 use site::Site;
-use trail::{Kind, Outcome};
+use trail::{Actor, Event, Kind, Outcome};
 
 /// A site that has a Postfix, clamd and a crate.
 async fn open() -> Site {
@@ -80,14 +80,14 @@ async fn standing(site: &Site) -> Standing {
 
 async fn untold(site: &Site) -> Vec<View> {
     let now = site.store.now();
-    vuln::case::untold(&site.store, now).await.unwrap()
+    case::untold(&site.store, now).await.unwrap()
 }
 
 /// Everybody was told of what there is.
 async fn tell(site: &Site) {
     let numbers: Vec<i64> = untold(site).await.iter().map(|case| case.number).collect();
     let work = move |tx: &mut store::Tx<'_>| {
-        vuln::case::note_told(tx, &numbers)?;
+        case::note_told(tx, &numbers)?;
         let event = trail::Event::new(Kind::ServerStopped, trail::Actor::System);
         tx.record(&event, ())
     };
@@ -226,6 +226,13 @@ async fn what_is_exploited_later_is_asked_about_from_then_on() {
     assert!(standing(&site).await.unshared.is_empty());
     let before = site.store.now();
     take(&site, Format::Kev, &kev(&[(FIRST, "2026-08-01")])).await;
+    let number = untold(&site).await[0].number;
+    let note = move |tx: &mut store::Tx<'_>| {
+        case::note_told(tx, &[number])?;
+        tx.record(&Event::new(Kind::VulnTold, Actor::System), ())
+    };
+    let noted = site.store.commit::<(), store::Error>(Vec::new(), note);
+    noted.await.unwrap();
     let unshared = standing(&site).await.unshared;
     assert!(
         unshared.len() == 1 && unshared[0].1 >= before,

@@ -32,7 +32,7 @@ const MOST_EXPLOITED: usize = 100_000;
 /// Touched software that an event names.
 const MOST_NAMED: usize = 50;
 /// What is noted of a case that turns out to be known as exploited.
-pub(super) const EXPLOITED: &str = "it is known to be exploited";
+const EXPLOITED: &str = "it is known to be exploited";
 
 /// Hears a feed.
 pub struct Gatherer {

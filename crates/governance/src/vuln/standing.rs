@@ -9,7 +9,6 @@ use crate::facts::Feeds;
 
 use super::{
     case::{Step, Whole},
-    import::EXPLOITED,
     names, table,
     times::made,
 };
@@ -56,8 +55,8 @@ pub struct Standing {
     pub exploited: Vec<i64>,
     /// Those that are excepted and known to be exploited.
     pub exploited_excepted: Vec<i64>,
-    /// Cases of what is known to be exploited, of which nobody decided whether officers elsewhere are told: number, and since when there
-    /// is a case here that is known to be exploited (8.3(6)).
+    /// Cases of what is known to be exploited, of which nobody decided whether officers elsewhere are told: number, and since when people
+    /// were told (8.3(6)).
     pub unshared: Vec<(i64, Timestamp)>,
     /// Cases that were shared.
     pub shared: u64,
@@ -85,18 +84,21 @@ fn trouble(feed: &table::Feed, feeds: &Feeds, now: Timestamp) -> Option<String> 
     stale.then(|| format!("the newest in it is of {}", feed.published))
 }
 
-/// Since when there is a case here of what is known to be exploited: since it was opened; or, if that was not known then, since the feed
-/// told it here. What the trail does not tell any more was known on the day on which the catalogue took it up.
-fn exploited_since(sql: &mut dyn Sql, case: &table::Case) -> Result<Option<Timestamp>, Error> {
+/// Since when people know of a case here that it is known to be exploited: since they were told last, which they are when it is opened, and
+/// again when a catalogue takes it up. Until then nobody is late. Of a closed one nobody is told: it counts from the day of the catalogue.
+fn exploited_since(
+    sql: &mut dyn Sql,
+    case: &table::Case,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
     let advisories = table::advisories(sql, case.number)?;
     let Some((added, _)) = names::exploited(sql, &case.id, &advisories)? else {
         return Ok(None);
     };
-    let heard = table::heard_exploited(sql, case.number, EXPLOITED)?;
-    let known = heard.or_else(|| made(&added));
-    Ok(Some(
-        known.map_or(case.opened_at, |at| at.max(case.opened_at)),
-    ))
+    let listed_closed = case
+        .closed_at
+        .map(|closed| made(&added).map_or(closed, |added| added.max(closed)));
+    Ok(Some(case.told_at.or(listed_closed).unwrap_or(now)))
 }
 
 /// How it stands at `now`. `feeds` are those that the settings have; each is red that was not read in time, or that was read, but had
@@ -141,7 +143,7 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
             .any(|taken| taken.step == Step::Shared);
         if is_shared {
             standing.shared = standing.shared.saturating_add(1);
-        } else if let Some(since) = exploited_since(sql, &case)? {
+        } else if let Some(since) = exploited_since(sql, &case, now)? {
             standing.unshared.push((case.number, since));
         }
         if case.closed_at.is_some() {

@@ -11,7 +11,6 @@ use store::{
     Error, PersonId, Tx, params,
     sql::{self, Row, Sql},
 };
-use trail::Kind;
 
 use super::case::Step;
 
@@ -227,21 +226,6 @@ pub(super) fn exploited(sql: &mut dyn Sql, cve: &str) -> Result<Option<(String, 
         params![cve],
         |row| Ok((row.text(0)?, row.int(1)? != 0)),
     )
-}
-
-/// When the server noted first that a case, open by then, is known to be exploited, as far as the trail goes back.
-pub(super) fn heard_exploited(
-    sql: &mut dyn Sql,
-    number: i64,
-    words: &str,
-) -> Result<Option<Timestamp>, Error> {
-    let first = "SELECT min(at) FROM event WHERE subject = ?1 AND kind = ?2 AND detail LIKE ?3";
-    let (subject, kind) = (number.to_string(), Kind::VulnUpdated.as_str());
-    let words = format!("%{words}%");
-    let found = sql::first(sql, first, params![&subject, kind, &words], |row| {
-        row.maybe_time(0)
-    })?;
-    Ok(found.flatten())
 }
 
 /// A row of `vuln_case`.

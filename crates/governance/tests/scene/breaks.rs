@@ -506,7 +506,7 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
             (
                 Days(
                     31,
-                    "INSERT INTO vuln_case (number, id, opened_at) SELECT 1, 'CVE-2026-1', MAX(at) FROM event; INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-1', '2026-09-01', '', 0)",
+                    "INSERT INTO vuln_case (number, id, opened_at, told_at) SELECT 1, 'CVE-2026-1', MAX(at), MAX(at) FROM event; INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2026-1', '2026-09-01', '', 0)",
                 ),
                 red,
             ),
@@ -516,17 +516,17 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
             "vulnerability-sharing",
             (
                 Rows(
-                    "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2020-1', 1); INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2020-1', '2020-01-01', '', 0)",
+                    "INSERT INTO vuln_case (number, id, opened_at, told_at) VALUES (1, 'CVE-2020-1', 1, 1); INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2020-1', '2020-01-01', '', 0)",
                 ),
                 red,
             ),
         ),
-        // An old case that the catalogue took up today: there is time to decide.
+        // An old case of which people were told today that the catalogue has it: there is time to decide.
         (
             "vulnerability-sharing",
             (
                 Rows(
-                    "INSERT INTO vuln_case (number, id, opened_at) VALUES (1, 'CVE-2020-1', 1); INSERT INTO vuln_exploited (cve, added, name, ransomware) SELECT 'CVE-2020-1', strftime('%Y-%m-%d', MAX(at) / 1000000, 'unixepoch'), '', 0 FROM event",
+                    "INSERT INTO vuln_case (number, id, opened_at, told_at) SELECT 1, 'CVE-2020-1', 1, MAX(at) FROM event; INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES ('CVE-2020-1', '2020-01-01', '', 0)",
                 ),
                 State::Pending,
             ),

@@ -31,6 +31,7 @@ pub(super) fn feeds(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use advisory::feed::Format;
 
     use super::*;
