@@ -88,7 +88,7 @@ async fn tell(site: &Site) {
     let numbers: Vec<i64> = untold(site).await.iter().map(|case| case.number).collect();
     let work = move |tx: &mut store::Tx<'_>| {
         case::note_told(tx, &numbers)?;
-        let event = trail::Event::new(Kind::ServerStopped, trail::Actor::System);
+        let event = Event::new(Kind::ServerStopped, Actor::System);
         tx.record(&event, ())
     };
     site.store.commit(Vec::new(), work).await.unwrap();
@@ -226,13 +226,7 @@ async fn what_is_exploited_later_is_asked_about_from_then_on() {
     assert!(standing(&site).await.unshared.is_empty());
     let before = site.store.now();
     take(&site, Format::Kev, &kev(&[(FIRST, "2026-08-01")])).await;
-    let number = untold(&site).await[0].number;
-    let note = move |tx: &mut store::Tx<'_>| {
-        case::note_told(tx, &[number])?;
-        tx.record(&Event::new(Kind::VulnTold, Actor::System), ())
-    };
-    let noted = site.store.commit::<(), store::Error>(Vec::new(), note);
-    noted.await.unwrap();
+    tell(&site).await;
     let unshared = standing(&site).await.unshared;
     assert!(
         unshared.len() == 1 && unshared[0].1 >= before,
