@@ -137,7 +137,11 @@ async fn measure(
     let memory = Figure::new(MEMORY, Unit::Mebibytes, memory, Cost::default());
     sheet.add(subject, "growth", memory);
     let large = [Work::Search, Work::Select];
-    repeat(bench, server, rounds, &large, subject, sheet).await
+    repeat(bench, server, rounds, &large, subject, sheet).await?;
+    for figure in super::large::run(server).await? {
+        sheet.add(subject, "growth", figure);
+    }
+    Ok(())
 }
 
 async fn repeat(

@@ -7,6 +7,7 @@ mod fill;
 mod flood;
 mod growth;
 mod idle;
+mod large;
 mod mixed;
 mod pop3;
 mod search;
@@ -24,6 +25,7 @@ pub(crate) use events::{EACH as EVENT, OF_A_MESSAGE as EVENTS_OF_A_MESSAGE, even
 pub(crate) use fill::warm;
 pub(crate) use flood::{FLOODERS, flood};
 pub(crate) use growth::{MEMORY, growth};
+pub(crate) use large::{LARGEST, PEAK};
 pub(crate) use select::NEW_PROCESS;
 pub(crate) use store::{Commit, rate};
 pub(crate) use trail::trail;

@@ -9,7 +9,7 @@ use crate::{
     server::{Server, address},
 };
 
-const MAILBOX: &str = "Japanese";
+pub(super) const MAILBOX: &str = "Japanese";
 const MESSAGES: usize = 10_000;
 
 /// Milliseconds for one search; the median of several within a round.

@@ -13,7 +13,7 @@ use crate::{
     server::{Server, address},
 };
 
-const MAILBOX: &str = "Large";
+pub(super) const MAILBOX: &str = "Large";
 /// What is said in place of "cold" where the page cache could not be dropped.
 pub(crate) const NEW_PROCESS: &str = "new process";
 

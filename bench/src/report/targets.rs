@@ -4,7 +4,7 @@ use super::table::short;
 use crate::server::Screening;
 use crate::{
     figure::{Sheet, Unit},
-    load::{EVENT, EVENTS_OF_A_MESSAGE, MEMORY},
+    load::{EVENT, EVENTS_OF_A_MESSAGE, LARGEST, MEMORY, PEAK},
 };
 
 const OURS: &str = "kakitome";
@@ -212,6 +212,8 @@ const CACHES: [(&str, f64); 3] = [
 ];
 /// The same for what is on its way.
 const ON_ITS_WAY: [(&str, f64); 2] = [("[limits] memory", 512.0), ("bodies of a batch", 64.0)];
+/// The same for what sessions gather and send.
+const GATHERED: [(&str, f64); 1] = [("[retrieval] memory_budget", 256.0)];
 
 /// Memory of the full site: no more than the settings add up to, and no more above the empty one's than the caches hold.
 fn judge_memory(sheet: &Sheet) -> Vec<Verdict> {
@@ -219,13 +221,8 @@ fn judge_memory(sheet: &Sheet) -> Vec<Verdict> {
     let (Some(empty), Some(full)) = (memory("empty"), memory("full")) else {
         return Vec::new();
     };
-    let sum = |parts: &[(&str, f64)]| parts.iter().map(|(_, size)| size).sum::<f64>();
-    let words = |parts: &[(&str, f64)]| {
-        let parts = parts.iter().map(|(what, size)| format!("{what} {size:.0}"));
-        parts.collect::<Vec<_>>().join(", ")
-    };
     let all = [&CACHES[..], &ON_ITS_WAY[..]].concat();
-    vec![
+    [
         Verdict {
             target: format!(
                 "{MEMORY}, full ≤ what the settings add up to: {:.0} MiB ({})",
@@ -245,6 +242,34 @@ fn judge_memory(sheet: &Sheet) -> Vec<Verdict> {
             met: Some(full <= empty + sum(&CACHES)),
         },
     ]
+    .into_iter()
+    .chain(judge_peak(sheet, empty))
+    .collect()
+}
+
+/// Memory while sessions gather from the largest mailbox of the full site: no more above the empty site's than caches and answers may hold.
+fn judge_peak(sheet: &Sheet, empty: f64) -> Option<Verdict> {
+    let name = format!("{PEAK} {LARGEST}");
+    let peak = sheet.median("full", &name)?;
+    let all = [&CACHES[..], &GATHERED[..]].concat();
+    Some(Verdict {
+        target: format!(
+            "{name}, full ≤ empty at rest, what caches may hold and answers: {:.0} MiB ({})",
+            sum(&all),
+            words(&all)
+        ),
+        measured: format!("{peak:.0} MiB to {empty:.0} MiB"),
+        met: Some(peak <= empty + sum(&all)),
+    })
+}
+
+fn sum(parts: &[(&str, f64)]) -> f64 {
+    parts.iter().map(|(_, size)| size).sum()
+}
+
+fn words(parts: &[(&str, f64)]) -> String {
+    let parts = parts.iter().map(|(what, size)| format!("{what} {size:.0}"));
+    parts.collect::<Vec<_>>().join(", ")
 }
 
 /// What screening costs, against the site that looks at nothing.
@@ -380,6 +405,24 @@ mod tests {
         );
         assert_eq!(met([80.0, 12.0, 769.0])[2], Some(false));
         assert!(of([80.0, 12.0, 442.0])[2].target.contains("768 MiB"));
+    }
+
+    #[test]
+    fn memory_at_a_large_mailbox_is_judged_by_what_answers_and_caches_may_hold() {
+        let largest = format!("{PEAK} {LARGEST}");
+        let judged = |peak| {
+            let series = [
+                ("empty", MEMORY, Unit::Mebibytes, 100.0),
+                ("full", MEMORY, Unit::Mebibytes, 100.0),
+                ("full", largest.as_str(), Unit::Mebibytes, peak),
+            ];
+            judge_growth(&sheet(&series)).pop().unwrap()
+        };
+        assert!(judged(0.0).target.contains("448 MiB"));
+        assert_eq!(
+            [548.0, 549.0].map(|peak| judged(peak).met),
+            [Some(true), Some(false)]
+        );
     }
 
     #[test]
