@@ -4,7 +4,7 @@
 
 mod site;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use retrieval::{Listener, Settings};
 use site::{Client, Site, TARO};
@@ -12,11 +12,11 @@ use site::{Client, Site, TARO};
 /// Most of what one identifier may hold of [`small_site`]'s memory.
 const LARGE: usize = 2 << 20;
 
-/// A site whose identifiers may hold 3.5 MiB of large text each.
-async fn small_site(stall: Duration) -> Site {
+/// A site whose identifiers may hold 3.5 MiB of large text each. Its sessions wait a minute for room and for their clients.
+async fn small_site() -> Site {
     Site::open_with(Settings {
         memory_budget: 8 << 20,
-        stall_timeout: stall,
+        stall_timeout: Duration::from_mins(1),
         minimum_rate: 1,
         ..Settings::default()
     })
@@ -27,6 +27,15 @@ fn large() -> Vec<u8> {
     let mut message = b"Subject: large\r\n\r\n".to_vec();
     message.resize(LARGE, b'x');
     message
+}
+
+/// From now on sessions begin that wait for room but shortly; those that began before keep their patience.
+fn hurry(site: &Site) {
+    let now = Settings::clone(&site.settings.load());
+    site.settings.store(Arc::new(Settings {
+        stall_timeout: Duration::from_millis(400),
+        ..now
+    }));
 }
 
 /// A session that asked for a large message and does not read it.
@@ -40,7 +49,7 @@ async fn slow_reader(site: &Site) -> Client {
 
 #[tokio::test]
 async fn the_room_of_a_command_is_given_back_before_the_next_one_that_is_on_its_way() {
-    let site = small_site(Duration::from_mins(1)).await;
+    let site = small_site().await;
     let mut client = site.inbox().await;
     client.append("INBOX", "()", large()).await;
     let mut both = format!("a APPEND INBOX {{{LARGE}+}}\r\n").into_bytes();
@@ -60,7 +69,7 @@ async fn the_room_of_a_command_is_given_back_before_the_next_one_that_is_on_its_
 
 #[tokio::test]
 async fn a_client_that_leaves_while_it_waits_for_room_is_noticed() {
-    let site = small_site(Duration::from_mins(1)).await;
+    let site = small_site().await;
     site.imap().await.append("INBOX", "()", large()).await;
     site.session_event().await;
     let _slow = slow_reader(&site).await;
@@ -86,16 +95,10 @@ async fn a_client_that_leaves_while_it_waits_for_room_is_noticed() {
 
 #[tokio::test]
 async fn who_gets_no_room_in_time_is_told_so() {
-    let site = small_site(Duration::from_millis(400)).await;
+    let site = small_site().await;
     site.imap().await.append("INBOX", "()", large()).await;
-    let mut slow = slow_reader(&site).await;
-    let reading = tokio::spawn(async move {
-        loop {
-            // Fast enough not to be given up, too slow to end.
-            slow.piece().await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
+    let _slow = slow_reader(&site).await;
+    hurry(&site);
     let mut client = site.inbox().await;
     let busy = "NO [UNAVAILABLE] Other answers take all the memory";
     for command in ["FETCH 1 BODY.PEEK[]", "SEARCH HEADER X-Kind x"] {
@@ -112,13 +115,12 @@ async fn who_gets_no_room_in_time_is_told_so() {
         site.password
     ))
     .await;
-    reading.abort();
 }
 
 /// A part that is decoded takes room twice: as it is kept, and as it is told.
 #[tokio::test]
 async fn decoding_is_counted() {
-    let site = small_site(Duration::from_millis(400)).await;
+    let site = small_site().await;
     let mut mail = b"Content-Transfer-Encoding: base64\r\n\r\n".to_vec();
     mail.resize(1600 << 10, b'A');
     site.imap().await.append("INBOX", "()", mail).await;
@@ -126,22 +128,16 @@ async fn decoding_is_counted() {
     slow.send("s FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1] BINARY.PEEK[1]<5.4000000000>)\r\n")
         .await;
     assert!(slow.piece().await.contains("BINARY.SIZE[1] 12287"));
-    let reading = tokio::spawn(async move {
-        loop {
-            slow.piece().await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
+    hurry(&site);
     let mut client = site.inbox().await;
     let end = client.refused("FETCH 1 BINARY.PEEK[1]").await;
     assert!(end.starts_with("NO [UNAVAILABLE]"), "{end}");
-    reading.abort();
 }
 
 /// The headers of a message can be as large as a message.
 #[tokio::test]
 async fn large_summaries_are_counted() {
-    let site = small_site(Duration::from_millis(400)).await;
+    let site = small_site().await;
     let mut client = site.imap().await;
     client.append("INBOX", "()", large()).await;
     let long = "x".repeat(60_000);
@@ -155,13 +151,9 @@ async fn large_summaries_are_counted() {
     client.ok("SELECT INBOX").await;
     let all = client.ok("FETCH 2:* ENVELOPE").await;
     assert_eq!(all.matches(&long).count(), 9);
-    let mut slow = slow_reader(&site).await;
-    let reading = tokio::spawn(async move {
-        loop {
-            slow.piece().await;
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    });
+    let _slow = slow_reader(&site).await;
+    hurry(&site);
+    let mut client = site.inbox().await;
     client.ok("FETCH 5 ENVELOPE").await;
     for command in [
         "FETCH 2:* ENVELOPE",
@@ -172,7 +164,6 @@ async fn large_summaries_are_counted() {
         let end = client.refused(command).await;
         assert!(end.starts_with("NO [UNAVAILABLE]"), "{command}: {end}");
     }
-    reading.abort();
 }
 
 /// A result is counted as long as it is held: what is more than one identifier may have is refused, and the session goes on.
