@@ -43,8 +43,10 @@ pub struct Settings {
     pub append_gated: bool,
     /// Octets of message text that all sessions together may hold in memory: for APPEND, FETCH of bodies, RETR. A session
     /// that needs more waits for others, for [`stall_timeout`](Self::stall_timeout) at most; an eighth is kept for texts up to 256 KiB, and one identifier gets half at most.
-    /// What SORT and THREAD gather counts as well, as long as it is held: from 70 octets a message and its keys, and from 250
-    /// octets a message and 136 a reference. What would exceed the half of its identifier is refused (`NO [LIMIT]`).
+    /// What SEARCH, SORT and THREAD gather counts as well, as long as it is held: up to 36 octets a message, from 78 octets a message
+    /// and its keys, and from 258 octets a message and 136 a reference. What would exceed the half of its identifier is refused
+    /// (`NO [LIMIT]`). What happened in the selected mailbox counts from 64 KiB on until it is told, 16 octets for each message that
+    /// changed and the lists that are made of it: if there is no room in time, it is told later.
     /// Default 256 MiB.
     pub memory_budget: u64,
     /// Octets that lists of messages of lately selected mailboxes may take, 16 for each message, so that a mailbox is not
@@ -52,8 +54,8 @@ pub struct Settings {
     ///
     /// A session whose mailbox has changed since it was selected has a list of its own besides, which counts neither here nor in
     /// [`memory_budget`](Self::memory_budget): 16 octets for each message of that one mailbox, so that an identifier's sessions
-    /// take at most 16 × messages × [`sessions_per_identifier`](Self::sessions_per_identifier). What changed while a session
-    /// idled is read at once as well, a row for each message that changed.
+    /// take at most 16 × messages × [`sessions_per_identifier`](Self::sessions_per_identifier), and 4 more for each message that a
+    /// SEARCH saved.
     pub view_cache: u64,
     /// Searches that read message text at once, over all sessions. Default 4.
     pub concurrent_searches: usize,

@@ -31,9 +31,14 @@ fn large() -> Vec<u8> {
 
 /// From now on sessions begin that wait for room but shortly; those that began before keep their patience.
 fn hurry(site: &Site) {
+    set_patience(site, Duration::from_millis(400));
+}
+
+/// How long the sessions wait that begin from now on.
+fn set_patience(site: &Site, patience: Duration) {
     let now = Settings::clone(&site.settings.load());
     site.settings.store(Arc::new(Settings {
-        stall_timeout: Duration::from_millis(400),
+        stall_timeout: patience,
         ..now
     }));
 }
@@ -206,4 +211,85 @@ async fn results_of_sort_and_thread_are_counted() {
         assert!(end.starts_with("NO [LIMIT]"), "{command}: {end}");
         client.ok("SORT (SUBJECT) UTF-8 1:20").await;
     }
+}
+
+/// So many messages in the inbox, without text.
+async fn fill(client: &mut Client, doublings: u32) -> usize {
+    client.append("INBOX", "()", "Subject: x\r\n\r\n").await;
+    client.ok("SELECT INBOX").await;
+    for _ in 0..doublings {
+        client.ok("COPY 1:* INBOX").await;
+    }
+    1 << doublings
+}
+
+/// What happened to many messages is counted while it is told: it waits until there is room, and is told whole then.
+#[tokio::test]
+async fn news_of_many_messages_wait_for_room() {
+    let site = Site::open_with(Settings {
+        memory_budget: 64 << 10,
+        minimum_rate: 1,
+        ..Settings::default()
+    })
+    .await;
+    let mut client = site.imap().await;
+    let count = fill(&mut client, 14).await;
+    set_patience(&site, Duration::from_secs(2));
+    let mut watcher = site.inbox().await;
+    set_patience(&site, Duration::from_mins(1));
+    client.ok("STORE 1:* +FLAGS.SILENT (\\Flagged)").await;
+    client.ok("STORE 1:2 +FLAGS.SILENT (\\Deleted)").await;
+    client.ok("EXPUNGE").await;
+    let mut quick = site.inbox().await;
+    // All the room that the identifier may have for what is large.
+    let mut holder = site.imap().await;
+    holder.send(format!("h APPEND INBOX {{{LARGE}}}\r\n")).await;
+    assert!(holder.line().await.starts_with('+'));
+    let told = |answer: &str| answer.matches(" FETCH (").count();
+    client.ok("STORE 1:10 +FLAGS.SILENT (\\Answered)").await;
+    let little = quick.ok("NOOP").await;
+    assert_eq!(told(&little), 10, "little does not wait: {little}");
+    assert_eq!(watcher.ok("NOOP").await, "OK Done");
+    drop(holder);
+    site.sessions_ended(1).await;
+    let answer = watcher.ok("NOOP").await;
+    let expunged = "* 1 EXPUNGE\n* 1 EXPUNGE\n* 1 FETCH (UID 3 ";
+    assert!(answer.starts_with(expunged), "{}", &answer[..200]);
+    let left = count - 2;
+    assert_eq!(told(&answer), left);
+    let last = format!("* {left} FETCH (UID {count} FLAGS (\\Flagged))\nOK Done");
+    assert!(answer.ends_with(&last), "{}", &answer[answer.len() - 200..]);
+    assert_eq!(watcher.ok("NOOP").await, "OK Done");
+}
+
+/// What a search finds, and what it has still to look at, is counted before anything is made of it.
+#[tokio::test]
+async fn what_a_search_gathers_is_counted() {
+    let site = Site::open_with(Settings {
+        memory_budget: 64 << 10,
+        stall_timeout: Duration::from_secs(5),
+        ..Settings::default()
+    })
+    .await;
+    let mut client = site.imap().await;
+    let count = fill(&mut client, 14).await;
+    client.ok("STORE 20:30 +FLAGS.SILENT (\\Flagged)").await;
+    for command in [
+        "SEARCH ALL",
+        "SEARCH UNSEEN",
+        "UID SEARCH RETURN (COUNT) UNFLAGGED",
+        "SEARCH RETURN (SAVE) UNFLAGGED",
+        "SEARCH SUBJECT x",
+        "SEARCH SMALLER 1",
+        "SORT (SIZE) UTF-8 UNFLAGGED",
+        "THREAD REFERENCES UTF-8 UNFLAGGED",
+    ] {
+        let end = client.refused(command).await;
+        assert!(end.starts_with("NO [LIMIT]"), "{command}: {end}");
+    }
+    let few = client.ok("SEARCH FLAGGED").await;
+    assert!(few.starts_with("* SEARCH 20 21 "), "{few}");
+    let last = client.ok(&format!("SEARCH {count} SUBJECT x")).await;
+    assert!(last.starts_with(&format!("* SEARCH {count}\n")), "{last}");
+    client.ok("SORT (SIZE) UTF-8 FLAGGED").await;
 }

@@ -15,7 +15,7 @@ use mail::{change, owner, read};
 use proptest::prelude::*;
 use store::{
     AccountId, MailboxId, Store,
-    mailbox::{self, Entry, FlagChange, FlagMode, Flags, NewMessage},
+    mailbox::{self, Entry, FlagChange, FlagMode, Flags, NewMessage, Since},
 };
 
 const MAILBOXES: usize = 3;
@@ -271,7 +271,7 @@ impl World {
                 })
                 .await
                 .unwrap();
-                let done: Vec<u32> = got.entries.iter().map(|entry| entry.uid).collect();
+                let done = got.messages.slots().iter().map(|slot| slot.uid).collect();
                 assert_eq!((done, got.modified), expected);
             }
             Step::Copy { from, to, uids } => {
@@ -308,11 +308,11 @@ impl World {
         let (mut messages, mut bytes) = (0, 0);
         for (id, model) in self.boxes.iter().copied().zip(&self.model.boxes) {
             let since = model.modseq / 2;
-            let (row, entries, changed, vanished) = read(&self.store, move |sql| {
+            let (row, entries, news, vanished) = read(&self.store, move |sql| {
                 Ok((
                     mailbox::by_id(sql, id)?.unwrap(),
                     mailbox::entries(sql, id, 1, u32::MAX)?,
-                    mailbox::changed_since(sql, id, since)?,
+                    mailbox::news_since(sql, id, since, u64::MAX)?,
                     mailbox::vanished_since(sql, id, since)?,
                 ))
             })
@@ -340,12 +340,14 @@ impl World {
             assert_eq!(row.bytes, all.clone().map(|m| m.size).sum::<u64>());
             messages += row.messages;
             bytes += row.bytes;
-            let expected: Vec<Entry> = entries
-                .iter()
-                .filter(|e| e.modseq > since)
-                .cloned()
-                .collect();
-            assert_eq!(changed, expected);
+            let Since::News(news) = news else {
+                panic!("{news:?}")
+            };
+            let changed = news.changed.slots().iter();
+            let changed: Vec<_> = changed.map(|slot| news.changed.marks(*slot)).collect();
+            let later = entries.iter().filter(|entry| entry.modseq > since);
+            assert_eq!(changed, later.map(Entry::marks).collect::<Vec<_>>());
+            assert_eq!(news.vanished, vanished);
             let mut gone: Vec<u32> = model
                 .vanished
                 .iter()
@@ -353,7 +355,8 @@ impl World {
                 .map(|(_, uid)| *uid)
                 .collect();
             gone.sort_unstable();
-            assert_eq!(vanished, gone);
+            let told = vanished.iter().flat_map(|(first, last)| *first..=*last);
+            assert_eq!(told.collect::<Vec<_>>(), gone);
             for entry in &entries {
                 let origin = model.messages[&entry.uid].origin;
                 assert_eq!(

@@ -145,7 +145,7 @@ pub(crate) struct RetrievalKeys {
     pub(crate) concurrent_searches: Option<usize>,
     /// Octets of lists of messages that are kept of lately selected mailboxes.
     pub(crate) view_cache: Option<Size>,
-    /// Octets of message text, and of what SORT and THREAD gather, that all sessions together hold; one identifier gets half at most.
+    /// Octets of message text, and of what searches gather, that all sessions together hold; one identifier gets half at most.
     pub(crate) memory_budget: Option<Size>,
 }
 

@@ -195,7 +195,7 @@ unauthenticated_networks = []
 # failed_logins = 3
 # concurrent_searches = 4
 # view_cache = \"64MiB\"            # lists of messages of lately selected mailboxes, 16 octets a message
-# memory_budget = \"256MiB\"        # message text that all sessions hold, and what SORT and THREAD gather; one identifier gets half at most
+# memory_budget = \"256MiB\"        # message text that all sessions hold, and what searches gather; one identifier gets half at most
 
 [web]
 # The pages over HTTPS, where staff change their passwords and see their logins (clauses 4.1, 7.1).

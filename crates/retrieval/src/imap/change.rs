@@ -5,7 +5,7 @@ use protocol::imap::{
 };
 use store::{
     Error, Refusal,
-    mailbox::{self, FlagChange, FlagMode, Flags, FlagsChanged, Mailbox, SpecialUse},
+    mailbox::{self, FlagChange, FlagMode, Flags, FlagsChanged, Mailbox, Slot, SpecialUse},
     words,
 };
 use trail::Kind;
@@ -48,7 +48,8 @@ impl Member {
             store.unchanged_since.is_some(),
         )
         .await?;
-        let found = changed.entries.len().saturating_add(changed.modified.len());
+        let found = changed.messages.slots().len();
+        let found = found.saturating_add(changed.modified.len());
         if found < asked && !store.uid {
             return Err(Stop::no(
                 ResponseCode::ExpungeIssued,
@@ -82,7 +83,7 @@ impl Member {
             .store
             .commit::<_, Error>(Vec::new(), move |tx| {
                 let changed = mailbox::change_flags(tx, id, &uids, &change, unchanged_since)?;
-                let touched = changed.entries.iter().map(|entry| entry.uid);
+                let touched = changed.messages.slots().iter().map(|slot| slot.uid);
                 let event = who
                     .event_of(Kind::MessageFlagged, &name, touched)
                     .detail("change", describe(&change))
@@ -110,26 +111,28 @@ impl Member {
         else {
             return Ok(());
         };
-        let mut told = Vec::with_capacity(changed.entries.len());
-        for entry in &changed.entries {
+        let slots = changed.messages.slots();
+        let mut told = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let marks = changed.messages.marks(*slot);
             let view = &selected.view;
             let as_thought = change.keywords.is_empty()
-                && view.by_uid(entry.uid).is_some_and(|(_, slot)| {
-                    expected(slot.flags(), change) == entry.flags
-                        && view.keywords(slot) == entry.keywords
+                && view.by_uid(marks.uid).is_some_and(|(_, slot)| {
+                    expected(slot.flags(), change) == marks.flags
+                        && view.keywords(slot) == marks.keywords
                 });
-            selected.view.take_own(entry);
+            selected.view.take_own(marks);
             told.push(!silent || !(as_thought || change.mode == FlagMode::Replace));
         }
         if told.contains(&true) {
             selected.tell_keywords(&mut line.out);
         }
-        for (entry, told) in changed.entries.iter().zip(told) {
+        for (Slot { uid, .. }, told) in slots.iter().zip(told) {
             if told {
-                selected.write_flags(&mut line.out, entry.uid, with_modseq);
-            } else if with_modseq && let Some((number, slot)) = selected.view.by_uid(entry.uid) {
+                selected.write_flags(&mut line.out, *uid, with_modseq);
+            } else if with_modseq && let Some((number, slot)) = selected.view.by_uid(*uid) {
                 let mut fetch = line.out.fetch(number);
-                fetch.uid(entry.uid);
+                fetch.uid(*uid);
                 fetch.mod_seq(slot.modseq);
                 fetch.finish();
             }

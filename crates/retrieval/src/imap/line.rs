@@ -256,23 +256,11 @@ impl Line {
     pub(crate) async fn hold(&mut self, holding: &mut Holding, octets: u64) -> Result<(), Stop> {
         let (memory, account) = (self.memory.clone(), self.account);
         let patience = self.settings.stall_timeout;
-        let grown = tokio::select! {
+        tokio::select! {
             biased;
-            grown = timeout(patience, memory.grow(account, holding, octets)) => grown,
-            end = self.hear_the_end() => return Err(Stop::End(end)),
-        };
-        let text = match grown {
-            Ok(Ok(true)) => return Ok(()),
-            Ok(Ok(false)) => return Err(Stop::End(End::Shutdown)),
-            Ok(Err(TooLarge)) => {
-                "The answer takes more memory than one account may have ([retrieval] memory_budget), ask for fewer messages"
-            }
-            Err(_) => {
-                "Other answers take all the memory ([retrieval] memory_budget), try again later"
-            }
-        };
-        // RFC 9051, section 7.1: a limit of the server's own.
-        Err(Stop::no(ResponseCode::Limit, text))
+            held = hold(&memory, account, patience, holding, octets) => held,
+            end = self.hear_the_end() => Err(Stop::End(end)),
+        }
     }
 
     /// Room for `octets` of text in memory, if there is some now: for what is read ahead while other room is held.
@@ -507,6 +495,28 @@ impl Line {
     pub(crate) async fn close(self) {
         self.connection.close().await;
     }
+}
+
+/// Waits for `patience` until `holding` is room of `account` for a result of `octets` in all, and refuses what one account may not
+/// hold. May be cancelled without loss.
+pub(crate) async fn hold(
+    memory: &Memory,
+    account: Option<AccountId>,
+    patience: Duration,
+    holding: &mut Holding,
+    octets: u64,
+) -> Result<(), Stop> {
+    let grown = timeout(patience, memory.grow(account, holding, octets)).await;
+    let text = match grown {
+        Ok(Ok(true)) => return Ok(()),
+        Ok(Ok(false)) => return Err(Stop::End(End::Shutdown)),
+        Ok(Err(TooLarge)) => {
+            "The answer takes more memory than one account may have ([retrieval] memory_budget), ask for fewer messages"
+        }
+        Err(_) => "Other answers take all the memory ([retrieval] memory_budget), try again later",
+    };
+    // RFC 9051, section 7.1: a limit of the server's own.
+    Err(Stop::no(ResponseCode::Limit, text))
 }
 
 /// There was no room for text within the time that a client can be kept waiting.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use directory::Login;
-use protocol::imap::{Command, Encoder, NumberSet, ResponseCode, Status, Tag, Tagged};
+use protocol::imap::{Command, NumberSet, ResponseCode, Status, Tag, Tagged};
 use store::Topic;
 use tokio::sync::watch;
 
@@ -89,9 +89,11 @@ impl Member {
             heard = self.line.hear(silence) => heard?,
         };
         match heard {
-            Heard::Command(Tagged { tag, command }, _room) => {
+            Heard::Command(Tagged { tag, command }, room) => {
                 let may_expunge = may_expunge_after(&command);
                 let outcome = self.obey(&tag, command).await;
+                // The literals went with the command, and what follows may need room of its own.
+                drop(room);
                 let synced = self.tell_changes(may_expunge).await;
                 self.complete(&tag, outcome, &synced)
             }
@@ -232,12 +234,19 @@ impl Member {
 
     /// Brings the view up to date and writes what the client has to know.
     pub(crate) async fn tell_changes(&mut self, may_expunge: bool) -> Result<(), Stop> {
-        let Some(selected) = &mut self.selected else {
+        let Self {
+            shared,
+            line,
+            enabled,
+            selected: Some(selected),
+            ..
+        } = self
+        else {
             return Ok(());
         };
-        match selected.sync(&self.shared.store, may_expunge).await? {
-            Synced::Changes(changes) => {
-                write_changes(&mut self.line.out, selected, &changes, self.enabled);
+        match selected.sync(&shared.store, line, may_expunge).await? {
+            Synced::Changes(changes, _room) => {
+                write_changes(line, selected, &changes, *enabled).await?;
                 Ok(())
             }
             Synced::Deleted => Err(Stop::End(End::MailboxGone)),
@@ -314,25 +323,32 @@ fn may_expunge_after(command: &Command) -> bool {
     }
 }
 
-/// Writes EXPUNGE or VANISHED, EXISTS, FLAGS and FETCH for what changed.
-fn write_changes(out: &mut Encoder, selected: &mut Selected, changes: &Changes, enabled: Enabled) {
+/// Writes EXPUNGE or VANISHED, EXISTS, FLAGS and FETCH for what changed. Sends what is much, so that the client holds up the work
+/// and not memory.
+async fn write_changes(
+    line: &mut Line,
+    selected: &mut Selected,
+    changes: &Changes,
+    enabled: Enabled,
+) -> Result<(), End> {
     if enabled.qresync {
-        out.vanished(
-            false,
-            &changes.vanished.iter().copied().collect::<NumberSet>(),
-        );
+        let vanished: NumberSet = changes.vanished.iter().copied().collect();
+        line.out.vanished(false, &vanished);
     } else {
         for number in &changes.expunged {
-            out.expunge(*number);
+            line.out.expunge(*number);
+            line.relieve().await?;
         }
     }
     if changes.arrived {
-        out.exists(selected.view.exists());
+        line.out.exists(selected.view.exists());
     }
     if changes.arrived || !changes.flagged.is_empty() {
-        selected.tell_keywords(out);
+        selected.tell_keywords(&mut line.out);
     }
     for uid in &changes.flagged {
-        selected.write_flags(out, *uid, enabled.condstore);
+        selected.write_flags(&mut line.out, *uid, enabled.condstore);
+        line.relieve().await?;
     }
+    Ok(())
 }

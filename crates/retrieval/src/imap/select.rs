@@ -116,6 +116,7 @@ impl Member {
         let known_uids = known.known_uids.as_ref().map(|set| set.resolve(u32::MAX));
         let gone: NumberSet = vanished
             .into_iter()
+            .flat_map(|(first, last)| first..=last)
             .filter(|uid| *uid >= from && selected.view.by_uid(*uid).is_none())
             .filter(|uid| known_uids.as_ref().is_none_or(|known| known.contains(*uid)))
             .collect();

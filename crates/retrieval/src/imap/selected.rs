@@ -5,17 +5,21 @@ use std::{collections::BTreeSet, sync::Arc};
 use protocol::imap::{Encoder, FlagList, Keyword, MessageSet, SequenceSet, SystemFlags};
 use store::{
     AccountId, MailboxId, Snapshot, Store, Topic,
-    mailbox::{self, Entry, Flags, Mailbox, Roll, Slot},
+    mailbox::{self, Entry, Flags, Mailbox, News, Roll, Since, Slot},
 };
 use tokio::sync::watch;
 
 use super::{
     flags,
+    line::Line,
     outcome::Stop,
     rolls::Rolls,
     view::{Changes, View},
 };
-use crate::Shared;
+use crate::{Shared, budget::Room};
+
+/// Octets of news that are read without asking for room: of more than a thousand messages.
+const FEW_NEWS: u64 = 64 << 10;
 
 /// A mailbox that was selected, as the client knows it.
 pub(crate) struct Selected {
@@ -40,8 +44,8 @@ pub(crate) struct Selected {
 
 /// What bringing the view up to date found.
 pub(crate) enum Synced {
-    /// These changes.
-    Changes(Changes),
+    /// These changes, and the room that they take.
+    Changes(Changes, Option<Room>),
     /// The mailbox does not exist any more.
     Deleted,
 }
@@ -89,42 +93,51 @@ impl Selected {
         self.stale = true;
     }
 
-    /// Brings the view up to date.
+    /// Brings the view up to date. What happened is read from one instant of the store, and taken over whole or not at all. If it
+    /// is much, that waits for room on `line`, as [`Line::room_for`] does.
     pub(crate) async fn sync(
         &mut self,
         store: &Store,
+        line: &mut Line,
         may_expunge: bool,
-    ) -> Result<Synced, store::Error> {
+    ) -> Result<Synced, Stop> {
         if self.changes.has_changed().unwrap_or(true) {
             self.stale = true;
         }
-        if !self.stale {
-            return Ok(Synced::Changes(self.view.apply(&[], &[], 0, may_expunge)));
+        let nothing = News::default();
+        if !self.stale && self.view.octets_of_changes(&nothing) <= FEW_NEWS {
+            let changes = self.view.apply(&nothing, 0, may_expunge);
+            return Ok(Synced::Changes(changes, None));
         }
-        self.changes.mark_unchanged();
-        let (id, known) = (self.id, self.view.modseq());
-        let news = store
-            .read(move |snapshot| {
-                let Some(row) = mailbox::by_id(snapshot, id)?.filter(|row| row.selectable) else {
-                    return Ok::<_, store::Error>(None);
-                };
-                if row.highest_modseq <= known {
-                    return Ok(Some((row, Vec::new(), Vec::new())));
+        // Octets that may be held, and the room for them.
+        let (mut most, mut room) = (FEW_NEWS, None);
+        loop {
+            self.changes.mark_unchanged();
+            let (id, known) = (self.id, self.view.modseq());
+            let read = store.read(move |snapshot| look_again(snapshot, id, known, most));
+            let Some((row, since)) = read.await? else {
+                return Ok(Synced::Deleted);
+            };
+            let needed = match &since {
+                Since::News(news) => {
+                    let changes = self.view.octets_of_changes(news);
+                    news.octets().saturating_add(changes)
                 }
-                let changed = mailbox::changed_since(snapshot, id, known)?;
-                let vanished = mailbox::vanished_since(snapshot, id, known)?;
-                Ok(Some((row, changed, vanished)))
-            })
-            .await?;
-        self.stale = false;
-        let Some((row, changed, vanished)) = news else {
-            return Ok(Synced::Deleted);
-        };
-        self.name = row.name;
-        let changes = self
-            .view
-            .apply(&changed, &vanished, row.highest_modseq, may_expunge);
-        Ok(Synced::Changes(changes))
+                Since::Larger(octets) => octets.saturating_mul(2),
+            };
+            match since {
+                Since::News(news) if needed <= most => {
+                    self.stale = false;
+                    self.name = row.name;
+                    let changes = self.view.apply(&news, row.highest_modseq, may_expunge);
+                    return Ok(Synced::Changes(changes, room));
+                }
+                // Both are given back before more is waited for.
+                too_much => drop((too_much, room.take())),
+            }
+            most = needed.max(most.saturating_mul(2));
+            room = Some(line.room_for(most).await?);
+        }
     }
 
     /// The UIDs that a command means, ascending. `uid` says that its numbers are UIDs.
@@ -154,18 +167,10 @@ impl Selected {
 
     /// UIDs of the view that a set of UIDs names; those that do not exist mean nothing (RFC 9051, section 6.4.9).
     pub(crate) fn by_uids(&self, set: &SequenceSet) -> Vec<u32> {
-        let slots = self.view.slots();
         let mut uids = Vec::new();
         for range in set.resolve(self.view.last_uid()).ranges() {
-            let from = slots.partition_point(|slot| slot.uid < *range.start());
-            let to = slots.partition_point(|slot| slot.uid <= *range.end());
-            uids.extend(
-                slots
-                    .get(from..to)
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|slot| slot.uid),
-            );
+            let here = self.view.within((*range.start(), *range.end()));
+            uids.extend(here.iter().map(|slot| slot.uid));
         }
         uids
     }
@@ -238,6 +243,25 @@ impl Selected {
             .read(move |snapshot| mailbox::entries_of(snapshot, id, &uids))
             .await
     }
+}
+
+/// The mailbox as it is now, and what happened in it after `known`, if that takes no more than `most` octets.
+fn look_again(
+    snapshot: &mut Snapshot<'_>,
+    mailbox: MailboxId,
+    known: u64,
+    most: u64,
+) -> Result<Option<(Mailbox, Since)>, store::Error> {
+    let row = mailbox::by_id(snapshot, mailbox)?;
+    let Some(row) = row.filter(|row| row.selectable) else {
+        return Ok(None);
+    };
+    let since = if row.highest_modseq > known {
+        mailbox::news_since(snapshot, mailbox, known, most)?
+    } else {
+        Since::News(News::default())
+    };
+    Ok(Some((row, since)))
 }
 
 type Found = (Mailbox, Vec<String>, Roll);

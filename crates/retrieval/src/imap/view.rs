@@ -1,6 +1,11 @@
 //! A mailbox as one session has told it to its client: sequence numbers, flags, and what is still to be told.
 
-use store::mailbox::{Entry, Roll, Slot};
+use store::mailbox::{Marks, News, Roll, Slot};
+
+/// Octets for a message that goes: its UID twice, its number, and how VANISHED tells of it.
+const GONE: usize = 32;
+/// Octets for a message that changed: its UID, in a list that grows.
+const CHANGED: usize = 8;
 
 /// What the client knows of the selected mailbox.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +57,11 @@ impl View {
         self.roll.slots()
     }
 
+    /// The messages whose UIDs lie in a run: from the first to the last, both included.
+    pub(crate) fn within(&self, run: (u32, u32)) -> &[Slot] {
+        self.roll.within(run)
+    }
+
     /// Sequence number and message of a UID.
     pub(crate) fn by_uid(&self, uid: u32) -> Option<(u32, Slot)> {
         let index = self.roll.index(uid)?;
@@ -84,41 +94,47 @@ impl View {
         self.gone.binary_search(&uid).is_ok()
     }
 
-    /// Takes over what the store says changed since [`View::modseq`], up to `modseq`. Messages that are gone keep their
+    /// Takes over what the store says happened since [`View::modseq`], up to `modseq`. Messages that are gone keep their
     /// sequence numbers unless `may_expunge`; they go at a later call that may.
-    pub(crate) fn apply(
-        &mut self,
-        changed: &[Entry],
-        vanished: &[u32],
-        modseq: u64,
-        may_expunge: bool,
-    ) -> Changes {
+    pub(crate) fn apply(&mut self, news: &News, modseq: u64, may_expunge: bool) -> Changes {
         let mut changes = Changes::default();
         self.roll.modseq = self.roll.modseq.max(modseq);
-        self.note_gone(vanished);
+        self.note_gone(&news.vanished);
         if may_expunge {
             self.expunge(&mut changes);
         }
-        for entry in changed {
-            if self.roll.push(entry) {
+        for slot in news.changed.slots() {
+            let marks = news.changed.marks(*slot);
+            if self.roll.push(marks) {
                 changes.arrived = true;
-            } else if self.roll.update(entry) {
-                changes.flagged.push(entry.uid);
+            } else if self.roll.update(marks) {
+                changes.flagged.push(marks.uid);
             }
         }
         changes
     }
 
-    /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
-    pub(crate) fn take_own(&mut self, entry: &Entry) {
-        self.roll.update(entry);
+    /// Octets that the [`Changes`] of `news` may take, with what is written of them at once.
+    pub(crate) fn octets_of_changes(&self, news: &News) -> u64 {
+        let runs = news.vanished.iter();
+        let vanished: usize = runs.map(|run| self.roll.within(*run).len()).sum();
+        let gone = self.gone.len().saturating_add(vanished);
+        let changed = news.changed.slots().len();
+        let octets = gone.saturating_mul(GONE);
+        let octets = octets.saturating_add(changed.saturating_mul(CHANGED));
+        u64::try_from(octets).unwrap_or(u64::MAX)
     }
 
-    fn note_gone(&mut self, vanished: &[u32]) {
-        let here = vanished
-            .iter()
-            .filter(|uid| self.roll.index(**uid).is_some());
-        self.gone.extend(here);
+    /// Takes over what this session's own command made of a message, so that [`View::apply`] does not tell it again.
+    pub(crate) fn take_own(&mut self, marks: Marks<'_>) {
+        self.roll.update(marks);
+    }
+
+    fn note_gone(&mut self, vanished: &[(u32, u32)]) {
+        for run in vanished {
+            let here = self.roll.within(*run).iter();
+            self.gone.extend(here.map(|slot| slot.uid));
+        }
         self.gone.sort_unstable();
         self.gone.dedup();
     }
@@ -149,7 +165,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use jiff::Timestamp;
-    use store::{BodyId, EmailId, ThreadId, mailbox::Flags};
+    use store::{
+        BodyId, EmailId, ThreadId,
+        mailbox::{Entry, Flags},
+    };
 
     /// As many sets of keywords as are always kept.
     const FEW_SETS: usize = 256;
@@ -169,9 +188,18 @@ mod tests {
         }
     }
 
+    fn news(changed: &[Entry], vanished: &[u32]) -> News {
+        let mut news = News::default();
+        for entry in changed {
+            assert!(news.changed.push(entry.marks()));
+        }
+        news.vanished = vanished.iter().map(|uid| (*uid, *uid)).collect();
+        news
+    }
+
     fn view_of(entries: &[Entry]) -> View {
         let mut view = View::new(Roll::empty_at(1));
-        view.apply(entries, &[], 1, true);
+        view.apply(&news(entries, &[]), 1, true);
         view
     }
 
@@ -183,7 +211,7 @@ mod tests {
     #[test]
     fn expunges_count_down_as_they_go() {
         let mut view = four();
-        let changes = view.apply(&[], &[2, 4, 8, 100], 5, true);
+        let changes = view.apply(&news(&[], &[2, 4, 8, 100]), 5, true);
         assert_eq!(changes.expunged, [1, 1, 2]);
         assert_eq!(changes.vanished, [2, 4, 8]);
         assert_eq!(view.by_uid(6).unwrap().0, 1);
@@ -191,14 +219,30 @@ mod tests {
     }
 
     #[test]
+    fn a_run_takes_what_lies_in_it() {
+        let mut view = four();
+        let mut gone = news(&[entry(9, 6, 0, &[])], &[]);
+        gone.vanished = vec![(1, 1), (3, 7)];
+        let octets = view.octets_of_changes(&gone);
+        assert_eq!(octets, u64::try_from(2 * GONE + CHANGED).unwrap());
+        let changes = view.apply(&gone, 6, true);
+        assert_eq!(
+            (changes.expunged, changes.vanished),
+            (vec![2, 2], vec![4, 6])
+        );
+        let left: Vec<u32> = view.slots().iter().map(|slot| slot.uid).collect();
+        assert_eq!(left, [2, 8, 9]);
+    }
+
+    #[test]
     fn what_is_gone_keeps_its_number_until_it_may_go() {
         let mut view = four();
-        let changes = view.apply(&[entry(9, 6, 0, &[])], &[4], 6, false);
+        let changes = view.apply(&news(&[entry(9, 6, 0, &[])], &[4]), 6, false);
         assert_eq!(changes.expunged, [0_u32; 0]);
         assert!(changes.arrived);
         assert!(view.is_gone(4));
         assert_eq!(view.by_uid(9).unwrap().0, 5);
-        let changes = view.apply(&[], &[], 6, true);
+        let changes = view.apply(&News::default(), 6, true);
         assert_eq!((changes.expunged, changes.vanished), (vec![2], vec![4]));
         assert_eq!(view.by_uid(9).unwrap().0, 4);
     }
@@ -207,9 +251,9 @@ mod tests {
     fn own_changes_are_not_told_twice() {
         let mut view = four();
         let own = entry(6, 7, Flags::SEEN.0, &["$Label1"]);
-        view.take_own(&own);
+        view.take_own(own.marks());
         let other = entry(8, 8, 0, &["$label1", "x"]);
-        let changes = view.apply(&[own, other], &[], 8, true);
+        let changes = view.apply(&news(&[own, other], &[]), 8, true);
         assert_eq!(changes.flagged, [8]);
         let (_, slot) = view.by_uid(6).unwrap();
         assert_eq!(view.keywords(slot), ["$Label1"]);
@@ -222,9 +266,10 @@ mod tests {
         let changes = 10 * FEW_SETS as u64;
         for modseq in 2..changes {
             let word = format!("k{modseq}");
-            view.take_own(&entry(4, modseq, Flags::SEEN.0, &[word.as_str()]));
+            view.take_own(entry(4, modseq, Flags::SEEN.0, &[word.as_str()]).marks());
         }
-        view.apply(&[entry(8, changes, 0, &["last"])], &[], changes, true);
+        let last = news(&[entry(8, changes, 0, &["last"])], &[]);
+        view.apply(&last, changes, true);
         assert!(view.keyword_sets().count() <= FEW_SETS + 1);
         let keywords = |uid| view.keywords(view.by_uid(uid).unwrap().1).to_vec();
         assert_eq!(keywords(4), [format!("k{}", changes - 1)]);
@@ -237,7 +282,7 @@ mod tests {
             .map(|uid| entry(uid, 1, 0, &[format!("k{uid}").as_str()]))
             .collect();
         let mut view = view_of(&many);
-        view.apply(&[], &[], 2, true);
+        view.apply(&News::default(), 2, true);
         assert_eq!(view.keyword_sets().count(), many.len());
         assert_eq!(view.keywords(view.slots()[0]), ["k1"]);
     }
@@ -287,7 +332,7 @@ mod tests {
                 .map(|(uid, _)| *uid)
                 .collect();
             vanished.sort_unstable();
-            let changes = view.apply(&changed, &vanished, self.modseq, may_expunge);
+            let changes = view.apply(&news(&changed, &vanished), self.modseq, may_expunge);
             assert!(may_expunge || changes.expunged.is_empty());
             for (number, uid) in changes.expunged.iter().zip(&changes.vanished) {
                 assert_eq!(self.told.remove(*number as usize - 1), *uid);

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use crate::{Error, MailboxId, Tx, batch, sql::Value};
 
 use super::{
-    Entry, FlagChange, FlagMode, Flags, FlagsChanged,
+    FlagChange, FlagMode, Flags, FlagsChanged, Marks,
     head::{Counts, Head, signed},
-    read::{entries_of, widened},
+    news::each_of,
+    read::widened,
 };
 
-/// Changes flags. Entries whose flags do not change keep their MODSEQ; those that do share a new one.
+/// Changes flags. Messages whose flags do not change keep their MODSEQ; those that do share a new one.
 ///
 /// # Errors
 /// When the database fails, or a limit on keywords is reached.
@@ -22,36 +23,38 @@ pub fn change_flags(
     unchanged_since: Option<u64>,
 ) -> Result<FlagsChanged, Error> {
     let mut head = Head::load(tx, mailbox)?;
-    let (entries, modified): (Vec<Entry>, Vec<Entry>) = entries_of(tx, mailbox, uids)?
-        .into_iter()
-        .partition(|entry| unchanged_since.is_none_or(|since| entry.modseq <= since));
     let named = named_keywords(tx, &mut head, change)?;
-
-    let mut result = FlagsChanged {
-        entries,
-        modified: modified.iter().map(|entry| entry.uid).collect(),
-    };
+    let mut result = FlagsChanged::default();
     let mut counts = Counts::default();
     let mut groups: BTreeMap<(u8, String), Vec<u32>> = BTreeMap::new();
     let mut modseq = None;
-    for entry in &mut result.entries {
-        let flags = changed_flags(entry.flags, change);
-        let keywords = changed_keywords(&entry.keywords, &named, change.mode);
-        let keywords = keywords.unwrap_or_else(|| entry.keywords.clone());
-        if flags == entry.flags && keywords == entry.keywords {
-            continue;
+    each_of(tx, mailbox, uids, &mut |marks| {
+        if unchanged_since.is_some_and(|since| marks.modseq > since) {
+            result.modified.push(marks.uid);
+            return Ok(());
         }
+        let flags = changed_flags(marks.flags, change);
+        let keywords = changed_keywords(marks.keywords, &named, change.mode);
+        if flags == marks.flags && keywords.is_none() {
+            result.messages.add(marks);
+            return Ok(());
+        }
+        let keywords = keywords.as_deref().unwrap_or(marks.keywords);
         if keywords.len() > super::MAX_KEYWORDS {
             return Err(crate::Refusal::Limit("keywords of one message (64)").into());
         }
-        counts.add_flags(entry.flags, -1);
+        counts.add_flags(marks.flags, -1);
         counts.add_flags(flags, 1);
-        entry.flags = flags;
-        entry.modseq = *modseq.get_or_insert_with(|| head.take_modseq());
-        entry.keywords = keywords;
-        let group = (flags.0, entry.keywords.join(" "));
-        groups.entry(group).or_default().push(entry.uid);
-    }
+        let group = (flags.0, keywords.join(" "));
+        groups.entry(group).or_default().push(marks.uid);
+        result.messages.add(Marks {
+            uid: marks.uid,
+            modseq: *modseq.get_or_insert_with(|| head.take_modseq()),
+            flags,
+            keywords,
+        });
+        Ok(())
+    })?;
     if let Some(modseq) = modseq {
         for ((flags, keywords), uids) in &groups {
             write(tx, mailbox, signed(modseq)?, *flags, keywords, uids)?;

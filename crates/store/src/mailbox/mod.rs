@@ -13,6 +13,7 @@ mod flags;
 mod head;
 mod keywords;
 mod name;
+mod news;
 mod read;
 mod recovered;
 mod roll;
@@ -31,9 +32,10 @@ pub use expunge::expunge;
 pub use flags::change_flags;
 pub use keywords::{MAX_KEYWORD_OCTETS, MAX_KEYWORDS, MAX_MAILBOX_KEYWORDS, keywords};
 pub use name::{MAX_LEVEL_OCTETS, MAX_LEVELS, MAX_NAME_OCTETS, SEPARATOR, canonical};
+pub use news::{Marks, News, Since, news_since, vanished_since};
 pub use read::{
-    changed_since, deleted_octets, entries, entries_of, places_of_emails, places_to_verify,
-    summaries, summary_sizes, vanished_since,
+    deleted_octets, entries, entries_of, places_of_emails, places_to_verify, summaries,
+    summary_sizes,
 };
 pub(crate) use recovered::{Returning, put_back, recovered};
 pub use roll::{Roll, Slot};
@@ -183,6 +185,19 @@ pub struct Entry {
     pub save_date: Timestamp,
 }
 
+impl Entry {
+    /// What a [`Roll`] says of it.
+    #[must_use]
+    pub fn marks(&self) -> Marks<'_> {
+        Marks {
+            uid: self.uid,
+            modseq: self.modseq,
+            flags: self.flags,
+            keywords: &self.keywords,
+        }
+    }
+}
+
 /// A message to put into a mailbox. Its body was given to the same commit, or is owned already.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
@@ -248,10 +263,10 @@ pub enum FlagMode {
 }
 
 /// What a flag change did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct FlagsChanged {
-    /// Entries as they are now, ascending by UID; those that did not change keep their MODSEQ.
-    pub entries: Vec<Entry>,
+    /// The messages as they are now; those that did not change keep their MODSEQ.
+    pub messages: Roll,
     /// UIDs left alone since they changed after `unchanged_since` (RFC 7162).
     pub modified: Vec<u32>,
 }

@@ -7,11 +7,7 @@ use crate::{
     sql::{Row, Sql, Value},
 };
 
-use super::{
-    Entry, Flags,
-    head::{number, signed},
-    keywords,
-};
+use super::{Entry, Flags, head::number, keywords};
 
 const COLUMNS: &str =
     "uid, email, thread, body, modseq, flags, keywords, size, internal_date, save_date";
@@ -48,8 +44,7 @@ pub fn entries_of(
     let (Some(&first), Some(&last)) = (uids.first(), uids.last()) else {
         return Ok(Vec::new());
     };
-    let width = u64::from(last - first);
-    if width <= SPARSE.saturating_mul(uids.len() as u64) {
+    if are_dense(&uids) {
         let mut found = entries(sql, mailbox, first, last)?;
         found.retain(|entry| uids.binary_search(&entry.uid).is_ok());
         return Ok(found);
@@ -66,49 +61,12 @@ pub fn entries_of(
     Ok(found)
 }
 
-/// Entries changed after `modseq`, ascending by UID.
-///
-/// # Errors
-/// When the database fails.
-pub fn changed_since(
-    sql: &mut dyn Sql,
-    mailbox: MailboxId,
-    modseq: u64,
-) -> Result<Vec<Entry>, Error> {
-    let Ok(modseq) = signed(modseq) else {
-        return Ok(Vec::new());
+/// Whether `uids`, ascending, are read as the range that they lie in.
+pub(super) fn are_dense(uids: &[u32]) -> bool {
+    let (Some(first), Some(last)) = (uids.first(), uids.last()) else {
+        return false;
     };
-    // Sorted here: with ORDER BY the engine would walk the whole mailbox instead of the index.
-    let statement = format!("SELECT {COLUMNS} FROM message WHERE mailbox = ?1 AND modseq > ?2");
-    let mut changed = sql::rows(sql, &statement, params![mailbox, modseq], entry)?;
-    changed.sort_unstable_by_key(|entry| entry.uid);
-    Ok(changed)
-}
-
-/// UIDs expunged after `modseq`, ascending.
-///
-/// # Errors
-/// When the database fails.
-pub fn vanished_since(
-    sql: &mut dyn Sql,
-    mailbox: MailboxId,
-    modseq: u64,
-) -> Result<Vec<u32>, Error> {
-    let Ok(modseq) = signed(modseq) else {
-        return Ok(Vec::new());
-    };
-    let mut uids: Vec<u32> = Vec::new();
-    let ranges = sql::rows(
-        sql,
-        "SELECT first, last FROM expunged WHERE mailbox = ?1 AND modseq > ?2",
-        params![mailbox, modseq],
-        |row| Ok((number(row, 0)?, number(row, 1)?)),
-    )?;
-    for (first, last) in ranges {
-        uids.extend(first..=last);
-    }
-    uids.sort_unstable();
-    Ok(uids)
+    u64::from(last - first) <= SPARSE.saturating_mul(uids.len() as u64)
 }
 
 /// How many octets the sealed summaries of `uids` have, ascending by UID; those gone are left out. For a reader that must
@@ -201,8 +159,14 @@ pub fn places_of_emails(
     let place = |row: &dyn Row| Ok((number(row, 0)?, EmailId(row.int(1)?)));
     if is_much_of(sql, mailbox, emails.len())? {
         let all = "SELECT uid, email FROM message WHERE mailbox = ?1 ORDER BY uid";
-        let mut places = sql::rows(sql, all, params![mailbox], place)?;
-        places.retain(|(_, email)| emails.binary_search(email).is_ok());
+        let mut places = Vec::new();
+        sql.query(all, params![mailbox], &mut |row| {
+            let place = place(row)?;
+            if emails.binary_search(&place.1).is_ok() {
+                places.push(place);
+            }
+            Ok(())
+        })?;
         return Ok(places);
     }
     let emails: Vec<i64> = emails.iter().map(|email| email.0).collect();

@@ -1,12 +1,10 @@
 //! The roll of a mailbox: all its messages, each in a few octets. It is what IMAP numbers messages by.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::{
-    Entry, Flags, Mailbox,
-    head::number,
-    keywords,
-    read::{changed_since, flags, vanished_since},
+    Flags, Mailbox,
+    news::{Marks, each_changed, each_vanished, shown},
 };
 use crate::{Error, MailboxId, params, sql::Sql};
 
@@ -27,11 +25,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    fn new(uid: u32, modseq: u64, flags: Flags, keywords: u32) -> Self {
+    /// The slot of a message whose keywords are the set of that number.
+    fn new(marks: Marks<'_>, set: u32) -> Self {
         Self {
-            modseq,
-            uid,
-            packed: u32::from(flags.0) | (keywords << 8),
+            modseq: marks.modseq,
+            uid: marks.uid,
+            packed: u32::from(marks.flags.0) | (set << 8),
         }
     }
 
@@ -53,6 +52,8 @@ impl Slot {
 pub(super) struct Keywords {
     pub(super) sets: Vec<Box<[String]>>,
     numbers: HashMap<Box<[String]>, u32>,
+    /// Octets of memory that both take.
+    octets: usize,
     /// How many of the sets messages had when that was counted last.
     in_use: usize,
 }
@@ -60,16 +61,23 @@ pub(super) struct Keywords {
 impl Keywords {
     /// The number of a set. 2²⁴ different sets would need more memory than the sets may have by the store's limits.
     pub(super) fn number(&mut self, keywords: &[String]) -> u32 {
-        if keywords.is_empty() {
-            return 0;
+        if let Some(number) = self.find(keywords) {
+            return number;
         }
-        if let Some(number) = self.numbers.get(keywords) {
-            return *number;
-        }
+        let words = keywords.iter().map(|word| 64 + word.len());
+        self.octets = self.octets.saturating_add(2 * words.sum::<usize>());
         self.sets.push(keywords.into());
         let number = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         self.numbers.insert(keywords.into(), number);
         number
+    }
+
+    /// The number of a set, if it has one.
+    fn find(&self, keywords: &[String]) -> Option<u32> {
+        if keywords.is_empty() {
+            return Some(0);
+        }
+        self.numbers.get(keywords).copied()
     }
 
     /// Whether it may be that most sets are no message's any more.
@@ -91,7 +99,8 @@ impl Keywords {
 pub struct Roll {
     /// Shared by those who know the same, until one hears of something new.
     pub(super) slots: Arc<Vec<Slot>>,
-    pub(super) keywords: Keywords,
+    /// Shared likewise.
+    pub(super) keywords: Arc<Keywords>,
     /// Everything up to this MODSEQ is in the roll.
     pub modseq: u64,
 }
@@ -131,10 +140,10 @@ impl Roll {
         Ok(roll)
     }
 
-    /// Takes over what happened in the mailbox from [`Roll::modseq`] to `modseq`.
+    /// Takes over what happened in the mailbox from [`Roll::modseq`] to `modseq`, which is the highest of `sql`'s view.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails. The roll is of no use then.
     pub fn catch_up(
         &mut self,
         sql: &mut dyn Sql,
@@ -144,14 +153,18 @@ impl Roll {
         if self.modseq >= modseq {
             return Ok(());
         }
-        let changed = changed_since(sql, mailbox, self.modseq)?;
-        let vanished = vanished_since(sql, mailbox, self.modseq)?;
-        self.remove(&vanished);
-        for entry in &changed {
-            if !self.push(entry) {
-                self.update(entry);
+        self.remove_vanished(sql, mailbox)?;
+        // What arrived is put behind in the order of MODSEQs, and into that of UIDs in the end.
+        let (known, last) = (self.slots.len(), self.last_uid());
+        each_changed(sql, mailbox, self.modseq, &mut |marks| {
+            if marks.uid > last {
+                self.add(marks);
+            } else if let Some(index) = place(self.slots.get(..known), marks.uid) {
+                self.replace(index, marks);
             }
-        }
+            self.forget_keywords();
+        })?;
+        self.sort_from(known);
         self.modseq = modseq;
         Ok(())
     }
@@ -167,46 +180,68 @@ impl Roll {
                          WHERE mailbox = ?1 AND uid >= ?2 AND uid <= ?3 ORDER BY uid";
         let mut found = 0;
         sql.query(statement, params![mailbox, from, to], &mut |row| {
-            let keywords = keywords::split(&row.text(3)?);
-            self.add(number(row, 0)?, row.count(1)?, flags(row, 2)?, &keywords);
             found += 1;
-            Ok(())
+            shown(row, &mut |marks| {
+                self.add(marks);
+                Ok(())
+            })
         })?;
         Ok(found)
     }
 
-    /// Adds a message with a higher UID than all before.
-    pub(super) fn add(&mut self, uid: u32, modseq: u64, flags: Flags, keywords: &[String]) {
-        let slot = Slot::new(uid, modseq, flags, self.keywords.number(keywords));
+    /// Adds a message, whose UID is to be higher than all before unless [`Roll::sort_from`] follows.
+    pub(super) fn add(&mut self, marks: Marks<'_>) {
+        let slot = self.slot(marks);
         Arc::make_mut(&mut self.slots).push(slot);
     }
 
+    /// Brings the messages from index `from` on into the order of their UIDs.
+    pub(super) fn sort_from(&mut self, from: usize) {
+        if from < self.slots.len()
+            && let Some(added) = Arc::make_mut(&mut self.slots).get_mut(from..)
+        {
+            added.sort_unstable_by_key(|slot| slot.uid);
+        }
+    }
+
     /// Adds a message with a higher UID than all before; `false` for another.
-    pub fn push(&mut self, entry: &Entry) -> bool {
-        if entry.uid <= self.last_uid() {
+    pub fn push(&mut self, marks: Marks<'_>) -> bool {
+        if marks.uid <= self.last_uid() {
             return false;
         }
-        self.add(entry.uid, entry.modseq, entry.flags, &entry.keywords);
+        self.add(marks);
         self.forget_keywords();
         true
     }
 
     /// Takes over the flags of one message; whether this is news.
-    pub fn update(&mut self, entry: &Entry) -> bool {
-        let Some(index) = self.index(entry.uid) else {
+    pub fn update(&mut self, marks: Marks<'_>) -> bool {
+        let Some(index) = self.index(marks.uid) else {
             return false;
         };
+        let is_news = self.replace(index, marks);
+        self.forget_keywords();
+        is_news
+    }
+
+    /// Takes over the flags of the message at `index`, if they are newer than what is known.
+    fn replace(&mut self, index: usize, marks: Marks<'_>) -> bool {
         let known = self.slots.get(index);
-        if known.is_none_or(|slot| slot.modseq >= entry.modseq) {
+        if known.is_none_or(|slot| slot.modseq >= marks.modseq) {
             return false;
         }
-        let keywords = self.keywords.number(&entry.keywords);
-        let new = Slot::new(entry.uid, entry.modseq, entry.flags, keywords);
+        let new = self.slot(marks);
         if let Some(slot) = Arc::make_mut(&mut self.slots).get_mut(index) {
             *slot = new;
         }
-        self.forget_keywords();
         true
+    }
+
+    /// The slot of a message, whose keywords then have a number.
+    fn slot(&mut self, marks: Marks<'_>) -> Slot {
+        let known = self.keywords.find(marks.keywords);
+        let set = known.unwrap_or_else(|| Arc::make_mut(&mut self.keywords).number(marks.keywords));
+        Slot::new(marks, set)
     }
 
     /// Takes messages out. `uids` ascending; those that are not there mean nothing.
@@ -214,6 +249,23 @@ impl Roll {
         if uids.iter().any(|uid| self.index(*uid).is_some()) {
             Arc::make_mut(&mut self.slots).retain(|slot| uids.binary_search(&slot.uid).is_err());
         }
+    }
+
+    /// Takes out what was expunged after [`Roll::modseq`].
+    fn remove_vanished(&mut self, sql: &mut dyn Sql, mailbox: MailboxId) -> Result<(), Error> {
+        let mut gone: Vec<bool> = Vec::new();
+        each_vanished(sql, mailbox, self.modseq, &mut |run| {
+            let places = self.places(run);
+            if !places.is_empty() {
+                gone.resize(self.slots.len(), false);
+                gone.get_mut(places).unwrap_or_default().fill(true);
+            }
+        })?;
+        if !gone.is_empty() {
+            let mut gone = gone.into_iter();
+            Arc::make_mut(&mut self.slots).retain(|_| !gone.next().unwrap_or(false));
+        }
+        Ok(())
     }
 
     /// All messages, ascending by UID.
@@ -225,7 +277,31 @@ impl Roll {
     /// Where the message with this UID stands.
     #[must_use]
     pub fn index(&self, uid: u32) -> Option<usize> {
-        self.slots.binary_search_by_key(&uid, |slot| slot.uid).ok()
+        place(Some(&self.slots), uid)
+    }
+
+    /// The messages whose UIDs lie in a run: from the first to the last, both included.
+    #[must_use]
+    pub fn within(&self, run: (u32, u32)) -> &[Slot] {
+        self.slots.get(self.places(run)).unwrap_or_default()
+    }
+
+    /// Where they stand.
+    fn places(&self, (first, last): (u32, u32)) -> Range<usize> {
+        let from = self.slots.partition_point(|slot| slot.uid < first);
+        let to = self.slots.partition_point(|slot| slot.uid <= last);
+        from..to
+    }
+
+    /// What the roll says of one of its slots.
+    #[must_use]
+    pub fn marks(&self, slot: Slot) -> Marks<'_> {
+        Marks {
+            uid: slot.uid,
+            modseq: slot.modseq,
+            flags: slot.flags(),
+            keywords: self.keywords(slot),
+        }
     }
 
     /// The highest UID; 0 when there are no messages.
@@ -248,30 +324,15 @@ impl Roll {
     /// Octets of memory that it takes, when nobody shares it.
     #[must_use]
     pub fn octets(&self) -> usize {
-        let sets = self.keywords.sets.iter();
-        let sets: usize = sets
-            .flat_map(|set| set.iter().map(|word| 64 + word.len()))
-            .sum();
-        size_of::<Self>() + self.slots.len() * size_of::<Slot>() + 2 * sets
+        size_of::<Self>() + self.slots.len() * size_of::<Slot>() + self.keywords.octets
     }
 
     /// Whether both hold the same messages with the same flags, keywords and MODSEQs.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
-        let told = |roll: &Self, slot: Slot| {
-            (
-                slot.uid,
-                slot.modseq,
-                slot.flags(),
-                roll.keywords(slot).to_vec(),
-            )
-        };
+        let mut pairs = self.slots.iter().zip(other.slots.iter());
         self.slots.len() == other.slots.len()
-            && self
-                .slots
-                .iter()
-                .zip(other.slots.iter())
-                .all(|(one, two)| told(self, *one) == told(other, *two))
+            && pairs.all(|(one, two)| self.marks(*one) == other.marks(*two))
     }
 
     /// Forgets the sets of keywords that no message has any more, when there are many: a session may last for months, and each
@@ -286,14 +347,39 @@ impl Roll {
             slot.packed = (slot.packed & 0xff) | (number << 8);
         }
         kept.in_use = kept.sets.len();
-        self.keywords = kept;
+        self.keywords = Arc::new(kept);
     }
+}
+
+/// Where the message with this UID stands in slots that ascend.
+fn place(slots: Option<&[Slot]>, uid: u32) -> Option<usize> {
+    slots?.binary_search_by_key(&uid, |slot| slot.uid).ok()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn what_nobody_changed_is_shared() {
+        let mut roll = Roll::empty_at(1);
+        let marks = |uid, modseq, keywords| Marks {
+            uid,
+            modseq,
+            flags: Flags::SEEN,
+            keywords,
+        };
+        let words = ["later", "$Label1"].map(|word| [word.to_owned()]);
+        assert!(roll.push(marks(1, 1, &words[0])));
+        let mut other = roll.clone();
+        assert!(other.push(marks(2, 2, &words[0])));
+        assert!(Arc::ptr_eq(&roll.keywords, &other.keywords));
+        assert!(other.update(marks(1, 3, &words[1])));
+        assert_eq!(roll.keywords(roll.slots()[0]), words[0]);
+        assert_eq!(other.keywords(other.slots()[0]), words[1]);
+        assert!(roll.octets() < other.octets());
+    }
 
     #[test]
     fn a_message_costs_sixteen_octets() {

@@ -56,7 +56,7 @@ impl Roll {
         let mut roll = Self::empty_at(u64::from_le_bytes(take(&mut left)?));
         let sets = u32::from_le_bytes(take(&mut left)?);
         let count = usize::try_from(u32::from_le_bytes(take(&mut left)?)).ok()?;
-        roll.keywords = keywords(&mut left, sets)?;
+        roll.keywords = Arc::new(keywords(&mut left, sets)?);
         // A slot takes three octets at least: a count that cannot be is not believed.
         let mut slots = Vec::with_capacity(count.min(left.len() / 3));
         let mut before = Slot::default();
@@ -142,7 +142,7 @@ fn take<const N: usize>(left: &mut &[u8]) -> Option<[u8; N]> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::mailbox::Flags;
+    use crate::mailbox::{Flags, Marks};
 
     fn some() -> Roll {
         let mut roll = Roll::empty_at(99);
@@ -154,7 +154,12 @@ mod tests {
         ];
         for (uid, keywords) in messages {
             let keywords: Vec<String> = keywords.iter().map(|&word| word.to_owned()).collect();
-            roll.add(uid, 1 << uid, Flags::SEEN, &keywords);
+            roll.add(Marks {
+                uid,
+                modseq: 1 << uid,
+                flags: Flags::SEEN,
+                keywords: &keywords,
+            });
         }
         roll
     }

@@ -202,6 +202,7 @@ impl Member {
         };
         let gone: NumberSet = vanished
             .into_iter()
+            .flat_map(|(first, last)| first..=last)
             .filter(|uid| asked.contains(*uid) && selected.view.by_uid(*uid).is_none())
             .collect();
         self.tell_gone_earlier(&gone);
@@ -251,10 +252,10 @@ impl Member {
         };
         match self.change_flags(uids, change, None, true).await {
             Ok(changed) => {
-                for entry in &changed.entries {
+                for slot in changed.messages.slots() {
                     if let Some(selected) = &mut self.selected {
-                        selected.view.take_own(entry);
-                        selected.write_flags(&mut self.line.out, entry.uid, self.enabled.condstore);
+                        selected.view.take_own(changed.messages.marks(*slot));
+                        selected.write_flags(&mut self.line.out, slot.uid, self.enabled.condstore);
                     }
                 }
             }

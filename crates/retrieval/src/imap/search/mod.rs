@@ -7,11 +7,18 @@ mod walk;
 use protocol::imap::{Search, SearchResult, SearchReturn, Tag};
 use tokio::time::{Instant, sleep_until};
 
-use self::{term::Term, walk::Walk};
+use self::{
+    term::Term,
+    walk::{LISTED, Walk},
+};
 use super::{
     member::Member,
     outcome::{Done, Outcome, Stop},
 };
+use crate::budget::Holding;
+
+/// Octets that a message takes in what is made of a result: UIDs, numbers, and the answer as it is written.
+const ANSWER: u64 = 28;
 
 impl Member {
     /// SEARCH (RFC 9051, section 6.4.4; RFC 4731; RFC 5182).
@@ -20,9 +27,19 @@ impl Member {
         if asks_mod_seq {
             self.enable_condstore();
         }
-        let found = self.find(&search.key).await;
+        let found = self.found(&search).await;
         self.forget_saved_after(&found, search.returns);
-        self.answer_search(tag, &search, &found?, asks_mod_seq)
+        let (uids, _room) = found?;
+        self.answer_search(tag, &search, &uids, asks_mod_seq)
+    }
+
+    /// The UIDs of what matches, ascending, and room for the answer.
+    async fn found(&mut self, search: &Search) -> Result<(Vec<u32>, Holding), Stop> {
+        let (uids, mut holding) = self.find(&search.key).await?;
+        let count = u64::try_from(uids.len()).unwrap_or(u64::MAX);
+        let octets = count.saturating_mul(LISTED.saturating_add(ANSWER));
+        self.line.hold(&mut holding, octets).await?;
+        Ok((uids, holding))
     }
 
     /// RFC 5182, section 2.1: a search that was to be saved and is answered with NO leaves nothing in `$`; BAD leaves it alone.
@@ -96,8 +113,9 @@ impl Member {
         Ok(())
     }
 
-    /// The UIDs of what matches, ascending. Keeps the connection alive meanwhile, and gives up when the client does.
-    async fn find(&mut self, key: &protocol::imap::SearchKey) -> Result<Vec<u32>, Stop> {
+    /// The UIDs of what matches, ascending, and room for them. Keeps the connection alive meanwhile, and gives up when the client
+    /// does.
+    async fn find(&mut self, key: &protocol::imap::SearchKey) -> Result<(Vec<u32>, Holding), Stop> {
         let account = self.login.account;
         let Self {
             shared,

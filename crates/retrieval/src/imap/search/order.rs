@@ -14,7 +14,7 @@ use super::super::{
     outcome::{Done, Outcome, Stop},
     summaries,
 };
-use super::told_of;
+use super::{ANSWER, told_of, walk::LISTED};
 use crate::budget::Holding;
 
 /// Messages whose rows are held at once.
@@ -28,8 +28,6 @@ const MOST_REFERENCES: usize = 1 << 20;
 const KEPT_REFERENCES: usize = 3;
 /// Octets that THREAD takes for each message and reference.
 const NODE: u64 = 128;
-/// Octets that a message takes in what is made of a result: UIDs, numbers, and the answer as it is written.
-const ANSWER: u64 = 28;
 /// Octets that the allocator may take for each text that is kept, besides the text.
 const ALLOCATED: u64 = 16;
 
@@ -69,14 +67,14 @@ impl Member {
 
     /// The UIDs of what matches, in the order that is asked for, and the room for the answer.
     async fn sorted(&mut self, command: &Sort) -> Result<(Vec<u32>, Holding), Stop> {
-        let uids = self.find(&command.key).await?;
+        let found = self.find(&command.key).await?;
         let criteria = &command.criteria;
         let make = |entry: &Entry, summary: &Summary| {
             let message = sortable(entry, summary, criteria);
             let octets = message.octets().saturating_add(ALLOCATED);
             (message, octets)
         };
-        let (mut messages, room) = self.with_summaries(&uids, ANSWER, make).await?;
+        let (mut messages, room) = self.with_summaries(found, ANSWER, make).await?;
         sort(&mut messages);
         let uids = messages.iter().map(|message| message.uid).collect();
         Ok((uids, room))
@@ -109,7 +107,7 @@ impl Member {
     }
 
     pub(in super::super) async fn thread(&mut self, _tag: &Tag, command: Thread) -> Outcome {
-        let uids = self.find(&command.key).await?;
+        let found = self.find(&command.key).await?;
         let mut digester = Digester::default();
         let make = |entry: &Entry, summary: &Summary| {
             let message = digester.threadable(entry, summary);
@@ -119,7 +117,7 @@ impl Member {
         };
         // For the tree, too, which has a node for each message and each that is only referred to.
         let each = NODE + ANSWER;
-        let (mut messages, room) = self.with_summaries(&uids, each, make).await?;
+        let (mut messages, room) = self.with_summaries(found, each, make).await?;
         if !command.uid {
             let selected = self.need_selected()?;
             for message in &mut messages {
@@ -148,11 +146,11 @@ impl Member {
     }
 
     /// Reads rows in batches and summaries as there is room for them, and keeps only what `make` takes of them, with the octets
-    /// of it that are not in itself. Room for all that is kept, and for `each` octets more a message, is taken before, and
-    /// handed back with it: to be held as long as it is.
+    /// of it that are not in itself. To the room of what was found, that for all that is kept and for `each` octets more a message
+    /// is added before, and all is handed back with it: to be held as long as it is.
     async fn with_summaries<T>(
         &mut self,
-        uids: &[u32],
+        (uids, mut holding): (Vec<u32>, Holding),
         each: u64,
         mut make: impl FnMut(&Entry, &Summary) -> (T, u64),
     ) -> Result<(Vec<T>, Holding), Stop> {
@@ -168,8 +166,7 @@ impl Member {
         let (store, id) = (&shared.store, selected.id);
         let octets_of = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let each = octets_of(size_of::<T>()).saturating_add(each);
-        let mut kept = octets_of(uids.len()).saturating_mul(each);
-        let mut holding = Holding::default();
+        let mut kept = octets_of(uids.len()).saturating_mul(each.saturating_add(LISTED));
         line.hold(&mut holding, kept).await?;
         let mut made = Vec::with_capacity(uids.len());
         for batch in uids.chunks(BATCH) {
