@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """House rules that the compiler does not check: the direction of dependencies between rooms, the licences
-of what we depend on, and the size of files. Each message says how to mend what it names."""
+of what we depend on, the size of files, and whose time zone is asked for. Each message says how to mend what it names."""
 
 import json
 import re
@@ -49,6 +49,8 @@ ROOMS = {
 # The one registry that code may come from, in the words of Cargo.lock, however cargo reaches it.
 REGISTRY = "registry+https://github.com/rust-lang/crates.io-index"
 LONGEST_FILE = 700
+# Where the machine's time zone is asked for: the site's when it names none, and what a clamd beside us writes.
+MACHINE_ZONE = {"crates/kakitome/src/settings/regulation.rs", "crates/malware/src/clamd.rs"}
 CLAUSE = re.compile(r"[Cc]lauses? (\d+\.\d+)(?:\((\d+)\))?")
 
 
@@ -164,9 +166,21 @@ def clauses():
                     yield f"{path.relative_to(ROOT)}:{number}: there is no clause {found[1]}; see docs/clauses.md"
 
 
+def zones():
+    for path in sorted(ROOT.glob("crates/*/src/**/*.rs")):
+        if str(path.relative_to(ROOT)) in MACHINE_ZONE:
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if re.search(r"TimeZone::(system|try_system)\b|Zoned::now\b", line):
+                yield (
+                    f"{path.relative_to(ROOT)}:{number}: people are told of times in the organisation's zone, not the machine's: "
+                    "take that of the settings ([regulation] time_zone)"
+                )
+
+
 def main():
     data = metadata()
-    faults = [*directions(data), *licences(data), *sources(), *sizes(), *clauses()]
+    faults = [*directions(data), *licences(data), *sources(), *sizes(), *clauses(), *zones()]
     for fault in faults:
         print(fault, file=sys.stderr)
     sys.exit(1 if faults else 0)

@@ -46,6 +46,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use jiff::tz::TimeZone;
 use tokio::time::timeout;
 use transfer::Transfer;
 use wire::{IdentityHandle, Shutdown, Stream};
@@ -58,6 +59,8 @@ use sessions::Sessions;
 pub struct Settings {
     /// The server's name, as it stands on the pages and in what programs for codes show.
     pub hostname: String,
+    /// The organisation's time zone, by which pages tell times and days are meant that people type. Default UTC.
+    pub zone: TimeZone,
     /// How long a session may be silent. Default 15 minutes.
     pub silence: Duration,
     /// How long a session lasts at most. Default 8 hours.
@@ -75,6 +78,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             hostname: "localhost".to_owned(),
+            zone: TimeZone::UTC,
             silence: Duration::from_secs(15 * 60),
             session_time: Duration::from_secs(8 * 60 * 60),
             request_time: Duration::from_secs(60),

@@ -14,7 +14,7 @@ use directory::{
     Refusal,
     command::{CommandError, account, app_password, app_password::Wish, arrival, forward},
 };
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use message::address::Address;
 
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     form::{AppPasswordForm, ButtonForm, ForwardForm, LanguageQuery, PasswordForm, RevokeForm},
     guard::{MOST_FORM, guard},
     login, policy, quarantine, second_factors,
-    view::{MadePage, PasswordPage},
+    view::{Hours, MadePage, PasswordPage},
     visit::{Duty, LANGUAGE, Member, Site, Visit, set_cookie, shown, status_of, to},
     words,
 };
@@ -196,7 +196,7 @@ async fn make_app_password(visit: Visit, Form(form): Form<AppPasswordForm>) -> R
         let wish = Wish {
             msa: form.scope != "fetch",
             mra: form.scope != "send",
-            expires_at: end_of(&form.expires)?,
+            expires_at: end_of(&member.visit.hours(), &form.expires)?,
             name: form.name.clone(),
         };
         let caller = member.caller().await?;
@@ -216,16 +216,14 @@ async fn make_app_password(visit: Visit, Form(form): Form<AppPasswordForm>) -> R
     }
 }
 
-/// The end of the day that a form names, where the server stands.
-fn end_of(day: &str) -> Result<Option<Timestamp>, CommandError> {
+/// The end of the day that a form names.
+fn end_of(hours: &Hours, day: &str) -> Result<Option<Timestamp>, CommandError> {
     if day.trim().is_empty() {
         return Ok(None);
     }
     let wrong = || CommandError::Argument(format!("{day:?} is no day"));
-    let day: Date = day.trim().parse().map_err(|_| wrong())?;
-    let next = day.tomorrow().map_err(|_| wrong())?;
-    let zoned = next.to_zoned(TimeZone::system()).map_err(|_| wrong())?;
-    Ok(Some(zoned.timestamp()))
+    let typed: Date = day.trim().parse().map_err(|_| wrong())?;
+    hours.end_of(typed).map(Some).ok_or_else(wrong)
 }
 
 async fn revoke_app_password(visit: Visit, Form(form): Form<RevokeForm>) -> Response {

@@ -9,7 +9,7 @@ use transfer::command::{
 
 use crate::{
     form::ApartForm,
-    view::{ApartRow, QuarantinePage, moment},
+    view::{ApartRow, Hours, QuarantinePage},
     visit::{Member, Visit, shown, to},
     words::Words,
 };
@@ -111,21 +111,21 @@ async fn list(member: &Member, status: StatusCode, note: &str) -> Response {
             return member.visit.unavailable();
         }
     };
-    let w = member.visit.words;
+    let (w, hours) = (member.visit.words, member.visit.hours());
     let page = QuarantinePage {
         page: member.page(note),
-        rows: found.iter().map(|apart| row(w, apart)).collect(),
+        rows: found.iter().map(|apart| row(w, &hours, apart)).collect(),
         more,
     };
     shown(status, &page)
 }
 
-fn row(w: &'static Words, apart: &Apart) -> ApartRow {
+fn row(w: &'static Words, hours: &Hours, apart: &Apart) -> ApartRow {
     let cause = apart.cause.as_str();
     ApartRow {
         id: apart.id.clone(),
-        since: moment(apart.since),
-        until: moment(apart.until),
+        since: hours.moment(apart.since),
+        until: hours.moment(apart.until),
         from: apart.from.clone(),
         subject: apart.subject.clone(),
         cause: match cause {

@@ -11,7 +11,7 @@ use directory::{
     },
     passkey::ALGORITHMS,
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::words::Words;
 
@@ -151,9 +151,13 @@ pub(crate) struct LoginRow {
     pub(crate) success: bool,
 }
 
-pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswordRow {
+pub(crate) fn app_password_row(
+    w: &Words,
+    hours: &Hours,
+    view: app_password::View,
+) -> AppPasswordRow {
     let used = match (view.used_at, view.used_from) {
-        (Some(at), Some(from)) => format!("{} ({from})", moment(at)),
+        (Some(at), Some(from)) => format!("{} ({from})", hours.moment(at)),
         _ => w.never.to_owned(),
     };
     AppPasswordRow {
@@ -165,21 +169,28 @@ pub(crate) fn app_password_row(w: &Words, view: app_password::View) -> AppPasswo
             (false, true) => w.fetch,
             _ => w.both,
         },
-        made: moment(view.made_at),
+        made: hours.moment(view.made_at),
         used,
-        expires: view.expires_at.map(moment).unwrap_or_default(),
+        expires: view
+            .expires_at
+            .map(|at| hours.moment(at))
+            .unwrap_or_default(),
     }
 }
 
-pub(crate) fn forward_row(view: &forward::View) -> ForwardRow {
+pub(crate) fn forward_row(hours: &Hours, view: &forward::View) -> ForwardRow {
     ForwardRow {
         target: view.target.to_string(),
-        made: format!("{} ({})", moment(view.added_at), view.added_by),
-        until: view.until.map(moment).unwrap_or_default(),
+        made: format!("{} ({})", hours.moment(view.added_at), view.added_by),
+        until: view.until.map(|at| hours.moment(at)).unwrap_or_default(),
     }
 }
 
-pub(crate) fn second_factor_row(w: &Words, view: second_factor::View) -> SecondFactorRow {
+pub(crate) fn second_factor_row(
+    w: &Words,
+    hours: &Hours,
+    view: second_factor::View,
+) -> SecondFactorRow {
     SecondFactorRow {
         number: view.number,
         kind: match view.kind.as_str() {
@@ -187,30 +198,44 @@ pub(crate) fn second_factor_row(w: &Words, view: second_factor::View) -> SecondF
             _ => w.second_code,
         },
         name: view.name,
-        added: moment(view.added_at),
-        used: view.used_at.map_or_else(|| w.never.to_owned(), moment),
+        added: hours.moment(view.added_at),
+        used: view
+            .used_at
+            .map_or_else(|| w.never.to_owned(), |at| hours.moment(at)),
     }
 }
 
-pub(crate) fn login_row(view: LoginView) -> LoginRow {
+pub(crate) fn login_row(hours: &Hours, view: LoginView) -> LoginRow {
     let mut how = view.protocol;
     for more in [view.app_password, view.client].into_iter().flatten() {
         how.push_str(", ");
         how.push_str(&more);
     }
     LoginRow {
-        at: moment(view.at),
+        at: hours.moment(view.at),
         how,
         from: view.address.unwrap_or_default(),
         success: view.success,
     }
 }
 
-/// A time as people read it, where the server stands.
-pub(crate) fn moment(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system())
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string()
+/// The organisation's days and hours, which need not be the machine's.
+#[derive(Clone, Debug)]
+pub(crate) struct Hours(pub(crate) TimeZone);
+
+impl Hours {
+    /// A time as people read it.
+    pub(crate) fn moment(&self, at: Timestamp) -> String {
+        let zoned = at.to_zoned(self.0.clone());
+        zoned.strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// When a day is over; `None`: at no time that there is.
+    pub(crate) fn end_of(&self, day: Date) -> Option<Timestamp> {
+        let next = day.tomorrow().ok()?;
+        let zoned = next.to_zoned(self.0.clone()).ok()?;
+        Some(zoned.timestamp())
+    }
 }
 
 /// A QR code: its dark squares as the path of an SVG, and its width with the quiet zone around it.
@@ -237,5 +262,27 @@ impl Picture {
         }
         let width = code.size().saturating_add(2 * Self::QUIET);
         Some(Self { path, width })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A machine is in one of these zones at most.
+    #[test]
+    fn times_are_told_and_days_are_meant_where_the_organisation_is() {
+        let midnight: Timestamp = "2026-11-28T15:00:00Z".parse().unwrap();
+        let day: Date = "2026-11-28".parse().unwrap();
+        for (hours, told, ends) in [
+            (9, "2026-11-29 00:00", "2026-11-28T15:00:00Z"),
+            (-11, "2026-11-28 04:00", "2026-11-29T11:00:00Z"),
+        ] {
+            let hours = Hours(TimeZone::fixed(jiff::tz::offset(hours)));
+            assert_eq!(hours.moment(midnight), told);
+            assert_eq!(hours.end_of(day), ends.parse().ok());
+        }
+        assert_eq!(Hours(TimeZone::UTC).end_of(Date::MAX), None);
     }
 }

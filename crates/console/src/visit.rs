@@ -24,7 +24,7 @@ use crate::{
     guard::plain,
     sessions::{Lifetime, Session},
     view::{
-        HomePage, LoginPage, Page, app_password_row, forward_row, login_row, moment,
+        HomePage, Hours, LoginPage, Page, app_password_row, forward_row, login_row,
         second_factor_row,
     },
     words::{self, Words},
@@ -132,6 +132,11 @@ impl Visit {
             tls: true,
             client: self.agent.clone(),
         }
+    }
+
+    /// By which times are told, and days that were typed are meant.
+    pub(crate) fn hours(&self) -> Hours {
+        Hours(self.console.inner.settings.load().zone.clone())
     }
 
     /// Where the pages are, for passkeys.
@@ -293,21 +298,29 @@ impl Member {
             }
         };
         let (w, standing) = (self.visit.words, self.standing.clone());
-        let acknowledged = standing.acknowledged_at.map(moment).unwrap_or_default();
+        let hours = self.visit.hours();
+        let acknowledged = standing.acknowledged_at.map(|at| hours.moment(at));
         let (apps, factors) = (
             standing.app_passwords.clone(),
             standing.second_factors.clone(),
         );
         let page = HomePage {
             page: self.page(note),
-            acknowledged,
-            app_passwords: apps.into_iter().map(|v| app_password_row(w, v)).collect(),
-            forwards: standing.forwards.iter().map(forward_row).collect(),
+            acknowledged: acknowledged.unwrap_or_default(),
+            app_passwords: apps
+                .into_iter()
+                .map(|v| app_password_row(w, &hours, v))
+                .collect(),
+            forwards: standing
+                .forwards
+                .iter()
+                .map(|v| forward_row(&hours, v))
+                .collect(),
             second_factors: factors
                 .into_iter()
-                .map(|v| second_factor_row(w, v))
+                .map(|v| second_factor_row(w, &hours, v))
                 .collect(),
-            logins: logins.into_iter().map(login_row).collect(),
+            logins: logins.into_iter().map(|v| login_row(&hours, v)).collect(),
             standing,
         };
         shown(status, &page)

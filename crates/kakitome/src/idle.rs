@@ -101,8 +101,8 @@ async fn review(site: &Site, near: shared::ToWarn) -> Result<(), store::Error> {
     to.extend(site.directory.addresses_of(Role::SystemOfficer).await?);
     to.sort_unstable();
     to.dedup();
-    let day = near.review_at.to_zoned(site.settings().zone());
-    let (day, identifier) = (day.strftime("%Y-%m-%d").to_string(), &near.identifier);
+    let day = site.local(near.review_at, "%Y-%m-%d");
+    let identifier = &near.identifier;
     let message = Notice {
         to,
         subject: format!("[Kakitome] {identifier} の共有の見直し / sharing is to be reviewed"),

@@ -22,6 +22,7 @@ mod files;
 mod forward;
 mod gate;
 mod governing;
+mod hours;
 mod idle;
 mod incidents;
 mod init;

@@ -66,6 +66,7 @@ mod unpack;
 use std::{net::SocketAddr, sync::Arc};
 
 use directory::Directory;
+use jiff::Timestamp;
 use store::Store;
 use wire::{IdentityHandle, Shutdown};
 use world::World;
@@ -237,6 +238,12 @@ impl Transfer {
 
     fn settings(&self) -> Arc<Settings> {
         self.shared.parts.settings.load_full()
+    }
+
+    /// A time as people here read it: in the organisation's zone, which need not be the machine's. `format` is that of `strftime`.
+    fn local(&self, at: Timestamp, format: &str) -> String {
+        let zone = self.settings().zone.clone();
+        at.to_zoned(zone).strftime(format).to_string()
     }
 
     fn identity(&self) -> Arc<wire::Identity> {

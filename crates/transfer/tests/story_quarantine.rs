@@ -5,8 +5,9 @@ mod site;
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use site::{Site, TARO, address};
+use data_encoding::BASE64;
+use jiff::{SignedDuration, tz::TimeZone};
+use site::{JIRO, Site, TARO, address};
 use store::{
     QueueId,
     quarantine::{self, For, NewHeld, Place, Selection},
@@ -22,6 +23,10 @@ async fn keep(site: &Site, days: i64) -> QueueId {
 }
 
 async fn keep_at(site: &Site, days: i64, place: Place) -> QueueId {
+    keep_as(site, days, place, false).await
+}
+
+async fn keep_as(site: &Site, days: i64, place: Place, strict: bool) -> QueueId {
     let body = site
         .store
         .seal(b"Subject: x\r\n\r\n", &[place.owner()])
@@ -36,7 +41,7 @@ async fn keep_at(site: &Site, days: i64, place: Place) -> QueueId {
         body_type: 0,
         message_id: String::new(),
         cause: "dmarc-quarantine".to_owned(),
-        strict: false,
+        strict,
         until: site.store.now() + SignedDuration::from_hours(24 * days),
         recipients: vec![For {
             address: address("taro@example.jp"),
@@ -103,4 +108,72 @@ async fn a_damaged_message_does_not_stop_the_others() {
     let done = done.await.unwrap();
     assert_eq!((done.recipients, done.damaged), (1, 1));
     assert_eq!(site.inbox(TARO).await.len(), 1);
+}
+
+/// The text of the one message in somebody's INBOX, which the server wrote.
+async fn told(site: &Site, whom: &str) -> String {
+    let found = site.inbox(whom).await;
+    let [message] = found.as_slice() else {
+        panic!("{} messages", found.len());
+    };
+    let (_, body) = message.split_once("\r\n\r\n").unwrap();
+    let encoded: String = body.split_whitespace().collect();
+    let text = String::from_utf8(BASE64.decode(encoded.as_bytes()).unwrap()).unwrap();
+    text.replace("\r\n", "\n")
+}
+
+/// What the lines below one message in a digest are, to the empty line after it.
+fn entry(text: &str, id: QueueId) -> &str {
+    let (_, after) = text.split_once(&format!("  {id}\n")).unwrap();
+    after.split_once("\n\n").unwrap().0
+}
+
+/// Clause 5.3(2): whoever cannot release a message reads so below it, and how to get it all the same; below the others nothing of the kind
+/// stands.
+#[tokio::test]
+async fn a_digest_says_below_what_is_dangerous_that_only_an_administrator_releases_it() {
+    const LINE: &str = "管理者だけが解除できます / only an administrator can release this one";
+    const SUM: &str = "1 of them you cannot release yourself";
+    let site = Site::open(|_| {}).await;
+    let (taro, jiro) = (site.account(TARO).await, site.account(JIRO).await);
+    let harmless = keep_at(&site, 2, Place::Here(taro)).await;
+    let dangerous = keep_as(&site, 2, Place::Here(taro), true).await;
+    let alone = keep_as(&site, 2, Place::Here(jiro), true).await;
+    let page = Some("https://mx.example.jp/quarantine");
+    let done = transfer::quarantine::digest(&site.transfer, page).await;
+    assert_eq!(done.unwrap().messages, 3);
+    let text = told(&site, TARO).await;
+    assert!(entry(&text, dangerous).contains(LINE), "{text}");
+    assert!(!entry(&text, harmless).contains(LINE), "{text}");
+    assert!(text.contains(SUM), "{text}");
+    assert!(text.contains("to release or delete: https://"), "{text}");
+    // Who has nothing but that is sent nowhere to release it.
+    let text = told(&site, JIRO).await;
+    assert!(entry(&text, alone).contains(LINE), "{text}");
+    assert!(text.contains("to look at them: https://"), "{text}");
+    // What is said is so.
+    let reach = Reach::own("taro", vec![taro]);
+    let done = command::release(&site.transfer, &reach, Selection::default());
+    let done = done.await.unwrap();
+    assert_eq!((done.recipients, done.kept), (1, 1));
+}
+
+/// Times are the organisation's: a machine is in one of these zones at most.
+#[tokio::test]
+async fn a_digest_tells_times_where_the_organisation_is() {
+    // The clock stands at 2026-09-21T14:13:20Z.
+    for (hours, since, until) in [
+        (14, "2026-09-22 04:13", "2026-09-24"),
+        (-11, "2026-09-21 03:13", "2026-09-23"),
+    ] {
+        let zone = TimeZone::fixed(jiff::tz::offset(hours));
+        let site = Site::open(|settings| settings.zone = zone).await;
+        let taro = site.account(TARO).await;
+        let id = keep_at(&site, 2, Place::Here(taro)).await;
+        let done = transfer::quarantine::digest(&site.transfer, None).await;
+        assert_eq!(done.unwrap().messages, 1);
+        let text = told(&site, TARO).await;
+        assert!(text.contains(&format!("{since}  {id}\n")), "{text}");
+        assert!(text.contains(&format!("is deleted on {until}.")), "{text}");
+    }
 }

@@ -192,7 +192,7 @@ pub(crate) struct SearchArgs {
     /// The event of this number alone, as reports name it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
     pub(crate) id: Option<i64>,
-    /// Not before this time (RFC 3339, or a date in the server's time zone)
+    /// Not before this time (RFC 3339, or a date in the organisation's time zone)
     #[arg(long)]
     pub(crate) from: Option<String>,
     /// Before this time

@@ -7,7 +7,7 @@ use directory::{
         forward, order, own, reading, second_factor, shared,
     },
 };
-use jiff::{ToSpan, tz::TimeZone};
+use jiff::ToSpan;
 use message::address::Address;
 use serde_json::json;
 use store::{Recorded, Tx};
@@ -19,9 +19,7 @@ use transfer::{
 use super::{
     Answer, Failure,
     account::{ONCE, shown},
-    address,
-    audit::search::time,
-    on_behalf,
+    address, on_behalf,
 };
 use crate::{
     cli::{AppPasswordCommand, ForwardCommand, ReadingCommand, SecondFactorCommand},
@@ -29,6 +27,7 @@ use crate::{
 };
 
 pub(super) async fn app_password(
+    site: &Site,
     caller: &Caller,
     command: AppPasswordCommand,
     answer: &mut Answer,
@@ -45,7 +44,7 @@ pub(super) async fn app_password(
                 name,
                 msa,
                 mra,
-                expires_at: expires.as_deref().map(time).transpose()?,
+                expires_at: expires.as_deref().map(|at| site.time(at)).transpose()?,
             };
             let made = app_password::add(caller, &address, wish).await?;
             let password = shown(&made.password)?;
@@ -100,6 +99,7 @@ pub(super) async fn second_factor(
 }
 
 pub(super) async fn forward(
+    site: &Site,
     caller: &Caller,
     command: ForwardCommand,
     answer: &mut Answer,
@@ -115,7 +115,7 @@ pub(super) async fn forward(
                 name,
                 target: address(&to)?,
                 order,
-                until: until.as_deref().map(time).transpose()?,
+                until: until.as_deref().map(|at| site.time(at)).transpose()?,
             };
             Ok(forward::add(caller, wish).await?)
         }
@@ -139,7 +139,7 @@ pub(super) async fn share(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let ordered = order::details(caller, order).await?;
-    let (identifier, day) = (named(&ordered), day(&ordered, "%Y-%m-%d"));
+    let (identifier, day) = (named(&ordered), day(site, &ordered, "%Y-%m-%d"));
     let users = ordered.users.join(", ");
     let mut to = site.directory.addresses_of(Role::Administrator).await?;
     // A way into a mailbox: whoever answers for that hears of it.
@@ -167,9 +167,9 @@ fn named(ordered: &OrderDetails) -> String {
 }
 
 /// Until when an order permits something, in the site's zone.
-fn day(ordered: &OrderDetails, form: &str) -> String {
-    let until = ordered.until.map(|at| at.to_zoned(TimeZone::system()));
-    until.map_or_else(String::new, |at| at.strftime(form).to_string())
+fn day(site: &Site, ordered: &OrderDetails, form: &str) -> String {
+    let until = ordered.until.map(|at| site.local(at, form));
+    until.unwrap_or_default()
 }
 
 /// A change, and the mail that tells of it, in one commit.
@@ -252,7 +252,8 @@ async fn open_reading(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let ordered = order::details(caller, order).await?;
-    let (identifier, until) = (named(&ordered), day(&ordered, "%Y-%m-%d %H:%M"));
+    let identifier = named(&ordered);
+    let until = day(site, &ordered, "%Y-%m-%d %H:%M");
     let person = ordered.users.join(", ");
     let purpose = ordered.purpose.as_deref().unwrap_or_default();
     // Where one person holds all offices, there is nobody but the reader to tell.

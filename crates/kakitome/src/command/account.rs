@@ -100,7 +100,7 @@ pub(super) async fn run(
             }
             Ok(())
         }
-        AccountCommand::Forward(command) => access::forward(caller, command, answer).await,
+        AccountCommand::Forward(command) => access::forward(site, caller, command, answer).await,
         AccountCommand::Writers(words) => {
             let alias = address(&words.alias)?;
             let shown = match words.writers {
@@ -109,7 +109,9 @@ pub(super) async fn run(
             };
             answer.row(&shown).await
         }
-        AccountCommand::AppPassword(command) => access::app_password(caller, command, answer).await,
+        AccountCommand::AppPassword(command) => {
+            access::app_password(site, caller, command, answer).await
+        }
         AccountCommand::SecondFactor(command) => {
             access::second_factor(site, caller, command, answer).await
         }

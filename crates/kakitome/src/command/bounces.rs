@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use directory::{Person, Role};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use store::event::{self, Filter};
 use trail::{Kind, Recorded};
@@ -57,7 +57,7 @@ pub(super) async fn run(
             .read(move |snapshot| event::search(snapshot, &wanted, PAGE))
             .await?;
         for recorded in &events {
-            add(&mut counts, &words, recorded);
+            add(site, &mut counts, &words, recorded);
         }
         match events.last() {
             Some(last) if events.len() == PAGE => filter.after = Some(last.id),
@@ -82,7 +82,12 @@ pub(super) async fn run(
     Ok(())
 }
 
-fn add(counts: &mut BTreeMap<(String, String), Count>, words: &BouncesArgs, recorded: &Recorded) {
+fn add(
+    site: &Site,
+    counts: &mut BTreeMap<(String, String), Count>,
+    words: &BouncesArgs,
+    recorded: &Recorded,
+) {
     let event = &recorded.event;
     let text = |name: &str| {
         let value = event.detail.get(name).and_then(|value| value.as_str());
@@ -112,10 +117,7 @@ fn add(counts: &mut BTreeMap<(String, String), Count>, words: &BouncesArgs, reco
     let key = match words.by {
         BouncesBy::Domain => domain,
         BouncesBy::Recipient => recipient,
-        BouncesBy::Day => {
-            let day = recorded.at.to_zoned(TimeZone::system());
-            day.strftime("%Y-%m-%d").to_string()
-        }
+        BouncesBy::Day => site.local(recorded.at, "%Y-%m-%d"),
     };
     let permanent = event
         .detail

@@ -15,10 +15,7 @@ use message::address::Host;
 use serde_json::json;
 use trail::analysis::Language;
 
-use super::{
-    Answer, Failure,
-    audit::{READERS, search::time},
-};
+use super::{Answer, Failure, audit::READERS};
 use crate::{
     alarms,
     cli::{ActArgs, IncidentCommand, IncidentKind, LeverWord},
@@ -48,7 +45,7 @@ pub(super) async fn run(
                 kind: super::runbook::of(kind),
                 name: address,
                 reason: reason_of(kind, reason)?,
-                since: since.as_deref().map(time).transpose()?,
+                since: since.as_deref().map(|at| site.time(at)).transpose()?,
                 peer: from,
             };
             open(site, caller, args, answer).await?

@@ -185,7 +185,7 @@ pub(crate) async fn run_as(
     // The directory's commands record themselves, refusals too.
     let ended = match command {
         SiteCommand::Person(command) => person::run(site, &caller, command, request, answer).await,
-        SiteCommand::Order(command) => order::run(&caller, command, request, answer).await,
+        SiteCommand::Order(command) => order::run(site, &caller, command, request, answer).await,
         SiteCommand::Account(command) => {
             account::run(site, &caller, command, request, answer).await
         }

@@ -9,7 +9,7 @@ use message::address::Address;
 use serde_json::json;
 use transfer::notice::Notice;
 
-use super::{Answer, Failure, access::Telling, audit::search::time, on_behalf};
+use super::{Answer, Failure, access::Telling, on_behalf};
 use crate::{cli::RoleCommand, site::Site};
 
 /// `person map`
@@ -98,7 +98,7 @@ pub(super) async fn depart(
     (name, on): (&str, &str),
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let leaves_at = time(on)?;
+    let leaves_at = site.time(on)?;
     let office = site.directory.is_officer(name).await?;
     let change = Change {
         ja: format!(

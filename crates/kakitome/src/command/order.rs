@@ -7,10 +7,11 @@ use directory::command::{
 };
 use serde_json::json;
 
-use super::{Answer, Failure, address, audit::search::time};
-use crate::{cli::OrderCommand, control::Request, settings::Size};
+use super::{Answer, Failure, address};
+use crate::{cli::OrderCommand, control::Request, settings::Size, site::Site};
 
 pub(super) async fn run(
+    site: &Site,
     caller: &Caller,
     command: OrderCommand,
     request: &Request,
@@ -46,7 +47,10 @@ pub(super) async fn run(
             let ordered = order::DeleteOrder {
                 for_person: person,
                 address: text.as_deref().map(address).transpose()?,
-                not_before: not_before.as_deref().map(time).transpose()?,
+                not_before: not_before
+                    .as_deref()
+                    .map(|text| site.time(text))
+                    .transpose()?,
             };
             order::delete(caller, ordered).await?
         }
@@ -58,7 +62,7 @@ pub(super) async fn run(
             let ordered = order::ForwardOrder {
                 address: address(&text)?,
                 to: address(&to)?,
-                until: until.as_deref().map(time).transpose()?,
+                until: until.as_deref().map(|text| site.time(text)).transpose()?,
             };
             order::forward(caller, ordered).await?
         }
@@ -70,7 +74,7 @@ pub(super) async fn run(
             let ordered = shared::ShareOrder {
                 address: address(&text)?,
                 users,
-                review_at: time(&review)?,
+                review_at: site.time(&review)?,
             };
             shared::order(caller, ordered).await?
         }
@@ -84,7 +88,7 @@ pub(super) async fn run(
                 address: address(&text)?,
                 reader: person,
                 purpose,
-                until: time(&until)?,
+                until: site.time(&until)?,
             };
             reading::order(caller, ordered).await?
         }

@@ -170,7 +170,7 @@ async fn compare_roster(
             true => Vec::new(),
             false => officers,
         };
-        Telling::new(site, roster_notice(to, &off))
+        Telling::new(site, roster_notice(site, to, &off))
     };
     for mismatch in roster::compare(caller, list.as_bytes(), tell).await? {
         answer.item(&mismatch).await?;
@@ -178,16 +178,9 @@ async fn compare_roster(
     Ok(())
 }
 
-fn roster_notice(to: Vec<Address>, off: &[&Mismatch]) -> Notice {
+fn roster_notice(site: &Site, to: Vec<Address>, off: &[&Mismatch]) -> Notice {
     let day = |at: Option<jiff::Timestamp>| {
-        at.map_or_else(
-            || "-".to_owned(),
-            |at| {
-                at.to_zoned(jiff::tz::TimeZone::system())
-                    .strftime("%Y-%m-%d")
-                    .to_string()
-            },
-        )
+        at.map_or_else(|| "-".to_owned(), |at| site.local(at, "%Y-%m-%d"))
     };
     let mut lines = String::new();
     for one in off.iter().take(MOST_NAMED) {

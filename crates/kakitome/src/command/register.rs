@@ -5,7 +5,7 @@ use directory::command::{
     register::{self, Wanted},
 };
 
-use super::{Answer, Failure, audit::search::time, backups};
+use super::{Answer, Failure, backups};
 use crate::{cli::RegisterCommand, site::Site};
 
 pub(super) async fn run(
@@ -20,7 +20,7 @@ pub(super) async fn run(
             person,
             at,
         } => {
-            let at = at.as_deref().map(time).transpose()?;
+            let at = at.as_deref().map(|at| site.time(at)).transpose()?;
             let wanted = Wanted {
                 address,
                 person,

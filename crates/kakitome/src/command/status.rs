@@ -110,11 +110,10 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
         );
     }
     if let Some(from) = site.directory.alone_again_at().await? {
-        let day = from.to_zoned(jiff::tz::TimeZone::system());
         attention.push(format!(
             "one officer is left, and another was one within [directory] order_lifetime: one person may do what the regulation splits between two \
              from {} on (allow_single_person)",
-            day.strftime("%Y-%m-%d %H:%M")
+            site.local(from, "%Y-%m-%d %H:%M")
         ));
     }
     let officers = site.directory.officers().await?;

@@ -19,7 +19,7 @@ use governance::vuln::{
 use serde_json::Value;
 use transfer::notice::Notice;
 
-use super::{Answer, Failure, access::Telling, address, audit::search::time};
+use super::{Answer, Failure, access::Telling, address};
 use crate::{
     cli::{
         ExecuteArgs, ExportFormat, ImportArgs, PlanArgs, TestResult, VulnCommand, VulnReportArgs,
@@ -110,7 +110,7 @@ pub(super) async fn run(
             number,
             until,
             reason,
-        } => act::except(caller, number, time(&until)?, reason).await?,
+        } => act::except(caller, number, site.time(&until)?, reason).await?,
         VulnCommand::Share {
             number,
             to,

@@ -25,7 +25,7 @@ use super::{
 pub(crate) struct AuditKeys {
     /// How long events wait at most until a signed checkpoint tells of them.
     pub(crate) checkpoint_interval: Time,
-    /// When, each day, all of the trail is verified, by the machine's time zone; `false`: never.
+    /// When, each day, all of the trail is verified, by the organisation's time zone; `false`: never.
     pub(crate) verify: Daily,
     /// Hundredths of one processor that this takes at most.
     pub(crate) verify_share: Spanned<u32>,

@@ -43,7 +43,7 @@ use toml::Spanned;
 
 use bounds::Places;
 
-pub(crate) use self::regulation::RegulationKeys;
+pub(crate) use self::regulation::{RegulationKeys, machine_zone};
 pub(crate) use self::traffic::TrafficKeys;
 pub(crate) use acme::{AcmeKeys, AcmeRules, Challenge};
 pub(crate) use audit::{AuditKeys, ForwardTo};

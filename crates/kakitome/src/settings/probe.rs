@@ -12,7 +12,7 @@ use super::policy::roots;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ProbeKeys {
-    /// When, each day, by the machine's time zone; `false`: never.
+    /// When, each day, by the organisation's time zone; `false`: never.
     pub(crate) daily: Daily,
     /// PEM file of the roots that vouch for the site's certificate; relative to the site's directory. Default: the system's.
     pub(crate) ca_file: Option<PathBuf>,

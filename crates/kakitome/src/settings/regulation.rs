@@ -26,7 +26,8 @@ const MOST_NAME: usize = 200;
 pub(crate) struct RegulationKeys {
     /// Whose regulation it is. Default: the first domain.
     pub(crate) organisation: Option<Spanned<String>>,
-    /// The time zone of the calendar that its work follows, as `Asia/Tokyo`. Default: the machine's.
+    /// The time zone of the calendar that its work follows, and of times that people are told of or type, as `Asia/Tokyo`. Default: the
+    /// machine's.
     pub(crate) time_zone: Option<Spanned<String>>,
     /// The month in which the site's year begins, from which spans of months are counted.
     pub(crate) year_begins: Spanned<i8>,
@@ -119,6 +120,12 @@ impl RegulationKeys {
     }
 }
 
+/// The zone of a site that names none. Nothing else that tells of times, or is told of any, asks for the machine's: whoever reads
+/// that is at the organisation.
+pub(crate) fn machine_zone() -> TimeZone {
+    TimeZone::system()
+}
+
 impl Settings {
     /// Checks the site's own catalogues, and what was chosen of them.
     pub(super) fn check_regulation(
@@ -141,7 +148,7 @@ impl Settings {
         let named = self.regulation.time_zone.as_ref();
         // It was looked at when the settings were read.
         let zone = named.and_then(|name| TimeZone::get(name.get_ref()).ok());
-        zone.unwrap_or_else(TimeZone::system)
+        zone.unwrap_or_else(machine_zone)
     }
 
     /// The regulation of the site in `directory` at work.
@@ -338,4 +345,28 @@ pub(crate) fn load(directory: &Path) -> Result<Regulation, String> {
         .map(|(name, text)| File { name, text })
         .collect();
     Regulation::load(&files).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// People are told of times in the organisation's zone by every room that writes to them, whatever the machine's is.
+    #[test]
+    fn each_room_that_tells_of_times_is_given_the_zone() {
+        const SITE: &str = "[server]\nhostname = \"mail.example.org\"\nroles = [\"exchange\", \"mailbox\"]\n\
+            [[domain]]\nname = \"example.org\"\n[return_path]\nenabled = false\n[regulation]\n";
+        // A machine is in one of them at most.
+        for (name, hour) in [("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)] {
+            let text = format!("{SITE}time_zone = \"{name}\"\n");
+            let settings = Settings::parse("kakitome.toml", &text).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let transfer = settings.transfer_settings(folder.path()).unwrap();
+            for zone in [settings.zone(), settings.web_settings().zone, transfer.zone] {
+                let now = zone.to_offset("2026-11-29T00:00:00Z".parse().unwrap());
+                assert_eq!(now, jiff::tz::offset(hour), "{name}");
+            }
+        }
+    }
 }

@@ -108,6 +108,7 @@ impl Settings {
                 (false, true) => transfer::Roles::Mailbox,
                 _ => transfer::Roles::Both,
             },
+            zone: self.zone(),
             ..transfer::Settings::default()
         };
         self.put_limits(&mut made);
@@ -396,6 +397,7 @@ impl Settings {
         let usual = console::Settings::default();
         let mut made = console::Settings {
             hostname: self.server.hostname.get_ref().clone(),
+            zone: self.zone(),
             sts_policies: self.sts_policies(),
             ..usual
         };

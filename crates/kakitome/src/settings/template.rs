@@ -408,7 +408,7 @@ unauthenticated_networks = []
 # publisher_url = \"https://city.example\"
 
 [regulation]                      # the site's own regulation: `clause list`, `task list`, `regulation show`, `regulation render`
-# time_zone = \"Asia/Tokyo\"        # of the calendar that its work follows; default: the machine's
+# time_zone = \"Asia/Tokyo\"        # of its calendar, and of times in mail, on pages and in commands; default: the machine's
 # year_begins = 4                  # the month from which quarters and years of the work are counted
 # organisation = \"City of Example\"  # whose it is; default: the first domain
 # due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day

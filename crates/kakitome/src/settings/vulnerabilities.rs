@@ -20,7 +20,7 @@ use super::{
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct VulnerabilityKeys {
-    /// When, each day, by the machine's time zone; `false`: never. Default: 05:10, and never on a site that nobody outside reaches and
+    /// When, each day, by the organisation's time zone; `false`: never. Default: 05:10, and never on a site that nobody outside reaches and
     /// that asks nobody.
     daily: Option<Daily>,
     /// A feed that was not read within this time is red.

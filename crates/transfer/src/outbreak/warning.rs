@@ -4,7 +4,7 @@
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
 use directory::{Person, Role};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use message::Address;
 use screening::outbreak::{Marks, RuleHandling};
 use serde::Serialize;
@@ -100,7 +100,7 @@ pub(super) async fn waiting(
             at: recorded.at,
             digest: digest_of(words),
             words: words.to_owned(),
-            text: letter(&rule.marks, rule.handling, words, rule.ends_at),
+            text: letter(transfer, rule, words),
         }
     }))
 }
@@ -134,7 +134,7 @@ pub async fn compose(
         by: caller.name.clone(),
         at: transfer.store().now(),
         digest: digest_of(&words),
-        text: letter(&rule.marks, rule.handling, &words, rule.ends_at),
+        text: letter(transfer, &rule, &words),
         words,
     })
 }
@@ -264,10 +264,14 @@ const QUESTION: &str = "[Kakitome] 承認待ちの周知文 / A notice to staff 
 const SUBJECT: &str = "[Kakitome] 不審なメールへの注意 / Warning: dangerous mail is going around";
 
 /// What staff are told.
-fn letter(marks: &Marks, handling: RuleHandling, words: &str, until: Timestamp) -> String {
+fn letter(transfer: &Transfer, rule: &RuleView, words: &str) -> String {
+    let until = transfer.local(rule.ends_at, "%Y-%m-%d %H:%M");
+    written(&rule.marks, rule.handling, words, &until)
+}
+
+/// The same; `until` is when the rule ends, as people read it.
+fn written(marks: &Marks, handling: RuleHandling, words: &str, until: &str) -> String {
     let listed = listed(marks);
-    let until = until.to_zoned(TimeZone::system());
-    let until = until.strftime("%Y-%m-%d %H:%M");
     let (ja, en) = match handling {
         RuleHandling::Refuse => ("受信・送信を拒否しています", "refused"),
         RuleHandling::Quarantine | RuleHandling::Defer => {
@@ -325,18 +329,15 @@ mod tests {
             name: Some("*.iso".to_owned()),
             ..Marks::default()
         };
-        let text = letter(
-            &marks,
-            RuleHandling::Quarantine,
-            "内線 1234",
-            Timestamp::UNIX_EPOCH,
-        );
+        let until = "2026-12-01 09:00";
+        let text = written(&marks, RuleHandling::Quarantine, "内線 1234", until);
         for words in [
             "規程 5.2(2)",
             "clause 5.2(2)",
             "*.iso",
             "内線 1234",
             "set apart",
+            until,
         ] {
             assert!(text.contains(words), "{words}: {text}");
         }

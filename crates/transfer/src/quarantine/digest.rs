@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, tz::TimeZone};
 use message::{
     Address,
     header::{Header, decode_words},
@@ -111,7 +110,7 @@ async fn line(transfer: &Transfer, held: &Held) -> String {
         None => None,
     };
     let (from, subject) = raw.map_or_else(Default::default, |raw| words(&raw));
-    let at = day(held.since, "%Y-%m-%d %H:%M");
+    let at = transfer.local(held.since, "%Y-%m-%d %H:%M");
     let who = match held.message.strict {
         true => STRICT,
         false => "",
@@ -143,10 +142,6 @@ fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn day(at: Timestamp, format: &str) -> String {
-    at.to_zoned(TimeZone::system()).strftime(format).to_string()
-}
-
 async fn tell(
     transfer: &Transfer,
     address: Address,
@@ -158,7 +153,7 @@ async fn tell(
     let message = Notice {
         to: vec![address.clone()],
         subject: format!("[Kakitome] 隔離されたメール {count} 通 / {count} messages set apart"),
-        text: body(held, lines, page),
+        text: body(transfer, held, lines, page),
     };
     let numbers: Vec<(QueueId, u32)> = held
         .iter()
@@ -181,7 +176,7 @@ async fn tell(
     notice::send(transfer, message, work).await.map(drop)
 }
 
-fn body(held: &[Held], lines: &str, page: Option<&str>) -> String {
+fn body(transfer: &Transfer, held: &[Held], lines: &str, page: Option<&str>) -> String {
     let more = held.len().saturating_sub(LISTED);
     let more = match more {
         0 => String::new(),
@@ -189,7 +184,7 @@ fn body(held: &[Held], lines: &str, page: Option<&str>) -> String {
     };
     let first = held.iter().map(|one| one.message.until).min();
     let ends = first.map_or_else(String::new, |first| {
-        let first = day(first, "%Y-%m-%d");
+        let first = transfer.local(first, "%Y-%m-%d");
         format!(
             "最も早いものは {first} に削除されます。\nThe first of them is deleted on {first}.\n\n"
         )

@@ -15,6 +15,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use engines::Engines;
+use jiff::tz::TimeZone;
 use message::address::Domain;
 use screening::{EnginePolicy, MalwarePolicy, Policy};
 
@@ -47,6 +48,8 @@ impl Roles {
 pub struct Settings {
     /// The name of this server, in greetings, Received lines and notifications. Default `localhost`.
     pub hostname: Domain,
+    /// The organisation's time zone, in which mail of the server's own tells people of times. Default UTC.
+    pub zone: TimeZone,
     /// What this server is. Default both.
     pub roles: Roles,
     /// The policy that [`Settings::policy`] made.
@@ -175,6 +178,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             hostname: crate::text::localhost(),
+            zone: TimeZone::UTC,
             roles: Roles::Both,
             made_policy: Made::default(),
             limits: Limits::default(),

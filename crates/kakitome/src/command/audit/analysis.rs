@@ -18,7 +18,6 @@ use world::Timestamp;
 use super::{
     super::{Answer, Failure},
     each_event,
-    search::time,
     verify::must_be_absolute,
 };
 use crate::{
@@ -154,11 +153,11 @@ fn failed(file: &Path, error: &io::Error) -> Failure {
 /// What was said, or the last three months.
 fn period(site: &Site, words: &PeriodArgs) -> Result<Period, Failure> {
     let to = match &words.to {
-        Some(to) => time(to)?,
+        Some(to) => site.time(to)?,
         None => site.world.now(),
     };
     let from = match &words.from {
-        Some(from) => time(from)?,
+        Some(from) => site.time(from)?,
         None => months_before(site, to),
     };
     match from < to {

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 use store::event::{self, Filter};
 use trail::{Kind, Outcome, Recorded};
-use world::Timestamp;
 
 use super::super::{Answer, Failure};
 use crate::{cli::SearchArgs, site::Site};
@@ -17,7 +16,7 @@ pub(super) async fn run(
     words: &SearchArgs,
     answer: &mut Answer,
 ) -> Result<(), Failure> {
-    let filter = filter(words)?;
+    let filter = filter(site, words)?;
     let mut left = match words.id {
         Some(_) => 1,
         None => words.limit as usize,
@@ -78,7 +77,8 @@ fn shown(recorded: &Recorded) -> Value {
     Value::Object(row)
 }
 
-fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
+fn filter(site: &Site, words: &SearchArgs) -> Result<Filter, Failure> {
+    let time = |text: &str| site.time(text);
     Ok(Filter {
         from: words.from.as_deref().map(time).transpose()?,
         to: words.to.as_deref().map(time).transpose()?,
@@ -106,29 +106,6 @@ fn filter(words: &SearchArgs) -> Result<Filter, Failure> {
 fn unknown_kind(error: &trail::UnknownKind) -> Failure {
     let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
     Failure::Words(format!("{error}; there are: {}", names.join(", ")))
-}
-
-/// A time as typed: RFC 3339, or a date or time of day in the server's zone.
-pub(in crate::command) fn time(text: &str) -> Result<Timestamp, Failure> {
-    let unclear = || {
-        Failure::Words(format!(
-            "{text:?} is no time such as 2026-11-22T09:00:00+09:00 or 2026-11-22"
-        ))
-    };
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return Ok(at);
-    }
-    let zone = jiff::tz::TimeZone::system();
-    if let Ok(at) = text.parse::<jiff::civil::DateTime>() {
-        return at
-            .to_zoned(zone)
-            .map(|at| at.timestamp())
-            .map_err(|_| unclear());
-    }
-    let date: jiff::civil::Date = text.parse().map_err(|_| unclear())?;
-    date.to_zoned(zone)
-        .map(|at| at.timestamp())
-        .map_err(|_| unclear())
 }
 
 /// The filter in words, for the event.

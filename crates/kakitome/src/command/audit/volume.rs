@@ -8,7 +8,6 @@ use trail::By;
 
 use super::{
     super::{Answer, Failure},
-    search::time,
     verify::must_be_absolute,
 };
 use crate::{
@@ -124,7 +123,7 @@ pub(super) async fn decide(
     answer: &mut Answer,
 ) -> Result<(), Failure> {
     let decision = match &words.extend {
-        Some(until) => Decision::Extend(time(until)?),
+        Some(until) => Decision::Extend(site.time(until)?),
         None => Decision::Erase,
     };
     let (number, reason) = (

@@ -4,12 +4,14 @@
 use std::{io, net::SocketAddr};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use jiff::{Timestamp, civil::date, tz::TimeZone};
+use jiff::{Timestamp, civil::date};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
 };
 use world::{Clock as _, ManualClock};
+
+use crate::settings;
 
 /// The longest message that is taken.
 const LONGEST: usize = 64 << 20;
@@ -114,9 +116,10 @@ fn is_found(message: &[u8]) -> bool {
         .any(|wanted| unfolded.windows(wanted.len()).any(|part| part == *wanted))
 }
 
-/// What it says of itself: definitions of the day, numbered by days, as `ctime` writes their time.
+/// What it says of itself: definitions of the day, numbered by days, as `ctime` writes their time: in the machine's zone, whatever the
+/// organisation's is, as a program that knows nothing of the site does.
 fn version(now: Timestamp) -> String {
-    let day = now.to_zoned(TimeZone::system()).date();
+    let day = now.to_zoned(settings::machine_zone()).date();
     let number = date(1970, 1, 1)
         .until(day)
         .map_or(0, |span| span.get_days());

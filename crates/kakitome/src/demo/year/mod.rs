@@ -28,7 +28,7 @@ use std::{
 };
 
 use directory::Role;
-use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan as _, civil::Date};
 use miette::{IntoDiagnostic as _, Result, WrapErr as _, miette};
 use rustls::time_provider::TimeProvider;
 use rustls_pki_types::UnixTime;
@@ -112,7 +112,8 @@ impl Span {
                 names::MOST / 2
             ));
         }
-        let zone = TimeZone::system();
+        // That of the site, which is not there yet: its settings name none.
+        let zone = settings::machine_zone();
         let now = Timestamp::now();
         let today = now.to_zoned(zone.clone()).date();
         let first = arguments.from.unwrap_or(today.saturating_sub(1.year()));

@@ -66,9 +66,9 @@ impl Office {
     ) -> Self {
         names.reverse();
         Self {
+            zone: site.settings().zone(),
             site,
             clock,
-            zone: TimeZone::system(),
             people: Vec::new(),
             names,
             chance,

@@ -25,7 +25,7 @@ use trail::{
 use world::Timestamp;
 
 use super::super::{Answer, Failure, regulation, vuln};
-use super::{search::time, verify::must_be_absolute};
+use super::verify::must_be_absolute;
 use crate::{
     cli::{BundleArgs, BundleSpan},
     governing,
@@ -86,11 +86,11 @@ pub(in crate::command) async fn make(
 /// The period: what was said, or the last year.
 fn wanted(site: &Site, order: &Order, span: &BundleSpan) -> Result<Wanted, Failure> {
     let to = match &span.until {
-        Some(until) => time(until)?,
+        Some(until) => site.time(until)?,
         None => site.world.now(),
     };
     let from = match &span.since {
-        Some(since) => time(since)?,
+        Some(since) => site.time(since)?,
         None => {
             let before = to.to_zoned(site.settings().zone()).checked_sub(1.year());
             before.map_or(Timestamp::MIN, |before| before.timestamp())
