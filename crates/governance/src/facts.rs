@@ -157,6 +157,8 @@ pub struct Scanning {
     pub append: bool,
     /// Whether a canary is sent every day.
     pub canary_daily: bool,
+    /// Whether no mail from outside comes here, so that none can be sent: where it comes, others are.
+    pub canary_elsewhere: bool,
     /// How the last one fared.
     pub canary: Option<Canary>,
 }
@@ -168,6 +170,8 @@ pub struct Canary {
     pub at: Timestamp,
     /// Whether each scanner caught it.
     pub caught: bool,
+    /// Whether it came as far as the scanners at all.
+    pub told: bool,
     /// How it fared, in words.
     pub words: String,
 }

@@ -1,7 +1,9 @@
 //! Canaries: once a day a message with the text that scanners are tested with is sent to this server by itself, over a real
-//! connection to its own listener, and must be caught (clause 5.2(3)).
+//! connection to its own listener, and must be caught (clause 5.2(3)). One that is put off on the way is sent again for a while. A site that
+//! takes no mail from outside sends none: its exchange servers do.
 
 use std::{
+    future::Future,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -15,16 +17,17 @@ use screening::Screened;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-    time::timeout,
+    net::{TcpSocket, TcpStream},
+    time::{Instant, timeout},
 };
 use trail::{Actor, Event, Kind};
+use transfer::Canary;
 use wire::Shutdown;
 
 use crate::{
     command::Failure,
     scanners,
-    settings::{Daily, Role, Service},
+    settings::{Daily, Role, Service, Settings},
     site::Site,
 };
 
@@ -32,6 +35,10 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(20);
 /// For all of one: what scanners and name servers may take lies below.
 const TIME: Duration = Duration::from_secs(600);
+/// For how long one is sent again that was put off before the scanners saw it.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long after it was put off.
+const PAUSE: Duration = Duration::from_secs(5);
 /// One that is sent so much later than it was due is late, and told to be.
 const LATE: SignedDuration = SignedDuration::from_mins(5);
 /// How far back the trail is asked for the last one.
@@ -63,12 +70,20 @@ impl Outcome {
         self.missed.is_empty() && !self.caught.is_empty()
     }
 
+    /// Whether it came as far as the scanners: of one that did not, nothing can be told.
+    pub(crate) fn is_told(&self) -> bool {
+        !self.caught.is_empty() || !self.missed.is_empty()
+    }
+
     /// What is to be told of one that was not caught.
     pub(crate) fn words(&self) -> String {
-        match &self.reason {
-            Some(reason) => format!("the canary did not come as far as the scanners: {reason}"),
-            None => format!("the canary was not caught by {}", self.missed.join(", ")),
+        if self.is_told() {
+            return format!("the canary was not caught by {}", self.missed.join(", "));
         }
+        let reason = self.reason.as_deref().unwrap_or("no scanner looked at it");
+        format!(
+            "whether a canary is caught could not be told, as it did not come as far as the scanners: {reason}"
+        )
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -80,6 +95,7 @@ impl Outcome {
             "reply": self.reply,
             "reason": self.reason,
             "is_caught": self.is_caught(),
+            "is_told": self.is_told(),
             "due": self.due,
         })
     }
@@ -184,7 +200,11 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
         if let Some(due) = due(&site, last, now) {
             last = now;
             let late = now.duration_since(due) > LATE;
-            match send_at(&site, late.then_some(due)).await {
+            let sent = tokio::select! {
+                () = shutdown.begun() => return,
+                sent = send_at(&site, late.then_some(due)) => sent,
+            };
+            match sent {
                 Ok(outcome) if outcome.is_caught() => {}
                 Ok(outcome) => tracing::error!("{}", outcome.words()),
                 Err(error) => tracing::error!(%error, "the canary's outcome is not recorded"),
@@ -197,7 +217,7 @@ pub(crate) async fn run(site: Arc<Site>, mut shutdown: Shutdown) {
 fn due(site: &Site, last: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let settings = site.settings();
     let daily = settings.screening.malware.canary()?;
-    if !settings.has(Role::Exchange) || !site.scanners().any() {
+    if elsewhere(&settings).is_some() || !site.scanners().any() {
         return None;
     }
     has_come(daily, last, now, &settings.zone())
@@ -215,26 +235,45 @@ fn has_come(daily: Daily, last: Timestamp, now: Timestamp, zone: &TimeZone) -> O
     (last < came).then_some(came)
 }
 
-/// Sends one, and records how it fared.
+/// Why this site sends none, in words; `None`: it does.
+pub(crate) fn elsewhere(settings: &Settings) -> Option<&'static str> {
+    if !settings.has(Role::Exchange) {
+        return Some(
+            "this server has the mailbox role only: mail from outside is scanned by its exchange servers, which send canaries of their own; \
+             what is submitted here is scanned here, and `status` tells if a scanner cannot be used",
+        );
+    }
+    if settings.listen.port(Service::Smtp).is_none() {
+        return Some("[listen] smtp is off: no mail from outside comes here, so no canary can");
+    }
+    None
+}
+
+/// Sends one, and records how it fared. While another is on its way it waits for that.
 ///
 /// # Errors
-/// When that cannot be recorded.
+/// When this site sends none, or how it fared cannot be recorded.
 pub(crate) async fn send(site: &Site) -> Result<Outcome, Failure> {
-    send_at(site, None).await
+    match elsewhere(&site.settings()) {
+        Some(why) => Err(Failure::Refused(why.to_owned())),
+        None => send_at(site, None).await,
+    }
 }
 
 /// The same, of one that was due earlier.
 async fn send_at(site: &Site, due: Option<Timestamp>) -> Result<Outcome, Failure> {
-    let at = site.world.now();
-    let (said, found) = match recipient(site) {
+    let (at, said, found) = match recipient(site) {
         Ok(recipient) => {
-            let canary = site.transfer.wait_for_canary(recipient.clone());
-            let said = timeout(TIME, converse(site, &recipient)).await;
+            let canary = site.transfer.wait_for_canary(recipient.clone()).await;
+            let at = site.world.now();
+            let sending = while_put_off(PATIENCE, PAUSE, || attempt(site, &canary, &recipient));
+            let said = timeout(TIME, sending).await;
             let said = said.unwrap_or_else(|_| Err("the server did not answer".to_owned()));
             let found = canary.screened();
-            (said, found.map(|(id, screened)| (id.to_string(), screened)))
+            let found = found.map(|(id, screened)| (id.to_string(), screened));
+            (at, said, found)
         }
-        Err(reason) => (Err(reason), None),
+        Err(reason) => (site.world.now(), Err(reason), None),
     };
     let outcome = Outcome {
         due,
@@ -245,15 +284,61 @@ async fn send_at(site: &Site, due: Option<Timestamp>) -> Result<Outcome, Failure
     Ok(outcome)
 }
 
+/// Why a canary did not come to the end of its data.
+#[derive(Debug)]
+enum Obstacle {
+    /// It may later.
+    Now(String),
+    /// It will not later either.
+    Lasting(String),
+}
+
+impl From<std::io::Error> for Obstacle {
+    fn from(error: std::io::Error) -> Self {
+        Self::Now(error.to_string())
+    }
+}
+
+/// Tries again, after `pause`, what is put off, as long as `patience` lasts; what was said at last, or what stood in the way.
+async fn while_put_off<F>(
+    patience: Duration,
+    pause: Duration,
+    mut attempt: impl FnMut() -> F,
+) -> Result<String, String>
+where
+    F: Future<Output = Result<String, Obstacle>>,
+{
+    let (began, mut tries) = (Instant::now(), 0_u32);
+    loop {
+        tries = tries.saturating_add(1);
+        let reason = match attempt().await {
+            Ok(said) => return Ok(said),
+            Err(Obstacle::Lasting(reason)) => return Err(reason),
+            Err(Obstacle::Now(reason)) => reason,
+        };
+        let spent = began.elapsed();
+        if spent.saturating_add(pause) > patience {
+            let seconds = spent.as_secs();
+            return Err(format!(
+                "it was put off {tries} times in {seconds} seconds, at last with {reason}"
+            ));
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Hands it over once. What is put off before it was screened may be tried again; a scanner that cannot tell has told enough.
+async fn attempt(site: &Site, canary: &Canary, recipient: &Address) -> Result<String, Obstacle> {
+    let said = converse(site, canary, recipient).await?;
+    if said.starts_with('4') && canary.screened().is_none() {
+        return Err(Obstacle::Now(format!("the end of its data: {said}")));
+    }
+    Ok(said)
+}
+
 /// An address of this site that nobody has and nobody could guess.
 fn recipient(site: &Site) -> Result<Address, String> {
     let settings = site.settings();
-    if !settings.has(Role::Exchange) {
-        return Err(
-            "this site has no exchange role, and takes mail from its exchange servers only"
-                .to_owned(),
-        );
-    }
     let own = settings.domains.first().map(|keys| keys.name.get_ref());
     let domain = own.and_then(|name| Domain::parse(name).ok());
     let domain = domain.ok_or("this site has no domain")?;
@@ -263,11 +348,12 @@ fn recipient(site: &Site) -> Result<Address, String> {
 }
 
 /// Where the exchange listens.
-fn listener(site: &Site) -> Result<SocketAddr, String> {
+fn listener(site: &Site) -> Result<SocketAddr, Obstacle> {
     let listeners = site.listeners();
     let own = listeners.iter();
     let mut own = own.filter(|(service, _)| *service == Service::Smtp);
-    let (_, address) = own.next().ok_or("SMTP is not listened for")?;
+    let none = || Obstacle::Lasting("SMTP is not listened for".to_owned());
+    let (_, address) = own.next().ok_or_else(none)?;
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -276,12 +362,32 @@ fn listener(site: &Site) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(ip, address.port()))
 }
 
+/// A connection to the own listener, from a socket of which the server knows before it sees it.
+async fn connection(site: &Site, canary: &Canary) -> Result<TcpStream, Obstacle> {
+    let to = listener(site)?;
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // What listens there is an address of this machine.
+    socket.bind(SocketAddr::new(to.ip(), 0))?;
+    canary.comes_from(socket.local_addr()?);
+    socket
+        .connect(to)
+        .await
+        .map_err(|error| match error.kind() {
+            // The server has begun to stop.
+            std::io::ErrorKind::ConnectionRefused => {
+                Obstacle::Lasting(format!("nothing listens at {to} any more"))
+            }
+            _ => error.into(),
+        })
+}
+
 /// Hands it over; what the server says to its data.
-async fn converse(site: &Site, recipient: &Address) -> Result<String, String> {
-    let failed = |error: std::io::Error| error.to_string();
+async fn converse(site: &Site, canary: &Canary, recipient: &Address) -> Result<String, Obstacle> {
     let hostname = site.settings().server.hostname.get_ref().clone();
-    let stream = TcpStream::connect(listener(site)?).await.map_err(failed)?;
-    let mut stream = BufReader::new(stream);
+    let mut stream = BufReader::new(connection(site, canary).await?);
     let commands = [
         (None, '2'),
         (Some(format!("EHLO {hostname}")), '2'),
@@ -292,17 +398,21 @@ async fn converse(site: &Site, recipient: &Address) -> Result<String, String> {
     for (command, expected) in commands {
         if let Some(command) = &command {
             let line = format!("{command}\r\n");
-            stream.write_all(line.as_bytes()).await.map_err(failed)?;
+            stream.write_all(line.as_bytes()).await?;
         }
-        let reply = reply(&mut stream).await.map_err(failed)?;
+        let reply = reply(&mut stream).await?;
         if !reply.starts_with(expected) {
             let what = command.unwrap_or_else(|| "the greeting".to_owned());
-            return Err(format!("{what}: {reply}"));
+            let reason = format!("{what}: {reply}");
+            return Err(match reply.starts_with('4') {
+                true => Obstacle::Now(reason),
+                false => Obstacle::Lasting(reason),
+            });
         }
     }
     let letter = letter(&hostname, recipient);
-    stream.write_all(letter.as_bytes()).await.map_err(failed)?;
-    let said = reply(&mut stream).await.map_err(failed)?;
+    stream.write_all(letter.as_bytes()).await?;
+    let said = reply(&mut stream).await?;
     // How the session ends is no matter any more.
     drop(stream.write_all(b"QUIT\r\n").await);
     Ok(said)
@@ -365,6 +475,70 @@ mod tests {
             came(after, "2026-11-28T20:09:00Z"),
             Some(at("2026-11-27T20:10:00Z"))
         );
+    }
+
+    /// What is put off is tried again as long as there is patience, and what is not, is not.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_put_off_is_sent_again_for_a_while() {
+        let (patience, pause) = (Duration::from_secs(120), Duration::from_secs(5));
+        let mut tries = 0;
+        let said = while_put_off(patience, pause, || {
+            tries += 1;
+            let now = tries;
+            async move {
+                match now {
+                    3 => Ok("554 5.7.1 found".to_owned()),
+                    _ => Err(Obstacle::Now("the greeting: 421 4.3.2 busy".to_owned())),
+                }
+            }
+        });
+        assert_eq!(said.await.as_deref(), Ok("554 5.7.1 found"));
+        let began = Instant::now();
+        let put_off = || async { Err(Obstacle::Now("MAIL FROM:<>: 451 4.4.5 later".to_owned())) };
+        let said = while_put_off(patience, pause, put_off).await.unwrap_err();
+        assert!(said.contains("25 times in 120 seconds"), "{said}");
+        assert!(said.contains("451 4.4.5 later"), "{said}");
+        assert_eq!(began.elapsed(), patience);
+        let mut tries = 0;
+        let lasting = while_put_off(patience, pause, || {
+            tries += 1;
+            async { Err(Obstacle::Lasting("RCPT: 550 5.1.1 nobody".to_owned())) }
+        });
+        assert_eq!(lasting.await.unwrap_err(), "RCPT: 550 5.1.1 nobody");
+        assert_eq!(tries, 1);
+    }
+
+    #[test]
+    fn one_that_the_scanners_never_saw_is_not_called_missed() {
+        let at = Timestamp::UNIX_EPOCH;
+        let untold = Outcome::of(at, Err("451 4.4.5 later".to_owned()), None);
+        assert!(!untold.is_caught() && !untold.is_told());
+        let words = untold.words();
+        assert!(words.contains("could not be told"), "{words}");
+        assert!(words.contains("451 4.4.5 later"), "{words}");
+    }
+
+    #[test]
+    fn a_site_that_takes_no_mail_from_outside_sends_none_and_says_why() {
+        let said = |roles: &str, more: &str| {
+            let text = format!(
+                "[server]\nhostname = \"mail.example.org\"\nroles = [{roles}]\n[[domain]]\nname = \"example.org\"\n\
+                 [mailbox]\nexchange_servers = [\"192.0.2.25/32\"]\n{more}"
+            );
+            elsewhere(&Settings::parse("kakitome.toml", &text).unwrap())
+        };
+        assert!(
+            said("\"mailbox\"", "")
+                .unwrap()
+                .contains("exchange servers")
+        );
+        let both = "\"exchange\", \"mailbox\"";
+        assert!(
+            said(both, "[listen]\nsmtp = false\n")
+                .unwrap()
+                .contains("off")
+        );
+        assert_eq!(said(both, ""), None);
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! A canary: a message with the text that scanners are tested with, sent to this server by itself to see that it is caught
-//! (clause 5.2(3)). It goes the way of all mail from outside; only its recipient is nobody, and so it is delivered to nobody.
+//! (clause 5.2(3)). It goes the way of all mail from outside; only its recipient is nobody, and so it is delivered to nobody. It comes
+//! from one socket, which is told beforehand: what comes from there is the server's own, and takes nothing of what others may use.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use message::Address;
 use parking_lot::Mutex;
 use screening::Screened;
 use store::QueueId;
+use tokio::sync::OwnedMutexGuard;
 
 /// What is waited for, if anything is.
 #[derive(Debug, Default)]
 pub(crate) struct Nest {
     expected: Mutex<Option<Expected>>,
+    /// Whoever waits for one holds it.
+    alone: Arc<tokio::sync::Mutex<()>>,
     /// Where the own probe's messages go.
     sink: Mutex<Option<Address>>,
 }
@@ -19,16 +23,27 @@ pub(crate) struct Nest {
 #[derive(Debug)]
 struct Expected {
     address: Address,
+    /// The socket that it comes from, once that is known.
+    from: Option<SocketAddr>,
     screened: Arc<Mutex<Option<(QueueId, Screened)>>>,
 }
 
-/// A canary on its way. Dropped, its address is nobody's again.
+/// A canary on its way, the only one. Dropped, its address is nobody's again.
 pub struct Canary {
     transfer: crate::Transfer,
     screened: Arc<Mutex<Option<(QueueId, Screened)>>>,
+    _alone: OwnedMutexGuard<()>,
 }
 
 impl Canary {
+    /// The session from this socket, which its sender has bound already, is the canary's from now on, and no other is: the sender of one that
+    /// was put off says so again before the next try.
+    pub fn comes_from(&self, socket: SocketAddr) {
+        if let Some(expected) = &mut *self.transfer.canary().expected.lock() {
+            expected.from = Some(canonical(socket));
+        }
+    }
+
     /// The id it was screened under, what was found and what was decided; `None`: no message to it came as far as that, or it was
     /// not screened.
     #[must_use]
@@ -54,18 +69,22 @@ impl Drop for Canary {
 }
 
 impl crate::Transfer {
-    /// Waits for a canary to `address`, which is nobody's, until what is returned is dropped: RCPT takes the address from anybody
-    /// on the exchange's listener, the message is screened like every other, and it goes nowhere. One at a time is waited for.
-    #[must_use]
-    pub fn wait_for_canary(&self, address: Address) -> Canary {
+    /// Waits for a canary to `address`, which is nobody's, until what is returned is dropped: RCPT takes the address on the exchange's
+    /// listener from the socket that [`Canary::comes_from`] names, the message is screened like every other, and it goes nowhere. It counts
+    /// neither against what mail without a sender may use nor against what the own address may. One at a time is waited for: this
+    /// returns once no other is.
+    pub async fn wait_for_canary(&self, address: Address) -> Canary {
+        let alone = Arc::clone(&self.canary().alone).lock_owned().await;
         let screened = Arc::default();
         *self.canary().expected.lock() = Some(Expected {
             address,
+            from: None,
             screened: Arc::clone(&screened),
         });
         Canary {
             transfer: self.clone(),
             screened,
+            _alone: alone,
         }
     }
 }
@@ -110,12 +129,19 @@ impl Nest {
         self.sink.lock().as_ref() == Some(address)
     }
 
-    /// Whether one is waited for at `address`.
-    pub(crate) fn is_at(&self, address: &Address) -> bool {
+    /// Whether the session from this socket is that of the one that is waited for.
+    pub(crate) fn is_from(&self, peer: SocketAddr) -> bool {
+        let expected = self.expected.lock();
+        let from = expected.as_ref().and_then(|known| known.from);
+        from == Some(canonical(peer))
+    }
+
+    /// Whether one from this socket is waited for at `address`.
+    pub(crate) fn is_at(&self, address: &Address, peer: SocketAddr) -> bool {
         let expected = self.expected.lock();
         expected
             .as_ref()
-            .is_some_and(|known| known.address == *address)
+            .is_some_and(|known| known.address == *address && known.from == Some(canonical(peer)))
     }
 
     /// One has come, and this was found and decided.
@@ -124,4 +150,9 @@ impl Nest {
             *expected.screened.lock() = screened.cloned();
         }
     }
+}
+
+/// The same socket, however its address is written.
+fn canonical(socket: SocketAddr) -> SocketAddr {
+    SocketAddr::new(socket.ip().to_canonical(), socket.port())
 }

@@ -156,6 +156,12 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     let scanning = &scene.facts.scanning;
+    if scanning.canary_elsewhere {
+        return Ok(Finding::not_adopted(
+            "このサーバは外部からのメールを受け取らないため、検査用のメールを送らない。外部からのメールを検査する交換サーバが、それぞれ送って確かめる",
+            "no mail from outside comes to this server, so it sends no canary: the exchange servers, which scan that mail, send canaries of their own",
+        ));
+    }
     let Some(canary) = &scanning.canary else {
         return Ok(match scanning.canary_daily {
             true => Finding::unknown(
@@ -169,7 +175,15 @@ fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         });
     };
     let age = scene.since(canary.at);
-    let finding = if !canary.caught {
+    let finding = if !canary.told {
+        Finding::unknown(
+            format!(
+                "検査用のメールが検査まで届かず、検知されるか分からない: {}",
+                canary.words
+            ),
+            canary.words.clone(),
+        )
+    } else if !canary.caught {
         Finding::not_met(
             format!("検査用のメールが見逃された: {}", canary.words),
             format!("the canary was not caught: {}", canary.words),

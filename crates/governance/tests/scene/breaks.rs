@@ -467,6 +467,23 @@ pub fn breaks() -> Vec<(&'static str, (Break, State))> {
             ),
         ),
         (
+            "malware-canary",
+            (
+                Told(|facts| {
+                    let canary = facts.scanning.canary.as_mut().unwrap();
+                    (canary.caught, canary.told) = (false, false);
+                }),
+                State::Unknown,
+            ),
+        ),
+        (
+            "malware-canary",
+            (
+                Told(|facts| facts.scanning.canary_elsewhere = true),
+                State::NotAdopted,
+            ),
+        ),
+        (
             "malware-definitions",
             (
                 Told(|facts| {

@@ -75,6 +75,7 @@ pub fn good(site: &Site) -> Facts {
             canary: Some(Canary {
                 at: now,
                 caught: true,
+                told: true,
                 words: "caught".to_owned(),
             }),
             ..Scanning::default()

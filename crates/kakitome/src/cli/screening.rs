@@ -17,7 +17,8 @@ pub(crate) enum ScreeningCommand {
     },
     /// Send a message with the text that scanners are tested with to this server, and tell which scanners caught it
     ///
-    /// It goes the way of mail from outside, through the exchange's listener, to an address that is nobody's. It needs a role
+    /// It goes the way of mail from outside, through the exchange's listener, to an address that is nobody's. One that is put off before a
+    /// scanner saw it is sent again for two minutes. A server that takes no mail from outside sends none, and says so. It needs a role
     /// that may search the trail.
     Canary,
     /// Judge the mail of the last days again by another policy, and show what would have been decided otherwise

@@ -6,6 +6,7 @@ use governance::facts::{Canary, Disk, Facts, Probe, Scanning};
 use malware::Scanners;
 
 use crate::{
+    canary,
     probing::own,
     settings::{Role, Service, Settings},
     site::Site,
@@ -101,9 +102,11 @@ fn scanning(site: &Site, settings: &Settings) -> Scanning {
         puts_off: keys.puts_off(),
         append: keys.append,
         canary_daily: keys.canary().is_some(),
+        canary_elsewhere: canary::elsewhere(settings).is_some(),
         canary: state.canary.as_ref().map(|outcome| Canary {
             at: outcome.at(),
             caught: outcome.is_caught(),
+            told: outcome.is_told(),
             words: outcome.words(),
         }),
     }

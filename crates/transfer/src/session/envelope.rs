@@ -185,6 +185,7 @@ impl Conversation<'_> {
             && sender.is_none()
             && self.listener == Listener::Exchange
             && !self.trusted
+            && !self.is_of_canary()
         {
             let budget = self.transfer.null_senders();
             if !self.without_sender().await {
@@ -359,7 +360,7 @@ impl Conversation<'_> {
     }
 
     async fn place(&self, address: &Address) -> Result<Place, Refusal> {
-        if self.listener == Listener::Exchange && self.transfer.canary().is_at(address) {
+        if self.listener == Listener::Exchange && self.transfer.canary().is_at(address, self.peer) {
             return Ok(Place::Nowhere);
         }
         if self.listener == Listener::Exchange && self.transfer.canary().is_sink(address) {

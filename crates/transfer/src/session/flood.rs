@@ -6,14 +6,15 @@ use screening::Handling;
 use tokio::time::Instant;
 
 use super::Conversation;
-use crate::{flood::What, metrics, restraint};
+use crate::{Listener, flood::What, metrics, restraint};
 
 impl Conversation<'_> {
     /// Turns the client away before it is greeted, if its network is over a budget, after a pause while few wait. `true`: it was.
     pub(super) async fn turned_away(&mut self) -> bool {
         let peer = self.peer.ip();
         let floods = self.transfer.floods();
-        if !self.is_from_outside() || !floods.is_over(peer, Instant::now()) {
+        let is_free = !self.is_from_outside() || self.is_of_canary();
+        if is_free || !floods.is_over(peer, Instant::now()) {
             return false;
         }
         self.flooded(What::Session).await;
@@ -42,6 +43,12 @@ impl Conversation<'_> {
         Err(too_many())
     }
 
+    /// Whether it is the session by which the server sends a canary to itself: it uses up nothing of what others may, and nothing that they
+    /// use up keeps it from being screened.
+    pub(super) fn is_of_canary(&self) -> bool {
+        self.listener == Listener::Exchange && self.transfer.canary().is_from(self.peer)
+    }
+
     /// A transaction without a sender begins: whether that is within its network's budget.
     pub(super) async fn without_sender(&mut self) -> bool {
         let limits = &self.settings.limits;
@@ -55,7 +62,7 @@ impl Conversation<'_> {
 
     /// One more recipient is named: whether open incidents limit the client's network to less.
     pub(super) async fn within_limits(&mut self) -> Result<(), Refusal> {
-        if self.transfer.within_network(self.peer.ip()) {
+        if self.is_of_canary() || self.transfer.within_network(self.peer.ip()) {
             return Ok(());
         }
         self.flooded(What::Limited).await;
