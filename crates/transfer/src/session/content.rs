@@ -67,6 +67,7 @@ impl Conversation<'_> {
     }
 
     pub(super) async fn end_of_data(&mut self, end: EndOfData, answer: EndAnswer) {
+        self.open.held.complete();
         match self.accept_message(end).await {
             Ok(id) => {
                 self.sent_wanted();

@@ -4,18 +4,20 @@
 //! more, and these are counted in a share of their own: who seals never waits for who gathers, so that what is
 //! complete always gets through and gives its room back.
 //!
+//! However many messages grow at once, one of them can always become whole ([`rooms`]): the others wait, for so long as they may, and then
+//! are put off.
+//!
 //! No address has more than a quarter of what there is to gather in, and the first octets of a message have a reserve
 //! that nothing larger can use up: whoever fills the memory, and however slowly it empties, small mail goes on.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+mod rooms;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use rooms::{Asked, Rooms, Sizes};
 
 /// Octets of one unit of account.
 const UNIT: u64 = 1024;
@@ -30,19 +32,13 @@ const PART: u64 = 3;
 const ADDRESS_PART: u32 = 4;
 /// The part of it that is kept for the first octets of messages.
 const RESERVE_PART: u32 = 16;
-/// Addresses that are remembered before those without a session are forgotten.
-const FORGET_AT: usize = 4096;
+/// The part of what a message can come to that there is beside it at the least, for others that grow.
+const BESIDE_PART: u32 = 4;
 
 /// A pool of octets. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    units: Arc<Semaphore>,
-    total: u32,
-    /// For the first octets of messages that find no room elsewhere.
-    reserve: Arc<Semaphore>,
-    /// What each address with a session may have.
-    shares: Arc<Mutex<HashMap<IpAddr, Weak<Semaphore>>>>,
-    share: u32,
+    rooms: Arc<Mutex<Rooms>>,
     sealing: Arc<Semaphore>,
     most_sealing: u32,
 }
@@ -51,19 +47,23 @@ pub(crate) struct Memory {
 #[derive(Debug)]
 pub(crate) struct Held {
     memory: Memory,
-    share: Arc<Semaphore>,
-    /// The most that it can hold.
-    most: u32,
-    room: Room,
+    peer: Option<IpAddr>,
+    /// Its number, once it has asked for something.
+    id: Option<u64>,
+    /// What it is known to hold: it may be more, where whoever waited for that went away.
     units: u32,
 }
 
-/// Where the octets are counted.
-#[derive(Debug, Default)]
-struct Room {
-    share: Option<OwnedSemaphorePermit>,
-    common: Option<OwnedSemaphorePermit>,
-    reserve: Option<OwnedSemaphorePermit>,
+/// A place among those who wait, until it is dropped.
+struct Place<'r> {
+    rooms: &'r Mutex<Rooms>,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.rooms.lock().leave(self.number);
+    }
 }
 
 /// The pool stayed exhausted for as long as a session may wait.
@@ -77,19 +77,20 @@ impl Memory {
         let gathering = octets.saturating_sub(sealing).max(largest);
         let gathering = units(gathering).saturating_add(FIRST * 2);
         let reserve = gathering.div_euclid(RESERVE_PART).max(FIRST);
-        let total = gathering
-            .saturating_sub(reserve)
-            .max(units(largest).saturating_add(FIRST));
-        let share = total
-            .div_euclid(ADDRESS_PART)
-            .max(units(largest).saturating_add(FIRST));
+        let claim = units(largest).saturating_add(FIRST);
+        // Who has begun and stays small must not keep the largest out.
+        let least = claim.saturating_add(claim.div_euclid(BESIDE_PART));
+        let common = gathering.saturating_sub(reserve).max(least);
         let most_sealing = units(sealing).saturating_add(FIRST * 2);
+        let sizes = Sizes {
+            claim,
+            first: FIRST,
+            common,
+            reserve,
+            share: common.div_euclid(ADDRESS_PART).max(least),
+        };
         Self {
-            units: Arc::new(Semaphore::new(permits(total))),
-            total,
-            reserve: Arc::new(Semaphore::new(permits(reserve))),
-            shares: Arc::default(),
-            share,
+            rooms: Arc::new(Mutex::new(Rooms::new(sizes))),
             sealing: Arc::new(Semaphore::new(permits(most_sealing))),
             most_sealing,
         }
@@ -115,45 +116,36 @@ impl Memory {
     /// Room of nothing yet, for messages from this address (for IPv6: its /64); without one, nothing but the whole
     /// pool bounds it.
     pub(crate) fn hold(&self, peer: Option<IpAddr>) -> Held {
-        let (share, most) = match peer {
-            Some(peer) => (self.share_of(wire::network_of(peer)), self.share),
-            None => (Arc::new(Semaphore::new(permits(self.total))), self.total),
-        };
         Held {
             memory: self.clone(),
-            share,
-            most,
-            room: Room::default(),
+            peer: peer.map(wire::network_of),
+            id: None,
             units: 0,
         }
-    }
-
-    fn share_of(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut shares = self.shares.lock();
-        if let Some(share) = shares.get(&address).and_then(Weak::upgrade) {
-            return share;
-        }
-        if shares.len() >= FORGET_AT {
-            shares.retain(|_, share| share.strong_count() > 0);
-        }
-        let share = Arc::new(Semaphore::new(permits(self.share)));
-        shares.insert(address, Arc::downgrade(&share));
-        share
     }
 }
 
 impl Held {
     /// Gives everything back.
     pub(crate) fn release(&mut self) {
-        self.room = Room::default();
         self.units = 0;
+        if let Some(id) = self.id.take() {
+            self.memory.rooms.lock().release(id);
+        }
+    }
+
+    /// The message is whole: it asks for no more, and what it holds will be there for others.
+    pub(crate) fn complete(&self) {
+        if let Some(id) = self.id {
+            self.memory.rooms.lock().complete(id);
+        }
     }
 
     /// Makes sure that `octets` are held, waiting up to `patience` while others hold them. Room grows by
     /// doubling, so that what a session holds is bounded by what its client really sent, whatever it declared.
     ///
     /// # Errors
-    /// [`Exhausted`] after `patience`: sessions that all wait for more must not wait for ever.
+    /// [`Exhausted`] after `patience`: while the largest becomes whole, the others wait so long at most.
     pub(crate) async fn grow_to(
         &mut self,
         octets: u64,
@@ -163,55 +155,32 @@ impl Held {
         if needed <= self.units {
             return Ok(());
         }
-        let target = needed
-            .max(self.units.saturating_mul(2))
-            .max(FIRST)
-            .min(self.most.max(needed));
-        match tokio::time::timeout(patience, self.wait_for(target)).await {
-            Ok(Some(())) => {
-                self.units = target;
-                Ok(())
+        let rooms = &self.memory.rooms;
+        let (id, asked) = {
+            let mut rooms = rooms.lock();
+            let id = *self.id.get_or_insert_with(|| rooms.enter(self.peer));
+            (id, rooms.ask(id, needed))
+        };
+        self.units = match asked {
+            Asked::Has(units) => units,
+            Asked::Waits(number, told) => {
+                let place = Place { rooms, number };
+                // What is held then tells whether it came in time.
+                let _heard = tokio::time::timeout(patience, told).await;
+                drop(place);
+                rooms.lock().held(id)
             }
-            Ok(None) | Err(_) => Err(Exhausted),
+        };
+        match needed <= self.units {
+            true => Ok(()),
+            false => Err(Exhausted),
         }
-    }
-
-    /// The address's own share first: who waits for that stands in nobody's way. `None` when the pool is closed,
-    /// which never is.
-    async fn wait_for(&mut self, target: u32) -> Option<()> {
-        let more = target.saturating_sub(self.units);
-        let share = Arc::clone(&self.share)
-            .acquire_many_owned(more)
-            .await
-            .ok()?;
-        if self.units == 0 && target <= FIRST {
-            let common = Arc::clone(&self.memory.units).try_acquire_many_owned(target);
-            if let Ok(permit) = common {
-                self.room.common = Some(permit);
-            } else {
-                let reserve = Arc::clone(&self.memory.reserve);
-                self.room.reserve = Some(reserve.acquire_many_owned(target).await.ok()?);
-            }
-        } else {
-            // What grows gives the reserve back to those that are small.
-            let of_common = match &self.room.reserve {
-                Some(_) => target,
-                None => more,
-            };
-            let common = Arc::clone(&self.memory.units);
-            let permit = common.acquire_many_owned(of_common).await.ok()?;
-            merge(&mut self.room.common, permit);
-            self.room.reserve = None;
-        }
-        merge(&mut self.room.share, share);
-        Some(())
     }
 }
 
-fn merge(place: &mut Option<OwnedSemaphorePermit>, permit: OwnedSemaphorePermit) {
-    match place {
-        Some(held) => held.merge(permit),
-        None => *place = Some(permit),
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -303,30 +272,28 @@ mod tests {
         let second = Duration::from_secs(1);
         let memory = Memory::new(48 << 20, 1 << 20);
         let mut large = memory.hold(None);
-        large
-            .grow_to(u64::from(memory.total) * UNIT, second)
-            .await
-            .unwrap();
+        let (all, reserve) = memory.rooms.lock().left();
+        large.grow_to(u64::from(all) * UNIT, second).await.unwrap();
         let mut small = memory.hold(ONE);
         small.grow_to(60_000, Duration::ZERO).await.unwrap();
         assert_eq!(small.grow_to(70_000, second).await, Err(Exhausted));
         // What grows leaves the reserve.
-        let before = memory.reserve.available_permits();
+        assert_eq!(memory.rooms.lock().left(), (0, reserve - FIRST));
         drop(large);
         small.grow_to(70_000, second).await.unwrap();
-        assert_eq!(memory.reserve.available_permits(), before + 64);
+        assert_eq!(memory.rooms.lock().left().1, reserve);
         drop(small);
-        let total = usize::try_from(memory.total).unwrap();
-        assert_eq!(memory.units.available_permits(), total);
+        assert_eq!(memory.rooms.lock().left(), (all, reserve));
     }
 
     #[tokio::test(start_paused = true)]
     async fn shares_of_those_who_left_are_forgotten() {
         let memory = Memory::new(48 << 20, 1 << 20);
-        for n in 0..=u32::try_from(FORGET_AT).unwrap() {
-            drop(memory.hold(Some(std::net::Ipv4Addr::from_bits(n).into())));
+        for n in 0..5000 {
+            let mut one = memory.hold(Some(std::net::Ipv4Addr::from_bits(n).into()));
+            one.grow_to(1, Duration::ZERO).await.unwrap();
         }
-        assert_eq!(memory.shares.lock().len(), 1);
+        assert_eq!(memory.rooms.lock().addresses(), 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -343,5 +310,83 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(first);
         assert_eq!(waiting.await.unwrap(), Ok(()));
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const SENDERS: u8 = 100;
+
+    /// A message of a megabyte, in pieces as its client sends it, again as long as it is put off.
+    async fn bring(memory: Memory, peer: Option<IpAddr>) {
+        const PIECE: u64 = 1 << 14;
+        'again: loop {
+            let mut held = memory.hold(peer);
+            for pieces in 1..=64 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                if held.grow_to(pieces * PIECE, PATIENCE).await.is_err() {
+                    drop(held);
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue 'again;
+                }
+            }
+            held.complete();
+            // It is looked into, and written.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            return;
+        }
+    }
+
+    /// How long it takes until all have come, in a memory that has room for five.
+    async fn until_all_came(peer: impl Fn(u8) -> Option<IpAddr>) -> Duration {
+        let memory = Memory::new(8 << 20, 1 << 20);
+        let before = memory.rooms.lock().left();
+        let began = tokio::time::Instant::now();
+        let mut bringing = tokio::task::JoinSet::new();
+        for n in 0..SENDERS {
+            bringing.spawn(bring(memory.clone(), peer(n)));
+        }
+        bringing.join_all().await;
+        assert_eq!(memory.rooms.lock().left(), before);
+        began.elapsed()
+    }
+
+    /// If each got a part and waited for more, all would be put off together, again and again.
+    #[tokio::test(start_paused = true)]
+    async fn of_many_that_grow_at_once_one_after_another_becomes_whole() {
+        let apart = |n| Some(IpAddr::from([192, 0, 2, n]));
+        let took = until_all_came(apart).await;
+        assert!(took < Duration::from_secs(60), "{took:?}");
+    }
+
+    /// In the share of one address it is the same.
+    #[tokio::test(start_paused = true)]
+    async fn of_many_of_one_address_one_after_another_becomes_whole() {
+        let took = until_all_came(|_| ONE).await;
+        assert!(took < Duration::from_secs(60), "{took:?}");
+    }
+
+    /// Who begins and sends no more keeps nobody else from becoming whole.
+    #[tokio::test(start_paused = true)]
+    async fn who_stops_in_the_middle_stops_nobody_else() {
+        let memory = Memory::new(0, 1 << 20);
+        let mut slow = memory.hold(OTHER);
+        slow.grow_to(100_000, Duration::ZERO).await.unwrap();
+        for n in 10..20 {
+            bring(memory.clone(), Some(IpAddr::from([192, 0, 2, n]))).await;
+        }
+        slow.grow_to(1 << 20, Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_no_more_leaves_no_place_behind() {
+        let memory = Memory::new(0, 1 << 20);
+        let mut first = memory.hold(ONE);
+        first.grow_to(1 << 20, Duration::ZERO).await.unwrap();
+        let mut second = memory.hold(OTHER);
+        assert_eq!(second.grow_to(1 << 20, PATIENCE).await, Err(Exhausted));
+        let before = memory.rooms.lock().left();
+        drop(first);
+        // Nobody takes what is there for whoever went away.
+        assert_eq!(memory.rooms.lock().left().0, before.0 + 1024);
+        second.grow_to(1 << 20, Duration::ZERO).await.unwrap();
     }
 }
