@@ -241,7 +241,19 @@ fn archives_arrays_and_lines_are_the_same_records() {
     assert_eq!(read(Format::Osv, archive).unwrap().1, one);
     assert_eq!(read(Format::Osv, format!("[{RUSTSEC}]")).unwrap().1, one);
     let lines = format!("{}\n{}\n", RUSTSEC.trim(), DEBIAN.trim());
-    assert_eq!(read(Format::Osv, lines).unwrap().0.records, 2);
+    assert_eq!(read(Format::Osv, &lines).unwrap().0.records, 2);
+    // One that is bad is passed over and told of, wherever it stands.
+    for (bad, why) in [("{\"id\":\"x\"}", "missing field"), ("{\"id\"", "no JSON")] {
+        for (feed, place) in [
+            (format!("{bad}\n{lines}"), "line 1"),
+            (format!("\n{lines}{bad}"), "line 4"),
+        ] {
+            let (reading, _) = read(Format::Osv, feed).unwrap();
+            assert_eq!((reading.records, reading.skipped), (2, 1));
+            assert_eq!(reading.told[0].place, place);
+            assert!(reading.told[0].why.contains(why), "{:?}", reading.told);
+        }
+    }
 }
 
 #[test]
@@ -250,6 +262,8 @@ fn what_is_no_feed_is_refused_whole() {
     for (format, octets, words) in [
         (Format::Osv, &b""[..], "no record"),
         (Format::Osv, b"<html>no</html>", "no JSON"),
+        (Format::Osv, b"<html>\n<p>\nno\n{}\n", "no JSON"),
+        (Format::Osv, b"{\n \"id\": \"x\",\n", "no JSON"),
         (Format::Osv, b"[]", "no record"),
         (Format::Osv, b"PK\x03\x04 and nothing", "archive is damaged"),
         (Format::Osv, b"{\"id\":\"x\"}", "1 of its 1 records"),

@@ -1,9 +1,9 @@
 //! What waits for somebody and has a term: a volume for its medium, a case for its report, an order for whoever carries it out.
 //!
 //! The checks turn red when such a term is over. Long before that whoever owes it has a task with a day, so that they are reminded and
-//! those above them told: a volume at once, all else when half of its term has passed. What began on one day is one task. There is
-//! nothing to be answered: the server closes the task when nothing that it is about waits any more. What is seen to wait after that has
-//! another task at once, and its whole term from then: it may have waited for long, as a case whose exception has ended.
+//! those above them told: a volume at once, as a case whose exception has ended, all else when half of its term has passed. What began on one
+//! day is one task. There is nothing to be answered: the server closes the task when nothing that it is about waits any more. What is seen to
+//! wait after that has another task at once, and its whole term from then: it may have waited for long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,7 +84,7 @@ pub(crate) fn waiting(
             continue;
         };
         let term = SignedDuration::from_hours(first.days.saturating_mul(24));
-        let after = match first.at_once {
+        let after = match group.iter().any(|one| one.at_once) {
             true => SignedDuration::ZERO,
             false => term / 2,
         };
@@ -196,6 +196,9 @@ fn cases(snapshot: &mut Snapshot<'_>, facts: &Facts, now: Timestamp) -> Result<V
             &standing.unshared,
         ),
     ];
+    // What was let be is red as soon as its exception has ended.
+    let lapsed = standing.lapsed.iter().map(|(number, _)| *number);
+    let lapsed: BTreeSet<i64> = lapsed.collect();
     let mut found = Vec::new();
     for (workflow, what, days, cases) in parts {
         found.extend(cases.iter().map(|(number, since)| Matter {
@@ -204,7 +207,7 @@ fn cases(snapshot: &mut Snapshot<'_>, facts: &Facts, now: Timestamp) -> Result<V
             role: None,
             since: *since,
             days,
-            at_once: false,
+            at_once: workflow != "vulnerability-sharing" && lapsed.contains(number),
             name: number.to_string(),
         }));
     }

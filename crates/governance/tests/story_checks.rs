@@ -219,6 +219,15 @@ async fn a_feed_that_fails_is_red_after_a_day() {
         let finding = &seen["vulnerability-feeds"].finding;
         assert_eq!(finding.state, expected, "{good_at} {finding:?}");
     }
+    // Of one that was read it is told if not all of it could be.
+    let feed =
+        format!("UPDATE vuln_feed SET good_at = {now}, failed = '', records = 9, skipped = 2");
+    around(&site, &feed).await;
+    let seen = look(&site, &rules(), &good(&site)).await;
+    let finding = &seen["vulnerability-feeds"].finding;
+    assert_eq!(finding.state, State::Met);
+    assert!(finding.why.en.contains("rustsec (2)"), "{finding:?}");
+    assert_eq!(finding.facts["unread_records"][0], "rustsec (2)");
 }
 
 /// What an officer let be is told of, and what is exploited meanwhile is not said to be well.

@@ -50,12 +50,16 @@ fn origin(name: &str, format: Format) -> Origin {
 }
 
 async fn try_take(site: &Site, format: Format, text: &str) -> Result<Imported, String> {
+    take_as(site, format.as_str(), format, text).await
+}
+
+async fn take_as(site: &Site, name: &str, format: Format, text: &str) -> Result<Imported, String> {
     let mut heard = Gatherer::new(&site.store).await.unwrap();
     let mut from = Cursor::new(text.as_bytes());
     let reading = feed::read(format, &mut from, &Limits::default(), &mut |entry| {
         heard.hear(entry);
     });
-    let origin = origin(format.as_str(), format);
+    let origin = origin(name, format);
     let taken = import::take(&site.store, origin, reading.unwrap(), heard);
     taken.await.unwrap()
 }
@@ -235,6 +239,29 @@ async fn what_is_exploited_later_is_asked_about_from_then_on() {
     site.days(800);
     take(&site, Format::Kev, &kev(&[(FIRST, "2026-08-01")])).await;
     assert_eq!(standing(&site).await.unshared, unshared);
+}
+
+/// What a catalogue said of a vulnerability stays while the entry cannot be read, and goes when the catalogue is whole without it.
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_does_not_make_it_harmless() {
+    let site = open().await;
+    take(&site, Format::Jvn, &jvn(&[FIRST], OLD, &[POSTFIX])).await;
+    let whole = kev(&[(SECOND, "2026-09-02"), (FIRST, "2026-08-01")]);
+    take(&site, Format::Kev, &whole).await;
+    assert_eq!(standing(&site).await.exploited.len(), 1);
+    let bad = whole.replace(FIRST, "CVE 2026 10001");
+    let done = take(&site, Format::Kev, &bad).await;
+    assert_eq!((done.records, done.skipped), (1, 1));
+    assert!(done.told[0].contains("no CVE number"), "{:?}", done.told);
+    assert_eq!(standing(&site).await.exploited.len(), 1);
+    // Nor does a sample that is carried in beside the catalogue.
+    take(&site, Format::Kev, &whole).await;
+    let sample = kev(&[(SECOND, "2026-09-02")]);
+    let done = take_as(&site, "by-hand", Format::Kev, &sample).await;
+    assert_eq!(done.unwrap().records, 1);
+    assert_eq!(standing(&site).await.exploited.len(), 1);
+    take(&site, Format::Kev, &sample).await;
+    assert!(standing(&site).await.exploited.is_empty());
 }
 
 /// A feed of which nothing could be taken was not read.

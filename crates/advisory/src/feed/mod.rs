@@ -378,26 +378,30 @@ impl Hearing<'_> {
 
     /// One record, an array of them, or one a line.
     fn records(&mut self, octets: &[u8]) -> Result<(), FeedError> {
-        if let Ok(value) = serde_json::from_slice::<Value>(octets) {
-            let list = match value {
-                Value::Array(list) => list,
-                one => vec![one],
-            };
-            for (number, value) in (1_u64..).zip(list) {
-                let found = self.parse(value);
-                self.record(|| format!("record {number}"), found)?;
+        let why = match serde_json::from_slice::<Value>(octets) {
+            Ok(value) => {
+                let list = match value {
+                    Value::Array(list) => list,
+                    one => vec![one],
+                };
+                for (number, value) in (1_u64..).zip(list) {
+                    let found = self.parse(value);
+                    self.record(|| format!("record {number}"), found)?;
+                }
+                return Ok(());
             }
-            return Ok(());
+            Err(error) => error.to_string(),
+        };
+        let lines = (1_u64..).zip(octets.split(|octet| *octet == b'\n'));
+        let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
+        let is_json = |line: &[u8]| serde_json::from_slice::<Value>(line).is_ok();
+        // One bad record, be it the first, is no reason to lose the others. With two at its head it is something else.
+        let mut head = lines.clone().take(2).peekable();
+        if head.peek().is_some() && !head.any(|(_, line)| is_json(line)) {
+            return Err(FeedError::Json(why));
         }
-        let lines = octets.split(|octet| *octet == b'\n');
-        for (number, line) in (1_u64..).zip(lines) {
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
+        for (number, line) in lines {
             let found = self.json(line);
-            if let (1, Err(why)) = (number, &found) {
-                return Err(FeedError::Json(why.clone()));
-            }
             self.record(|| format!("line {number}"), found)?;
         }
         Ok(())

@@ -317,6 +317,11 @@ fn feeds(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
         Some(format!("{} ({trouble})", feed.name))
     });
     let troubled: Vec<String> = troubled.collect();
+    // What they said is not known, and the others are.
+    let lacking = standing.feeds.iter().filter(|feed| feed.skipped > 0);
+    let lacking: Vec<String> = lacking
+        .map(|feed| format!("{} ({})", feed.name, feed.skipped))
+        .collect();
     let (every, most_age) = (scene.facts.feeds.every, scene.facts.feeds.most_age);
     Ok(if standing.feeds.is_empty() {
         Finding::not_met(
@@ -334,6 +339,15 @@ fn feeds(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
             format!("取り込めていない情報源がある: {}", troubled.join("、")),
             format!("feeds were not read: {}", troubled.join(", ")),
         )
+    } else if !lacking.is_empty() {
+        let (count, lacking_ja) = (standing.feeds.len(), lacking.join("、"));
+        Finding::met(
+            format!("{count} の情報源がすべて期限内に取り込まれているが、読めない記録があった: {lacking_ja}"),
+            format!(
+                "all {count} feeds were read in time, but for records that cannot be read (`vuln feeds`): {}",
+                lacking.join(", ")
+            ),
+        )
     } else {
         Finding::met(
             format!(
@@ -346,5 +360,6 @@ fn feeds(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     .fact(
         "feeds",
         texts(standing.feeds.iter().map(|feed| feed.name.clone())),
-    ))
+    )
+    .fact("unread_records", texts(lacking)))
 }

@@ -283,32 +283,34 @@ impl Whole {
         serde_json::from_value(taken.facts.clone()).ok()
     }
 
+    /// When the last exception ends or has ended.
+    fn exception_ends(&self) -> Option<Timestamp> {
+        let taken = self.last(Step::Excepted)?;
+        taken.facts.get("until")?.as_str()?.parse().ok()
+    }
+
     pub(super) fn excepted_until(&self) -> Option<Timestamp> {
-        let until = self
-            .last(Step::Excepted)?
-            .facts
-            .get("until")?
-            .as_str()?
-            .parse()
-            .ok()?;
-        (until > self.now).then_some(until)
+        self.exception_ends().filter(|until| *until > self.now)
     }
 
     /// When the exception ended, if nothing was decided since.
     pub(super) fn lapsed_at(&self) -> Option<Timestamp> {
-        let course = self.course();
-        let place = course
-            .iter()
-            .rposition(|taken| taken.step == Step::Excepted)?;
-        let goes_on = course.iter().skip(place).any(|taken| taken.step.moves());
-        let until = course
-            .get(place)?
-            .facts
-            .get("until")?
-            .as_str()?
-            .parse()
-            .ok()?;
-        (until <= self.now && !goes_on).then_some(until)
+        let course = self.course().iter().rev();
+        let mut last = course.filter(|taken| taken.step != Step::Shared);
+        let is_last = last
+            .next()
+            .is_some_and(|taken| taken.step == Step::Excepted);
+        let ended = self.exception_ends().filter(|until| *until <= self.now);
+        ended.filter(|_| is_last)
+    }
+
+    /// Since when it waits for its next step: since the last one, or since an exception ended, for until then nobody owed it.
+    pub(super) fn waits_since(&self) -> Timestamp {
+        let mut steps = self.steps.iter().rev();
+        let moved = steps.find(|taken| taken.step.moves());
+        let moved = moved.map_or(self.case.opened_at, |taken| taken.at);
+        let ended = self.exception_ends().filter(|until| *until <= self.now);
+        ended.map_or(moved, |ended| ended.max(moved))
     }
 
     pub(super) fn title(&self) -> &str {

@@ -247,7 +247,13 @@ fn commit(
         events.extend(advise(tx, advisory, &items, &mut names, &mut done)?);
     }
     if origin.format == Format::Kev {
-        let fresh = table::set_exploited(tx, &heard.taken.exploited)?;
+        // An entry that cannot be read any more, or that a sample has not, does not make its vulnerability harmless.
+        let is_sample = table::feeds(tx)?.iter().any(|feed| {
+            let is_other = feed.name != origin.name && feed.format == Format::Kev.as_str();
+            is_other && feed.records > reading.records
+        });
+        let is_whole = reading.skipped == 0 && !is_sample;
+        let fresh = table::set_exploited(tx, &heard.taken.exploited, is_whole)?;
         for cve in fresh {
             for number in names.cases(&cve) {
                 done.touched = done.touched.saturating_add(1);

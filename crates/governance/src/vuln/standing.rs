@@ -24,6 +24,8 @@ pub struct FeedStanding {
     pub failed: bool,
     /// When it was read last.
     pub good_at: Option<Timestamp>,
+    /// Records that could not be read then, and were passed over.
+    pub skipped: u64,
     /// Why it is red; `None`: it is not.
     pub trouble: Option<String>,
 }
@@ -39,7 +41,8 @@ pub struct Standing {
     pub software: u64,
     /// Feeds that the settings name (4.3(2)).
     pub feeds: Vec<FeedStanding>,
-    /// Open cases that nobody reported to the officer yet, without those that are excepted: number and since when (4.3(3)).
+    /// Open cases that nobody reported to the officer yet, without those that are excepted: number and since when (4.3(3)). Here as in the
+    /// two lists below, what was excepted waits since the exception ended.
     pub unreported: Vec<(i64, Timestamp)>,
     /// Cases that wait for the officer: a plan, its approval, the order, or the end (8.3(4), 8.3(5)).
     pub undecided: Vec<(i64, Timestamp)>,
@@ -134,6 +137,7 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
             tried_at: feed.map(|feed| feed.tried_at),
             failed: feed.is_some_and(|feed| !feed.failed.is_empty()),
             good_at,
+            skipped: feed.map_or(0, |feed| feed.skipped),
             trouble,
         });
     }
@@ -169,8 +173,7 @@ pub fn standing(sql: &mut dyn Sql, feeds: &Feeds, now: Timestamp) -> Result<Stan
         if whole.exploited.is_some() {
             standing.exploited.push(case.number);
         }
-        let since = whole.steps.iter().rev().find(|taken| taken.step.moves());
-        let one = (case.number, since.map_or(case.opened_at, |taken| taken.at));
+        let one = (case.number, whole.waits_since());
         match whole.state() {
             None => standing.unreported.push(one),
             Some(Step::Reported | Step::Planned | Step::Approved | Step::Verified) => {

@@ -197,18 +197,23 @@ pub(super) fn feed_failed(
     Ok(())
 }
 
-/// Puts the catalogue in the place of the one there was. Returns the CVE numbers that are new in it.
+/// Puts the catalogue in the place of the one there was, or beside it if it is not whole: what it lacks may be known already. Returns the
+/// CVE numbers that are new in it.
 pub(super) fn set_exploited(
     tx: &mut Tx<'_>,
     catalogue: &[Exploited],
+    is_whole: bool,
 ) -> Result<Vec<String>, Error> {
     let known = sql::rows(tx, "SELECT cve FROM vuln_exploited", &[], |row| row.text(0))?;
     let known: std::collections::BTreeSet<String> = known.into_iter().collect();
-    tx.execute("DELETE FROM vuln_exploited", &[])?;
+    if is_whole {
+        tx.execute("DELETE FROM vuln_exploited", &[])?;
+    }
     let mut fresh = Vec::new();
     for one in catalogue {
         tx.execute(
-            "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (cve) DO NOTHING",
+            "INSERT INTO vuln_exploited (cve, added, name, ransomware) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (cve) DO UPDATE SET \
+             added = excluded.added, name = excluded.name, ransomware = excluded.ransomware",
             params![&one.cve, &one.added, &one.name, one.ransomware],
         )?;
         if !known.contains(&one.cve) {

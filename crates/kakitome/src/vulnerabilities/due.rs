@@ -51,6 +51,7 @@ mod tests {
             tried_at: Some(at(when)),
             failed,
             good_at: None,
+            skipped: 0,
             trouble: None,
         };
         let known = [

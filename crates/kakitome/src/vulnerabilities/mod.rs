@@ -120,6 +120,14 @@ pub(crate) async fn daily(
 }
 
 fn told(imported: &Imported) {
+    if let Some(first) = imported.told.first() {
+        tracing::warn!(
+            feed = imported.feed,
+            skipped = imported.skipped,
+            first,
+            "records of a feed of vulnerabilities cannot be read; what was known of them stays"
+        );
+    }
     tracing::info!(
         feed = imported.feed,
         records = imported.records,
