@@ -37,7 +37,7 @@ const DAY: Period = Period {
     unit: PeriodUnit::Day,
 };
 
-/// The fact of a task that says how many spans before were met by nobody, if any was.
+/// The fact of a task that says in how many spans before nobody ran who could have met them, if there was any.
 pub(crate) const MISSED: &str = "missed";
 /// The fact that says when a task would have been due, had it been opened as its span began.
 pub(crate) const REGULAR: &str = "regular_due";
@@ -194,7 +194,8 @@ struct Due {
     /// The span that has begun.
     span: Span,
     missed: u16,
-    /// The span that it is about, with what was prepared; `None`: it only begins to come round, or earlier tasks cover the span.
+    /// What it is about, with what was prepared: the span before, and all before that which no task covers. `None`: it only begins to come
+    /// round, or earlier tasks cover it all.
     about: Option<(Span, Map<String, Value>)>,
 }
 
@@ -213,7 +214,12 @@ impl Plan {
         });
         let changed = changed.map(|(name, standing)| (name.clone(), standing.finding.clone()));
         let changed = changed.collect();
-        let day = comes_round(snapshot, rules, DAILY, DAY, now)?;
+        let missed = |round: Option<(Span, Option<String>)>, period| {
+            let (span, last) = round?;
+            let missed = last.map(|last| rules.calendar.missed(period, &last, &span));
+            Some((span, missed.unwrap_or_default()))
+        };
+        let day = missed(comes_round(snapshot, rules, DAILY, DAY, now)?, DAY);
         let mut due = Vec::new();
         for workflow in rules.workflows.iter().filter(|one| !one.on_demand) {
             let Some(period) = rules
@@ -223,12 +229,15 @@ impl Plan {
                 continue;
             };
             let round = comes_round(snapshot, rules, &workflow.name, period, now)?;
-            let Some((span, missed)) = round else {
+            let Some((span, last)) = round else {
                 continue;
             };
-            let about = match rules.calendar.before(period, &span) {
-                Some(about) if missed.is_some() => uncovered(snapshot, rules, workflow, &about)?,
-                _ => None,
+            let (about, missed) = match (rules.calendar.before(period, &span), last) {
+                (Some(about), Some(last)) => (
+                    uncovered(snapshot, rules, workflow, &about)?,
+                    unattended(snapshot, rules, period, (&last, &span))?,
+                ),
+                _ => (None, 0),
             };
             let about = match about {
                 Some(about) => {
@@ -248,7 +257,7 @@ impl Plan {
             due.push(Due {
                 workflow: workflow.clone(),
                 span,
-                missed: missed.unwrap_or_default(),
+                missed,
                 about,
             });
         }
@@ -264,21 +273,16 @@ impl Plan {
                 calls.push(call);
             }
         }
-        let measure = comes_round(
-            snapshot,
-            rules,
-            capacity::ITEM,
-            capacity::period(rules),
-            now,
-        )?;
+        let measured = capacity::period(rules);
+        let measure = comes_round(snapshot, rules, capacity::ITEM, measured, now)?;
         Ok(Self {
             now,
             calls,
             settled,
-            measure: measure.map(|(span, missed)| (span, missed.unwrap_or_default())),
+            measure: missed(measure, measured),
             facts: facts.clone(),
             changed,
-            day: day.map(|(span, missed)| (span, missed.unwrap_or_default(), seen.clone())),
+            day: day.map(|(span, missed)| (span, missed, seen.clone())),
             due,
         })
     }
@@ -348,37 +352,56 @@ fn entry(name: String, finding: Finding, since: Timestamp, told_at: Timestamp) -
     }
 }
 
-/// The span that has begun and that nobody met yet; how many were missed before it, or `None` if the item begins only now to come round.
+/// The span that has begun and that nobody met yet, and the name of the last one that was met: `None` if the item begins only now to come
+/// round.
 fn comes_round(
     snapshot: &mut Snapshot<'_>,
     rules: &Rules,
     item: &str,
     period: Period,
     now: Timestamp,
-) -> Result<Option<(Span, Option<u16>)>, Error> {
+) -> Result<Option<(Span, Option<String>)>, Error> {
     let Some(span) = rules.calendar.span(period, now) else {
         return Ok(None);
     };
     let last = occasion::last(snapshot, item)?;
-    Ok(match last {
-        None => Some((span, None)),
-        // The clock may have been put back, or the period made longer: what was met is not met again.
-        Some(last) if last >= span.name => None,
-        Some(last) => {
-            let missed = rules.calendar.missed(period, &last, &span);
-            Some((span, Some(missed)))
-        }
-    })
+    // The clock may have been put back, or the period made longer: what was met is not met again.
+    let is_met = last.as_ref().is_some_and(|last| *last >= span.name);
+    Ok((!is_met).then_some((span, last)))
 }
 
-/// What of `about` no task of the workflow covers: all of it, unless spans were shorter, or began otherwise, when the last was opened.
+/// In how many spans between the one called `last` and `span` nobody ran: who did would have met them. When the period was made shorter,
+/// or a clause adopted anew, spans lie between that were none then.
+fn unattended(
+    snapshot: &mut Snapshot<'_>,
+    rules: &Rules,
+    period: Period,
+    (last, span): (&str, &Span),
+) -> Result<u16, Error> {
+    let mut count = 0_u16;
+    for between in rules.calendar.between(period, last, span) {
+        let day = |at: Timestamp| rules.calendar.date(at).to_string();
+        let (from, end) = (day(between.start), day(between.end));
+        if !occasion::any(snapshot, DAILY, &from, &end)? {
+            count = count.saturating_add(1);
+        }
+    }
+    Ok(count)
+}
+
+/// What until the end of `about` no task of the workflow covers. Spans may have been longer or shorter when the last was opened, or nobody
+/// ran in those between: no day is left out.
 fn uncovered(
     snapshot: &mut Snapshot<'_>,
     rules: &Rules,
     workflow: &Workflow,
     about: &Span,
 ) -> Result<Option<Span>, Error> {
-    let covered = tasks::covered(snapshot, &workflow.name, about.start, about.end)?;
+    let covered = match tasks::covered(snapshot, &workflow.name, about.end)? {
+        Some(covered) => covered,
+        None => occasion::began(snapshot, &workflow.name)?
+            .map_or(about.start, |began| began.min(about.start)),
+    };
     Ok(rules.calendar.rest(about, covered))
 }
 

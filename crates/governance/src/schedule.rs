@@ -79,11 +79,11 @@ impl Calendar {
         self.of(period, back.ok()?)
     }
 
-    /// What of `span` begins at `covered`, called by its own first month, or its first day where it begins within a month.
-    /// `None`: nothing of it is left.
+    /// What lies between `covered` and the end of `span`, be it less than the span or more, called by its own first month, or its first day
+    /// where it begins within a month. `None`: nothing does.
     #[must_use]
     pub fn rest(&self, span: &Span, covered: Timestamp) -> Option<Span> {
-        if covered <= span.start {
+        if covered == span.start {
             return Some(span.clone());
         }
         let first = self.date(covered);
@@ -98,19 +98,20 @@ impl Calendar {
         })
     }
 
+    /// The spans that lie between the one called `last` and `span`, the latest first; at most 1,000.
+    pub fn between(&self, period: Period, last: &str, span: &Span) -> impl Iterator<Item = Span> {
+        let earlier = move |at: &Span| self.before(period, at);
+        let spans = std::iter::successors(earlier(span), earlier);
+        spans
+            .take_while(move |span| span.name.as_str() > last)
+            .take(1000)
+    }
+
     /// How many spans lie between the one called `last` and `span`; at most 1,000 are counted.
     #[must_use]
     pub fn missed(&self, period: Period, last: &str, span: &Span) -> u16 {
-        let mut count = 0_u16;
-        let mut at = span.clone();
-        while count < 1000 {
-            match self.before(period, &at) {
-                Some(earlier) if earlier.name.as_str() > last => at = earlier,
-                _ => break,
-            }
-            count = count.saturating_add(1);
-        }
-        count
+        let count = self.between(period, last, span).count();
+        u16::try_from(count).unwrap_or(u16::MAX)
     }
 
     /// The end of the day that lies so many days after `at`, or of the first one after it on which people work.
@@ -263,7 +264,10 @@ mod tests {
         let half = calendar.span(half, "2026-08-10T00:00:00Z".parse().unwrap());
         let half = half.unwrap();
         let rest = |covered: &str| calendar.rest(&half, covered.parse().unwrap());
-        assert_eq!(rest("2026-02-01T00:00:00Z").unwrap(), half);
+        assert_eq!(rest("2026-03-31T15:00:00Z").unwrap(), half);
+        // More than the span: the first of January.
+        let longer = rest("2025-12-31T15:00:00Z").unwrap();
+        assert_eq!((longer.name.as_str(), longer.end), ("2026-01", half.end));
         // The first of July, in Tokyo.
         let quarter = rest("2026-06-30T15:00:00Z").unwrap();
         assert_eq!(quarter.name, "2026-07");

@@ -65,7 +65,7 @@ pub struct TaskView {
     pub due_at: Timestamp,
     /// When it would have been due, if it was opened too late for that: the server was down.
     pub regular_due: Option<Timestamp>,
-    /// How often it was missed before, for the same reason.
+    /// How often it did not come round before, for the same reason: it is about those times, too.
     pub missed: u64,
     /// Who did it.
     pub done_by: Option<String>,

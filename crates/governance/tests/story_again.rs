@@ -6,12 +6,12 @@ mod site;
 mod support;
 
 use directory::Role;
-use governance::{Rules, remind, task};
+use governance::{Rules, State, remind, task};
 use jiff::{SignedDuration, Timestamp};
 use regulation::Value;
 use site::Site;
 use store::{Tx, params};
-use support::{good, look, rules};
+use support::{good, look, rules, state};
 use trail::{Actor, Event, Kind};
 
 const REVIEW: &str = "trail-review";
@@ -106,6 +106,32 @@ async fn a_review_whose_period_is_changed_in_mid_year_leaves_no_day_out() {
     for pair in reviews.windows(2) {
         assert_eq!(pair[0].facts["to"], pair[1].facts["from"]);
     }
+}
+
+#[tokio::test]
+async fn a_period_made_shorter_late_in_the_year_and_a_time_when_nobody_ran_leave_no_day_out() {
+    let site = Site::open().await;
+    let day = async |day: &str, months: i64| {
+        let at: Timestamp = format!("{day}T03:00:00Z").parse().unwrap();
+        let ahead = at.duration_since(site.store.now());
+        site.clock.advance(ahead.unsigned_abs());
+        look(&site, &every(months), &good(&site)).await;
+        tasks(&site, REVIEW).await
+    };
+    // A review a year, until January; then one a quarter.
+    assert!(day("2026-09-25", 12).await.is_empty());
+    assert!(day("2026-11-10", 12).await.is_empty());
+    let [first] = day("2027-01-10", 3).await.try_into().unwrap();
+    assert_eq!(first.task.period, "2026-04");
+    assert_eq!(first.facts["from"], "2026-03-31T15:00:00Z");
+    assert_eq!(first.facts["to"], "2026-12-31T15:00:00Z");
+    assert_eq!(first.task.missed, 0, "no quarter was due then");
+    // Nobody runs in two quarters.
+    let [_, second] = day("2027-10-02", 3).await.try_into().unwrap();
+    assert_eq!(second.task.period, "2027-01");
+    assert_eq!(second.facts["from"], first.facts["to"]);
+    assert_eq!(second.facts["to"], "2027-09-30T15:00:00Z");
+    assert_eq!(second.task.missed, 2);
 }
 
 #[tokio::test]
@@ -223,11 +249,20 @@ async fn a_case_whose_exception_has_ended_has_another_task() {
     look(&site, &rules(), &good(&site)).await;
     assert_eq!(tasks(&site, workflow).await[0].task.state, "closed");
     site.days(11);
-    look(&site, &rules(), &good(&site)).await;
+    let seen = look(&site, &rules(), &good(&site)).await;
+    // Red at once, but the officer is not late: until now nobody owed a plan.
+    assert_eq!(state(&seen, "open-vulnerabilities"), State::NotMet);
+    assert_eq!(state(&seen, workflow), State::Met);
     let [first, second] = tasks(&site, workflow).await.try_into().unwrap();
     assert_eq!(first.task.state, "closed");
     assert_eq!(second.task.state, "open");
-    assert!(second.task.due_at > site.store.now());
+    let term = SignedDuration::from_hours(good(&site).terms.case_acted * 24);
+    assert!(second.task.due_at >= until + term);
     assert_eq!(second.task.role, Role::SystemOfficer.as_str());
     assert!(told(&site).await.contains(&second.task.number));
+    // The term counts from the exception's end.
+    let over = good(&site).terms.case_acted;
+    site.days(over.unsigned_abs());
+    let seen = look(&site, &rules(), &good(&site)).await;
+    assert_eq!(state(&seen, workflow), State::NotMet);
 }

@@ -35,7 +35,7 @@ pub(crate) struct Entry {
     pub(crate) reminded_at: Option<Timestamp>,
 }
 
-/// How many spans before were met by nobody.
+/// In how many spans before nobody ran who could have met them.
 pub(crate) fn missed(entry: &Entry) -> u64 {
     let missed = entry.facts.get(MISSED).and_then(Value::as_u64);
     missed.unwrap_or_default()
@@ -117,20 +117,19 @@ pub(crate) fn is_there(sql: &mut dyn Sql, workflow: &str, period: &str) -> Resul
     Ok(first(sql, same, params![workflow, period], |row| row.int(0))?.is_some())
 }
 
-/// Until when tasks of the workflow cover what begins at `from` and ends at `to`; `from`: none of it.
+/// Until when tasks of the workflow cover what lies before `to`; `None`: none does, of the newest.
 pub(crate) fn covered(
     sql: &mut dyn Sql,
     workflow: &str,
-    from: Timestamp,
     to: Timestamp,
-) -> Result<Timestamp, Error> {
+) -> Result<Option<Timestamp>, Error> {
     let newest = of(sql, workflow, MOST_COVERING)?;
     let spans = newest.iter().filter_map(|entry| {
         let at = |name: &str| entry.facts.get(name)?.as_str()?.parse::<Timestamp>().ok();
         at(FROM).zip(at(TO))
     });
-    let ends = spans.filter(|(begins, ends)| *begins < to && *ends > from);
-    Ok(ends.map(|(_, ends)| ends).max().unwrap_or(from))
+    let ends = spans.filter(|(begins, _)| *begins < to);
+    Ok(ends.map(|(_, ends)| ends).max())
 }
 
 /// How many tasks there are of what is called `period`, or was seen anew after it, and how many of them are open.

@@ -326,9 +326,9 @@ pub async fn execute(caller: &Caller, number: i64, done: Execution) -> Result<Vi
         .change(&given, ADMINISTRATORS, move |tx, me| {
             let wanted = [Some(Step::Accepted), Some(Step::Tested), Some(Step::Executed)];
             let whole = case_in(tx, number, &wanted, "executed")?;
-            let test = whole.last(Step::Tested).and_then(|taken| taken.facts.get("passed")?.as_bool());
             // A test counts for the plan that it was made for.
-            let test = test.filter(|_| whole.state() != Some(Step::Accepted));
+            let of_plan = whole.last(Step::Tested).filter(|_| whole.state() != Some(Step::Accepted));
+            let test = of_plan.and_then(|taken| taken.facts.get("passed")?.as_bool());
             if whole.plan().is_some_and(|plan| plan.tested) && test != Some(true) {
                 return Err(state(format!("the plan of case {number} demands a test, and none has passed: `vuln test {number}`")));
             }
@@ -357,6 +357,12 @@ pub async fn execute(caller: &Caller, number: i64, done: Execution) -> Result<Vi
             lines.extend(part("SHA-256", &facts, "sha256"));
             lines.extend(part("実施内容 / What was done", &facts, "note"));
             lines.push(format!("テスト / Test: {tested}"));
+            // No clause asks for a report of the test alone: what it showed is kept with what it was made for.
+            if let Some(taken) = of_plan {
+                let by = taken.person.as_ref().map_or("", |(_, name)| name.as_str());
+                lines.push(format!("テスト実施 / Tested at: {}, {by}", taken.at));
+                lines.extend(part("テストの内容 / What was tested", &taken.facts, "note"));
+            }
             lines.push(String::new());
             lines.push(format!("実施者 / Carried out by: {}", me.name));
             lines.push(format!("確認 / To verify it: kakitome vuln verify {number}"));
