@@ -28,7 +28,7 @@ pub struct Summary {
     pub operations: u64,
     /// Letters that were acknowledged.
     pub acknowledged: u64,
-    /// Times that bodies were moved out of wasteful segments.
+    /// Times that bodies were moved out of wasteful segments in lives that ended by a power failure.
     pub moves: u64,
     /// Recipients that the administrator took out of the queue.
     pub taken_out: u64,
@@ -151,7 +151,7 @@ impl History {
         let book = self.ledger.book();
         let acknowledged = book.letters.values().filter(|sent| sent.acknowledged);
         self.summary.acknowledged = acknowledged.count() as u64;
-        self.summary.moves = book.moves;
+        self.summary.moves = book.moves.before_cuts;
         let told = format!(
             "{:?} {:?} {:?} {:?} {:?} {:?} {}",
             book.letters,
@@ -216,6 +216,7 @@ impl History {
         let cut = !disk.is_powered();
         self.image = disk.cut();
         drop(runtime);
+        self.ledger.book().moves.life_ended(cut);
         self.summary.cuts += u64::from(cut);
         self.summary.operations += disk.operations();
         self.summary.failed_reads += disk.failed_reads();
@@ -256,6 +257,7 @@ impl History {
         if !settle(checked, disk, fails)? {
             return Ok(());
         }
+        self.ledger.book().moves.restarted();
         server.run_queue();
         let crowd = self.crowd(&server);
         tokio::select! {

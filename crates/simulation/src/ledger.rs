@@ -37,10 +37,39 @@ pub(crate) struct Book {
     pub(crate) flagged: BTreeMap<(&'static str, u64, Flag), Asked>,
     /// Recipients that the administrator took out of the queue, by message and by what the event is called.
     pub(crate) taken_out: BTreeMap<(String, &'static str), Asked>,
-    /// Times that the server moved bodies out of wasteful segments, so far.
-    pub(crate) moves: u64,
+    /// Times that the server moved bodies out of wasteful segments.
+    pub(crate) moves: Moves,
     /// Broken promises that clients saw.
     pub(crate) broken: Vec<String>,
+}
+
+/// Moves of bodies, by how the life ended in which they were made.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    /// All that the events tell of, as the last check found them.
+    pub(crate) told: u64,
+    /// Those of lives that ended by a power failure and were looked at after it.
+    pub(crate) before_cuts: u64,
+    /// How many of `told` were there at the last restart.
+    known: u64,
+    /// A life has ended otherwise since the last restart that was looked at.
+    ended_otherwise: bool,
+}
+
+impl Moves {
+    /// A life ended, by a power failure or otherwise.
+    pub(crate) fn life_ended(&mut self, cut: bool) {
+        self.ended_otherwise |= !cut;
+    }
+
+    /// A check after a restart found all in order.
+    pub(crate) fn restarted(&mut self) {
+        let since = self.told.saturating_sub(self.known);
+        self.known = self.told;
+        if !std::mem::take(&mut self.ended_otherwise) {
+            self.before_cuts += since;
+        }
+    }
 }
 
 /// A letter on its way in.

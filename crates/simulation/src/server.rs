@@ -48,7 +48,7 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
     transfer: Transfer,
     retrieval: Retrieval,
-    index: Index,
+    pub(crate) index: Index,
     network: Network,
     shutdown: ShutdownHandle,
     watcher: wire::Shutdown,

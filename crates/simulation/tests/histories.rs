@@ -55,7 +55,10 @@ fn nothing_acknowledged_is_lost_when_the_power_fails() {
     assert!(cuts.into_inner() > seeds * 2, "most lives end by a cut");
     assert!(letters.into_inner() > seeds * 5, "letters are acknowledged");
     let moves = moves.into_inner();
-    assert!(moves > seeds / 8, "wasteful segments are emptied: {moves}");
+    assert!(
+        moves > seeds / 50,
+        "wasteful segments are emptied before power failures: {moves}"
+    );
     let taken_out = taken_out.into_inner();
     assert!(
         taken_out > seeds / 8,

@@ -5,7 +5,7 @@
 //! - UIDVALIDITY, UIDNEXT and HIGHESTMODSEQ never go back; a UID never means another message.
 //! - Each effect has its audit event and each event its effect ([`effects`]).
 //! - Of each acknowledged letter every recipient elsewhere is in the queue, or ended once ([`onward`]).
-//! - The store's own examination finds nothing.
+//! - The store's own examination finds nothing, nor does that of the search index and its rolls.
 
 mod effects;
 mod onward;
@@ -82,7 +82,8 @@ struct Box {
 
 /// Holds what is on the disk against what was promised.
 pub(crate) async fn check(server: &Server, ledger: &Ledger) -> Result<(), Verdict> {
-    let findings = server.store.verify(|_| {}).await?;
+    let mut findings = server.store.verify(|_| {}).await?;
+    findings.extend(server.index.verify_all(|_| {}).await?);
     if !findings.is_empty() {
         let told = findings.iter().map(ToString::to_string);
         return Err(Verdict::Broken(told.collect()));
@@ -91,7 +92,7 @@ pub(crate) async fn check(server: &Server, ledger: &Ledger) -> Result<(), Verdic
     let mut book = ledger.book();
     let mut wrong = found.wrong.clone();
     wrong.append(&mut book.broken);
-    book.moves = effects::of_kinds(&found.events, &[Kind::BodiesMoved]).count() as u64;
+    book.moves.told = effects::of_kinds(&found.events, &[Kind::BodiesMoved]).count() as u64;
     mailboxes(&mut book, &found, &mut wrong);
     numbers(&book, &found, &mut wrong);
     effects::check(&book, &found, &mut wrong);

@@ -5,6 +5,8 @@
 //! reordered. The file's length is one of those that it had since. A file's name is durable with the next sync of its
 //! directory; names that were not synced are lost from the last one back.
 //!
+//! A write for which there is no room leaves any part of it that fits, and fails.
+//!
 //! A sync that fails may have brought anything to stable storage, and a later one does not bring the rest: the kernel
 //! reports the loss once and then takes the pages for clean.
 
@@ -291,14 +293,16 @@ impl State {
         sizes.sum()
     }
 
-    /// Whether `more` bytes fit.
-    fn has_room(&self, more: u64) -> bool {
+    /// Bytes that all files together may still grow by.
+    fn room(&self) -> u64 {
         let capacity = self.weather.capacity;
-        capacity.is_none_or(|capacity| self.used().saturating_add(more) <= capacity)
+        capacity.map_or(u64::MAX >> 1, |capacity| {
+            capacity.saturating_sub(self.used())
+        })
     }
 
     fn need_room_for_a_name(&self) -> io::Result<()> {
-        if self.has_room(NAME) {
+        if self.room() >= NAME {
             Ok(())
         } else {
             Err(io::ErrorKind::StorageFull.into())
@@ -412,11 +416,7 @@ impl Disk for SimulatedDisk {
     }
 
     fn free(&self, _directory: &Path) -> io::Result<u64> {
-        let state = self.shared.read()?;
-        let capacity = state.weather.capacity;
-        Ok(capacity.map_or(u64::MAX >> 1, |capacity| {
-            capacity.saturating_sub(state.used())
-        }))
+        Ok(self.shared.read()?.room())
     }
 
     fn lock(&self, _path: &Path, _note: &str) -> io::Result<Result<Lock, String>> {
@@ -448,29 +448,27 @@ impl File for SimulatedFile {
     fn write_at(&self, parts: &[&[u8]], start: u64) -> io::Result<()> {
         let bytes = parts.concat();
         let (state, fate) = self.shared.begin()?;
+        let room = state.room();
         let mut inode = self.inode.lock();
-        let more = (start + bytes.len() as u64).saturating_sub(inode.length());
-        drop(inode);
+        let most = inode.length().saturating_add(room);
+        let grows = start + bytes.len() as u64 > inode.length();
+        let fits = match usize::try_from(most.saturating_sub(start)) {
+            Ok(fits) if grows => fits.min(bytes.len()),
+            _ => bytes.len(),
+        };
         let fate = match fate {
-            Fate::Success if more > 0 && !state.has_room(more) => {
-                Fate::Failure(io::ErrorKind::StorageFull.into())
-            }
+            Fate::Success if fits < bytes.len() => Fate::Failure(io::ErrorKind::StorageFull.into()),
             fate => fate,
         };
-        inode = self.inode.lock();
         match fate {
             Fate::Success => {
                 inode.write(start, bytes);
                 Ok(())
             }
             Fate::Failure(error) => {
-                // Some of it may have been written all the same.
-                let some = state.chance.index(bytes.len() + 1);
-                let some = bytes.get(..some).unwrap_or_default();
-                let grows = start + some.len() as u64 > inode.length();
-                if !grows || error.kind() != io::ErrorKind::StorageFull {
-                    inode.write(start, some.to_vec());
-                }
+                // Some of it may have been written all the same, as far as there is room.
+                let some = state.chance.index(fits + 1);
+                inode.write(start, bytes.get(..some).unwrap_or_default().to_vec());
                 Err(error)
             }
         }
@@ -528,5 +526,40 @@ impl File for SimulatedFile {
     fn mode(&self) -> io::Result<u32> {
         drop(self.shared.read()?);
         Ok(0o600)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_write_without_room_leaves_what_fits_or_less() {
+        let (mut nothing, mut some, mut all) = (false, false, false);
+        for seed in 0..100 {
+            let weather = Weather {
+                capacity: Some(NAME + 8),
+                ..Weather::default()
+            };
+            let disk = SimulatedDisk::new(&Image::default(), Chance::new(seed), weather).unwrap();
+            let directory = Path::new("/d");
+            disk.make_directory(directory).unwrap();
+            let file = disk.create(&directory.join("file")).unwrap();
+            file.write_at(&[&vec![1; 4096]], 0).unwrap();
+            let failed = file.write_at(&[b"0123456789abcdef"], 4094).unwrap_err();
+            assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
+            let length = file.length().unwrap();
+            assert!(length <= NAME + 8, "{length}");
+            let mut end = [0; 16];
+            let found = file.read_some(&mut end, 4096).unwrap();
+            assert!(b"23456789".starts_with(&end[..found]), "{end:?}");
+            nothing |= length == 4096;
+            some |= (4097..NAME + 8).contains(&length);
+            all |= length == NAME + 8;
+            // Over what is there, one can write.
+            file.write_at(&[b"over"], 0).unwrap();
+        }
+        assert!(nothing && some && all);
     }
 }
