@@ -19,6 +19,7 @@ mod demo;
 mod digests;
 mod dmarc_reports;
 mod files;
+mod folder;
 mod forward;
 mod gate;
 mod governing;

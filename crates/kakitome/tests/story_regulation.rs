@@ -155,7 +155,18 @@ fn an_export_names_what_it_is_of() {
     }
     let told = site.events(&["--kind", "regulation.exported"]);
     assert_eq!(told[0]["detail"]["files"], Value::Array(files));
-    assert!(site.refused(&words).contains("exists"));
+    assert!(site.refused(&words).contains("something in it already"));
+    // What cannot be given its place is neither told nor left there.
+    let nowhere = site.beside("nowhere/oscal");
+    site.refused(&["regulation", "export", "--to", nowhere.to_str().unwrap()]);
+    assert_eq!(site.events(&["--kind", "regulation.exported"]).len(), 1);
+    assert!(!nowhere.exists());
+    let beside = fs::read_dir(folder.parent().unwrap()).unwrap();
+    let left = beside.map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left
+        .filter(|name| name.to_string_lossy().contains("unfinished"))
+        .collect();
+    assert_eq!(left, [""; 0]);
     site.stop();
 }
 

@@ -328,6 +328,15 @@ fn a_case_goes_its_course_and_nothing_closes_itself() {
     let why = refused(&[&execute[..], &[&"0".repeat(64)]].concat());
     assert!(why.contains(&sha256), "{why}");
     vuln(&[&execute[..], &[&sha256]].concat());
+    // The report of what was done tells what the test showed.
+    let reports = site.give(&["report", "list"]);
+    let last = reports.iter().filter_map(|one| one["number"].as_i64());
+    let last = last.max().unwrap().to_string();
+    let text = site.give(&["report", "show", &last])[0]["text"].to_string();
+    assert!(
+        text.contains("logged in") && text.contains("passed"),
+        "{text}"
+    );
     let why = refused(&["verify", &ssh]);
     assert!(
         why.contains("still touches package openssh-server"),

@@ -1,6 +1,6 @@
 //! `regulation`: the site's own regulation as documents.
 
-use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use ::regulation::{Catalogue, Decided, Document, Language, Regulation, SiteFacts, oscal};
 use directory::{
@@ -19,7 +19,8 @@ use trail::{By, Event, Kind};
 use super::{Answer, Failure, audit::verify::must_be_absolute};
 use crate::{
     cli::RegulationCommand,
-    files::{self, Claimed},
+    files::Claimed,
+    folder::{Folder, Readers},
     governing, own_regulation,
     site::Site,
 };
@@ -236,37 +237,46 @@ async fn export(
             let by = me.by();
             let (regulation, facts) = gathered(site).await?;
             let documents = oscal::documents(&regulation, &facts, env!("CARGO_PKG_VERSION"));
-            if let Some(to) = to {
-                fs::DirBuilder::new()
-                    .mode(0o750)
-                    .create(to)
-                    .map_err(|error| at(to, &error))?;
-            }
-            let (mut rows, mut told, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+            let mut folder = match to {
+                Some(to) => Some(unfinished(site, to).map_err(|error| at(to, &error))?),
+                None => None,
+            };
+            let (mut rows, mut told) = (Vec::new(), Vec::new());
             for document in documents {
                 let mut text = serde_json::to_vec_pretty(&document.json)
                     .map_err(|error| CommandError::Argument(error.to_string()))?;
                 text.push(b'\n');
                 let row = json!({ "file": document.file, "sha256": digest(&text) });
                 told.push(row.clone());
-                match to {
-                    Some(to) => {
-                        whole.push((to.join(&document.file), text));
+                match &mut folder {
+                    Some(folder) => {
+                        let put = folder.put(&document.file, &text);
+                        put.map_err(|error| at(&folder.path().join(&document.file), &error))?;
                         rows.push(row);
                     }
                     None => rows.push(document.json),
                 }
             }
+            if let Some(folder) = &folder {
+                folder.sync().map_err(|error| at(folder.path(), &error))?;
+            }
             let event = event(Kind::RegulationExported, &by, to, &regulation, &facts)
                 .detail("format", format)
                 .detail("files", told);
+            // Until then nobody finds it; whatever fails before leaves neither the event nor a part of the export.
             commit(site, &me, words, event).await?;
-            for (file, text) in whole {
-                files::write_new(&file, &text, MODE).map_err(|error| at(&file, &error))?;
+            if let (Some(folder), Some(to)) = (folder, to) {
+                folder.name().map_err(|error| at(to, &error))?;
             }
             Ok(rows)
         })
         .await
+}
+
+/// Where documents are written until the trail knows of them.
+fn unfinished(site: &Site, to: &Path) -> io::Result<Folder> {
+    let mark = trail::volume::hex(&site.world.bytes::<4>());
+    Folder::new(to, &mark, Readers::Group)
 }
 
 /// The option as it was given.

@@ -38,7 +38,7 @@ pub(super) const CLAUSES: &[Schema] = schemas! {
             Always "period" Text: "The period that it is about: its first day or month.";
             Always "role" Text: "The role that owes it.";
             Always "due" Text: "When it is due (RFC 3339).";
-            Always "missed" Number: "How many periods before that one were missed altogether.";
+            Always "missed" Number: "In how many periods before that one nobody ran who could have opened it: it is about those, too.";
             Always "prepared" Text: "SHA-256 of the facts that were prepared for it, in hexadecimal digits.";
             Sometimes "of" Number: "The task whose review found the fault that this one corrects, if it corrects one.";
             Sometimes "fault" Text: "The fault, as it was named; there if `of` is.";

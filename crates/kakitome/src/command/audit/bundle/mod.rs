@@ -2,7 +2,6 @@
 //! `docs/trail.md`, "Bundle".
 
 mod documents;
-mod folder;
 mod proofs;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -28,10 +27,10 @@ use super::super::{Answer, Failure, regulation, vuln};
 use super::verify::must_be_absolute;
 use crate::{
     cli::{BundleArgs, BundleSpan},
+    folder::{Folder, Readers},
     governing,
     site::Site,
 };
-use folder::Folder;
 
 /// What is to be made.
 pub(in crate::command) struct Order {
@@ -167,7 +166,8 @@ impl<'a> Making<'a> {
             order.to.clone(),
             trail::volume::hex(&site.world.bytes::<4>()),
         );
-        let folder = Folder::new(&to, &mark).map_err(|error| failed(&order, &error))?;
+        let folder =
+            Folder::new(&to, &mark, Readers::Owner).map_err(|error| failed(&order, &error))?;
         Ok(Self {
             site,
             order,

@@ -1,25 +1,36 @@
-//! The folder that a bundle becomes: written under another name, and given its own when all of it is on stable storage.
+//! A folder that is made for somebody: written under another name, and given its own when all of it is on stable storage. So there is never
+//! a half one, and the trail can know of it before anybody finds it.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, BufWriter, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use trail::{merkle::Hasher, volume::FileOf};
 
 /// A folder under way. What is not given its name is removed.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     to: PathBuf,
     path: PathBuf,
     /// What was written, in order.
-    pub(super) files: Vec<FileOf>,
+    pub(crate) files: Vec<FileOf>,
+    readers: Readers,
     done: bool,
 }
 
+/// Who may read what is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Its owner alone.
+    Owner,
+    /// The owner's group, too.
+    Group,
+}
+
 /// A file that is written piece by piece.
-pub(super) struct Growing {
+pub(crate) struct Growing {
     name: String,
     out: BufWriter<File>,
     digest: Hasher,
@@ -27,12 +38,12 @@ pub(super) struct Growing {
 }
 
 impl Folder {
-    /// Makes a folder beside `to`, with `mark` in its name, that only its owner may enter.
-    pub(super) fn new(to: &Path, mark: &str) -> io::Result<Self> {
+    /// Makes a folder beside `to`, with `mark` in its name, that only its owner may enter until it has its own.
+    pub(crate) fn new(to: &Path, mark: &str, readers: Readers) -> io::Result<Self> {
         if !crate::files::is_vacant(to)? {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                "a bundle goes into a new or an empty directory",
+                "there is something in it already, and what is made goes into a new or an empty directory",
             ));
         }
         let name = to.file_name().unwrap_or_default().to_string_lossy();
@@ -42,28 +53,37 @@ impl Folder {
             to: to.to_owned(),
             path,
             files: Vec::new(),
+            readers,
             done: false,
         })
     }
 
+    /// The modes of folders and of files in it.
+    fn modes(&self) -> (u32, u32) {
+        match self.readers {
+            Readers::Owner => (0o700, 0o600),
+            Readers::Group => (0o750, 0o640),
+        }
+    }
+
     /// Where it lies now.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Begins a file, whose name may have folders in it.
-    pub(super) fn begin(&self, name: &str) -> io::Result<Growing> {
+    pub(crate) fn begin(&self, name: &str) -> io::Result<Growing> {
         let path = self.path.join(name);
         if let Some(parent) = path.parent() {
             DirBuilder::new()
                 .recursive(true)
-                .mode(0o700)
+                .mode(self.modes().0)
                 .create(parent)?;
         }
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(self.modes().1)
             .open(path)?;
         Ok(Growing {
             name: name.to_owned(),
@@ -74,7 +94,7 @@ impl Folder {
     }
 
     /// Brings a file to stable storage.
-    pub(super) fn end(&mut self, file: Growing) -> io::Result<()> {
+    pub(crate) fn end(&mut self, file: Growing) -> io::Result<()> {
         file.out.into_inner()?.sync_all()?;
         self.files.push(FileOf {
             name: file.name,
@@ -85,14 +105,14 @@ impl Folder {
     }
 
     /// Writes a file as a whole.
-    pub(super) fn put(&mut self, name: &str, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn put(&mut self, name: &str, octets: &[u8]) -> io::Result<()> {
         let mut file = self.begin(name)?;
         file.push(octets)?;
         self.end(file)
     }
 
     /// Brings the names of all files to stable storage.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         let mut folders = vec![self.path.clone()];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder)? {
@@ -107,7 +127,8 @@ impl Folder {
     }
 
     /// Gives it its name. A directory that something was put into meanwhile is not replaced.
-    pub(super) fn name(mut self) -> io::Result<()> {
+    pub(crate) fn name(mut self) -> io::Result<()> {
+        fs::set_permissions(&self.path, Permissions::from_mode(self.modes().0))?;
         fs::rename(&self.path, &self.to)?;
         self.done = true;
         match self.to.parent() {
@@ -118,7 +139,7 @@ impl Folder {
 }
 
 impl Growing {
-    pub(super) fn push(&mut self, octets: &[u8]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, octets: &[u8]) -> io::Result<()> {
         self.out.write_all(octets)?;
         self.digest.write_all(octets)?;
         self.octets += octets.len() as u64;
@@ -132,7 +153,7 @@ impl Drop for Folder {
             && let Err(error) = fs::remove_dir_all(&self.path)
         {
             let path = self.path.display();
-            tracing::warn!(%error, "what there is of a bundle could not be removed: {path}");
+            tracing::warn!(%error, "what was not made whole could not be removed: {path}");
         }
     }
 }
@@ -140,8 +161,6 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
@@ -149,7 +168,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let to = place.path().join("bundle");
         fs::create_dir(&to).unwrap();
-        let mut folder = Folder::new(&to, "1").unwrap();
+        let mut folder = Folder::new(&to, "1", Readers::Owner).unwrap();
         folder.put("a/b.txt", b"x").unwrap();
         assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
         folder.sync().unwrap();
@@ -159,9 +178,16 @@ mod tests {
         assert_eq!((mode(&to), mode(&to.join("a"))), (0o700, 0o700));
         assert_eq!(mode(&to.join("a/b.txt")), 0o600);
         // It is full now.
-        assert!(Folder::new(&to, "2").is_err());
+        assert!(Folder::new(&to, "2", Readers::Owner).is_err());
         let other = place.path().join("other");
-        drop(Folder::new(&other, "3").unwrap());
+        let mut unfinished = Folder::new(&other, "3", Readers::Group).unwrap();
+        unfinished.put("b.txt", b"y").unwrap();
+        assert_eq!(mode(unfinished.path()), 0o700);
+        drop(unfinished);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+        let mut shared = Folder::new(&other, "4", Readers::Group).unwrap();
+        shared.put("b.txt", b"y").unwrap();
+        shared.name().unwrap();
+        assert_eq!(mode(&other), 0o750);
     }
 }
