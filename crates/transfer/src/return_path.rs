@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 /// Days for which a mark counts: longer than mail and its bounces are under way.
 const DAYS: i64 = 10;
 const SECONDS: i64 = 86_400;
-/// Octets of a local part (RFC 5321, section 4.5.3.1.1).
+/// Octets of a local part as it is written (RFC 5321, section 4.5.3.1.1).
 const MOST_LOCAL: usize = 64;
 const BEGIN: &str = "prvs=0";
 const DAY_DIGITS: usize = 3;
@@ -75,10 +75,8 @@ impl ReturnPath {
         }
         let day = (days(now) + DAYS).rem_euclid(1000);
         let marked = format!("{BEGIN}{day:03}{}={local}", self.mark(sender, day));
-        if marked.len() > MOST_LOCAL {
-            return None;
-        }
-        Address::new(&marked, sender.domain().clone()).ok()
+        let marked = Address::new(&marked, sender.domain().clone()).ok()?;
+        (marked.local_octets() <= MOST_LOCAL).then_some(marked)
     }
 
     /// What the mark of a recipient says.
@@ -235,6 +233,8 @@ mod tests {
             ("a".repeat(46), true),
             ("a".repeat(47), false),
             ("\"taro yamada\"".to_owned(), true),
+            (format!("\"{} b\"", "a".repeat(42)), true),
+            (format!("\"{} b\"", "a".repeat(43)), false),
             (r#""ta\"ro""#.to_owned(), false),
             ("prvs=taro".to_owned(), false),
         ] {

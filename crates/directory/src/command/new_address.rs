@@ -10,17 +10,16 @@ use crate::{
     tables::{account, address},
 };
 
-/// Octets of an own local part at most: what every other server must take (RFC 5321, section 4.5.3.1.1).
+/// Octets of an own local part at most, as it is written: what every other server must take (RFC 5321, section 4.5.3.1.1).
 const MOST_LOCAL: usize = 64;
 
 /// Refuses an address that looks like another's: written in full-width letters, or with characters that nobody sees (clause
 /// 7.1(6)), or that not every server takes.
 pub(super) fn usual(wanted: &Address) -> Result<(), CommandError> {
-    let local = wanted.local();
-    if local.len() > MOST_LOCAL {
+    let (local, octets) = (wanted.local(), wanted.local_octets());
+    if octets > MOST_LOCAL {
         return Err(CommandError::Argument(format!(
-            "the part before the @ has {} octets, and an own address has at most {MOST_LOCAL} there (RFC 5321, section 4.5.3.1.1)",
-            local.len()
+            "the part before the @ has {octets} octets, and an own address has at most {MOST_LOCAL} there (RFC 5321, section 4.5.3.1.1)"
         )));
     }
     if local
@@ -157,6 +156,12 @@ mod tests {
         let refused = usual(&address("a".repeat(65))).unwrap_err().to_string();
         assert!(refused.contains("65 octets"), "{refused}");
         assert!(usual(&address("あ".repeat(22))).is_err());
+        // Its quotation marks and backslashes go over the wire, too.
+        let quoted = |inside: usize| address(format!("\"{} b\"", "a".repeat(inside)));
+        assert!(usual(&quoted(60)).is_ok());
+        let refused = usual(&quoted(61)).unwrap_err().to_string();
+        assert!(refused.contains("65 octets"), "{refused}");
+        assert!(usual(&address(format!(r#""{}\\""#, "a".repeat(61)))).is_err());
         for hidden in [
             "ta\u{fe0f}ro",
             "taro\u{3164}",

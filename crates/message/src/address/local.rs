@@ -89,6 +89,19 @@ fn parse_quoted(text: &str) -> Result<(String, &str), AddressError> {
 /// Writes a decoded local part, quoted when it must be.
 pub(super) struct Written<'a>(pub(super) &'a str);
 
+impl Written<'_> {
+    /// How long it is.
+    pub(super) fn octets(&self) -> usize {
+        if is_dot_string(self.0) {
+            return self.0.len();
+        }
+        let is_escaped = |b: &u8| matches!(b, b'"' | b'\\');
+        let escaped = self.0.bytes().filter(is_escaped).count();
+        // And two quotation marks.
+        self.0.len().saturating_add(escaped).saturating_add(2)
+    }
+}
+
 impl fmt::Display for Written<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if is_dot_string(self.0) {

@@ -72,6 +72,13 @@ impl Address {
         &self.local
     }
 
+    /// Octets of the local part as it is written, with quotes and backslashes where it needs them: what the 64 octets of RFC 5321,
+    /// section 4.5.3.1.1, are counted in, since a `Local-part` is what goes over the wire.
+    #[must_use]
+    pub fn local_octets(&self) -> usize {
+        local::Written(&self.local).octets()
+    }
+
     /// The domain.
     #[must_use]
     pub fn domain(&self) -> &Domain {

@@ -122,6 +122,8 @@ proptest! {
         if let Ok(a) = Address::parse(&text) {
             let shown = a.to_string();
             prop_assert!(!shown.chars().any(char::is_control));
+            let domain = a.domain().to_string();
+            prop_assert_eq!(shown.len(), a.local_octets() + 1 + domain.len());
             prop_assert_eq!(Address::parse(&shown).unwrap(), a);
         }
     }
