@@ -33,6 +33,7 @@ mod metrics;
 mod offline;
 mod own_regulation;
 mod probing;
+mod recording;
 mod remembering;
 mod restore;
 mod rotation;

@@ -13,7 +13,7 @@ use world::World;
 
 use crate::{
     acme, alarms, blocks, canary, clock, control, digests, dmarc_reports, forward, governing, idle,
-    listen, metrics, probing, remembering, rotation, scanners,
+    listen, metrics, probing, recording, remembering, rotation, scanners,
     settings::Service,
     signing,
     site::{Site, SiteError},
@@ -175,7 +175,8 @@ async fn open_doors(
 /// The trail tells with which settings it was started, and where it listens.
 async fn told_of_start(site: &Site) -> Result<(), ServeError> {
     let settings = site.settings();
-    unless_full(site.record_settings(&settings).await)?;
+    let rules = site.rules();
+    unless_full(recording::record(site, &settings, &rules.regulation).await)?;
     let listeners: Vec<String> = site
         .listeners()
         .iter()

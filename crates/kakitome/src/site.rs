@@ -14,12 +14,7 @@ use message::address::Domain;
 use parking_lot::Mutex;
 use retrieval::Retrieval;
 use screening::Screener;
-use serde_json::{Value, json};
-use store::{
-    Recorded, Store,
-    event::{self, Filter},
-    index::Index,
-};
+use store::{Recorded, Store, index::Index};
 use tokio::sync::Notify;
 use trail::{Actor, Event, Kind};
 use transfer::{Answering, HickoryResolver, Mx, Proving, Resolver, Tlsa, Transfer};
@@ -31,13 +26,11 @@ use crate::{
     gate,
     listen::Bound,
     probing::own::Last,
+    recording::{self, Unordered},
     scanners::Scanning,
-    settings::{Service, Settings, SettingsError, Written},
+    settings::{Service, Settings, SettingsError},
     tls, yara_rules,
 };
-
-/// Events of settings that are looked at in one go.
-const SETTINGS_PAGE: usize = 500;
 
 /// A running site.
 pub(crate) struct Site {
@@ -82,6 +75,8 @@ pub(crate) struct Site {
     pub(crate) blocks_read: tokio::sync::watch::Sender<u64>,
     /// How the scanners do.
     pub(crate) scanning: Mutex<Scanning>,
+    /// What is chosen of the regulation, if nobody ordered it.
+    pub(crate) unordered: Mutex<Option<Unordered>>,
 }
 
 /// Why a site cannot be opened or reloaded.
@@ -215,6 +210,7 @@ impl Site {
             standings: Standings::default(),
             blocks_read: tokio::sync::watch::Sender::new(0),
             scanning: Mutex::new(Scanning::default()),
+            unordered: Mutex::new(None),
         })
     }
 
@@ -355,7 +351,7 @@ impl Site {
             need_restart.push("[listen]");
         }
         let options = fresh.directory_options();
-        self.record_settings(&fresh).await?;
+        recording::record(self, &fresh, &rules.regulation).await?;
         self.directory.reload(options);
         self.transfer_settings.store(Arc::new(transfer_settings));
         self.retrieval_settings.store(Arc::new(retrieval_settings));
@@ -412,64 +408,6 @@ impl Site {
     pub(crate) async fn close(&self) {
         self.index.close().await;
         self.store.close().await;
-    }
-
-    /// Records that the settings in the file take effect.
-    pub(crate) async fn record_settings(&self, settings: &Settings) -> Result<(), store::Error> {
-        // Settings longer than an event may be are not told whole, and then nothing can be told of what changed.
-        let before = self.settings_before().await?;
-        let changes = before.map(|before| settings.written.changes(&Written::from_json(&before)));
-        let event = Event::new(Kind::SettingsLoaded, Actor::System)
-            .subject(crate::settings::FILE)
-            .detail("digest", settings.digest.clone())
-            .detail("changes", json!(changes))
-            .detail("settings", settings.written.to_json())
-            .detail(
-                "allow_single_person",
-                settings.directory.allow_single_person,
-            );
-        let event = match &settings.regulation.ordered_by {
-            Some(by) => event.detail("ordered_by", by.get_ref().as_str()),
-            None => event,
-        };
-        let years = settings.audit.retain_years;
-        let noting = move |tx: &mut store::Tx<'_>| -> Result<Recorded<()>, store::Error> {
-            // What is written until a shorter time is in force is kept as long as before (clause 4.2(3)).
-            store::tree::note_retention(tx, years)?;
-            tx.record(&event, ())
-        };
-        self.store.commit(Vec::new(), noting).await?;
-        crate::remembering::keep_policy(self, settings).await?;
-        match &settings.runbooks {
-            Some(books) => directory::runbook::keep(&self.store, books).await,
-            None => Ok(()),
-        }
-    }
-
-    /// What the settings were when they last took effect, as the trail tells it.
-    /// `None`: not whole.
-    async fn settings_before(&self) -> Result<Option<Value>, store::Error> {
-        let mut filter = Filter {
-            kinds: vec![Kind::SettingsLoaded],
-            ..Filter::default()
-        };
-        let mut last = Some(Value::Null);
-        loop {
-            let page = filter.clone();
-            let events = self
-                .store
-                .read(move |snapshot| event::search(snapshot, &page, SETTINGS_PAGE))
-                .await?;
-            if let Some(newest) = events.last() {
-                filter.after = Some(newest.id);
-                let detail = &newest.event.detail;
-                let is_whole = !detail.contains_key("truncated");
-                last = is_whole.then(|| detail.get("settings").cloned().unwrap_or_default());
-            }
-            if events.len() < SETTINGS_PAGE {
-                return Ok(last);
-            }
-        }
     }
 
     /// Records an event that stands for itself.

@@ -479,6 +479,36 @@ fn a_change_of_settings_is_told_with_what_was_before() {
         detail["changes"]["regulation.parameters.trail-review"]["after"], 1,
         "{detail}"
     );
+    // The same words are no order for what they were not written with.
+    let asked = |site: &Site| site.give(&["status"])[0]["attention"].to_string();
+    let as_ordered = site.settings();
+    site.write_settings(&as_ordered.replace("trail-review = 1", "trail-review = 6"));
+    site.reload();
+    let last = |site: &Site| {
+        let mut loaded = site.events(&["--kind", "settings.loaded"]);
+        loaded.pop().unwrap()["detail"].take()
+    };
+    let detail = last(&site);
+    assert_eq!(detail["unordered"], true, "{detail}");
+    assert_eq!(detail["ordered_by"], Value::Null);
+    assert!(site.log().contains("nobody is named who ordered that"));
+    let attention = asked(&site);
+    assert!(
+        attention.contains("regulation.parameters.trail-review"),
+        "{attention}"
+    );
+    // A start changes nothing about it.
+    site.stop();
+    site.serve();
+    until("status to tell it again", Duration::from_secs(30), || {
+        asked(&site).contains("trail-review").then_some(())
+    });
+    site.write_settings(&as_ordered);
+    site.reload();
+    let detail = last(&site);
+    assert_eq!(detail["ordered_by"], "system officer chief, 2026-11-28");
+    assert_eq!(detail["unordered"], Value::Null);
+    assert!(!asked(&site).contains("trail-review"));
 }
 
 /// What cannot be meant is refused, says why, changes nothing, and is on record; and no text brings in what nobody sees.

@@ -16,6 +16,7 @@ use super::{Answer, Failure};
 use crate::{
     backups::{self, State as BackupState},
     governing,
+    recording::Unordered,
     site::Site,
     traffic, vulnerabilities,
 };
@@ -138,6 +139,7 @@ async fn attention(site: &Site) -> Result<(bool, Vec<String>), Failure> {
                 .to_owned(),
         );
     }
+    attention.extend(site.unordered.lock().as_ref().map(Unordered::words));
     attention.extend(super::letter::left_lying(site).await?);
     for keys in &settings.domains {
         let Ok(domain) = Domain::parse(keys.name.get_ref()) else {

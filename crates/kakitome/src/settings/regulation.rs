@@ -37,7 +37,8 @@ pub(crate) struct RegulationKeys {
     pub(crate) language: Spanned<String>,
     /// Its edition, from 1: the site raises it when the regulation is put into force anew.
     pub(crate) edition: Spanned<u32>,
-    /// Who ordered its parameters and options as they stand, and when: the event of the settings says so.
+    /// Who ordered its parameters and options as they stand, and when: the event of the settings says so, unless they changed and it did
+    /// not (see `recording`).
     pub(crate) ordered_by: Option<Spanned<String>>,
     /// Whom to turn to, as its annex tells.
     pub(crate) contacts: Vec<Spanned<ContactKeys>>,

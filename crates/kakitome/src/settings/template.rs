@@ -414,7 +414,7 @@ unauthenticated_networks = []
 # due_on_working_days = true       # what is due on a Saturday, a Sunday, a holiday or a day of [traffic] closed is due on the next working day
 # language = \"both\"               # of tasks, reminders and warnings by mail: ja, en, both; `person language` sets another for one person
 # edition = 1                      # raise it when the regulation is put into force anew
-# ordered_by = \"system officer Sato, 2026-04-01\"  # who ordered parameters and options as they stand; it goes into the trail with them
+# ordered_by = \"system officer Sato, 2026-04-01\"  # who ordered parameters and options as they stand: written anew whenever they change, or they count as ordered by nobody
 # contacts = [{ about = { ja = \"パスワードの漏えい等の届出\", en = \"Leaked passwords\" }, value = \"security@DOMAIN\" }]
 # Values and options that no other setting decides; `regulation show` has them all. Own clauses: catalogues in DIR/regulation/*.toml.
 # parameters = { trail-review = 3, personnel-contact = { ja = \"人事課\", en = \"the personnel section\" } }

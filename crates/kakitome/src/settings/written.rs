@@ -30,6 +30,15 @@ impl Written {
         Self(keys.into_iter().collect())
     }
 
+    /// The keys that are wanted.
+    pub(crate) fn only(&self, is_wanted: impl Fn(&str) -> bool) -> Self {
+        let keys = self.0.iter().filter(|(key, _)| is_wanted(key));
+        Self(
+            keys.map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     /// The keys that differ from those of `before`, each with both values; null: not written.
     pub(crate) fn changes(&self, before: &Self) -> BTreeMap<String, Value> {
         let keys = self.0.keys().chain(before.0.keys());

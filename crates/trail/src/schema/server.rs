@@ -22,7 +22,9 @@ pub(super) const SERVER: &[Schema] = schemas! {
             Always "digest" Text: "BLAKE3 of the file, in hexadecimal digits.";
             Always "settings" Object: "The keys that the file holds, each with its value; a key in a table is written `table.key`.";
             OrNull "changes" Object: "The keys that differ from when settings last took effect, each with `before` and `after` (null: not written); null if what they were was too large for an event.";
-            Sometimes "ordered_by" Text: "Who ordered the parameters and options of the regulation as they stand, and when, as the settings say (`[regulation] ordered_by`).";
+            Always "choices" Text: "BLAKE3 of the keys among them that decide parameters and options of the regulation, in hexadecimal digits: the same where the same is chosen.";
+            Sometimes "ordered_by" Text: "Who ordered the parameters and options of the regulation as they stand, and when, as the settings say (`[regulation] ordered_by`). Not there if they changed since it was written.";
+            Sometimes "unordered" Boolean: "There, and true, if parameters or options of the regulation differ from those that somebody is last known to have ordered, and nobody else is named since.";
             Always "allow_single_person" Boolean: "Whether one person may do what the regulation gives to two while there is no second.";
     }
     ClockBehind {
