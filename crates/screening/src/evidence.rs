@@ -109,6 +109,9 @@ pub struct Evidence {
     /// What DNS lists said that list something, or that did not answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<Listing>,
+    /// The DNS lists that list nothing of it ([`crate::DnsList::name`]). One that is neither here nor in `lists` was not asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent_lists: Vec<String>,
     /// What is remembered of where it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<History>,
@@ -274,6 +277,7 @@ impl Evidence {
             size: 0,
             conduct: None,
             lists: Vec::new(),
+            silent_lists: Vec::new(),
             history: None,
             patterns: Vec::new(),
             patterns_of: String::new(),
@@ -320,7 +324,10 @@ impl Evidence {
             }
             if self.dkim.pop().is_some() {
                 self.dkim_more = self.dkim_more.saturating_add(1);
-            } else if self.arc.sealers.pop().is_none() && self.lists.pop().is_none() {
+            } else if self.silent_lists.pop().is_none()
+                && self.arc.sealers.pop().is_none()
+                && self.lists.pop().is_none()
+            {
                 break;
             }
         }

@@ -67,7 +67,7 @@ pub use gather::{
 };
 pub use history::{Greylisting, History, HistoryPolicy, Standing};
 pub use links::linked_domains;
-pub use lists::{Answers, DnsList, ListedBy, Listing};
+pub use lists::{Answers, DnsList, ListWord, ListedBy, Listing, ListsSaid};
 pub use pattern::{Pattern, Place, found as patterns_found};
 pub use policy::{Choice, Policy, Trouble};
 pub use results::responsible_in;

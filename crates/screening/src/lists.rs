@@ -25,6 +25,21 @@ pub enum ListedBy {
     Text,
 }
 
+impl ListedBy {
+    /// The word, as it is kept.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Name => "name",
+            Self::Hello => "hello",
+            Self::Sender => "sender",
+            Self::Author => "author",
+            Self::Text => "text",
+        }
+    }
+}
+
 /// A list, and what is done with mail that is on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsList {
@@ -89,6 +104,28 @@ pub struct Listing {
     pub reason: String,
 }
 
+/// What DNS lists said of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListsSaid {
+    /// What those said that list something, or did not answer as lists do: one word of each.
+    pub told: Vec<Listing>,
+    /// Those that list nothing of it, by [`DnsList::name`]. They were asked, or it has nothing that they could be asked about.
+    pub silent: Vec<String>,
+}
+
+/// What the evidence of a message tells of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ListWord {
+    /// Nothing: it was not asked then, so what it would have said is not known.
+    NotAsked,
+    /// It was asked, and did not answer, or not as a list does.
+    NoAnswer,
+    /// It lists nothing of the message that the site counts.
+    Nothing,
+    /// It lists it.
+    Listed,
+}
+
 /// What an answer means, whatever the list is.
 pub(crate) fn is_listing(answer: Ipv4Addr) -> bool {
     // Outside 127/8 somebody answers for all names (a parked zone), 127.0.0.1 is none (section 5), and 127.255.255/24 is how the
@@ -98,10 +135,34 @@ pub(crate) fn is_listing(answer: Ipv4Addr) -> bool {
 }
 
 impl DnsList {
+    /// Its name in evidence and figures: the zone, and what is looked for in it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} ({})", self.zone, self.by.as_str())
+    }
+
+    /// What this evidence tells of it.
+    #[must_use]
+    pub fn word(&self, evidence: &Evidence) -> ListWord {
+        match self.said(evidence) {
+            Some(said) if !said.reason.is_empty() => ListWord::NoAnswer,
+            Some(said) if said.answers.iter().any(|answer| self.counts(*answer)) => {
+                ListWord::Listed
+            }
+            Some(_) => ListWord::Nothing,
+            None if evidence.silent_lists.contains(&self.name()) => ListWord::Nothing,
+            None => ListWord::NotAsked,
+        }
+    }
+
+    fn said<'e>(&self, evidence: &'e Evidence) -> Option<&'e Listing> {
+        let is_own = |said: &&Listing| said.zone == self.zone.as_str() && said.by == self.by;
+        evidence.lists.iter().find(is_own)
+    }
+
     /// What this list's word comes to.
     pub(crate) fn vote(&self, evidence: &Evidence) -> Option<Vote> {
-        let is_own = |said: &&Listing| said.zone == self.zone.as_str() && said.by == self.by;
-        let said = evidence.lists.iter().find(is_own)?;
+        let said = self.said(evidence)?;
         if !said.reason.is_empty() {
             let what = format!("{}: {}", said.zone, said.reason);
             return (self.trouble == Trouble::Defer)
@@ -198,10 +259,20 @@ mod tests {
                 .contains("192.0.2.1 is listed in list.example")
         );
 
+        assert_eq!(list.word(&evidence), ListWord::Listed);
+
         evidence.lists[0].answers.clear();
         evidence.lists[0].reason = "no answer in time".into();
+        assert_eq!(list.word(&evidence), ListWord::NoAnswer);
         assert_eq!(judge(&list, &evidence).handling, Handling::Accept);
         list.trouble = Trouble::Defer;
         assert_eq!(judge(&list, &evidence).handling, Handling::Defer);
+
+        evidence.lists.clear();
+        assert_eq!(list.word(&evidence), ListWord::NotAsked);
+        evidence.silent_lists = vec!["list.example (address)".into()];
+        assert_eq!(list.word(&evidence), ListWord::Nothing);
+        list.by = ListedBy::Sender;
+        assert_eq!(list.word(&evidence), ListWord::NotAsked);
     }
 }

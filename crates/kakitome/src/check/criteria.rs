@@ -44,7 +44,7 @@ pub(super) async fn check(settings: &Settings, found: &mut Findings) {
     let said = screener.lists(&lists, (&always, &[]), TIME).await;
     for list in &lists {
         let zone = list.zone.as_str();
-        let (level, text) = match said.iter().find(|said| said.zone == zone) {
+        let (level, text) = match said.told.iter().find(|said| said.zone == zone) {
             Some(said) if said.reason.is_empty() => (
                 Level::Good,
                 format!("the DNS list {zone} answers as a list does"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::screening::{Policy, Screened};
+use ::screening::{Evidence, ListWord, Policy, Screened};
 use directory::Person;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -33,6 +33,21 @@ struct Tally {
     changes: BTreeMap<(String, String), u64>,
     /// How many would be treated as they were, for the same reason.
     kept: BTreeMap<String, u64>,
+    /// What the evidence tells of each DNS list that the policy has.
+    lists: BTreeMap<String, ListTally>,
+}
+
+/// What the evidence of many messages tells of one DNS list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct ListTally {
+    /// Messages that it was asked about, or that have nothing that it could be asked about.
+    asked: u64,
+    /// Those of them that it lists.
+    listed: u64,
+    /// Those of them for which it did not answer, or not as a list does.
+    unanswered: u64,
+    /// Messages that it was not asked about: what it would have said of them is not known.
+    not_asked: u64,
 }
 
 pub(super) async fn run(
@@ -136,6 +151,7 @@ impl Tally {
         };
         self.looked += 1;
         self.other_patterns += u64::from(policy.looks_for_others(&screened.evidence));
+        self.take_lists(policy, &screened.evidence);
         let now = policy.judge(&screened.evidence);
         let then = &screened.verdict;
         if (now.handling, now.because) == (then.handling, then.because) {
@@ -163,19 +179,52 @@ impl Tally {
         }))
     }
 
+    /// What this evidence tells of each list. Lists are asked about mail from outside alone.
+    fn take_lists(&mut self, policy: &Policy, evidence: &Evidence) {
+        if !evidence.authentication {
+            return;
+        }
+        for list in &policy.lists {
+            let tally = self.lists.entry(list.name()).or_default();
+            let word = list.word(evidence);
+            let counter = match word {
+                ListWord::NotAsked => &mut tally.not_asked,
+                ListWord::NoAnswer | ListWord::Nothing | ListWord::Listed => &mut tally.asked,
+            };
+            *counter += 1;
+            tally.listed += u64::from(word == ListWord::Listed);
+            tally.unanswered += u64::from(word == ListWord::NoAnswer);
+        }
+    }
+
     /// What the review of the policy is told of it.
     fn event(&self, policy: &Policy, by: &By, from: Timestamp) -> Event {
         let changes = self.changes.iter().map(|((was, would_be), count)| {
             (format!("{would_be} instead of {was}"), (*count).into())
         });
         let changes: serde_json::Map<String, serde_json::Value> = changes.collect();
-        by.event(Kind::ScreeningTried)
+        let event = by
+            .event(Kind::ScreeningTried)
             .subject(policy.digest().to_string())
             .detail("from", from.to_string())
             .detail("judged", self.looked)
             .detail("otherwise", self.looked.saturating_sub(self.same))
             .detail("changes", serde_json::Value::Object(changes))
-            .detail("unreadable", self.unreadable)
+            .detail("unreadable", self.unreadable);
+        if self.lists.is_empty() {
+            return event;
+        }
+        let lists = self.lists.iter().map(|(name, tally)| {
+            let counts = json!({
+                "asked": tally.asked,
+                "listed": tally.listed,
+                "unanswered": tally.unanswered,
+                "not_asked": tally.not_asked,
+            });
+            (name.clone(), counts)
+        });
+        let lists: serde_json::Map<String, serde_json::Value> = lists.collect();
+        event.detail("lists", serde_json::Value::Object(lists))
     }
 
     async fn figures(&self, answer: &mut Answer) -> Result<(), Failure> {
@@ -215,6 +264,9 @@ impl Tally {
                 ))
                 .await;
         }
+        for (name, tally) in &self.lists {
+            answer.note(tally.words(name)).await;
+        }
         if self.unreadable > 0 {
             answer
                 .note(format!(
@@ -223,6 +275,27 @@ impl Tally {
                 ))
                 .await;
         }
+    }
+}
+
+impl ListTally {
+    fn words(&self, name: &str) -> String {
+        let Self {
+            asked,
+            listed,
+            unanswered,
+            not_asked,
+        } = self;
+        let mut words = format!("the DNS list {name} was asked about {asked}, and lists {listed}");
+        if *unanswered > 0 {
+            words.push_str(&format!("; it gave no answer for {unanswered}"));
+        }
+        if *not_asked > 0 {
+            words.push_str(&format!(
+                "; about {not_asked} it was not asked: what it would have said of them is not known"
+            ));
+        }
+        words
     }
 }
 
@@ -245,4 +318,75 @@ pub(super) async fn policies(
         answer.item(&row).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use ::screening::{DnsList, ListedBy, Listing, Treatment, Trouble};
+    use message::Domain;
+    use trail::Actor;
+
+    use super::*;
+
+    fn came(evidence: Evidence) -> Recorded {
+        let verdict = Policy::default().judge(&evidence);
+        let screened = Screened { evidence, verdict }.to_json();
+        Recorded {
+            id: 1,
+            at: Timestamp::UNIX_EPOCH,
+            version: 1,
+            event: Event::new(Kind::TransactionAccepted, Actor::Peer).detail("screening", screened),
+        }
+    }
+
+    #[test]
+    fn it_is_told_of_which_messages_a_list_was_never_asked() {
+        let list = |zone: &str| DnsList {
+            zone: Domain::parse(zone).unwrap(),
+            by: ListedBy::Sender,
+            answers: Vec::new(),
+            then: Treatment::Refuse,
+            trouble: Trouble::Accept,
+        };
+        let policy = Policy {
+            lists: vec![list("old.example"), list("new.example")],
+            ..Policy::default()
+        };
+        let of_peer = || Evidence::of_peer("192.0.2.1".parse().unwrap(), "client.example");
+        let said = |reason: &str| {
+            let mut evidence = of_peer();
+            evidence.lists = vec![Listing {
+                zone: "old.example".into(),
+                by: ListedBy::Sender,
+                name: "x.example".into(),
+                answers: vec![[127, 0, 0, 2].into()],
+                reason: reason.into(),
+            }];
+            evidence
+        };
+        let mut silent = of_peer();
+        silent.silent_lists = vec!["old.example (sender)".into()];
+        let submitted = Evidence::unasked("192.0.2.1".parse().unwrap());
+        let mut tally = Tally::default();
+        for evidence in [said(""), said("no answer in time"), silent, submitted] {
+            tally.take(&policy, &came(evidence));
+        }
+        let by = By::from("chief");
+        let event = tally.event(&policy, &by, Timestamp::UNIX_EPOCH);
+        let lists = &event.detail["lists"];
+        assert_eq!(
+            lists["old.example (sender)"],
+            json!({ "asked": 3, "listed": 1, "unanswered": 1, "not_asked": 0 })
+        );
+        assert_eq!(
+            lists["new.example (sender)"],
+            json!({ "asked": 0, "listed": 0, "unanswered": 0, "not_asked": 3 })
+        );
+        let words = tally.lists["new.example (sender)"].words("new.example (sender)");
+        assert!(words.contains("about 3 it was not asked"), "{words}");
+        assert_eq!(trail::schema::misfit(&event), None);
+        let none = Tally::default().event(&Policy::default(), &by, Timestamp::UNIX_EPOCH);
+        assert!(!none.detail.contains_key("lists"));
+    }
 }

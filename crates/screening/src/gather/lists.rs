@@ -12,7 +12,8 @@ use message::Domain;
 
 use super::Screener;
 use crate::{
-    DnsList, Evidence, Finding, ListedBy, Listing, evidence, links::asked, lists::is_listing,
+    DnsList, Evidence, Finding, ListedBy, Listing, ListsSaid, evidence, links::asked,
+    lists::is_listing,
 };
 
 /// How long it is believed that a list answers as a list does.
@@ -23,19 +24,21 @@ const MOST_ANSWERS: usize = 8;
 const MOST_NAME: usize = 253;
 
 impl Screener {
-    /// What those of `lists` say that list something, or do not answer as lists do, within `time`: one word of each list. `linked` is
-    /// where links in the text lead.
+    /// What `lists` say within `time`: one word of each list. `linked` is where links in the text lead.
     pub async fn lists(
         &self,
         lists: &[DnsList],
         (found, linked): (&Evidence, &[Domain]),
         time: Duration,
-    ) -> Vec<Listing> {
+    ) -> ListsSaid {
         let by = Instant::now() + time;
         let mut asked = tokio::task::JoinSet::new();
-        for (number, list) in lists.iter().enumerate() {
+        // Questions of each list that brought nothing yet.
+        let mut open = vec![0_usize; lists.len()];
+        for (list, (number, open)) in lists.iter().zip(open.iter_mut().enumerate()) {
             for (place, (name, question)) in questions(list, found, linked).into_iter().enumerate()
             {
+                *open = open.saturating_add(1);
                 let (screener, list) = (self.clone(), list.clone());
                 asked.spawn(async move {
                     let (zone, kind) = (list.zone.as_str().to_owned(), list.by);
@@ -52,9 +55,26 @@ impl Screener {
             }
         }
         let mut told = Vec::new();
-        while let Some(Ok((order, said))) = asked.join_next().await {
-            told.extend(said.map(|said| (order, said)));
+        while let Some(ended) = asked.join_next().await {
+            let (order, said) = match ended {
+                Ok(ended) => ended,
+                Err(error) => {
+                    tracing::error!(%error, "asking a DNS list failed");
+                    continue;
+                }
+            };
+            match said {
+                Some(said) => told.push((order, said)),
+                None => {
+                    if let Some(open) = open.get_mut(order.0) {
+                        *open = open.saturating_sub(1);
+                    }
+                }
+            }
         }
+        // What a question brought, or failed to, is not silence.
+        let silent = lists.iter().zip(&open).filter(|(_, open)| **open == 0);
+        let silent = silent.map(|(list, _)| list.name()).collect();
         told.sort_by_key(|(order, _)| *order);
         told.dedup_by_key(|((number, ..), _)| *number);
         let listing =
@@ -71,7 +91,10 @@ impl Screener {
                     reason,
                 }
             };
-        told.into_iter().map(|(_, said)| listing(said)).collect()
+        ListsSaid {
+            told: told.into_iter().map(|(_, said)| listing(said)).collect(),
+            silent,
+        }
     }
 
     /// What one list says; `None`: that it does not list it. `Err` is why its word counts for nothing.

@@ -166,6 +166,7 @@ pub(super) const SCREENING: &[Schema] = schemas! {
             Always "otherwise" Number: "How many of them would have been treated otherwise, or for another reason.";
             Always "changes" Object: "How many would have been treated how instead of how, as `refuse instead of deliver`.";
             Always "unreadable" Number: "How many could not be judged, since their evidence is not whole.";
+            Sometimes "lists" Object: "Of each DNS list that the policy has, how many messages it was `asked` about, how many of them it `listed` and for how many it was `unanswered`, and about how many it was `not_asked`: what it would have said of those is not known. Absent where the policy has none, or nothing was judged that lists are asked about.";
     }
     WordsLearned {
         subject: "the number of the account whose holder moved the message; empty where messages were brought";

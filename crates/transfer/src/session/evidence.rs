@@ -123,7 +123,8 @@ impl Conversation<'_> {
         });
         if !policy.lists.is_empty() {
             let asked = (&found, linked.as_slice());
-            found.lists = screener.lists(&policy.lists, asked, LISTS_TIME).await;
+            let said = screener.lists(&policy.lists, asked, LISTS_TIME).await;
+            (found.lists, found.silent_lists) = (said.told, said.silent);
         }
         match acquaintance::history(self.transfer, &found).await {
             Ok(history) => found.history = Some(history),
