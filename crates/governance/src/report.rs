@@ -441,25 +441,35 @@ fn shared(entry: &task::Entry) -> Vec<String> {
     lines
 }
 
-/// What each criterion against unwanted mail set apart, and how much of it wrongly (clause 5.3).
+/// What each criterion against unwanted mail set apart or put into Junk, and how much of it wrongly (clause 5.3).
 fn criteria(entry: &task::Entry) -> Vec<String> {
     let Some(all) = entry.facts.get("false_positives").and_then(Value::as_array) else {
         return Vec::new();
     };
-    let heading = "基準ごとの隔離と誤り / Set apart by each criterion, and wrongly so";
+    let heading = "基準ごとの隔離・迷惑メール判定と誤り / Set apart or put into Junk by each criterion, and wrongly so";
     let mut lines = vec![String::new(), heading.to_owned()];
     if all.is_empty() {
         lines.push("- なし / none".to_owned());
     }
     for one in all {
         let count = |key: &str| one.get(key).and_then(Value::as_u64).unwrap_or_default();
-        let cause = one.get("cause").and_then(Value::as_str).unwrap_or_default();
-        let wrong = one.get("wrong_percent").and_then(Value::as_f64);
-        let wrong = wrong.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %"));
+        let text = |key: &str| one.get(key).and_then(Value::as_str).unwrap_or_default();
+        let share = |key: &str| {
+            let percent = one.get(key).and_then(Value::as_f64);
+            percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent} %"))
+        };
+        let name = match text("criterion") {
+            "" => text("cause").to_owned(),
+            criterion => format!("{}: {criterion}", text("cause")),
+        };
         lines.push(format!(
-            "- {cause}: {} (救出 / released {}, 誤り / wrong {wrong})",
+            "- {name}: 隔離 / set apart {} (救出 / released {}, 誤り / wrong {}), 迷惑メール / Junk {} (戻し / taken out {}, 誤り / wrong {})",
             count("set_apart"),
-            count("released")
+            count("released"),
+            share("wrong_percent"),
+            count("marked"),
+            count("returned"),
+            share("returned_percent"),
         ));
     }
     lines

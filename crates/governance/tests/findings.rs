@@ -85,6 +85,10 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
         let event = Event::new(kind, Actor::System).detail("cause", cause);
         vec![event; count]
     };
+    let listed = |kind: Kind, list: &str, count: usize| {
+        let event = Event::new(kind, Actor::System).detail("cause", "listed");
+        vec![event.detail("criterion", list); count]
+    };
     site.days(100);
     let events = [
         of(Kind::QuarantineKept, "words", 1000),
@@ -92,6 +96,10 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
         of(Kind::QuarantineKept, "dmarc", 30),
         of(Kind::QuarantineReleased, "dmarc", 4),
         of(Kind::QuarantineDeleted, "dmarc", 4),
+        // Of one list, which the other hides in what both do together.
+        listed(Kind::QuarantineKept, "fine.example", 500),
+        listed(Kind::QuarantineKept, "harsh.example", 20),
+        listed(Kind::QuarantineReleased, "harsh.example", 5),
     ];
     write(&site, events.concat(), None).await;
     let tried = Event::new(Kind::ScreeningTried, Actor::Person("chief".into()))
@@ -102,12 +110,18 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
     let seen = look(&site, &rules, &good(&site)).await;
     let finding = &seen["quarantine-false-positives"].finding;
     assert_eq!(finding.state, State::NotMet);
-    assert!(finding.why.en.contains("dmarc (4/30)"), "{finding:?}");
-    assert!(!finding.why.en.contains("words"), "{finding:?}");
+    assert!(
+        finding
+            .why
+            .en
+            .ends_with(": dmarc (4/30), listed: harsh.example (5/20)"),
+        "{finding:?}"
+    );
     let rate = |one: &serde_json::Value| (one["cause"].clone(), one["wrong_percent"].clone());
     let rates = finding.facts["by_cause"].as_array().unwrap();
     assert_eq!(rate(&rates[0]), ("dmarc".into(), 50.0.into()));
-    assert_eq!(rate(&rates[1]), ("words".into(), 0.0.into()));
+    assert_eq!(rates[2]["criterion"], "harsh.example");
+    assert_eq!(rate(&rates[3]), ("words".into(), 0.0.into()));
 
     // The review has the same of its whole year, with the trials in it.
     site.days(120);
@@ -125,13 +139,43 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
         .unwrap();
     let shown = task::show(&chief, &rules, review.number).await.unwrap();
     let told = shown.facts["false_positives"].as_array().unwrap();
-    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told.len(), 4, "{told:?}");
     assert_eq!(told[0]["released"], 4);
     let trials = shown.facts["trials"].as_array().unwrap();
     assert_eq!(
         (&trials[0]["by"], &trials[0]["otherwise"]),
         (&"person:chief".into(), &3.into())
     );
+}
+
+/// What people take out of Junk counts against what had put it there, though it only marks (clause 5.3(2)).
+#[tokio::test]
+async fn what_is_taken_out_of_junk_counts_against_what_had_marked_it() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(100);
+    let of = |kind: Kind, rule: &str| {
+        let event = Event::new(kind, Actor::System).detail("cause", "rule");
+        event.detail("criterion", rule)
+    };
+    let marked = |rule, count: u64| of(Kind::MailMarked, rule).detail("mailboxes", count);
+    let back = |rule| of(Kind::WordsLearned, rule).detail("junk", false);
+    let events = [
+        vec![marked("fine", 500), back("fine"), marked("harsh", 20)],
+        vec![back("harsh"); 3],
+    ];
+    write(&site, events.concat(), None).await;
+    let seen = look(&site, &rules, &good(&site)).await;
+    let finding = &seen["quarantine-false-positives"].finding;
+    assert_eq!(finding.state, State::NotMet);
+    assert!(
+        finding.why.en.ends_with(": rule: harsh (3/20)"),
+        "{finding:?}"
+    );
+    let rates = finding.facts["by_cause"].as_array().unwrap();
+    assert_eq!(rates[1]["returned_percent"], 15.0);
+    assert_eq!(finding.facts["returned"], 4);
 }
 
 /// The review of shared identifiers is about each of them, and so is its report to the administrators (clause 8.1).

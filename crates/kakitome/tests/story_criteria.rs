@@ -224,6 +224,27 @@ fn lists_are_asked_for_addresses_and_names_and_dead_ones_count_for_nothing() {
     let reply = story.hand("x@shown.example", &story.letter("refused by the list"));
     let explained = story.explain(&reply);
     assert_eq!(explained["verdict"]["handling"], "accept", "{explained}");
+
+    // Of a policy with another list it is told that nobody asked that one.
+    let place = support::place();
+    let file = place.path().join("new.toml");
+    let lists = "[screening]\ndns_list = [{ zone = \"list.example\", answers = [\"127.0.0.4-11\"] }, \
+        { zone = \"names.example\", by = \"sender\" }, { zone = \"new.example\" }]\n";
+    fs::write(&file, lists).unwrap();
+    story
+        .site
+        .give(&["screening", "try", file.to_str().unwrap()]);
+    let tried = story.site.events(&["--kind", "screening.tried"]);
+    let counts = |listed: u64, unanswered: u64, not_asked: u64| serde_json::json!({ "asked": 4 - not_asked, "listed": listed, "unanswered": unanswered, "not_asked": not_asked });
+    assert_eq!(
+        tried[0]["detail"]["lists"],
+        serde_json::json!({
+            "list.example (address)": counts(1, 0, 0),
+            "names.example (sender)": counts(1, 1, 0),
+            "new.example (address)": counts(0, 0, 4),
+        }),
+        "{tried:?}"
+    );
 }
 
 #[test]
@@ -309,6 +330,25 @@ fn rules_decide_first_and_can_be_tried_before_they_do() {
     );
     let reply = story.hand("x@bad.example", &story.letter("other words"));
     assert_eq!(story.explain(&reply)["verdict"]["handling"], "quarantine");
+    // What the rule set apart wrongly counts for the rule.
+    let apart = story
+        .site
+        .give(&["quarantine", "list", "--cause", "rule:no bad"]);
+    assert_eq!(apart.len(), 1, "{apart:?}");
+    assert_eq!(apart[0]["criterion"], "no bad", "{apart:?}");
+    story
+        .site
+        .give(&["quarantine", "release", "--cause", "rule"]);
+    let figures = story.site.give(&["quarantine", "figures"]);
+    assert_eq!(figures.len(), 1, "{figures:?}");
+    assert_eq!(
+        (&figures[0]["cause"], &figures[0]["criterion"]),
+        (&"rule".into(), &"no bad".into())
+    );
+    assert_eq!(
+        (&figures[0]["kept"], &figures[0]["released"]),
+        (&1.into(), &1.into())
+    );
     let reply = story.hand("y@shown.example", &story.letter("未払い, but from friends"));
     assert_eq!(reply.code, 250, "{reply:?}");
 
@@ -477,4 +517,17 @@ fn words_are_learned_from_what_people_move() {
         .give(&["screening", "learn", "--junk", mbox.to_str().unwrap()]);
     assert_eq!(row[0]["learned"], 2, "{row:?}");
     assert_eq!(learned()["junk"], junk_before + 2);
+
+    // What its words had put into Junk, and its holder takes out, counts against the words.
+    imap.select("Junk");
+    imap.ok("MOVE 7 INBOX");
+    let of_words = || {
+        let figures = story.site.give(&["quarantine", "figures"]);
+        figures.into_iter().find(|row| row["cause"] == "words")
+    };
+    let figures = until("it is counted", SOON, || {
+        of_words().filter(|row| row["returned"] == 1)
+    });
+    assert!(figures["marked"].as_u64() >= Some(1), "{figures}");
+    assert_eq!(figures["kept"], 0, "{figures}");
 }

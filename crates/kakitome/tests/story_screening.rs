@@ -660,6 +660,12 @@ fn an_exchange_server_screens_and_the_mailbox_server_believes_it() {
     assert_eq!(hand("boss@apart.example").code, 250);
     imap.holds("Junk", 1, SOON);
     imap.holds("INBOX", 1, SOON);
+    let marked = mailbox.events(&["--kind", "screening.marked"]);
+    assert_eq!(marked.len(), 1, "{marked:?}");
+    assert_eq!(
+        marked[0]["detail"],
+        serde_json::json!({ "cause": "dmarc-quarantine", "mailboxes": 1 })
+    );
     let taken = mailbox.events(&["--kind", "smtp.accepted"]);
     assert!(
         taken

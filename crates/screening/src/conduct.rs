@@ -98,40 +98,53 @@ impl ConductPolicy {
             evidence.iprev.result,
             crate::Finding::Fail | crate::Finding::Permerror
         );
+        // Each by the name that it has in the settings.
         let seen = [
-            (conduct.early, self.early, "it talked before it was greeted"),
+            (
+                conduct.early,
+                self.early,
+                "early",
+                "it talked before it was greeted",
+            ),
             (
                 conduct.hello == HelloForm::Own,
                 self.hello_own,
+                "hello_own",
                 "it called itself by the name of this server",
             ),
             (
                 conduct.hello == HelloForm::Address,
                 self.hello_address,
+                "hello_address",
                 "it called itself by a bare address",
             ),
             (
                 conduct.hello == HelloForm::Bare,
                 self.hello_bare,
+                "hello_bare",
                 "it called itself by a name without a dot",
             ),
             (
                 nameless,
                 self.no_name,
+                "no_name",
                 "its address has no name that has the address",
             ),
             (
                 conduct.refused >= self.many_refused.max(1),
                 self.guessing,
+                "guessing",
                 "many of its recipients were refused",
             ),
         ];
-        let counts =
-            |(is_so, choice, _): &(bool, Choice, &str)| *is_so && *choice != Choice::Accept;
-        let vote = |(_, choice, words): (bool, Choice, &str)| {
-            Vote::new(choice, Cause::Conduct).what(words.to_owned())
+        let counting = seen
+            .into_iter()
+            .filter(|(is_so, choice, ..)| *is_so && *choice != Choice::Accept);
+        let vote = |(_, choice, name, words): (bool, Choice, &str, &str)| {
+            let vote = Vote::new(choice, Cause::Conduct).what(words.to_owned());
+            vote.criterion(name)
         };
-        seen.into_iter().filter(counts).map(vote).collect()
+        counting.map(vote).collect()
     }
 }
 
@@ -194,6 +207,7 @@ mod tests {
         });
         assert_eq!(both.handling, Handling::Quarantine);
         assert!(both.what.contains("without a dot"), "{}", both.what);
+        assert_eq!(both.criterion, "hello_bare");
         let guessing = |refused| {
             judged(Conduct {
                 refused,

@@ -93,7 +93,7 @@ impl HistoryPolicy {
             return Vec::new();
         };
         let mut votes = Vec::new();
-        let standing = self.answering(history);
+        let (standing, of) = self.answering(history);
         if self.is_bad(standing) && self.bad != Choice::Accept {
             let what = format!(
                 "{} of {} of what came from {} was not wanted",
@@ -101,18 +101,19 @@ impl HistoryPolicy {
                 standing.bad.saturating_add(standing.good),
                 standing.name
             );
-            votes.push(Vote::new(self.bad, Cause::BadHistory).what(what));
+            let vote = Vote::new(self.bad, Cause::BadHistory).what(what);
+            votes.push(vote.criterion(of));
         }
         votes.extend(self.greylisted(evidence, history));
         votes
     }
 
-    /// Who answers for it: an address of which enough is known; else a domain that was shown to send, whatever network it uses.
-    fn answering<'h>(&self, history: &'h History) -> &'h Standing {
-        let address = self.known_address(history);
-        address
-            .or(history.domain.as_ref())
-            .unwrap_or(&history.network)
+    /// Who answers for it, and as what: an address of which enough is known; else a domain that was shown to send, whatever network it
+    /// uses.
+    fn answering<'h>(&self, history: &'h History) -> (&'h Standing, &'static str) {
+        let address = self.known_address(history).map(|it| (it, "address"));
+        let domain = history.domain.as_ref().map(|it| (it, "domain"));
+        address.or(domain).unwrap_or((&history.network, "network"))
     }
 
     fn known_address<'h>(&self, history: &'h History) -> Option<&'h Standing> {

@@ -165,12 +165,13 @@ impl DnsList {
         let said = self.said(evidence)?;
         if !said.reason.is_empty() {
             let what = format!("{}: {}", said.zone, said.reason);
-            return (self.trouble == Trouble::Defer)
-                .then(|| Vote::new(self.trouble, Cause::ListTrouble).what(what));
+            let vote = Vote::new(self.trouble, Cause::ListTrouble).what(what);
+            return (self.trouble == Trouble::Defer).then(|| vote.criterion(&self.name()));
         }
         let answer = said.answers.iter().find(|answer| self.counts(**answer))?;
         let what = format!("{} is listed in {} ({answer})", said.name, said.zone);
-        Some(Vote::new(self.then, Cause::Listed).what(what))
+        let vote = Vote::new(self.then, Cause::Listed).what(what);
+        Some(vote.criterion(&self.name()))
     }
 
     /// Whether an answer is one that the site counts.
@@ -251,6 +252,7 @@ mod tests {
         let verdict = judge(&list, &evidence);
         assert_eq!(verdict.handling, Handling::Refuse);
         assert_eq!(verdict.because, Cause::Listed);
+        assert_eq!(verdict.criterion, "list.example (address)");
         assert!(
             verdict
                 .refusal()

@@ -47,6 +47,7 @@ impl MilterPolicy {
             handling,
             cause,
             what: format!("{}: {words}{recipient}", said.milter),
+            criterion: said.milter.clone(),
         })
     }
 }
@@ -193,6 +194,7 @@ mod tests {
         ];
         let verdict = judged(MilterPolicy::default(), all.clone());
         assert_eq!(verdict.what, "hard: 550 no");
+        assert_eq!(verdict.criterion, "hard");
         let down = judged(MilterPolicy::default(), all[..2].to_vec());
         assert_eq!(
             (down.handling, down.because),

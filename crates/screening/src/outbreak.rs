@@ -267,6 +267,7 @@ pub(crate) fn vote(blocked: &Blocked) -> crate::malware::Vote {
         handling: blocked.handling.into(),
         cause: Cause::OutbreakRule,
         what: format!("rule {}, {}", blocked.rule, blocked.what),
+        criterion: blocked.rule.to_string(),
     }
 }
 

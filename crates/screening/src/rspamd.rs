@@ -49,6 +49,7 @@ impl RspamdPolicy {
                 handling: self.failure.into(),
                 cause: Cause::RspamdDown,
                 what: said.reason.clone(),
+                criterion: String::new(),
             });
         };
         let treatment = match action {
@@ -66,6 +67,7 @@ impl RspamdPolicy {
             handling: treatment.into(),
             cause: Cause::Rspamd,
             what: format!("{} ({score:.2} of {required:.2})", action.as_str()),
+            criterion: action.as_str().to_owned(),
         })
     }
 }
@@ -140,6 +142,7 @@ mod tests {
         let verdict = judged(softer, said(RspamdAction::Reject));
         assert_eq!(verdict.handling, Handling::Quarantine);
         assert_eq!(verdict.what, "reject (7.50 of 15.00)");
+        assert_eq!(verdict.criterion, "reject");
         let refused = judged(usual, said(RspamdAction::Reject)).refusal().unwrap();
         assert_eq!((refused.code, refused.detail), (550, (7, 1)));
     }

@@ -227,7 +227,8 @@ impl Policy {
     /// What the first rule says that holds.
     pub(crate) fn by_rule(&self, evidence: &Evidence) -> Option<Vote> {
         let rule = self.rules.iter().find(|rule| rule.holds(evidence, self))?;
-        Some(Vote::new(rule.then, Cause::Rule).what(rule.name.clone()))
+        let vote = Vote::new(rule.then, Cause::Rule).what(rule.name.clone());
+        Some(vote.criterion(&rule.name))
     }
 
     /// Whether the evidence does not tell of these patterns, since others were looked for then.
@@ -306,7 +307,10 @@ mod tests {
             (verdict.handling, verdict.because),
             (Handling::Accept, Cause::Rule)
         );
-        assert_eq!(verdict.what, "our list");
+        assert_eq!(
+            (&*verdict.what, &*verdict.criterion),
+            ("our list", "our list")
+        );
         let mut other = forged();
         other.peer = "198.51.100.1".parse().unwrap();
         assert_eq!(policy.judge(&other).what, "last");

@@ -187,6 +187,10 @@ pub struct Verdict {
     /// What was found, or where; empty when it is about no file.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub what: String,
+    /// Which of the site's criteria of this cause decided, by a name that stays the same from message to message, so that each can be
+    /// counted: the DNS list, the rule, the tag, the milter. In at most 120 octets; empty where there is but one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub criterion: String,
     /// The policy that decided: [`Policy::digest`].
     pub policy: String,
 }
@@ -243,6 +247,7 @@ impl Policy {
             because: vote.cause,
             domain: vote.domain,
             what: vote.what,
+            criterion: vote.criterion,
             policy: name.to_owned(),
         }
     }

@@ -2,6 +2,9 @@
 
 use crate::{Cause, Handling, malware};
 
+/// Octets of a criterion's name. It is kept beside the cause of what is set apart, which has little room.
+const MOST_CRITERION: usize = 120;
+
 /// One thing that speaks for a handling.
 #[derive(Clone, Debug)]
 pub(crate) struct Vote {
@@ -11,6 +14,9 @@ pub(crate) struct Vote {
     pub(crate) domain: String,
     /// What was found, or where.
     pub(crate) what: String,
+    /// Which of the site's criteria of this cause said it, by a short name that stays the same from message to message; empty where
+    /// there is but one.
+    pub(crate) criterion: String,
 }
 
 impl Vote {
@@ -20,6 +26,7 @@ impl Vote {
             cause,
             domain: String::new(),
             what: String::new(),
+            criterion: String::new(),
         }
     }
 
@@ -30,6 +37,16 @@ impl Vote {
 
     pub(crate) fn what(mut self, what: String) -> Self {
         self.what = what;
+        self
+    }
+
+    pub(crate) fn criterion(mut self, name: &str) -> Self {
+        let plain: String = name
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let cut = plain.floor_char_boundary(MOST_CRITERION);
+        self.criterion = plain.get(..cut).unwrap_or_default().trim().to_owned();
         self
     }
 }
@@ -46,7 +63,9 @@ impl Vote {
 
 impl From<malware::Vote> for Vote {
     fn from(vote: malware::Vote) -> Self {
-        Self::new(vote.handling, vote.cause).what(vote.what)
+        Self::new(vote.handling, vote.cause)
+            .what(vote.what)
+            .criterion(&vote.criterion)
     }
 }
 

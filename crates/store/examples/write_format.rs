@@ -314,6 +314,7 @@ async fn set_apart(store: &Store, owners: &[AccountId]) {
         body_type: 1,
         message_id: "70@example.com".to_owned(),
         cause: "dmarc-quarantine".to_owned(),
+        criterion: String::new(),
         strict: true,
         until: Timestamp::from_second(4_000_000_000).unwrap(),
         recipients,

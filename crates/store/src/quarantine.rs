@@ -9,16 +9,19 @@ mod figures;
 
 use jiff::Timestamp;
 use message::address::Address;
+use trail::Event;
 
 use crate::{
     AccountId, BodyId, Error, QueueId, Refusal, Tx, params, sql,
     sql::{Row, Sql, Value},
 };
 
-pub use figures::{ByCause, Figures};
+pub use figures::{ByCause, Criterion, Figures};
 
-/// Octets of the cause that are kept.
+/// Octets of cause and criterion that are kept.
 const MAX_CAUSE: usize = 200;
+/// What stands between cause and criterion in the table. It is in no cause.
+const BETWEEN: char = ':';
 
 /// A message to be set apart. Its body was sealed for the owners of all recipients.
 #[derive(Clone, Debug)]
@@ -39,14 +42,36 @@ pub struct NewHeld {
     pub body_type: u8,
     /// Message-ID header.
     pub message_id: String,
-    /// What decided, in a word.
+    /// What decided, in a word without a colon.
     pub cause: String,
+    /// Which of the site's criteria of that cause did, by its name; empty where there is but one.
+    pub criterion: String,
     /// Only an administrator may release it.
     pub strict: bool,
     /// When it is deleted.
     pub until: Timestamp,
     /// Whom it is for; at least one.
     pub recipients: Vec<For>,
+}
+
+impl NewHeld {
+    /// Cause and criterion as one text, `listed:zen.example (address)`: as the table holds them, and as [`Selection::cause`] finds them.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self.criterion.is_empty() {
+            true => self.cause.clone(),
+            false => format!("{}{BETWEEN}{}", self.cause, self.criterion),
+        }
+    }
+
+    /// An event that tells of it, with its criterion, if it has one.
+    #[must_use]
+    pub fn tell_criterion(&self, event: Event) -> Event {
+        match self.criterion.is_empty() {
+            true => event,
+            false => event.detail("criterion", self.criterion.as_str()),
+        }
+    }
 }
 
 /// Whom a message that is set apart is for.
@@ -118,7 +143,7 @@ pub struct Selection {
     pub recipient: Option<Address>,
     /// From this return path; `Some(None)` is the null sender.
     pub sender: Option<Option<Address>>,
-    /// Set apart for this.
+    /// Set apart for this: a cause with whatever criterion, or cause and criterion as [`NewHeld::why`] has them.
     pub cause: Option<String>,
     /// Whose time is over at this moment.
     pub overdue_at: Option<Timestamp>,
@@ -136,7 +161,8 @@ pub fn keep(tx: &mut Tx<'_>, message: &NewHeld) -> Result<(), Error> {
     }
     let size = i64::try_from(message.size).map_err(|_| Refusal::Limit("numbers of 63 bits"))?;
     let sender = message.sender.as_ref().map(Address::to_string);
-    let cut = message.cause.floor_char_boundary(MAX_CAUSE);
+    let why = message.why();
+    let cut = why.floor_char_boundary(MAX_CAUSE);
     tx.execute(
         "INSERT INTO quarantined (id, body, size, sender, smtputf8, require_tls, body_type, message_id, cause, strict, \
          since, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -149,7 +175,7 @@ pub fn keep(tx: &mut Tx<'_>, message: &NewHeld) -> Result<(), Error> {
             message.require_tls,
             message.body_type,
             &message.message_id,
-            message.cause.get(..cut).unwrap_or_default(),
+            why.get(..cut).unwrap_or_default(),
             message.strict,
             tx.now(),
             message.until
@@ -359,8 +385,15 @@ fn conditions(selection: &Selection) -> (String, Vec<Column>) {
         let text = sender.as_ref().map(Address::to_string).unwrap_or_default();
         add("coalesce(q.sender, '') =", Column::Text(text));
     }
-    if let Some(cause) = &selection.cause {
-        add("q.cause =", Column::Text(cause.clone()));
+    match &selection.cause {
+        Some(why) if why.contains(BETWEEN) => add("q.cause =", Column::Text(why.clone())),
+        Some(cause) => {
+            let begin = format!("{cause}{BETWEEN}");
+            let long = begin.chars().count();
+            let words = format!("substr(q.cause || '{BETWEEN}', 1, {long}) =");
+            add(&words, Column::Text(begin));
+        }
+        None => {}
     }
     if let Some(now) = selection.overdue_at {
         add("q.until <=", Column::Int(now.as_microsecond()));
@@ -398,6 +431,8 @@ fn held(row: &dyn Row) -> Result<Held, Error> {
     let id = QueueId(row.int(0)?);
     let sender = row.maybe_text(3)?;
     let sender = sender.map(|text| address(id, &text)).transpose()?;
+    let why = row.text(8)?;
+    let (cause, criterion) = why.split_once(BETWEEN).unwrap_or((&why, ""));
     Ok(Held {
         message: NewHeld {
             id,
@@ -408,7 +443,8 @@ fn held(row: &dyn Row) -> Result<Held, Error> {
             require_tls: row.int(5)? != 0,
             body_type: u8::try_from(row.int(6)?).map_err(|_| damaged(id, "its body type"))?,
             message_id: row.text(7)?,
-            cause: row.text(8)?,
+            cause: cause.to_owned(),
+            criterion: criterion.to_owned(),
             strict: row.int(9)? != 0,
             until: row.time(11)?,
             recipients: Vec::new(),

@@ -33,7 +33,9 @@ fn away(text: &str) -> For {
     }
 }
 
-async fn keep(store: &Store, cause: &str, recipients: Vec<For>) -> QueueId {
+/// `why` is a cause, or a cause and after a colon a criterion.
+async fn keep(store: &Store, why: &str, recipients: Vec<For>) -> QueueId {
+    let (cause, criterion) = why.split_once(':').unwrap_or((why, ""));
     let owners: Vec<AccountId> = recipients.iter().map(|to| to.place.owner()).collect();
     let body = store.seal(RAW, &owners).unwrap();
     let held = NewHeld {
@@ -46,6 +48,7 @@ async fn keep(store: &Store, cause: &str, recipients: Vec<For>) -> QueueId {
         body_type: 0,
         message_id: "x@example.net".to_owned(),
         cause: cause.to_owned(),
+        criterion: criterion.to_owned(),
         strict: false,
         until: Timestamp::now() + SignedDuration::from_hours(24),
         recipients,
@@ -147,7 +150,7 @@ async fn what_is_selected_is_found_and_nothing_else() {
     let a = keep(&store, "a", vec![here("taro@example.jp", one)]).await;
     let both = vec![here("taro@example.jp", one), here("hanako@example.jp", two)];
     let b = keep(&store, "b", both).await;
-    let c = keep(&store, "b", vec![here("hanako@example.jp", two)]).await;
+    let c = keep(&store, "b:50% off", vec![here("hanako@example.jp", two)]).await;
     let all = Selection::default;
     assert_eq!(ids(&store, all()).await, [a, b, c]);
     let owners = |owner| Selection {
@@ -174,6 +177,12 @@ async fn what_is_selected_is_found_and_nothing_else() {
     );
     let cause = Some("b".to_owned());
     assert_eq!(ids(&store, Selection { cause, ..all() }).await, [b, c]);
+    for (why, expected) in [("b:50% off", vec![c]), ("b:50", vec![]), ("%", vec![])] {
+        let cause = Some(why.to_owned());
+        assert_eq!(ids(&store, Selection { cause, ..all() }).await, expected);
+    }
+    let of_c = page(&store, all(), b, 1).await.held.remove(0).message;
+    assert_eq!((&*of_c.cause, &*of_c.criterion), ("b", "50% off"));
     let recipient = Some(address("hanako@example.jp"));
     assert_eq!(ids(&store, Selection { recipient, ..all() }).await, [b, c]);
     let two_of_three = vec![c, a];

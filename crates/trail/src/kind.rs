@@ -144,6 +144,8 @@ kinds! {
     ScreeningPolicy = "screening.policy",
     /// Another policy was tried on mail of the last days; nothing was changed (clause 5.3(1)).
     ScreeningTried = "screening.tried",
+    /// A message was put into Junk mailboxes by what screening decided; the detail holds why (clause 5.3(2)).
+    MailMarked = "screening.marked",
     /// Words were learned from a message that somebody moved into Junk or out of it, or that was brought for that.
     WordsLearned = "screening.learned",
     /// Those were forgotten that did not send mail here for a long time.

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use message::header::Header;
 use parking_lot::Mutex;
 use screening::{Guess, Seen, Token, Words};
+use serde_json::Value;
 use store::{
-    AccountId, Error,
+    AccountId, Error, QueueId, Snapshot,
+    event::{self, Filter},
     sql::Sql,
     words::{self, Counts, Lesson, SITE},
 };
@@ -95,8 +98,12 @@ pub async fn learn(transfer: &Transfer) -> Result<u64, Error> {
 async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
     let store = transfer.store();
     let host = transfer.settings().hostname.as_str().to_owned();
+    let mut why = Vec::new();
     let words = match store.body(lesson.account, lesson.body).await {
         Ok(raw) => {
+            if let Some(id) = taken_as(&raw) {
+                why = store.read(move |snapshot| why_marked(snapshot, id)).await?;
+            }
             let key = store.words_key();
             let cut = move || {
                 let note = Note::of_lesson(&raw, &host, lesson.junk);
@@ -114,15 +121,52 @@ async fn learn_one(transfer: &Transfer, lesson: Lesson) -> Result<bool, Error> {
         if let Some((_, note)) = words.as_ref().filter(|_| taught) {
             note.write(tx)?;
         }
-        let event = Event::new(Kind::WordsLearned, Actor::System)
+        let mut event = Event::new(Kind::WordsLearned, Actor::System)
             .subject(lesson.account.to_string())
             .detail("junk", lesson.junk)
             .detail("taught", taught);
+        // What teaches nothing was said before, and is counted.
+        for (name, said) in why.into_iter().filter(|_| taught) {
+            event = event.detail(name, said);
+        }
         tx.record(&event, taught)
     });
     let taught = commit.await?.value;
     transfer.shared.lessons.change();
     Ok(taught)
+}
+
+/// The id that this server took a message as, as its Received field on top has it. Of what was put into a mailbox otherwise it is another
+/// server's, which is no message's here.
+fn taken_as(raw: &[u8]) -> Option<QueueId> {
+    let header = Header::named(raw, &["received"], 1);
+    let field = header.iter().next()?.unfolded();
+    // The last one: a client may call itself by any word.
+    let (_, behind) = field.rsplit_once(" id ")?;
+    let id = behind.split([' ', ';']).next()?;
+    id.parse().ok()
+}
+
+/// Facts of an event that say what had decided.
+const WHY: [&str; 2] = ["cause", "criterion"];
+
+/// What had decided that the message of this id went into Junk, as its event tells it; empty: nothing had.
+fn why_marked(
+    snapshot: &mut Snapshot<'_>,
+    id: QueueId,
+) -> Result<Vec<(&'static str, Value)>, Error> {
+    let filter = Filter {
+        subject: Some(id.to_string()),
+        kinds: vec![Kind::MailMarked],
+        ..Filter::default()
+    };
+    let found = event::search(snapshot, &filter, 1)?;
+    let facts = found.first().map(|recorded| &recorded.event.detail);
+    let why = WHY.into_iter().filter_map(|name| {
+        let said = facts?.get(name)?;
+        Some((name, said.clone()))
+    });
+    Ok(why.collect())
 }
 
 /// Learns from messages that are in no mailbox here, for the whole site, in one commit. `who` brought them.
@@ -198,4 +242,38 @@ pub async fn lessons(transfer: &Transfer) -> Result<Seen, Error> {
         .read(|sql| words::lessons(sql, SITE))
         .await?;
     Ok(seen(learned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_message_is_read_in_the_field_on_top() {
+        let id = QueueId(123_456_789);
+        let received = |helo: &str, rest: &str| {
+            format!(
+                "Return-Path: <>\r\nReceived: from {helo} ([192.0.2.1]) by mx.example.jp with ESMTP\r\n id {id}{rest}; \
+                     Sat, 1 Jan 2026 00:00:00 +0000\r\nReceived: from x by y id z; date\r\n\r\n"
+            )
+        };
+        for (helo, rest) in [
+            ("client.example", ""),
+            ("id", ""),
+            ("client.example", " for <id@example.jp>"),
+        ] {
+            assert_eq!(
+                taken_as(received(helo, rest).as_bytes()),
+                Some(id),
+                "{helo}{rest}"
+            );
+        }
+        for none in [
+            "Subject: id 1\r\n\r\n",
+            "Received: from x by y; date\r\n\r\n",
+            "",
+        ] {
+            assert_eq!(taken_as(none.as_bytes()), None, "{none}");
+        }
+    }
 }

@@ -41,6 +41,7 @@ async fn keep_as(site: &Site, days: i64, place: Place, strict: bool) -> QueueId 
         body_type: 0,
         message_id: String::new(),
         cause: "dmarc-quarantine".to_owned(),
+        criterion: String::new(),
         strict,
         until: site.store.now() + SignedDuration::from_hours(24 * days),
         recipients: vec![For {

@@ -1,5 +1,7 @@
 //! Malware and unwanted mail (clauses 5.2, 5.3).
 
+use std::collections::BTreeSet;
+
 use ::trail::Kind;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use crate::state::Finding;
 
 /// A canary that is older tells nothing any more.
 const CANARY_LASTS: SignedDuration = SignedDuration::from_hours(50);
-/// Released of what one criterion set apart, in percent, from which on it is too harsh.
+/// Of what one criterion set apart or marked, in percent, what was released or taken out, from which on it is too harsh.
 const FALSE_PERCENT: u64 = 10;
 /// Below so many, a share says nothing.
 const FEW: u64 = 20;
@@ -202,48 +204,94 @@ fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     Ok(finding.fact("sent_at", canary.at.to_string()))
 }
 
-/// How much of what was set apart people released again, for each criterion (clause 5.3(2)).
+/// How much of what was set apart people released again, and how much of what was marked they took out of Junk, for each criterion
+/// (clause 5.3(2)).
 fn false_positives(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
     let counted = set_apart(scene, scene.days_ago(30), None)?;
-    let is_harsh = |one: &Figures| {
-        one.kept >= FEW && one.released.saturating_mul(100) > one.kept.saturating_mul(FALSE_PERCENT)
-    };
-    let harsh: Vec<String> = counted
-        .iter()
-        .filter(|(_, one)| is_harsh(one))
-        .map(|(cause, one)| format!("{cause} ({}/{})", one.released, one.kept))
-        .collect();
     let total = counted.total();
     let (apart, released) = (total.kept, total.released);
-    let finding = if !harsh.is_empty() {
+    let (marked, returned) = (total.marked, total.returned);
+    let kept = harsh(&counted, |one| (one.released, one.kept));
+    let junk = harsh(&counted, |one| (one.returned, one.marked));
+    let finding = if !kept.is_empty() {
         Finding::not_met(
             format!(
                 "必要なメールを隔離し過ぎている基準がある(この30日に救い出された数/隔離した数): {}",
-                harsh.join("、")
+                kept.join("、")
             ),
             format!(
                 "criteria set apart too much that was wanted (released/set apart within 30 days): {}",
-                harsh.join(", ")
+                kept.join(", ")
             ),
         )
-    } else if is_harsh(&total) {
+    } else if !junk.is_empty() {
+        Finding::not_met(
+            format!(
+                "必要なメールを迷惑メールとし過ぎている基準がある(この30日に迷惑メールから戻された数/入れた数): {}",
+                junk.join("、")
+            ),
+            format!(
+                "criteria put too much into Junk that was wanted (taken out/put there within 30 days): {}",
+                junk.join(", ")
+            ),
+        )
+    } else if is_harsh((released, apart)) {
         Finding::not_met(
             format!("この30日に隔離した {apart} 通のうち {released} 通が必要なメールであった"),
             format!("of {apart} messages set apart within 30 days {released} were wanted"),
         )
+    } else if is_harsh((returned, marked)) {
+        Finding::not_met(
+            format!(
+                "この30日に迷惑メールとした {marked} 通のうち {returned} 通が必要なメールであった"
+            ),
+            format!("of {marked} messages put into Junk within 30 days {returned} were wanted"),
+        )
     } else {
         Finding::met(
-            format!("この30日に隔離した {apart} 通のうち、必要とされたのは {released} 通である"),
-            format!("of {apart} messages set apart within 30 days {released} were released"),
+            format!(
+                "この30日に隔離した {apart} 通のうち必要とされたのは {released} 通、迷惑メールとした {marked} 通のうち戻されたのは {returned} 通である"
+            ),
+            format!(
+                "of {apart} messages set apart within 30 days {released} were released, and of {marked} put into Junk {returned} were taken out"
+            ),
         )
     };
     Ok(finding
         .fact("set_apart", apart)
         .fact("released", released)
+        .fact("marked", marked)
+        .fact("returned", returned)
         .fact("by_cause", rates(&counted)))
 }
 
-/// What was set apart in a time, by cause, and what became of it.
+/// Whether so many errors among so many are too many.
+fn is_harsh((wrong, all): (u64, u64)) -> bool {
+    all >= FEW && wrong.saturating_mul(100) > all.saturating_mul(FALSE_PERCENT)
+}
+
+/// The criteria that are too harsh, and the causes that are so with all their criteria together where no single one tells enough.
+fn harsh(counted: &ByCause, count: fn(&Figures) -> (u64, u64)) -> Vec<String> {
+    let told = |words: &str, (wrong, all): (u64, u64)| format!("{words} ({wrong}/{all})");
+    let mut found = Vec::new();
+    let mut named = BTreeSet::new();
+    for (criterion, one) in counted.iter() {
+        let counts = count(&one);
+        if is_harsh(counts) {
+            named.insert(criterion.cause.as_str());
+            found.push(told(&criterion.words(), counts));
+        }
+    }
+    for (cause, one) in counted.causes() {
+        let counts = count(&one);
+        if is_harsh(counts) && !named.contains(cause) {
+            found.push(told(cause, counts));
+        }
+    }
+    found
+}
+
+/// What was set apart and marked in a time, by criterion, and what became of it.
 pub(crate) fn set_apart(
     scene: &mut Scene<'_, '_>,
     from: Timestamp,
@@ -258,16 +306,22 @@ pub(crate) fn set_apart(
     Ok(counted)
 }
 
-/// The same for people and documents: of each cause how many, and how many of what was decided were set apart wrongly, in percent.
+/// The same for people and documents: of each criterion how many, and how many of what was decided were set apart or marked wrongly, in
+/// percent.
 pub(crate) fn rates(counted: &ByCause) -> Value {
-    let all = counted.iter().map(|(cause, one)| {
+    let percent = |tenths: u32| f64::from(tenths) / 10.0;
+    let all = counted.iter().map(|(criterion, one)| {
         json!({
-            "cause": cause,
+            "cause": criterion.cause,
+            "criterion": criterion.name,
             "set_apart": one.kept,
             "released": one.released,
             "deleted": one.deleted,
             "expired": one.expired,
-            "wrong_percent": one.wrong().map(|tenths| f64::from(tenths) / 10.0),
+            "wrong_percent": one.wrong().map(percent),
+            "marked": one.marked,
+            "returned": one.returned,
+            "returned_percent": one.wrongly_marked().map(percent),
         })
     });
     all.collect::<Vec<Value>>().into()

@@ -20,7 +20,8 @@ pub(crate) enum QuarantineCommand {
     Delete(ApartArgs),
     /// Tell everybody by mail, now, what is set apart for them that they were not told of
     Digest,
-    /// How often mail was set apart for which cause, and how much of it was released: wrongly set apart
+    /// How often mail was set apart or put into Junk for which cause, list, rule or tag, and how much of it was released or taken out:
+    /// wrongly set apart, wrongly marked
     Figures {
         /// Of so many days
         #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660))]
@@ -40,7 +41,7 @@ pub(crate) struct ApartArgs {
     /// Recipient
     #[arg(long)]
     pub(crate) recipient: Option<String>,
-    /// Why it was set apart, as `list` shows it
+    /// Why it was set apart, as `list` shows it: a cause such as listed, or cause and criterion joined by a colon
     #[arg(long)]
     pub(crate) cause: Option<String>,
     /// Everything (needed when nothing else is selected, and not to be joined with anything else)

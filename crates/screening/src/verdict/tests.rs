@@ -392,6 +392,7 @@ fn a_client_is_told_what_failed() {
         handling,
         because,
         what: String::new(),
+        criterion: String::new(),
         domain: domain.to_owned(),
         policy: String::new(),
     };

@@ -63,6 +63,9 @@ facts! {
     CAUSE = Always "cause" Text:
         "What had decided that it was set apart, as `verdict` of the message's event names it.";
 
+    CRITERION = Sometimes "criterion" Text:
+        "Which of the site's criteria of that cause had decided, if it has several: the DNS list, the rule, the tag, the milter.";
+
     SELECTOR = Always "selector" Text:
         "The key's selector (RFC 6376, section 3.1).";
     SIGNING_ALGORITHM = Always "algorithm" Text:
@@ -110,7 +113,7 @@ facts! {
         "How many refusals of the session were only counted, since it had too many for an event each.";
 
     SCREENING = Sometimes "screening" Object:
-        "What was found about a message (`evidence`: of mail from outside iprev, SPF, DKIM, ARC and DMARC, in the words of RFC 8601; `malware`, what the scanners said of it; `blocked`, the rule against an outbreak that means it; `rspamd` and `milters`, what those said, and what milters changed) and what was decided (`verdict`: `handling`, `because`, `domain` or `what` it is about, and the `policy` that decided); absent where mail is not screened. `screening explain` shows it.";
+        "What was found about a message (`evidence`: of mail from outside iprev, SPF, DKIM, ARC and DMARC, in the words of RFC 8601; `malware`, what the scanners said of it; `blocked`, the rule against an outbreak that means it; `rspamd` and `milters`, what those said, and what milters changed) and what was decided (`verdict`: `handling`, `because`, `domain` or `what` it is about, the `criterion` that decided where there are several of its cause, and the `policy`); absent where mail is not screened. `screening explain` shows it.";
 
     SERVICE = Always "service" Text:
         "What it was for: `msa` (submission), `mra` (retrieval) or `web` (the pages).";

@@ -175,6 +175,16 @@ pub(super) const SCREENING: &[Schema] = schemas! {
             Always "junk" Boolean: "Whether it was said to be unwanted.";
             Sometimes "taught" Boolean: "Whether anything was learned: not of a message that is gone, or that the same was learned of before.";
             Sometimes "messages" Number: "How many messages were brought.";
+            Sometimes "cause" Text: "What had decided that the message went into Junk when it came, as its `screening.marked` tells it; absent where nothing had, or nothing was learned. Moved out of Junk, it had been put there wrongly.";
+            Sometimes "criterion" Text: "Which of the site's criteria of that cause had, if it has several.";
+    }
+    MailMarked {
+        subject: "the message's queue id";
+        outcome: Success;
+        shared: CRITERION;
+        facts:
+            Always "cause" Text: "What had decided, as `verdict` of the message's event names it, here or on the exchange server that it came by; `words` where the lessons of a mailbox's own holder did; `unknown` where it was not told.";
+            Always "mailboxes" Number: "How many Junk mailboxes it went into.";
     }
     SendersForgotten {
         subject: "empty";
@@ -290,21 +300,21 @@ pub(super) const QUARANTINE: &[Schema] = schemas! {
     QuarantineKept {
         subject: "the message's queue id";
         outcome: Success;
-        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        shared: SENDER, RECIPIENTS, CAUSE, CRITERION, PART;
         facts:
             Always "until" Text: "When it is deleted unless it is released (RFC 3339, UTC).";
     }
     QuarantineReleased {
         subject: "the message's queue id";
         outcome: Success;
-        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        shared: SENDER, RECIPIENTS, CAUSE, CRITERION, PART;
         facts:
             Sometimes "queued_as" Text: "The queue id that it goes to another server as, if its recipients' mailboxes are there.";
     }
     QuarantineDeleted {
         subject: "the message's queue id";
         outcome: Success;
-        shared: RECIPIENTS, PART;
+        shared: RECIPIENTS, CRITERION, PART;
         facts:
             Sometimes "sender" Text: "The envelope's sender, if it could be read; `<>` is the null sender.";
             Sometimes "cause" Text: "What had decided, as `verdict` of the message's event names it, if it could be read.";
@@ -313,7 +323,7 @@ pub(super) const QUARANTINE: &[Schema] = schemas! {
     QuarantineExpired {
         subject: "the message's queue id";
         outcome: Success;
-        shared: SENDER, RECIPIENTS, CAUSE, PART;
+        shared: SENDER, RECIPIENTS, CAUSE, CRITERION, PART;
         facts:
     }
     QuarantineTold {

@@ -83,6 +83,8 @@ pub struct Apart {
     pub size: u64,
     /// Why.
     pub cause: String,
+    /// Which of the site's criteria of that cause: a DNS list, a rule, a tag, a milter; empty where there is but one.
+    pub criterion: String,
     /// Whether only an administrator may release it.
     pub strict: bool,
     /// Whom it is still for, of those whom the caller may know of.
@@ -100,11 +102,14 @@ pub struct Done {
     pub damaged: usize,
 }
 
-/// How often mail was set apart for one cause, and what became of it. A message counts once for each event.
+/// How often mail was set apart or marked for one criterion, and what became of it. A message that was set apart counts once for each
+/// event; one that was marked, once for each mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// The cause.
     pub cause: String,
+    /// Which of the site's criteria of that cause; empty where there is but one.
+    pub criterion: String,
     /// Messages set apart.
     pub kept: u64,
     /// Released: it should not have been kept from them.
@@ -116,6 +121,12 @@ pub struct Figures {
     /// `released` of what was decided by somebody or by time, in percent: wrongly set apart, as far as people said. `None`: nothing
     /// was decided yet.
     pub wrong_percent: Option<f64>,
+    /// Put into Junk mailboxes.
+    pub marked: u64,
+    /// Taken out of Junk by their holders: it should not have been put there.
+    pub returned: u64,
+    /// `returned` of `marked`, in percent. `None`: nothing was marked.
+    pub returned_percent: Option<f64>,
 }
 
 /// The answer to `list`, in pages.
@@ -263,7 +274,7 @@ pub async fn delete(
     }
 }
 
-/// How often mail was set apart since `from`, and what became of it, by cause. From the trail, as far as it is here.
+/// How often mail was set apart or marked since `from`, and what became of it, by criterion. From the trail, as far as it is here.
 ///
 /// # Errors
 /// [`CommandError::NotPermitted`] unless the caller is an administrator; the store's.
@@ -293,13 +304,18 @@ pub async fn figures(
             _ => break,
         }
     }
-    let figures = counted.iter().map(|(cause, one)| Figures {
-        cause: cause.to_owned(),
+    let percent = |tenths: u32| f64::from(tenths) / 10.0;
+    let figures = counted.iter().map(|(criterion, one)| Figures {
+        cause: criterion.cause.clone(),
+        criterion: criterion.name.clone(),
         kept: one.kept,
         released: one.released,
         deleted: one.deleted,
         expired: one.expired,
-        wrong_percent: one.wrong().map(|tenths| f64::from(tenths) / 10.0),
+        wrong_percent: one.wrong().map(percent),
+        marked: one.marked,
+        returned: one.returned,
+        returned_percent: one.wrongly_marked().map(percent),
     });
     Ok(figures.collect())
 }
@@ -343,6 +359,7 @@ fn apart(held: &Held, (from, subject): (String, String)) -> Apart {
         subject,
         size: message.size,
         cause: message.cause.clone(),
+        criterion: message.criterion.clone(),
         strict: message.strict,
         recipients: names.collect(),
     }
@@ -359,6 +376,7 @@ fn damaged((id, error): &(QueueId, Error)) -> Apart {
         subject: error.to_string(),
         size: 0,
         cause: "damaged".to_owned(),
+        criterion: String::new(),
         strict: true,
         recipients: Vec::new(),
     }

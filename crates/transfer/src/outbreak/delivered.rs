@@ -359,7 +359,10 @@ async fn pull_one(
     let address = address
         .ok_or_else(|| Error::NotFound(format!("an address of account {}", delivered.account)))?;
     let held = match store.body(delivered.account, delivered.body).await {
-        Ok(raw) => Some(held(transfer, delivered, &address, &raw)),
+        Ok(raw) => {
+            let of = (delivered, &address);
+            Some(held(transfer, approval.rule, of, &raw))
+        }
         // Its owner had deleted it.
         Err(Error::NotFound(_)) => None,
         Err(error) => return Err(error),
@@ -393,7 +396,13 @@ async fn pull_one(
     Ok(store.commit(Vec::new(), work).await?.value)
 }
 
-fn held(transfer: &Transfer, delivered: Delivered, address: &Address, raw: &[u8]) -> NewHeld {
+/// What is pulled, for the rule of this number.
+fn held(
+    transfer: &Transfer,
+    rule: i64,
+    (delivered, address): (Delivered, &Address),
+    raw: &[u8],
+) -> NewHeld {
     let store = transfer.store();
     NewHeld {
         id: QueueId(store.next_id()),
@@ -405,6 +414,7 @@ fn held(transfer: &Transfer, delivered: Delivered, address: &Address, raw: &[u8]
         body_type: 0,
         message_id: content::message_id(raw),
         cause: screening::Cause::OutbreakRule.as_str().to_owned(),
+        criterion: rule.to_string(),
         strict: true,
         until: store.now() + transfer.settings().quarantine_time,
         recipients: vec![For {

@@ -117,7 +117,11 @@ async fn line(transfer: &Transfer, held: &Held) -> String {
     };
     format!(
         "{at}  {}\n  {}: {from}\n  {}: {subject}\n  {}: {}\n{who}\n",
-        held.message.id, "差出人 / from", "件名 / subject", "理由 / cause", held.message.cause,
+        held.message.id,
+        "差出人 / from",
+        "件名 / subject",
+        "理由 / cause",
+        held.message.why(),
     )
 }
 

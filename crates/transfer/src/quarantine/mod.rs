@@ -202,10 +202,12 @@ fn take(
 }
 
 fn told(kind: Kind, held: &Held, by: &By) -> Event {
-    by.event(kind)
+    let event = by
+        .event(kind)
         .subject(held.message.id.to_string())
         .detail("sender", text::path(held.message.sender.as_ref()))
-        .detail("cause", held.message.cause.as_str())
+        .detail("cause", held.message.cause.as_str());
+    held.message.tell_criterion(event)
 }
 
 fn put(tx: &mut Tx<'_>, held: &Held, account: AccountId, digest: &Digest) -> Result<(), Error> {

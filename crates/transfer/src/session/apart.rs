@@ -55,6 +55,7 @@ impl Conversation<'_> {
             body_type: accepted.body_type().max(body_number(mail.body)),
             message_id,
             cause: verdict.because.as_str().to_owned(),
+            criterion: verdict.criterion.clone(),
             strict: verdict.because.is_strict(),
             until: store.now() + self.settings.quarantine_time,
             recipients,
@@ -119,5 +120,6 @@ fn told(held: &NewHeld) -> Vec<Event> {
         .detail("sender", text::path(held.sender.as_ref()))
         .detail("cause", held.cause.as_str())
         .detail("until", held.until.to_string());
+    let event = held.tell_criterion(event);
     event.in_parts(DETAIL_LIMIT, vec![("recipients", names.collect())])
 }

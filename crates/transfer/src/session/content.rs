@@ -526,6 +526,7 @@ impl Conversation<'_> {
                 .filter(in_junk)
                 .map(ToString::to_string)
                 .collect();
+            events.extend(self.marked_event(id, junk.len()));
             if junk.len() == accepted.accounts.len() {
                 event = event.detail("junk", true);
             } else if !junk.is_empty() {

@@ -13,7 +13,7 @@ use screening::Screened;
 use store::{AccountId, QueueId};
 use tokio::time::Instant;
 
-use super::{Conversation, flood};
+use super::{Conversation, flood, marked::Marked};
 use crate::{
     Listener, Roles, Transfer, Unmarked, budget::Pass, callout::Known, flood::What, memory::Held,
     parcel::Folder, return_path::Mark, route::Hop,
@@ -45,6 +45,8 @@ pub(super) struct Open {
     pub(super) screened: Option<(QueueId, Screened)>,
     /// The report of abuse about it that is prepared.
     pub(super) abuse: Option<store::abuse::Prepared>,
+    /// What an exchange server of ours says why it belongs into Junk, if it does.
+    pub(super) marked: Option<Marked>,
     /// Which mailbox of its recipients it goes to.
     pub(super) folder: Folder,
     /// Accounts whose mailbox is another one.
@@ -97,6 +99,7 @@ impl Open {
             given_up: false,
             abuse: None,
             screened: None,
+            marked: None,
             folder: Folder::Inbox,
             folders: BTreeMap::new(),
             pass: None,
@@ -119,6 +122,7 @@ impl Open {
         self.given_up = false;
         self.screened = None;
         self.abuse = None;
+        self.marked = None;
         self.folder = Folder::Inbox;
         self.folders = BTreeMap::new();
         self.pass = None;

@@ -2,8 +2,8 @@
 //!
 //! `mod` drives it, `line` reads and writes in bounded time, `auth` lets identifiers in, `envelope` decides
 //! on MAIL and RCPT, `content` gathers and commits the message, `screen` has it screened before with what `evidence` gathers
-//! and `engines` hears from programs of others, `refusal` records what was refused, `inside` shuts out who submitted malware, `allowance` holds
-//! identifiers to what they may submit.
+//! and `engines` hears from programs of others, `refusal` records what was refused, `marked` tells what decided that mail goes into Junk,
+//! `inside` shuts out who submitted malware, `allowance` holds identifiers to what they may submit.
 
 mod accepted;
 mod allowance;
@@ -16,6 +16,7 @@ mod evidence;
 mod flood;
 mod inside;
 mod line;
+mod marked;
 mod refusal;
 mod reports;
 mod screen;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use message::{
     build,
-    header::{Field, Header, remove_fields, remove_results_of},
+    header::{remove_fields, remove_results_of},
 };
 use protocol::smtp::{Detail, Refusal};
 use screening::{Cause, Choice, Handling, Screened};
 use store::{AccountId, QueueId};
 
-use super::Conversation;
-use crate::{Listener, abuse, metrics, parcel::Folder, trace::HANDLING_FIELD};
+use super::{Conversation, marked::Marked};
+use crate::{Listener, abuse, metrics, parcel::Folder};
 
 impl Conversation<'_> {
     /// Gathers what can be known of the message, and decides. Returns the message without fields that claim to be our word;
@@ -29,7 +29,8 @@ impl Conversation<'_> {
         }
         // An exchange server of ours has screened it already.
         if self.listener == Listener::Exchange && self.trusted {
-            if is_marked(&raw) {
+            self.open.marked = Marked::said_in(&raw);
+            if self.open.marked.is_some() {
                 self.open.folder = Folder::Junk;
             }
             return Ok(raw);
@@ -133,20 +134,9 @@ impl Conversation<'_> {
             let marked = self.open.folder == Folder::Junk;
             fields.push_str(&build::field(name, &screened.status(marked)));
         }
-        // The mailboxes may be another server's.
-        if self.open.folder == Folder::Junk && !self.settings.roles.has_mailboxes() {
-            fields.push_str(&build::field(HANDLING_FIELD, Handling::Mark.as_str()));
-        }
+        fields.push_str(&self.handling_field());
         fields
     }
-}
-
-/// Whether the exchange server that hands the message over says that it belongs into Junk.
-fn is_marked(raw: &[u8]) -> bool {
-    let header = Header::named(raw, &[HANDLING_FIELD], 1);
-    let mut fields = header.iter();
-    let says = fields.next().map(Field::unfolded);
-    says.is_some_and(|says| says == Handling::Mark.as_str())
 }
 
 /// What the client is told, with the id that `screening explain` knows it by.
