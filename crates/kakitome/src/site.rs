@@ -171,6 +171,7 @@ impl Site {
         .with_gate(Arc::new(gate::ScannerGate {
             scanners: Arc::clone(&scanners),
             settings: Arc::clone(&transfer_settings),
+            transfer: transfer.clone(),
             world: world.clone(),
         }));
         let console = Console::new(

@@ -420,6 +420,33 @@ fn a_rule_reaches_files_within_archives() {
     assert_eq!(found[0]["what"], "plan-7.dat", "{found:?}");
 }
 
+/// What a mail program puts into a mailbox went past nobody who screens mail.
+#[test]
+fn a_rule_holds_for_what_is_appended_where_that_is_looked_at() {
+    let mut site = Site::new("city.example");
+    // No scanner: the rule alone decides.
+    site.set("screening.malware", "inspect = false\nappend = true");
+    site.serve();
+    let tanaka = site.person("tanaka");
+    let content = mail("x@else.example", &tanaka.address, "kept", "a.bin", HARM);
+    let content = String::from_utf8(content).unwrap();
+    let append = || {
+        let mut session = site.imap(&tanaka);
+        session.give(&format!("APPEND INBOX {{{}+}}\r\n{content}", content.len()))
+    };
+    assert!(append().is_ok());
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(HARM));
+    let begin = ["outbreak", "begin", "--reason", "x", "--no-notice"];
+    site.give(&[&begin[..], &["--sha256", &digest]].concat());
+    let answer = append();
+    assert!(!answer.is_ok(), "{answer:?}");
+    let refused = site.events(&["--kind", "message.append-refused"]).remove(0);
+    let screening = &refused["detail"]["screening"];
+    assert_eq!(screening["verdict"]["because"], "outbreak-rule");
+    assert_eq!(screening["evidence"]["blocked"]["rule"], 1, "{refused}");
+    assert_eq!(site.imap(&tanaka).select("INBOX"), 1);
+}
+
 #[test]
 fn what_comes_in_several_parts_is_refused_and_what_lies_elsewhere_is_noted() {
     let site = Site::served("city.example");

@@ -2,13 +2,15 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
+
 /// What a [`Gate`] comes to, in time.
 pub type Looking<'a> = Pin<Box<dyn Future<Output = Result<(), Barred>> + Send + 'a>>;
 
 /// Looks at messages that are not mail on its way: nobody screened what a client appends.
 pub trait Gate: Send + Sync {
     /// Whether `message` may be kept.
-    fn look<'a>(&'a self, message: &'a [u8]) -> Looking<'a>;
+    fn look<'a>(&'a self, message: &'a Bytes) -> Looking<'a>;
 }
 
 /// Why a message is not kept.

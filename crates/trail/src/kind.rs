@@ -255,7 +255,7 @@ kinds! {
     MailboxSubscribed = "mailbox.subscribed",
     /// Messages were appended by their owner.
     MessageAppended = "message.appended",
-    /// A message that a client wanted to append was not kept, as the scanners found malware in it or did not answer.
+    /// A message that a client wanted to append was not kept: the scanners found malware in it or did not answer, or a rule against an outbreak means it.
     AppendRefused = "message.append-refused",
     /// Messages were copied.
     MessageCopied = "message.copied",

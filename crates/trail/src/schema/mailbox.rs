@@ -92,7 +92,7 @@ pub(super) const MAILBOXES: &[Schema] = schemas! {
         shared: PROTOCOL, PERSON;
         facts:
             Always "octets" Number: "Octets of the message.";
-            Always "screening" Object: "What the scanners said of it and what was decided, as in `smtp.refused`.";
+            Always "screening" Object: "What the scanners said of it, which rule against an outbreak means it, and what was decided, as in `smtp.refused`.";
     }
     MessageCopied {
         subject: "name of the mailbox that they are in";

@@ -1,5 +1,5 @@
 //! An outbreak that no scanner knows yet (clause 5.2(2)): one command makes a rule that holds at once, for mail from outside and for
-//! submissions, and composes the notice to staff, which another person approves. A rule ends by its date, or by command.
+//! submissions, and where the site wants it for what clients append, and composes the notice to staff, which another person approves. A rule ends by its date, or by command.
 
 mod delivered;
 mod release;
@@ -9,9 +9,13 @@ mod warning;
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use directory::{Person, Role};
 use jiff::Timestamp;
-use screening::outbreak::{MOST_RULES, Marks, MarksError, Rule, RuleHandling};
+use malware::FileMark;
+use screening::outbreak::{
+    Blocked, MOST_RULES, Marks, MarksError, Rule, RuleHandling, blocked, blocked_inside,
+};
 use serde::Serialize;
 use store::{Error, Recorded, Tx};
 use trail::{Actor, Event, Kind, Outcome};
@@ -134,6 +138,30 @@ impl Transfer {
         holding.map(|(_, rule)| rule.clone()).collect()
     }
 
+    /// The strictest rule that means a message that nobody sends, such as one that a client appends; `files` are those that an inspection saw
+    /// in it.
+    pub async fn blocked(&self, message: &Bytes, files: &[FileMark]) -> Option<Blocked> {
+        let rules = self.outbreak_rules();
+        if rules.is_empty() {
+            return None;
+        }
+        let (message, files) = (message.clone(), files.to_vec());
+        let look = move || match (
+            blocked(&rules, None, &message),
+            blocked_inside(&rules, None, &message, &files),
+        ) {
+            (Some(one), Some(other)) => Some(one.or_stricter(other)),
+            (one, other) => one.or(other),
+        };
+        match self.world().blocking(look).await {
+            Ok(blocked) => blocked,
+            Err(panic) => {
+                tracing::error!(%panic, "reading a message failed");
+                Some(not_known())
+            }
+        }
+    }
+
     /// Reads the rules anew: at the start, before anybody comes in, and after a change that was made elsewhere.
     ///
     /// # Errors
@@ -212,6 +240,15 @@ pub async fn begin(
     transfer.read_outbreak_rules().await?;
     tracing::warn!(rule = rule.number, "a rule against an outbreak holds");
     Ok(rule)
+}
+
+/// Where it could not be found out whether a rule means a message: never "not meant", the strictest there is, for now.
+pub(crate) fn not_known() -> Blocked {
+    Blocked {
+        rule: 0,
+        handling: RuleHandling::Defer,
+        what: String::new(),
+    }
 }
 
 /// Ends a rule. It holds no more when this returns.

@@ -7,12 +7,12 @@ use malware::FileMark;
 use message::Domain;
 use screening::{
     Arrival, Conduct, Evidence, HelloForm, ListedBy, Policy, Screened, Screener, Words,
-    outbreak::{self, Blocked, Rule, RuleHandling},
+    outbreak::{self, Blocked, Rule},
 };
 use store::AccountId;
 
 use super::{Conversation, envelope::Place};
-use crate::{InForce, Settings, acquaintance, learning};
+use crate::{InForce, Settings, acquaintance, learning, outbreak::not_known};
 
 /// Octets of a message that is read where it is: handing it to another thread would cost as much.
 const SMALL: usize = 16 << 10;
@@ -241,14 +241,5 @@ impl Conversation<'_> {
         accounts.sort_unstable();
         accounts.dedup();
         accounts
-    }
-}
-
-/// Where it could not be found out whether a rule means a message: never "not meant", the strictest there is, for now.
-fn not_known() -> Blocked {
-    Blocked {
-        rule: 0,
-        handling: RuleHandling::Defer,
-        what: String::new(),
     }
 }
