@@ -54,6 +54,8 @@ pub(crate) async fn look(site: &Site) -> Result<Cared, store::Error> {
     let Some(rules) = site.settings().signing_rules() else {
         return Ok(Cared::default());
     };
+    // Two at once would make a key each, and start the same one.
+    let _alone = site.keying.lock().await;
     let cared = signing::care(&site.transfer, &rules).await?;
     for key in &cared.started {
         tracing::info!(

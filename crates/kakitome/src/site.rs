@@ -62,6 +62,8 @@ pub(crate) struct Site {
     pub(crate) importing: tokio::sync::Mutex<()>,
     /// The listeners are probed once at a time.
     pub(crate) probing: tokio::sync::Mutex<()>,
+    /// Keys for DKIM are looked after once at a time: by the clock, or by command.
+    pub(crate) keying: tokio::sync::Mutex<()>,
     /// How they were found last.
     pub(crate) probed: Mutex<Option<Last>>,
     transfer_settings: transfer::SettingsHandle,
@@ -204,6 +206,7 @@ impl Site {
             purging: tokio::sync::Mutex::new(()),
             importing: tokio::sync::Mutex::new(()),
             probing: tokio::sync::Mutex::new(()),
+            keying: tokio::sync::Mutex::new(()),
             probed: Mutex::new(None),
             transfer_settings,
             retrieval_settings,

@@ -124,7 +124,7 @@ fn a_password_that_another_may_have_used_is_followed_to_the_end() {
     site.set("directory", "outside_forwards = true");
     site.serve();
     let officer = officer(&site);
-    let tanaka = site.person("tanaka");
+    let tanaka = site.informed_person("tanaka");
     site.give(&["order", "list"]);
     // What the thief did: a forward and an app password on the pages, mail to elsewhere that waits, mail that was read, a session
     // that goes on.

@@ -22,7 +22,7 @@ fn office(settings: &[(&str, &str)]) -> (Site, Person, Person) {
     }
     site.serve();
     let officer = officer(&site);
-    let tanaka = site.person("tanaka");
+    let tanaka = site.informed_person("tanaka");
     (site, officer, tanaka)
 }
 
@@ -95,7 +95,7 @@ fn no_number_of_sessions_passes_a_limit_and_no_crash_forgets_what_was_sent() {
         ),
         ("submission.jump", "enabled = false"),
     ]);
-    let suzuki = site.person("suzuki");
+    let suzuki = site.informed_person("suzuki");
     let told = submit_many(&site, &tanaka, 5, 10);
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines[0], "taken 20", "{told}");
@@ -153,7 +153,7 @@ fn no_number_of_sessions_passes_a_limit_and_no_crash_forgets_what_was_sent() {
 #[test]
 fn what_is_many_times_the_usual_is_held_and_goes_out_when_it_is_in_order() {
     let (mut site, officer, tanaka) = office(&[("submission.jump", "messages = 5")]);
-    let suzuki = site.person("suzuki");
+    let suzuki = site.informed_person("suzuki");
     well_within_an_hour();
     assert!(submit_many(&site, &tanaka, 1, 5).starts_with("taken 5"));
     assert_eq!(states(&site), vec![json!("waiting"); 5]);

@@ -198,7 +198,7 @@ fn hours_are_closed_by_an_event_and_folded_into_days() {
 fn a_flood_that_harms_opens_one_incident_for_the_system_officer() {
     let mut site = watched();
     let officer = officer(&site);
-    let tanaka = site.person("tanaka");
+    let tanaka = site.informed_person("tanaka");
     until("the mark is there", SOON, || {
         let hours = site.give(&["traffic", "list"]);
         (!hours.is_empty()).then_some(())

@@ -342,6 +342,14 @@ impl Site {
         }
     }
 
+    /// As [`Site::person`], and it is on record that the person knows of the records: nobody has a task about that, and officers no mail.
+    #[track_caller]
+    pub(crate) fn informed_person(&self, name: &str) -> Person {
+        let person = self.person(name);
+        self.give(&["person", "acknowledge", name, "--on-paper"]);
+        person
+    }
+
     /// A conversation on the exchange port.
     #[track_caller]
     pub(crate) fn smtp(&self) -> smtp::Session {
