@@ -19,7 +19,8 @@ impl Examined {
         if size.is_none() {
             return Ok(None);
         }
-        let handle = sqlite::handle(disk, path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        // Whoever may only read cannot take over the log that a power failure left. Nothing is changed: see the next statement.
+        let handle = sqlite::handle(disk, path, OpenFlags::SQLITE_OPEN_READ_WRITE);
         let handle = handle.map_err(database)?;
         handle
             .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 10000;")
