@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use governance::traffic::{Collector, Look, Options, normal_at, standing};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use store::{Store, traffic as table};
 use traffic::{Calendar, Counts, Gauge, Rules, Series, State};
 use trail::{Actor, Event, Kind};
@@ -186,6 +186,17 @@ async fn an_attack_opens_one_incident_and_teaches_nothing() {
         (usual.hours(), stands.state, stands.incident),
         (4, State::Unknown, None)
     );
+    // Hours are missing some time after the end of the last one, not after its begin.
+    let over = stands.last_hour.unwrap() + SignedDuration::from_hours(1);
+    for (seconds, is_late) in [(3 * 3600, false), (3 * 3600 + 1, true)] {
+        let (with, then) = (
+            site.options.clone(),
+            over + SignedDuration::from_secs(seconds),
+        );
+        let read = move |sql: &mut store::Snapshot<'_>| standing(sql, &with, then);
+        let stands = site.store.read(read).await.unwrap();
+        assert_eq!(stands.is_late, is_late, "{seconds}");
+    }
 
     let look = site.minutes(5, 1, 0).await;
     assert_eq!(look.state, State::Normal, "{look:?}");

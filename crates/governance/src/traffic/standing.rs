@@ -7,7 +7,7 @@ use traffic::State;
 
 use super::{Options, begin_of, counts_of, normal_at};
 
-/// How long after an hour's end it is missing.
+/// How long after the end of the last hour that was recorded others are missing.
 const LATE: SignedDuration = SignedDuration::from_hours(3);
 /// Hours of a week.
 const WEEK: i64 = 7 * 24;
@@ -53,6 +53,10 @@ pub fn standing(
         .map(|counts| u64::from(counts.minutes.min(60)))
         .sum();
     let last = table::last_closed(snapshot)?;
+    let over = last
+        .as_ref()
+        .map(|span| begin_of(span.hour.saturating_add(span.hours)));
+    let over = over.transpose()?;
     let last_hour = last.map(|span| begin_of(span.hour)).transpose()?;
     let normal = normal_at(snapshot, options, hour)?;
     let state = mark
@@ -62,7 +66,7 @@ pub fn standing(
         state,
         since: mark.map(|mark| mark.since),
         last_hour,
-        is_late: last_hour.is_none_or(|last| now.duration_since(last) > LATE),
+        is_late: over.is_none_or(|over| now.duration_since(over) > LATE),
         observed: u32::try_from(minutes.saturating_mul(100) / (60 * WEEK.unsigned_abs()))
             .unwrap_or(100),
         known: normal.known_share(),
