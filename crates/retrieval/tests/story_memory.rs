@@ -106,7 +106,8 @@ async fn who_gets_no_room_in_time_is_told_so() {
     hurry(&site);
     let mut client = site.inbox().await;
     let busy = "NO [UNAVAILABLE] Other answers take all the memory";
-    for command in ["FETCH 1 BODY.PEEK[]", "SEARCH HEADER X-Kind x"] {
+    // Of a hyphen the index, which may have caught up by now, says nothing: the message must be read.
+    for command in ["FETCH 1 BODY.PEEK[]", "SEARCH HEADER X-Kind \"-\""] {
         let end = client.refused(command).await;
         assert!(end.starts_with(busy), "{command}: {end}");
     }
@@ -164,7 +165,7 @@ async fn large_summaries_are_counted() {
         "FETCH 2:* ENVELOPE",
         "FETCH 2 (ENVELOPE BODY.PEEK[])",
         "SORT (SUBJECT) UTF-8 2:*",
-        "SEARCH 2:* SUBJECT zzz",
+        "SEARCH 2:* SUBJECT \"-\"",
     ] {
         let end = client.refused(command).await;
         assert!(end.starts_with("NO [UNAVAILABLE]"), "{command}: {end}");

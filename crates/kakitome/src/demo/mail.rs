@@ -72,7 +72,7 @@ pub(super) async fn flow(
 }
 
 /// Waits until nothing is queued any more.
-async fn drained(running: &Running) -> Result<()> {
+pub(super) async fn drained(running: &Running) -> Result<()> {
     let deadline = Instant::now() + FLOW_TIME;
     loop {
         let totals = running

@@ -26,6 +26,8 @@ const LETTER: mail::Letter = (
 /// Plays it.
 pub(super) async fn play(city: &Running, victim: &Person, target: &Person) -> Result<()> {
     mail::submit_from(city, ELSEWHERE, victim, &[target], LETTER).await?;
+    // It is out before anybody knows: what were still queued would be held, and had to be settled first.
+    mail::drained(city).await?;
     let directory = &city.site.directory;
     let attempt = Attempt {
         service: Service::Web,
