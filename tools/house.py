@@ -17,7 +17,7 @@ ROOMS = {
     "wire": set(),
     "message": set(),
     "trail": set(),
-    "malware": set(),
+    "malware": {"message"},
     "engines": set(),
     "scanner": {"malware", "message"},
     # Its own program: nothing else of ours may link the engine.

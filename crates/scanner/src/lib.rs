@@ -2,17 +2,12 @@
 //!
 //! [`run`] is the body of the program `kakitome-scanner`. It gives up every right ([`Rights`]), says that it is ready, and then
 //! reads messages from its standard input and writes [`malware::Facts`] to its standard output (room `malware` has the frames).
-//! [`inspect`] is the looking itself: a function of octets and limits. [`inspect_each`] shows each file to somebody else as well: room
-//! `yara` holds its rules against them.
+//! [`inspect`] is the looking itself: the walk of room `malware`, and the archives that it comes to. [`inspect_each`] shows each file to
+//! somebody else as well: room `yara` holds its rules against them.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `inspector` | the walk: parts, files, what lies in them, and the limits of it |
-//! | `mail`, `uuencode` | messages, and messages and files in messages |
 //! | `archive` | zip, 7z, tar, gzip, bzip2, xz, LZH and CAB; which others there are |
-//! | `form` | what a file is by its first octets |
-//! | `name` | what a name claims, and how it deceives |
-//! | `office`, `page` | code and passwords in documents; pages that bring files |
 //! | `rights` | landlock, seccomp, resource limits |
 //!
 //! # What it never does
@@ -30,17 +25,26 @@
 
 mod archive;
 mod deed;
-mod form;
-mod inspector;
-mod mail;
-mod name;
-mod office;
-mod page;
 mod rights;
-mod uuencode;
 mod worker;
 
+use malware::{
+    Facts, Limits,
+    walk::{self, Each},
+};
+
 pub use deed::{Deed, UnknownDeed};
-pub use inspector::{Each, inspect, inspect_each};
 pub use rights::{Rights, RightsError, Start};
 pub use worker::run;
+
+/// What can be seen in `message` within the limits.
+#[must_use]
+pub fn inspect(message: &[u8], limits: Limits) -> Facts {
+    inspect_each(message, limits, &mut |_, _| {})
+}
+
+/// The same, and each file is shown to `each`, as [`malware::walk::walk`] does.
+#[must_use]
+pub fn inspect_each(message: &[u8], limits: Limits, each: &mut Each<'_>) -> Facts {
+    walk::walk(message, limits, archive::open, each)
+}

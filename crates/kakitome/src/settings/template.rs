@@ -568,7 +568,7 @@ const SCREENING: &str = "
 # name_characters = 128
 # opening_time = \"15s\"            # after which no further file is opened
 # workers = 2                      # processes; more messages wait
-# worker_messages = 200            # that one sees before it is replaced
+# worker_messages = 200            # that one sees before it is replaced; twice as many, if its successor is late
 # worker_memory = \"1GiB\"          # that one may have
 # worker_time = \"30s\"             # for one message, then the process is killed and the message put off
 # scanner = \"/usr/bin/kakitome-scanner\"  # default: beside this program
@@ -583,7 +583,7 @@ const SCREENING: &str = "
 # watch = \"30s\"                   # how often it is looked whether they changed; \"0s\": only at `reload`
 # tags = { suspicious = \"mark\", info = \"accept\" }  # refuse, defer, quarantine, mark, accept; a rule without such a tag knows malware
 # processes = 2                    # more messages wait
-# messages = 1000                  # that one sees before it is replaced
+# messages = 1000                  # that one sees before it is replaced; twice as many, if its successor is late
 # memory = \"1GiB\"                 # that one may have, for the rules and the message
 # time = \"30s\"                    # for one message, then the process is killed and the message put off
 # scan_time = \"15s\"               # after which no further file is held against the rules, and the message is looked at in part

@@ -6,7 +6,7 @@ use cab::Cabinet;
 use malware::What;
 
 use super::closed;
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 /// Files of one cabinet that are opened: to get at one, all before it are unpacked again.
 const MOST_FILES: usize = 100;

@@ -6,7 +6,7 @@ use delharc::LhaDecodeReader;
 use malware::What;
 
 use super::{closed, decoded};
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut archive = match LhaDecodeReader::new(Cursor::new(data)) {

@@ -9,36 +9,27 @@ mod seven_zip;
 mod tar;
 mod zip;
 
-use malware::What;
-use message::charset;
-
-use crate::{
-    form::Container,
-    inspector::{File, Inspector},
+use malware::{
+    What,
+    walk::{Archive, File, Inspector},
 };
+use message::charset;
 
 /// KiB that one decoder may take for its dictionary; more than any program asks for by default.
 const DICTIONARY_KIB: u32 = 256 << 10;
 
 /// Looks at what lies in `file`.
-pub(crate) fn open(
-    inspector: &mut Inspector<'_>,
-    container: Container,
-    file: File<'_>,
-    data: &[u8],
-) {
-    match container {
-        Container::Zip => zip::open(inspector, file, data),
-        Container::SevenZip => seven_zip::open(inspector, file, data),
-        Container::Tar => tar::open(inspector, file, data),
-        Container::Gzip => packed::gzip(inspector, file, data),
-        Container::Bzip2 => packed::bzip2(inspector, file, data),
-        Container::Xz => packed::xz(inspector, file, data),
-        Container::Rar => rar::open(inspector, file, data),
-        Container::Lzh => lzh::open(inspector, file, data),
-        Container::Cab => cab::open(inspector, file, data),
-        Container::Mail => crate::mail::message(inspector, data, file.path, file.depth),
-        Container::Other(kind) => inspector.note(What::Unopened, file.path, kind),
+pub(crate) fn open(inspector: &mut Inspector<'_>, archive: Archive, file: File<'_>, data: &[u8]) {
+    match archive {
+        Archive::Zip => zip::open(inspector, file, data),
+        Archive::SevenZip => seven_zip::open(inspector, file, data),
+        Archive::Tar => tar::open(inspector, file, data),
+        Archive::Gzip => packed::gzip(inspector, file, data),
+        Archive::Bzip2 => packed::bzip2(inspector, file, data),
+        Archive::Xz => packed::xz(inspector, file, data),
+        Archive::Rar => rar::open(inspector, file, data),
+        Archive::Lzh => lzh::open(inspector, file, data),
+        Archive::Cab => cab::open(inspector, file, data),
     }
 }
 

@@ -7,7 +7,7 @@ use flate2::read::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use super::DICTIONARY_KIB;
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 pub(super) fn gzip(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     single(inspector, file, MultiGzDecoder::new(data));

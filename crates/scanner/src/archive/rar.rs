@@ -13,7 +13,7 @@ use rars::{
 };
 
 use super::{DICTIONARY_KIB, closed, decoded, named};
-use crate::inspector::{Bound, File, Inspector};
+use malware::walk::{Bound, File, Inspector};
 
 /// Headers of one archive that are read: each may be as small as a few octets, and takes some hundreds in memory.
 const MOST_HEADERS: u64 = 100_000;

@@ -6,7 +6,7 @@ use malware::What;
 use sevenz_rust2::{Archive, BlockDecoder, Error, Password};
 
 use super::{DICTIONARY_KIB, closed};
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 /// A worker has one thread, and may not start another.
 const THREADS: u32 = 1;

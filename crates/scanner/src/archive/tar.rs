@@ -3,7 +3,7 @@
 use malware::What;
 
 use super::decoded;
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 pub(super) fn open(inspector: &mut Inspector<'_>, file: File<'_>, data: &[u8]) {
     let mut archive = tar::Archive::new(data);

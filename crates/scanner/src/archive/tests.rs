@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use malware::{Concern, Facts, Limits, What, test_virus};
+use malware::{Concern, Facts, Limits, What, test_virus, walk::in_place};
 use proptest::prelude::*;
 
 use crate::inspect;
@@ -25,7 +25,40 @@ fn mail(name: &str, data: &[u8]) -> Vec<u8> {
 }
 
 fn seen(name: &str, data: &[u8]) -> Facts {
-    inspect(&mail(name, data), Limits::default())
+    let message = mail(name, data);
+    let facts = inspect(&message, Limits::default());
+    assert!(
+        in_place(&message, Limits::default())
+            .is_none_or(|said| said == facts && said.concerns.is_empty())
+    );
+    facts
+}
+
+#[test]
+fn what_holds_nothing_to_open_is_looked_at_in_place_and_nothing_else_is() {
+    let named = |name: &str, data: &[u8]| in_place(&mail(name, data), Limits::default());
+    let text = b"From: <a@x.example>\r\n\r\nbegin at ten\r\n";
+    let said = in_place(text, Limits::default()).unwrap();
+    assert_eq!((said.entries, said.octets), (1, 14));
+    let said = named("report.pdf", b"%PDF-1.7").unwrap();
+    assert_eq!(said.leaves[0].kind, "application/pdf");
+    assert_eq!(said.files[0].name, "report.pdf");
+    let packed = zip(&[("a.txt", b"a")]);
+    for (name, data) in [
+        ("a.zip", packed.as_slice()),
+        ("a.txt", packed.as_slice()),
+        ("a.rar", b"no archive, but named one"),
+        ("a.iso", b"named what is not opened"),
+        ("a.bin", b"\x7fELF"),
+        ("a.pdf.exe", b"text"),
+        ("a.txt", &test_virus()),
+        (
+            "a.html",
+            b"<script>new Blob([atob(d)]);a.download='x'</script>",
+        ),
+    ] {
+        assert_eq!(named(name, data), None, "{name}");
+    }
 }
 
 fn zip(entries: &[Entry<'_>]) -> Vec<u8> {
@@ -540,7 +573,9 @@ proptest! {
         }
         archive.truncate(cut.index(archive.len()) + 1);
         let limits = Limits { total_octets: 1 << 20, ..Limits::default() };
-        let facts = inspect(&mail("a.txt", &archive), limits);
+        let message = mail("a.txt", &archive);
+        let facts = inspect(&message, limits);
         prop_assert!(facts.octets <= limits.total_octets);
+        prop_assert!(in_place(&message, limits).is_none_or(|said| said == facts));
     }
 }

@@ -6,7 +6,7 @@ use malware::What;
 use zip::{ZipArchive, result::ZipError};
 
 use super::{closed, decoded};
-use crate::inspector::{File, Inspector};
+use malware::walk::{File, Inspector};
 
 /// Every document of ECMA-376 has it.
 const OFFICE_MARK: &str = "[Content_Types].xml";
