@@ -5,7 +5,7 @@ use std::time::Duration;
 use directory::command::incident::{IncidentKind, IncidentView};
 use store::event::{self, Filter};
 use trail::{
-    Recorded,
+    Kind, Recorded,
     analysis::{CHANGES, Usage, UsageReader},
 };
 
@@ -28,12 +28,19 @@ pub(crate) async fn gather(site: &Site, found: &IncidentView) -> Result<Usage, s
         actor: Some(format!("identifier:{}", found.identifier)),
         ..period.clone()
     };
+    // However it was written there.
+    let refused = Filter {
+        subject: Some(found.identifier.clone()),
+        kinds: vec![Kind::AuthenticationFailed],
+        ..period.clone()
+    };
     let changes = Filter {
         subject: Some(found.identifier.clone()),
         kinds: CHANGES.to_vec(),
         ..period
     };
     each(site, own, |recorded| reader.take(recorded)).await?;
+    each(site, refused, |recorded| reader.take_refused(recorded)).await?;
     each(site, changes, |recorded| reader.take_change(recorded)).await?;
     Ok(reader.end(open))
 }

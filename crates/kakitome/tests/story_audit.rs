@@ -313,10 +313,12 @@ fn attacks_are_told_by_patterns_and_reviewed_by_a_document() {
     for n in 0..3 {
         smtp.expect(&format!("RCPT TO:<victim{n}@third.example>"), 550);
     }
-    // Twelve wrong passwords, and then the right one.
+    // Twelve wrong passwords, for the identifier in one spelling or another, and then the right one.
+    let spellings = [person.address.clone(), "HANAKO".to_owned()];
     for n in 0..12 {
         let mut imap = imap::Session::open_tls(&site, site::IMAPS);
-        let refused = imap.give(&format!("LOGIN \"{}\" \"guess-{n}\"", person.address));
+        let claimed = &spellings[n % spellings.len()];
+        let refused = imap.give(&format!("LOGIN \"{claimed}\" \"guess-{n}\""));
         assert!(!refused.is_ok());
     }
     imap::Session::open_tls(&site, site::IMAPS).login(&person);

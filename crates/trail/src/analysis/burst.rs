@@ -12,6 +12,9 @@ use super::find::{Find, Pattern, Service};
 
 /// Of identifiers, addresses and events, so many are named.
 const NAMED: usize = 10;
+/// When all room is taken, it is looked for what is over so often in a window at most: that looks at every key, and who guesses at ever
+/// new identifiers must not have it done for each.
+const SWEEPS: i32 = 64;
 
 /// An event, as far as bursts are concerned.
 #[derive(Clone)]
@@ -178,6 +181,8 @@ pub(super) struct Bursts {
     open: HashMap<Key, Burst>,
     finds: Vec<Told>,
     left_out: u64,
+    /// When it was last looked for what is over.
+    swept: Option<Timestamp>,
 }
 
 impl Bursts {
@@ -188,6 +193,7 @@ impl Bursts {
             open: HashMap::new(),
             finds: Vec::new(),
             left_out: 0,
+            swept: None,
         }
     }
 
@@ -262,9 +268,17 @@ impl Bursts {
         found.is_some_and(|told| at.duration_since(told.last) <= self.rule.window)
     }
 
-    /// Ends the bursts that no event can belong to any more.
+    /// Ends the bursts that no event can belong to any more, unless that was done a moment ago.
     fn close_old(&mut self, now: Timestamp) {
         let window = self.rule.window;
+        let rest = window / SWEEPS;
+        if self
+            .swept
+            .is_some_and(|swept| now.duration_since(swept) < rest)
+        {
+            return;
+        }
+        self.swept = Some(now);
         let (finds, left_out, most) = (&mut self.finds, &mut self.left_out, self.most);
         self.open.retain(|_, burst| {
             let last = burst.recent.iter().filter_map(|recent| recent.0.back());
@@ -315,5 +329,43 @@ impl Told {
             addresses: self.addresses.into_iter().collect(),
             events: self.events.into_iter().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A flood of identifiers that nobody has costs no look at all keys for each of them, and what is over makes room again.
+    #[test]
+    fn a_flood_is_swept_now_and_then() {
+        let window = SignedDuration::from_hours(1);
+        let rule = Rule {
+            window,
+            enough: vec![(Count::Events, 10)],
+            known: 5,
+        };
+        let mut bursts = Bursts::new(rule, 50);
+        let begin: Timestamp = "2026-10-02T00:00:00Z".parse().unwrap();
+        let mut take = |second: i64, name: String| {
+            let seen = Seen {
+                at: begin + SignedDuration::from_secs(second),
+                id: second,
+                address: [198, 51, 100, 7].into(),
+                identifier: name.as_str().into(),
+                service: None,
+            };
+            bursts.take(Key::Identifier(Arc::clone(&seen.identifier)), &seen);
+            (bursts.swept, bursts.left_out)
+        };
+        let mut sweeps = BTreeSet::new();
+        for second in 0..1000 {
+            let (swept, _) = take(second, format!("nobody{second}"));
+            sweeps.extend(swept);
+        }
+        assert_eq!(sweeps.len(), 17, "{sweeps:?}");
+        let (_, left_out) = take(5000, "somebody".to_owned());
+        assert_eq!(left_out, 950);
     }
 }

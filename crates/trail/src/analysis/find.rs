@@ -185,7 +185,7 @@ impl Find {
             _ => " --kind authentication.failed --kind authentication.succeeded",
         });
         match (&self.identifiers[..], &self.addresses[..]) {
-            ([one], _) => search.push_str(&format!(" --actor={}", quoted(one))),
+            ([one], _) => search.push_str(&format!(" --subject={}", quoted(one))),
             (_, [one]) => search.push_str(&format!(" --address {one}")),
             _ => {}
         }

@@ -185,14 +185,19 @@ impl Analysis {
                 let Some(service) = detail("service").and_then(Service::from_name) else {
                     return;
                 };
-                let Actor::Identifier(identifier) = &recorded.event.actor else {
+                let Actor::Identifier(claimed) = &recorded.event.actor else {
                     return;
+                };
+                // However it was written: who guesses at one identifier in many spellings guesses at one.
+                let identifier = match recorded.event.subject.as_str() {
+                    "" => claimed.as_str(),
+                    meant => meant,
                 };
                 let seen = Seen {
                     at: recorded.at,
                     id: recorded.id,
                     address,
-                    identifier: identifier.as_str().into(),
+                    identifier: identifier.into(),
                     service: Some(service),
                 };
                 if recorded.event.kind == Kind::AuthenticationSucceeded {

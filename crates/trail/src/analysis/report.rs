@@ -381,7 +381,7 @@ mod tests {
             "3件",
             "所在国や距離の情報は持たない",
             "audit search --from 2026-10-01T00:00:00Z --to 2026-10-01T00:00:00.001Z --kind authentication.failed \
-             --actor=&#39;",
+             --subject=&#39;",
         ] {
             assert!(japanese.contains(said), "{said} in {japanese}");
         }

@@ -194,13 +194,33 @@ fn services_are_one_to_an_attacker_and_so_they_are_here() {
         panic!("{found:?}")
     };
     assert_eq!(success.events, [1, 2, 3, 4, 5, 6, 7, 8, 9, 13]);
-    assert!(
-        success.search().ends_with(
-            "--kind authentication.failed --kind authentication.succeeded --actor=tanaka"
-        )
-    );
+    assert!(success.search().ends_with(
+        "--kind authentication.failed --kind authentication.succeeded --subject=tanaka"
+    ));
     assert_eq!(two.events, [13, 14]);
     assert_eq!(two.addresses.len(), 2);
+}
+
+/// The trail tells what was claimed as the actor, and whose it would be as the subject.
+#[test]
+fn guesses_in_many_spellings_are_at_one_identifier() {
+    let mut trail = Trail::new();
+    let spellings = ["tanaka", "TANAKA", "Tanaka", "tanaka@city.example"];
+    for claimed in spellings.iter().cycle().take(12) {
+        let event = Event::new(
+            Kind::AuthenticationFailed,
+            Actor::Identifier((*claimed).to_owned()),
+        )
+        .address("198.51.100.7".parse::<IpAddr>().unwrap())
+        .subject("tanaka@city.example")
+        .detail("service", "mra");
+        trail.take(event).wait(1);
+    }
+    trail.login(true, "tanaka@city.example", "198.51.100.7");
+    assert_eq!(
+        trail.found(),
+        [(Pattern::SuccessAfterFailures, 12), (Pattern::Guessing, 12)]
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! How one identifier was used (clause 4.1(1)c): from where and by what programs it was proved, what it sent, fetched, changed; and
 //! what was changed of it: forwards, app passwords, second factors, password, addresses.
 //!
-//! Events of the identifier go in, in order of time, and so do those about it ([`CHANGES`]). Memory is bounded: what there was no room for is counted.
+//! Events of the identifier go in, in order of time; then the refused proofs of it, however it was written there, so that no flood of
+//! guesses takes the room of those that succeeded; and those about it ([`CHANGES`]). Memory is bounded: what there was no room for is counted.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -150,12 +151,12 @@ pub struct UsageReader {
 }
 
 impl UsageReader {
-    /// Takes the next event of the identifier.
+    /// Takes the next event of the identifier. Refused proofs among them mean nothing here: [`UsageReader::take_refused`].
     pub fn take(&mut self, recorded: &Recorded) {
         let event = &recorded.event;
         match event.kind {
             Kind::AuthenticationSucceeded => self.way(recorded, |way| way.proved += 1),
-            Kind::AuthenticationFailed => self.way(recorded, |way| way.refused += 1),
+            Kind::AuthenticationFailed => {}
             Kind::RetrievalSession => {
                 let number = |name| event.detail.get(name).and_then(serde_json::Value::as_u64);
                 let fetched = number("fetched").unwrap_or(0);
@@ -175,6 +176,11 @@ impl UsageReader {
             }
             _ => {}
         }
+    }
+
+    /// Takes the next refused proof of the identifier: after all of [`UsageReader::take`].
+    pub fn take_refused(&mut self, recorded: &Recorded) {
+        self.way(recorded, |way| way.refused += 1);
     }
 
     /// Takes the next event about the identifier, of [`CHANGES`].
@@ -227,8 +233,8 @@ impl UsageReader {
             client: key.2,
             ..WayOfUse::default()
         });
-        way.first.get_or_insert(recorded.at);
-        way.last = Some(recorded.at);
+        way.first = Some(way.first.map_or(recorded.at, |at| at.min(recorded.at)));
+        way.last = way.last.max(Some(recorded.at));
         count(way);
     }
 
@@ -402,10 +408,6 @@ mod tests {
     fn what_was_done_is_told_by_place() {
         let mut reader = UsageReader::default();
         reader.take(&at(
-            1,
-            event(Kind::AuthenticationFailed).detail("service", "mra"),
-        ));
-        reader.take(&at(
             2,
             event(Kind::AuthenticationSucceeded).detail("service", "mra"),
         ));
@@ -418,6 +420,13 @@ mod tests {
         let sent = event(Kind::SubmissionAccepted).detail("recipients", json!(["b@else.example"]));
         reader.take(&at(10, sent.detail("message_id", "<1@x>")));
         reader.take(&at(11, event(Kind::MessageExpunged)));
+        // As it was typed; it counts once, by whose it would be.
+        let typed = Event::new(Kind::AuthenticationFailed, Actor::Identifier("A".into()))
+            .address(std::net::IpAddr::from([192, 0, 2, 7]))
+            .subject("a@city.example")
+            .detail("service", "mra");
+        reader.take(&at(1, typed.clone()));
+        reader.take_refused(&at(1, typed));
         let forward = Event::new(Kind::ForwardAdded, Actor::Person("tanaka".into()))
             .subject("a@city.example")
             .detail("target", "fence@nowhere.example")
@@ -431,6 +440,8 @@ mod tests {
             (way.proved, way.refused, way.fetched, way.octets),
             (1, 1, 12, 4000)
         );
+        let span = |second| Some(Timestamp::from_second(second).unwrap());
+        assert_eq!((way.first, way.last), (span(1), span(9)));
         assert_eq!(usage.sent[0].recipients, ["b@else.example"]);
         assert_eq!(usage.changes["message.expunged"], 1);
         let told = usage.text(Language::En, &TimeZone::UTC);
