@@ -477,7 +477,16 @@ async fn what_lies_idle_is_suspended_with_its_app_passwords() {
     let made = account::password(&manager, TARO, None).await.unwrap();
     account::resume(&manager, TARO).await.unwrap();
     assert!(site.login(TARO, &phone).await.is_err());
-    site.login(TARO, &made.unwrap()).await.unwrap();
+    // Nor is it suspended again before its holder has come to log in: they are warned anew, with all the time for it.
+    let [again] = &idle::sweep(&site.directory).await.unwrap()[..] else {
+        panic!("nobody is warned anew");
+    };
+    let left = again.suspends_at.unwrap().duration_since(site.store.now());
+    assert!(left.as_hours() >= 29 * 24, "{left}");
+    let made = made.unwrap();
+    site.login(TARO, &made).await.unwrap();
+    assert!(idle::sweep(&site.directory).await.unwrap().is_empty());
+    site.login(TARO, &made).await.unwrap();
 }
 
 /// Who is not on the personnel's list is told of, and their identifiers are suspended after a time, unless a later list has them.
@@ -538,6 +547,16 @@ async fn who_is_not_on_the_roster_is_suspended_by_rule() {
     );
     assert_eq!(suspended.detail["app_passwords_revoked"], 1);
     assert!(site.login(TARO, &phone).await.is_err());
+    // The next look would suspend it again: whoever resumes it hears what comes first.
+    let manager = site.caller("manager").await;
+    account::password(&manager, TARO, None).await.unwrap();
+    let refused = account::resume(&manager, TARO).await.unwrap_err();
+    assert!(refused.to_string().contains("`person roster`"), "{refused}");
+    compare(&whole).await.unwrap();
+    account::resume(&manager, TARO).await.unwrap();
+    idle::sweep(&site.directory).await.unwrap();
+    let shown = account::show(&manager, TARO).await.unwrap();
+    assert_eq!(shown.state, AccountState::Active);
     // Zero: never.
     let mut options = site.options.clone();
     options.roster_grace = std::time::Duration::ZERO;

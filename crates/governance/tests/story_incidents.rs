@@ -8,9 +8,9 @@ mod support;
 use directory::{
     Role,
     command::{
-        CommandError,
+        CommandError, account,
         incident::{self, IncidentKind, Open},
-        role,
+        order, person, role,
     },
 };
 use governance::{State, incident as governed, report};
@@ -257,4 +257,69 @@ async fn a_relay_incident_ends_when_a_probe_shows_that_every_door_is_shut() {
     .await;
     let why = why().await;
     assert!(why.contains("missing"), "{why}");
+}
+
+/// Nobody resumes the identifier of one who has left: its incident does not wait for that, or the account could never be deleted.
+#[tokio::test]
+async fn an_incident_of_one_who_has_left_is_closed_and_the_account_deleted() {
+    const TARO: &str = "taro@example.jp";
+    let site = Site::open().await;
+    let (guard, manager) = (site.caller("guard").await, site.caller("manager").await);
+    site.issue("taro", TARO).await;
+    let args = Open {
+        kind: IncidentKind::Credential,
+        name: Some(TARO.to_owned()),
+        reason: "報告".to_owned(),
+        since: None,
+        peer: None,
+    };
+    let number = incident::open(&guard, args).await.unwrap().number;
+    let told = move |tx: &mut Tx<'_>| incident::note_report(tx, number, &[], "00ff");
+    site.store
+        .commit::<_, Error>(Vec::new(), told)
+        .await
+        .unwrap();
+    let why = async || {
+        let refused = governed::close(&guard, number).await;
+        refused.unwrap_err().to_string()
+    };
+    let missing = "acknowledged, password-renewed, handed-over, resumed missing";
+    assert!(why().await.contains(missing));
+    person::leave(&site.caller("clerk").await, "taro")
+        .await
+        .unwrap();
+    account::password(&manager, TARO, None).await.unwrap();
+    assert!(account::resume(&manager, TARO).await.is_err());
+    // What can be done is still to be done.
+    let why = why().await;
+    assert!(
+        why.contains("closed: reported, acknowledged missing"),
+        "{why}"
+    );
+    let chief = site.caller("chief").await;
+    governed::step(&chief, number, "acknowledged", "read")
+        .await
+        .unwrap();
+    let closed = governed::close(&guard, number).await.unwrap();
+    let steps = closed.steps.iter();
+    let settled = steps.filter(|step| step.note.contains("has left"));
+    let mut settled: Vec<&str> = settled.map(|step| step.step.as_str()).collect();
+    settled.sort_unstable();
+    assert_eq!(settled, ["handed-over", "password-renewed", "resumed"]);
+    let told = site.events(Kind::IncidentStep).await;
+    let by_server = told.iter().filter(|one| one.event.actor == Actor::System);
+    let noted = by_server.filter(|one| {
+        let note = one.event.detail.get("note");
+        note.is_some_and(|note| note.to_string().contains("has left"))
+    });
+    assert_eq!(noted.count(), 3);
+
+    let wish = order::DeleteOrder {
+        for_person: "taro".to_owned(),
+        address: None,
+        not_before: None,
+    };
+    let number = order::delete(&chief, wish).await.unwrap();
+    site.approve(number).await;
+    account::delete(&manager, number).await.unwrap();
 }

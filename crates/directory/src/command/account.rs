@@ -8,7 +8,7 @@ use store::{Topic, Tx, mailbox, sql::Sql};
 use trail::{Event, Kind};
 
 use super::{
-    Alone, Caller, CommandError, Commit, Executor, incident,
+    Alone, Caller, CommandError, Commit, Executor, idle, incident,
     on_behalf::{Act, Ground},
     plain_text, renewed,
 };
@@ -16,7 +16,7 @@ use crate::{
     Options, Role, password as rule,
     tables::{
         account::{self, AccountState},
-        address, app_password, credential, person, shared,
+        address, app_password, credential, life, person, shared,
     },
 };
 
@@ -166,7 +166,8 @@ pub(super) fn suspend_in(
     Ok(vec![event])
 }
 
-/// Resumes a suspended identifier: refused until a new password has been set (clause 4.1(1)b).
+/// Resumes a suspended identifier: refused until a new password has been set (clause 4.1(1)b), and where a rule would suspend it again. It
+/// counts as idle anew only when its holder has been warned again.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -197,8 +198,16 @@ pub(super) fn resume_in(
     let now = tx.now();
     if super::leaving::has_left(tx, &account, now)? {
         return Err(CommandError::State(format!(
-            "{} is not resumed: {} has left, or was to leave before now (clause 9.2(1)); `person depart` puts that on another day",
+            "{} is not resumed: {} has left, or was to leave before now (clause 9.2(1)); `person depart` puts that on another day. \
+             An incident of it is closed without that (`incident close`)",
             account.identifier, account.person.1
+        )));
+    }
+    if let Some(since) = idle::off_roster(tx, options, &account, now)? {
+        return Err(CommandError::State(format!(
+            "{} is not resumed: {} is not on the personnel's list since {since}, and it would be suspended again for that \
+             (clause 7.1(3)): compare a list that has {} first (`person roster`)",
+            account.identifier, account.person.1, account.person.1
         )));
     }
     if let Some(refused) = renewed::refusal(tx, &account, now)? {
@@ -209,6 +218,8 @@ pub(super) fn resume_in(
     }
     let incidents = incident::before_resumption(tx, &account)?;
     account::resume(tx, account.id)?;
+    // Who was warned long ago would be suspended again before they could log in.
+    life::forget_warning(tx, account.id)?;
     tx.touch(Topic::Account(account.id));
     let event = me
         .event(Kind::AccountResumed, account.identifier)

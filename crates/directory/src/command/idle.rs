@@ -132,11 +132,29 @@ fn suspends_at(options: &Options, idle: &Idle) -> Option<Timestamp> {
 
 /// From when on it is suspended since its holder is not on the personnel's list; of that the officers were told with the list.
 fn off_roster_until(options: &Options, idle: &Idle) -> Option<Timestamp> {
+    roster_ends(options, idle).filter(|_| idle.active)
+}
+
+/// When the time of grace is over in which a holder may be off the personnel's list.
+fn roster_ends(options: &Options, idle: &Idle) -> Option<Timestamp> {
     let grace = SignedDuration::try_from(options.roster_grace).ok()?;
-    if grace.is_zero() || !idle.active || idle.shared {
+    if grace.is_zero() || idle.shared {
         return None;
     }
     idle.off_roster_since?.checked_add(grace).ok()
+}
+
+/// Since when the holder of an account is off the personnel's list, if that suspends it as soon as it is active.
+pub(super) fn off_roster(
+    sql: &mut dyn Sql,
+    options: &Options,
+    account: &account::Entry,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let all = life::idle(sql, Timestamp::MIN)?;
+    let found = all.into_iter().find(|idle| idle.account == account.id);
+    let over = |idle: &Idle| roster_ends(options, idle).is_some_and(|at| at <= now);
+    Ok(found.filter(over).and_then(|idle| idle.off_roster_since))
 }
 
 /// Suspends what was warned of and not used since, for the time of grace, and what was warned of since its holder has left, or is not on the personnel's list; returns whose holders are to be warned now.

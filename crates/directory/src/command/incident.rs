@@ -14,7 +14,7 @@ use store::{
 };
 use trail::{Actor, Event, Kind, Recorded as Told};
 
-use super::{Caller, CommandError, Executor, lever, restrain};
+use super::{Caller, CommandError, Executor, leaving, lever, restrain};
 use crate::{
     Directory, Role,
     runbook::{self, Condition, Part, Runbook, StepRule},
@@ -422,8 +422,8 @@ pub fn doors(failed: &[String]) -> Vec<String> {
     failed.iter().filter(of).cloned().collect()
 }
 
-/// Closes an incident within a transaction: refused as long as a step is missing, or what the server looks at is not so. What it limited
-/// or drained is as it was before.
+/// Closes an incident within a transaction: refused as long as a step is missing, or what the server looks at is not so. Of one whose
+/// holder has left no new password is waited for. What it limited or drained is as it was before.
 ///
 /// # Errors
 /// [`CommandError`].
@@ -443,6 +443,10 @@ pub fn close_in(
             )));
         }
     }
+    let mut events = match &case.entry.account {
+        Some((account, _)) => leaving::settle(tx, (number, *account), |step| case.has(step))?,
+        None => Vec::new(),
+    };
     let missing = view_of(tx, number)?.missing;
     if !missing.is_empty() {
         return Err(CommandError::State(format!(
@@ -450,7 +454,7 @@ pub fn close_in(
             missing.join(", ")
         )));
     }
-    let mut events = restrain::end(tx, me, number)?;
+    events.extend(restrain::end(tx, me, number)?);
     table::close(tx, number, me.id)?;
     let closed = view_of(tx, number)?;
     let mut event = me

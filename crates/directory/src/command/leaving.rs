@@ -4,17 +4,22 @@ use jiff::Timestamp;
 use store::{AccountId, Error, Recorded, Snapshot, Topic, Tx, sql::Sql};
 use trail::{Actor, Event, Kind};
 
-use super::app_password::told;
+use super::{app_password::told, step::Step};
 use crate::{
     Directory,
     tables::{
         account::{self, AccountState, Entry},
-        app_password, life, shared,
+        app_password, incident, life, shared,
     },
 };
 
 /// Why.
 const HAS_LEFT: &str = "its holder has left (clause 9.2(1))";
+/// What an incident demands before its identifier is used again.
+const BEFORE_USE: [Step; 3] = [Step::PasswordRenewed, Step::HandedOver, Step::Resumed];
+/// What is said of these steps where nobody is to use the identifier again.
+const NOT_AGAIN: &str =
+    "not done: its holder has left, and it stays suspended until it is deleted (clause 9.2(1))";
 
 /// Suspends an account of one who leaves, unless it is suspended or others use it too; `event` is told with what was done.
 pub(super) fn suspend(
@@ -101,4 +106,34 @@ async fn give_up(directory: &Directory, id: AccountId, number: i64) -> Result<()
 /// Whether the holder of an account has left, or was to leave before now, and nobody else uses it.
 pub(crate) fn has_left(sql: &mut dyn Sql, account: &Entry, now: Timestamp) -> Result<bool, Error> {
     Ok(life::gone(sql, account.person.0, now)? && shared::of(sql, account.id)?.is_none())
+}
+
+/// Takes those steps of an incident that would resume the identifier, where its holder has left and nothing resumes it: else the incident
+/// could never be closed, nor the account be deleted. `demands` says which steps the incident has.
+pub(super) fn settle(
+    tx: &mut Tx<'_>,
+    (number, account): (i64, AccountId),
+    demands: impl Fn(Step) -> bool,
+) -> Result<Vec<Event>, Error> {
+    let now = tx.now();
+    let account = account::by_id(tx, account)?;
+    let account = account.filter(|account| account.state == AccountState::Suspended);
+    let mut events = Vec::new();
+    let Some(account) = account else {
+        return Ok(events);
+    };
+    if !has_left(tx, &account, now)? {
+        return Ok(events);
+    }
+    for step in BEFORE_USE.into_iter().filter(|step| demands(*step)) {
+        let step = step.as_str();
+        if incident::take_step(tx, number, step, None, NOT_AGAIN)? {
+            let event = Event::new(Kind::IncidentStep, Actor::System)
+                .subject(number.to_string())
+                .detail("step", step)
+                .detail("note", NOT_AGAIN);
+            events.push(event);
+        }
+    }
+    Ok(events)
 }

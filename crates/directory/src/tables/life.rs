@@ -215,6 +215,13 @@ pub(crate) fn note_warning(
     Ok(tx.execute(put, params![account, idle_since, now])? > 0)
 }
 
+/// Forgets that the holder was warned: what lies idle still is warned of anew.
+pub(crate) fn forget_warning(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
+    let forget = "UPDATE account_use SET warned_at = NULL WHERE account = ?1";
+    tx.execute(forget, params![account])?;
+    Ok(())
+}
+
 /// An account that lies idle, or whose holder has left.
 #[derive(Clone, Debug)]
 pub(crate) struct Idle {
