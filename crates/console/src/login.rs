@@ -67,7 +67,7 @@ fn ended(visit: &Visit, identifier: &str, proof: Result<Login, Refusal>) -> Resp
             return answer;
         }
         Err(Refusal::Temporary) => (StatusCode::SERVICE_UNAVAILABLE, w.try_later),
-        Err(Refusal::Credentials | Refusal::InitialPassword) => {
+        Err(Refusal::Credentials | Refusal::InitialPassword | Refusal::SecondFactorMissing) => {
             (StatusCode::UNAUTHORIZED, w.refused)
         }
         Err(Refusal::Passkey(PasskeyRefusal::Stale)) => (StatusCode::UNAUTHORIZED, w.passkey_stale),

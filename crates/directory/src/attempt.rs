@@ -14,6 +14,8 @@ pub(crate) enum Reason {
     NotPermitted,
     /// The account has a second factor, and this was its password alone.
     AppPasswordNeeded,
+    /// The account must have a second factor, and has none yet.
+    SecondFactorMissing,
     /// The identifier is shared, and whose secret it was does not use it any more.
     NoUser,
     /// Its holder has left, or was to leave before now (clause 9.2(1)).
@@ -42,6 +44,7 @@ impl Reason {
             Self::Suspended => "suspended",
             Self::NotPermitted => "not permitted for this service",
             Self::AppPasswordNeeded => "the password alone, where there is a second factor",
+            Self::SecondFactorMissing => "the password alone, where there must be a second factor",
             Self::NoUser => "whose secret it is does not use the shared identifier any more",
             Self::HolderLeft => "its holder has left",
             Self::WrongCode => "wrong second factor",
@@ -94,6 +97,7 @@ impl Reason {
             | Self::Unproved(_)
             | Self::Exchange(_) => Refusal::Credentials,
             Self::InitialPassword => Refusal::InitialPassword,
+            Self::SecondFactorMissing => Refusal::SecondFactorMissing,
             Self::CopiedPasskey => Refusal::Passkey(PasskeyRefusal::Copied),
             Self::Crowded | Self::Changed | Self::Failed => Refusal::Temporary,
         }

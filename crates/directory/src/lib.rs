@@ -157,6 +157,8 @@ pub struct Options {
     pub password_rule: password::Rule,
     /// Who must have a second factor to use the pages. Default those with an officer's role.
     pub second_factor: SecondFactor,
+    /// Whether the password alone of who must have a second factor, and has none, opens nothing but the pages. Default false.
+    pub second_factor_for_mail: bool,
     /// How long an identifier may lie idle before its holder is warned (clause 7.1(3)); zero: for ever. Default 90 days.
     pub idle_after: std::time::Duration,
     /// How long after the warning it is suspended, unless it is used; zero: never. Default 30 days.
@@ -310,6 +312,8 @@ pub enum Refusal {
     Credentials,
     /// The password is right, and it is the initial one, which opens only the page where it is changed.
     InitialPassword,
+    /// The password is right, and whose it is must have a second factor first, which is added on the pages.
+    SecondFactorMissing,
     /// On the pages: what became of the passkey that came with the password.
     Passkey(PasskeyRefusal),
     /// The check could not be made now.

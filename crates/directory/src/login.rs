@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 use trail::{Actor, Event, Kind};
 
 use crate::{
-    Attempt, Directory, Login, Options, Refusal, Service, Unproved,
+    Attempt, Directory, Login, Options, Refusal, SecondFactor, Service, Unproved,
     attempt::{Reason, event, told},
     hash::NewSecrets,
     proved::{Gate, Judged, Proof, Second, judge, still_good},
@@ -248,11 +248,16 @@ impl Directory {
         proof: Proof,
     ) -> Result<Ended, Refusal> {
         let (id, generation) = (account.id, account.generation);
+        let options = self.options();
         let gate = Gate {
             service: attempt.service,
             protocol: attempt.protocol,
             peer: attempt.peer,
-            initial_only_to_change: self.options().initial_only_to_change,
+            initial_only_to_change: options.initial_only_to_change,
+            second_factor: match options.second_factor_for_mail {
+                true => options.second_factor,
+                false => SecondFactor::Optional,
+            },
         };
         let mut success = event(attempt, &account.identifier, Ok(()));
         // What stays on this machine crosses no network.

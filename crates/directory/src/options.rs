@@ -28,6 +28,7 @@ impl Default for Options {
             outside_forwards: false,
             password_rule: crate::password::Rule::default(),
             second_factor: SecondFactor::default(),
+            second_factor_for_mail: false,
             idle_after: Duration::from_secs(90 * 24 * 60 * 60),
             idle_grace: Duration::from_secs(30 * 24 * 60 * 60),
             roster_grace: Duration::from_secs(30 * 24 * 60 * 60),

@@ -6,9 +6,9 @@ use protocol::sasl::Secret;
 use store::{Tx, sql::Sql};
 
 use crate::{
-    Login, Service,
+    Login, SecondFactor, Service,
     attempt::Reason,
-    command::leaving::has_left,
+    command::{leaving::has_left, second_factor::is_needed},
     hash::NewSecrets,
     login::CommitFailure,
     passkey::{Assertion, Challenge, Fault},
@@ -47,6 +47,8 @@ pub(crate) struct Gate {
     pub(crate) peer: IpAddr,
     /// Whether an initial password opens only the page where it is changed.
     pub(crate) initial_only_to_change: bool,
+    /// Who must have a second factor for mail programs, too.
+    pub(crate) second_factor: SecondFactor,
 }
 
 /// What a proof turned out to be.
@@ -84,6 +86,9 @@ pub(crate) fn judge(
         _ if second_factor::any(tx, account.id)? => return refused(Reason::AppPasswordNeeded),
         _ if account.must_change_password && gate.initial_only_to_change => {
             return refused(Reason::InitialPassword);
+        }
+        _ if is_needed(tx, account, gate.second_factor)? => {
+            return refused(Reason::SecondFactorMissing);
         }
         _ => {}
     }

@@ -6,7 +6,10 @@ mod site;
 
 use std::time::Duration;
 
-use directory::{Attempt, Refusal, ScramExchange, Service, command::account};
+use directory::{
+    Attempt, Refusal, Role, ScramExchange, Service,
+    command::{account, role, second_factor},
+};
 use protocol::sasl::{
     ChannelBindings, Mechanism, Nonce, ScramCredentials, Secret, client,
     server::{Exchange, Failure, Step},
@@ -482,4 +485,56 @@ async fn checks_at_once_are_limited() {
         assert!(task.await.unwrap());
     }
     assert!(site.directory.most_checks_at_once() <= 2);
+}
+
+/// Where a site wants it, who must have a second factor reads and sends no mail by the password alone before they have one, either.
+#[tokio::test]
+async fn without_the_second_factor_that_one_must_have_mail_programs_are_refused_where_a_site_wants_it()
+ {
+    let mut site = Site::open().await;
+    let initial = site.issue("taro", TARO).await;
+    let taro = site.caller("taro").await;
+    let chief = site.caller("chief").await;
+    role::grant(&chief, "taro", Role::PersonnelClerk)
+        .await
+        .unwrap();
+    let opened = async |site: &Site, service| {
+        let attempt = Attempt {
+            service,
+            ..attempt("PLAIN")
+        };
+        let proof = site
+            .directory
+            .authenticate(&attempt, TARO, initial.expose());
+        proof.await.map(drop)
+    };
+    opened(&site, Service::Mra).await.unwrap();
+    site.options.second_factor_for_mail = true;
+    site.directory.reload(site.options.clone());
+    for service in [Service::Mra, Service::Msa] {
+        let refused = opened(&site, service).await;
+        assert_eq!(refused, Err(Refusal::SecondFactorMissing));
+        let reason = site.last_reason().await;
+        assert_eq!(
+            reason,
+            "the password alone, where there must be a second factor"
+        );
+    }
+    let wrong = site.login(TARO, &"wrong".into()).await;
+    assert_eq!(wrong.unwrap_err(), Refusal::Credentials, "nothing is told");
+    // The pages are where one is added.
+    opened(&site, Service::Web).await.unwrap();
+    let offer = second_factor::offer(&site.directory, TARO, "h");
+    let shown = site.code(&offer.secret);
+    let added = second_factor::add(&taro, TARO, "phone", &offer.secret, &shown).await;
+    let alone = opened(&site, Service::Mra).await;
+    assert_eq!(alone, Err(Refusal::Credentials));
+    // Who need not have one is not asked for it.
+    role::revoke(&chief, "taro", Role::PersonnelClerk)
+        .await
+        .unwrap();
+    second_factor::remove(&taro, TARO, added.unwrap().number)
+        .await
+        .unwrap();
+    opened(&site, Service::Mra).await.unwrap();
 }

@@ -21,6 +21,8 @@ pub(crate) enum Next {
 /// What is said to one whose initial password is good for being changed only.
 pub(crate) const INITIAL_PASSWORD: &str =
     "Change the initial password first, on the web page of this server";
+/// What is said to one who must have a second factor, and has none.
+pub(crate) const SECOND_FACTOR_MISSING: &str = "Add a second factor first, on the web page of this server, and an app password for this program";
 
 /// An exchange under way. One that is dropped in the middle of SCRAM is recorded as abandoned.
 pub(crate) struct Exchange {

@@ -349,6 +349,8 @@ pub(crate) struct DirectoryKeys {
     pub(crate) delete_in_backups: bool,
     /// Who must have a second factor on the pages.
     pub(crate) second_factor: SecondFactor,
+    /// The password alone of those who must have one, and have none, opens nothing but the pages.
+    pub(crate) second_factor_for_mail: bool,
     /// How long an identifier may lie idle before its holder is warned; 0: for ever.
     pub(crate) idle_after: Time,
     /// How long after that it is suspended; 0: never.
@@ -399,6 +401,7 @@ impl Default for DirectoryKeys {
             strict_2006: false,
             delete_in_backups: true,
             second_factor: SecondFactor::Officers,
+            second_factor_for_mail: false,
             idle_after: Time::seconds(90 * 86_400),
             idle_grace: Time::seconds(30 * 86_400),
             roster_grace: Time::seconds(30 * 86_400),

@@ -89,6 +89,7 @@ impl Settings {
                 strict_2006: keys.strict_2006,
             },
             second_factor: keys.second_factor.into(),
+            second_factor_for_mail: keys.second_factor_for_mail,
             idle_after: keys.idle_after.0,
             idle_grace: keys.idle_grace.0,
             roster_grace: keys.roster_grace.0,

@@ -145,6 +145,7 @@ const TAIL: &str = "
 # initial_only_to_change = false   # an initial password opens only the web page where it is changed (clause 7.1(1)c)
 # password_needs_order = true      # another's password, second factor or operating-system user: on an order, or in an incident, once there are two officers (clause 7.1(4))
 # second_factor = \"officers\"     # who must have one (passkey or codes) to use the web pages: optional, officers, everyone
+# second_factor_for_mail = false   # until they have one, their password opens no mail program either
 # forwards_keep_copy = true        # what goes on elsewhere stays in the mailbox too
 # outside_forwards = false         # holders forward to outside without an order (clause 7.1(4))
 # delete_in_backups = true         # `account delete` reaches the backups that are at their place (clause 7.1(3)); false: by `backups purge`

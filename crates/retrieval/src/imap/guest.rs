@@ -14,7 +14,7 @@ use crate::{
     Shared,
     audit::{Agent, End, Tally},
     budget::Counted,
-    login::{self, INITIAL_PASSWORD, Next},
+    login::{self, INITIAL_PASSWORD, Next, SECOND_FACTOR_MISSING},
 };
 
 /// The mechanism of a login that named none that is offered.
@@ -209,6 +209,9 @@ impl Guest {
             }
             Err(Refusal::Temporary) => (ResponseCode::Unavailable, "Try again later"),
             Err(Refusal::InitialPassword) => (ResponseCode::Expired, INITIAL_PASSWORD),
+            Err(Refusal::SecondFactorMissing) => {
+                (ResponseCode::AuthorizationFailed, SECOND_FACTOR_MISSING)
+            }
             Err(Refusal::Credentials | Refusal::Passkey(_)) => (
                 ResponseCode::AuthenticationFailed,
                 "Identifier or password is wrong",

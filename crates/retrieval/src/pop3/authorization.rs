@@ -13,7 +13,7 @@ use super::{line::Line, maildrop::Entered};
 use crate::{
     Shared,
     audit::End,
-    login::{self, INITIAL_PASSWORD, Next},
+    login::{self, INITIAL_PASSWORD, Next, SECOND_FACTOR_MISSING},
 };
 
 /// The mechanism of a login that named none that is offered.
@@ -258,6 +258,11 @@ impl Waiting {
                 self.line
                     .out
                     .err(Some(ResponseCode::Auth), INITIAL_PASSWORD);
+            }
+            Err(Refusal::SecondFactorMissing) => {
+                self.line
+                    .out
+                    .err(Some(ResponseCode::Auth), SECOND_FACTOR_MISSING);
             }
             Err(Refusal::Credentials | Refusal::Passkey(_)) => {
                 self.line

@@ -132,6 +132,10 @@ fn denial(denied: Denied) -> Refusal {
             protocol::smtp::Detail::BAD_CREDENTIALS,
             "Change the initial password first, on the web page of this server",
         ),
+        Denied::SecondFactorMissing => Refusal::new::<535>(
+            protocol::smtp::Detail::BAD_CREDENTIALS,
+            "Add a second factor first, on the web page of this server, and an app password for this program",
+        ),
         Denied::Temporary => Refusal::new::<454>(
             protocol::smtp::Detail::SECURITY,
             "Temporary authentication failure",
