@@ -71,6 +71,11 @@ pub async fn now(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standing
 /// # Errors
 /// The store's: then nothing has happened, and it can be looked again.
 pub async fn look(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standings, Error> {
+    match check::screening::count_ahead(store).await {
+        Err(Error::Closed) => return Err(Error::Closed),
+        // What cannot be counted ahead cannot be counted by the check either, which says so.
+        Ok(()) | Err(_) => {}
+    }
     let now = store.now();
     let (seen, plan) = {
         let (rules, facts) = (rules.clone(), facts.clone());

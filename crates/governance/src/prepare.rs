@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use store::{Error, Snapshot, event::Filter};
+use store::{Error, Snapshot, event::Filter, quarantine::figures};
 use trail::Kind;
 
 use crate::{
@@ -78,7 +78,7 @@ pub(crate) fn facts(
         facts.insert("shared".to_owned(), shared(scene)?);
     }
     if workflow.name == SCREENING {
-        let counted = screening::set_apart(scene, about.start, Some(about.end))?;
+        let counted = figures::between(scene.snapshot, about.start, about.end)?;
         facts.insert("false_positives".to_owned(), screening::rates(&counted));
         facts.insert("trials".to_owned(), trials(scene.snapshot, about)?);
     }

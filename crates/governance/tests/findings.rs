@@ -9,7 +9,7 @@ use directory::{Role, command::role};
 use governance::{State, expert, report, task};
 use jiff::civil::date;
 use site::Site;
-use store::{Tx, params};
+use store::{QueueId, Tx, params};
 use support::{answers, good, look, rules, state, verified};
 use trail::{Actor, Event, Kind};
 
@@ -146,6 +146,39 @@ async fn of_each_criterion_it_is_told_how_much_it_set_apart_wrongly() {
         (&trials[0]["by"], &trials[0]["otherwise"]),
         (&"person:chief".into(), &3.into())
     );
+}
+
+/// A message that several of those release whom it was for was wanted once (clause 5.3(2)).
+#[tokio::test]
+async fn a_message_that_several_people_release_counts_once() {
+    let site = Site::open().await;
+    let rules = rules();
+    look(&site, &rules, &good(&site)).await;
+    site.days(100);
+    let new = || QueueId(site.store.next_id()).to_string();
+    let ids: Vec<String> = (0..20).map(|_| new()).collect();
+    let of = |kind, id: &str| {
+        let event = Event::new(kind, Actor::System).subject(id);
+        event.detail("cause", "words")
+    };
+    let kept = ids.iter().map(|id| of(Kind::QuarantineKept, id));
+    let mut events: Vec<Event> = kept.collect();
+    events.extend(vec![of(Kind::QuarantineReleased, &ids[0]); 3]);
+    write(&site, events, None).await;
+    let seen = look(&site, &rules, &good(&site)).await;
+    let finding = &seen["quarantine-false-positives"].finding;
+    assert_eq!(finding.state, State::Met, "{finding:?}");
+    assert_eq!(
+        (&finding.facts["set_apart"], &finding.facts["released"]),
+        (&20.into(), &1.into())
+    );
+    // Days later, by hours that are over.
+    site.days(2);
+    let seen = look(&site, &rules, &good(&site)).await;
+    let finding = &seen["quarantine-false-positives"].finding;
+    let listed = finding.facts["by_cause"].as_array().unwrap();
+    assert_eq!(listed[0]["set_apart_released"], 1, "{finding:?}");
+    assert_eq!(listed[0]["wrong_percent"], 100.0, "{finding:?}");
 }
 
 /// What people take out of Junk counts against what had put it there, though it only marks (clause 5.3(2)).

@@ -5,7 +5,7 @@
 //! one suffices for its share. A recipient leaves in the commit of the event that says how; the message leaves with its last
 //! recipient.
 
-mod figures;
+pub mod figures;
 
 use jiff::Timestamp;
 use message::address::Address;

@@ -10,7 +10,9 @@ use crate::{
     cipher::Key,
     event::{self, index::TrailIndex},
     keys::Keyring,
-    params, seal,
+    params,
+    quarantine::figures::Counted,
+    seal,
     segment::Extent,
     shared::Shared,
     sql::{self, Engine, Row, Sql, Value, View},
@@ -21,6 +23,8 @@ pub struct Snapshot<'a> {
     pub(crate) sql: &'a mut dyn View,
     pub(crate) keys: &'a Keyring,
     pub(crate) trail: &'a TrailIndex,
+    /// What was counted of hours that are over.
+    pub(crate) counted: &'a Counted,
 }
 
 impl<'a> Snapshot<'a> {
@@ -29,6 +33,7 @@ impl<'a> Snapshot<'a> {
             sql,
             keys: &shared.keys,
             trail: &shared.trail,
+            counted: &shared.counted,
         }
     }
 

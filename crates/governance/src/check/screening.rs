@@ -6,8 +6,8 @@ use ::trail::Kind;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use store::{
-    Error,
-    quarantine::{ByCause, Figures},
+    Error, Snapshot, Store,
+    quarantine::{ByCause, Figures, figures},
 };
 
 use super::{Check, Scene, days, texts};
@@ -19,6 +19,8 @@ const CANARY_LASTS: SignedDuration = SignedDuration::from_hours(50);
 const FALSE_PERCENT: u64 = 10;
 /// Below so many, a share says nothing.
 const FEW: u64 = 20;
+/// Days that are counted.
+const DAYS_COUNTED: i64 = 30;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -207,11 +209,12 @@ fn canary(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
 /// How much of what was set apart people released again, and how much of what was marked they took out of Junk, for each criterion
 /// (clause 5.3(2)).
 fn false_positives(scene: &mut Scene<'_, '_>) -> Result<Finding, Error> {
-    let counted = set_apart(scene, scene.days_ago(30), None)?;
+    let from = days_counted(scene.now);
+    let counted = figures::since(scene.snapshot, from)?;
     let total = counted.total();
-    let (apart, released) = (total.kept, total.released);
+    let (apart, released) = (total.kept, total.kept_released);
     let (marked, returned) = (total.marked, total.returned);
-    let kept = harsh(&counted, |one| (one.released, one.kept));
+    let kept = harsh(&counted, |one| (one.kept_released, one.kept));
     let junk = harsh(&counted, |one| (one.returned, one.marked));
     let finding = if !kept.is_empty() {
         Finding::not_met(
@@ -291,23 +294,23 @@ fn harsh(counted: &ByCause, count: fn(&Figures) -> (u64, u64)) -> Vec<String> {
     found
 }
 
-/// What was set apart and marked in a time, by criterion, and what became of it.
-pub(crate) fn set_apart(
-    scene: &mut Scene<'_, '_>,
-    from: Timestamp,
-    to: Option<Timestamp>,
-) -> Result<ByCause, Error> {
-    let mut counted = ByCause::default();
-    scene.each_event(&ByCause::KINDS, from, &mut |one| {
-        if to.is_none_or(|to| one.at < to) {
-            counted.take(&one.event);
-        }
-    })?;
-    Ok(counted)
+/// Where the days begin that the check counts.
+fn days_counted(now: Timestamp) -> Timestamp {
+    let back = SignedDuration::from_hours(DAYS_COUNTED * 24);
+    now.checked_sub(back).unwrap_or(Timestamp::MIN)
 }
 
-/// The same for people and documents: of each criterion how many, and how many of what was decided were set apart or marked wrongly, in
-/// percent.
+/// Counts ahead what the check asks of days that are over, a day at a time: at the first look after a start that is all of them, and
+/// neither that look nor anybody else's has to wait for it in one.
+pub(crate) async fn count_ahead(store: &Store) -> Result<(), Error> {
+    let from = days_counted(store.now());
+    let count = move |snapshot: &mut Snapshot<'_>| figures::catch_up(snapshot, from);
+    while store.read(count).await? {}
+    Ok(())
+}
+
+/// What was counted, for people and documents: of each criterion how many, and how many of what was decided were set apart or marked
+/// wrongly, in percent.
 pub(crate) fn rates(counted: &ByCause) -> Value {
     let percent = |tenths: u32| f64::from(tenths) / 10.0;
     let all = counted.iter().map(|(criterion, one)| {
@@ -315,6 +318,7 @@ pub(crate) fn rates(counted: &ByCause) -> Value {
             "cause": criterion.cause,
             "criterion": criterion.name,
             "set_apart": one.kept,
+            "set_apart_released": one.kept_released,
             "released": one.released,
             "deleted": one.deleted,
             "expired": one.expired,

@@ -21,7 +21,7 @@ pub(crate) enum QuarantineCommand {
     /// Tell everybody by mail, now, what is set apart for them that they were not told of
     Digest,
     /// How often mail was set apart or put into Junk for which cause, list, rule or tag, and how much of it was released or taken out:
-    /// wrongly set apart, wrongly marked
+    /// wrongly set apart, wrongly marked. A message counts once, for however many it was
     Figures {
         /// Of so many days
         #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660))]

@@ -1,23 +1,40 @@
 //! How often mail was set apart or marked for which criterion, and what became of it, as the trail tells (clause 5.3(2)).
 
-use std::collections::BTreeMap;
+mod hours;
 
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
 use serde_json::Value;
-use trail::{Event, Kind};
+use trail::{Event, Kind, Recorded};
 
-/// How often mail was set apart or marked for one criterion, and what became of it. A message that was set apart counts once for each
-/// event; one that was marked, once for each mailbox.
+use crate::{
+    Error, QueueId, Snapshot,
+    event::{self, Filter},
+    id,
+};
+
+pub(crate) use hours::Counted;
+pub use hours::{catch_up, since};
+
+/// Events that are read at a time.
+const PAGE: usize = 500;
+
+/// How often mail was set apart or marked for one criterion, and what became of it, within the time that is counted. A message that was
+/// set apart counts once, for however many it was and however many of them decided on it; one that was marked, once for each mailbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Messages set apart.
     pub kept: u64,
-    /// Released: it should not have been kept from them.
+    /// Those of [`kept`](Self::kept) that anybody released: a part of them, as [`released`](Self::released) is not.
+    pub kept_released: u64,
+    /// Messages that anybody released, whenever they were set apart: they should not have been kept from them.
     pub released: u64,
-    /// Deleted by command.
+    /// Messages that were deleted by command, and that nobody released.
     pub deleted: u64,
-    /// Nobody wanted it until its time was over.
+    /// Messages that nobody released or deleted until their time was over.
     pub expired: u64,
-    /// Put into Junk mailboxes.
+    /// Put into Junk mailboxes; never less than [`returned`](Self::returned), of which some may have come before.
     pub marked: u64,
     /// Taken out of Junk by their holders: it should not have been put there.
     pub returned: u64,
@@ -45,12 +62,42 @@ impl Criterion {
     }
 }
 
-/// The same by criterion, counted event by event.
+/// The same by criterion, counted event by event in the order of the trail.
 #[derive(Clone, Debug, Default)]
-pub struct ByCause(BTreeMap<Criterion, Figures>);
+pub struct ByCause {
+    /// The least id of a message that can have been set apart within the time.
+    first: i64,
+    criteria: BTreeMap<Criterion, Tally>,
+}
+
+/// One criterion's.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    figures: Figures,
+    /// Messages of which something was decided that another decision may follow, and whether they were released.
+    decided: HashMap<QueueId, bool>,
+}
 
 /// What an event adds to.
 type Counter = fn(&mut Figures) -> &mut u64;
+
+/// What an event tells.
+#[derive(Clone, Copy)]
+enum Told {
+    /// So many more of these.
+    More(Counter, u64),
+    /// What somebody, or time, decided on a message; `None`: the event names none that could be one of this store.
+    Decided(Option<QueueId>, Deed),
+}
+
+/// What becomes of a message, for one or more of those whom it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Released,
+    Deleted,
+    /// Nothing can follow it.
+    Expired,
+}
 
 impl ByCause {
     /// The kinds of events that are counted.
@@ -64,43 +111,32 @@ impl ByCause {
         Kind::WordsLearned,
     ];
 
+    /// Nothing yet, of a time that begins at `from`.
+    #[must_use]
+    pub fn since(from: Timestamp) -> Self {
+        Self {
+            // Ids tell when they were given.
+            first: id::not_before(from),
+            criteria: BTreeMap::new(),
+        }
+    }
+
     /// Counts an event; one of another kind is nothing to it.
     pub fn take(&mut self, event: &Event) {
-        // The further parts of a long list of recipients are the same message.
-        let part = text(event, "part");
-        if part.is_some_and(|part| !part.starts_with("1 ")) {
-            return;
+        if let Some((criterion, told)) = told(event) {
+            let first = self.first;
+            self.criteria
+                .entry(criterion)
+                .or_default()
+                .take(told, first);
         }
-        let is_junk = event.detail.get("junk").and_then(Value::as_bool);
-        let (counter, count): (Counter, u64) = match (event.kind, is_junk) {
-            (Kind::QuarantineKept, _) => (|one| &mut one.kept, 1),
-            (Kind::QuarantineReleased, _) => (|one| &mut one.released, 1),
-            (Kind::QuarantineDeleted, _) => (|one| &mut one.deleted, 1),
-            (Kind::QuarantineExpired, _) => (|one| &mut one.expired, 1),
-            // One that its owner had deleted is not set apart.
-            (Kind::OutbreakPulled, _) if text(event, "held").is_some() => (|one| &mut one.kept, 1),
-            (Kind::MailMarked, _) => {
-                let mailboxes = event.detail.get("mailboxes").and_then(Value::as_u64);
-                (|one| &mut one.marked, mailboxes.unwrap_or(1))
-            }
-            // Of what no criterion had marked it says nothing.
-            (Kind::WordsLearned, Some(is_junk)) if text(event, "cause").is_some() => {
-                match is_junk {
-                    true => (|one| &mut one.again, 1),
-                    false => (|one| &mut one.returned, 1),
-                }
-            }
-            _ => return,
-        };
-        let counter = counter(self.0.entry(criterion(event)).or_default());
-        *counter = counter.saturating_add(count);
     }
 
     /// What was counted, by cause and criterion.
     pub fn iter(&self) -> impl Iterator<Item = (&Criterion, Figures)> {
-        self.0
+        self.criteria
             .iter()
-            .map(|(criterion, figures)| (criterion, figures.settled()))
+            .map(|(criterion, tally)| (criterion, tally.figures.settled()))
     }
 
     /// All criteria together.
@@ -120,6 +156,74 @@ impl ByCause {
         }
         causes
     }
+}
+
+impl Tally {
+    fn take(&mut self, told: Told, first: i64) {
+        match told {
+            Told::More(counter, count) => {
+                let counter = counter(&mut self.figures);
+                *counter = counter.saturating_add(count);
+            }
+            Told::Decided(message, deed) => self.decide(message, deed, first),
+        }
+    }
+
+    /// Whoever releases a message shows that it was wanted, whatever the others do. Of one that nobody does, the first decision counts.
+    fn decide(&mut self, message: Option<QueueId>, deed: Deed, first: i64) {
+        let before = message.and_then(|message| self.decided.get(&message).copied());
+        let figures = &mut self.figures;
+        match (before, deed) {
+            (None, _) => {}
+            (Some(false), Deed::Released) => figures.deleted = figures.deleted.saturating_sub(1),
+            (Some(_), _) => return,
+        }
+        let counter = match deed {
+            Deed::Released => &mut figures.released,
+            Deed::Deleted => &mut figures.deleted,
+            Deed::Expired => &mut figures.expired,
+        };
+        *counter = counter.saturating_add(1);
+        let is_released = deed == Deed::Released;
+        if is_released && message.is_none_or(|message| message.0 >= first) {
+            figures.kept_released = figures.kept_released.saturating_add(1);
+        }
+        if let Some(message) = message.filter(|_| deed != Deed::Expired) {
+            self.decided.insert(message, is_released);
+        }
+    }
+}
+
+/// What an event tells, and of which criterion; `None`: nothing that is counted.
+fn told(event: &Event) -> Option<(Criterion, Told)> {
+    // The further parts of a long list of recipients are the same message.
+    let part = text(event, "part");
+    if part.is_some_and(|part| !part.starts_with("1 ")) {
+        return None;
+    }
+    let is_junk = event.detail.get("junk").and_then(Value::as_bool);
+    let decided = |deed| Told::Decided(event.subject.parse().ok(), deed);
+    let told = match (event.kind, is_junk) {
+        (Kind::QuarantineKept, _) => Told::More(|one| &mut one.kept, 1),
+        (Kind::QuarantineReleased, _) => decided(Deed::Released),
+        (Kind::QuarantineDeleted, _) => decided(Deed::Deleted),
+        (Kind::QuarantineExpired, _) => decided(Deed::Expired),
+        // One that its owner had deleted is not set apart.
+        (Kind::OutbreakPulled, _) if text(event, "held").is_some() => {
+            Told::More(|one| &mut one.kept, 1)
+        }
+        (Kind::MailMarked, _) => {
+            let mailboxes = event.detail.get("mailboxes").and_then(Value::as_u64);
+            Told::More(|one| &mut one.marked, mailboxes.unwrap_or(1))
+        }
+        // Of what no criterion had marked it says nothing.
+        (Kind::WordsLearned, Some(is_junk)) if text(event, "cause").is_some() => match is_junk {
+            true => Told::More(|one| &mut one.again, 1),
+            false => Told::More(|one| &mut one.returned, 1),
+        },
+        _ => return None,
+    };
+    Some((criterion(event), told))
 }
 
 /// What the event says had decided.
@@ -163,10 +267,14 @@ impl Figures {
         tenths(self.returned, self.marked)
     }
 
-    /// With what was taken out of Junk and put back, and so was no error.
+    /// With what was taken out of Junk and put back, and so was no error; and no part greater than its whole: a clock that was put back
+    /// gives ids that are ahead of it, and what is taken out of Junk may have come before the time that is counted.
     fn settled(self) -> Self {
+        let returned = self.returned.saturating_sub(self.again);
         Self {
-            returned: self.returned.saturating_sub(self.again),
+            kept_released: self.kept_released.min(self.kept),
+            marked: self.marked.max(returned),
+            returned,
             again: 0,
             ..self
         }
@@ -175,12 +283,52 @@ impl Figures {
     fn and(self, other: Self) -> Self {
         Self {
             kept: self.kept.saturating_add(other.kept),
+            kept_released: self.kept_released.saturating_add(other.kept_released),
             released: self.released.saturating_add(other.released),
             deleted: self.deleted.saturating_add(other.deleted),
             expired: self.expired.saturating_add(other.expired),
             marked: self.marked.saturating_add(other.marked),
             returned: self.returned.saturating_add(other.returned),
             again: self.again.saturating_add(other.again),
+        }
+    }
+}
+
+/// What was set apart and marked from `from` until before `to`, by criterion, and what became of it in that time (clause 5.3(2)): all events
+/// of the time are read.
+///
+/// # Errors
+/// When the database fails.
+pub fn between(
+    snapshot: &mut Snapshot<'_>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<ByCause, Error> {
+    let mut counted = ByCause::since(from);
+    let take = &mut |one: &Recorded| counted.take(&one.event);
+    each(snapshot, from, Some(to), take)?;
+    Ok(counted)
+}
+
+/// Shows `each` all events from `from` until before `to` that are counted, in order, a page at a time.
+fn each(
+    snapshot: &mut Snapshot<'_>,
+    from: Timestamp,
+    to: Option<Timestamp>,
+    each: &mut dyn FnMut(&Recorded),
+) -> Result<(), Error> {
+    let mut filter = Filter {
+        from: Some(from),
+        to,
+        kinds: ByCause::KINDS.to_vec(),
+        ..Filter::default()
+    };
+    loop {
+        let page = event::search(snapshot, &filter, PAGE)?;
+        page.iter().for_each(&mut *each);
+        match page.last() {
+            Some(last) if page.len() == PAGE => filter.after = Some(last.id),
+            _ => return Ok(()),
         }
     }
 }
@@ -219,6 +367,36 @@ mod tests {
         assert_eq!((all[1].1.kept, all[1].1.released), (4, 1));
         assert_eq!(all[1].1.wrong(), Some(500));
         assert_eq!(counted.total().kept, 5);
+    }
+
+    #[test]
+    fn a_message_that_many_decide_on_counts_once() {
+        let from: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+        let mut counted = ByCause::since(from);
+        let id = |number: i64| QueueId(id::not_before(from) + number).to_string();
+        let of = |kind, number| event(kind, "words").subject(id(number));
+        for number in 0..2 {
+            counted.take(&of(Kind::QuarantineKept, number));
+        }
+        // One for three people, of whom two release it; another that one deletes and one releases; time decides for the others.
+        for (kind, number) in [
+            (Kind::QuarantineReleased, 0),
+            (Kind::QuarantineReleased, 0),
+            (Kind::QuarantineExpired, 0),
+            (Kind::QuarantineDeleted, 1),
+            (Kind::QuarantineReleased, 1),
+            (Kind::QuarantineDeleted, 1),
+            // They were set apart before.
+            (Kind::QuarantineReleased, -1),
+            (Kind::QuarantineDeleted, -2),
+            (Kind::QuarantineExpired, -3),
+        ] {
+            counted.take(&of(kind, number));
+        }
+        let total = counted.total();
+        assert_eq!((total.kept, total.kept_released), (2, 2));
+        assert_eq!((total.released, total.deleted, total.expired), (3, 1, 1));
+        assert_eq!(total.wrong(), Some(600));
     }
 
     #[test]
@@ -271,5 +449,17 @@ mod tests {
         assert_eq!((figures.marked, figures.returned), (4, 2));
         assert_eq!(figures.wrongly_marked(), Some(500));
         assert_eq!(figures.wrong(), None);
+    }
+
+    #[test]
+    fn no_share_is_more_than_all() {
+        // What was put into Junk before the time that is counted.
+        let mut counted = ByCause::default();
+        counted.take(&event(Kind::MailMarked, "words"));
+        let back = event(Kind::WordsLearned, "words").detail("junk", false);
+        (0..3).for_each(|_| counted.take(&back));
+        let total = counted.total();
+        assert_eq!((total.marked, total.returned), (3, 3));
+        assert_eq!(total.wrongly_marked(), Some(1000));
     }
 }

@@ -102,8 +102,8 @@ pub struct Done {
     pub damaged: usize,
 }
 
-/// How often mail was set apart or marked for one criterion, and what became of it. A message that was set apart counts once for each
-/// event; one that was marked, once for each mailbox.
+/// How often mail was set apart or marked for one criterion, and what became of it, within the time that was asked for. A message that
+/// was set apart counts once, for however many it was and however many of them decided on it; one that was marked, once for each mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// The cause.
@@ -112,16 +112,18 @@ pub struct Figures {
     pub criterion: String,
     /// Messages set apart.
     pub kept: u64,
-    /// Released: it should not have been kept from them.
+    /// Those of `kept` that anybody released.
+    pub kept_released: u64,
+    /// Messages that anybody released, whenever they were set apart: they should not have been kept from them.
     pub released: u64,
-    /// Deleted by command.
+    /// Messages that were deleted by command, and that nobody released.
     pub deleted: u64,
-    /// Nobody wanted it until its time was over.
+    /// Messages that nobody released or deleted until their time was over.
     pub expired: u64,
     /// `released` of what was decided by somebody or by time, in percent: wrongly set apart, as far as people said. `None`: nothing
     /// was decided yet.
     pub wrong_percent: Option<f64>,
-    /// Put into Junk mailboxes.
+    /// Put into Junk mailboxes; never less than `returned`, of which some may have come before.
     pub marked: u64,
     /// Taken out of Junk by their holders: it should not have been put there.
     pub returned: u64,
@@ -289,7 +291,7 @@ pub async fn figures(
         kinds: ByCause::KINDS.to_vec(),
         ..Filter::default()
     };
-    let mut counted = ByCause::default();
+    let mut counted = ByCause::since(from);
     loop {
         let wanted = filter.clone();
         let events = transfer
@@ -309,6 +311,7 @@ pub async fn figures(
         cause: criterion.cause.clone(),
         criterion: criterion.name.clone(),
         kept: one.kept,
+        kept_released: one.kept_released,
         released: one.released,
         deleted: one.deleted,
         expired: one.expired,
