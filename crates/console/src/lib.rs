@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod causes;
 mod form;
 mod guard;
 mod login;

@@ -8,6 +8,7 @@ use transfer::command::{
 };
 
 use crate::{
+    causes::why,
     form::ApartForm,
     view::{ApartRow, Hours, QuarantinePage},
     visit::{Member, Visit, shown, to},
@@ -120,19 +121,14 @@ async fn list(member: &Member, status: StatusCode, note: &str) -> Response {
     shown(status, &page)
 }
 
-fn row(w: &'static Words, hours: &Hours, apart: &Apart) -> ApartRow {
-    let cause = apart.cause.as_str();
+fn row(w: &Words, hours: &Hours, apart: &Apart) -> ApartRow {
     ApartRow {
         id: apart.id.clone(),
         since: hours.moment(apart.since),
         until: hours.moment(apart.until),
         from: apart.from.clone(),
         subject: apart.subject.clone(),
-        cause: match cause {
-            "unclear-author" => w.why_unclear,
-            _ if cause.starts_with("dmarc-") || cause.starts_with("spf-") => w.why_forged,
-            _ => w.why_other,
-        },
+        cause: why(w, apart),
         strict: apart.strict,
     }
 }

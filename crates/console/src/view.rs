@@ -91,7 +91,8 @@ pub(crate) struct ApartRow {
     pub(crate) until: String,
     pub(crate) from: String,
     pub(crate) subject: String,
-    pub(crate) cause: &'static str,
+    /// Why, with the criterion that decided.
+    pub(crate) cause: String,
     pub(crate) strict: bool,
 }
 

@@ -99,7 +99,6 @@ pub(crate) struct Words {
     pub(crate) why: &'static str,
     pub(crate) until: &'static str,
     pub(crate) why_forged: &'static str,
-    pub(crate) why_unclear: &'static str,
     pub(crate) why_other: &'static str,
 }
 
@@ -195,7 +194,6 @@ pub(crate) static JA: Words = Words {
     why: "理由",
     until: "期限",
     why_forged: "差出人を確認できません",
-    why_unclear: "差出人がはっきりしません",
     why_other: "疑わしい内容",
 };
 
@@ -291,7 +289,6 @@ pub(crate) static EN: Words = Words {
     why: "Why",
     until: "Until",
     why_forged: "its author could not be confirmed",
-    why_unclear: "it is not clear who wrote it",
     why_other: "suspicious content",
 };
 
