@@ -1,5 +1,6 @@
 //! The web pages, over HTTPS: where staff change their password, see their logins, and look after app passwords and second
-//! factors (clauses 4.1, 7.1), and after mail that is set apart for them (clause 5.3(2)). Rendered here, in Japanese and English, with nothing from elsewhere. One small script of our own
+//! factors (clauses 4.1, 7.1), and after mail that is set apart for them (clause 5.3(2)); and where officers see notices to staff that wait to be
+//! approved (clause 5.2(2)). Rendered here, in Japanese and English, with nothing from elsewhere. One small script of our own
 //! asks the browser for passkeys; whoever has switched scripts off misses nothing else.
 //!
 //! # How data enters and leaves

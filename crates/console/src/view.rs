@@ -12,6 +12,7 @@ use directory::{
     passkey::ALGORITHMS,
 };
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use transfer::outbreak::Waiting;
 
 use crate::words::Words;
 
@@ -44,10 +45,25 @@ pub(crate) struct HomePage {
     pub(crate) page: Page,
     pub(crate) standing: Standing,
     pub(crate) acknowledged: String,
+    /// What waits for one of those who may approve it; nothing for everybody else.
+    pub(crate) notices: Vec<NoticeRow>,
     pub(crate) app_passwords: Vec<AppPasswordRow>,
     pub(crate) forwards: Vec<ForwardRow>,
     pub(crate) second_factors: Vec<SecondFactorRow>,
     pub(crate) logins: Vec<LoginRow>,
+}
+
+/// A notice to staff about a rule against an outbreak (clause 5.2(2)).
+pub(crate) struct NoticeRow {
+    /// The rule's number.
+    pub(crate) rule: i64,
+    pub(crate) by: String,
+    pub(crate) at: String,
+    pub(crate) text: String,
+    /// The command that sends it; empty for whoever composed it, who may not approve it.
+    pub(crate) approve: String,
+    /// The command that puts other words in its place.
+    pub(crate) compose: String,
 }
 
 #[derive(Template)]
@@ -150,6 +166,25 @@ pub(crate) struct LoginRow {
     pub(crate) how: String,
     pub(crate) from: String,
     pub(crate) success: bool,
+}
+
+pub(crate) fn notice_row(hours: &Hours, waiting: Waiting) -> NoticeRow {
+    let (rule, composed) = (waiting.rule, waiting.composed);
+    let approve = match waiting.approvable {
+        true => format!(
+            "kakitome -C DIR outbreak notice approve {rule} --digest {}",
+            composed.digest
+        ),
+        false => String::new(),
+    };
+    NoticeRow {
+        rule,
+        by: composed.by,
+        at: hours.moment(composed.at),
+        text: composed.text,
+        approve,
+        compose: format!("kakitome -C DIR outbreak notice compose {rule} --words \"…\""),
+    }
 }
 
 pub(crate) fn app_password_row(

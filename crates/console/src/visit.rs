@@ -9,7 +9,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use directory::{
-    Attempt, Service,
+    Attempt, Person, Service,
     command::{
         Caller, CommandError,
         own::{self, Standing},
@@ -18,13 +18,14 @@ use directory::{
 };
 use jiff::{Timestamp, ToSpan};
 use message::address::Domain;
+use transfer::outbreak::{self, OutbreakError, Waiting};
 
 use crate::{
     Console,
     guard::plain,
     sessions::{Lifetime, Session},
     view::{
-        HomePage, Hours, LoginPage, Page, app_password_row, forward_row, login_row,
+        HomePage, Hours, LoginPage, Page, app_password_row, forward_row, login_row, notice_row,
         second_factor_row,
     },
     words::{self, Words},
@@ -297,6 +298,13 @@ impl Member {
                 return self.visit.unavailable();
             }
         };
+        let notices = match self.notices().await {
+            Ok(notices) => notices,
+            Err(error) => {
+                tracing::error!(%error, "the notices that wait cannot be read for a page");
+                return self.visit.unavailable();
+            }
+        };
         let (w, standing) = (self.visit.words, self.standing.clone());
         let hours = self.visit.hours();
         let acknowledged = standing.acknowledged_at.map(|at| hours.moment(at));
@@ -307,6 +315,7 @@ impl Member {
         let page = HomePage {
             page: self.page(note),
             acknowledged: acknowledged.unwrap_or_default(),
+            notices: notices.into_iter().map(|v| notice_row(&hours, v)).collect(),
             app_passwords: apps
                 .into_iter()
                 .map(|v| app_password_row(w, &hours, v))
@@ -324,6 +333,16 @@ impl Member {
             standing,
         };
         shown(status, &page)
+    }
+
+    /// The notices to staff that wait for somebody with a role of this person's; none for everybody else.
+    async fn notices(&self) -> Result<Vec<Waiting>, OutbreakError> {
+        let standing = &self.standing;
+        let person = Person::new(standing.person.as_str(), standing.roles.clone());
+        match outbreak::waiting(&self.visit.console.inner.transfer, &person).await {
+            Err(OutbreakError::NotPermitted(_)) => Ok(Vec::new()),
+            found => found,
+        }
     }
 
     async fn logins(&self) -> Result<Vec<own::LoginView>, CommandError> {

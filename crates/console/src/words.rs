@@ -100,6 +100,12 @@ pub(crate) struct Words {
     pub(crate) until: &'static str,
     pub(crate) why_forged: &'static str,
     pub(crate) why_other: &'static str,
+    pub(crate) notices: &'static str,
+    pub(crate) notices_hint: &'static str,
+    pub(crate) notice_rule: &'static str,
+    pub(crate) notice_approve: &'static str,
+    pub(crate) notice_own: &'static str,
+    pub(crate) notice_compose: &'static str,
 }
 
 pub(crate) static JA: Words = Words {
@@ -195,6 +201,12 @@ pub(crate) static JA: Words = Words {
     until: "期限",
     why_forged: "差出人を確認できません",
     why_other: "疑わしい内容",
+    notices: "承認待ちの周知文",
+    notices_hint: "不審なメールを遮断する規則は既に適用されていますが、職員には、作成者以外の情報セキュリティ責任者又は情報システムセキュリティ管理者が次の周知文を承認するまで知らされません（規程 5.2(2)）。",
+    notice_rule: "規則",
+    notice_approve: "内容を確かめ、よければサーバでこのコマンドを使って承認してください。承認すると全職員に送られます。",
+    notice_own: "あなたが作成したため、ほかの方の承認を待っています。",
+    notice_compose: "言葉を改めるには、次のコマンドを使います。改めたものは、改めた人以外の承認を待ちます。",
 };
 
 pub(crate) static EN: Words = Words {
@@ -290,6 +302,12 @@ pub(crate) static EN: Words = Words {
     until: "Until",
     why_forged: "its author could not be confirmed",
     why_other: "suspicious content",
+    notices: "A notice to staff waits to be approved",
+    notices_hint: "The rule against dangerous mail holds already, but staff are told of it only once another security officer or administrator than the one who composed this notice approves it (clause 5.2(2)).",
+    notice_rule: "Rule",
+    notice_approve: "Read it. If it is right, approve it by this command on the server: it is then sent to everybody with an account here.",
+    notice_own: "You composed it, so it waits for another person to approve it.",
+    notice_compose: "This command puts other words in its place, which another person than the one who gives it has to approve:",
 };
 
 /// The language of a cookie, or what the browser likes best: Japanese, unless it says English first.

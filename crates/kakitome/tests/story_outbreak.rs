@@ -9,9 +9,12 @@ use std::{fs, time::Duration};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use support::{Nobody, Person, Program, Site, imap, site::me, smtp, smtp::Reply, until};
+use support::{
+    Nobody, Person, Program, Site, browser::Browser, imap, site::me, smtp, smtp::Reply, until,
+};
 
 const SOON: Duration = Duration::from_secs(40);
+const CHOSEN: &str = "Nagai-Michi-9";
 const HARM: &[u8] = b"what no scanner knows";
 
 fn mail(from: &str, to: &str, subject: &str, file: &str, data: &[u8]) -> Vec<u8> {
@@ -36,6 +39,25 @@ fn officer(site: &Site) -> Person {
         address: address.to_owned(),
         password: issued[0]["password"].as_str().unwrap().to_owned(),
     }
+}
+
+/// A browser that is logged in, with the password that the person has.
+fn at_home(site: &Site, person: &Person) -> Browser {
+    let browser = Browser::new(site, &person.name);
+    let shown = browser.log_in(&person.address, &person.password, "");
+    if shown.path == "/" {
+        return browser;
+    }
+    let fields = [
+        ("key", &*shown.key()),
+        ("present", &person.password),
+        ("chosen", CHOSEN),
+        ("again", CHOSEN),
+    ];
+    assert_eq!(browser.send("/password", &fields).status, 200);
+    let shown = browser.log_in(&person.address, CHOSEN, "");
+    assert_eq!((shown.status, shown.path.as_str()), (200, "/"));
+    browser
 }
 
 fn decoded(inbox: &mut imap::Session, number: u32) -> String {
@@ -239,7 +261,9 @@ fn one_command_blocks_mail_both_ways_and_tells_staff() {
 
 #[test]
 fn another_person_approves_what_staff_are_told() {
-    let site = Site::served("city.example");
+    let mut site = Site::new("city.example");
+    site.set("directory", "second_factor = \"optional\"");
+    site.serve();
     let (officer, suzuki) = (officer(&site), site.person("suzuki"));
     site.give(&["person", "add", "kimura", "--os-user", "nobody"]);
     for role in ["system-officer", "administrator"] {
@@ -268,6 +292,18 @@ fn another_person_approves_what_staff_are_told() {
     let approve = ["outbreak", "notice", "approve", "1", "--digest", &first];
     let why = kimura.gives(&approve).run();
     assert!(!why.output.status.success() && why.text().contains("another administrator"));
+    // On the pages it waits for the officer, with what to do, and for nobody else.
+    let pages = at_home(&site, &officer);
+    let home = pages.open("/");
+    for words in ["承認待ちの周知文", "内線 1234 へ", "bad*", "kimura", &first] {
+        home.says(words);
+    }
+    let others = at_home(&site, &suzuki).open("/");
+    assert!(!others.text.contains("承認待ち"), "{}", others.text);
+    let suzuki = Person {
+        password: CHOSEN.to_owned(),
+        ..suzuki
+    };
     // Who does not like the words composes others, and is not the one who approves them.
     let words = [
         "outbreak",
@@ -280,6 +316,9 @@ fn another_person_approves_what_staff_are_told() {
     site.give(&words);
     let why = site.refused(&approve);
     assert!(why.contains("another administrator"), "{why}");
+    let home = pages.open("/");
+    home.says("ほかの方の承認");
+    assert!(!home.text.contains("notice approve"), "{}", home.text);
     assert_eq!(site.imap(&suzuki).select("INBOX"), 0, "nobody was told yet");
     // Who has read the words before does not send the others by it.
     let why = kimura.gives(&approve).run();
@@ -297,6 +336,8 @@ fn another_person_approves_what_staff_are_told() {
     assert_eq!(event["actor"], "person:kimura", "{event}");
     assert_eq!(event["detail"]["composed_by"], me().as_str(), "{event}");
     assert!(event["detail"]["single_person"].is_null(), "{event}");
+    let home = pages.open("/");
+    assert!(!home.text.contains("承認待ち"), "{}", home.text);
     // A rule without a notice gets one later, and one that has ended none.
     let begin = ["outbreak", "begin", "--reason", "x", "--subject", "y*"];
     site.give(&[&begin[..], &["--no-notice"]].concat());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Login, Role,
-    tables::{address, life, shared},
+    tables::{address, life, person, shared},
 };
 
 /// Events that are looked at in one go.
@@ -51,6 +51,8 @@ pub struct Standing {
     pub identifier: String,
     /// The holder's short name.
     pub person: String,
+    /// Roles that the holder has now.
+    pub roles: Vec<Role>,
     /// Whether the password is still the one that was issued.
     pub must_change_password: bool,
     /// Whether the holder has to have a second factor.
@@ -106,6 +108,7 @@ impl crate::Directory {
                 forwards: forward::of(snapshot, &options, &account)?,
                 aliases: aliases.iter().map(ToString::to_string).collect(),
                 identifier: account.identifier,
+                roles: person::roles(snapshot, account.person.0)?,
                 person: account.person.1,
                 must_change_password: account.must_change_password,
             }))

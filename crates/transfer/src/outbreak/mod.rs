@@ -28,7 +28,7 @@ use crate::{
 pub use delivered::{FoundView, MOST_FOUND, Pulled, Tally, found, pull, search};
 pub(crate) use release::is_meant;
 pub use table::RuleView;
-pub use warning::{Composed, approve, compose, digest_of};
+pub use warning::{Composed, Waiting, approve, compose, digest_of, waiting};
 
 /// Characters of a reason.
 const MOST_REASON: usize = 500;
@@ -344,7 +344,7 @@ pub async fn show(
     let found = transfer.store().read(read).await?;
     let (rule, (kept, read)) = found.ok_or(OutbreakError::NoSuch(number))?;
     let waiting = match rule.ended_at {
-        None => warning::waiting(transfer, &rule).await?,
+        None => warning::composed(transfer, &rule).await?,
         Some(_) => None,
     };
     Ok(Standing {

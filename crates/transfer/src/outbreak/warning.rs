@@ -40,6 +40,46 @@ pub struct Composed {
     pub text: String,
 }
 
+/// A notice that waits, as somebody sees it who may compose and approve such.
+#[derive(Clone, Debug, Serialize)]
+pub struct Waiting {
+    /// The number of the rule that it is about.
+    pub rule: i64,
+    /// The notice.
+    pub composed: Composed,
+    /// Whether whoever asks may approve it: not who composed it, unless the site has only one person for it.
+    pub approvable: bool,
+}
+
+/// The notices that wait to be approved, of all rules that hold, by the rules' numbers.
+///
+/// # Errors
+/// [`OutbreakError::NotPermitted`] unless the caller is an administrator or a security officer; the store's.
+pub async fn waiting(transfer: &Transfer, caller: &Person) -> Result<Vec<Waiting>, OutbreakError> {
+    permit(caller)?;
+    let read = |snapshot: &mut Snapshot<'_>| {
+        table::open(snapshot, &mut |error| {
+            tracing::error!(%error, "a rule against an outbreak cannot be read, nor what waits about it");
+        })
+    };
+    let open = transfer.store().read(read).await?;
+    if open.is_empty() {
+        return Ok(Vec::new());
+    }
+    let single = transfer.directory().permits_single_person().await?;
+    let mut found = Vec::new();
+    for rule in &open {
+        if let Some(composed) = composed(transfer, rule).await? {
+            found.push(Waiting {
+                rule: rule.number,
+                approvable: single || composed.by != caller.name,
+                composed,
+            });
+        }
+    }
+    Ok(found)
+}
+
 /// The words of a notice, if they are some; empty is what the notice says by itself.
 pub(super) fn words(given: &str) -> Result<String, OutbreakError> {
     match given.trim().is_empty() {
@@ -57,7 +97,7 @@ pub fn digest_of(words: &str) -> String {
 }
 
 /// What waits to be approved about a rule; `None`: nothing, or staff were told.
-pub(super) async fn waiting(
+pub(super) async fn composed(
     transfer: &Transfer,
     rule: &RuleView,
 ) -> Result<Option<Composed>, Error> {
@@ -152,7 +192,7 @@ pub async fn approve(
 ) -> Result<RuleView, OutbreakError> {
     permit(caller)?;
     let rule = untold(transfer, number).await?;
-    let composed = waiting(transfer, &rule).await?;
+    let composed = composed(transfer, &rule).await?;
     let composed = composed.ok_or(OutbreakError::NoNotice(number))?;
     let single = composed.by == caller.name;
     if single && !transfer.directory().permits_single_person().await? {
