@@ -71,10 +71,9 @@ pub async fn now(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standing
 /// # Errors
 /// The store's: then nothing has happened, and it can be looked again.
 pub async fn look(store: &Store, rules: &Rules, facts: &Facts) -> Result<Standings, Error> {
-    match check::screening::count_ahead(store).await {
-        Err(Error::Closed) => return Err(Error::Closed),
-        // What cannot be counted ahead cannot be counted by the check either, which says so.
-        Ok(()) | Err(_) => {}
+    // What else keeps it from being counted ahead keeps the check from counting it, too, which says so.
+    if let Err(Error::Closed) = check::screening::count_ahead(store).await {
+        return Err(Error::Closed);
     }
     let now = store.now();
     let (seen, plan) = {
